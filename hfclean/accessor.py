@@ -1,0 +1,66 @@
+"""`ds.hfclean`: the same verbs as methods of a dataset, for those who ask for it with `hfclean.register()`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfclean.report import Report, compare
+from hfclean.restoration import restore
+from hfclean.reviser import RuleReviser
+from hfclean.scorers import Score
+from hfclean.selection import keep, top
+
+__all__ = ["Accessor", "register"]
+
+
+class Accessor:
+    """The verbs of hfclean on one dataset; each returns a new dataset, a report or indices."""
+
+    def __init__(self, ds: Any) -> None:
+        self._ds = ds
+
+    def revise(self, **settings: Any) -> Any:
+        """`ds.map(hfclean.RuleReviser(**settings), batched=True)`"""
+        return self._ds.map(RuleReviser(**settings), batched=True)
+
+    def score(self, **settings: Any) -> Any:
+        """`ds.map(hfclean.Score(**settings), batched=True)`"""
+        return self._ds.map(Score(**settings), batched=True)
+
+    def keep(self, column: str, **bounds: Any) -> Any:
+        """`ds.filter(hfclean.keep(column, **bounds))`"""
+        return self._ds.filter(keep(column, **bounds))
+
+    def top(self, **how: Any) -> Any:
+        """`ds.select(hfclean.top(ds, **how))`"""
+        return self._ds.select(top(self._ds, **how))
+
+    def restore(self, **what: Any) -> Any:
+        """`hfclean.restore(ds, **what)`"""
+        return restore(self._ds, **what)
+
+    def compare(self, before: Any, **how: Any) -> Report:
+        """`hfclean.compare(before, ds, **how)`"""
+        return compare(before, self._ds, **how)
+
+
+def register() -> None:
+    """Give every `Dataset`, `DatasetDict` and `IterableDataset` the attribute `hfclean`, an `Accessor`.
+
+    Raises:
+        AttributeError: `datasets` has an attribute of that name that is not ours.
+
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> hfclean.register()
+    >>> ds = Dataset.from_list([{"instruction": "Name a fruit.", "input": "n/a", "output": "An apple.</s>"}])
+    >>> ds.hfclean.revise()[0]["output"]
+    'An apple.'
+    """
+    from datasets import Dataset, DatasetDict, IterableDataset
+
+    for cls in (Dataset, DatasetDict, IterableDataset):
+        existing = cls.__dict__.get("hfclean")
+        if existing is not None and not (isinstance(existing, property) and existing.fget is Accessor):
+            raise AttributeError(f"{cls.__name__} has an attribute 'hfclean' that is not ours")
+        cls.hfclean = property(Accessor)

@@ -1,0 +1,204 @@
+"""Cards: a report becomes the README.md of a dataset, merged into a card that is there already. No network, no clock.
+
+What a card holds beside our section and our YAML keys stays as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from hfclean.cards.metadata import (
+    HUB_ID,
+    CardError,
+    Metadata,
+    Source,
+    base_name,
+    build_configs,
+    read_source,
+    size_category,
+    split_card,
+    state_configs,
+    state_language,
+    state_license,
+    strings,
+)
+from hfclean.report import UNRECORDED, Report, figures
+from hfclean.report.page import score_meanings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["BEGIN", "END", "dataset_card"]
+
+BEGIN = "<!-- hfclean:begin -->"
+END = "<!-- hfclean:end -->"
+HEADING = re.compile(r"\A\s*# [^\n]*(?:\n|\Z)")
+SAFE_CODE = re.compile(r"[\w./:@*+ -]+", re.ASCII)
+TAGS = ("hfclean", "instruction-tuning", "data-cleaning")
+
+COLUMNS = {
+    "edit": "what the last step did: kept, revised, reverted (a revision was refused) or failed (none came)",
+    "edit_reason": "why: ids of rules or checks",
+    "edit_history": "one line of JSON per step, oldest first",
+    "original": "the text before the first step, as JSON of the fields that changed; empty when none did",
+    "row_id": "names the row in the ledger and the report",
+    "defects": "ids of the rules whose defect is still there",
+    "duplicate_of": "the row_id of the first row with the same text; empty for all others",
+}
+
+
+def dataset_card(
+    report: Report,
+    *,
+    existing: str | None = None,
+    keep_configs: bool = True,
+    name: str | None = None,
+    source: str | Sequence[str] | None = None,
+    source_is_hub: bool | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    data_files: Mapping[str, str] | None = None,
+    ledger_file: str | None = "ledger.parquet",
+    removed_files: Mapping[str, str] | None = None,
+    configs: Sequence[Mapping[str, Any]] | None = None,
+    plots: Sequence[str] = (),
+) -> str:
+    """The README.md of a cleaned dataset.
+
+    Our section stands between two HTML comments and is replaced when the card is made again; whatever else is in an
+    existing card stays: its text, its own YAML keys and their values (not the comments in its YAML). `dataset_info`
+    of the configs that are described anew is dropped, since it speaks of other columns.
+
+    Args:
+        report: what `hfclean.compare` found.
+        existing: the text of a README.md to merge into.
+        keep_configs: keep the other configs of `existing`. Turn it off when its files do not lie beside the new ones.
+        name: the dataset's Hub id or folder; only the last part of a path is used.
+        source: what was cleaned: one or several Hub ids, or file names.
+        source_is_hub: whether `source` is a Hub id; guessed from its form when not given.
+        license: a licence id of the Hub, or any other name. Not stated here or in `existing`: `unknown`.
+        language: ISO 639 codes. Not stated here or in `existing`: said to be unknown, and left out of the YAML.
+        data_files: split -> pattern of its files; `data/<split>-*.parquet` by default.
+        ledger_file: the file of the `ledger` config; `None` for none.
+        removed_files: split -> file of the rows that were removed, for the `removed` config.
+        configs: all of our configs, as the Hub spells them, instead of these.
+        plots: names of the pictures in `plots/` (`<name>.svg`) to show.
+
+    Raises:
+        CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that
+            is no code.
+    """
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    sources = [read_source(item, source_is_hub) for item in ([source] if isinstance(source, str) else source or ())]
+    title = base_name(name) if name else ""
+    ours = list(configs) if configs is not None else build_configs(report, data_files, ledger_file, removed_files)
+    if title and not data.get("pretty_name"):
+        data["pretty_name"] = title
+    data["size_categories"] = [size_category(report.rows_after)]
+    if sources:
+        earlier = [item for item in strings(data.get("source_datasets")) if item != "original"]
+        data["source_datasets"] = list(dict.fromkeys([*(item.yaml for item in sources), *earlier]))
+    data["task_categories"] = list(dict.fromkeys([*strings(data.get("task_categories")), "text-generation"]))
+    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *TAGS]))
+    state_configs(data, ours, keep=keep_configs)
+    section = _section(report, data, sources, title, ours, plots)
+    return f"---\n{data.text()}---\n{_place(body, section, title)}"
+
+
+class _Raw(str):
+    """Text that is Markdown already."""
+
+
+def _escape(value: Any) -> str:
+    """Anything as Markdown that shows it as it is, on one line, in a table cell as well."""
+    if isinstance(value, _Raw):
+        return value
+    text = figures.one_line(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    return _Raw(f"`{text}`" if SAFE_CODE.fullmatch(text) and text.strip() == text else _escape(text))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    import jinja2
+
+    env = jinja2.Environment(
+        finalize=_escape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701
+    )
+    env.filters |= {"code": _code, "count": figures.count, "plural": figures.plural, "quantity": figures.quantity}
+    env.filters["codes"] = lambda names: _Raw(", ".join(map(_code, names)))
+    env.filters["raw"] = _Raw
+    env.filters["literal"] = lambda text: _Raw(json.dumps(text) if HUB_ID.fullmatch(text) else '"PATH"')
+    env.globals["percent"] = figures.percent
+    return env
+
+
+def _section(
+    report: Report,
+    data: Metadata,
+    sources: Sequence[Source],
+    title: str,
+    configs: Sequence[Mapping[str, Any]],
+    plots: Sequence[str],
+) -> str:
+    names = {config.get("config_name") for config in configs}
+    licenses = [data.get("license_name") or item for item in strings(data.get("license")) if item != "unknown"]
+    meanings = {**score_meanings(), **COLUMNS}
+    columns = [
+        (column, meaning)
+        for column in report.columns_added
+        for name, meaning in meanings.items()
+        if column == name or column.endswith(f"_{name}")
+    ]
+    text = (
+        _environment()
+        .from_string((files("hfclean") / "card.md.jinja").read_text(encoding="utf-8"))
+        .render(
+            report=report,
+            source_name=", ".join(source.name for source in sources),
+            source_url=sources[0].url if len(sources) == 1 else "",
+            license=[str(item) for item in licenses],
+            language=strings(data.get("language")),
+            recorded=any(edit.rule != UNRECORDED for edit in report.edits),
+            plots=[plot for plot in plots if re.fullmatch(r"\w+", plot)],
+            columns=columns,
+            load_name=title or "PATH",
+            ledger="ledger" in names,
+            removed="removed" in names,
+        )
+    )
+    return f"{BEGIN}\n{text.strip()}\n{END}"
+
+
+def _place(body: str, section: str, title: str) -> str:
+    """The body with our section in its old place; in a new one after the first heading, else at the top."""
+    begins, ends = body.count(BEGIN), body.count(END)
+    if begins != ends or begins > 1 or (begins and body.index(BEGIN) > body.index(END)):
+        raise CardError(
+            f"the existing card has {begins} marks {BEGIN} and {ends} marks {END}; wanted one of each, in this order, "
+            "around the section that is replaced. Mend the card, or take both out"
+        )
+    if begins:
+        start, end = body.index(BEGIN), body.index(END) + len(END)
+        return body[:start] + section + body[end:]
+    if not body.strip():
+        return f"\n# {_escape(title or 'Cleaned dataset')}\n\n{section}\n"
+    heading = HEADING.match(body)
+    start = heading.end() if heading else 0
+    head, rest = body[:start].rstrip(), body[start:].lstrip("\r\n")
+    return (f"{head}\n\n" if head else "\n") + section + (f"\n\n{rest}" if rest else "\n")

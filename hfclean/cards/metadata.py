@@ -1,0 +1,315 @@
+"""Metadata: the YAML of a dataset card, read by the Hub's rules and written back with what was not set anew unchanged.
+
+YAML is composed and serialized node by node, so values keep their spelling; it is never evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import PureWindowsPath
+from typing import Any, NamedTuple
+
+from hfclean.errors import SourceError
+from hfclean.report import Report, figures
+
+__all__ = [
+    "HUB_ID",
+    "LANGUAGE",
+    "LICENSES",
+    "SIZES",
+    "SPLIT_NAME",
+    "CardError",
+    "Metadata",
+    "Source",
+    "base_name",
+    "build_configs",
+    "read_card",
+    "read_source",
+    "read_yaml",
+    "size_category",
+    "split_card",
+    "state_configs",
+    "state_language",
+    "state_license",
+    "strings",
+]
+
+FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)([\s\S]*?)(?<=[\r\n])---[ \t]*(?:\r\n|\r|\n|\Z)")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+DATA_FILE = re.compile(r"\.(?:jsonl?|csv|tsv|parquet|arrow|txt|gz|zst|bz2|xz|zip)\Z", re.IGNORECASE)
+SPLIT_NAME = re.compile(r"\w+(?:\.\w+)*")
+LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
+SIZES = (
+    "n<1K",
+    "1K<n<10K",
+    "10K<n<100K",
+    "100K<n<1M",
+    "1M<n<10M",
+    "10M<n<100M",
+    "100M<n<1B",
+    "1B<n<10B",
+    "10B<n<100B",
+    "100B<n<1T",
+    "n>1T",
+)
+OURS = ("default", "ledger", "removed")
+
+# As the Hub's documentation lists them (docs/hub/repositories-licenses), with those added since.
+LICENSES = frozenset(
+    """apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
+    bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0
+    cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0
+    cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0
+    cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl
+    gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c ms-pl apple-ascl apple-amlr
+    mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr
+    deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2 llama3.3 llama4
+    grok2-community gemma unknown other""".split()  # noqa: SIM905
+)
+
+
+class CardError(SourceError):
+    """A card that cannot be read or merged, or one that the Hub would not take."""
+
+
+def read_card(text: str | None) -> tuple[dict[str, Any], str]:
+    """The YAML of a README.md as plain values, and its body; `({}, "")` for `None`.
+
+    Raises:
+        CardError: the YAML is broken, or no mapping.
+    """
+    front, body = split_card(text or "")
+    return read_yaml(front), body
+
+
+def split_card(text: str) -> tuple[str, str]:
+    """YAML and body of a card. A card may have no YAML; one that begins and never ends is refused."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    found = FRONT.match(text)
+    if found:
+        return found[1], text[found.end() :]
+    if re.match(r"\A\ufeff?\s*---[ \t]*(?:\r|\n)", text) and re.search(r"^[\w-]+:", text, re.MULTILINE):
+        raise CardError(
+            "the existing card begins with '---' and its YAML never ends; wanted a second line '---' after it. Mend "
+            "the card, or give none"
+        )
+    return "", text.removeprefix("\ufeff")
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """A safe loader by the rules of YAML 1.2, as the Hub reads it: `no` is Norwegian, a date is a string."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            twice = [key for n, key in enumerate(keys) if key in keys[:n] and key != "<<"]
+            if twice:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {twice[0]!r} is there twice", node.start_mark
+                )
+            return super().construct_mapping(node, deep)
+
+    for tag, pattern, first in (
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+        ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+        (
+            "float",
+            r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+            list("-+.0123456789"),
+        ),
+        ("merge", r"<<", ["<"]),
+    ):
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"^(?:{pattern})$"), first)
+    return Loader
+
+
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    """A safe dumper that also quotes the texts which only YAML 1.2 takes for numbers, such as 0E0."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    resolvers = _loader().yaml_implicit_resolvers
+
+    def text(dumper: Any, value: str) -> Any:
+        taken = any(pattern.match(value) for _, pattern in resolvers.get(value[:1], ()))
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if taken else None)
+
+    Dumper.add_representer(str, text)
+    return Dumper
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """The YAML of a card as plain values.
+
+    Raises:
+        CardError: it is broken, holds a key twice, or is no mapping of names.
+    """
+    import yaml
+
+    try:
+        values = yaml.load(text, Loader=_loader())  # noqa: S506  # a SafeLoader
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
+        told = " ".join(str(e).split())
+        raise CardError(f"the YAML of the card is broken: {told}. Mend it, or give no existing card") from e
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise CardError("the YAML of the card is no mapping of names; mend it, or give no existing card")
+    return values
+
+
+class Metadata:
+    """The YAML of a card as nodes: what is not set anew is written as it was read."""
+
+    def __init__(self, text: str) -> None:
+        import yaml
+
+        self.values = read_yaml(text)
+        node = yaml.compose(text, Loader=_loader()) if self.values else None
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        self.node = yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        import yaml
+
+        if self.values.get(key) == value:
+            return
+        self.values[key] = value
+        text = yaml.dump({key: value}, Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=1000)
+        node = yaml.compose(text, Loader=_loader())
+        assert isinstance(node, yaml.MappingNode)
+        pair = node.value[0]
+        for n, (old, _) in enumerate(self.node.value):
+            if old.value == key:
+                self.node.value[n] = pair
+                return
+        self.node.value.append(pair)
+
+    def drop(self, key: str) -> None:
+        self.values.pop(key, None)
+        self.node.value = [pair for pair in self.node.value if pair[0].value != key]
+
+    def text(self) -> str:
+        import yaml
+
+        return str(yaml.serialize(self.node, Dumper=yaml.SafeDumper, allow_unicode=True, width=1000))
+
+
+def strings(value: Any) -> list[str]:
+    """One string or a list of them as a list; anything else is left aside."""
+    return [item for item in ([value] if isinstance(value, str) else value or ()) if isinstance(item, str)]
+
+
+def state_license(data: Metadata, stated: str | None) -> None:
+    if stated and stated.strip():
+        name = stated.strip().lower()
+        known = name in LICENSES
+        data["license"] = name if known else "other"
+        for key in ("license_name", "license_link"):
+            data.drop(key)
+        if not known:
+            data["license_name"] = _slug(stated)
+    elif not data.get("license"):
+        data["license"] = "unknown"
+
+
+def state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
+    codes = [code.strip().lower() for code in ([stated] if isinstance(stated, str) else stated or ())]
+    wrong = [code for code in codes if not LANGUAGE.fullmatch(code)]
+    if wrong:
+        raise CardError(
+            f"language {figures.one_line(wrong[0], 40)!r} is no code that the Hub accepts; wanted ISO 639 such as 'en'"
+        )
+    if codes:
+        data["language"] = codes
+    elif data.get("language") in (None, "", []):
+        data.drop("language")
+
+
+def size_category(rows: int) -> str:
+    return next((name for k, name in enumerate(SIZES[:-1]) if rows < 10 ** (k + 3)), SIZES[-1])
+
+
+class Source(NamedTuple):
+    """One source as the text, the YAML and a link have it."""
+
+    name: str
+    yaml: str
+    url: str
+
+
+def read_source(stated: str, is_hub: bool | None) -> Source:
+    text = stated.strip()
+    for start in ("hf://datasets/", "https://huggingface.co/datasets/"):
+        if text.startswith(start):
+            text, is_hub = "/".join(text.removeprefix(start).split("/")[:2]), True
+    if is_hub is None:
+        is_hub = "/" in text and not DATA_FILE.search(text)
+    if is_hub and HUB_ID.fullmatch(text):
+        return Source(text, text, f"https://huggingface.co/datasets/{text}")
+    name = _last_part(text)
+    return Source(name, f"extended|other-{_slug(DATA_FILE.sub('', name))}", "")
+
+
+def base_name(path: str) -> str:
+    """A Hub id as it is, of any other path the last part: where a folder lies is nobody's business."""
+    text = figures.one_line(path.strip())
+    return text if HUB_ID.fullmatch(text) else _last_part(text)
+
+
+def _last_part(path: str) -> str:
+    return PureWindowsPath(figures.one_line(path)).name or "dataset"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.strip().lower()).strip("-.")[:60] or "unnamed"
+
+
+def build_configs(
+    report: Report,
+    data_files: Mapping[str, str] | None,
+    ledger_file: str | None,
+    removed_files: Mapping[str, str] | None,
+) -> list[dict[str, Any]]:
+    if data_files is None:
+        data_files = {split.split: f"data/{split.split}-*.parquet" for split in report.splits if split.after}
+    found: list[dict[str, Any]] = [{"config_name": "default", "default": True, "data_files": _files(data_files)}]
+    if ledger_file:
+        found.append({"config_name": "ledger", "data_files": ledger_file})
+    if removed_files:
+        found.append({"config_name": "removed", "data_files": _files(removed_files)})
+    return found
+
+
+def _files(by_split: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"split": str(split), "path": path} for split, path in by_split.items()]
+
+
+def state_configs(data: Metadata, ours: Sequence[Mapping[str, Any]], *, keep: bool) -> None:
+    """Our configs first, since `datasets` reads the kind of file off the first; the others after them."""
+    names = {config.get("config_name") for config in ours} | {*OURS}
+    listed = data.get("configs") if isinstance(data.get("configs"), list) else []
+    others = [c for c in listed if isinstance(c, dict) and c.get("config_name") not in names] if keep else []
+    others = [{key: value for key, value in config.items() if key != "default"} for config in others]
+    data["configs"] = [*(dict(config) for config in ours), *others]
+    kept = {config.get("config_name") for config in others}
+    info = data.get("dataset_info")
+    infos = info if isinstance(info, list) else [info] if info else []
+    infos = [entry for entry in infos if isinstance(entry, dict) and entry.get("config_name") in kept]
+    if infos:
+        data["dataset_info"] = infos
+    else:
+        data.drop("dataset_info")

@@ -1,0 +1,127 @@
+"""The gate that every model's revision passes before it reaches a column: checks of a pair before and after.
+
+    reasons = hfclean.accept(before, after)        # [] = accepted, else the ids of the checks that refuse it
+
+A revision is taken or refused whole: never an old instruction with a new answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+from hfclean.checks import (
+    addresses,
+    answers,
+    code,
+    constraints,
+    drift,
+    ending,
+    language,
+    leaks,
+    lengths,
+    loops,
+    numbers,
+    talk,
+    taste,
+    topic,
+)
+from hfclean.checks.check import Case, Check, CheckError, check
+from hfclean.checks.taste import PREFERENCE_MARGIN
+from hfclean.schema import Pair
+
+__all__ = ["CHECKS", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
+
+CHECKS: tuple[Check, ...] = (
+    answers.unfinished,
+    answers.empty_response,
+    answers.empty_instruction,
+    answers.refusal,
+    answers.echo,
+    loops.repetition_loop,
+    leaks.rubric_leak,
+    talk.meta_talk,
+    language.language_changed,
+    code.code_dropped,
+    code.code_unclosed,
+    numbers.number_changed,
+    addresses.url_changed,
+    lengths.too_long,
+    lengths.too_short,
+    ending.truncated,
+    constraints.constraint_broken,
+    topic.instruction_swapped,
+    topic.off_topic,
+    drift.drifts,
+    taste.preference_lower,
+)
+
+
+def accept(
+    before: Pair,
+    after: Pair,
+    *,
+    skip: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    extra: Sequence[Check] = (),
+    finish_reason: str | None = None,
+    preference: Callable[[Pair], float] | None = None,
+    preference_margin: float = PREFERENCE_MARGIN,
+    prompt: str = "",
+) -> list[str]:
+    """Why a revision is refused: ids of the checks that refuse it, in their fixed order; empty when it is accepted.
+
+    Args:
+        before: the pair as it was.
+        after: the pair as the reviser would have it.
+        skip: ids of checks not to run.
+        only: ids of the checks to run, and no others.
+        extra: checks of your own, declared with `@check`; they run after the others.
+        finish_reason: why the model stopped, as the server gave it; None where nobody knows.
+        preference: pair -> how good it is, higher = better; without it `preference_lower` refuses nothing.
+        preference_margin: how much lower `preference` may be after than before.
+        prompt: the reviser's own prompt; a line of it in the text is a leak.
+
+    Raises:
+        CheckError: an id that names no check.
+
+    >>> from hfclean.schema import Pair
+    >>> before = Pair("Name three rivers.", "", "Elbe, Oder, Rhine")
+    >>> accept(before, Pair("Name three rivers.", "", "Three rivers are the Elbe, the Oder and the Rhine."))
+    []
+    >>> accept(before, Pair("Name three rivers.", "", "I'm sorry, but I can't help with that."))
+    ['refusal']
+    """
+    every = _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
+    case = Case(before, after, finish_reason, preference, preference_margin, prompt)
+    return [check.id for check in every if check.refuses(case)]
+
+
+def select_checks(
+    only: Iterable[str] | None = None, skip: Iterable[str] = (), extra: Sequence[Check] = ()
+) -> tuple[Check, ...]:
+    """The checks to run, in their fixed order; a third party's come last.
+
+    Raises:
+        CheckError: an id in `only` or `skip` names no check, or `extra` holds something that is no check.
+    """
+    return _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
+
+
+@lru_cache(maxsize=64)
+def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Check, ...]) -> tuple[Check, ...]:
+    for item in extra:
+        if not isinstance(item, Check):
+            raise CheckError(f"extra= holds {item!r}, which is no check; declare it with @hfclean.check('id', ...)")
+    known = [check.id for check in (*CHECKS, *extra)]
+    for name in (*(only or ()), *skip):
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise CheckError(f"unknown check {name!r}{hint} Known: {', '.join(known)}")
+    twice = [name for name in known if known.count(name) > 1]
+    if twice:
+        raise CheckError(f"two checks have the id {twice[0]!r}; give yours another")
+    own = [check for check in CHECKS if (only is None or check.id in only) and check.id not in skip]
+    return (*own, *(check for check in extra if check.id not in skip))

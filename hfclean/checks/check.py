@@ -1,0 +1,271 @@
+"""What a check is, how one is declared, and what it gets to see: a pair before and after a revision.
+
+A check says whether it refuses a revision. It compares: what was already wrong before is not held against it. It never
+changes a text, never sees the dataset, a model or the network, and never raises because of what a text contains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Generic, Self, TypeVar, overload
+
+from hfclean.errors import HfcleanError
+from hfclean.schema import Pair
+
+__all__ = ["Case", "Check", "CheckError", "Reading", "check", "has_digit", "numbers_in", "plain_number", "word_set"]
+
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower-case ASCII text, a third faster
+SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")
+STEM = 5
+LAST_TURNS, LONGEST_TURN = 6, 20_000
+FIRST_WITHOUT_SPACES = "\u2e80"  # here the scripts of East Asia begin
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a list that is written as one text."""
+    return frozenset(words.split())
+
+
+# Words that say nothing about what a text is about, function words and the words in which tasks are put.
+HOLLOW = word_set(
+    """
+    the and for with that this are was were you your they them their have has had not but from can will would should
+    could may might its his her our who what when where which how why all any each other more most some such than
+    then there these those into about over also been being out one two three four five six seven eight nine ten
+    following given using use used based provide provided generate create write describe list make example examples
+    name explain identify find suggest sentence text input output word words between does did very many much only
+    own same through while because both new good help important different need include including like people way
+    ways time things number
+    """
+)
+T = TypeVar("T")
+
+
+class lazy(Generic[T]):
+    """A property that is worked out once; `functools.cached_property` takes a lock for each, which costs more
+    than most.
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Self | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.function.__name__] = self.function(instance)
+        return value
+
+
+class CheckError(HfcleanError, ValueError):
+    """An unknown check id, or a check that is declared wrongly."""
+
+
+class Reading:
+    """A text, and what several checks want to know of it, each worked out once and only when asked for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @lazy
+    def lower(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @lazy
+    def words(self) -> list[str]:
+        """The words in lower case; in scripts without spaces, each run of them."""
+        return ASCII_WORD.findall(self.lower) if self.text.isascii() else WORD.findall(self.lower)
+
+    @lazy
+    def vocabulary(self) -> frozenset[str]:
+        """The different words."""
+        return frozenset(self.words)
+
+    @lazy
+    def stems(self) -> list[str]:
+        """Beginnings of the words that say what the text is about, in order; of scripts without spaces, character
+        pairs.
+        """
+        if self.text.isascii():
+            return [word[:STEM] for word in self.words if len(word) > 2 and word not in HOLLOW]
+        found: list[str] = []
+        for word in self.words:
+            if len(word) > 1 and word[0] >= FIRST_WITHOUT_SPACES:
+                found += map("".join, pairwise(word))
+            elif len(word) > 2 and word not in HOLLOW:
+                found.append(word[:STEM])
+        return found
+
+    @lazy
+    def terms(self) -> frozenset[str]:
+        """The different stems."""
+        return frozenset(self.stems)
+
+    @lazy
+    def numbers(self) -> frozenset[str]:
+        """The different numbers written in digits."""
+        return frozenset(numbers_in(self.text))
+
+    @lazy
+    def sentences(self) -> list[str]:
+        """The sentences and lines that hold a word."""
+        return [part for part in SENTENCE_END.split(self.text) if part and WORD.search(part)]
+
+
+def numbers_in(text: str) -> list[str]:
+    """The numbers written in digits, in order, without thousands commas and idle zeros."""
+    if not has_digit(text):
+        return []
+    if "," in text:
+        text = THOUSANDS.sub("", text)
+    return [plain_number(number) for number in NUMBER.findall(text)]
+
+
+def has_digit(text: str) -> bool:
+    """Whether there is a digit in a text; a chain of "in", which is many times as fast as a pattern."""
+    return (
+        "1" in text
+        or "2" in text
+        or "0" in text
+        or "3" in text
+        or "4" in text
+        or "5" in text
+        or "6" in text
+        or "7" in text
+        or "8" in text
+        or "9" in text
+    )
+
+
+def plain_number(number: str) -> str:
+    """A number in digits without idle zeros."""
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number if len(number) < 2 or number[0] != "0" or number[1] == "." else number.lstrip("0") or "0"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair before and after a revision, with what the caller knows of how the revision came about.
+
+    Attributes:
+        before: the pair as it was.
+        after: the pair as the reviser would have it.
+        finish_reason: why the model stopped, `None` where nobody knows.
+        preference: pair -> how good it is, higher = better; only the difference of two versions is used.
+        margin: how much lower `preference` may be after than before.
+        prompt: the reviser's own prompt, which must not turn up in a text.
+    """
+
+    before: Pair
+    after: Pair
+    finish_reason: str | None = None
+    preference: Callable[[Pair], float] | None = None
+    margin: float = 0.0
+    prompt: str = ""
+
+    @lazy
+    def asked(self) -> Reading:
+        """Instruction and input as they were."""
+        return Reading(self.before.prompt)
+
+    @lazy
+    def given(self) -> frozenset[str]:
+        """The terms of the question and of the turns before it."""
+        if not self.before.history:
+            return self.asked.terms
+        turns = " ".join(turn.text[:LONGEST_TURN] for turn in self.before.history[-LAST_TURNS:])
+        return self.asked.terms | Reading(turns).terms
+
+    @lazy
+    def asks(self) -> Reading:
+        """Instruction and input as they would be."""
+        return self.asked if self.same_task else Reading(self.after.prompt)
+
+    @lazy
+    def instruction(self) -> Reading:
+        """The instruction as it would be."""
+        return Reading(self.after.instruction)
+
+    @lazy
+    def old(self) -> Reading:
+        """The response as it was."""
+        return Reading(self.before.response)
+
+    @lazy
+    def new(self) -> Reading:
+        """The response as it would be."""
+        return Reading(self.after.response)
+
+    @lazy
+    def same_task(self) -> bool:
+        """Whether instruction and input stay as they were."""
+        return self.before.instruction == self.after.instruction and self.before.input == self.after.input
+
+
+@dataclass(frozen=True)
+class Check:
+    """A reason to refuse a revision.
+
+    Attributes:
+        id: snake_case name, as it stands in `edit_reason`.
+        meaning: one line for people.
+        refuses: case -> whether the revision is refused.
+        version: raised when what the check refuses changes.
+    """
+
+    id: str
+    meaning: str
+    refuses: Callable[[Case], bool]
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.id.isidentifier() or self.id != self.id.lower():
+            raise CheckError(
+                f"check id {self.id!r}: wanted a snake_case name, since ids are stored separated by spaces"
+            )
+
+    def __call__(self, before: Pair, after: Pair) -> str:
+        """The id of the check when it refuses the revision, else `""`."""
+        return self.id if self.refuses(Case(before, after)) else ""
+
+
+@dataclass(frozen=True)
+class OfPairs:
+    """A function of two pairs as a function of a case; a class, so that it pickles."""
+
+    function: Callable[[Pair, Pair], bool]
+
+    def __call__(self, case: Case) -> bool:
+        return bool(self.function(case.before, case.after))
+
+
+def check(id: str, *, meaning: str, version: int = 1) -> Callable[[Callable[[Pair, Pair], bool]], Check]:
+    """Declare a check from a function `(before, after) -> bool`, which says whether the revision is refused.
+
+    >>> from hfclean.checks import accept, check
+    >>> from hfclean.schema import Pair
+    >>> @check("shouts", meaning="an answer in capitals that was not")
+    ... def shouts(before, after):
+    ...     return after.response.isupper() and not before.response.isupper()
+    >>> accept(Pair("Greet me", "", "Hello there"), Pair("Greet me", "", "HELLO THERE"), only=(), extra=(shouts,))
+    ['shouts']
+    """
+
+    def declare(function: Callable[[Pair, Pair], bool]) -> Check:
+        return Check(id, meaning, OfPairs(function), version)
+
+    return declare

@@ -1,0 +1,124 @@
+"""Checks of code: what was there stays, and a block that is opened is closed."""
+
+from __future__ import annotations
+
+import re
+
+from hfclean.checks.check import Case, Check
+from hfclean.rules.code import unclosed_fence
+
+__all__ = ["code_dropped", "code_lines", "code_unclosed", "has_code"]
+
+FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+# A line that is code in any company. It is matched line by line, from the first character that is no space.
+STATEMENT = re.compile(
+    r"(?:async )?def \w+ ?\(|class \w+ ?(?:\(.{0,100}\) ?)?[:{]|(?:public|private|protected|"
+    r"static) [\w<>\[\], ]{1,80}[({;=]|import \w[\w.]*(?: as \w+)?;?\Z|from [\w.]+ import \w|#include ?[<\"]|"
+    r"using namespace |package \w[\w.]*;|(?:int|float|double|char|void|bool|string|String|auto|var|let|const|"
+    r"val) \w[\w\[\]*<>, ]{0,60} ?(?:=|\(|;)|function ?\w* ?\(|return\b.{0,120};\Z|"
+    r"return [\w.()\[\]+\-*/'\" ]{1,60}\Z|(?:for|while|if|elif|else if|\} ?else if|switch|"
+    r"foreach) ?\(.{1,200}\) ?\{?\Z|\}? ?else ?[:{]\Z|(?:else|try|finally|do):?\Z|for \w+(?:, ?\w+)* in .{1,100}:\Z|"
+    r"(?:while|if|elif|with|except) (?=.{0,100}[=()<>\[\]_]).{1,100}:\Z|(?:while|if) (?:not )?\w+:\Z|(?:console\.log|"
+    r"print|println|printf|System\.out\.print\w*|puts|echo) ?\(?[\"'(\w]|cout ?<<|cin ?>>|SELECT .{1,300}|"
+    r"select .{1,200}\bfrom \w+|(?:INSERT INTO|CREATE (?:TABLE|DATABASE|VIEW|INDEX)|ALTER TABLE|UPDATE \w+ SET|"
+    r"DELETE FROM|DROP TABLE|WHERE \w+ ?[=<>]|FROM \w+(?:;|\Z)|GROUP BY|ORDER BY)\b|</?(?:html|head|body|div|span|p|"
+    r"a|ul|ol|li|table|thead|tbody|tr|td|th|form|input|script|style|h[1-6]|img|br|title|meta|link|button|nav|section|"
+    r"header|footer|label|select|option|svg|xml)\b[^>]{0,300}>|<!DOCTYPE|<\?(?:php|xml)|<!--|"
+    r"(?:[.#]?[\w-]{1,40}+[ ,]?){1,3}+ ?\{\Z|[\w-]{1,40}: ?[^;]{1,80};\Z|[}\])]{1,4}[;,]?\Z|\{\Z|\$\w+ ?=|"
+    r"@\w+(?:\(.{0,100}\))?\Z|git (?:add|commit|push|pull|clone|init|checkout|status|merge|branch)\b|(?:pip3?|npm|"
+    r"apt-get|apt|brew|yarn) (?:install|run|i|update)\b|sudo \w|docker (?:run|build|compose|pull)\b|(?:curl|"
+    r"wget) (?:-|http)|(?:mkdir|chmod|cd|grep|ls) [-./~\w]+\Z"
+)
+# A line that is code among such: an assignment, a call, a comment.
+AMONG_CODE = re.compile(
+    r"[A-Za-z_][\w.\[\]\"']{0,60} ?(?:[+\-*/:]|\*\*|//)?= ?\S.{0,300}\Z|[A-Za-z_][\w.]{0,60}\(.{0,200}\);?\Z|(?:#|//|"
+    r"/\*|\*/|--) ?\S.{0,200}\Z|[\"']?\w+[\"']?: ?[\[{\"'].{0,200}\Z|.{1,200};\Z"
+)
+ASKED = re.compile(
+    r"\b(?:code|coding|program|programme|function|script|quer(?:y|ies)|sql|python|java(?:script)?|html|css|c\+\+|c#|"
+    r"php|ruby|rust|golang|bash|shell|typescript|kotlin|swift|regex|regular expression|json|xml|yaml|markup|snippet|"
+    r"method|class|algorithm|loop|command|implement\w*|debug\w*|compile|syntax|api|dockerfile|pseudo-?code|"
+    r"web ?page|website|tag|array|variable|refactor\w*|print\w*)\b|代码|程序|函数|脚本",
+    re.IGNORECASE,
+)
+LEAST_KEPT = 0.25
+MOST_LINES = 1000
+
+
+def _fences(text: str) -> int:
+    if "```" not in text and "~~~" not in text:
+        return 0
+    return len(FENCE.findall(text)) // 2
+
+
+def _may_be_code(text: str) -> bool:
+    # A chain of "in", not any(): this runs on every answer.
+    return (
+        "(" in text
+        or "{" in text
+        or "<" in text
+        or ";" in text
+        or "=" in text
+        or "SELECT" in text
+        or "select " in text
+        or "git " in text
+        or "import " in text
+        or "sudo " in text
+        or "install" in text
+        or "print" in text
+    )
+
+
+def code_lines(text: str) -> int:
+    """How many lines of a text look like code; 0 when none of them does by itself."""
+    if not _may_be_code(text):
+        return 0
+    sure = among = 0
+    for line in text.split("\n", MOST_LINES)[:MOST_LINES]:
+        line = line[:300].strip()
+        if STATEMENT.match(line):
+            sure += 1
+        elif AMONG_CODE.match(line):
+            among += 1
+    return sure + among if sure else 0
+
+
+def has_code(text: str, task: str) -> bool:
+    """Whether a text holds code: a fence, several lines that look like it, or one where the task asks for code."""
+    if _fences(text):
+        return True
+    lines = code_lines(text)
+    return lines >= 3 or (lines >= 1 and ASKED.search(task[:3000]) is not None)
+
+
+def _dropped(case: Case) -> bool:
+    before, after = case.before, case.after
+    if after.response != before.response and _lost(before.response, after.response, case.asked.text):
+        return True
+    return not case.same_task and _lost(before.prompt, after.prompt, case.asked.text)
+
+
+def _lost(before: str, after: str, task: str) -> bool:
+    fences = _fences(before)
+    if fences:
+        return not _fences(after) or len(_fenced(after)) < LEAST_KEPT * len(_fenced(before))
+    if not has_code(before, task):
+        return False
+    return not _fences(after) and code_lines(after) < max(1, LEAST_KEPT * code_lines(before))
+
+
+def _fenced(text: str) -> str:
+    return "".join(text.replace("~~~", "```").split("```")[1::2])
+
+
+code_dropped = Check("code_dropped", "code or a fence that was there and is gone", _dropped)
+
+
+def _unclosed(case: Case) -> bool:
+    text = case.after.response
+    if "```" not in text and "~~~" not in text:
+        return False
+    return unclosed_fence.detect(case.after) and not unclosed_fence.detect(case.before)
+
+
+code_unclosed = Check("code_unclosed", "a code block that is opened and never closed", _unclosed)

@@ -1,0 +1,63 @@
+"""The check for a revision that went over into another language."""
+
+from __future__ import annotations
+
+from hfclean.checks.check import Case, Check, Reading
+from hfclean.checks.tongues import FEWEST_FOREIGN, FOREIGN, OUTSIDE_LATIN, SAMPLE, may_be, named_languages, tongue
+
+__all__ = ["language_changed"]
+
+SIMILAR = frozenset((frozenset(("sv", "da")), frozenset(("es", "pt")), frozenset(("cs", "pl"))))
+
+
+def _changed(case: Case) -> bool:
+    before, after = case.before, case.after
+    if after.response != before.response and _went_over(case.new, case.old, case):
+        return True
+    return (
+        after.instruction != before.instruction
+        and len(after.instruction) > 20
+        and _went_over(Reading(after.instruction), Reading(before.instruction), case)
+    )
+
+
+def _is_plain(text: Reading) -> bool:
+    """Whether a text shows no sign of another language than English."""
+    if len(text.vocabulary & FOREIGN) >= FEWEST_FOREIGN:
+        return False
+    return text.text.isascii() or len(OUTSIDE_LATIN.findall(text.text[:SAMPLE])) <= FEWEST_FOREIGN
+
+
+def _went_over(new: Reading, old: Reading, case: Case) -> bool:
+    if _is_plain(new) and _is_plain(old):
+        return False  # nearly every text ends here
+    into = tongue(new)
+    if not into or into == tongue(old):
+        return False
+    known = {tongue(old), tongue(Reading(case.before.instruction)), tongue(Reading(case.before.input))}
+    known |= {tongue(Reading(turn.text)) for turn in case.before.history[-4:]}
+    if _plain_latin(case.asked):
+        known.add("en")
+    known.discard("")
+    if not known or into in known or any(frozenset((into, name)) in SIMILAR for name in known):
+        return False
+    named: set[str] = set()
+    for text in (case.before.instruction, case.after.instruction, case.before.input, case.before.system):
+        named |= named_languages(text)
+    for turn in case.before.history[-4:]:
+        named |= named_languages(turn.text)
+    if into in named or any(may_be(new, name) for name in named - {"en", "any"}):
+        return False
+    return not ("any" in named and not named - {"any", "en"})
+
+
+def _plain_latin(asked: Reading) -> bool:
+    """Whether a question too short to tell is most likely English: Latin letters and no small word of
+    another language.
+    """
+    return asked.text.isascii() and bool(asked.words) and not asked.vocabulary & FOREIGN
+
+
+language_changed = Check(
+    "language_changed", "a text in another language than before, though nobody asked for it", _changed
+)

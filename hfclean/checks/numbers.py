@@ -1,0 +1,294 @@
+"""The check of figures: what the question gives must not turn into something else, and sums must come out.
+
+How strictly is a matter of `LEVELS`, from what is surely wrong to what only may be. Experts who improve an answer
+change a number in one of six, so the gate stops at a level that they hardly ever reach.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+from hfclean.checks.check import THOUSANDS, Case, Check, Reading, plain_number, word_set
+
+__all__ = ["KEPT_LEVELS", "LEVELS", "number_changed"]
+
+SMALL = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty
+"""
+AS_WORD = {word: str(value) for value, word in enumerate(SMALL.split())}
+AS_WORD |= {
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "seventy": "70",
+    "eighty": "80",
+    "ninety": "90",
+}
+AS_WORD |= {"hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "couple": "2", "pair": "2"}
+AS_WORD |= {
+    "first": "1",
+    "second": "2",
+    "third": "3",
+    "fourth": "4",
+    "fifth": "5",
+    "once": "1",
+    "twice": "2",
+    "half": "0.5",
+}
+AS_WORD["single"] = "1"
+
+
+def _also_words(numbers: frozenset[str], text: Reading) -> frozenset[str]:
+    """The numbers, with those that the text writes as words."""
+    return numbers | {AS_WORD[word] for word in text.vocabulary & AS_WORD.keys()}
+
+
+# ---------------------------------------------------------------------------------------------- the question's numbers
+
+
+def _question_replaced(case: Case) -> bool:
+    """A number of the question is gone from the question, and another has come."""
+    if case.same_task:
+        return False
+    given, now = case.asked.numbers, case.asks.numbers
+    if not given - now or not now - given:
+        return False
+    return bool(given - _also_words(now, case.asks)) and bool(now - _also_words(given, case.asked))
+
+
+def _question_lost(case: Case) -> bool:
+    """A number of the question is gone from the question."""
+    if case.same_task:
+        return False
+    given = case.asked.numbers
+    return bool(given) and bool(given - _also_words(case.asks.numbers, case.asks))
+
+
+def _repeated_replaced(case: Case) -> bool:
+    """A number of the question that the old answer repeated is not in the new one, which has one of its own."""
+    given = case.asked.numbers
+    repeated = given & case.old.numbers if given else given
+    if not repeated:
+        return False
+    now = case.new.numbers
+    lost = repeated - _also_words(now, case.new)
+    return bool(lost) and _like_one(lost, now - given - case.old.numbers - case.asks.numbers)
+
+
+def _given_replaced(case: Case) -> bool:
+    """The new answer takes up some numbers of the question; in place of another it has one of its own."""
+    given = case.asked.numbers
+    if len(given) < 2:
+        return False
+    now = case.new.numbers
+    lost = given - _also_words(now, case.new)
+    return bool(lost) and bool(given & now) and _like_one(lost, now - given - case.old.numbers)
+
+
+def _like_one(lost: frozenset[str], foreign: frozenset[str]) -> bool:
+    """Whether one of the new numbers could be meant for one that is lost: as long, or nearly."""
+    return any(abs(len(one) - len(other)) <= 1 for one in lost for other in foreign)
+
+
+def _misread(case: Case) -> bool:
+    """A number of the question is missing, and the new answer has one that differs from it in one digit."""
+    given = case.asked.numbers
+    return bool(given) and _one_digit_off(given, case.new.numbers, case.old.numbers, 2)
+
+
+def _one_digit_off(given: frozenset[str], now: frozenset[str], old: frozenset[str], length: int) -> bool:
+    lost = sorted(number for number in given - now if length <= len(number) <= LONGEST_OPERAND)
+    foreign = {number for number in now - given - old if len(number) >= length}
+    if not lost or not foreign:
+        return False
+    return any(
+        f"{number[:place]}{digit}{number[place + 1 :]}" in foreign
+        for number in lost[:50]
+        for place in range(len(number))
+        for digit in "0123456789"
+    )
+
+
+# ---------------------------------------------------------------------------------------------- numbers in their place
+
+BESIDE = re.compile(
+    r"(?:(?<![^\W\d_])([^\W\d_]{2,30})[^\w\n]{1,3})?(?<![\w.])(\d++(?:\.\d++)?)(?!\w)(?:[^\w\n]{1,3}([^\W\d_]{2,30}))?"
+)
+ROUNDING = 0.01
+EMPTY_WORDS = word_set(
+    """
+    of in to and or the is at by for from with on as than are was be step chapter day item page no number figure
+    part
+    """
+)
+
+
+def _places(text: str, *, both: bool) -> dict[tuple[str, str], set[str]]:
+    """Numbers by the words on both sides of them, or by the one that follows."""
+    found: dict[tuple[str, str], set[str]] = {}
+    if "," in text:
+        text = THOUSANDS.sub("", text)
+    for left, number, right in BESIDE.findall(text.lower()):
+        if right and (left if both else right not in EMPTY_WORDS):
+            found.setdefault((left if both else "", right), set()).add(plain_number(number))
+    return found
+
+
+def _out_of_place(given: Reading, new: Reading, *, both: bool) -> bool:
+    """Whether the new text has another number in the place of one that is given, and that one nowhere."""
+    known, now = given.numbers, new.numbers
+    if known <= now or now <= known:
+        return False
+    here, there = _places(given.text, both=both), _places(new.text, both=both)
+    for place, numbers in here.items():
+        others = there.get(place)
+        if others and not (numbers & others or others <= known or numbers <= now or _same_rounded(numbers, others)):
+            return True
+    return False
+
+
+def _same_rounded(numbers: set[str], others: set[str]) -> bool:
+    """Whether a number with decimals is one of the others, but for rounding."""
+    return any(
+        ("." in one or "." in other) and abs(float(one) - float(other)) <= ROUNDING * float(one)
+        for one in numbers
+        for other in others
+        if max(len(one), len(other)) <= LONGEST_OPERAND
+    )
+
+
+def _contradicts_question(case: Case) -> bool:
+    """Where the question says "5 states", the new answer says "7 states" and nowhere 5."""
+    return _out_of_place(case.asked, case.new, both=False) and not _out_of_place(case.asked, case.old, both=False)
+
+
+def _contradicts_answer(case: Case) -> bool:
+    """Between the same two words, the old answer has one number and the new answer another."""
+    return _out_of_place(case.old, case.new, both=True)
+
+
+# ------------------------------------------------------------------------------------ numbers that do not fit together
+
+LIST_NUMBER = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]", re.MULTILINE)
+
+
+def _list_out_of_order(text: str) -> bool:
+    """Whether the numbering of a list skips or repeats a number once or twice."""
+    if "2" not in text and "3" not in text:
+        return False
+    marks = list(map(int, LIST_NUMBER.findall(text)))
+    if len(marks) < 3:
+        return False
+    wrong = sum(after not in (1, before + 1) for before, after in pairwise(marks))
+    wrong += marks[0] != 1 and marks[1] != marks[0] + 1
+    return 0 < wrong <= 2
+
+
+def _list_disordered(case: Case) -> bool:
+    """The numbering of a list does not run on, as it did before."""
+    return _list_out_of_order(case.new.text) and not _list_out_of_order(case.old.text)
+
+
+OPERAND = r"[$£€]?\d++(?:\.\d++)?"
+SUM = re.compile(
+    # not within a longer one: an operator, a bracket or a power before it would change what it comes to
+    r"(?<![\w.)\]^/*×·÷+\-−=%$£€])(?<![.)\]^/*×·÷x+\-−%(] )"
+    rf"{OPERAND}(?: ?[+\-−*×x/÷] ?{OPERAND}){{1,12}} ?= ?{OPERAND}"
+    r"(?![\w%^]| ?[/*×+\-−÷^(]| x \d| R\b| ?rem| with rem)"
+)
+TERM = re.compile(r"([+\-−*×x/÷=]?) ?[$£€]?(\d+(?:\.\d+)?)")
+TIMES, OVER, MINUS = frozenset("*×x"), frozenset("/÷"), frozenset("-−")
+LONGEST_OPERAND = 14
+
+
+def _comes_out(sum_: str) -> bool:
+    """Whether a sum of plain numbers comes out, rounding allowed where there is something to round; also when
+    in doubt.
+    """
+    *terms, (_, said) = TERM.findall(sum_)
+    numbers = [said, *(number for _, number in terms)]
+    if max(map(len, numbers)) > LONGEST_OPERAND:
+        return True
+    products: list[float] = []
+    for sign, number in terms:
+        value = float(number)
+        if products and sign in TIMES:
+            products[-1] *= value
+        elif products and sign in OVER:
+            if value == 0:
+                return True
+            products[-1] /= value
+        else:
+            products.append(-value if sign in MINUS else value)
+    total = sum(products)
+    if not any(sign in OVER for sign, _ in terms) and not any("." in number for number in numbers):
+        return total == float(said)
+    decimals = len(said.partition(".")[2])
+    return abs(total - float(said)) <= 0.51 * 10.0**-decimals + 0.005 * abs(total)
+
+
+def _false_sums(text: str) -> int:
+    """How many sums of plain numbers do not come out."""
+    if "=" not in text:
+        return 0
+    if "," in text:
+        text = THOUSANDS.sub("", text)
+    return sum(not _comes_out(sum_) for sum_ in SUM.findall(text))
+
+
+def _sums_wrong(case: Case) -> bool:
+    """A sum that does not come out, where the old answer had none such."""
+    return _false_sums(case.new.text) > _false_sums(case.old.text)
+
+
+# -------------------------------------------------------------------------------------------- the old answer's numbers
+
+
+def _one_digit_changed(case: Case) -> bool:
+    """A number of the old answer of three digits or more is missing, and another differs from it in one digit."""
+    old = case.old.numbers
+    return bool(old) and _one_digit_off(old, case.new.numbers, case.asked.numbers, 3)
+
+
+def _any_replaced(case: Case) -> bool:
+    """A number of the old answer is not in the new one, which has one of its own."""
+    old, now = case.old.numbers, case.new.numbers
+    return bool(old - _also_words(now, case.new)) and bool(now - old - case.asked.numbers)
+
+
+def _any_lost(case: Case) -> bool:
+    """A number of the old answer is not in the new one."""
+    return bool(case.old.numbers - _also_words(case.new.numbers, case.new))
+
+
+# Each refuses what those before it refuse, and more.
+LEVELS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
+    ("question_replaced", _question_replaced),
+    ("list_disordered", _list_disordered),
+    ("sums_wrong", _sums_wrong),
+    ("repeated_replaced", _repeated_replaced),
+    ("given_replaced", _given_replaced),
+    ("misread", _misread),
+    ("contradicts_question", _contradicts_question),
+    ("question_lost", _question_lost),
+    ("contradicts_answer", _contradicts_answer),
+    ("one_digit_changed", _one_digit_changed),
+    ("any_replaced", _any_replaced),
+    ("any_lost", _any_lost),
+)
+KEPT_LEVELS = 9
+
+
+def _number_changed(case: Case) -> bool:
+    if not case.new.numbers and case.same_task:
+        return False
+    return any(level(case) for _, level in LEVELS[:KEPT_LEVELS])
+
+
+number_changed = Check(
+    "number_changed", "a number of the question, or a sum, that is not what it was", _number_changed
+)

@@ -1,0 +1,190 @@
+"""The command line: one subcommand per verb, no logic. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main", "parser"]
+
+EPILOG = """examples:
+  hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
+  hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
+  hfclean why cleaned 12                          what happened to row 12, and why
+  hfclean undo cleaned --rule whitespace          take back what one rule did
+  hfclean rules                                   every rule, with an example
+"""
+SHAPE_HELP = (
+    "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
+    "conversations, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="hfclean",
+        description="Make instruction-tuning data better instead of throwing it away. Every original is kept.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", title="commands")
+
+    clean = verbs.add_parser(
+        "clean",
+        help="mend what rules can mend, score every row, and write a dataset folder",
+        description="Mend what rules can mend, score every row, mark exact duplicates, and write a folder that "
+        "load_dataset reads: parquet data, dataset card, report.html, ledger.parquet (one row per change), "
+        "hfclean.json. "
+        "As many rows come out as went in, in the same order.",
+    )
+    _source(clean)
+    _output(clean)
+    _rules(clean)
+    clean.add_argument(
+        "--drop-duplicates",
+        action="store_true",
+        help="drop exact duplicates; they are kept in the folder's 'removed' part (default: only mark them)",
+    )
+
+    score = verbs.add_parser(
+        "score",
+        help="score every row and change nothing",
+        description="Score every row and print how the scores are distributed; with --out, write the scored dataset.",
+    )
+    _source(score)
+    _output(score, required=False)
+    score.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_with("scorer"))
+
+    rules = verbs.add_parser(
+        "rules", help="list the rules: id, severity, meaning, example", description="List the rules."
+    )
+    rules.add_argument("--json", action="store_true", help="print JSON")
+
+    why = verbs.add_parser(
+        "why",
+        help="say what happened to one row, and why",
+        description="Say what happened to one row of a cleaned folder, rule by rule, and what is still wrong with it.",
+    )
+    why.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    why.add_argument("row", metavar="ROW", help="a row id (or its beginning), a row number from 0, or SPLIT:NUMBER")
+    why.add_argument("--json", action="store_true", help="print JSON")
+
+    diff = verbs.add_parser(
+        "diff",
+        help="compare two versions of a dataset",
+        description="Compare two versions of a dataset: what changed, what is gone, how the scores moved.",
+    )
+    diff.add_argument("before", metavar="A", help="the earlier version: a file, a folder or a Hub id")
+    diff.add_argument("after", metavar="B", help="the later version")
+    diff.add_argument("--limit", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
+    diff.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
+    _reading(diff)
+
+    undo = verbs.add_parser(
+        "undo",
+        help="put originals back in a cleaned folder",
+        description="Put the originals back: all of them, what one rule changed, or one row. The folder is replaced; "
+        "with --out, another is written.",
+    )
+    undo.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    what = undo.add_mutually_exclusive_group()
+    what.add_argument("--rule", metavar="ID", help="only what this rule changed")
+    what.add_argument("--row", metavar="ID", action="append", help="only this row (may be given several times)")
+    undo.add_argument("--out", metavar="DIR2", help="write here and leave DIR as it is")
+    undo.add_argument("--json", action="store_true", help="print JSON")
+
+    convert = verbs.add_parser(
+        "convert",
+        help="write the rows in another shape",
+        description="Write the rows in another shape. preference: chosen = revised response, rejected = original one.",
+    )
+    _source(convert)
+    convert.add_argument(
+        "--to", required=True, choices=["messages", "prompt_completion", "alpaca", "preference"], help="the shape"
+    )
+    convert.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="a .jsonl, .parquet or .csv file (one per split where there are several)",
+    )
+    convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    return top
+
+
+def _with(kind: str) -> str:
+    return f"a {kind} of your own, as module:name (may be given several times)"
+
+
+def _reading(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--split", help="one split only (default: all)")
+    command.add_argument("--config", metavar="NAME", help="the configuration of a Hub dataset")
+    command.add_argument("--columns", metavar="MAP", help=SHAPE_HELP)
+    command.add_argument("--json", action="store_true", help="print JSON instead of text; progress goes to stderr")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _source(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source", metavar="IN", help="a .jsonl, .json, .csv, .tsv or .parquet file, a save_to_disk folder, or a Hub id"
+    )
+    _reading(command)
+    command.add_argument(
+        "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
+    )
+    command.add_argument(
+        "--side", choices=["chosen", "rejected", "both"], default="chosen", help="which answers of preference rows"
+    )
+    command.add_argument(
+        "--prefix", default="", help="put before the names of added columns, if yours has one of them"
+    )
+
+
+def _output(command: argparse.ArgumentParser, *, required: bool = True) -> None:
+    command.add_argument("--out", required=required, metavar="DIR", help="the folder to write")
+    command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
+    command.add_argument(
+        "--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0 (default: the source's)"
+    )
+    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
+    command.add_argument(
+        "--source", dest="source_id", metavar="REPO", help="Hub id of the dataset that the rows come from"
+    )
+    command.add_argument("--max-tokens", type=int, default=2048, metavar="N", help="report the share of longer rows")
+    command.add_argument("--tokenizer", metavar="PATH", help="count tokens with this tokenizer (default: an estimate)")
+
+
+def _rules(command: argparse.ArgumentParser) -> None:
+    some = command.add_mutually_exclusive_group()
+    some.add_argument(
+        "--only", action="append", metavar="RULE", help="run only this rule (may be given several times)"
+    )
+    some.add_argument(
+        "--skip", action="append", metavar="RULE", help="do not run this rule (may be given several times)"
+    )
+    command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_with("rule"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parser().parse_args(argv)
+    if args.version:
+        import hfclean
+
+        print(f"hfclean {hfclean.__version__}")
+        return 0
+    if args.verb is None:
+        parser().print_help()
+        return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal that cannot show a character gets its escape, not a crash
+            stream.reconfigure(errors="backslashreplace")
+    from hfclean.cli import commands
+
+    return commands.run(args, sys.stdout, sys.stderr)

@@ -1,0 +1,409 @@
+"""What each subcommand does: read, call the library, print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from hfclean.cli.render import describe_change, describe_row, rules_table
+from hfclean.errors import FolderError, HfcleanError, RestoreError, RuleError, SourceError
+
+__all__ = ["run"]
+
+
+class UsageError(Exception):
+    """The words of the command line are off: exit code 2."""
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
+    signal.signal(signal.SIGTERM, _interrupt)  # so that what was begun is cleaned away, as with Ctrl-C
+    try:
+        _COMMANDS[args.verb](args, out, err)
+    except (UsageError, RuleError) as e:
+        print(f"hfclean {args.verb}: {e}", file=err)
+        return 2
+    except HfcleanError as e:
+        print(f"hfclean {args.verb}: {e}", file=err)
+        return 1
+    except KeyboardInterrupt:
+        print(f"hfclean {args.verb}: stopped; nothing was written", file=err)
+        return 1
+    except PermissionError as e:
+        print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away: `hfclean rules | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as e:  # a full disk, above all
+        print(f"hfclean {args.verb}: {e.strerror or e}; nothing was written", file=err)
+        return 1
+    return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# ------------------------------------------------------------------------------------------------------------- helpers
+
+
+@contextmanager
+def _unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path]:
+    """A folder for what `datasets` unpacks, gone afterwards; near the output, whose disk has to hold the data
+    anyway."""
+    from datasets.utils.logging import disable_progress_bar
+
+    if getattr(args, "quiet", args.verb == "why"):
+        disable_progress_bar()
+    _quiet_loaders()
+    parent = Path(near).expanduser().resolve().parent if near else None
+    if parent is not None:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".hfclean-", dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _quiet_loaders() -> None:
+    """Our errors say what failed: the loaders' own log lines would only repeat it, less well."""
+    from datasets.utils.logging import CRITICAL, set_verbosity
+
+    set_verbosity(CRITICAL)
+
+
+def _columns(text: str | None) -> Any:
+    if text is None or "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    bad = [role for role, _, column in pairs if not role.strip() or not column.strip()]
+    if bad:
+        raise UsageError(f"--columns {text!r}: wanted ROLE=COLUMN pairs, such as instruction=question,response=answer")
+    return {role.strip(): column.strip() for role, _, column in pairs}
+
+
+def _named(spec: str, kind: type, what: str) -> Any:
+    """The object at a dotted path `package.module:name`."""
+    module, _, name = spec.partition(":")
+    if not name:
+        raise UsageError(f"--with {spec!r}: wanted module:name, such as my_rules:shouting")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as e:
+        raise UsageError(f"--with {spec!r} cannot be loaded: {e}") from e
+    finally:
+        sys.path.remove(os.getcwd())
+    if not isinstance(found, kind):
+        raise UsageError(f"--with {spec!r} is {type(found).__name__}, no {what}; declare it with @hfclean.{what}")
+    return found
+
+
+def _tokenizer(path: str | None) -> Any:
+    if path is None:
+        return None
+    from hfclean.errors import require
+
+    transformers = require("transformers", extra="models")
+    try:
+        return transformers.AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError) as e:
+        raise SourceError(f"the tokenizer {path!r} cannot be loaded: {str(e).splitlines()[0]}") from e
+
+
+def _emit(data: Any, out: TextIO) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    print(
+        text.encode("utf-8", "backslashreplace").decode("utf-8"), file=out
+    )  # a lone surrogate becomes its JSON escape
+
+
+def _notes(source: Any, err: TextIO) -> None:
+    for note in source.notes:
+        print(f"note: {note}", file=err)
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+
+def _clean(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.reviser import RuleReviser
+    from hfclean.rules import Rule
+
+    extra = tuple(_named(spec, Rule, "rule") for spec in args.extra)
+    reviser = RuleReviser(
+        args.only,
+        args.skip or (),
+        extra,
+        columns=_columns(args.columns),
+        prefix=args.prefix,
+        turns=args.turns,
+        side=args.side,
+    )
+    _write(args, out, err, reviser=reviser, extra=extra)
+
+
+def _write(
+    args: argparse.Namespace,
+    out: TextIO,
+    err: TextIO,
+    *,
+    reviser: Any = None,
+    extra: tuple[Any, ...] = (),
+    scorers: Sequence[Any] = (),
+) -> None:
+    from hfclean.cleaning import clean
+    from hfclean.folder import check_target, write_folder
+    from hfclean.source import load
+
+    target = Path(args.out).expanduser()
+    check_target(target, overwrite=args.overwrite, source=args.source)
+    columns, tokenizer = _columns(args.columns), _tokenizer(args.tokenizer)
+    with _unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        _notes(source, err)
+        drop = getattr(args, "drop_duplicates", False)
+        cleaned = clean(source.dataset, reviser=reviser, scorers=scorers, drop_duplicates=drop)
+        report = write_folder(
+            target,
+            cleaned,
+            before=source.dataset,
+            source=source,
+            overwrite=args.overwrite,
+            license=args.license,
+            language=args.language,
+            source_id=args.source_id,
+            columns=columns,
+            prefix=args.prefix,
+            extra=extra,
+            tokenizer=tokenizer,
+            max_tokens=args.max_tokens,
+        )
+    if args.json:
+        _emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
+        return
+    print(report.summary(), file=out)
+    print(f"\n{target}/report.html  what changed and why", file=out)
+    print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+
+
+def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cleaning import clean
+    from hfclean.report import compare
+    from hfclean.scorers import Scorer
+    from hfclean.source import load
+
+    scorers = [_named(spec, Scorer, "scorer") for spec in args.extra]
+    if args.out:
+        _write(args, out, err, scorers=scorers)
+        return
+    columns, tokenizer = _columns(args.columns), _tokenizer(args.tokenizer)
+    with _unpacked(args) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        _notes(source, err)
+        scored = clean(source.dataset, reviser=None, scorers=scorers).dataset
+        report = compare(
+            source.dataset,
+            scored,
+            columns=columns,
+            tokenizer=tokenizer,
+            max_tokens=args.max_tokens,
+            prefix=args.prefix,
+        )
+    if args.json:
+        _emit(report.to_dict(), out)
+    else:
+        print(report.summary(), file=out)
+
+
+def _rules(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.rules import RULES
+
+    if args.json:
+        _emit(
+            [
+                {
+                    "id": rule.id,
+                    "severity": rule.severity,
+                    "meaning": rule.meaning,
+                    "mends": rule.repair is not None,
+                    "example": {"before": rule.example[0], "after": rule.example[1]},
+                }
+                for rule in RULES
+            ],
+            out,
+        )
+    else:
+        print(rules_table(RULES), file=out)
+
+
+def _why(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.folder import read_folder
+
+    with _unpacked(args) as cache:
+        folder = read_folder(args.dir, cache_dir=cache)
+        split, index = _find(folder, args.row)
+        told = describe_row(folder, split, index)
+    if args.json:
+        _emit(told.to_dict(), out)
+    else:
+        print(told.text(), file=out)
+
+
+def _find(folder: Any, row: str) -> tuple[str, int]:
+    """The split and index of a row that is named by id, beginning of an id, number, or split:number."""
+    dataset, name = folder.dataset, folder.about.get("prefix", "") + "row_id"
+    split, _, number = row.rpartition(":")
+    if number.isdigit() and len(number) < 12:
+        splits = [split] if split else [s for s in dataset if len(dataset[s])]
+        if split and split not in dataset:
+            raise SourceError(f"no split {split!r}; there are {', '.join(dataset)}")
+        if int(number) < len(dataset[splits[0]]):
+            return splits[0], int(number)
+        if split:
+            raise SourceError(f"no row {number} in {splits[0]}: it has {len(dataset[splits[0]])} rows, counted from 0")
+    found = [
+        (s, k)
+        for s, part in dataset.items()
+        if name in part.column_names
+        for k, row_id in enumerate(part[name])
+        if row_id == row or row_id.startswith(row)
+    ]
+    exact = [(s, k) for s, k in found if dataset[s][k][name] == row]
+    if len(found) == 1 or exact:
+        return (exact or found)[0]
+    if found:
+        raise SourceError(f"{len(found)} rows have an id that begins with {row!r}; give more of it")
+    raise SourceError(
+        f"no row {row!r}; wanted a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
+    )
+
+
+def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.report import compare
+    from hfclean.source import load
+
+    columns = _columns(args.columns)
+    with _unpacked(args) as cache:
+        before, after = (
+            load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+            for where in (args.before, args.after)
+        )
+        report = compare(before.dataset, after.dataset, columns=columns)
+        if args.html:
+            report.save_html(args.html)
+    if args.json:
+        _emit(report.to_dict(), out)
+        return
+    print(report.summary(), file=out)
+    for edit in report.edits[: max(args.limit, 0)]:
+        print("\n" + describe_change(edit), file=out)
+    if len(report.edits) > args.limit:
+        print(f"\n... {len(report.edits) - args.limit} more changes (--limit, or --html FILE for all)", file=out)
+
+
+def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cleaning import Cleaned
+    from hfclean.folder import check_target, read_folder, write_folder
+    from hfclean.restoration import restore
+    from hfclean.source import Source
+
+    target = Path(args.out).expanduser() if args.out else Path(args.dir)
+    if args.out:
+        check_target(target, overwrite=False)
+    with _unpacked(args, str(target)) as cache:
+        folder = read_folder(args.dir, cache_dir=cache)
+        about = folder.about
+        prefix, columns = about.get("prefix", ""), about.get("columns")
+        if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
+            raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
+        rows = [_row_id(folder, row) for row in args.row] if args.row else None
+        if args.rule is not None:
+            from hfclean.rules import select_rules
+
+            select_rules(only=(args.rule,))
+        before = restore(folder.dataset, prefix=prefix)
+        after = restore(folder.dataset, rule=args.rule, rows=rows, prefix=prefix)
+        done = {"by": "restore", **({"rule": args.rule} if args.rule else {}), **({"rows": rows} if rows else {})}
+        source = Source(
+            before, about["source"]["name"], about["source"]["kind"], about["source"]["fingerprint"], folder.card
+        )
+        stated = about["stated"]
+        report = write_folder(
+            target,
+            Cleaned(after, folder.removed, (*about["transforms"], done)),
+            before=before,
+            source=source,
+            overwrite=not args.out,
+            license=stated["license"],
+            language=stated["language"],
+            source_id=stated["source"],
+            columns=columns,
+            prefix=prefix,
+        )
+    if args.json:
+        _emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
+    else:
+        print(report.summary(), file=out)
+        print(f"\n{target}  written anew", file=out)
+
+
+def _row_id(folder: Any, row: str) -> str:
+    split, index = _find(folder, row)
+    return str(folder.dataset[split][index][folder.about.get("prefix", "") + "row_id"])
+
+
+def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.conversion import convert
+    from hfclean.source import load
+
+    target = Path(args.out).expanduser()
+    writers = {".jsonl": "to_json", ".parquet": "to_parquet", ".csv": "to_csv"}
+    if target.suffix not in writers:
+        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(writers)}")
+    columns = _columns(args.columns)
+    written = {}
+    with _unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        _notes(source, err)
+        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
+        files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
+        for file in files.values():
+            if file.exists() and not args.overwrite:
+                raise FolderError(
+                    f"the file {file.name!r} is there already; name another, or replace it with --overwrite"
+                )
+        for split, part in made.items():
+            partial = files[split].with_name(f".{files[split].name}.partial-{os.getpid()}")
+            options: dict[str, Any] = {"force_ascii": False} if target.suffix == ".jsonl" else {}
+            try:
+                getattr(part, writers[target.suffix])(str(partial), **options)
+                partial.replace(files[split])
+            finally:
+                partial.unlink(missing_ok=True)
+            written[str(files[split])] = len(part)
+    if args.json:
+        _emit({"files": written}, out)
+    else:
+        for name, count in written.items():
+            print(f"{name}  {count:,} rows", file=out)
+
+
+_COMMANDS = {
+    "clean": _clean,
+    "score": _score,
+    "rules": _rules,
+    "why": _why,
+    "diff": _diff,
+    "undo": _undo,
+    "convert": _convert,
+}

@@ -1,0 +1,147 @@
+"""Text for the terminal. Row text is shown with its control characters spelled out, so that it cannot steer the
+terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hfclean.provenance import parse_history
+from hfclean.restoration import LedgerEntry, ledger_entries
+from hfclean.rules import RULES, Rule
+from hfclean.schema import detect
+
+__all__ = ["RowStory", "describe_change", "describe_row", "rules_table", "visible"]
+
+INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+LONGEST = 600
+
+
+def visible(text: str, limit: int = LONGEST) -> str:
+    """Text for a terminal: invisible and control characters as escapes, cut in the middle when it is long."""
+    text = INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    if len(text) > limit:
+        text = f"{text[: limit * 2 // 3]} [... {len(text) - limit:,} characters ...] {text[-limit // 3 :]}"
+    return text
+
+
+def rules_table(rules: Sequence[Rule]) -> str:
+    """The rules, for people."""
+    width = min(shutil.get_terminal_size().columns, 110)
+    blocks = []
+    for rule in rules:
+        mends = "mends" if rule.repair else "reports"
+        head = f"{rule.id}  [{rule.severity}, {mends}]"
+        lines = [head, *textwrap.wrap(rule.meaning, width - 4, initial_indent="    ", subsequent_indent="    ")]
+        before, after = rule.example
+        if before:
+            lines.append(f"    e.g. {visible(json.dumps(before, ensure_ascii=False), 120)}")
+            if rule.repair and after:
+                lines.append(f"      -> {visible(json.dumps(after, ensure_ascii=False), 120)}")
+        blocks.append("\n".join(lines))
+    return "\n".join(blocks)
+
+
+def describe_change(entry: LedgerEntry) -> str:
+    """One change: where, by what, and what it did."""
+    head = f"{entry.row_id}  {entry.field}  {entry.rule}"
+    before, after = _window(entry.before, entry.after)
+    return f"{head}\n  - {_indent(visible(before))}\n  + {_indent(visible(after))}"
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
+    """The part of two texts in which they differ, with a little of what surrounds it."""
+    shortest = min(len(before), len(after))
+    start = next((k for k in range(shortest) if before[k] != after[k]), shortest)
+    end = next((k for k in range(shortest - start) if before[-1 - k] != after[-1 - k]), shortest - start)
+    left, right = max(0, start - context), max(0, end - context)
+
+    def cut(text: str) -> str:
+        stop = len(text) - right
+        return f"{'...' if left else ''}{text[left:stop]}{'...' if right else ''}"
+
+    return cut(before), cut(after)
+
+
+@dataclass(frozen=True)
+class RowStory:
+    """What is known of one row of a cleaned folder."""
+
+    split: str
+    index: int
+    row_id: str
+    edit: str
+    steps: tuple[str, ...]
+    changes: tuple[LedgerEntry, ...]
+    defects: tuple[str, ...]
+    duplicate_of: str
+    scores: dict[str, float]
+    moved_by: dict[str, dict[str, float]]
+    texts: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The story as JSON can hold it; a score that was not computed is null."""
+        return {**asdict(self), "scores": {k: v if v == v else None for k, v in self.scores.items()}}
+
+    def text(self) -> str:
+        """The story for people."""
+        meanings = {rule.id: rule.meaning for rule in RULES}
+        lines = [f"row {self.split}:{self.index}  id {self.row_id}  {self.edit}"]
+        lines += [f"  {name}: {_indent(visible(text, 300))}" for name, text in self.texts.items() if text]
+        if self.changes:
+            lines.append("\nwhat changed, in order:")
+        for change in self.changes:
+            reason = "; ".join(meanings.get(rule, rule) for rule in change.rule.split())
+            lines += [f"\n{change.rule}: {reason}", describe_change(change)]
+        if not self.changes:
+            lines.append("\nnothing was changed")
+        if self.defects:
+            lines += ["\nstill wrong:", *(f"  {name}: {meanings.get(name, '')}" for name in self.defects)]
+        if self.duplicate_of:
+            lines.append(f"\nsame text as row {self.duplicate_of}")
+        if self.scores:
+            lines.append("\nscores:")
+        for name, value in self.scores.items():
+            moved = ", ".join(f"{by} {weight:+.2f}" for by, weight in self.moved_by.get(name, {}).items())
+            lines.append(f"  {name}: {value:.4g}" + (f"  (moved most by {moved})" if moved else ""))
+        lines.append("\nsteps: " + "; ".join(self.steps))
+        return "\n".join(lines)
+
+
+def describe_row(folder: Any, split: str, index: int) -> RowStory:
+    """The story of one row of a cleaned folder."""
+    from hfclean.scorers.embedded import preference_rule, rating_rule
+
+    row = folder.dataset[split][index]
+    prefix, columns = folder.about.get("prefix", ""), folder.about.get("columns")
+    steps = parse_history(row.get(prefix + "edit_history")) or ()
+    names = [name for step in steps if not step.is_revision for name in step.columns]
+    pair = detect(tuple(row), columns).targets(row)[-1].pair
+    return RowStory(
+        split=split,
+        index=index,
+        row_id=str(row.get(prefix + "row_id", "")),
+        edit=str(row.get(prefix + "edit", "")),
+        steps=tuple(" ".join(filter(None, (step.by, f"v{step.version}", step.edit, *step.reasons))) for step in steps),
+        changes=tuple(ledger_entries(row, prefix=prefix, columns=columns)),
+        defects=tuple(str(row.get(prefix + "defects", "")).split()),
+        duplicate_of=str(row.get(prefix + "duplicate_of", "")),
+        moved_by={rule.name: _strongest(rule.contributions(pair)) for rule in (preference_rule(), rating_rule())},
+        scores={n: row[prefix + n] for n in names if isinstance(row.get(prefix + n), float)},
+        texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},
+    )
+
+
+def _strongest(contributions: dict[str, float], count: int = 3) -> dict[str, float]:
+    """The indicators that moved a score most, up or down."""
+    ranked = sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
+    return {name: weight for name, weight in ranked[:count] if weight}

@@ -1,0 +1,90 @@
+"""Every error that hfclean raises on purpose, as one tree.
+
+    HfcleanError
+    ├── SchemaError        the rows have no shape that hfclean can read, or two at once
+    ├── ColumnError        a column is missing, has the wrong type, or is somebody else's of the same name
+    ├── RuleError          an unknown rule id, or a rule that is declared wrongly
+    ├── RestoreError       the originals cannot be put back as asked
+    ├── SourceError        the input cannot be read
+    ├── FolderError        the output folder cannot be written, or is not one of ours
+    ├── LinearRuleError    a linear rule's file or settings are wrong
+    ├── BackendError       a model cannot be asked at all (AccessError, BudgetError, ModelError; in `hfclean.models`)
+    ├── StoreError         the file of answers cannot be read or written (in `hfclean.models`)
+    └── MissingExtraError  an optional package is needed (also an ImportError)
+
+Each message names what was found, what was wanted and the next move.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "ColumnError",
+    "FolderError",
+    "HfcleanError",
+    "LinearRuleError",
+    "MissingExtraError",
+    "RestoreError",
+    "RuleError",
+    "SchemaError",
+    "SourceError",
+    "require",
+]
+
+
+class HfcleanError(Exception):
+    """Base class of every error that hfclean raises on purpose."""
+
+
+class SchemaError(HfcleanError, ValueError):
+    """The rows have no shape that hfclean can read, or more than one."""
+
+
+class ColumnError(HfcleanError, ValueError):
+    """A column is missing, has the wrong type, or belongs to somebody else."""
+
+
+class RuleError(HfcleanError, ValueError):
+    """An unknown rule id, or a rule that is declared wrongly."""
+
+
+class RestoreError(HfcleanError, ValueError):
+    """The originals cannot be put back as asked."""
+
+
+class SourceError(HfcleanError, ValueError):
+    """The input cannot be read."""
+
+
+class FolderError(HfcleanError, OSError):
+    """The output folder cannot be written, or was not written by hfclean."""
+
+
+class LinearRuleError(HfcleanError, ValueError):
+    """A linear rule's file or settings are wrong."""
+
+
+class MissingExtraError(HfcleanError, ImportError):
+    """An optional package is needed for what was asked."""
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Import an optional package, or say the exact pip line that installs it.
+
+    Args:
+        module: dotted name to import.
+        extra: the hfclean extra that brings it.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as e:
+        if e.name is None or e.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtraError(
+            f"{module.split('.')[0]} is not installed, and this needs it: pip install 'hfclean[{extra}]'"
+        ) from e

@@ -1,0 +1,301 @@
+"""The cleaned folder: what `load_dataset` reads, with its card, report, ledger and the record of what was done.
+
+    DIR/data/<split>-...-<hash>.parquet         the rows
+    DIR/README.md                             the dataset card
+    DIR/report.html                           what changed and why
+    DIR/ledger.parquet                        one row per change
+    DIR/removed/<split>.parquet               the rows that were dropped, where some were
+    DIR/plots/*.svg                           the card's pictures
+    DIR/hfclean.json                          the transforms, their versions, the source, the report's figures
+
+A folder is written beside its place and renamed at the end: it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from hfclean.cards import dataset_card
+from hfclean.cleaning import Cleaned
+from hfclean.errors import FolderError
+from hfclean.report import Report, compare
+from hfclean.restoration import ledger
+from hfclean.source import Source
+
+__all__ = ["ABOUT", "CleanedFolder", "check_target", "read_folder", "write_folder"]
+
+ABOUT = "hfclean.json"
+FORMAT = 1
+SHARD_BYTES = 500_000_000
+LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
+
+
+@dataclass(frozen=True)
+class CleanedFolder:
+    """A cleaned folder that was read back.
+
+    Attributes:
+        path: where it lies.
+        dataset: its splits.
+        removed: the rows that were dropped, or `None`.
+        about: the content of `hfclean.json`.
+        card: the text of its README.md.
+    """
+
+    path: Path
+    dataset: Any
+    removed: Any | None
+    about: dict[str, Any]
+    card: str | None
+
+
+def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None) -> None:
+    """Make sure that a folder may be written at `out`, before any work is done.
+
+    Raises:
+        FolderError: it is there and `overwrite` is off; it is there and was not written by hfclean; it holds the
+            source.
+    """
+    if source is not None and Path(source).exists():
+        inside = Path(source).resolve()
+        if out.resolve() == inside or out.resolve() in inside.parents:
+            raise FolderError(f"--out {out.name} holds the source itself, which would be lost; choose another folder")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise FolderError(f"{out.name!r} is a file; wanted a folder's name")
+    if not overwrite:
+        raise FolderError(f"the folder {out.name!r} is there already; name another, or replace it with --overwrite")
+    if any(out.iterdir()) and not (out / ABOUT).is_file():
+        raise FolderError(f"the folder {out.name!r} was not written by hfclean (no {ABOUT}), so it is not replaced")
+
+
+def write_folder(
+    out: str | Path,
+    cleaned: Cleaned,
+    *,
+    before: Any,
+    source: Source,
+    overwrite: bool = False,
+    license: str | None = None,
+    language: str | list[str] | None = None,
+    source_id: str | None = None,
+    columns: Any = None,
+    prefix: str = "",
+    extra: tuple[Any, ...] = (),
+    tokenizer: Any = None,
+    max_tokens: int = 2048,
+) -> Report:
+    """Write a cleaned dataset with card, report and ledger; returns the report.
+
+    Args:
+        out: the folder; made, or replaced with `overwrite` if hfclean wrote it.
+        cleaned: what `hfclean.cleaning.clean` gave, of a `DatasetDict`.
+        before: the `DatasetDict` that went in.
+        source: where it came from; its card is merged into the new one.
+        license, language, source_id: as the user states them, over what the source's card says.
+        columns, prefix, extra: as the transforms were given them.
+        tokenizer, max_tokens: for the report's token lengths.
+
+    Raises:
+        FolderError: see `check_target`; or the folder appeared meanwhile.
+    """
+    out = Path(out)
+    check_target(out, overwrite=overwrite)
+    with _staging(out, overwrite=overwrite) as folder:
+        how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
+        report = compare(
+            before, cleaned.dataset, tokenizer=tokenizer, max_tokens=max_tokens, removed=cleaned.removed, **how
+        )
+        files = _write_data(folder, cleaned.dataset)
+        _write_ledger(folder / "ledger.parquet", cleaned.dataset, how)
+        removed = _write_removed(folder, cleaned.removed)
+        about = {
+            "format": FORMAT,
+            "hfclean": _version(),
+            "source": {
+                "name": source.name,
+                "kind": source.kind,
+                "fingerprint": source.fingerprint,
+                "rows": {split: len(part) for split, part in before.items()},
+                "notes": [*source.notes, *(f"split {s} is empty" for s, part in before.items() if len(part) == 0)],
+            },
+            "transforms": list(cleaned.transforms),
+            "columns": dict(columns) if isinstance(columns, Mapping) else columns,
+            "prefix": prefix,
+            "stated": {"license": license, "language": language, "source": source_id},
+            "report": report.to_dict(edits=False),
+        }
+        text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
+        (folder / ABOUT).write_text(text, encoding="utf-8", errors="replace")
+        report.save_html(folder / "report.html")
+        plots = report.plots()
+        if plots:
+            (folder / "plots").mkdir()
+        for name, svg in plots.items():
+            (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
+        card = dataset_card(
+            report,
+            existing=source.card,
+            keep_configs=False,  # the files of the source's other configurations are not in this folder
+            name=out.resolve().name,
+            source=source_id or source.name,
+            source_is_hub=source_id is not None or source.kind == "hub",
+            license=license,
+            language=language,
+            data_files=files,
+            removed_files=removed,
+            plots=sorted(plots),
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    return report
+
+
+def _version() -> str:
+    import hfclean
+
+    return hfclean.__version__
+
+
+@contextmanager
+def _staging(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A fresh folder beside `out` that becomes `out` when the block ends well, and vanishes when it does not."""
+    parent = out.resolve().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    name = out.resolve().name
+    for leftover in parent.glob(f".{name}.partial-*"):
+        if not _alive(leftover.name.rpartition("-")[2]):
+            shutil.rmtree(leftover, ignore_errors=True)
+    partial = parent / f".{name}.partial-{os.getpid()}"
+    partial.mkdir()
+    try:
+        yield partial
+        old = parent / f".{name}.old-{os.getpid()}"
+        if overwrite and out.exists():
+            out.resolve().rename(old)
+        try:
+            partial.rename(parent / name)
+        except OSError as e:
+            if old.exists():
+                old.rename(parent / name)
+            raise FolderError(f"the folder {name!r} appeared while this one was written; nothing was replaced") from e
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
+    """The rows as parquet shards; returns the pattern of each split's files.
+
+    The names end with a hash of the content: `datasets` knows a local folder with a card by the patterns in the card,
+    and would go on serving its cached copy of a folder that was written anew under the same names.
+    """
+    (folder / "data").mkdir()
+    patterns = {}
+    for split, part in dataset.items():
+        if len(part) == 0:
+            continue  # load_dataset cannot read an empty split, nor then any other split of the folder
+        shards = max(1, -(-part.data.nbytes // SHARD_BYTES))
+        files, digest = [], sha256()
+        for k in range(shards):
+            shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
+            files.append(folder / "data" / f"{split}-{k:05d}-of-{shards:05d}.parquet")
+            shard.to_parquet(str(files[-1]))
+            with files[-1].open("rb") as f:
+                digest.update(file_digest(f, "sha256").digest())
+        content = digest.hexdigest()[:8]
+        for file in files:
+            file.rename(file.with_stem(f"{file.stem}-{content}"))
+        patterns[split] = f"data/{split}-*-{content}.parquet"
+    return patterns
+
+
+def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
+    if removed is None:
+        return {}
+    (folder / "removed").mkdir()
+    for split, part in removed.items():
+        part.to_parquet(str(folder / "removed" / f"{split}.parquet"))
+    return {split: f"removed/{split}.parquet" for split in removed}
+
+
+def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
+    with pq.ParquetWriter(path, schema) as writer:
+        rows: list[dict[str, str]] = []
+        for split, part in dataset.items():
+            for entry in ledger(part, **how):
+                values = (
+                    split,
+                    entry.row_id,
+                    entry.field,
+                    entry.rule,
+                    _storable(entry.before),
+                    _storable(entry.after),
+                )
+                rows.append(dict(zip(LEDGER_COLUMNS, values, strict=True)))
+                if len(rows) == 1000:
+                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                    rows = []
+        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, which Arrow cannot hold, written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
+    """Read a folder that `write_folder` wrote.
+
+    Raises:
+        FolderError: there is none, its record is damaged, or it was written by a newer version.
+    """
+    from datasets import load_dataset
+
+    path = Path(path)
+    about_file = path / ABOUT
+    if not about_file.is_file():
+        raise FolderError(
+            f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
+        )
+    try:
+        about = json.loads(about_file.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise FolderError(f"{about_file.name} of {path.name!r} is damaged ({e}); clean the source again") from e
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        found = about.get("format") if isinstance(about, dict) else None
+        raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
+
+    splits = [str(name) for name in about["source"]["rows"]]
+    data = {split: str(path / "data" / f"{split}-*.parquet") for split in splits}
+    data = {split: pattern for split, pattern in data.items() if any((path / "data").glob(f"{split}-*.parquet"))}
+    if not data:
+        raise FolderError(f"{str(path)!r} has no data left in it (data/*.parquet); clean the source again")
+    dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
+    gone = {f.stem: str(f) for f in sorted((path / "removed").glob("*.parquet"))}
+    removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
+    readme = path / "README.md"
+    card = readme.read_text(encoding="utf-8") if readme.is_file() else None
+    return CleanedFolder(path, dataset, removed, about, card)

@@ -1,0 +1,45 @@
+"""How a model is reached: any OpenAI-compatible server, a model that runs here, or a function of one's own.
+
+    spec = ModelSpec("Qwen/Qwen3-8B", base_url="http://localhost:8000/v1")
+    answers = ask(spec, ["Name a fruit.", "Name a tree."])
+
+One engine for all of them: every answer is on disk before anybody gets it, what is there is not asked again, failures
+are values, money has a limit. What this room never does: guess a key, follow a server elsewhere, run a model's own
+code, cut a text to make it fit.
+"""
+
+from hfclean.models.asking import aask, ask, look, open_backend, prefetch, spent, usage
+from hfclean.models.budget import Estimate, Usage, estimate
+from hfclean.models.failures import AccessError, BackendError, BudgetError, ModelError, StoreError
+from hfclean.models.process import close
+from hfclean.models.protocol import ERRORS, Answer, Backend, Conversation, Generation, Message, as_conversation
+from hfclean.models.spec import Limits, ModelSpec, Prices
+
+__all__ = [
+    "ERRORS",
+    "AccessError",
+    "Answer",
+    "Backend",
+    "BackendError",
+    "BudgetError",
+    "Conversation",
+    "Estimate",
+    "Generation",
+    "Limits",
+    "Message",
+    "ModelError",
+    "ModelSpec",
+    "Prices",
+    "StoreError",
+    "Usage",
+    "aask",
+    "as_conversation",
+    "ask",
+    "close",
+    "estimate",
+    "look",
+    "open_backend",
+    "prefetch",
+    "spent",
+    "usage",
+]

@@ -1,0 +1,316 @@
+"""Money, tokens and time: what may be spent, what was, and what a run would cost before it starts."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hfclean.models.failures import BackendError, BudgetError
+from hfclean.models.protocol import Answer, Conversation, Generation
+from hfclean.models.spec import Limits, ModelSpec, Prices
+from hfclean.models.store import Record, Spent
+
+__all__ = ["Budget", "Estimate", "Ledger", "Usage", "estimate", "estimate_tokens", "progress"]
+
+BYTES_PER_TOKEN = 4  # English prose in the tokenizers of 2024 and 2025; other scripts and code are denser
+TOKENS_PER_MESSAGE = 4  # role and separators of a chat template
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was asked of a model in this process.
+
+    Args:
+        asked: answers that came from the model.
+        cached: answers that were there already, or were asked once for several equal conversations.
+        failed: conversations without an answer, by error.
+        retries: requests beyond the first for the same conversation.
+        prompt_tokens: tokens read for `asked`; estimated for servers that do not say.
+        completion_tokens: tokens written for `asked`; estimated for servers that do not say.
+        estimated: how many of `asked` have estimated tokens.
+        cost: price of `asked`, 0 without prices.
+        currency: of the cost.
+        notes: what servers could not do and was left out, such as `no_response_format`.
+    """
+
+    asked: int = 0
+    cached: int = 0
+    failed: tuple[tuple[str, int], ...] = ()
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0
+    cost: float = 0.0
+    currency: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """Conversations that were seen to, well or not."""
+        return self.asked + self.cached + sum(count for _, count in self.failed)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+class Ledger:
+    """Counts what is asked of one model in this process. Safe to read and write from several threads."""
+
+    def __init__(self, prices: Prices | None = None) -> None:
+        self.prices = prices
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._notes: dict[str, None] = {}
+        self._cost = 0.0
+
+    def answered(self, answer: Answer, prompt_bytes: int) -> tuple[int, float]:
+        """Count an answer of the model's; its tokens and its price."""
+        read, written = answer.prompt_tokens, answer.completion_tokens
+        guessed = read is None or written is None
+        read = estimate_tokens(prompt_bytes) if read is None else read
+        written = estimate_tokens(len(answer.text.encode())) if written is None else written
+        cost = self.prices.cost(read, written) if self.prices else 0.0
+        with self._lock:
+            self._cost += cost
+            counts = self._counts
+            counts["asked"] += 1
+            counts["prompt_tokens"] += read
+            counts["completion_tokens"] += written
+            counts["estimated"] += guessed
+        return read + written, cost
+
+    def failed(self, error: str) -> None:
+        """Count a conversation that got no answer."""
+        with self._lock:
+            self._failed[error] += 1
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Count `cached` conversations or `retries`."""
+        with self._lock:
+            self._counts[name] += amount
+
+    def note(self, word: str) -> None:
+        """Remember something that the reader of a report should know."""
+        with self._lock:
+            self._notes[word] = None
+
+    def usage(self) -> Usage:
+        """The counts so far."""
+        with self._lock:
+            return Usage(
+                **self._counts,
+                failed=tuple(sorted(self._failed.items())),
+                cost=self._cost,
+                currency=self.prices.currency if self.prices else "",
+                notes=tuple(self._notes),
+            )
+
+
+class Budget:
+    """Lets requests go as long as what is spent, and what those on their way may cost at most, stays allowed.
+
+    What is spent counts for the whole run, that is for this process and the workers of its pools as far as they use
+    the same store; what is on its way only for this process. Several workers can overshoot by what the others have on
+    its way. Failed requests are not counted: servers do not say what they cost.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.spent = Spent()
+        self.bounded = spec.max_cost is not None or spec.max_tokens_total is not None
+        self._waiting = Spent()
+
+    def at_most(self, prompt_bytes: int, generation: Generation) -> Spent:
+        """What a request can come to, if its answer is as long as it may be."""
+        read = estimate_tokens(prompt_bytes)
+        cost = self.spec.prices.cost(read, generation.max_new_tokens) if self.spec.prices else 0.0
+        return Spent(1, read + generation.max_new_tokens, cost)
+
+    def reserve(self, worst: Spent) -> bool:
+        """Set aside what a request can come to; False if that is more than is left."""
+        cost = self.spent.cost + self._waiting.cost + worst.cost
+        tokens = self.spent.tokens + self._waiting.tokens + worst.tokens
+        if self.spec.max_cost is not None and cost > self.spec.max_cost:
+            return False
+        if self.spec.max_tokens_total is not None and tokens > self.spec.max_tokens_total:
+            return False
+        self._waiting = Spent(0, self._waiting.tokens + worst.tokens, self._waiting.cost + worst.cost)
+        return True
+
+    def release(self, worst: Spent) -> None:
+        """The request is over; what it really cost is in `spent`."""
+        self._waiting = Spent(0, self._waiting.tokens - worst.tokens, self._waiting.cost - worst.cost)
+
+    def spend(self, records: Sequence[Record]) -> None:
+        """Count answers that no store counts."""
+        asked, tokens, cost = self.spent
+        tokens += sum(r.tokens for r in records)
+        self.spent = Spent(asked + len(records), tokens, cost + sum(r.cost for r in records))
+
+    def check(self, worst: Spent) -> None:
+        """Stop where one more request could cost more than is left.
+
+        Raises:
+            BudgetError: it could.
+        """
+        if not self.reserve(worst):
+            raise self.error(worst)
+        self.release(worst)
+
+    def error(self, worst: Spent) -> BudgetError:
+        """Why no further request goes out, and how to go on."""
+        spec, spent = self.spec, self.spent
+        if spec.max_cost is not None and spent.cost + worst.cost > spec.max_cost:
+            currency = spec.prices.currency if spec.prices else ""
+            allowed, used = f"max_cost={spec.max_cost:g}", f"{spent.cost:.4f} {currency}"
+            least = f"the next request may cost {worst.cost:.4f}"
+        else:
+            allowed, used = f"max_tokens_total={spec.max_tokens_total}", f"{spent.tokens} tokens"
+            least = f"the next request may take {worst.tokens}"
+        return BudgetError(
+            f"{allowed} is reached: {used} used by {spent.asked} answers of {spec.name} in this run, and {least}. "
+            "Every answer so far is kept: allow more and run the same again, nothing that was answered is asked twice"
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would take.
+
+    Args:
+        requests: conversations of the whole run.
+        prompt_tokens: tokens that it would read.
+        completion_tokens: tokens that it would write.
+        cost: price, nan without prices.
+        currency: of the cost.
+        hours: time, nan where nothing is known about the speed.
+        prompt_basis: how the tokens that are read were found: `tokenizer`, `server` (its own count), or
+            `4 bytes a token`.
+        completion_basis: the same for those that are written: `answers` (of a sample that was asked), `given`, or
+            `max_new_tokens` (an upper bound).
+    """
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    currency: str
+    hours: float
+    prompt_basis: str
+    completion_basis: str
+
+
+def estimate_tokens(size: int) -> int:
+    """About how many tokens so many bytes of UTF-8 are. An estimate: call it one wherever it is shown."""
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def estimate(
+    conversations: Sequence[Conversation],
+    generation: Generation | None = None,
+    *,
+    requests: int | None = None,
+    prices: Prices | None = None,
+    answers: Sequence[Answer] | None = None,
+    completion_tokens: float | None = None,
+    seconds_per_request: float | None = None,
+    limits: Limits | None = None,
+    tokenizer: Callable[[str], Sequence[Any]] | None = None,
+) -> Estimate:
+    """What a whole run would take, from a sample of its conversations. Asks nothing.
+
+    Args:
+        conversations: the sample.
+        generation: the settings of the run.
+        requests: conversations of the whole run; by default those of the sample.
+        prices: what tokens cost.
+        answers: answers to the sample, if it was asked: their lengths, and the server's own token counts, are the best
+            basis there is.
+        completion_tokens: tokens of a typical answer, if known.
+        seconds_per_request: how long one answer takes, if known (a preview run shows it).
+        limits: how many are asked at once, and how many a minute; for the hours.
+        tokenizer: text to tokens, such as `AutoTokenizer.from_pretrained(...).encode`.
+
+    Raises:
+        BackendError: an empty sample.
+    """
+    if not conversations:
+        raise BackendError("an estimate needs a sample: at least one conversation")
+    generation, limits = generation or Generation(), limits or Limits()
+    total = len(conversations) if requests is None else requests
+    good = [a for a in answers or () if not a.error]
+    counted = [a.prompt_tokens for a in good if a.prompt_tokens is not None]
+    if good and len(counted) == len(good):
+        read, prompt_basis = sum(counted) / len(counted), "server"
+    elif tokenizer is not None:
+        lengths = [sum(len(tokenizer(m.content)) + TOKENS_PER_MESSAGE for m in c) for c in conversations]
+        read, prompt_basis = sum(lengths) / len(lengths), "tokenizer"
+    else:
+        sizes = [
+            sum(estimate_tokens(len(m.content.encode("utf-8", "replace"))) + TOKENS_PER_MESSAGE for m in c)
+            for c in conversations
+        ]
+        read, prompt_basis = sum(sizes) / len(sizes), f"{BYTES_PER_TOKEN} bytes a token"
+    if good:
+        lengths = [
+            estimate_tokens(len(a.text.encode("utf-8", "replace")))
+            if a.completion_tokens is None
+            else a.completion_tokens
+            for a in good
+        ]
+        written, completion_basis = sum(lengths) / len(lengths), "answers"
+    elif completion_tokens is not None:
+        written, completion_basis = completion_tokens, "given"
+    else:
+        written, completion_basis = float(generation.max_new_tokens), "max_new_tokens"
+    read, written = round(read * total), round(written * total)
+    waits = []
+    if seconds_per_request is not None:
+        waits.append(total * seconds_per_request / limits.concurrency)
+    if limits.requests_per_minute:
+        waits.append(total / limits.requests_per_minute * 60)
+    if limits.tokens_per_minute:
+        waits.append((read + written) / limits.tokens_per_minute * 60)
+    return Estimate(
+        requests=total,
+        prompt_tokens=read,
+        completion_tokens=written,
+        cost=prices.cost(read, written) if prices else float("nan"),
+        currency=prices.currency if prices else "",
+        hours=max(waits) / 3600 if waits else float("nan"),
+        prompt_basis=prompt_basis,
+        completion_basis=completion_basis,
+    )
+
+
+@contextmanager
+def progress(
+    ledger: Ledger, total: int | None, *, show: bool = True, label: str = "asking"
+) -> Iterator[Callable[..., None]]:
+    """A live line: done, tokens, cost, time left. Call what it yields to bring it up to date, with counts of your own
+    if you have some: `update(revised=12, reverted=3)`."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc=label, unit="", disable=not show, dynamic_ncols=True) as bar:
+        before = ledger.usage()
+
+        def update(**counts: int) -> None:
+            now = ledger.usage()
+            about = {name: f"{count:,}" for name, count in counts.items()}
+            about["tokens"] = f"{now.tokens - before.tokens:,}"
+            if ledger.prices:
+                about["cost"] = f"{now.cost - before.cost:.2f} {now.currency}"
+            if failed := sum(count for _, count in now.failed) - sum(count for _, count in before.failed):
+                about["failed"] = f"{failed:,}"
+            bar.set_postfix(about, refresh=False)
+            bar.update(now.done - before.done - bar.n)
+
+        yield update
+        update()

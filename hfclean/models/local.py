@@ -1,0 +1,396 @@
+"""A model that runs here, through transformers: batches by length, and by default the likeliest token every time.
+
+The weights are loaded when the first conversation needs them, once per process, and never sit on a transform.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hfclean.errors import HfcleanError, require
+from hfclean.models import process
+from hfclean.models.failures import BackendError, ModelError
+from hfclean.models.protocol import Answer, Conversation, Generation, Message, tidy
+from hfclean.models.spec import ModelSpec
+from hfclean.models.store import Store
+from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
+
+__all__ = ["PLAIN_TEMPLATE", "LocalModel", "open_local"]
+
+# for base models: what `chat_template="plain"` means
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ '### ' + message['role'] | capitalize + ':\n' + message['content'] + '\n\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
+)
+BATCH = {"cuda": 64, "mps": 16, "xpu": 64, "cpu": 16}
+SLOT = "\ue000{}\ue001"  # private characters, which no template touches
+
+
+def open_local(spec: ModelSpec, store: Store | None = None) -> LocalModel:
+    """The model of this spec. Finds its files and what they are; loads nothing yet.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    require("transformers", extra="models")
+    assert isinstance(spec.model, str)
+    files = find_model(spec.model, spec.revision, store)
+    return LocalModel(spec, files)
+
+
+@dataclass
+class _Loaded:
+    """Weights and tokenizer, with what their configuration says."""
+
+    identity: str
+    model: Any
+    tokenizer: Any
+    device: Any
+    context: int | None
+    stops: list[int]
+    pad: int
+    most: int
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    """One conversation in tokens, and how many may follow."""
+
+    place: int
+    ids: list[int]
+    room: int
+    seed: int
+
+
+class LocalModel:
+    """A local model, as a backend.
+
+    Args:
+        spec: model, template, dtype, device, batch size.
+        files: where the model lies, and what it is.
+    """
+
+    def __init__(self, spec: ModelSpec, files: ModelFiles) -> None:
+        self.spec = spec
+        self.files = files
+        template = hashlib.sha256(self._template().encode()).hexdigest()[:12] if spec.chat_template else ""
+        #: whose answers these are: model, and what of the spec changes them
+        self.source = " ".join(filter(None, ["local", files.identity, spec.dtype, template]))
+
+    def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
+        """Ask for all of them, whatever any store holds."""
+        found: dict[int, Answer] = {}
+        for places, answers in self.batches(conversations, generation):
+            found.update(zip(places, answers, strict=True))
+        return [found[k] for k in range(len(conversations))]
+
+    def batches(
+        self,
+        conversations: Sequence[Conversation],
+        generation: Generation,
+        before: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[Sequence[int], list[Answer]]]:
+        """The answers as they are ready, with the places of their conversations; longest conversations first.
+
+        Args:
+            conversations: what to answer.
+            generation: how.
+            before: called before each batch.
+
+        Raises:
+            ModelError: the model cannot be used as asked.
+        """
+        if not conversations:
+            return
+        if generation.temperature is None:
+            raise ModelError(
+                "temperature=None leaves it to a server; a model that runs here needs a number: 0 for greedy"
+            )
+        unknown = sorted(set(generation.extra or ()) - {"chat_template_kwargs"})
+        if unknown:
+            raise ModelError(
+                f"extra={unknown}: a model that runs here takes chat_template_kwargs only; leave them out"
+            )
+        loaded = self._load()
+        lock = process.once(("lock", id(loaded)), threading.Lock)  # not on what is loaded: that may cross a fork
+        prompts = []
+        for place, conversation in enumerate(conversations):
+            with lock:
+                prompt = self._prompt(loaded, place, conversation, generation)
+            if prompt.room < 1:
+                detail = f"{len(prompt.ids)} tokens, the model takes {loaded.context} with its answer"
+                yield (place,), [Answer.failed("context_overflow", detail)]
+            else:
+                prompts.append(prompt)
+        prompts.sort(key=lambda p: (p.room, -len(p.ids), p.place))
+        while prompts:
+            batch = [p for p in prompts[: loaded.most] if p.room == prompts[0].room]
+            before()
+            with lock:
+                answers = self._answer(loaded, batch, generation)
+            if answers is None and len(batch) > 1:  # too large for the memory, and so will be the next ones
+                loaded.most = max(1, len(batch) // 2)
+                continue
+            del prompts[: len(batch)]
+            yield (
+                [p.place for p in batch],
+                answers or [Answer.failed("out_of_memory", f"{len(batch[0].ids)} tokens alone")],
+            )
+
+    # ------------------------------------------------------------------------------------------------ loading
+
+    def _template(self) -> str:
+        given = self.spec.chat_template or ""
+        return PLAIN_TEMPLATE if given == "plain" else given
+
+    def _load(self) -> _Loaded:
+        torch = require("torch", extra="models")
+        if process.in_worker() and torch.get_num_threads() != 1:
+            torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+        device = _device(torch, self.spec.device)
+        spec = self.spec
+        key = ("weights", self.files.folder, spec.dtype, device, spec.chat_template, spec.limits.batch_size)
+        loaded = process.keep_across_fork(key, lambda: self._read(torch, device))
+        if loaded.identity != self.files.identity:  # the folder holds another model by now
+            process.drop_shared(key)
+            loaded = process.keep_across_fork(key, lambda: self._read(torch, device))
+        return loaded
+
+    def _read(self, torch: Any, device: str) -> _Loaded:
+        transformers = require("transformers", extra="models")
+        base = self.files.base or self.files
+        for files in (base, self.files):
+            refuse_unsafe(files)
+        kind = "cpu" if device == "auto" and not torch.cuda.is_available() else device.partition(":")[0]
+        where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
+        safely = {"trust_remote_code": False, "local_files_only": True}
+        try:
+            tokenizer = self._tokenizer(transformers, base, safely)
+            dtype = _dtype(torch, self.spec.dtype, "cuda" if kind == "auto" else kind)
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                base.folder, dtype=dtype, use_safetensors=True, **safely, **where
+            )
+            if self.files.base is not None:
+                model = self._adapt(model, tokenizer)
+        except HfcleanError:
+            raise
+        except Exception as e:
+            said = " ".join(str(e).split())[:400]
+            raise ModelError(f"{self.spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
+        if not where:
+            model = model.to(device)
+        model.eval()
+        stops = sorted({*_ids(model.generation_config.eos_token_id), *_ids(tokenizer.eos_token_id)})
+        pad = next(iter([*_ids(tokenizer.pad_token_id), *stops, 0]))
+        # generate() takes what we leave open from here: a model's own top_k or repetition_penalty was not asked for
+        model.generation_config = transformers.GenerationConfig(eos_token_id=stops or None, pad_token_id=pad)
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        most = self.spec.limits.batch_size or BATCH.get("cuda" if kind == "auto" else kind, 16)
+        return _Loaded(self.files.identity, model, tokenizer, model.device, context, stops, pad, most)
+
+    def _tokenizer(self, transformers: Any, base: ModelFiles, safely: dict[str, Any]) -> Any:
+        own = self.files.folder / "tokenizer_config.json"
+        folder = self.files.folder if own.is_file() else base.folder
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safely)
+        if self.spec.chat_template:
+            tokenizer.chat_template = self._template()
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"{self.spec.name} has no chat template, so how it takes turns is unknown; if it was trained for "
+                "chat, give its template: chat_template='{% for message in messages %}...'; for a base model, "
+                "chat_template='plain'"
+            )
+        return tokenizer
+
+    def _adapt(self, model: Any, tokenizer: Any) -> Any:
+        peft = require("peft", extra="models")
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft calls transformers by names on their way out
+            adapted = peft.PeftModel.from_pretrained(model, str(self.files.folder), is_trainable=False)
+            return adapted.merge_and_unload(safe_merge=True)  # one matrix to multiply by instead of three
+
+    # ------------------------------------------------------------------------------------------------ prompts
+
+    def _prompt(self, loaded: _Loaded, place: int, conversation: Conversation, generation: Generation) -> _Prompt:
+        ids = self._encode(loaded.tokenizer, conversation, generation)
+        room = generation.max_new_tokens
+        if loaded.context is not None:
+            room = min(room, loaded.context - len(ids))
+        content = "\0".join(m.role + "\0" + m.content for m in conversation).encode("utf-8", "replace")
+        drawn = f"{generation.drawn_seed or 0}\0".encode() + content
+        return _Prompt(place, ids, room, int.from_bytes(hashlib.sha256(drawn).digest()[:7]))
+
+    def _encode(self, tokenizer: Any, conversation: Conversation, generation: Generation) -> list[int]:
+        contents = [tidy(m.content) for m in conversation]
+        markers = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
+        if not any(marker in content for content in contents for marker in markers):
+            text = self._render(tokenizer, conversation, contents, generation)
+            ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+            return ids
+        # A text that spells the model's own markers could end its turn and begin another: it is read as mere text.
+        slots = [SLOT.format(k) for k in range(len(contents))]
+        rest = self._render(tokenizer, conversation, slots, generation)
+        ids = []
+        for k, content in enumerate(contents):
+            before, slot, rest = rest.partition(slots[k])
+            ids += tokenizer(before, add_special_tokens=False)["input_ids"]
+            if slot:
+                ids += tokenizer(content, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return [*ids, *tokenizer(rest, add_special_tokens=False)["input_ids"]]
+
+    def _render(
+        self, tokenizer: Any, conversation: Conversation, contents: Sequence[str], generation: Generation
+    ) -> str:
+        jinja2 = require("jinja2", extra="models")
+        turns = [Message(m.role, content) for m, content in zip(conversation, contents, strict=True)]
+        settings = dict((generation.extra or {}).get("chat_template_kwargs", {}))
+
+        def render(turns: Sequence[Message]) -> str:
+            text: str = tokenizer.apply_chat_template(
+                [m.as_dict() for m in turns], tokenize=False, add_generation_prompt=True, **settings
+            )
+            return text
+
+        try:
+            return render(turns)
+        except jinja2.TemplateError as e:
+            if len(turns) > 1 and turns[0].role == "system" and turns[1].role == "user":
+                # several families know no system turn; what it says comes first in the user's
+                with suppress(jinja2.TemplateError):
+                    first = Message("user", f"{turns[0].content}\n\n{turns[1].content}")
+                    return render([first, *turns[2:]])
+            roles = ", ".join(m.role for m in turns)
+            raise ModelError(f"the chat template of {self.spec.name} takes no turns of {roles}: {e}") from e
+
+    # ------------------------------------------------------------------------------------------------ generation
+
+    def _answer(self, loaded: _Loaded, batch: Sequence[_Prompt], generation: Generation) -> list[Answer] | None:
+        """Answers to a batch; None where it does not fit the memory."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                rows = self._generate(loaded, batch, generation)
+        except (RuntimeError, MemoryError) as e:
+            if not _is_out_of_memory(torch, e):
+                raise
+            rows = None
+        if rows is None:  # outside the handler: the traceback holds on to the tensors
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return None
+        return [self._read_row(loaded, prompt, row, generation) for prompt, row in zip(batch, rows, strict=True)]
+
+    def _generate(self, loaded: _Loaded, batch: Sequence[_Prompt], generation: Generation) -> list[list[int]]:
+        import torch
+
+        transformers: Any = require("transformers", extra="models")
+        width = max(len(p.ids) for p in batch)
+        ids = torch.tensor([[loaded.pad] * (width - len(p.ids)) + p.ids for p in batch])
+        mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch])
+        settings = transformers.GenerationConfig(
+            max_new_tokens=batch[0].room,
+            do_sample=False,
+            num_beams=1,
+            use_cache=True,
+            eos_token_id=loaded.stops or None,
+            pad_token_id=loaded.pad,
+            stop_strings=list(generation.stop) or None,
+        )
+        out = loaded.model.generate(
+            input_ids=ids.to(loaded.device),
+            attention_mask=mask.to(loaded.device),
+            generation_config=settings,
+            tokenizer=loaded.tokenizer if generation.stop else None,
+            logits_processor=[_Draw(batch, generation)] if generation.sampled else None,
+        )
+        rows: list[list[int]] = out[:, width:].tolist()
+        return rows
+
+    def _read_row(self, loaded: _Loaded, prompt: _Prompt, row: list[int], generation: Generation) -> Answer:
+        ends = [k for k, token in enumerate(row) if token in loaded.stops]
+        written = ends[0] + 1 if ends else len(row)
+        while not ends and written and row[written - 1] == loaded.pad:
+            written -= 1  # filled up after a stop text, until the longest of the batch was done
+        text = loaded.tokenizer.decode(row[: ends[0] if ends else written], skip_special_tokens=True)
+        finish = "stop" if ends else "length"
+        cuts = [at for stop in generation.stop if (at := text.find(stop)) >= 0]
+        if cuts:
+            text, finish = text[: min(cuts)], "stop"
+        return Answer(tidy(text), finish, len(prompt.ids), written, model=self.files.identity)
+
+
+class _Draw:
+    """Sampling whose chance depends on the conversation and its seed alone, not on the batch that it is in.
+
+    Adding Gumbel noise to the scores and taking the largest draws from their softmax.
+    """
+
+    def __init__(self, batch: Sequence[_Prompt], generation: Generation) -> None:
+        import torch
+
+        self._chances = [torch.Generator().manual_seed(p.seed) for p in batch]
+        self._temperature = generation.temperature or 1.0
+        self._top_p = generation.top_p
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        scores = scores.float() / self._temperature
+        if self._top_p < 1:
+            ordered, order = scores.sort(dim=-1, descending=True)
+            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+            scores = scores.masked_fill((before >= self._top_p).scatter(-1, order, before >= self._top_p), -torch.inf)
+        noise = torch.stack([torch.empty(scores.shape[-1]).exponential_(generator=c) for c in self._chances])
+        return scores - noise.log().to(scores.device)
+
+
+def _device(torch: Any, wanted: str | None) -> str:
+    """The device to use; in the workers of a pool, each its own GPU in turn."""
+    found = wanted
+    if found is None:
+        if torch.cuda.is_available():
+            found = f"cuda:{process.worker_number() % torch.cuda.device_count()}"
+        else:
+            found = "mps" if torch.backends.mps.is_available() else "cpu"
+    if found.startswith("cuda") and torch.cuda._is_in_bad_fork():
+        raise BackendError(
+            "a GPU that the parent process has used cannot be used in a forked worker; before map: "
+            "multiprocess.set_start_method('spawn'), or no num_proc"
+        )
+    return found
+
+
+def _dtype(torch: Any, wanted: str | None, kind: str) -> Any:
+    if wanted is None:
+        if kind == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float16 if kind == "mps" else torch.float32
+    found = getattr(torch, wanted, None)
+    if not isinstance(found, torch.dtype):
+        raise ModelError(f"dtype={wanted!r} is none of torch's; wanted for example 'bfloat16', 'float16' or 'float32'")
+    return found
+
+
+def _ids(value: Any) -> list[int]:
+    """Token ids from what a configuration holds: none, one or several."""
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [int(value)]
+
+
+def _is_out_of_memory(torch: Any, error: BaseException) -> bool:
+    said = str(error).lower()
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "out of memory" in said
+        or "allocate memory" in said
+    )

@@ -1,0 +1,164 @@
+"""One call of `ask`: which conversations are equal, which are answered already, which are still to be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NoReturn
+
+from hfclean.models import process
+from hfclean.models.budget import Ledger
+from hfclean.models.failures import BackendError
+from hfclean.models.protocol import Answer, Conversation, Generation, Message, tidy
+from hfclean.models.request import Done, Request
+from hfclean.models.store import Record, Setting
+from hfclean.models.wire import messages_json
+
+__all__ = ["GroupCommit", "KeptRequest", "Plan", "checked"]
+
+
+LINGER_S = 0.002  # gather answers so long: a commit costs as much for one as for fifty
+
+
+class KeptRequest(Request):
+    """A request whose answer is kept under a setting."""
+
+    __slots__ = ("setting",)
+
+    def __init__(self, key: bytes, messages: bytes, setting: Setting, deliver: Callable[[Answer], None]) -> None:
+        super().__init__(key, messages, deliver)
+        self.setting = setting
+
+
+class Plan:
+    """The conversations of one call by key; `found` fills up as answers come."""
+
+    def __init__(self, setting: Setting, conversations: Sequence[Sequence[Message]], generation: Generation) -> None:
+        self.setting = setting
+        self.generation = generation
+        texts = [messages_json(c) for c in conversations]
+        self.keys = [setting.key(text) for text in texts]
+        self.messages = dict(zip(self.keys, texts, strict=True))
+        self._conversations = dict(zip(self.keys, conversations, strict=True))
+        self.found: dict[bytes, Answer] = {}
+        self.since = 0  # the endpoint's serial before the store was looked at
+        self._stored: frozenset[bytes] = frozenset()
+
+    def take(self, stored: dict[bytes, Answer]) -> None:
+        """These answers were there already."""
+        self.found.update(stored)
+        self._stored = frozenset(stored)
+
+    def missing(self) -> dict[bytes, Conversation]:
+        """What is still to be asked, each once, in order."""
+        if len(self.found) == len(self._conversations):
+            return {}
+        return {key: c for key, c in self._conversations.items() if key not in self.found}
+
+    def requests(self) -> list[Request]:
+        """What is still to be asked, for a server."""
+        return [
+            KeptRequest(key, self.messages[key], self.setting, lambda answer, key=key: self._found(key, answer))  # type: ignore[misc]
+            for key in self.missing()
+        ]
+
+    def _found(self, key: bytes, answer: Answer) -> None:
+        self.found[key] = answer
+
+    def answers(self, ledger: Ledger, seen: set[bytes] | None = None) -> list[Answer]:
+        """An answer for each conversation; of equal ones, only the first was asked.
+
+        Args:
+            ledger: where to count those that were not asked.
+            seen: keys of earlier plans of the same call; this one's are added.
+        """
+        answers, cached = [], 0
+        seen = set() if seen is None else seen
+        seen |= self._stored
+        for key in self.keys:
+            answer = self.found[key]
+            if key not in seen:
+                seen.add(key)
+                answer = replace(answer, cached=False) if answer.cached else answer
+            elif not answer.error:
+                cached += 1
+                answer = answer if answer.cached else replace(answer, cached=True)
+            answers.append(answer)
+        if cached:
+            ledger.count("cached", cached)
+        return answers
+
+
+class GroupCommit:
+    """Answers that come within a moment of each other, or while a commit is being written, go together into the next.
+
+    Only on the loop of the process. The writing is done in a thread, so that the disk does not hold up the requests.
+
+    Args:
+        put: keeps records, and returns the answers that somebody else had kept before.
+    """
+
+    def __init__(self, put: Callable[[Sequence[Record]], dict[bytes, Answer]]) -> None:
+        self._put = put
+        self._waiting: list[tuple[Record, Done]] = []
+        self._next: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def add(self, record: Record, done: Done) -> asyncio.Future[None]:
+        """Keep an answer; `done` gets it once it is on disk (or the one that was there before), or what went wrong.
+
+        Returns:
+            a future that is done when the commit is, well or not.
+        """
+        loop = asyncio.get_running_loop()
+        self._waiting.append((record, done))
+        if self._next is None:
+            self._next = loop.create_future()
+        if self._writer is None:
+            self._writer = loop.create_task(self._write())
+        return self._next
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="hfclean-store")
+            process.at_exit(self._pool.shutdown)
+        while self._next is not None:
+            await asyncio.sleep(LINGER_S)
+            waiting, self._waiting = self._waiting, []
+            group, self._next = self._next, None
+            try:
+                earlier = await loop.run_in_executor(self._pool, self._put, [record for record, _ in waiting])
+            except Exception as e:  # noqa: BLE001 - whatever it is, nobody may have these answers: they are not safe
+                for _, done in waiting:
+                    done(e)
+            else:
+                for record, done in waiting:
+                    done(earlier.get(record.key, record.answer))
+            group.set_result(None)
+        self._writer = None
+
+
+def checked(name: str, answers: object, count: int) -> list[Answer]:
+    """What a backend of one's own gave back, if it is what was agreed.
+
+    Raises:
+        BackendError: it is not.
+    """
+
+    def wrong(found: str) -> NoReturn:
+        raise BackendError(
+            f"the backend {name} returned {found}; wanted a list of {count} Answers, in the order asked"
+        )
+
+    if not isinstance(answers, (list, tuple)):
+        wrong(f"a {type(answers).__name__}")
+    if len(answers) != count:
+        wrong(f"{len(answers)} answers")
+    strangers = sorted({type(a).__name__ for a in answers if not isinstance(a, Answer)})
+    if strangers:
+        wrong(f"{', '.join(strangers)} in a list")
+    return [replace(a, text=tidy(a.text), cached=False) for a in answers]

@@ -1,0 +1,174 @@
+"""What a backend is: conversations and settings in, one `Answer` each out, in the same order.
+
+A function of one's own qualifies:
+
+    def backend(conversations, generation):
+        return [Answer(my_model(c[-1].content, generation.max_new_tokens)) for c in conversations]
+
+A request that fails is an `Answer` with an `error`; what no further request can survive raises `BackendError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, runtime_checkable
+
+from hfclean.models.failures import BackendError
+
+__all__ = ["ERRORS", "Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
+
+# what `Answer.error` can be, and what it means; a backend of one's own may use other snake_case words
+ERRORS = {
+    "timeout": "no answer within timeout_s, as often as was tried",
+    "rate_limited": "turned away for asking too fast, as often as was tried",
+    "server_error": "the server failed (5xx), as often as was tried",
+    "connection": "the connection broke before the answer was whole, as often as was tried",
+    "bad_answer": "the server said yes, but what it sent is no chat completion",
+    "context_overflow": "the conversation does not fit the model; nothing was cut to make it fit",
+    "refused_request": "the server does not take this request (4xx), and would not the next time",
+    "out_of_memory": "the conversation alone does not fit the memory of the device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The turn as chat servers and chat templates take it."""
+        return {"role": self.role, "content": self.content}
+
+
+Conversation = Sequence[Message]
+
+
+def as_conversation(turns: str | Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
+    """A conversation from what people write: a text (one user turn), or dicts of `role` and `content`.
+
+    Raises:
+        BackendError: a turn of another form.
+    """
+    if isinstance(turns, str):
+        return (Message("user", turns),)
+    found = []
+    for turn in turns:
+        if not isinstance(turn, Message):
+            role, content = (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
+            if not isinstance(role, str) or not isinstance(content, str):
+                raise BackendError(
+                    f"{turn!r:.80} is no turn; wanted a Message, or a dict of 'role' and 'content' texts"
+                )
+            turn = Message(role, content)
+        found.append(turn)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How to answer. Every field is part of the key under which an answer is kept.
+
+    Args:
+        max_new_tokens: the longest answer; one that reaches it says `finish_reason="length"`.
+        temperature: 0 takes the likeliest token every time; None leaves it to the server (some models allow no other).
+        top_p: sample from the likeliest tokens that have this probability together.
+        seed: sent to servers that honour one; a local model draws the same tokens for the same seed and messages, in
+            whatever batch they come.
+        candidate: which of several answers to the same messages this is; added to the seed.
+        stop: texts at which to stop; they are not part of the answer.
+        response_format: a JSON schema that the answer has to follow. Servers that do not know it are asked without it
+            (the ledger notes that), and local models do without it: parse strictly all the same.
+        extra: further fields for the server's request body, such as `{"chat_template_kwargs": {...}}`, which local
+            models take too.
+    """
+
+    max_new_tokens: int = 1024
+    temperature: float | None = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    candidate: int = 0
+    stop: tuple[str, ...] = ()
+    response_format: Mapping[str, Any] | None = field(default=None, hash=False)
+    extra: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stop, tuple):
+            object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        if self.max_new_tokens < 1:
+            raise BackendError(f"max_new_tokens={self.max_new_tokens}: wanted at least 1")
+        if self.temperature is not None and self.temperature < 0:
+            raise BackendError(f"temperature={self.temperature}: wanted 0 (the likeliest token) or more")
+        if not 0 < self.top_p <= 1:
+            raise BackendError(f"top_p={self.top_p}: wanted more than 0 and at most 1")
+        if "" in self.stop:
+            raise BackendError("stop holds an empty text, which would stop every answer at once")
+        clash = sorted({"model", "messages", "stream", "n"} & set(self.extra or ()))
+        if clash:
+            raise BackendError(f"extra={clash}: these fields of the request are hfclean's own; leave them out")
+
+    @property
+    def sampled(self) -> bool:
+        """Whether answers are drawn by chance."""
+        return self.temperature is None or self.temperature > 0
+
+    @property
+    def drawn_seed(self) -> int | None:
+        """The seed of this candidate."""
+        return self.seed if not self.candidate else (self.seed or 0) + self.candidate
+
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, as JSON can hold it; fields that ask for nothing are left out."""
+        always = ("max_new_tokens", "temperature", "top_p")  # spelled out, so that a new default is a new key
+        found = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        found["stop"] = list(self.stop)
+        return {name: value for name, value in found.items() if name in always or value}
+
+    def canonical(self) -> str:
+        """The settings as text, the same in every process; a schema keeps its order, which models follow."""
+        return json.dumps(self.settings(), separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one conversation.
+
+    Args:
+        text: the answer; empty where there is an error.
+        finish_reason: `stop`, `length` (cut off), another word of the server's, or empty where it said nothing.
+        prompt_tokens: tokens read, None where the server does not say.
+        completion_tokens: tokens written, None where the server does not say.
+        error: empty, or a key of `ERRORS`.
+        detail: what the server said about the error, for people; never kept.
+        model: what the model calls itself: the server's name for it, or the commit of a local one.
+        cached: it was not asked for this conversation: it lay in the store, or came for an equal one in the same call.
+    """
+
+    text: str = ""
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str = ""
+    detail: str = ""
+    model: str = ""
+    cached: bool = False
+
+    @classmethod
+    def failed(cls, error: str, detail: str = "") -> Answer:
+        """An answer that did not come."""
+        return cls(finish_reason="", error=error, detail=detail[:300])
+
+
+def tidy(text: str) -> str:
+    """The text with lone surrogates replaced, which neither a store nor a table can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Whatever answers conversations: same length, same order."""
+
+    def __call__(self, conversations: Sequence[Conversation], generation: Generation, /) -> list[Answer]: ...

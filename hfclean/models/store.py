@@ -1,0 +1,282 @@
+"""Answers that survive: one row a request in an SQLite file, on disk before anybody uses them.
+
+The key is the content (whose answers these are, prompt version, settings, messages), so order, batches, splits and
+code changes do not matter, and neither does the clock: no time is stored. Several processes may use one file; where
+two asked the same, the answer that was stored first is everybody's. Keys and tokens of servers never come here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from hfclean.models import process
+from hfclean.models.protocol import Answer
+from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
+
+__all__ = [
+    "Record",
+    "Setting",
+    "Spent",
+    "Store",
+    "StoreStats",
+    "clear",
+    "default_path",
+    "export",
+    "open_store",
+    "stats",
+]
+
+KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked anew
+CHUNK = 500
+ANSWER = "text, finish_reason, prompt_tokens, completion_tokens, model"
+
+
+class Setting(NamedTuple):
+    """What the answers of one call have in common: whose they are, to which prompt, under which settings."""
+
+    digest: bytes
+    source: str
+    prompt_version: str
+    generation: str
+
+    @classmethod
+    def of(cls, source: str, prompt_version: str, generation: str) -> Setting:
+        """The settings with their digest, which begins every key."""
+        text = json.dumps([KEY_FORMAT, source, prompt_version, generation])
+        return cls(hashlib.sha256(text.encode()).digest()[:16], source, prompt_version, generation)
+
+    def key(self, messages: bytes) -> bytes:
+        """The key of the answer to these messages, given as JSON."""
+        return hashlib.sha256(self.digest + messages).digest()
+
+
+class Record(NamedTuple):
+    """An answer that is to be kept, with what was asked and what it cost."""
+
+    key: bytes
+    setting: Setting
+    messages: bytes
+    answer: Answer
+    tokens: int
+    cost: float
+
+
+class Spent(NamedTuple):
+    """What a run has used of one source, in all its processes."""
+
+    asked: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    """What a file of answers holds."""
+
+    path: str
+    answers: int
+    bytes: int
+    sources: dict[str, int]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def default_path() -> Path:
+    """Where answers are kept unless a file is named: `answers.sqlite3` in `HFCLEAN_HOME`, else in the user's cache."""
+    home = os.environ.get("HFCLEAN_HOME")
+    if home:
+        return Path(home).expanduser() / "answers.sqlite3"
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "hfclean" / "answers.sqlite3"
+
+
+def open_store(path: str | Path | None = None) -> Store:
+    """The open file of answers, made if it is not there; one per file and process.
+
+    Raises:
+        StoreError: it cannot be opened or made, is damaged, or is not one of ours.
+    """
+    found = Path(path).expanduser() if path is not None else default_path()
+    found = Path(os.path.abspath(found))
+    return process.once(("store", str(found)), lambda: Store(found))
+
+
+class Store:
+    """One open file of answers. Use `open_store`: a file is opened once in a process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with explained(path), process.sqlite_lock:
+            self._db = connect(path)
+        process.at_exit(self.close)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with process.sqlite_lock:
+            self._db.close()
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        """The answers that are there, by key."""
+        found: dict[bytes, Answer] = {}
+        with explained(self.path), process.sqlite_lock:
+            for start in range(0, len(keys), CHUNK):
+                part = keys[start : start + CHUNK]
+                marks = ",".join("?" * len(part))
+                rows = self._db.execute(f"SELECT key, {ANSWER}, checksum FROM answers WHERE key IN ({marks})", part)  # noqa: S608
+                for key, *values, checksum in rows:
+                    found[key] = _answer(self.path, values, checksum)
+        return found
+
+    def put(self, records: Sequence[Record], *, run: str = "") -> tuple[dict[bytes, Answer], dict[str, Spent]]:
+        """Keep answers; when this returns they are on disk.
+
+        Returns:
+            the answers that were there already and count instead of the new ones, and what the run has used so far.
+        """
+        rows = [
+            (r.key, r.setting.digest, r.messages.decode(), *(values := _values(r.answer)), _checksum(values))
+            for r in records
+        ]
+        with explained(self.path), process.sqlite_lock, transaction(self._db):
+            before = self._db.total_changes
+            self._db.executemany(f"INSERT OR IGNORE INTO answers VALUES ({','.join('?' * 9)})", rows)  # noqa: S608
+            added = self._db.total_changes - before
+            self._db.executemany("INSERT OR IGNORE INTO settings VALUES (?,?,?,?)", {r.setting for r in records})
+            spent = {source: self._spend(run, source, records) for source in {r.setting.source for r in records}}
+        return self.get([r.key for r in records]) if added < len(records) else {}, spent
+
+    def _spend(self, run: str, source: str, records: Sequence[Record]) -> Spent:
+        mine = [r for r in records if r.setting.source == source]
+        self._db.execute(
+            "INSERT INTO spending VALUES (?,?,?,?,?) ON CONFLICT (run, source) DO UPDATE SET "
+            "asked = asked + excluded.asked, tokens = tokens + excluded.tokens, cost = cost + excluded.cost",
+            (run, source, len(mine), sum(r.tokens for r in mine), sum(r.cost for r in mine)),
+        )
+        return self._spent(run, source)
+
+    def _spent(self, run: str, source: str) -> Spent:
+        query = "SELECT asked, tokens, cost FROM spending WHERE run = ? AND source = ?"
+        return Spent(*(self._db.execute(query, (run, source)).fetchone() or (0, 0, 0.0)))
+
+    def spent(self, run: str, source: str) -> Spent:
+        """What a run has used of a source so far, in all its processes."""
+        with explained(self.path), process.sqlite_lock:
+            return self._spent(run, source)
+
+    def file_digest(self, path: Path) -> str:
+        """The SHA-256 of a file, computed once as long as size, time of change and inode stay the same."""
+        about = path.stat()
+        mark = (str(path), about.st_size, about.st_mtime_ns, about.st_ino & 0x7FFF_FFFF_FFFF_FFFF)
+        with explained(self.path), process.sqlite_lock:
+            query = "SELECT digest FROM digests WHERE path = ? AND size = ? AND changed = ? AND file = ?"
+            known = self._db.execute(query, mark).fetchone()
+        if known:
+            return str(known[0])
+        with path.open("rb") as f:
+            digest = hashlib.file_digest(f, "sha256").hexdigest()
+        with explained(self.path), process.sqlite_lock, transaction(self._db):
+            self._db.execute("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?)", (*mark, digest))
+        return digest
+
+    def stats(self) -> StoreStats:
+        """What is in the file."""
+        with explained(self.path), process.sqlite_lock:
+            counts = self._db.execute(
+                "SELECT source, COUNT(*), SUM(prompt_tokens), SUM(completion_tokens) FROM answers "
+                "JOIN settings ON settings.digest = answers.settings GROUP BY source ORDER BY source"
+            ).fetchall()
+        size = sum(f.stat().st_size for f in files_of(self.path))
+        return StoreStats(
+            str(self.path),
+            sum(row[1] for row in counts),
+            size,
+            {row[0]: row[1] for row in counts},
+            sum(row[2] or 0 for row in counts),
+            sum(row[3] or 0 for row in counts),
+        )
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """Everything that is in the file, in the order in which it came."""
+        last = 0
+        query = (
+            f"SELECT answers.rowid, key, messages, source, prompt_version, generation, {ANSWER}, checksum "  # noqa: S608
+            "FROM answers JOIN settings ON settings.digest = answers.settings "
+            "WHERE answers.rowid > ? ORDER BY answers.rowid LIMIT ?"
+        )
+        while True:
+            with explained(self.path), process.sqlite_lock:
+                page = self._db.execute(query, (last, CHUNK)).fetchall()
+            if not page:
+                return
+            last = page[-1][0]
+            for _, key, messages, source, prompt_version, generation, *values, checksum in page:
+                answer = _answer(self.path, values, checksum)
+                yield {
+                    "key": key.hex(),
+                    "source": source,
+                    "prompt_version": prompt_version,
+                    "generation": json.loads(generation),
+                    "messages": json.loads(messages),
+                    "text": answer.text,
+                    "finish_reason": answer.finish_reason,
+                    "prompt_tokens": answer.prompt_tokens,
+                    "completion_tokens": answer.completion_tokens,
+                    "model": answer.model,
+                }
+
+    def clear(self, source: str | None = None) -> int:
+        """Delete the answers of one source, or all; returns how many."""
+        where, values = ("", ()) if source is None else (" WHERE source = ?", (source,))
+        with explained(self.path), process.sqlite_lock:
+            with transaction(self._db):
+                chosen = f"SELECT digest FROM settings{where}"  # noqa: S608 - no text of anybody's in it
+                gone = self._db.execute(f"DELETE FROM answers WHERE settings IN ({chosen})", values).rowcount  # noqa: S608
+                self._db.execute(f"DELETE FROM settings{where}", values)  # noqa: S608
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+
+def stats(path: str | Path | None = None) -> StoreStats:
+    """What a file of answers holds; nothing where there is none, and none is made."""
+    found = Path(path).expanduser() if path is not None else default_path()
+    return open_store(found).stats() if found.exists() else StoreStats(str(found), 0, 0, {}, 0, 0)
+
+
+def export(out: TextIO, path: str | Path | None = None) -> int:
+    """Write every answer with what was asked as a line of JSON; returns how many."""
+    found = Path(path).expanduser() if path is not None else default_path()
+    count = 0
+    for row in open_store(found).rows() if found.exists() else ():
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+def clear(path: str | Path | None = None, *, source: str | None = None) -> int:
+    """Delete answers, of one source (as `stats` names it) or all; returns how many."""
+    found = Path(path).expanduser() if path is not None else default_path()
+    return open_store(found).clear(source) if found.exists() else 0
+
+
+def _values(answer: Answer) -> tuple[str, str, int | None, int | None, str]:
+    return answer.text, answer.finish_reason, answer.prompt_tokens, answer.completion_tokens, answer.model
+
+
+def _checksum(values: Sequence[object]) -> int:
+    """SQLite does not notice a changed bit in a text; this does."""
+    return zlib.crc32("\x1f".join(map(str, values)).encode())
+
+
+def _answer(path: Path, values: Sequence[object], checksum: int) -> Answer:
+    if _checksum(values) != checksum:
+        raise damaged(path, "the checksum of an answer is wrong")
+    text, finish_reason, prompt_tokens, completion_tokens, model = values
+    return Answer(text, finish_reason, prompt_tokens, completion_tokens, model=model, cached=True)  # type: ignore[arg-type]

@@ -1,0 +1,207 @@
+"""What goes over the wire: the body of a request, the answer in a reply, and what a failure means.
+
+The verdict on each status and body is in one place: whether asking again can help, whether the server is overrun, and
+whether any further request could succeed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hfclean.models.failures import AccessError, BackendError
+from hfclean.models.protocol import Answer, Conversation, Generation, tidy
+from hfclean.models.spec import ModelSpec
+
+__all__ = ["Failure", "Form", "judge", "messages_json", "read_answer"]
+
+# what other servers call "stop" and "length"
+FINISHED = {"eos_token": "stop", "stop_sequence": "stop", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
+OVERFLOW = re.compile(
+    r"context.{0,12}(length|window|size)|maximum.{0,20}length|too many tokens|reduce the length|tokens.{0,30}exceed"
+    r"|(prompt|input|request).{0,20}too (long|large)|max_new_tokens`? must be",
+    re.IGNORECASE,
+)
+NO_MODEL = re.compile(
+    r"model\b.{0,80}(not found|does not exist|not exist|unknown|not available|not loaded|must be)|pinned to",
+    re.I | re.S,
+)
+NO_SCHEMA = re.compile(r"response_format|json_schema|guided_json|structured output|grammar", re.IGNORECASE)
+NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form in which a server wants its requests; found out as it refuses others."""
+
+    tokens_field: str = "max_tokens"
+    structured: bool = True
+
+    def tail(self, spec: ModelSpec, generation: Generation) -> bytes:
+        """All of a request's body that comes after the messages."""
+        body: dict[str, Any] = {"model": spec.model, self.tokens_field: generation.max_new_tokens}
+        if generation.temperature is not None:
+            body["temperature"] = generation.temperature
+        if generation.top_p != 1.0:
+            body["top_p"] = generation.top_p
+        if generation.drawn_seed is not None:
+            body["seed"] = generation.drawn_seed
+        if generation.stop:
+            body["stop"] = list(generation.stop)
+        if generation.response_format is not None and self.structured:
+            closed = generation.response_format.get("additionalProperties") is False  # what strict servers insist on
+            schema = {"name": "answer", "schema": generation.response_format, "strict": closed}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        body.update(generation.extra or {})
+        return ("," + json.dumps(body, separators=(",", ":"))[1:]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request got no answer.
+
+    Args:
+        kind: a key of `protocol.ERRORS`.
+        detail: what the server said.
+        retry: how often asking again may help: `never`, `twice`, or as often as the limits allow.
+        slow: the server has more than it can do.
+        wait_s: the server asks for so long a pause.
+        stops: what the whole run ends with, if nothing further could succeed.
+        stops_if_repeated: the run ends if this is what everything gets.
+        change: ask again, from now on in a form with these fields changed.
+        note: what to say about that in the ledger.
+    """
+
+    kind: str
+    detail: str = ""
+    retry: Literal["never", "twice", "often"] = "never"
+    slow: bool = False
+    wait_s: float | None = None
+    stops: BackendError | None = None
+    stops_if_repeated: bool = False
+    change: dict[str, Any] | None = None
+    note: str = ""
+
+
+def messages_json(conversation: Conversation) -> bytes:
+    """The messages as they are sent, and as they enter the key."""
+    return json.dumps([{"role": m.role, "content": m.content} for m in conversation], separators=(",", ":")).encode()
+
+
+def read_answer(body: bytes) -> Answer | Failure:
+    """The answer in a reply with status 200."""
+    try:
+        reply = json.loads(body)
+        if "error" in reply and not reply.get("choices"):  # a status in the body: the server had begun to answer
+            code = reply["error"].get("code")
+            return judge(code if isinstance(code, int) and code >= 400 else 502, body)
+        choice = reply["choices"][0]
+        message = choice["message"]
+        text = message.get("content") or message.get("refusal") or ""
+        if isinstance(text, list):
+            text = "".join(part["text"] for part in text if part.get("type") == "text")
+        finish = choice.get("finish_reason") or ""
+        usage = reply.get("usage") or {}
+        read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if not isinstance(text, str) or not isinstance(finish, str):
+            raise TypeError
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return Failure("bad_answer", _excerpt(body), retry="twice")
+    name = reply.get("model")
+    return Answer(
+        tidy(text),
+        FINISHED.get(finish, finish),
+        read if type(read) is int else None,
+        written if type(written) is int else None,
+        model=name if isinstance(name, str) else "",
+    )
+
+
+def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float | None = None) -> Failure:
+    """What a reply with a status other than 200 means.
+
+    Args:
+        status: of the reply.
+        body: of the reply.
+        asked: the form in which was asked; `structured` if a schema was sent.
+        wait_s: the pause that the server asks for.
+    """
+    asked = asked or Form(structured=False)
+    said, code, parameter = _error(body)
+    if status in (401, 407):
+        return _ends(AccessError(f"the server does not accept the key ({_quote(status, said)}); {_KEY_MOVE}"))
+    if status == 402 or code in NO_MONEY:
+        return _ends(AccessError(f"the account has no credit left ({_quote(status, said)}); {_KEPT_MOVE}"))
+    if status == 429:
+        return Failure("rate_limited", said, "often", slow=True, wait_s=wait_s, stops_if_repeated=True)
+    if status in (408, 409, 425) or status >= 500:
+        kind = "timeout" if status in (408, 504) else "server_error"
+        slow = status in (408, 503, 504, 529)
+        return Failure(kind, said, "often", slow=slow, wait_s=wait_s, stops_if_repeated=True)
+    if status == 404 or (status in (400, 422) and (code == "model_not_found" or NO_MODEL.search(said))):
+        return _ends(
+            BackendError(
+                f"the server has no such model, or no chat at this address ({_quote(status, said)}); look which "
+                "models it has: curl BASE_URL/models. The address usually ends in /v1"
+            )
+        )
+    if 300 <= status < 400:
+        return _ends(
+            BackendError(
+                f"the server sends us elsewhere (HTTP {status}), where no key is taken; give the final base_url"
+            )
+        )
+    if status == 403:  # some providers say this of one text that they find offensive, others of a key
+        return Failure("refused_request", said, stops_if_repeated=True)
+    if status == 413 or code == "context_length_exceeded" or OVERFLOW.search(said):
+        return Failure("context_overflow", said)
+    if status in (400, 422) and "max_completion_tokens" in said and asked.tokens_field == "max_tokens":
+        field = {"tokens_field": "max_completion_tokens"}
+        return Failure("refused_request", said, change=field, note="max_completion_tokens")
+    if status in (400, 422) and asked.structured and (NO_SCHEMA.search(said) or parameter == "response_format"):
+        return Failure("refused_request", said, change={"structured": False}, note="no_response_format")
+    if code in ("unsupported_parameter", "unsupported_value"):
+        return _ends(
+            BackendError(
+                f"the model does not take these settings ({_quote(status, said)}); change them in Generation: "
+                "temperature=None leaves the temperature to the server"
+            )
+        )
+    return Failure("refused_request", said)
+
+
+_KEPT_MOVE = "every answer so far is kept: put that right and run again"
+_KEY_MOVE = "put the right key in the environment variable that api_key_env names, or name one. " + _KEPT_MOVE
+
+
+def _ends(error: BackendError) -> Failure:
+    return Failure("refused_request", str(error), stops=error)
+
+
+def _quote(status: int, said: str) -> str:
+    return f"HTTP {status}: {said[:200]}" if said else f"HTTP {status}"
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:200].decode("utf-8", "replace").split())
+
+
+def _error(body: bytes) -> tuple[str, str, str]:
+    """What the server says, its code and the parameter it objects to, from the forms in which servers say it."""
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return _excerpt(body), "", ""
+    error = reply.get("error", reply) if isinstance(reply, Mapping) else reply
+    if not isinstance(error, Mapping):
+        return " ".join(str(error).split())[:500], "", ""
+    said = error.get("message") or error.get("detail") or error.get("error") or ""
+    text = said if isinstance(said, str) else json.dumps(said)
+    return (
+        " ".join(text.split())[:500],
+        str(error.get("code") or error.get("type") or ""),
+        str(error.get("param") or ""),
+    )

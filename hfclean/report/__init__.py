@@ -1,0 +1,7 @@
+"""Report: what changed between two datasets and why, as figures, a table, JSON, and one HTML page."""
+
+from hfclean.report.comparison import compare
+from hfclean.report.plots import draw_plots
+from hfclean.report.record import UNRECORDED, Edit, Report
+
+__all__ = ["UNRECORDED", "Edit", "Report", "compare", "draw_plots"]

@@ -1,0 +1,179 @@
+"""Comparison: two datasets in, one Report out. Reads both once, and the rows that differ once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hfclean.errors import ColumnError, HfcleanError, SchemaError
+from hfclean.report import findings
+from hfclean.report.matched import match_rows
+from hfclean.report.record import Report
+from hfclean.report.rows import SplitRows, TokenCounter, iterate, read_split, recorded_columns, splits_of
+from hfclean.rules import Rule
+from hfclean.schema import Columns
+
+__all__ = ["compare"]
+
+
+def compare(
+    before: Any,
+    after: Any,
+    *,
+    prefix: str = "",
+    columns: Columns = None,
+    extra: Sequence[Rule] = (),
+    tokenizer: Any = None,
+    max_tokens: int = 2048,
+    removed: Any = None,
+) -> Report:
+    """What changed between two datasets and why, what was removed, and how the scores moved.
+
+    Rows are matched by `row_id`, where a reviser of hfclean wrote it, so a dataset that was filtered, shuffled or
+    selected from can be compared; else by their text, else by position (`report.joined_on` says which). Neither
+    dataset is changed. Rows that are alike on both sides are scored once, or not at all where `after` holds the
+    scores already.
+
+    Args:
+        before: a `Dataset`, or a `DatasetDict`, whose splits are matched by name.
+        after: the same kind of thing, later.
+        prefix: the `prefix` that the transforms were given.
+        columns: which columns hold what, as for every transform.
+        extra: rules of your own that took part.
+        tokenizer: counts tokens: a function `str -> int`, or anything with `encode`, such as a tokenizer of
+            `transformers`. Without one, lengths are estimated at four bytes of UTF-8 a token, and marked as estimates.
+        max_tokens: the length that rows should not exceed.
+        removed: the rows that were dropped on purpose, with the columns `row_id` and `removed_reason`: a `Dataset` or
+            `DatasetDict`. A row that is gone without being among them has no reason recorded.
+
+    Raises:
+        HfcleanError: a streaming dataset, a `Dataset` with a `DatasetDict`, a tokenizer that does not count.
+        SchemaError: rows of no known shape, or of two different shapes.
+
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> raw = Dataset.from_list([{"instruction": "Name a fruit.", "input": "", "output": "An apple."}])
+    >>> hfclean.compare(raw, raw.map(hfclean.revise)).rows_changed
+    0
+    """
+    counter, named, estimated = _counter(tokenizer)
+    old_splits, new_splits = _both(before, after)
+    if columns is None:
+        columns = recorded_columns([*new_splits.values(), *old_splits.values()], prefix)
+    old: dict[str, SplitRows] = {}
+    new: dict[str, SplitRows] = {}
+    for name, ds in old_splits.items():
+        old[name] = read_split(name, ds, prefix=prefix, columns=columns, counter=None, which="the first dataset")
+    for name, ds in new_splits.items():
+        new[name] = read_split(name, ds, prefix=prefix, columns=columns, counter=counter, which="the second dataset")
+    shape = _shape(old, new)
+    matched = match_rows(old, new, prefix=prefix, columns=columns, extra=tuple(extra), counter=counter)
+    return Report(
+        hfclean=_version(),
+        shape=shape,
+        splits=tuple(findings.split_counts(matched, name) for name in matched.joined),
+        rules=findings.rule_counts(matched, extra),
+        refusals=findings.refusals(matched),
+        removed=findings.removed_rows(matched, _reasons(removed, prefix)),
+        added=findings.added_rows(matched),
+        scores=findings.score_changes(matched, prefix),
+        tokens=findings.measure_tokens(matched, counter=named, estimated=estimated, max_tokens=max_tokens),
+        lengths=findings.measure_lengths(matched),
+        overlaps=findings.find_overlaps(matched),
+        worst=findings.worst_rows(matched, extra),
+        rows_with_defects_before=sum(map(bool, matched.defects(old))),
+        rows_with_defects_after=sum(map(bool, matched.defects(new))),
+        columns_added=_columns_only_in(new_splits, old_splits),
+        columns_removed=_columns_only_in(old_splits, new_splits),
+        notes=findings.notes(matched),
+        edits=tuple(matched.edits),
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- input
+
+
+def _both(before: Any, after: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    old, new = splits_of(before, "the first dataset"), splits_of(after, "the second dataset")
+    if isinstance(before, Mapping) != isinstance(after, Mapping):
+        many, name = (
+            ("first", next(iter(old), "train"))
+            if isinstance(before, Mapping)
+            else ("second", next(iter(new), "train"))
+        )
+        raise HfcleanError(
+            f"compare got a DatasetDict and a Dataset; wanted two of a kind. Take one split of the {many}: "
+            f"[{name!r}], or wrap the other: DatasetDict({{{name!r}: ds}})"
+        )
+    if not isinstance(before, Mapping):  # one split each, whatever they call it
+        name = str(after.split or before.split or "train")
+        return {name: before}, {name: after}
+    return old, new
+
+
+def _counter(tokenizer: Any) -> tuple[TokenCounter, str, bool]:
+    """What counts tokens, what to call it, and whether it only estimates."""
+    if tokenizer is None:
+        return _estimate, "4 bytes of UTF-8 a token", True
+    named = getattr(tokenizer, "__name__", None) or type(tokenizer).__name__
+    encode = getattr(tokenizer, "encode", None)
+    if encode is None and not callable(tokenizer):
+        raise HfcleanError(f"tokenizer={tokenizer!r} neither can be called nor has encode(); wanted str -> int")
+
+    def count(text: str) -> int:
+        if encode is None:
+            number = tokenizer(text)
+        else:
+            encoded = encode(text)
+            number = len(getattr(encoded, "ids", encoded))
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise HfcleanError(f"tokenizer {named} returned {type(number).__name__}; wanted the number of tokens")
+        return number
+
+    return count, str(named), False
+
+
+def _estimate(text: str) -> int:
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return -(-size // 4)
+
+
+def _shape(old: dict[str, SplitRows], new: dict[str, SplitRows]) -> str:
+    shapes = [{rows.view.shape: None for rows in side.values() if rows.view and len(rows)} for side in (old, new)]
+    found = list(dict.fromkeys([*shapes[0], *shapes[1]]))
+    if len(found) > 1:
+        first, second = (" and ".join(side) or "empty" for side in shapes)
+        raise SchemaError(
+            f"the first dataset holds {first} rows and the second {second}, so their texts cannot be compared. "
+            "Compare "
+            "before converting, or name the columns that hold the same: columns={...}"
+        )
+    return found[0] if found else ""
+
+
+def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str, ...]:
+    """Columns of `these` that `those` lack; an empty split may lack any, and says nothing."""
+    names = dict.fromkeys(name for ds in these.values() for name in ds.column_names)
+    others = {name for ds in those.values() for name in ds.column_names}
+    return tuple(name for name in names if name not in others) if any(len(ds) for ds in those.values()) else ()
+
+
+def _reasons(removed: Any, prefix: str) -> dict[str, str]:
+    """Why rows were dropped, by row id."""
+    found: dict[str, str] = {}
+    for ds in splits_of(removed, "removed").values() if removed is not None else ():
+        missing = [name for name in (prefix + "row_id", findings.REASON_COLUMN) if name not in ds.column_names]
+        if missing and len(ds):
+            raise ColumnError(
+                f"removed= has no column {missing[0]!r}, only {ds.column_names}; wanted the rows that were dropped, "
+                f"with {prefix}row_id and {findings.REASON_COLUMN}"
+            )
+        for rows in iterate(ds, (prefix + "row_id", findings.REASON_COLUMN)):
+            found |= {str(row[prefix + "row_id"]): str(row[findings.REASON_COLUMN] or "") for row in rows}
+    return found
+
+
+def _version() -> str:
+    from hfclean import __version__
+
+    return __version__

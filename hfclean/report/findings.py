@@ -1,0 +1,337 @@
+"""Findings: what two matched datasets tell, one part of the report at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from hfclean.provenance import DUPLICATE_COLUMN
+from hfclean.report.distributions import histogram, quantiles
+from hfclean.report.figures import field_name, plural
+from hfclean.report.matched import Matched, SideBySide, blank
+from hfclean.report.record import (
+    UNRECORDED,
+    Lengths,
+    Overlap,
+    Refusal,
+    Removed,
+    RowExcerpt,
+    RuleCounts,
+    ScoreChange,
+    SplitCounts,
+    TokenLengths,
+    tally,
+)
+from hfclean.report.rows import SplitRows, iterate, number_names
+from hfclean.rules import RULES, SEVERITIES, Rule
+
+__all__ = [
+    "added_rows",
+    "find_overlaps",
+    "measure_lengths",
+    "measure_tokens",
+    "notes",
+    "refusals",
+    "removed_rows",
+    "rule_counts",
+    "score_changes",
+    "split_counts",
+    "worst_rows",
+]
+
+WORST = 50
+EXAMPLES = 10
+OVERLAP_EXAMPLES = 3
+EXCERPT = 600
+NO_REASON = "no reason recorded"
+REASON_COLUMN = "removed_reason"
+ROW_ID = re.compile(r"\b[0-9a-f]{16}(?:-\d+)?\b")
+
+Place = tuple[str, int]
+
+
+def split_counts(matched: Matched, split: str) -> SplitCounts:
+    """The rows of one split, of either side."""
+    joined, old, new = matched.joined[split], matched.old.get(split), matched.new.get(split)
+    found = sum(place >= 0 for place in joined.origin)
+    edits = new.edits if new else []
+    return SplitCounts(
+        split=split,
+        joined_on=joined.joined_on,
+        before=len(old) if old else 0,
+        after=len(new) if new else 0,
+        matched=found,
+        moved=len(joined.source),
+        changed=matched.changed.get(split, 0),
+        added=len(joined.origin) - found,
+        removed=len(joined.removed),
+        kept=edits.count("kept"),
+        revised=edits.count("revised"),
+        reverted=edits.count("reverted"),
+        failed=edits.count("failed"),
+        duplicates=new.duplicates if new else 0,
+        elsewhere=matched.elsewhere.get(split, 0),
+    )
+
+
+def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ...]:
+    """Every rule that changed something or whose defect is there, in the order in which rules run."""
+    rows: dict[str, set[Place]] = {}
+    fields: dict[str, set[tuple[str, str, int]]] = {}
+    changes: dict[str, int] = {}
+    for edit in matched.edits:
+        for name in dict.fromkeys(edit.rule.split() or [UNRECORDED]):
+            rows.setdefault(name, set()).add((edit.split, edit.index))
+            fields.setdefault(name, set()).add((field_name(edit.field), edit.split, edit.index))
+            changes[name] = changes.get(name, 0) + 1
+    before, after = (
+        {found.name: found.rows for found in tally(name for text in matched.defects(side) for name in text.split())}
+        for side in (matched.old, matched.new)
+    )
+    known = {rule.id: rule for rule in (*RULES, *extra)}
+    order = {name: n for n, name in enumerate(known)}
+    names = sorted({*rows, *before, *after}, key=lambda name: (order.get(name, len(order)), name))
+    return tuple(
+        RuleCounts(
+            id=name,
+            severity=known[name].severity if name in known else "",
+            meaning=known[name].meaning if name in known else "",
+            rows=len(rows.get(name, ())),
+            changes=changes.get(name, 0),
+            fields=tally(where for where, _, _ in fields.get(name, ())),
+            defects_before=before.get(name, 0),
+            defects_after=after.get(name, 0),
+        )
+        for name in names
+    )
+
+
+def refusals(matched: Matched) -> tuple[Refusal, ...]:
+    """Why revisions were not taken, the most frequent reason first."""
+    found = tally(
+        f"{edit} {reason}"
+        for rows in matched.new.values()
+        for edit, reasons in zip(rows.edits, rows.reasons, strict=True)
+        if edit in ("reverted", "failed")
+        for reason in dict.fromkeys(reasons.split() or ["no_reason_recorded"])
+    )
+    return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in found)
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def score_changes(matched: Matched, prefix: str) -> tuple[ScoreChange, ...]:
+    """The embedded scores, then the scores that only their columns know."""
+    embedded = [
+        _score(prefix + name, matched.side_by_side(name), embedded=True, known=True) for name in number_names()
+    ]
+    others = dict.fromkeys(name for rows in matched.new.values() for name in rows.others)
+    return (*embedded, *(_other_score(matched, name, prefix) for name in others))
+
+
+def _other_score(matched: Matched, name: str, prefix: str) -> ScoreChange:
+    """Nothing is computed here, and the first dataset may not have the column."""
+    known = all(name in rows.others for rows in matched.old.values() if len(rows)) and any(
+        map(len, matched.old.values())
+    )
+    found = SideBySide()
+    for rows in matched.old.values() if known else ():
+        found.before.extend(rows.others.get(name, ()))
+    for split, rows in matched.new.items():
+        values = rows.others.get(name) or blank(len(rows))
+        found.after.extend(values)
+        for match in matched.matches(split):
+            if match.changed:
+                found.changed_after.append(values[match.after])
+                found.changed_before.extend([match.source.others[name][match.before]] if known else ())
+    stale = sum(rows.stale.get(name, 0) for rows in matched.new.values())
+    return _score(prefix + name, found, embedded=False, known=known, stale=stale)
+
+
+def _score(name: str, values: SideBySide, *, embedded: bool, known: bool, stale: int = 0) -> ScoreChange:
+    return ScoreChange(
+        name=name,
+        embedded=embedded,
+        stale=stale,
+        before=quantiles(values.before) if known else None,
+        after=quantiles(values.after),
+        changed_before=quantiles(values.changed_before) if known else None,
+        changed_after=quantiles(values.changed_after),
+        histogram=histogram(values.before if known else None, values.after),
+    )
+
+
+def measure_tokens(matched: Matched, *, counter: str, estimated: bool, max_tokens: int) -> TokenLengths:
+    """How long the rows are, and how many are longer than `max_tokens`."""
+    values = matched.side_by_side("tokens")
+    return TokenLengths(
+        counter=counter,
+        estimated=estimated,
+        max_tokens=max_tokens,
+        over_before=sum(value > max_tokens for value in values.before),
+        over_after=sum(value > max_tokens for value in values.after),
+        before=quantiles(values.before),
+        after=quantiles(values.after),
+        histogram=histogram(values.before, values.after),
+    )
+
+
+def measure_lengths(matched: Matched) -> Lengths:
+    """Words of the responses on both sides."""
+    every, changed = [0.0, 0.0], [0.0, 0.0]
+    for split, rows in matched.new.items():
+        after = rows.measured.numbers["response_words"] if len(rows) else blank(0)
+        for match in matched.matches(split):
+            words = (match.source.measured.numbers["response_words"][match.before], after[match.after])
+            for sums in (every, changed) if match.changed else (every,):
+                sums[0] += words[0]
+                sums[1] += words[1]
+    return Lengths(int(every[0]), int(every[1]), int(changed[0]), int(changed[1]))
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+
+def removed_rows(matched: Matched, told: Mapping[str, str]) -> tuple[Removed, ...]:
+    """Rows that are gone, by what is `told` of their ids, what their own columns say of them, or a twin of equal text
+    that stayed."""
+    stayed: set[str] = set()
+    for split in matched.new:
+        stayed.update(match.source.digests[match.before] for match in matched.matches(split))
+    reasons: dict[str, list[Place]] = {}
+    details: dict[Place, str] = {}
+    for split, joined in matched.joined.items():
+        if not joined.removed:
+            continue
+        old = matched.old[split]
+        own = _own_reasons(old, joined.removed)
+        for place in joined.removed:
+            reason = told.get(old.ids[place]) or own.get(place, "")
+            if reason:
+                details[split, place] = reason
+                reason = ROW_ID.sub("another row", reason)
+            elif old.digests[place] in stayed:
+                reason = "exact duplicate of a row that stayed"
+            else:
+                missing = [name for name, values in old.measured.numbers.items() if values[place] != values[place]]
+                reason = f"{NO_REASON} (unscored: {', '.join(missing)})" if missing else NO_REASON
+            reasons.setdefault(reason, []).append((split, place))
+    return tuple(
+        Removed(reason, len(reasons[reason]), _excerpts(matched.old, reasons[reason][:EXAMPLES], details.get))
+        for reason in sorted(reasons, key=lambda reason: (-len(reasons[reason]), reason))
+    )
+
+
+def _own_reasons(old: SplitRows, places: list[int]) -> dict[int, str]:
+    """The reason that a column of the removed rows themselves gives, where one does."""
+    columns = [name for name in old.ds.column_names if name.endswith((REASON_COLUMN, DUPLICATE_COLUMN))]
+    told: dict[int, str] = {}
+    positions = iter(places)
+    for rows in iterate(old.ds, columns, places) if columns else ():
+        for row, place in zip(rows, positions, strict=False):
+            reason = next((str(row[name]) for name in columns if name.endswith(REASON_COLUMN) and row[name]), "")
+            marked = any(row[name] for name in columns if name.endswith(DUPLICATE_COLUMN))
+            told[place] = reason or ("marked as a duplicate" if marked else "")
+    return told
+
+
+def added_rows(matched: Matched) -> tuple[RowExcerpt, ...]:
+    """A few of the rows that the first dataset does not have."""
+    places = [
+        (split, k) for split, joined in matched.joined.items() for k, place in enumerate(joined.origin) if place < 0
+    ]
+    return _excerpts(matched.new, places[:EXAMPLES])
+
+
+def find_overlaps(matched: Matched) -> tuple[Overlap, ...]:
+    """Splits of the second dataset that hold rows of equal text."""
+    if len(matched.new) < 2:
+        return ()
+    where = {split: _positions(rows.digests) for split, rows in matched.new.items()}
+    splits, found = list(where), []
+    for n, first in enumerate(splits):
+        for second in splits[n + 1 :]:
+            shared = [digest for digest in where[first] if digest in where[second]]
+            if not shared:
+                continue
+            twins = {(first, where[first][d][0]): where[second][d][0] for d in shared[:OVERLAP_EXAMPLES]}
+            found.append(
+                Overlap(
+                    first,
+                    second,
+                    texts=len(shared),
+                    rows_first=sum(len(where[first][digest]) for digest in shared),
+                    rows_second=sum(len(where[second][digest]) for digest in shared),
+                    examples=_excerpts(
+                        matched.new, list(twins), {p: f"{second} row {k}" for p, k in twins.items()}.get
+                    ),
+                )
+            )
+    return tuple(found)
+
+
+def _positions(digests: Sequence[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for k, digest in enumerate(digests):
+        found.setdefault(digest, []).append(k)
+    return found
+
+
+def worst_rows(matched: Matched, extra: Sequence[Rule]) -> tuple[RowExcerpt, ...]:
+    """The rows left whose defects are the most severe, then the most; of equals the one that comes first."""
+    severity = {rule.id: SEVERITIES.index(rule.severity) for rule in (*RULES, *extra)}
+    ranked = []
+    for order, (split, rows) in enumerate(matched.new.items()):
+        for k, defects in enumerate(rows.measured.defects):
+            if defects:
+                levels = sorted(-severity.get(name, 0) for name in defects.split())
+                # closed by a 1, so that of two lists that begin alike the longer one comes first
+                ranked.append(([*levels, 1], order, k, split))
+    ranked.sort()
+    places = [(split, k) for _, _, k, split in ranked[:WORST]]
+    return _excerpts(matched.new, places, lambda place: matched.new[place[0]].measured.defects[place[1]])
+
+
+def _excerpts(
+    side: Mapping[str, SplitRows], places: Sequence[Place], note: Callable[[Place], str | None] = lambda place: ""
+) -> tuple[RowExcerpt, ...]:
+    """The beginnings of some rows, in the order asked for."""
+    found: dict[Place, RowExcerpt] = {}
+    for split, rows in side.items():
+        wanted = sorted(k for name, k in places if name == split)
+        if not wanted or rows.view is None:
+            continue
+        positions = iter(wanted)
+        for batch in iterate(rows.ds, rows.view.columns, wanted):
+            for row, k in zip(batch, positions, strict=False):
+                pair = rows.view.targets(row)[-1].pair
+                found[split, k] = RowExcerpt(
+                    rows.ids[k], split, k, note((split, k)) or "", _cut(pair.prompt), _cut(pair.response)
+                )
+    return tuple(found[place] for place in places)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXCERPT else text[:EXCERPT] + "…"
+
+
+def notes(matched: Matched) -> tuple[str, ...]:
+    """What a reader must know to read the figures right."""
+    found = []
+    for split, joined in matched.joined.items():
+        old, new = len(matched.old.get(split, ())), len(matched.new.get(split, ()))
+        if joined.joined_on == "position":
+            found.append(
+                f"Split {split}: there are no row ids and texts changed, so the {plural(new, 'row')} were matched by "
+                "position. If rows were shuffled as well, these changes are not real."
+            )
+        elif old and new and all(place < 0 for place in joined.origin):
+            found.append(f"Split {split}: no row of the first dataset is in the second. Are they the same data?")
+    elsewhere = sum(matched.elsewhere.values())
+    if elsewhere:
+        found.append(
+            f"{plural(elsewhere, 'row')} changed without a record of it by hfclean, marked {UNRECORDED!r}; hfclean "
+            "cannot undo that."
+        )
+    return tuple(found)

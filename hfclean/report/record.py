@@ -1,0 +1,398 @@
+"""What a comparison found, as frozen values: counts, distributions, edits. They go to JSON and back unchanged.
+
+Nothing here reads a dataset or a clock: the same data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import SourceError
+from hfclean.report.codec import from_plain, to_plain
+from hfclean.restoration import LedgerEntry
+
+__all__ = [
+    "UNRECORDED",
+    "Count",
+    "Edit",
+    "Histogram",
+    "Lengths",
+    "Overlap",
+    "Quantiles",
+    "Refusal",
+    "Removed",
+    "Report",
+    "RowExcerpt",
+    "RuleCounts",
+    "ScoreChange",
+    "SplitCounts",
+    "TokenLengths",
+]
+
+FORMAT = "hfclean.report"
+FORMAT_VERSION = 1
+# What stands for the rule of a change that no step of hfclean speaks of.
+UNRECORDED = "unrecorded"
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows something is true of."""
+
+    name: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """The rows of one split.
+
+    `joined_on` is `row_id` (the column), `text` (rows of equal text) or `position` (the n-th row is the n-th row).
+    `matched` rows are in both datasets, `moved` of them came from another split, `changed` of them have other text.
+    `kept`, `revised`, `reverted` and `failed` say what the last step of a reviser did; `elsewhere` counts rows whose
+    text was changed by something that left no record.
+    """
+
+    split: str
+    joined_on: str
+    before: int
+    after: int
+    matched: int
+    moved: int
+    changed: int
+    added: int
+    removed: int
+    kept: int
+    revised: int
+    reverted: int
+    failed: int
+    duplicates: int
+    elsewhere: int
+
+
+@dataclass(frozen=True)
+class RuleCounts:
+    """One rule: the rows it changed, by field, and the rows that have its defect before and after."""
+
+    id: str
+    severity: str
+    meaning: str
+    rows: int
+    changes: int
+    fields: tuple[Count, ...]
+    defects_before: int
+    defects_after: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why revisions were not taken: an `edit` (`reverted` or `failed`), a reason code, and how many rows."""
+
+    edit: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class RowExcerpt:
+    """The beginning of one row, where it is, and what there is to say about it."""
+
+    row_id: str
+    split: str
+    index: int
+    note: str
+    instruction: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Rows that are no longer there, by reason, with a few of them."""
+
+    reason: str
+    rows: int
+    examples: tuple[RowExcerpt, ...]
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """How a number is distributed: percentiles 0 to 100 and the mean of the `n` rows that have it.
+
+    `unscored` rows have none (nan or infinite). All are nan when `n` is 0.
+    """
+
+    n: int
+    unscored: int
+    mean: float
+    p0: float
+    p5: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+    p100: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Rows per bin, before and after, over the same bins: bin `k` reaches from `edges[k]` to `edges[k + 1]`.
+
+    With `open_end`, the last bin holds everything above its lower edge as well.
+    """
+
+    edges: tuple[float, ...]
+    open_end: bool
+    before: tuple[int, ...] | None
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScoreChange:
+    """One score, before and after, over all rows and over the rows that changed.
+
+    `embedded` scores are computed offline on both sides. Any other score is what its column says; where `before` has
+    no such column, its side is `None`. `stale` counts rows whose text changed after they were scored.
+    """
+
+    name: str
+    embedded: bool
+    stale: int
+    before: Quantiles | None
+    after: Quantiles
+    changed_before: Quantiles | None
+    changed_after: Quantiles
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True)
+class TokenLengths:
+    """Tokens per row, prompt and response together, and how many rows are longer than `max_tokens`.
+
+    `counter` says what counted them; when `estimated`, no tokenizer did.
+    """
+
+    counter: str
+    estimated: bool
+    max_tokens: int
+    over_before: int
+    over_after: int
+    before: Quantiles
+    after: Quantiles
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Words of the responses of the rows that are in both datasets: of all of them, and of those that changed."""
+
+    words_before: int
+    words_after: int
+    changed_words_before: int
+    changed_words_after: int
+
+    @property
+    def ratio(self) -> float:
+        """Words after for each word before, over all matched rows; nan when there were none."""
+        return self.words_after / self.words_before if self.words_before else math.nan
+
+    @property
+    def changed_ratio(self) -> float:
+        """The same over the rows that changed."""
+        return self.changed_words_after / self.changed_words_before if self.changed_words_before else math.nan
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Rows of equal text in two splits: how many different texts, and how many rows of each split."""
+
+    first: str
+    second: str
+    texts: int
+    rows_first: int
+    rows_second: int
+    examples: tuple[RowExcerpt, ...]
+
+
+@dataclass(frozen=True)
+class Edit(LedgerEntry):
+    """One change, and where its row is: the split and the position in it."""
+
+    split: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What changed between two datasets and why, what was removed, how the scores moved, and what is left to do.
+
+    Made by `hfclean.compare`. `str(report)` is a short table for the terminal, `save_html` writes the whole of it as
+    one page, `save` writes it as JSON.
+    """
+
+    hfclean: str
+    shape: str
+    splits: tuple[SplitCounts, ...]
+    rules: tuple[RuleCounts, ...]
+    refusals: tuple[Refusal, ...]
+    removed: tuple[Removed, ...]
+    added: tuple[RowExcerpt, ...]
+    scores: tuple[ScoreChange, ...]
+    tokens: TokenLengths
+    lengths: Lengths
+    overlaps: tuple[Overlap, ...]
+    worst: tuple[RowExcerpt, ...]
+    rows_with_defects_before: int
+    rows_with_defects_after: int
+    columns_added: tuple[str, ...]
+    columns_removed: tuple[str, ...]
+    notes: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+    def _sum(self, name: str) -> int:
+        return sum(getattr(split, name) for split in self.splits)
+
+    @property
+    def rows_before(self) -> int:
+        """Rows of all splits before."""
+        return self._sum("before")
+
+    @property
+    def rows_after(self) -> int:
+        """Rows of all splits after."""
+        return self._sum("after")
+
+    @property
+    def rows_matched(self) -> int:
+        """Rows that are in both datasets."""
+        return self._sum("matched")
+
+    @property
+    def rows_changed(self) -> int:
+        """Rows that are in both datasets with other text."""
+        return self._sum("changed")
+
+    @property
+    def rows_removed(self) -> int:
+        """Rows that are only in the first dataset."""
+        return self._sum("removed")
+
+    @property
+    def rows_added(self) -> int:
+        """Rows that are only in the second dataset."""
+        return self._sum("added")
+
+    @property
+    def duplicates(self) -> int:
+        """Rows marked as exact duplicates of an earlier one."""
+        return self._sum("duplicates")
+
+    @property
+    def joined_on(self) -> str:
+        """How the rows were matched: `row_id`, `text`, `position`, or several of them, joined by `, `."""
+        return ", ".join(dict.fromkeys(split.joined_on for split in self.splits if split.before and split.after))
+
+    @property
+    def changes(self) -> int:
+        """How many changes were made, counting each rule and field by itself."""
+        return len(self.edits)
+
+    # ------------------------------------------------------------------------------------------------- JSON and back
+
+    def to_dict(self, *, edits: bool = True) -> dict[str, Any]:
+        """The report as JSON can hold it; nan becomes null. `from_dict` is the inverse.
+
+        Without `edits`, the list of single changes, by far the largest part, is left empty.
+        """
+        report = self if edits else replace(self, edits=())
+        return {"format": FORMAT, "version": FORMAT_VERSION, **to_plain(report)}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Report:
+        """The report that `to_dict` described.
+
+        Raises:
+            SourceError: not a report, one of another version, or one with missing, unknown or mistyped entries.
+        """
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise SourceError(f"not a report of hfclean: wanted a JSON object with 'format': '{FORMAT}'")
+        if data.get("version") != FORMAT_VERSION:
+            raise SourceError(
+                f"the report has version {data.get('version')!r} and this hfclean reads {FORMAT_VERSION}; make it "
+                "again: hfclean.compare(before, after)"
+            )
+        return from_plain(cls, {key: value for key, value in data.items() if key not in ("format", "version")})
+
+    def save(self, path: str | Path) -> None:
+        """Write the report as JSON; `load` reads it."""
+        Path(path).write_text(json.dumps(self.to_dict(), ensure_ascii=True) + "\n", encoding="ascii")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report:
+        """Read a report that `save` wrote.
+
+        Raises:
+            SourceError: the file is not one.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as e:
+            raise SourceError(f"{Path(path).name} is not JSON, so it is no saved report: {e}") from e
+        return cls.from_dict(data)
+
+    # ---------------------------------------------------------------------------------------------------- for people
+
+    def summary(self) -> str:
+        """A short plain-text table: rows, rows changed per rule, score quantiles before and after."""
+        from hfclean.report.summary import summarize
+
+        return summarize(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def to_html(self, *, title: str = "hfclean report", folder: str = "DIR", max_edits: int = 5000) -> str:
+        """The report as one HTML page that needs nothing else: no network, no other file, no JavaScript.
+
+        Args:
+            title: the page's heading.
+            folder: how the page names the cleaned folder in the commands that undo changes.
+            max_edits: at most this many changes are shown, evenly spaced over the rows that changed; the page says
+                how many there are. The page stays below 10 MB whatever the rows hold.
+        """
+        from hfclean.report.page import render_page
+
+        return render_page(self, title=title, folder=folder, max_edits=max_edits)
+
+    def plots(self) -> dict[str, str]:
+        """The distribution of each score before and after, as SVG texts by name, readable on light and dark pages.
+
+        The names are safe as file names; `tokens` is the length of the rows.
+        """
+        from hfclean.report.plots import draw_plots
+
+        return draw_plots(self)
+
+    def save_html(
+        self, path: str | Path, *, title: str = "hfclean report", folder: str = "DIR", max_edits: int = 5000
+    ) -> None:
+        """Write `to_html` into a file."""
+        html = self.to_html(title=title, folder=folder, max_edits=max_edits)
+        Path(path).write_text(html, encoding="utf-8", newline="\n")
+
+    def _repr_html_(self) -> str:
+        from hfclean.report.page import render_notebook
+
+        return render_notebook(self)
+
+
+def tally(names: Iterable[str]) -> tuple[Count, ...]:
+    """How often each name occurs, the most frequent first; of equals the one that comes first in the alphabet."""
+    found: dict[str, int] = {}
+    for name in names:
+        found[name] = found.get(name, 0) + 1
+    return tuple(Count(name, found[name]) for name in sorted(found, key=lambda name: (-found[name], name)))

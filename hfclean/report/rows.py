@@ -1,0 +1,266 @@
+"""Rows: the two datasets of a comparison read column by column, with ids, text digests and scores.
+
+A batch of rows is in memory at a time; of each row stay its id, a digest of its text and its numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from hfclean.errors import HfcleanError, SchemaError
+from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_id
+from hfclean.schema import Columns, Pair, View, detect
+from hfclean.scorers import Score
+
+__all__ = [
+    "Facts",
+    "Measured",
+    "SplitRows",
+    "TokenCounter",
+    "facts",
+    "iterate",
+    "measure",
+    "read_split",
+    "recorded_columns",
+    "splits_of",
+]
+
+BATCH = 1000
+
+TokenCounter = Callable[[str], int]
+
+
+# -------------------------------------------------------------------------------------------------------------- splits
+
+
+def splits_of(ds: Any, which: str) -> dict[str, Any]:
+    """The splits of a dataset by name; a `Dataset` is one split.
+
+    Raises:
+        HfcleanError: a streaming dataset, or no dataset at all.
+    """
+    splits = dict(ds) if isinstance(ds, Mapping) else {str(getattr(ds, "split", None) or "train"): ds}
+    for split in splits.values():
+        if hasattr(split, "select") and hasattr(split, "with_format"):
+            continue
+        if hasattr(split, "with_format"):
+            raise HfcleanError(
+                f"compare needs whole datasets, and {which} is streaming ({type(split).__name__}). Load it without "
+                "streaming=True, or take a part: Dataset.from_list(list(ds.take(1000)))"
+            )
+        raise HfcleanError(f"compare got {type(split).__name__} as {which}; wanted a Dataset or a DatasetDict")
+    return splits
+
+
+# ------------------------------------------------------------------------------------------------------------- history
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an `edit_history` cell says, as a comparison needs it."""
+
+    ours: bool = False
+    revised: bool = False  # a step changed the text
+    has_id: bool = False  # a reviser wrote row_id
+    current: bool = False  # the columns of Score hold what this version of it would compute
+    stale: tuple[str, ...] = ()  # score columns that are older than the text
+
+
+@lru_cache(maxsize=8192)
+def facts(history: Any) -> Facts:
+    """Read one `edit_history` cell; `Facts()` when hfclean did not write it."""
+    steps = parse_history(history) if history else None
+    if not steps:
+        return Facts()
+    last_edit = max((n for n, step in enumerate(steps) if step.edit == "revised"), default=-1)
+    scored = {name: n for n, step in enumerate(steps) if not step.is_revision for name in step.columns}
+    score = next((step for step in reversed(steps) if step.by == "Score"), None)
+    return Facts(
+        ours=True,
+        revised=last_edit >= 0,
+        has_id=any(step.is_revision for step in steps),
+        current=score is not None and score.version == Score.version and set(Score().names()) <= set(score.columns),
+        stale=tuple(name for name, n in scored.items() if n < last_edit and name not in Score().names()),
+    )
+
+
+def _steps(ds: Any, prefix: str) -> list[Step]:
+    """Every different step that the histories of a split speak of."""
+    if prefix + HISTORY not in ds.column_names or not len(ds):
+        return []
+    texts: set[Any] = set()  # not ds.unique, which first copies a filtered dataset
+    for batch in ds.with_format(None).select_columns([prefix + HISTORY]).iter(BATCH):
+        texts.update(batch[prefix + HISTORY])
+    found = {step.line(): step for text in texts for step in parse_history(text) or ()}
+    return [found[line] for line in sorted(found)]
+
+
+def recorded_columns(splits: Iterable[Any], prefix: str) -> Columns:
+    """The `columns` that the transforms were given, as their steps tell it; `None` when they were given none."""
+    told = (step.settings.get("columns") for ds in splits for step in _steps(ds, prefix))
+    return next((columns for columns in told if columns), None)
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass
+class Measured:
+    """Numbers of rows, one value per row in each column; nan where a row has none."""
+
+    numbers: dict[str, array[float]] = field(default_factory=dict)
+    defects: list[str] = field(default_factory=list)
+    tokens: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass
+class SplitRows:
+    """One split of one side: what stays of its rows after one pass over them."""
+
+    name: str
+    ds: Any
+    view: View | None
+    has_id: bool = False
+    ids: list[str] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    edits: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    duplicates: int = 0
+    stale: dict[str, int] = field(default_factory=dict)
+    others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
+    measured: Measured = field(default_factory=Measured)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+
+def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
+    """Batches of rows as plain dicts with these columns; absent ones are left out."""
+    present = [name for name in dict.fromkeys(columns) if name in ds.column_names]
+    rows = ds.with_format(None).select_columns(present)
+    if indices is not None:
+        if not indices:
+            return
+        rows = rows.select(indices)
+    for batch in rows.iter(BATCH):
+        cells = [batch[name] for name in present]
+        yield [dict(zip(present, values, strict=True)) for values in zip(*cells, strict=True)]
+
+
+def read_split(
+    name: str, ds: Any, *, prefix: str, columns: Columns, counter: TokenCounter | None, which: str
+) -> SplitRows:
+    """One pass over a split. With a `counter`, every row is measured as well.
+
+    Raises:
+        SchemaError: rows of no known shape.
+    """
+    steps = _steps(ds, prefix)
+    try:
+        view = detect(tuple(ds.column_names), columns)
+    except SchemaError as e:
+        if len(ds) == 0:  # an empty split may lack every column
+            return SplitRows(name, ds, None)
+        raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
+    found = SplitRows(name, ds, view, has_id=any(step.is_revision for step in steps) and _has(ds, prefix, "row_id"))
+    embedded = Score().names()
+    others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
+    others = [column for column in dict.fromkeys(others) if _is_number(ds, prefix + column)]
+    found.others = {column: array("d") for column in others}
+    own = [prefix + column for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
+    duplicate = next((column for column in (prefix + DUPLICATE_COLUMN, DUPLICATE_COLUMN) if _is_text(ds, column)), "")
+    for rows in iterate(ds, [*view.columns, *own, duplicate] if steps or duplicate else view.columns):
+        for row in rows:
+            _note(found, row, view, prefix)
+        found.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
+        if counter is not None:
+            measure(found.measured, rows, view, prefix=prefix, counter=counter)
+    return found
+
+
+def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> None:
+    told = facts(row.get(prefix + HISTORY))
+    digest = row_id(row, view)
+    known = row.get(prefix + "row_id") if told.has_id else None
+    found.digests.append(digest)
+    # an unchanged row has one string for both: of most rows only one is kept in memory
+    found.ids.append(known if isinstance(known, str) and known and known != digest else digest)
+    edit = row.get(prefix + "edit") if told.has_id else ""
+    found.edits.append(edit if edit in EDITS else "")
+    found.reasons.append(row.get(prefix + "edit_reason") or "" if edit in ("reverted", "failed") else "")
+    for column, values in found.others.items():
+        value = row.get(prefix + column)
+        number = math.nan if value is None or isinstance(value, str) else float(value)
+        values.append(number)
+        if number != number and column in told.stale:
+            found.stale[column] = found.stale.get(column, 0) + 1
+
+
+def _has(ds: Any, prefix: str, column: str) -> bool:
+    return prefix + column in ds.column_names
+
+
+def _is_number(ds: Any, column: str) -> bool:
+    kind = str(getattr(ds.features.get(column), "dtype", ""))
+    return kind.startswith(("float", "int", "uint"))
+
+
+def _is_text(ds: Any, column: str) -> bool:
+    return str(getattr(ds.features.get(column), "dtype", "")) in ("string", "large_string")
+
+
+# ----------------------------------------------------------------------------------------------------------- measuring
+
+
+@lru_cache(maxsize=1)
+def number_names() -> tuple[str, ...]:
+    """Those of the embedded scores that are numbers."""
+    probe = Score().score_batch([Pair("Name a colour.", "", "Red.")])
+    return tuple(name for name, values in probe.items() if isinstance(values[0], float))
+
+
+def measure(
+    into: Measured,
+    rows: Sequence[dict[str, Any]],
+    view: View,
+    *,
+    prefix: str,
+    counter: TokenCounter | None,
+    trust: bool = True,
+) -> None:
+    """Append the embedded scores and the tokens of some rows.
+
+    Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off; the others are computed.
+    """
+    pairs = [view.targets(row)[-1].pair for row in rows]
+    known = [trust and facts(row.get(prefix + HISTORY)).current for row in rows]
+    to_score = [pair for pair, has in zip(pairs, known, strict=True) if not has]
+    scored = Score().score_batch(to_score) if to_score else {}
+    for name in number_names():
+        fresh = iter(scored.get(name, ()))
+        column = into.numbers.setdefault(name, array("d"))
+        column.extend(
+            _number(row.get(prefix + name) if has else next(fresh)) for row, has in zip(rows, known, strict=True)
+        )
+    fresh = iter(scored.get("defects", ()))
+    into.defects += [
+        str(row.get(prefix + "defects") or "") if has else next(fresh) for row, has in zip(rows, known, strict=True)
+    ]
+    if counter is not None:
+        into.tokens.extend(float(counter(_whole(pair))) for pair in pairs)
+
+
+def _number(value: Any) -> float:
+    return float(value) if value is not None and math.isfinite(value) else math.nan
+
+
+def _whole(pair: Pair) -> str:
+    """All text of a row as a model would read it."""
+    if not pair.history and not pair.system:
+        return f"{pair.prompt}\n{pair.response}"
+    return "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, pair.response])

@@ -1,0 +1,89 @@
+"""Summary: a report as a short plain-text table for the terminal. No colour, no control character, no row text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hfclean.report.figures import count, one_line, percent, plural, quantity, ratio
+from hfclean.report.record import Quantiles, Report
+
+__all__ = ["summarize"]
+
+QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "unscored")
+
+
+def summarize(report: Report) -> str:
+    """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
+    parts = [_rows(report), _rules(report), _scores(report), _tokens(report)]
+    parts += [f"note: {one_line(note)}" for note in report.notes]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rows(report: Report) -> str:
+    lines = [f"{count(report.rows_before)} rows before, {count(report.rows_after)} after"]
+    facts = [f"{count(report.rows_changed)} changed ({percent(report.rows_changed, report.rows_matched)})"]
+    edits = {name: sum(getattr(split, name) for split in report.splits) for name in ("reverted", "failed")}
+    told = {"removed": report.rows_removed, "added": report.rows_added, "marked as duplicates": report.duplicates}
+    facts += [f"{count(rows)} {what}" for what, rows in {**told, **edits}.items() if rows]
+    lines.append(", ".join(facts))
+    if report.rows_with_defects_before or report.rows_with_defects_after:
+        lines.append(
+            f"{count(report.rows_with_defects_before)} had a defect that the rules see, "
+            f"{count(report.rows_with_defects_after)} still do"
+        )
+    lines += [f"removed: {count(group.rows)} {one_line(group.reason, 90)}" for group in report.removed]
+    lines += [
+        f"overlap: {plural(o.texts, 'text')} in both {one_line(o.first, 40)} and {one_line(o.second, 40)}"
+        for o in report.overlaps
+    ]
+    return "\n".join(lines)
+
+
+def _rules(report: Report) -> str:
+    table = [["rule", "severity", "rows changed", "found before", "left", "fields"]]
+    for rule in report.rules:
+        fields = ", ".join(f"{one_line(field.name, 30)} {count(field.rows)}" for field in rule.fields[:4])
+        numbers = [count(rule.rows), count(rule.defects_before), count(rule.defects_after)]
+        table.append([one_line(rule.id, 40), one_line(rule.severity, 10), *numbers, fields])
+    return _table(table, left=(0, 1, 5)) if report.rules else ""
+
+
+def _scores(report: Report) -> str:
+    table = [["score", "", *QUANTILES]]
+    for score in report.scores:
+        name = one_line(score.name, 40)
+        if score.before is not None:
+            table.append([name, "before", *_cells(score.before)])
+            name = ""
+        table.append([name, "after", *_cells(score.after)])
+    return _table(table, left=(0, 1)) if len(table) > 1 and (report.rows_before or report.rows_after) else ""
+
+
+def _cells(found: Quantiles) -> list[str]:
+    marks = (found.p0, found.p5, found.p25, found.p50, found.p75, found.p95, found.p100, found.mean)
+    return [*(quantity(mark) for mark in marks), count(found.unscored)]
+
+
+def _tokens(report: Report) -> str:
+    tokens = report.tokens
+    if not tokens.after.n:
+        return ""
+    named = "estimated tokens" if tokens.estimated else "tokens"
+    line = (
+        f"longer than {count(tokens.max_tokens)} {named}: {plural(tokens.over_before, 'row')} before, "
+        f"{count(tokens.over_after)} after ({percent(tokens.over_after, tokens.after.n)})"
+    )
+    if report.rows_changed:
+        line += f"\nwords of the responses of changed rows, after / before: {ratio(report.lengths.changed_ratio)}"
+    return line
+
+
+def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if k in left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,358 @@
+"""The way back: `restore` puts originals back, `ledger` says what changed, one line per change.
+
+Both work from the columns of the dataset alone, so they work on a copy from the Hub as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from hfclean.errors import RestoreError
+from hfclean.provenance import (
+    HISTORY,
+    Step,
+    added_columns,
+    decode_original,
+    encode_original,
+    own_columns,
+    parse_history,
+)
+from hfclean.reviser import FieldChange, RuleReviser
+from hfclean.rules import Rule
+from hfclean.schema import Path, View, detect, read_at, write
+from hfclean.scorers import refresh
+from hfclean.transform import Batch, Transform
+
+__all__ = ["LedgerEntry", "ledger", "ledger_entries", "original_cells", "pointer", "restore"]
+
+D = TypeVar("D")
+
+
+def restore(
+    ds: D, rule: str | None = None, rows: Iterable[str] | None = None, *, prefix: str = "", extra: Sequence[Rule] = ()
+) -> D:
+    """Undo what revisers did.
+
+    With neither `rule` nor `rows`, every step is undone and the columns that hfclean added are dropped: columns, types
+    and rows are exactly what went in. With `rule`, only that rule is undone, in the rows where it changed something:
+    the other steps are done again without it. With `rows`, only the rows of these ids are put back. In both cases the
+    columns stay, the rows say `restored` in `edit_reason`, and their embedded scores are computed again.
+
+    Args:
+        ds: a `Dataset`, `DatasetDict`, streaming dataset, or one example. Left as it is.
+        rule: the id of a rule.
+        rows: ids as in the column `row_id`.
+        prefix: the `prefix` that the revisers were given.
+        extra: rules of your own that took part, needed to undo one rule among them.
+
+    Raises:
+        RestoreError: nothing that hfclean wrote is there; an id names no row; a column that changed is gone; a rule is
+            to be undone below a later step that cannot be done again, or with rules of another version.
+
+    >>> import hfclean
+    >>> row = {"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}
+    >>> hfclean.restore({**row, **hfclean.revise(row)}) == row
+    True
+    """
+    if rows is not None:
+        rows = tuple([rows] if isinstance(rows, str) else rows)
+    if isinstance(ds, Mapping) and not hasattr(ds, "map"):
+        return _restore_example(ds, rule, rows, prefix, tuple(extra))  # type: ignore[return-value]
+    if not hasattr(ds, "map"):
+        raise RestoreError(f"restore got {type(ds).__name__}; wanted a Dataset, a DatasetDict or one example")
+    if isinstance(ds, Mapping):  # a DatasetDict: rows may lie in any split
+        found = {name: _ids(split, rows, prefix) for name, split in ds.items()}
+        _all_found(rows, found.values())
+        splits = {name: _restore_split(split, rule, found[name], prefix, tuple(extra)) for name, split in ds.items()}
+        return type(ds)(splits)  # type: ignore[call-arg]
+    found_here = _ids(ds, rows, prefix)
+    _all_found(rows, [found_here])
+    return _restore_split(ds, rule, found_here, prefix, tuple(extra))  # type: ignore[no-any-return]
+
+
+def _ids(split: Any, rows: tuple[str, ...] | None, prefix: str) -> tuple[str, ...] | None:
+    """Which of the ids are in this split; all of them where that cannot be known (a streaming dataset)."""
+    if rows is None or not hasattr(split, "select"):
+        return rows
+    if prefix + "row_id" not in split.column_names:
+        return ()
+    present = set(split.with_format(None)[prefix + "row_id"])
+    return tuple(name for name in rows if name in present)
+
+
+def _all_found(rows: tuple[str, ...] | None, found: Iterable[tuple[str, ...] | None]) -> None:
+    seen = {name for names in found for name in names or ()}
+    missing = [name for name in rows or () if name not in seen]
+    if missing:
+        raise RestoreError(
+            f"no row has the id {missing[0]!r}; ids stand in the column 'row_id' (hfclean why shows them)"
+        )
+
+
+def _restore_split(
+    ds: Any, rule: str | None, rows: tuple[str, ...] | None, prefix: str, extra: tuple[Rule, ...]
+) -> Any:
+    streaming = not hasattr(ds, "select")
+    columns = ds.column_names
+    if streaming and columns is None:
+        columns = list(next(iter(ds), {}))
+    if prefix + HISTORY not in columns:
+        if not streaming and len(ds) == 0:
+            return ds  # map adds no columns to an empty split
+        raise RestoreError(
+            f"no column {prefix + HISTORY!r}: hfclean did not revise this dataset"
+            + ("" if prefix else ", or did it with a prefix (restore(..., prefix=))")
+        )
+    partly = rule is not None or rows is not None
+    undo = _Undo(rule, rows, prefix=prefix, extra=extra)
+    if streaming:
+        first: dict[str, Any] = next(iter(ds), {})
+        return ds.map(undo, batched=True, remove_columns=[] if partly else _added(first, prefix))
+    texts = ds.with_format(None).unique(prefix + HISTORY)
+    drop = [] if partly else [name for text in texts for name in added_columns(parse_history(text) or (), prefix)]
+    drop = [name for name in dict.fromkeys(drop) if name in columns]
+    kept = {name: feature for name, feature in ds.features.items() if name not in drop}
+    fmt = ds.format
+    out = ds.with_format(None).map(
+        undo, batched=True, remove_columns=drop, features=type(ds.features)(kept), desc="restoring"
+    )
+    if fmt["type"] is None and set(fmt["columns"]) == set(columns):
+        return out
+    shown = [name for name in fmt["columns"] if name in out.column_names]
+    return out.with_format(
+        fmt["type"], columns=shown, output_all_columns=fmt["output_all_columns"], **fmt["format_kwargs"]
+    )
+
+
+def _restore_example(
+    row: Mapping[str, Any], rule: str | None, rows: tuple[str, ...] | None, prefix: str, extra: tuple[Rule, ...]
+) -> dict[str, Any]:
+    if parse_history(row.get(prefix + HISTORY)) is None:
+        raise RestoreError(
+            f"the example has no {prefix + HISTORY!r} that hfclean wrote, so there is nothing to restore"
+        )
+    if rows is not None and row.get(prefix + "row_id") not in rows:
+        return dict(row)
+    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra)(row)}
+    partly = rule is not None or rows is not None
+    drop = () if partly else _added(row, prefix)
+    return {name: value for name, value in back.items() if name not in drop}
+
+
+def _added(row: Mapping[str, Any], prefix: str) -> list[str]:
+    return [name for name in added_columns(parse_history(row.get(prefix + HISTORY)) or (), prefix) if name in row]
+
+
+@dataclass(frozen=True)
+class _Undo(Transform):
+    """Puts originals back, for all rows, for some, or for what one rule did."""
+
+    version: ClassVar[int] = 1
+
+    rule: str | None = None
+    rows: tuple[str, ...] | None = None
+    extra: tuple[Rule, ...] = ()
+
+    def __call__(self, data: Any) -> Any:
+        # The row shape is that of the step that changed it, and a full undo needs none: the paths are enough.
+        if self.rule is None and self.rows is None:
+            single = isinstance(data.get(self.prefix + HISTORY), str)
+            out = self._undo_all(Batch(data, single=single))
+            return {name: column[0] for name, column in out.items()} if single else out
+        return super().__call__(data)
+
+    def _undo_all(self, batch: Batch) -> dict[str, list[Any]]:
+        if self.prefix + "original" not in batch:
+            return {}
+        originals = [decode_original(text) for text in batch[self.prefix + "original"]]
+        out: dict[str, list[Any]] = {}
+        touched = dict.fromkeys(str(path[0]) for values in originals for path in values)
+        for column in touched:
+            if column not in batch:
+                raise RestoreError(
+                    f"'original' speaks of the column {column!r}, which is not there. If it was renamed, give it "
+                    "its old name "
+                    f"back first: ds.rename_column(..., {column!r})"
+                )
+            out[column] = [
+                _put_back({column: cell}, {p: v for p, v in values.items() if p[0] == column})[column]
+                for cell, values in zip(batch[column], originals, strict=True)
+            ]
+        return out
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        ours = own_columns(batch, self.prefix)
+        rows = batch.rows([*view.columns, *ours])
+        changed = [self._undo(row, view) for row in rows]
+        names = dict.fromkeys([*view.writable, *ours])
+        return {name: [new.get(name, row[name]) for new, row in zip(changed, rows, strict=True)] for name in names}
+
+    def _undo(self, row: dict[str, Any], view: View) -> dict[str, Any]:
+        """The cells of a row that undoing changes."""
+        prefix = self.prefix
+        steps = parse_history(row[prefix + HISTORY]) or ()
+        if self.rows is not None and row.get(prefix + "row_id") not in self.rows:
+            return {}
+        if self.rule is not None and not any(self.rule in step.reasons for step in steps):
+            return {}
+        original = decode_original(row.get(prefix + "original"))
+        cells: dict[str, Any] = {**row, **write(row, original)}
+        if self.rule is not None:
+            cells = self._without_rule(row, cells, view, steps)
+        paths = [path for path in original if read_at(cells, path) != original[path]]
+        step = Step(
+            "restore", self.version, settings=self._what(), edit="revised" if paths else "kept", reasons=("restored",)
+        )
+        new = {name: cells[name] for name in view.writable}
+        new |= {
+            prefix + "edit": step.edit,
+            prefix + "edit_reason": "restored",
+            prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
+            prefix + "original": encode_original({path: original[path] for path in paths}),
+        }
+        pair = view.targets(cells, turns=self.turns, side=self.side)[-1].pair
+        return new | refresh(list(steps), pair, row, prefix)
+
+    def _what(self) -> dict[str, Any]:
+        return {"rule": self.rule} if self.rule is not None else {}
+
+    def _without_rule(
+        self, row: dict[str, Any], cells: dict[str, Any], view: View, steps: Sequence[Step]
+    ) -> dict[str, Any]:
+        """The row as its steps would have left it without the rule; they are first checked to lead to today's text."""
+        with_rule = without = cells
+        for step in steps:
+            if not step.is_revision:
+                continue
+            with_rule = self._again(step, with_rule, view, skip=())
+            without = self._again(step, without, view, skip=(str(self.rule),))
+        if any(with_rule[name] != row[name] for name in view.writable):
+            raise RestoreError(
+                f"rule {self.rule!r} cannot be undone by itself in row {row[self.prefix + 'row_id']}: done again, "
+                "its steps do "
+                "not lead to today's text (the text was changed by hand since, or by rules of another version). "
+                "Undo the whole "
+                f"row instead: rows=[{row[self.prefix + 'row_id']!r}]"
+            )
+        return without
+
+    def _again(self, step: Step, cells: dict[str, Any], view: View, skip: tuple[str, ...]) -> dict[str, Any]:
+        if step.by == "restore":
+            if not step.settings.get("rule"):
+                return cells
+            raise RestoreError("this row was restored before; undo the whole row instead: rows=[...]")
+        if step.by != "RuleReviser":
+            if step.edit == "revised":
+                raise RestoreError(
+                    f"rule {self.rule!r} cannot be undone below a revision by {step.by}, which would have to be "
+                    "made again. "
+                    f"Undo whole rows instead: rows=[...]"
+                )
+            return cells
+        reviser = _reviser(step, self.extra)
+        skip = (*reviser.skip, *(name for name in skip if name not in reviser.skip))
+        changes = RuleReviser(reviser.only, skip, reviser.extra, turns=reviser.turns, side=reviser.side).changes(
+            cells, view
+        )
+        return {**cells, **write(cells, {change.path: change.after for change in changes})} if changes else cells
+
+
+def _put_back(cells: dict[str, Any], original: Mapping[Path, Any]) -> dict[str, Any]:
+    return {**cells, **write(cells, original)} if original else cells
+
+
+def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
+    """The rule reviser that a history line tells of."""
+    told = dict(step.settings)
+    wanted = told.pop("extra", [])
+    mine = {rule.id: rule for rule in extra}
+    missing = [name for name in wanted if name not in mine]
+    if missing:
+        raise RestoreError(f"the rule {missing[0]!r} of your own took part; hand it over: restore(..., extra=(rule,))")
+    told.pop("prefix", None)
+    columns = told.pop("columns", None)
+    only, skip = told.pop("only", None), told.pop("skip", ())
+    return RuleReviser(only, tuple(skip), tuple(mine[name] for name in wanted), columns=columns, **told)
+
+
+# -------------------------------------------------------------------------------------------------------------- ledger
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One change: in which row and field, by which rule or reviser, from what to what."""
+
+    row_id: str
+    field: str
+    rule: str
+    before: str
+    after: str
+
+
+def pointer(path: Path) -> str:
+    """A path as the ledger and `original` spell it: `output`, or `messages/3/content`."""
+    return str(next(iter(json.loads(encode_original({path: ""})))))
+
+
+def original_cells(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The row's cells with the original texts back in place; the columns that hfclean added are left in."""
+    original = decode_original(row.get(prefix + "original"))
+    return {**row, **write(row, original)} if original else dict(row)
+
+
+def ledger_entries(
+    row: Mapping[str, Any], *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()
+) -> Iterator[LedgerEntry]:
+    """Every change of one row, in the order in which it was made.
+
+    The steps of rules are done again to tell them apart; where that does not lead to today's text (another reviser's
+    step, or rules of another version), the row's changes are given whole, under the names that the history has.
+    """
+    steps = [step for step in parse_history(row.get(prefix + HISTORY)) or () if step.is_revision]
+    original = decode_original(row.get(prefix + "original"))
+    if not original:
+        return
+    start = {**row, **write(row, original)}
+    found = _replayed(row, start, steps, columns, extra)
+    if found is None:
+        names = " ".join(dict.fromkeys(r for s in steps if s.edit == "revised" for r in (s.reasons or (s.by,))))
+        found = [
+            FieldChange(names, path, old if isinstance(old, str) else "", str(read_at(row, path)))
+            for path, old in original.items()
+        ]
+    for change in found:
+        yield LedgerEntry(str(row[prefix + "row_id"]), pointer(change.path), change.by, change.before, change.after)
+
+
+def _replayed(
+    row: Mapping[str, Any], cells: dict[str, Any], steps: Sequence[Step], columns: Any, extra: Sequence[Rule]
+) -> list[FieldChange] | None:
+    view = None
+    found: list[FieldChange] = []
+    for step in steps:
+        if step.edit != "revised":
+            continue
+        if step.by != "RuleReviser":
+            return None
+        try:
+            reviser = _reviser(step, extra)
+        except ValueError:  # a rule that this version does not know, or one of the user's own
+            return None
+        view = view or detect(tuple(row), columns if columns is not None else reviser.columns)
+        changes = reviser.changes(cells, view)
+        found += changes
+        cells = {**cells, **write(cells, {change.path: change.after for change in changes})}
+    return found if view and all(cells[name] == row[name] for name in view.writable) else None
+
+
+def ledger(ds: Any, *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
+    """Every change in a `Dataset`, row by row, read from its own columns; rows that did not change cost nothing."""
+    if prefix + "original" not in ds.column_names:
+        return
+    plain = ds.with_format(None)
+    changed = [k for k, text in enumerate(plain[prefix + "original"]) if text]
+    for row in plain.select(changed):
+        yield from ledger_entries(row, prefix=prefix, columns=columns, extra=extra)

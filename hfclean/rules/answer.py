@@ -1,0 +1,327 @@
+"""Rules that compare an answer, or an input, with what was asked."""
+
+from __future__ import annotations
+
+import re
+
+from hfclean.rules.rule import Rule, asked_about
+from hfclean.schema import Pair
+
+__all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
+
+# -------------------------------------------------------------------------------------------------- placeholder_input
+
+LONGEST_PLACEHOLDER = 40
+# What generators write where there is nothing to write, in the letters only: "<No input.>", "(no input)", "N/A".
+SAYS_NO_INPUT = re.compile(
+    r"(?:there is |there s |has |with )?(?:no|not?|without|non|zero|empty|blank|null|any) ?"
+    r"(?:additional |further |extra |specific |other )?(?:inputs?|context|data|information)"
+    r"(?: ?(?:is |was |are )?(?:required|needed|necessary|provided|given|available|specified|supplied|"
+    r"applicable|here|field))?(?: for this (?:task|instruction|question|prompt))?"
+    r"|(?:input )?(?:is )?(?:not (?:applicable|required|needed|provided|available|specified|given)|unavailable)"
+    r"|n a|no inputs?|noinputs?|nan|无输入|没有输入|无需输入|不需要输入|输入为空|なし|入力なし|입력 없음|нет ввода"
+    r"|aucune entrée|pas d entrée|sin entrada|ninguna entrada|no hay entrada|keine eingabe|nessun input|sem entrada"
+)
+WORD_ALONE = re.compile(
+    r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"
+)
+LETTERS = re.compile(r"[^\W_]+")
+# What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
+NEEDS_INPUT = re.compile(
+    r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|values?|"
+    r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|antonyms?|"
+    r"opposite|spell|pronounce|rhymes?)\b|以下|下列|给定|单词|词语|翻译|这个",
+    re.IGNORECASE,
+)
+HOLDS_MATTER = re.compile(r"[:：\n]\s*\S|[\"“「]|'\w+'")
+ABOUT_ERRORS = re.compile(r"\b(?:error|warning|exception|traceback)\b", re.IGNORECASE)
+TRAILING_TOKEN = re.compile(r"\s*\n\s*[\\`\"'<(\[]{0,4}<? ?no ?input ?\\?>[\\`\"')\].]{0,4}\s*\Z", re.IGNORECASE)
+
+
+def is_placeholder(text: str, instruction: str) -> bool:
+    """Whether an input says no more than that there is none."""
+    if not text or len(text) > LONGEST_PLACEHOLDER:
+        return False
+    said = " ".join(LETTERS.findall(text.lower()))
+    if not said:  # "-", "...", "<>"
+        return text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
+    if SAYS_NO_INPUT.fullmatch(said):
+        if asked_about(ABOUT_ERRORS, instruction):
+            return False
+        return said not in " ".join(LETTERS.findall(instruction.lower()))
+    if WORD_ALONE.fullmatch(said):
+        return not _needs_input(instruction)
+    return False
+
+
+def _needs_input(instruction: str) -> bool:
+    return asked_about(NEEDS_INPUT, instruction) and not HOLDS_MATTER.search(instruction)
+
+
+def _has_placeholder(pair: Pair) -> bool:
+    return pair.input != "" and _without_placeholder(pair) is not pair
+
+
+def _without_placeholder(pair: Pair) -> Pair:
+    text = pair.input
+    end = len(text)
+    if "\n" in text and ">" in text[-LONGEST_PLACEHOLDER:]:
+        while match := TRAILING_TOKEN.search(text, max(0, end - LONGEST_PLACEHOLDER), end):
+            end = match.start()
+    if is_placeholder(text[:end], pair.instruction):
+        return pair.replace(input="")
+    return pair if end == len(text) else pair.replace(input=text[:end])
+
+
+placeholder_input = Rule(
+    "placeholder_input",
+    severity="medium",
+    meaning='an input that only says there is none ("N/A", "<noinput>")',
+    detect=_has_placeholder,
+    repair=_without_placeholder,
+    example=("<No input>", ""),
+)
+
+
+# --------------------------------------------------------------------------------------------------- instruction_echo
+
+SHORTEST_ECHO = 12
+FEWEST_ECHO_WORDS = 3
+LONGEST_ECHO = 2000
+LABEL = re.compile(r"(?:instruction|question|task|prompt|q)\s?:\s*", re.IGNORECASE)
+ANSWER_LABEL = re.compile(r"\s*(?:\*\*)?(?:answer|response|output|a)\s?:(?:\*\*)?\s*", re.IGNORECASE)
+DRESS = " \t*_#>\"'“”`"
+CODE_BELOW = re.compile(r"[;{}=]|\b(?:def|import|print|function|class|SELECT)\b")
+# Tasks whose answer is made from the instruction's own words.
+SAME_WORDS = re.compile(
+    r"\b(?:repeat|rewrite|re-write|copy|echo|say|quote|recite|complete|continue|finish|fill|translate|edit|correct|"
+    r"proofread|rephrase|paraphrase|reword|transcribe|spell|capitali[sz]e|convert|transform|reverse|headline|title|"
+    r"poem|story|song|lyrics|begins? with|starts? with|starting with|beginning with)\b|重复|续写|翻译|改写|完成",
+    re.IGNORECASE,
+)
+
+
+def _bare(line: str) -> str:
+    return line.strip(DRESS).rstrip(".:?!。：？！*_ ")
+
+
+def _echo_end(pair: Pair) -> int:
+    """Where the repeated instruction ends in the answer, or 0 when the answer does not repeat it.
+
+    Only a verbatim repeat on lines of its own counts, label and Markdown dress apart: an answer that takes up the
+    words of the question in its first sentence is good style.
+    """
+    asked, answer = pair.instruction.strip(), pair.response
+    if len(asked) < SHORTEST_ECHO or len(asked) > LONGEST_ECHO or len(answer) < len(asked) - 1:
+        return 0
+    begin = len(answer) - len(answer.lstrip(" \t\r\n*_#>\"'“”`"))
+    label = LABEL.match(answer, begin)
+    begin = label.end() if label else begin
+    bare = _bare(asked)
+    if not bare or not answer.startswith(bare, begin):
+        return 0
+    end = answer.find("\n", begin + len(bare))
+    end = len(answer) if end < 0 else end
+    if _bare(answer[begin:end]) != bare or (len(bare.split()) < FEWEST_ECHO_WORDS and bare.isascii()):
+        return 0
+    if asked[-1] not in ".?!:。？！：" and not label:  # a phrase without an end is a topic, and its repeat a title
+        return 0
+    if answer[begin:end].rstrip("* \t_")[-1:] == ":" != asked[-1]:  # the words of the task as the lead-in of a list
+        return 0
+    heading = answer[:begin].strip()
+    if heading.startswith(('"""', "'''", "#")) and CODE_BELOW.search(answer, end, end + 200):
+        return 0  # the task as a comment over a program
+    return end
+
+
+def _has_echo(pair: Pair) -> bool:
+    return _echo_end(pair) > 0 and not asked_about(SAME_WORDS, pair.instruction)
+
+
+def _without_echo(pair: Pair) -> Pair:
+    end = _echo_end(pair)
+    if not end or asked_about(SAME_WORDS, pair.instruction):
+        return pair
+    rest = pair.response[end:]
+    label = ANSWER_LABEL.match(rest)
+    rest = rest[label.end() :] if label else rest.lstrip("\r\n")
+    return pair.replace(response=rest) if rest.strip() else pair
+
+
+instruction_echo = Rule(
+    "instruction_echo",
+    severity="medium",
+    meaning="an answer that first repeats the instruction word for word",
+    detect=_has_echo,
+    repair=_without_echo,
+    example=(
+        "Why is the sky blue?\n\nAir scatters blue light more than red light.",
+        "Air scatters blue light more than red light.",
+    ),
+)
+
+
+# ------------------------------------------------------------------------------------------------------- empty_output
+
+LONGEST_EMPTY = 40
+SAYS_NO_OUTPUT = re.compile(
+    r"no ?(?:out ?put|response|answer)(?: (?:is )?(?:required|needed|provided|available|given|generated|possible))?"
+    r"|no ?input|output not (?:available|provided|possible)"
+)
+GENERATIVE = re.compile(
+    r"\s*(?:please )?(?:design|write|create|generate|compose|describe|explain|draft|develop|outline|summari[sz]e|"
+    r"discuss|tell)\b",
+    re.IGNORECASE,
+)
+ABOUT_SIGNS = re.compile(
+    r"punctuat|symbol|character|\bsigns?\b|\bmarks?\b|morse|operator|emoji|ellips|dash|dots?\b",
+    re.IGNORECASE,
+)
+
+
+def _is_empty(pair: Pair) -> bool:
+    text = pair.response
+    if len(text) > LONGEST_EMPTY:
+        return text.isspace()
+    text = text.strip()
+    if not text:
+        return True
+    if text[0] not in "<([{nN-.…_`\"'\\":
+        return False
+    said = " ".join(LETTERS.findall(text.lower()))
+    if not said:
+        return text.strip(" -–—.…_<>()[]{}`\"'\\") == "" and not asked_about(ABOUT_SIGNS, pair.instruction)
+    if said == "n a":
+        return GENERATIVE.match(pair.instruction) is not None
+    return SAYS_NO_OUTPUT.fullmatch(said) is not None and said not in pair.instruction.lower()
+
+
+empty_output = Rule(
+    "empty_output",
+    severity="high",
+    meaning="an answer that is empty, blank or a placeholder",
+    detect=_is_empty,
+    example=("<nooutput>", ""),
+)
+
+
+# --------------------------------------------------------------------------------------------------- truncated_output
+
+TRUNCATED_FROM = 60
+LONG_ANSWER = 900
+CLOSED = frozenset(".!?)]}\"'”’»…。！？）】」』`*>|:;~%_，、,-")
+# Words after which no sentence ends, and no title either (with spaces around each, to be looked up as such).
+OPEN_WORDS = (
+    " the an and or nor of their its your my our than whose although because whereas including such per between among "
+    "toward towards into onto upon "
+)
+# Words that may end a sentence without a full stop ("what to look for"), but hardly a long answer that has them.
+LOOSE_WORDS = (
+    " a to in with for from that which as by at on if when while but is are was were has have be been being can could "
+    "will would should may might must this these about "
+)
+SENTENCE_STARTS = " The A An In For It This These However By To With As When If And But Also Additionally "
+PARAGRAPH_STARTS = (
+    " By In With From To When If All This As However Overall Ultimately Using She He They Both While Although Because "
+    "Additionally For An On At These It That Once After Before Since So But And Each Furthermore Moreover Finally "
+)
+SENTENCE_END = re.compile(r"(?:[a-z]|[)\"'”’]|\d\d\d)[.!?][\"'”’)]? +(?=[\"'“(]?[A-Z])")
+LAST_WORD = re.compile(r"[^\W\d_]+(?=\W*\Z)")
+BARE_ITEM = re.compile(r"\s*(?:[-*•]|\(?\d{1,3}[.)])\s*")
+RESULT = re.compile(
+    r"\b(?:answer|result|conclusion|output|solution|total)\b[^:]{0,30}: ?\S+(?: \S+)?\Z", re.IGNORECASE
+)
+CLOSING = re.compile(
+    r"(?:with |kind |best |warm |many )*(?:regards|wishes|sincerely|faithfully|truly|thanks|gratitude|love|cheers|"
+    r"yours|respectfully|cordially|appreciation|thank you|xoxo)\b|\b(?:sincerely|yours|regards|love|truly),?$",
+    re.IGNORECASE,
+)
+NOT_SENTENCES = re.compile(
+    r"\b(?:poem|song|lyrics?|haiku|verse|rhyme|limerick|sonnet|code|sql|query|regex|complete the|fill in|keywords?|"
+    r"hashtags?|tags|first (?:part|half|line)|beginning of|opening line|word search|template|form|questionnaire|title|"
+    r"headline|slogan)\b",
+    re.IGNORECASE,
+)
+
+
+def _is_truncated(pair: Pair) -> bool:
+    text = pair.response
+    tail = text[-1:]
+    if tail.isspace():
+        text = text.rstrip()
+        tail = text[-1:]
+    if len(text) < TRUNCATED_FROM or (tail in CLOSED and tail not in ",-:*•.)"):
+        return False
+    if tail in ".)" and not BARE_ITEM.fullmatch(text, max(text.rfind("\n"), 0)):
+        return False
+    if asked_about(NOT_SENTENCES, pair.instruction):
+        return False
+    return _breaks_off(text)
+
+
+def _breaks_off(text: str) -> bool:
+    last = text[text.rfind("\n") + 1 :]
+    if BARE_ITEM.fullmatch(last):
+        return "\n" in text and _numbered_before(text, last)
+    tail = text[-1]
+    if tail in ".)*•:-" or "```" in text or (last.startswith((" ", "\t")) and tail in ";{"):
+        return False
+    ends = [match.end() for match in SENTENCE_END.finditer(last)]
+    fragment = last[ends[-1] :] if ends else last
+    words = fragment.split()
+    if tail == ",":
+        if len(words) < 5 or CLOSING.search(last) or _is_verse(text):
+            return False
+        return bool(ends) or len(text) >= LONG_ANSWER
+    if not tail.isalnum():
+        return False
+    match = LAST_WORD.search(fragment, max(0, len(fragment) - 30))
+    word = match.group() if match else ""
+    if ends and len(words) == 1 and f" {word} " in SENTENCE_STARTS:
+        return True
+    if f" {word} " in OPEN_WORDS and len(words) >= 4 and not _is_verse(text):
+        return True
+    if len(text) < LONG_ANSWER or not words or "#" in fragment or "://" in fragment:
+        return False
+    if ends and f" {word} " in LOOSE_WORDS:
+        return True
+    # A short last line, or a last word alone, is prose only when it begins as sentences do: signatures, headings and
+    # bare results end without a full stop.
+    if RESULT.search(fragment) or (not ends and len(words) < 6 and f" {words[0]} " not in PARAGRAPH_STARTS):
+        return False
+    if len(words) == 1 and (len(ends) < 2 or fragment.isdigit()):
+        return False
+    # Names at the end are more often the last of a list than the middle of a sentence.
+    if fragment.count(",") > 2 and not word[:1].islower():
+        return False
+    return _others_end(text, last, fewest=0 if len(ends) >= 2 else 2)
+
+
+def _numbered_before(text: str, last: str) -> bool:
+    """Whether an earlier line is an item of the same list with something in it."""
+    mark = last.strip()
+    sample = text[-4000 : len(text) - len(last)]
+    if mark[-1] in ".)":
+        return bool(re.search(r"^\s*\(?\d{1,3}" + re.escape(mark[-1]) + r"\s+\S", sample, re.MULTILINE))
+    return bool(re.search(r"^\s*" + re.escape(mark) + r"\s+\S", sample, re.MULTILINE))
+
+
+def _is_verse(text: str) -> bool:
+    lines = [line for line in text[-3000:].split("\n") if line.strip()]
+    loose = sum(len(line) < 60 and line.rstrip()[-1] not in ".!?:" for line in lines)
+    return len(lines) >= 4 and 2 * loose > len(lines)
+
+
+def _others_end(text: str, last: str, fewest: int) -> bool:
+    """Whether every other line of prose ends as sentences do, so that the last one stands out."""
+    lines = [line.rstrip() for line in text[-6000 : len(text) - len(last)].split("\n") if line.count(" ") >= 7]
+    return len(lines) >= fewest and all(line[-1] in CLOSED for line in lines)
+
+
+truncated_output = Rule(
+    "truncated_output",
+    severity="medium",
+    meaning="an answer that breaks off in the middle of a sentence or a list",
+    detect=_is_truncated,
+    example=("1. Wash the rice until the water is clear.\n2. Boil it with twice as much water and then let the", ""),
+)

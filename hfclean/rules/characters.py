@@ -1,0 +1,214 @@
+"""Rules about single characters: broken Unicode, wrong decoding, control characters, invisible characters.
+
+They run first and in this order: lone surrogates would stop every encoder; wrongly decoded text can hold control
+characters that decoding again turns into letters; only what is left then is junk.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hfclean.rules.rule import Rule, asked_about, not_plain, text_rule
+from hfclean.schema import Pair
+from hfclean.text import outside_protected
+
+__all__ = ["broken_unicode", "control_characters", "invisible_characters", "mojibake"]
+
+# A text that asks about characters shows them on purpose.
+ABOUT_CHARACTERS = re.compile(
+    r"zero[- ]width|soft hyphen|byte[- ]order mark|invisible char|control char|escape (?:sequence|code)|"
+    r"non[- ]?printable|unprintable|replacement character|\bmojibake|\bu\+[0-9a-f]{4}|\bansi\b|\butf-?8\b|\bunicode\b|"
+    r"\bencoding|garbled|"
+    r"编码|乱码|不可见|零宽",
+    re.IGNORECASE,
+)
+
+
+def _has_odd(text: str) -> bool:
+    # One C loop instead of a search for each odd character: controls, format characters, surrogates and unassigned
+    # code points all count as not printable; line feeds too, hence the replace.
+    return not text.isprintable() and not text.replace("\n", "").isprintable()
+
+
+# ----------------------------------------------------------------------------------------------------- broken_unicode
+
+SURROGATES = re.compile("[\ud800-\udfff]+")
+ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
+
+
+def _is_broken(pair: Pair) -> bool:
+    for text in (pair.instruction, pair.input, pair.response):
+        if text.isascii():
+            continue
+        if _has_surrogates(text):
+            return True
+        if "\ufffd" in text and not ABOUT_CHARACTERS.search(text):
+            return not asked_about(ABOUT_CHARACTERS, pair.instruction)
+    return False
+
+
+def _join_surrogates(pair: Pair) -> Pair:
+    # A lone surrogate is no text in any language and no file format stores it, so this also reaches into code blocks.
+    changed = {
+        name: SURROGATES.sub(_joined, text)
+        for name in ("instruction", "input", "response")
+        if _has_surrogates(text := getattr(pair, name))
+    }
+    return pair.replace(**changed) if changed else pair
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _joined(match: re.Match[str]) -> str:
+    found = match.group()
+    if ESCAPED_BYTES.fullmatch(found):  # bytes that Python smuggled through with "surrogateescape"
+        try:
+            return found.encode("utf-8", "surrogateescape").decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    # Pairs become the character they stand for, what is left over becomes U+FFFD.
+    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+# No row of the sets read here has it: what was decoded as UTF-8 holds no surrogates. Texts from PDF, from Windows
+# and from Python's "surrogateescape" do.
+broken_unicode = Rule(
+    "broken_unicode",
+    severity="high",
+    meaning="halves of surrogate pairs, or replacement characters where letters were lost",
+    detect=_is_broken,
+    repair=_join_surrogates,
+    example=("Well done \ud83d\ude00!", "Well done \U0001f600!"),
+    scope="text",
+    possible=not_plain,
+)
+
+
+# ----------------------------------------------------------------------------------------------------------- mojibake
+
+
+# A letter decoded wrongly becomes two or more that are not ASCII, or one of these before a space.
+SUSPECT = re.compile("[^\\x00-\\x7f]{2}|[\\x80-\\x9fÂÃâà]")
+
+
+def _is_mojibake(text: str) -> bool:
+    return not text.isascii() and SUSPECT.search(text) is not None and _decoded_again(text) != text
+
+
+def _decoded_again(text: str) -> str:
+    from ftfy.badness import is_bad
+
+    return outside_protected(text, _decode_stretch) if is_bad(text) else text
+
+
+def _decode_stretch(text: str) -> str:
+    if text.isascii():
+        return text
+    from ftfy import fix_encoding
+
+    fixed = fix_encoding(text)
+    # ftfy marks bytes that were lost on the way with U+FFFD; a guess that loses letters is left for people to see.
+    return text if fixed.count("\ufffd") > text.count("\ufffd") else fixed
+
+
+mojibake = text_rule(
+    "mojibake",
+    severity="high",
+    meaning="letters that were decoded with the wrong encoding",
+    detect=_is_mojibake,
+    repair=_decoded_again,
+    example=("The cafÃ© isnâ€™t open.", "The café isn’t open."),
+    unless=ABOUT_CHARACTERS,
+    possible=not_plain,
+)
+
+
+# ------------------------------------------------------------------------------------------------- control_characters
+
+ANSI = r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)|[@-Z\\^_=>])"
+CONTROL = re.compile(
+    # noncharacters: 34 at the ends of planes and a block of 32
+    ANSI
+    + "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr((plane << 16) + low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+BREAKS = {"\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
+
+
+def _has_controls(text: str) -> bool:
+    return _has_odd(text) and CONTROL.search(text) is not None
+
+
+def _without_controls(text: str) -> str:
+    return outside_protected(text, lambda part: CONTROL.sub(lambda m: BREAKS.get(m.group(), ""), part))
+
+
+control_characters = text_rule(
+    "control_characters",
+    severity="medium",
+    meaning="control characters, terminal escape sequences or code points that are no characters",
+    detect=_has_controls,
+    repair=_without_controls,
+    example=("\x1b[1mDone\x1b[0m\x07", "Done"),
+    unless=ABOUT_CHARACTERS,
+    possible=not_plain,
+)
+
+
+# ----------------------------------------------------------------------------------------------- invisible_characters
+
+RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+# Scripts whose letters join or stack: (non-)joiners after one of their letters spell words.
+JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18af\u1b00-\u1c7f\ua8e0-\uaaff\ufb50-\ufdff\ufe70-\ufefc"
+# Scripts without spaces between words: a zero-width space says where a line may break.
+SPACELESS = "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
+EMOJI = "\u00a9\u00ae\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
+# Whatever stands around it: soft hyphens, word joiners, invisible operators, byte-order marks. Then, each with the
+# neighbours that give it a meaning: zero-width space, non-joiner, joiner, Mongolian vowel separator.
+NEEDLESS = re.compile(
+    "[\u00ad\u2060-\u2064\u206a-\u206f\ufeff]"
+    f"|(?<![{SPACELESS}])\u200b(?![{SPACELESS}])"
+    f"|(?<![{JOINING}])\u200c"
+    f"|(?<![{JOINING}{EMOJI}])\u200d|(?<![{JOINING}])\u200d(?![{EMOJI}])"
+    "|(?<![\u1820-\u18aa])\u180e"
+)
+BIDI = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+# Tags spell the flags of regions after a black flag; anywhere else they smuggle text that nobody sees.
+FLAG_OR_TAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,10}\U000e007f)|[\U000e0000-\U000e007f]+")
+
+
+def _has_invisible(text: str) -> bool:
+    if text.isascii() or not _has_odd(text):
+        return False
+    if NEEDLESS.search(text) or (BIDI.search(text) and not RTL.search(text)):
+        return True
+    return any(match.group(1) is None for match in FLAG_OR_TAG.finditer(text))
+
+
+def _without_invisible(text: str) -> str:
+    left_to_right = not RTL.search(text)
+
+    def clean(part: str) -> str:
+        part = FLAG_OR_TAG.sub(r"\1", NEEDLESS.sub("", part))
+        return BIDI.sub("", part) if left_to_right else part
+
+    return outside_protected(text, clean)
+
+
+invisible_characters = text_rule(
+    "invisible_characters",
+    severity="medium",
+    meaning="characters without width that neither emoji nor any script needs (zero-width spaces, soft hyphens)",
+    detect=_has_invisible,
+    repair=_without_invisible,
+    example=("in\u00adstruc\u00adtion\u200b", "instruction"),
+    unless=ABOUT_CHARACTERS,
+    possible=not_plain,
+)

@@ -1,0 +1,245 @@
+"""What a rule is, how one is declared, and how a list of them mends a pair.
+
+A rule sees a pair and says whether its defect is there; where a safe repair exists, it also gives the mended pair. It
+never sees the dataset, a model or the network, and it never raises because of what a text contains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import Literal, NamedTuple
+
+from hfclean.errors import RuleError
+from hfclean.schema import Pair
+
+__all__ = [
+    "SEVERITIES",
+    "Change",
+    "Glance",
+    "Rule",
+    "all_defects",
+    "asked_about",
+    "find_defects",
+    "has_word",
+    "mend",
+    "not_plain",
+    "rule",
+    "settled",
+    "text_rule",
+]
+
+Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high")
+FIELDS = ("instruction", "input", "response")
+MAX_PASSES = 4
+TASK_HEAD, TASK_TAIL = 1500, 500
+
+
+class Glance(NamedTuple):
+    """What a scorer knows of a pair that it has read anyway. Every text of the pair is plain: printable ASCII and line
+    feeds.
+
+    `words` holds every run of letters and digits of the response, in lower case, and maybe other words; `bigrams`
+    every two of them with nothing but marks or blanks between.
+    """
+
+    words: AbstractSet[str]
+    bigrams: AbstractSet[tuple[str, str]]
+
+
+def not_plain(pair: Pair, glance: Glance) -> bool:
+    """A condition for `Rule.possible`: some character is not plain, and then there is no glance."""
+    return False
+
+
+def has_word(*words: str) -> Callable[[Pair, Glance], bool]:
+    """A condition for `Rule.possible`: one of these words, in lower case, is in the response."""
+    wanted = frozenset(words)
+    return lambda pair, glance: not wanted.isdisjoint(glance.words)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A defect that a program can see.
+
+    Attributes:
+        id: snake_case name, as it stands in `edit_reason` and `defects`.
+        severity: `low` (cosmetic), `medium` (a model would learn a bad habit), `high` (the row teaches something
+            wrong).
+        meaning: one line for people.
+        detect: pair -> whether the defect is there.
+        repair: pair -> the mended pair, or `None` when no safe repair exists. A repair that cannot mend a case returns
+            the pair as it was; the defect then stays reported.
+        example: (before, after) texts that show the rule; after is `""` where nothing is mended.
+        scope: `text` when the rule looks at one field at a time and needs no context, `pair` when it compares fields.
+        version: raised when what the rule finds or mends changes.
+        possible: for speed alone, what is true of every pair with the defect and can be told from a `Glance`.
+    """
+
+    id: str
+    severity: Severity
+    meaning: str
+    detect: Callable[[Pair], bool]
+    repair: Callable[[Pair], Pair] | None = None
+    example: tuple[str, str] = ("", "")
+    scope: Literal["text", "pair"] = "pair"
+    version: int = 1
+    possible: Callable[[Pair, Glance], bool] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id.isidentifier() or self.id != self.id.lower():
+            raise RuleError(f"rule id {self.id!r}: wanted a snake_case name, since ids are stored separated by spaces")
+        if self.severity not in SEVERITIES:
+            raise RuleError(f"rule {self.id!r} has severity {self.severity!r}; wanted one of {', '.join(SEVERITIES)}")
+
+    def __call__(self, pair: Pair) -> bool:
+        """Whether the defect is there, so that a declared rule is still the function it was."""
+        return self.detect(pair)
+
+    def with_repair(self, repair: Callable[[Pair], Pair]) -> Rule:
+        """The same rule with a repair; usable as a decorator on the repairing function."""
+        return replace(self, repair=repair)
+
+
+class Change(NamedTuple):
+    """What one rule did to a pair: only fields that differ between `before` and `after` changed."""
+
+    rule: str
+    before: Pair
+    after: Pair
+
+
+def rule(
+    id: str, *, severity: Severity, meaning: str, example: tuple[str, str] = ("", ""), version: int = 1
+) -> Callable[[Callable[[Pair], bool]], Rule]:
+    """Declare a rule from a function `pair -> bool`.
+
+    >>> import hfclean
+    >>> @hfclean.rule("shouting", severity="low", meaning="the answer is all capitals")
+    ... def shouting(pair):
+    ...     return pair.response.isupper()
+    >>> @shouting.with_repair
+    ... def shouting(pair):
+    ...     return pair.replace(response=pair.response.capitalize())
+    >>> row = {"instruction": "Greet me", "input": "", "output": "HELLO THERE"}
+    >>> hfclean.RuleReviser(extra=(shouting,))(row)["output"]
+    'Hello there'
+    """
+
+    def declare(detect: Callable[[Pair], bool]) -> Rule:
+        return Rule(id, severity, meaning, detect, example=example, version=version)
+
+    return declare
+
+
+def text_rule(
+    id: str,
+    *,
+    severity: Severity,
+    meaning: str,
+    detect: Callable[[str], bool],
+    repair: Callable[[str], str] | None = None,
+    example: tuple[str, str] = ("", ""),
+    fields: Sequence[str] = FIELDS,
+    unless: re.Pattern[str] | None = None,
+    version: int = 1,
+    possible: Callable[[Pair, Glance], bool] | None = None,
+) -> Rule:
+    """A rule that looks at each of `fields` by itself.
+
+    `unless` matches instructions that are about the very thing ("remove the extra spaces"), whose row then shows it on
+    purpose: the rule leaves such a row alone.
+    """
+
+    def detect_pair(pair: Pair) -> bool:
+        for name in fields:
+            text = getattr(pair, name)
+            if text and detect(text):
+                return unless is None or not asked_about(unless, pair.instruction)
+        return False
+
+    def repair_pair(pair: Pair) -> Pair:
+        assert repair is not None
+        changed = {}
+        if unless is not None and asked_about(unless, pair.instruction):
+            return pair
+        for name in fields:
+            text = getattr(pair, name)
+            if text and detect(text):
+                mended = settled(repair, text)
+                if mended != text:
+                    changed[name] = mended
+        return pair.replace(**changed) if changed else pair
+
+    repair_of_pair = repair_pair if repair else None
+    return Rule(id, severity, meaning, detect_pair, repair_of_pair, example, "text", version, possible)
+
+
+def settled(repair: Callable[[str], str], text: str) -> str:
+    """The text repaired until nothing changes: what went can have held a URL or a fence apart from its neighbours."""
+    for _ in range(MAX_PASSES):
+        before, text = text, repair(text)
+        if text == before:
+            break
+    return text
+
+
+def asked_about(subject: re.Pattern[str], instruction: str) -> bool:
+    """Whether the instruction names the subject where a task is stated: at its beginning or end, not in matter."""
+    if len(instruction) <= TASK_HEAD + TASK_TAIL:
+        return subject.search(instruction) is not None
+    return bool(subject.search(instruction, 0, TASK_HEAD) or subject.search(instruction, len(instruction) - TASK_TAIL))
+
+
+def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
+    """The ids of the rules whose defect is in the pair, in the order of the rules."""
+    return [rule.id for rule in rules if rule.detect(pair)]
+
+
+def all_defects(pairs: Sequence[Pair], rules: Sequence[Rule], glances: Sequence[Glance | None]) -> list[list[str]]:
+    """What `find_defects` finds in each pair, faster: rule by rule, and a rule that a glance rules out is not run."""
+    found: list[list[str]] = [[] for _ in pairs]
+    for rule in rules:
+        detect, possible = rule.detect, rule.possible
+        if possible is None:
+            hits = list(map(detect, pairs))
+        else:
+            hits = [
+                (glance is None or possible(pair, glance)) and detect(pair)
+                for pair, glance in zip(pairs, glances, strict=True)
+            ]
+        if any(hits):
+            for ids in compress(found, hits):
+                ids.append(rule.id)
+    return found
+
+
+def mend(pair: Pair, rules: Sequence[Rule], *, writable: Sequence[str] = FIELDS) -> list[Change]:
+    """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
+
+    Rules run in the order given. Mending one defect can bare another, so the list is run again until nothing changes;
+    that makes mending idempotent. A change that touches a field which is not `writable` is not made.
+    """
+    changes: list[Change] = []
+    for _ in range(MAX_PASSES):
+        before = pair
+        for rule in rules:
+            if rule.repair is None or not rule.detect(pair):
+                continue
+            after = rule.repair(pair)
+            if after == pair:
+                continue
+            locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
+            if any(getattr(after, name) != text for name, text in locked.items()):
+                after = after.replace(**locked)
+                if after == pair:
+                    continue
+            changes.append(Change(rule.id, pair, after))
+            pair = after
+        if pair == before:
+            break
+    return changes

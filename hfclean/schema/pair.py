@@ -1,0 +1,39 @@
+"""The one internal view of a row: an instruction, its input, the response, and what came before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+__all__ = ["Pair", "Turn"]
+
+
+class Turn(NamedTuple):
+    """One earlier turn of a conversation, read-only context of a pair."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What every rule, check and scorer sees, whatever the shape of the row was.
+
+    Text that the row lacks is `""`, never `None`. `history` holds the turns before the instruction, oldest first, and
+    any tool calls and results between instruction and response.
+    """
+
+    instruction: str
+    input: str = ""
+    response: str = ""
+    history: tuple[Turn, ...] = ()
+    system: str = ""
+
+    def replace(self, **changes: Any) -> Pair:
+        """The same pair with some fields changed."""
+        return replace(self, **changes)
+
+    @property
+    def prompt(self) -> str:
+        """Instruction and input together, as a model would read them."""
+        return f"{self.instruction}\n{self.input}" if self.input else self.instruction

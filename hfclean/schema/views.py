@@ -1,0 +1,430 @@
+"""Views: how each row shape is read as pairs, and where in the row each text lives.
+
+A view never changes the row that it reads. It hands out `Target`s: a pair plus the slots (paths into the row) through
+which `write` puts changed text back, copying only the containers on the way, so that everything else in the row stays
+the very object it was.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hfclean.errors import SchemaError
+from hfclean.schema.pair import Pair, Turn
+
+__all__ = [
+    "ChatView",
+    "FlatView",
+    "Path",
+    "PreferenceView",
+    "PromptView",
+    "Slot",
+    "Target",
+    "View",
+    "read_at",
+    "write",
+]
+
+Path = tuple[str | int, ...]
+Cells = Mapping[str, Any]
+
+ROLES = {
+    **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", "ai"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
+    **dict.fromkeys(("function_call", "tool_call", "tool_calls"), "tool_call"),
+}
+TEXT_PARTS = ("text", "input_text", "output_text")
+
+
+class Slot(NamedTuple):  # these two are made for every row: a tuple is made faster than a frozen dataclass
+    """Where a text lives in the row: one path, or several when a message has several text parts.
+
+    `prefix` is what stands before the text in the same cell and is put back with it (implicit-prompt preference
+    strings).
+    """
+
+    paths: tuple[Path, ...]
+    texts: tuple[str, ...]
+    prefix: str = ""
+
+
+class Target(NamedTuple):
+    """One pair of a row. A field without a slot is read-only context.
+
+    `turns` are, in a conversation, all turns before the response as they stand, the question among them; empty
+    elsewhere.
+    """
+
+    pair: Pair
+    instruction: Slot | None = None
+    input: Slot | None = None
+    response: Slot | None = None
+    turns: tuple[Turn, ...] = ()
+
+    def slots(self) -> Iterator[tuple[str, Slot]]:
+        """The writable fields, in the order instruction, input, response."""
+        for name in ("instruction", "input", "response"):
+            slot = getattr(self, name)
+            if slot is not None:
+                yield name, slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    role: str
+    text: str
+    slot: Slot | None
+
+
+def read_at(cells: Cells, path: Path) -> Any:
+    """The value at a path of a row."""
+    value: Any = cells
+    for key in path:
+        value = value[key]
+    return value
+
+
+def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
+    """The columns that `edits` touch, with the new values in place; the row given is left as it was."""
+    changed: dict[str, Any] = {}
+    for path, value in edits.items():
+        column = str(path[0])
+        current = changed.get(column, cells[column])
+        changed[column] = _put(current, path[1:], value)
+    return changed
+
+
+def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(container, dict):
+        return {**container, key: _put(container[key], rest, value)}
+    copy = list(container)
+    copy[int(key)] = _put(copy[int(key)], rest, value)
+    return copy
+
+
+# --------------------------------------------------------------------------------------------------------------- cells
+
+
+def _cell(path: Path, value: Any) -> tuple[str, Slot | None]:
+    """Text of a flat cell and its slot. Numbers, booleans and structures are read as text and never written."""
+    if value is None:
+        return "", Slot((path,), ("",))
+    if isinstance(value, str):
+        return value, Slot((path,), (value,))
+    return _as_text(value), None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)
+
+
+def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
+    """Text of a message's content: a string, or the text parts of a list of typed parts."""
+    if not isinstance(value, list):
+        return _cell(path, value)
+    paths: list[Path] = []
+    texts: list[str] = []
+    for n, part in enumerate(value):
+        if isinstance(part, str):
+            paths.append((*path, n))
+            texts.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") in TEXT_PARTS:
+            key = next((k for k in ("text", "value") if isinstance(part.get(k), str)), None)
+            if key:
+                paths.append((*path, n, key))
+                texts.append(part[key])
+    if not paths:
+        return "", None
+    return "\n".join(texts), Slot(tuple(paths), tuple(texts))
+
+
+def _key(message: Mapping[str, Any], names: tuple[str, str]) -> str:
+    """Which of two spellings this message uses; the one that holds a value where Arrow filled in both."""
+    first, second = names
+    if first in message and (message[first] is not None or second not in message):
+        return first
+    return second
+
+
+def _messages(path: Path, cell: Any, where: str) -> list[_Message]:
+    """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict)."""
+    if cell is None:
+        return []
+    if isinstance(cell, dict):
+        role_key, text_key = _key(cell, ("role", "from")), _key(cell, ("content", "value"))
+        roles, contents = cell.get(role_key), cell.get(text_key)
+        if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
+            return [
+                _message(role, (*path, text_key, n), content)
+                for n, (role, content) in enumerate(zip(roles, contents, strict=False))
+            ]
+        return [_message(roles, (*path, text_key), contents, cell)]
+    if not isinstance(cell, list):
+        raise SchemaError(
+            f"column {where!r} holds {type(cell).__name__} {str(cell)[:40]!r}, not a list of messages; wanted "
+            "[{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. If it is plain text, say so: "
+            f"columns={{'instruction': ..., 'response': {where!r}}}"
+        )
+    messages = []
+    for n, message in enumerate(cell):
+        if not isinstance(message, dict):
+            raise SchemaError(
+                f"message {n} of column {where!r} is {type(message).__name__}, not a dict; wanted "
+                "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
+            )
+        text_key = _key(message, ("content", "value"))
+        messages.append(
+            _message(
+                message.get(_key(message, ("role", "from"))), (*path, n, text_key), message.get(text_key), message
+            )
+        )
+    return messages
+
+
+def _message(role: Any, path: Path, content: Any, message: Mapping[str, Any] | None = None) -> _Message:
+    name = ROLES.get(str(role).strip().lower(), str(role))
+    text, slot = _content(path, content)
+    if message is not None and path[-1] not in message:
+        slot = None
+    if name in ("tool", "tool_call") or (message is not None and message.get("tool_calls")):
+        slot = None  # a call and its result belong to a program: never altered
+        if name == "assistant" and message is not None:
+            name, text = "tool_call", text or _as_text(message.get("tool_calls"))
+    return _Message(name, text, slot)
+
+
+# --------------------------------------------------------------------------------------------------------------- views
+
+
+@dataclass(frozen=True)
+class View(ABC):
+    """How one row shape is read. `columns` are all columns that it reads; `writable` those it may change."""
+
+    shape: str
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Every column that this view reads."""
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        return self.columns
+
+    @abstractmethod
+    def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        """The pairs of one row, oldest first; the last one is the row's main pair. Never empty."""
+
+
+@dataclass(frozen=True)
+class FlatView(View):
+    """Alpaca, Dolly, and any columns that the user names as instruction, input and response."""
+
+    instruction: str
+    response: str
+    input: str | None = None
+    system: str | None = None
+    history: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        names = (self.instruction, self.input, self.response, self.system, self.history)
+        return tuple(name for name in names if name)
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.instruction, self.input, self.response, self.history) if name)
+
+    def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        instruction, instruction_slot = _cell((self.instruction,), cells[self.instruction])
+        response, response_slot = _cell((self.response,), cells[self.response])
+        text, input_slot = _cell((self.input,), cells[self.input]) if self.input else ("", None)
+        system = _as_text(cells[self.system]) if self.system else ""
+        earlier = cells[self.history] if self.history else None
+        if not earlier:
+            pair = Pair(instruction, text, response, (), system)
+            return [Target(pair, instruction_slot, input_slot, response_slot)]
+        found: list[Target] = []
+        history: list[Turn] = []
+        for n, exchange in enumerate(earlier):
+            if not isinstance(exchange, (list, tuple)) or len(exchange) != 2:
+                raise SchemaError(
+                    f"entry {n} of column {self.history!r} is {str(exchange)[:60]!r}; wanted [question, answer]. "
+                    "Leave the column out by naming the others: columns={'instruction': ..., 'response': ...}"
+                )
+            question, answer = _as_text(exchange[0]), exchange[1]
+            if turns == "all" and isinstance(answer, str):
+                slot = Slot(((str(self.history), n, 1),), (answer,))
+                found.append(Target(Pair(question, "", answer, tuple(history), system), response=slot))
+            history += [Turn("user", question), Turn("assistant", _as_text(answer))]
+        pair = Pair(instruction, text, response, tuple(history), system)
+        return [*found, Target(pair, instruction_slot, input_slot, response_slot)]
+
+
+def _conversation_targets(messages: list[_Message], *, turns: str, first: int = 0) -> list[Target]:
+    """Pairs of a conversation: every assistant turn from `first` on, with the user turn that it answers.
+
+    The user turn can be written only when the conversation is one question and one answer; in a longer one an altered
+    question could stop fitting what comes after it.
+    """
+    answers = [n for n, m in enumerate(messages) if m.role == "assistant" and n >= first]
+    if not answers:  # a call is an answer too, though not one to be altered
+        answers = [n for n, m in enumerate(messages) if m.role == "tool_call" and n >= first][-1:]
+    if turns == "last":
+        answers = answers[-1:]
+    asked = [n for n, m in enumerate(messages) if m.role == "user"]
+    single = [m.role for m in messages if m.role != "system"] == ["user", "assistant"]
+    found = []
+    system = "\n".join(m.text for m in messages if m.role == "system")
+    for n in answers:
+        question = max((k for k in asked if k < n), default=None)
+        history = tuple(
+            Turn(m.role, m.text) for k, m in enumerate(messages[:n]) if k != question and m.role != "system"
+        )
+        pair = Pair("" if question is None else messages[question].text, "", messages[n].text, history, system)
+        asked_slot = messages[question].slot if single and question is not None else None
+        before = tuple(Turn(m.role, m.text) for m in messages[:n])
+        found.append(Target(pair, asked_slot, None, messages[n].slot, before))
+    if not found:  # nothing was answered: the row still has a question, and an empty response that nobody can write
+        question = asked[-1] if asked else None
+        history = tuple(Turn(m.role, m.text) for k, m in enumerate(messages) if k != question and m.role != "system")
+        found.append(Target(Pair("" if question is None else messages[question].text, "", "", history, system)))
+    return found
+
+
+@dataclass(frozen=True)
+class ChatView(View):
+    """`messages` (role, content) or ShareGPT `conversations` (from, value)."""
+
+    messages: str
+    system: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.messages, self.system) if self.system else (self.messages,)
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        return (self.messages,)
+
+    def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        messages = _messages((self.messages,), cells[self.messages], self.messages)
+        if self.system:
+            messages = [_Message("system", _as_text(cells[self.system]), None), *messages]
+        return _conversation_targets(messages, turns=turns)
+
+
+@dataclass(frozen=True)
+class PromptView(View):
+    """Prompt and completion: two strings, or two lists of messages."""
+
+    prompt: str
+    completion: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.prompt, self.completion)
+
+    def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        prompt, completion = cells[self.prompt], cells[self.completion]
+        if not isinstance(completion, (list, dict)) and not isinstance(prompt, (list, dict)):
+            instruction, instruction_slot = _cell((self.prompt,), prompt)
+            response, response_slot = _cell((self.completion,), completion)
+            return [Target(Pair(instruction, "", response), instruction_slot, None, response_slot)]
+        before = _context((self.prompt,), prompt, self.prompt)
+        after = _answer((self.completion,), completion, self.completion)
+        return _conversation_targets([*before, *after], turns=turns, first=len(before))
+
+
+def _context(path: Path, cell: Any, where: str) -> list[_Message]:
+    """A prompt cell as messages, whether it is a string or a list of them."""
+    if isinstance(cell, (list, dict)):
+        return _messages(path, cell, where)
+    text, slot = _cell(path, cell)
+    return [_Message("user", text, slot)] if text else []
+
+
+def _answer(path: Path, cell: Any, where: str) -> list[_Message]:
+    if isinstance(cell, (list, dict)):
+        return _messages(path, cell, where)
+    text, slot = _cell(path, cell)
+    return [_Message("assistant", text, slot)]
+
+
+@dataclass(frozen=True)
+class PreferenceView(View):
+    """Chosen and rejected answers: strings, message lists or single turns; the prompt in a column of its own or
+    implicit.
+
+    The prompt is read-only: both answers stand on it.
+    """
+
+    chosen: str
+    rejected: str
+    prompt: str | None = None
+    input: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.prompt, self.input, self.chosen, self.rejected) if name)
+
+    @property
+    def writable(self) -> tuple[str, ...]:
+        return (self.chosen, self.rejected)
+
+    def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        sides = (self.rejected, self.chosen) if side == "both" else (getattr(self, side),)
+        return [target for name in sides for target in self._side(cells, name, turns)]
+
+    def _side(self, cells: Cells, name: str, turns: str) -> list[Target]:
+        cell = cells[name]
+        if self.prompt is None and isinstance(cell, str):
+            return [self._implicit(cells, name, cell)]
+        before = _context((self.prompt,), cells[self.prompt], self.prompt) if self.prompt else []
+        after = _answer((name,), cell, name)
+        if isinstance(cell, list) and len(after) > len(before) and _texts(after[: len(before)]) == _texts(before):
+            before = []  # the answer repeats the whole conversation, as implicit-prompt sets do
+        first = len(before) if turns == "all" else 0
+        found = _conversation_targets([*before, *after], turns=turns, first=first)
+        text = _as_text(cells[self.input]) if self.input else ""
+        return [
+            Target(t.pair.replace(input=text) if text else t.pair, response=t.response, turns=t.turns) for t in found
+        ]
+
+    def _implicit(self, cells: Cells, name: str, cell: str) -> Target:
+        """Two strings that begin alike: what they share, up to the last space, is the prompt."""
+        other = cells[self.rejected if name == self.chosen else self.chosen]
+        shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
+        slot = Slot(((name,),), (cell[len(shared) :],), shared)
+        return Target(Pair(shared, "", cell[len(shared) :]), response=slot)
+
+
+def _texts(messages: list[_Message]) -> list[tuple[str, str]]:
+    return [(m.role, m.text) for m in messages]
+
+
+def _common_prefix(a: str, b: str) -> str:
+    low, high = 0, min(len(a), len(b))
+    while low < high:  # bisection: the longest length at which both begin alike
+        middle = (low + high + 1) // 2
+        if a.startswith(b[:middle]):
+            low = middle
+        else:
+            high = middle - 1
+    shared = a[:low]
+    return shared[: max(shared.rfind(" "), shared.rfind("\n")) + 1]

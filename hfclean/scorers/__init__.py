@@ -1,0 +1,183 @@
+"""Scores: numbers about one pair, each in a column of its own. A score that cannot be computed is nan, never a
+guess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hfclean.errors import ColumnError
+from hfclean.provenance import HISTORY, Step, own_steps
+from hfclean.rules import RULES, Glance, all_defects
+from hfclean.schema import Pair, View
+from hfclean.scorers.embedded import preference_rule, rating_rule
+from hfclean.scorers.indicators import Reading, read
+from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
+from hfclean.transform import Batch, Transform
+
+__all__ = ["FunctionScorer", "Score", "Scorer", "lexical_diversity", "refresh", "response_words", "score", "scorer"]
+
+
+@dataclass(frozen=True)
+class Scorer(Transform):
+    """Base of the scorers: subclasses name their columns and score pairs; the row's main pair is the one that is
+    scored.
+
+    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer.
+    """
+
+    adds: ClassVar[tuple[str, ...]] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """The columns that this scorer adds, without prefix."""
+        return self.adds
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        """One list per column of `names`, in the order of the pairs."""
+        raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        names, history = self.names(), self.prefix + HISTORY
+        step = Step(type(self).__name__, self.version, names, self.settings())
+        rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
+        line, lines = step.line(), []
+        writes = (*names, HISTORY)
+        for row in rows:
+            steps = own_steps(row, writes, self.prefix, type(self).__name__)
+            # scoring again replaces the line of the last time: the scores are those of today's text
+            kept = [s.line() for s in steps if s.is_revision or s.columns != names]
+            lines.append("\n".join([*kept, line]) if kept else line)
+        columns = self.score_batch([self.targets(row, view)[-1].pair for row in rows])
+        return {**{self.prefix + name: columns[name] for name in names}, history: lines}
+
+
+@dataclass(frozen=True)
+class Score(Scorer):
+    """The embedded, offline scores of a pair.
+
+    The scores know form, not facts: a fluent wrong answer scores as well as a right one. How well they agree with
+    people and with judges is in `benchmarks/README.md`.
+
+    Adds these columns, and a line to `edit_history`:
+
+    * `preference` (float, 0 to 1, higher = better): which of two versions of one pair people would prefer; only
+      differences between versions of the same pair mean something.
+    * `rating` (float, 0 to 1, higher = better): how likely a strong judge rates the row 4.5 or more of 5, as a
+      percentile of a reference set of Alpaca rows, so that half of such rows have 0.5 or more.
+    * `response_words` (float, 0 and up): words in the response.
+    * `lexical_diversity` (float, 0 to 1, higher = more varied; nan for an empty response): moving-average type-token
+      ratio.
+    * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
+      none is.
+
+    >>> import hfclean
+    >>> row = {"instruction": "Name a colour.", "input": "", "output": "Red, or perhaps blue"}
+    >>> scores = hfclean.score(row)
+    >>> scores["response_words"], scores["lexical_diversity"], scores["defects"]
+    (4.0, 1.0, '')
+    """
+
+    version: ClassVar[int] = 1
+    adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        preference, rating = preference_rule().predict_values, rating_rule().predict_values
+        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        for few in (pairs[start : start + AT_ONCE] for start in range(0, len(pairs), AT_ONCE)):
+            readings = [read(pair) for pair in few]
+            columns["preference"] += [preference(reading.values) for reading in readings]
+            columns["rating"] += [rating(reading.values) for reading in readings]
+            columns["response_words"] += [float(len(reading.words)) for reading in readings]
+            columns["lexical_diversity"] += [diversity(reading.words) for reading in readings]
+            columns["defects"] += map(" ".join, all_defects(few, RULES, list(map(_glance, few, readings))))
+        return columns
+
+    def depends(self) -> dict[str, Any]:
+        linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
+        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear}
+
+
+# Pairs that are read before they are scored: enough that the code of each step stays in the processor's cache, few
+# enough that what was read does too.
+AT_ONCE = 50
+PLAIN = b"\n" + bytes(range(32, 127))
+
+
+def _glance(pair: Pair, reading: Reading) -> Glance | None:
+    """What the rules may know of a pair beforehand, since the words of its response are split already.
+
+    None where a text is not plain: scripts, white space and controls beyond the usual ones can stick to words here and
+    end words there.
+    """
+    text = f"{pair.instruction}{pair.input}{pair.response}"
+    if not text.isascii() or text.encode().translate(None, PLAIN):
+        return None
+    words = reading.vocabulary
+    if "'" in pair.response:  # the one mark that stays with its word
+        words = words.union(*(word.split("'") for word in words if "'" in word))
+    return Glance(words, reading.bigrams)
+
+
+@dataclass(frozen=True)
+class FunctionScorer(Scorer):
+    """A scorer made of a function `pair -> float`; see `scorer`."""
+
+    name: str
+    function: Callable[[Pair], float]
+    function_version: int = 1
+
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        found.pop("function", None)
+        return found
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        return {self.name: [float(self.function(pair)) for pair in pairs]}
+
+
+def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
+    """Make a scorer of a function `pair -> float`: it goes into `ds.map` and adds the float column `name`.
+
+    Args:
+        name: the column's name. Return `math.nan` for a pair that cannot be scored, never a made-up number.
+        version: raise it when the function's results change, or `datasets` may serve old ones from its cache.
+
+    >>> import hfclean
+    >>> @hfclean.scorer("exclamations")
+    ... def exclamations(pair):
+    ...     return pair.response.count("!")
+    >>> exclamations({"prompt": "Greet me", "completion": "Hi!!"})["exclamations"]
+    2.0
+    """
+    if not name.isidentifier():
+        raise ColumnError(f"scorer name {name!r}: wanted a column name in snake_case")
+
+    def declare(function: Callable[[Pair], float]) -> FunctionScorer:
+        return FunctionScorer(name, function, version)
+
+    return declare
+
+
+def refresh(steps: list[Step], pair: Pair, cells: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
+
+    The embedded scores are computed again; what this room cannot compute becomes nan (text: empty), since a score
+    belongs to the text that it was computed on.
+    """
+    fresh: dict[str, Any] = {}
+    for step in steps:
+        if step.is_revision:
+            continue
+        embedded = {k: v[0] for k, v in Score().score_batch([pair]).items()} if step.by == "Score" else {}
+        for name in step.columns:
+            stale: Any = math.nan if isinstance(cells.get(prefix + name), float) else ""
+            fresh[prefix + name] = embedded.get(name, stale)
+    return fresh
+
+
+score = Score()

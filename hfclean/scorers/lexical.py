@@ -1,0 +1,49 @@
+"""Surface scores: length and lexical diversity. No model, no word list, any language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hfclean.schema import Pair
+from hfclean.scorers.indicators import words_of
+
+__all__ = ["diversity", "lexical_diversity", "response_words"]
+
+WINDOW = 50
+
+
+def response_words(pair: Pair) -> float:
+    """Number of words in the response (0 and up); each character counts as one in scripts without spaces."""
+    return float(len(words_of(pair.response)))
+
+
+def lexical_diversity(pair: Pair, window: int = WINDOW) -> float:
+    """Moving-average type-token ratio of the response: the share of different words in every window of 50, averaged.
+
+    0 to 1; higher = more varied, low values mean repetition. Independent of length from `window` words on; a shorter
+    response is one window. nan for a response without words. From Covington & McFall, Cutting the Gordian Knot: the
+    moving-average type-token ratio (Journal of Quantitative Linguistics 17, 2010).
+    """
+    return diversity(words_of(pair.response), window)
+
+
+def diversity(tokens: Sequence[str], window: int = WINDOW) -> float:
+    """The moving-average type-token ratio of words that are split already; see `lexical_diversity`."""
+    size = len(tokens)
+    if not size:
+        return math.nan
+    if size <= window:
+        return len(set(tokens)) / size
+    # Were all words different, every window would have `window` of them. A word takes one away from each window that
+    # it shares with its last occurrence before: those that begin from `place - window + 1` to that occurrence.
+    windows = size - window + 1
+    missing = 0
+    last: dict[str, int] = {}
+    for place, token in enumerate(tokens):
+        if token in last and (before := last[token]) > place - window:
+            # comparisons, not min() and max(): this is the loop of the whole scorer
+            end = before + 1 if before < windows else windows
+            missing += end - place + window - 1 if place >= window else end
+        last[token] = place
+    return (window * windows - missing) / (window * windows)

@@ -1,0 +1,198 @@
+"""Transform: one callable that takes an example or a batch, in every format that `datasets` hands out.
+
+A transform is a frozen dataclass. Its fields are its whole configuration, its repr its provenance, its pickle its
+cache key. Subclasses implement `apply`, which sees a batch as a dict of plain lists and returns columns; this room
+turns whatever came in into that, and back. It never keeps a model, a client or a counter on the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
+
+from hfclean.errors import HfcleanError, SchemaError
+from hfclean.schema import Columns, Target, View, detect, is_batch, plain
+
+__all__ = ["Batch", "Spec", "Transform"]
+
+
+_SCALARS = {str, type(None), int, float, bool}
+
+
+class Batch(Mapping[str, list[Any]]):
+    """A batch as plain lists, each column converted when it is first read."""
+
+    def __init__(self, data: Mapping[str, Any], *, single: bool = False) -> None:
+        self._data = data
+        self._single = single
+        self._python = type(data).__name__ in ("LazyRow", "LazyBatch", "_ArrowColumns")
+        self._lists: dict[str, list[Any]] = {}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self._lists:
+            value = self._data[name]
+            cells = [value] if self._single else list(value)
+            # most columns are strings already, and the lazy forms hold Python objects all the way down
+            if not self._python and not set(map(type, cells)) <= _SCALARS:
+                cells = plain(cells)
+            self._lists[name] = cells
+        return self._lists[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._data
+
+    def rows(self, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The rows of these columns, as one dict each; columns that are absent are left out."""
+        present = [name for name in columns if name in self._data]
+        return [
+            dict(zip(present, cells, strict=True)) for cells in zip(*(self[name] for name in present), strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A frozen set of settings whose pickle is its identity.
+
+    `version` is raised whenever the outputs of a class change for any input: it enters the pickled state, so that
+    `datasets` does not serve results of the old code from its cache.
+    """
+
+    version: ClassVar[int] = 1
+
+    def settings(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, as JSON can hold them."""
+        found = {}
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if value != spec.default:
+                found[spec.name] = list(value) if isinstance(value, tuple) else value
+        return found
+
+    def depends(self) -> dict[str, Any]:
+        """What else than fields and version the outputs depend on; it enters the pickled state."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The class attribute alone would not reach the hash: a default on the class is not in the instance's dict.
+        state = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        return {"fields": state, "version": self.version, "depends": self.depends()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state["fields"].items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Transform(Spec):
+    """Base of everything that is handed to `map`.
+
+    Args:
+        columns: which columns hold what, where their names do not say it: a shape's name (`"messages"`, `"alpaca"`,
+            ...) or a mapping such as `{"instruction": "question", "response": "answer"}`.
+        prefix: put before the name of every column that is added, for datasets that use one of these names themselves.
+        turns: in conversations, `"last"` for the last assistant turn or `"all"` for every one; the rest is context.
+        side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
+    """
+
+    columns: Columns = field(default=None, kw_only=True)
+    prefix: str = field(default="", kw_only=True)
+    turns: Literal["last", "all"] = field(default="last", kw_only=True)
+    side: Literal["chosen", "rejected", "both"] = field(default="chosen", kw_only=True)
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if self.turns not in ("last", "all"):
+            raise SchemaError(f"{name}(turns={self.turns!r}): wanted 'last' or 'all'")
+        if self.side not in ("chosen", "rejected", "both"):
+            raise SchemaError(f"{name}(side={self.side!r}): wanted 'chosen', 'rejected' or 'both'")
+
+    # ------------------------------------------------------------------------------------------------ for subclasses
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        """New and changed columns for a batch. The same names for every batch of the same columns; nothing is written
+        to the batch."""
+        raise HfcleanError(f"{type(self).__name__} defines no apply(batch, view)")
+
+    def targets(self, cells: Mapping[str, Any], view: View) -> list[Target]:
+        """The pairs of a row that this transform works on, oldest first."""
+        return view.targets(cells, turns=self.turns, side=self.side)
+
+    # ------------------------------------------------------------------------------------------------ for datasets
+
+    def __call__(self, data: Any) -> Any:
+        """One example or one batch in; the new and changed columns of it out, in the same form."""
+        kind = type(data).__module__.partition(".")[0]
+        if kind in ("pyarrow", "pandas", "polars"):
+            return self._table(data, kind)
+        if not isinstance(data, Mapping) or hasattr(data, "cache_files"):
+            raise HfcleanError(
+                f"{type(self).__name__} got a {type(data).__name__}; wanted an example or a batch (a mapping of "
+                "columns). "
+                "A whole dataset goes through map: ds.map(...)"
+            )
+        names = tuple(data.keys())
+        view = detect(names, self.columns)
+        if is_batch(data, view):
+            return self.apply(Batch(data), view)
+        return {name: column[0] for name, column in self.apply(Batch(data, single=True), view).items()}
+
+    def _table(self, data: Any, kind: str) -> Any:
+        """An Arrow table of every column: under these formats what is returned replaces the whole row."""
+        import pyarrow as pa
+
+        if kind == "pyarrow":
+            table = data
+        else:
+            table = pa.Table.from_pandas(data, preserve_index=False) if kind == "pandas" else data.to_arrow()
+            table = table.cast(pa.schema([field.with_type(_usual(field.type)) for field in table.schema]))
+        batch = Batch(_ArrowColumns(table))
+        for name, column in self.apply(batch, detect(tuple(table.column_names), self.columns)).items():
+            if name not in table.column_names:
+                table = table.append_column(name, pa.array(column))
+            elif column != batch[name]:
+                index = table.column_names.index(name)
+                table = table.set_column(index, name, pa.array(column, type=table.schema.field(index).type))
+        return table
+
+
+def _usual(kind: Any) -> Any:
+    """Arrow's ordinary types for the large ones that pandas and polars hand back, whatever they were given.
+
+    `datasets` stores what a table holds: without this a map under these formats would change the feature types.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind):
+        return pa.string()  # pandas does not know the type of a cell that is null: in a row it is text, as a rule
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return pa.list_(_usual(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _usual(field.type)) for field in kind])
+    return kind
+
+
+class _ArrowColumns(Mapping[str, Any]):
+    """An Arrow table as a mapping of plain lists, read column by column."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> list[Any]:
+        values: list[Any] = self._table.column(name).to_pylist()
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return len(self._table.column_names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table.column_names

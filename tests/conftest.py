@@ -1,0 +1,62 @@
+"""Every test runs offline, in a folder of its own, with one thread; real rows are read where they lie."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+_HOME = tempfile.mkdtemp(prefix="hfclean-tests-")
+os.environ.update(
+    HF_HOME=_HOME,
+    HFCLEAN_HOME=os.path.join(_HOME, "hfclean"),
+    HF_ENDPOINT="http://127.0.0.1:9",  # a dead port, not HF_HUB_OFFLINE: that would also block loopback servers
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_DATASETS_DISABLE_PROGRESS_BARS="1",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    OMP_NUM_THREADS="1",
+    TOKENIZERS_PARALLELISM="false",
+    PYTHONHASHSEED="0",
+)
+os.environ.pop("HF_TOKEN", None)
+
+ROOT = Path(__file__).parent.parent
+REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "realdata" in item.keywords and not REALDATA.is_dir():
+            item.add_marker(pytest.mark.skip(reason=f"no real rows at {REALDATA.name}"))
+        if "live" in item.keywords and not os.environ.get("HFCLEAN_LIVE"):
+            item.add_marker(pytest.mark.skip(reason="needs the real Hub; set HFCLEAN_LIVE=1"))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family in (socket.AF_INET, socket.AF_INET6) and host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test reached for the network: {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def realdata() -> Callable[[str], Path]:
+    """The path of a file of real rows, by name."""
+    return lambda name: REALDATA / name
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,421 @@
+"""The gate: what each check refuses, and the sound revisions that it lets pass."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from hfclean.checks import CHECKS, Check, CheckError, accept, check, select_checks
+from hfclean.checks.check import Case, Reading
+from hfclean.checks.ending import ENDING_WEIGHTS, breaks_off, ending_signs
+from hfclean.checks.leaks import rubric_leak
+from hfclean.checks.lengths import longest, shortest
+from hfclean.checks.tongues import tongue
+from hfclean.schema import Pair, Turn
+
+ASKED = "Tell me something about the rivers of Europe."
+OLD = "The Danube is a long river. It flows through ten countries and ends in the Black Sea."
+NEW = (
+    "The Danube is the second longest river of Europe. It rises in the Black Forest, flows through ten countries and "
+    "ends in the Black Sea, where it has built a wide delta."
+)
+BEFORE = Pair(ASKED, "", OLD)
+
+
+def revised(text: str, instruction: str = ASKED, old: str = OLD, text_input: str = "") -> list[str]:
+    """What the gate says to a new answer, the question staying as it was."""
+    before = Pair(instruction, text_input, old)
+    return accept(before, before.replace(response=text))
+
+
+# --------------------------------------------------------------------------------------- revisions that are all right
+
+SOUND = [
+    (ASKED, OLD, NEW),
+    (ASKED, OLD, f"{NEW}\n\nI hope this helps!"),
+    ("Name a fruit.", "Apple", "An apple."),
+    ("Name a fruit.", "Apple", "One fruit is the **apple**, which grows on trees."),
+    (
+        "Give three tips for staying healthy.",
+        "Eat well, sleep, move.",
+        "1. Eat well.\n2. Sleep enough.\n3. Move daily.",
+    ),
+    ("Write an apology to a customer.", "Sorry.", "Dear customer, we are sorry that your parcel came late."),
+    ("What is 12 + 7?", "19", "12 + 7 = 19, so the answer is **19**."),
+    ("Write a poem about rain.", "Rain falls.", "Rain falls\nOn the roof\nAnd on the garden wall"),
+    ("Translate to German: Good morning.", "Morgen.", "Guten Morgen. Das ist die Übersetzung, die man sagt."),
+    (
+        "Write a Python function that adds two numbers.",
+        "def add(a, b):\n    return a + b",
+        "Here is a function:\n\n```python\ndef add(a, b):\n    return a + b\n```",
+    ),
+    ("Is a whale a fish? Answer yes or no.", "No", "No, a whale is a mammal."),
+    (
+        "Describe the worst holiday you had.",
+        "It rained all week in the mountains and we stayed in the hut.",
+        "As an AI, I have no holidays of my own, but a person might say: it rained all week in the mountains, and we "
+        "stayed in the hut, played cards, and ate soup out of tins until the road was open again. On "
+        "the last day the sun "
+        "came out, and we walked up to the pass, where we could see the whole valley below us.",
+    ),
+    (
+        "Why is the sky blue?",
+        "Because of scattering.",
+        "The sky is blue because air scatters short waves of light, which are blue, more than long "
+        "ones, which are red.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("instruction", "old", "new"), SOUND)
+def test_sound_revisions_pass(instruction: str, old: str, new: str) -> None:
+    assert revised(new, instruction, old) == []
+
+
+@pytest.mark.parametrize(("instruction", "old", "new"), SOUND)
+def test_a_pair_left_as_it_is_passes(instruction: str, old: str, new: str) -> None:
+    for text in (old, new):
+        pair = Pair(instruction, "", text)
+        assert accept(pair, pair) == []
+
+
+# -------------------------------------------------------------------------------------------- what each check refuses
+
+REFUSED = {
+    "empty_response": ["", "  \n", "N/A", "None", "null", "<noinput>", "...", "---", "<nooutput>", "\u200b"],
+    "refusal": [
+        "I'm sorry, but I can't help with that.",
+        "I cannot assist with this request.",
+        "As an AI language model, I am not able to complete this task.",
+        "Unfortunately, I am unable to provide this information.",
+        "I won't be able to help with this one. If you have another question, I would be happy to answer it.",
+        "I'm sorry, but as an AI I don't have access to the information needed to answer.",
+        "I must decline to answer this. Please ask a professional.",
+        "This request cannot be completed.",
+        "I don't know.",
+        "That's not something I can help with.",
+        "As an AI assistant, I don't have feelings or preferences.",
+        "Could you please provide more context?",
+        "I'm sorry, there is no text provided.",
+        "Unable to process the request.",
+        "I can’t do that, as it is against my guidelines.",
+        "很抱歉，我无法回答这个问题。",
+        "Es tut mir leid, das kann ich nicht beantworten.",
+    ],
+    "echo": [
+        ASKED,
+        f"{ASKED}\n\n{NEW}",
+        f"Question: {ASKED}\n\n{NEW}",
+        f"**{ASKED}**\n{NEW}",
+        f"{ASKED} {NEW}",
+    ],
+    "repetition_loop": [
+        f"{NEW} " + "It is a long river. " * 12,
+        "\n\n".join([NEW] * 4),
+        f"{NEW} " + "the river " * 30,
+        f"{NEW} " + "no " * 40,
+        f"{NEW} " + "ha" * 60,
+        f"{NEW}\n" + "- The Danube flows.\n" * 8,
+        f"{NEW} " + "It is long and wide and deep and cold. " * 5 + "It is long and",
+    ],
+    "rubric_leak": [
+        f"Instruction: {ASKED}\nInput: \nResponse: {NEW}",
+        f"Instruction: {ASKED} Response: {NEW}",
+        f"### Response:\n{NEW}",
+        f"Revised response: {NEW}",
+        f"[Revised Response]\n{NEW}",
+        f"<response>{NEW}</response>",
+        f"{NEW}\n\nScore: 4.5/5",
+        f"Readability: 85\nCorrectness: 90\nRelevance: 95\n\n{NEW}",
+        f"{NEW}\n\nCriteria: readability, correctness, relevance, comprehensiveness, richness",
+        f"Improve the following instruction, input and response so that they are more specific.\n\n{NEW}",
+        f"Below is an instruction that describes a task. Write a response that appropriately completes it.\n{NEW}",
+        f"{NEW}<|im_end|>\n<|im_start|>user",
+        f"{NEW}\n\n{{{{response}}}}",
+        f"User: {ASKED}\nAssistant: {NEW}",
+    ],
+    "meta_talk": [
+        f"Here is the revised response:\n\n{NEW}",
+        f"Here's an improved version of the answer: {NEW}",
+        f"Sure! Here is the improved answer.\n\n{NEW}",
+        f"{NEW}\n\nI revised the response to make it more detailed.",
+        f"{NEW}\n\nI have improved the answer for clarity.",
+        f"{NEW}\n\nChanges made: grammar and layout.",
+        f"The original response was too short. {NEW}",
+        f"{NEW} Let me know if you would like any further revisions!",
+        f"{NEW} The response is accurate and complete.",
+        f"{NEW} No changes are needed.",
+        f"**Improved Response**\n\n{NEW}",
+        f"The instruction was vague, so I made it more specific. {NEW}",
+        f"{NEW}\n\nI made the following changes:\n- more detail",
+        f"{NEW}\n\nNote: I corrected grammatical errors in the original.",
+        f"Thinking: the user wants more.\n{NEW}",
+        f"The revised answer is as follows: {NEW}",
+    ],
+    "language_changed": [
+        "Die Donau ist der zweitlängste Fluss in Europa und fließt durch zehn Länder bis zum Schwarzen Meer.",
+        "Le Danube est le deuxième fleuve le plus long de l'Europe et il traverse dix pays avant la mer Noire.",
+        "El Danubio es el segundo río más largo de Europa y pasa por diez países hasta el mar Negro.",
+        "O Danúbio é o segundo rio mais longo da Europa e passa por dez países até o mar Negro, não muito longe.",
+        "Il Danubio è il secondo fiume più lungo d'Europa e attraversa dieci paesi prima del mare.",
+        "De Donau is na de Wolga de langste rivier van Europa en stroomt door tien landen naar de zee.",
+        "多瑙河是欧洲第二长的河流，流经十个国家，最后注入黑海。",
+        "Дунай — вторая по длине река Европы, она протекает через десять стран.",
+        "ドナウ川はヨーロッパで二番目に長い川で、十か国を流れています。",
+    ],
+    "code_unclosed": [f"{NEW}\n\n```python\nprint('Danube')"],
+    "too_long": [
+        f"{NEW}\n\n"
+        + "\n\n".join(
+            f"{place} of the Danube. " + " ".join(f"river{k}{place}" for k in range(60)) for place in range(12)
+        )
+    ],
+    "off_topic": [
+        "To bake bread, mix flour with yeast, knead the dough until it is smooth, let it rise and "
+        "put it into the oven "
+        "for half an hour.",
+        "A variable holds a value that a program may change while it runs.",
+    ],
+    "truncated": [
+        "The Danube is the second longest river of Europe. It rises in the Black Forest and flows through the",
+        "The Danube rises in the Black Forest. It ends in the Black Sea, where it has",
+        "The Danube flows through ten countries, for example Germany, Austria,",
+        "Rivers of Europe:\n\n1. The Danube is long.\n2. The Rhine is wide.\n3.",
+    ],
+}
+
+
+@pytest.mark.parametrize(("id", "text"), [(id, text) for id, texts in REFUSED.items() for text in texts])
+def test_a_check_refuses_what_it_is_for(id: str, text: str) -> None:
+    assert id in revised(text)
+
+
+@pytest.mark.parametrize(("id", "text"), [(id, text) for id, texts in REFUSED.items() for text in texts])
+def test_what_was_wrong_before_is_not_held_against_the_revision(id: str, text: str) -> None:
+    if text.strip():
+        assert id not in revised(text, old=text)
+        assert id not in revised(f"{text}!", old=text)
+
+
+KEPT = [
+    ("refusal", "Write a dialogue.", "Ann: Hi.", "Ann: I'm sorry, I can't come to the party.\nBob: What a pity!"),
+    (
+        "refusal",
+        "Describe a hard day.",
+        "It was hard.",
+        "I could not believe how hard the day was, and I cannot forget it.",
+    ),
+    (
+        "refusal",
+        "What is a deadlock?",
+        "A wait.",
+        "A deadlock is a state in which no process can go on. It cannot be left.",
+    ),
+    (
+        "echo",
+        "Find the noun in the sentence.",
+        "dog",
+        "To find the noun in the sentence, look for a thing: it is dog.",
+    ),
+    ("echo", "What is the capital of France?", "Paris", "The capital of France is Paris."),
+    (
+        "repetition_loop",
+        "Write a song about rain.",
+        "Rain, rain",
+        "Rain, rain, go away\nRain, rain, go away\nCome again",
+    ),
+    ("repetition_loop", "Draw a line.", "-----", "-" * 200),
+    (
+        "repetition_loop",
+        "List 3 facts.",
+        "a",
+        "- The car is red and fast.\n- The car is red and old.\n- The car is red and big.",
+    ),
+    (
+        "rubric_leak",
+        "Give me a recipe for pancakes.",
+        "Mix and fry.",
+        "Ingredients: eggs, flour.\n\nInstructions: mix and fry.",
+    ),
+    ("rubric_leak", "Rate this film.", "Good.", "Rating: 4/5\nThe film is good."),
+    (
+        "rubric_leak",
+        "Write a dialogue between a user and an assistant.",
+        "User: hi",
+        "User: Hi!\nAssistant: Hello, user!",
+    ),
+    (
+        "rubric_leak",
+        "Explain the quality of water.",
+        "Good.",
+        "The quality of water: it is clear, and its taste is good.",
+    ),
+    (
+        "meta_talk",
+        "Rewrite the sentence: He go home.",
+        "He goes home.",
+        "Here is the rewritten sentence: He goes home.",
+    ),
+    ("meta_talk", "Edit the text.", "The text.", "Here is the edited version of the text: The text is short."),
+    (
+        "meta_talk",
+        "How did cars change?",
+        "They improved.",
+        "Cars were improved: the engines are better, and so is the text on the dial.",
+    ),
+    (
+        "language_changed",
+        "Translate 'good day' into French.",
+        "bonjour",
+        "En français, on dit « bonjour » pour que les gens soient contents de vous voir.",
+    ),
+    (
+        "language_changed",
+        "Say it in another language.",
+        "hola",
+        "Die Sprache ist Deutsch und das ist nicht schwer zu sehen.",
+    ),
+    (
+        "language_changed",
+        "Name five dishes.",
+        "Soup",
+        "Coq au vin, crème brûlée, pot-au-feu, sauerbraten, and paella.",
+    ),
+    (
+        "code_dropped",
+        "What is a loop?",
+        "A loop repeats steps.",
+        "A loop (a kind of statement) repeats steps = saves work.",
+    ),
+    (
+        "too_short",
+        "Which is longer, the Nile or the Rhine?",
+        "The Nile is a very long river in Africa. " * 8,
+        "The Nile.",
+    ),
+    (
+        "truncated",
+        "Give me a title for a talk on rivers.",
+        "Rivers",
+        "The Rivers of Europe: A Journey From Source to Sea",
+    ),
+    ("truncated", "List three rivers of Europe.", "Rhine", "- The Danube\n- The Rhine\n- The Elbe"),
+    ("truncated", "Write a tweet about rivers.", "Rivers!", "Rivers are the veins of the land. #rivers #Europe"),
+    ("off_topic", "Name a colour.", "Red", "Blue"),
+    ("number_changed", "Name 3 rivers.", "Rhine", "Three rivers are the Rhine, the Elbe and the Oder."),
+    ("number_changed", "What is half of 50?", "25", "Half of 50 is 50 / 2 = 25."),
+    ("url_changed", "What is https://example.org about?", "Examples.", "The page https://example.org holds examples."),
+    ("constraint_broken", "Name three rivers.", "Rhine", "1. Rhine\n2. Elbe\n3. Oder"),
+]
+
+
+@pytest.mark.parametrize(("id", "instruction", "old", "new"), KEPT)
+def test_a_check_leaves_alone_what_only_looks_like_it(id: str, instruction: str, old: str, new: str) -> None:
+    assert id not in revised(new, instruction, old)
+
+
+# ------------------------------------------------------------------------------------------------------- the interface
+
+
+def test_checks_are_switched_by_name() -> None:
+    empty = BEFORE.replace(response="")
+    assert "empty_response" in accept(BEFORE, empty)
+    assert accept(BEFORE, empty, skip=["empty_response"]) == []
+    assert accept(BEFORE, empty, only=["refusal"]) == []
+    assert accept(BEFORE, empty, only=["refusal", "empty_response"]) == ["empty_response"]
+    assert [check.id for check in select_checks(skip=["refusal"])] == [c.id for c in CHECKS if c.id != "refusal"]
+
+
+@pytest.mark.parametrize("name", ["only", "skip"])
+def test_an_unknown_check_is_an_error_that_says_what_was_meant(name: str) -> None:
+    with pytest.raises(CheckError, match="'refusal'"):
+        accept(BEFORE, BEFORE, **{name: ["refusall"]})  # type: ignore[arg-type]
+
+
+def test_a_check_of_ones_own() -> None:
+    @check("shouts", meaning="an answer in capitals that was not")
+    def shouts(before: Pair, after: Pair) -> bool:
+        return after.response.isupper() and not before.response.isupper()
+
+    loud = BEFORE.replace(response=NEW.upper())
+    assert accept(BEFORE, loud, extra=[shouts]) == [*accept(BEFORE, loud), "shouts"]
+    assert shouts(BEFORE, loud) == "shouts"
+    assert shouts(BEFORE, BEFORE) == ""
+    assert accept(BEFORE, loud, extra=[shouts], skip=["shouts"]) == accept(BEFORE, loud)
+    with pytest.raises(CheckError, match="two checks"):
+        select_checks(extra=[shouts, shouts])
+    with pytest.raises(CheckError, match="no check"):
+        select_checks(extra=[len])  # type: ignore[list-item]
+    with pytest.raises(CheckError, match="snake_case"):
+        Check("Not A Name", "x", bool)
+
+
+def test_checks_are_data() -> None:
+    ids = [check.id for check in CHECKS]
+    assert len(ids) == len(set(ids))
+    for one in CHECKS:
+        assert one.id.isidentifier()
+        assert one.id == one.id.lower()
+        assert 20 <= len(one.meaning) <= 120
+        assert pickle.loads(pickle.dumps(one)) == one
+    assert rubric_leak(BEFORE, BEFORE) == ""
+
+
+def test_length_bounds_depend_on_the_old_answer_and_the_task() -> None:
+    short = Case(Pair("Name a river.", "", "Elbe"), Pair("Name a river.", "", "Elbe"))
+    essay = Case(Pair("Write an essay on rivers.", "", "Elbe"), Pair("Write an essay on rivers.", "", "Elbe"))
+    counted = Case(Pair("Write 1,000 words on rivers.", "", "E"), Pair("Write 1,000 words on rivers.", "", "E"))
+    assert longest(short) == 2008
+    assert longest(essay) == 3008
+    assert longest(counted) == 14000
+    assert shortest(short) == 0
+    assert shortest(Case(BEFORE.replace(response="a" * 1000), BEFORE)) == 130
+    assert longest(Case(Pair("说", "", "河" * 100), Pair("说", "", ""))) == 2400
+
+
+def test_signs_of_an_end() -> None:
+    whole, cut = BEFORE.replace(response=NEW), BEFORE.replace(response=NEW[:85])
+    assert cut.response.endswith("flows")
+    assert ending_signs(Case(BEFORE, whole)) == {}
+    assert ending_signs(Case(BEFORE, cut))["no_stop"] == 1.0
+    assert set(ending_signs(Case(BEFORE, cut))) <= set(ENDING_WEIGHTS)
+    assert breaks_off(Case(BEFORE, cut)) > breaks_off(Case(BEFORE, whole))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        (NEW, "en"),
+        (REFUSED["language_changed"][0], "de"),
+        (REFUSED["language_changed"][1], "fr"),
+        (REFUSED["language_changed"][2], "es"),
+        (REFUSED["language_changed"][3], "pt"),
+        (REFUSED["language_changed"][4], "it"),
+        (REFUSED["language_changed"][5], "nl"),
+        (REFUSED["language_changed"][6], "zh"),
+        (REFUSED["language_changed"][7], "cyrillic"),
+        (REFUSED["language_changed"][8], "ja"),
+        ("Wisła jest najdłuższą rzeką w Polsce i nie jest to rzeka, która przez cały rok się zmienia.", "pl"),
+        ("Tuna nehri çok uzun bir nehir ve bu yüzden daha önemli olarak bilinir.", "tr"),
+        ("다뉴브강은 유럽에서 두 번째로 긴 강입니다.", "ko"),
+        ("Apple, pear, plum, cherry", ""),
+        ("42", ""),
+        ("", ""),
+    ],
+)
+def test_the_language_of_a_text(text: str, language: str) -> None:
+    assert tongue(Reading(text)) == language
+
+
+def test_earlier_turns_count_as_given() -> None:
+    history = (
+        Turn("user", "Antworte bitte auf Deutsch, auch wenn ich Englisch schreibe."),
+        Turn("assistant", "Gern."),
+    )
+    german = REFUSED["language_changed"][0]
+    before = Pair(ASKED, "", OLD, history)
+    assert "language_changed" not in accept(before, before.replace(response=german))
+    bread = (Turn("user", "I like to bake bread with flour and yeast."), Turn("assistant", "Knead the dough well."))
+    reply = REFUSED["off_topic"][0]
+    assert accept(Pair("And then?", "", "Wait.", bread), Pair("And then?", "", reply, bread)) == []

@@ -1,0 +1,212 @@
+"""The gate holds whatever the text: no error, no dependence on order, linear work, and few experts refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hfclean.checks import CHECKS, accept
+from hfclean.checks.check import Case, Reading
+from hfclean.checks.constraints import stated
+from hfclean.checks.drift import DRIFT_WEIGHTS, drift_signs
+from hfclean.checks.ending import ENDING_WEIGHTS, ending_signs
+from hfclean.checks.topic import TOPIC_WEIGHTS, topic_signs
+from hfclean.schema import Pair, Turn
+
+IDS = [check.id for check in CHECKS]
+
+# Pieces of which the checks' patterns are made, so that chance finds what they stumble over.
+PIECE_WORDS = """
+1 12 1,000 0.5 007 = + * / ( ) [ ] { } < > " “ ” ' ` ``` ~~~ | - • 1. 2. ... . , : ; ? ! # ** _ \\ $ % & @ https://a.org
+a@b.org the The and is not Instruction: Response: ### <response> [INST] Score: 4/5 readability sorry I can't cannot
+help revised answer def f(x): return import SELECT FROM <p> </p> sentence sentences two three words in list name json
+table German Deutsch nicht und le la que et das 很 河流 。 다 ы ß é haha never
+"""
+PIECES = st.sampled_from([*PIECE_WORDS.split(), "\n", " ", "\ud800", "\u200b", "\u2028", "\x00", "\t"])
+MANY = st.lists(PIECES, max_size=60)
+TEXTS = st.one_of(st.text(max_size=200), MANY.map(" ".join), MANY.map("".join))
+PAIRS = st.builds(Pair, TEXTS, st.one_of(st.just(""), TEXTS), TEXTS)
+
+
+@given(PAIRS, PAIRS)
+@settings(max_examples=300, deadline=None)
+def test_the_gate_never_raises_and_keeps_its_order(before: Pair, after: Pair) -> None:
+    reasons = accept(before, after)
+    assert reasons == [id for id in IDS if id in reasons]
+    assert accept(before, after) == reasons
+
+
+@given(PAIRS, PAIRS)
+@settings(max_examples=100, deadline=None)
+def test_each_check_stands_by_itself(before: Pair, after: Pair) -> None:
+    reasons = accept(before, after)
+    assert [id for id in IDS if accept(before, after, only=[id])] == reasons
+    assert [id for id in reversed(IDS) if accept(before, after, only=[id])] == reasons[::-1]
+    for id in reasons[:3]:
+        assert accept(before, after, skip=[id]) == [one for one in reasons if one != id]
+
+
+@given(PAIRS)
+@settings(max_examples=200, deadline=None)
+def test_a_pair_that_says_something_passes_unchanged(pair: Pair) -> None:
+    healthy = pair.replace(
+        response=f"Rivers. {pair.response} Rivers.", instruction=f"Say something. {pair.instruction}"
+    )
+    assert accept(healthy, healthy) == []
+
+
+@given(PAIRS, PAIRS)
+@settings(max_examples=100, deadline=None)
+def test_every_sign_has_its_weight(before: Pair, after: Pair) -> None:
+    case = Case(before, after)
+    assert set(ending_signs(case)) <= set(ENDING_WEIGHTS)
+    assert set(topic_signs(case)) <= set(TOPIC_WEIGHTS)
+    assert set(drift_signs(case)) <= set(DRIFT_WEIGHTS)
+
+
+@given(TEXTS, TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_kinds_of_constraint_never_raise(instruction: str, answer: str) -> None:
+    for kind, match in stated(Reading(instruction)):
+        assert kind.met(answer, match) in (True, False, None)
+
+
+# ------------------------------------------------------------------------------------------------ one-megabyte strings
+
+HOSTILE = [
+    " ",
+    "\n",
+    "\ud800",
+    "\u200b",
+    "😀",
+    "中",
+    "中文。",
+    "Ж ",
+    ".",
+    "a",
+    "a ",
+    "A. ",
+    "no\n",
+    "<",
+    "[1, ",
+    '{"a": ',
+]
+HOSTILE += [
+    '{"a": ',
+    "`",
+    "```\n",
+    "|",
+    "\\",
+    '"',
+    "**",
+    "- ",
+    "1.\n",
+    "---",
+    "a,b\n",
+    "a@b.",
+    "1",
+    "1,000,",
+    "1.1.1",
+    "1+1=",
+]
+HOSTILE += ["2 x 2 = 4 ", "5 apples ", "https://a ", "quality: 5 "]
+HOSTILE += [
+    "Instruction: ",
+    "Response:\n",
+    "Score: 1\n",
+    "I can't ",
+]
+HOSTILE += [
+    "improve the a ",
+    "you are a ",
+    "def f(x):\n",
+    "a = 1;\n",
+    "select a ",
+    "das und ",
+    "\nhope this",
+    "in 3 words ",
+]
+MANY_KINDS = (
+    "Name three words. Write in two sentences, in one sentence, in 50 words, in one word, in 20 "
+    "characters, a tweet, a poem of 4 "
+    "lines, a haiku, a limerick, in 2 paragraphs, as JSON, as CSV, in a table, with bullet points, "
+    "a numbered list, a Python "
+    "function, in HTML, answer in French, start with 'A', ending with 'B', that start with the letter "
+    "P, yes or no, true or "
+    "false, in all caps, in lowercase, using the words 'a' and 'b', without the word 'c', as a question, "
+    "in alphabetical "
+    "order, with a hashtag, to two decimal places, as a percentage, a number between 1 and 5, in "
+    "binary, in Roman numerals"
+)
+TASK = "Write two sentences and a table in JSON, name three words with 'a', in German, as a numbered list. 12 + 7?"
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_megabyte_of_one_thing_comes_through(piece: str) -> None:
+    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+    before = Pair(TASK, "Some input with 12 and 7.", "There are 12 rivers and 7 lakes.")
+    assert set(accept(before, before.replace(response=text))) <= set(IDS)
+
+
+@pytest.mark.parametrize("piece", HOSTILE[::8])
+def test_a_megabyte_in_every_field_comes_through(piece: str) -> None:
+    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+    before = Pair("Name rivers.", "Of Europe.", "The Elbe.", (Turn("user", text),))
+    assert set(accept(before, Pair(text, text, text, (Turn("user", text),)))) <= set(IDS)
+    assert set(accept(Pair(text, text, text), before)) <= set(IDS)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a b. ", "- a\n", "1. a\n", "...", "\n", "[", "|", ", ", '"', "a, ", "\nhope this "]
+)
+def test_a_megabyte_is_measured_by_every_kind(piece: str) -> None:
+    text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
+    found = stated(Reading(MANY_KINDS))
+    assert len(found) > 20
+    for kind, match in found:
+        assert kind.met(text, match) in (True, False, None)
+
+
+def test_a_megabyte_of_instruction_is_read() -> None:
+    assert isinstance(stated(Reading("in 3 words or 2 sentences as JSON " * 30_000)), list)
+
+
+# ----------------------------------------------------------------------------------------------------------- real rows
+
+MOST_REFUSED = 0.045  # of all expert revisions; benchmarks/gate.py has the figure check by check
+MOST_BY_ONE = 0.012
+
+
+@pytest.mark.realdata
+def test_few_revisions_of_experts_are_refused(realdata: Callable[[str], Path]) -> None:
+    with realdata("expert_revisions_1800.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    counts = dict.fromkeys(IDS, 0)
+    refused = 0
+    for row in rows:
+        before, after = (
+            Pair(row[f"{which}_instruction"], row[f"{which}_input"], row[f"{which}_output"])
+            for which in ("raw", "revised")
+        )
+        reasons = accept(before, after)
+        refused += bool(reasons)
+        for reason in reasons:
+            counts[reason] += 1
+    assert refused <= MOST_REFUSED * len(rows)
+    assert {id: n for id, n in counts.items() if n > MOST_BY_ONE * len(rows)} == {}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["alpaca_6k", "alpaca_zh"])
+def test_rows_left_as_they_are_pass(name: str, realdata: Callable[[str], Path]) -> None:
+    with realdata(f"{name}.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            pair = Pair(row["instruction"], row["input"], row["output"])
+            if pair.response.strip(" ."):
+                assert set(accept(pair, pair)) <= {"empty_response"}
