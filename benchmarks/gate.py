@@ -1,7 +1,7 @@
 """The gate (`hfclean.checks`) on real rows: what it refuses of experts' revisions, and what damage it lets through.
 
     python benchmarks/gate.py                the tables
-    python benchmarks/gate.py --fit          fit the weights of `truncated`, `off_topic` and `drifts`, and print them
+    python benchmarks/gate.py --fit          fit the weights of the checks that weigh signs, and print them
     python benchmarks/gate.py --show CHECK   print the refused expert revisions of one check (or `all`), to read them
 
 The rows are read where they lie (`HFCLEAN_REALDATA`, else ../shared/data); none is copied into the project. Damaged
@@ -22,13 +22,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from gate_damage import KINDS, SEED, Pool, Revision, damaged, without_code
+from gate_damage import KINDS, SEED, WORDED, Pool, Revision, damaged, without_code
 from numpy.typing import NDArray
 
 from hfclean.checks import CHECKS, PREFERENCE_MARGIN, Case, accept
+from hfclean.checks.asides import aside_signs, edges
 from hfclean.checks.drift import DRIFT_LIMIT, drift_signs
 from hfclean.checks.ending import ENDING_LIMIT, ending_signs
 from hfclean.checks.numbers import KEPT_LEVELS, LEVELS
+from hfclean.checks.speechless import nothing_signs
 from hfclean.checks.topic import TOPIC_LIMIT, topic_signs
 from hfclean.schema import Pair
 
@@ -37,7 +39,7 @@ REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", ROOT.parent / "shared" / "dat
 FOLDS = 10
 # The points chosen on the trade-off curves: shares of experts' revisions that each fitted check may refuse. A model
 # that was cut off says so in `finish_reason`; the check of endings is for what no server reported.
-SHARES = {"ENDING": 0.005, "TOPIC": 0.005, "DRIFT": 0.003}
+SHARES = {"ENDING": 0.0075, "TOPIC": 0.005, "DRIFT": 0.005, "ASIDE": 0.003, "NOTHING": 0.003}
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
@@ -168,10 +170,96 @@ def print_fit(name: str, good: Sequence[Revision], bad: Sequence[Revision], sign
     w, b = fit(x, z)
     w, b = np.round(w, 1), round(b, 1)
     limit = float(np.quantile(x @ w + b, 1 - share))
-    print(f"{name}_WEIGHTS = {{")
-    for n, value in zip(names, w, strict=True):
+    print_rule(name, dict(zip(names, w, strict=True)), b, limit, float(np.mean(z @ w + b <= limit)))
+
+
+# ------------------------------------------------------------------------------------------- fitting to what is rare
+
+# What one case shows: the signs of each of its sentences, or of the whole. The surest of them counts.
+Shown = list[dict[str, float]]
+ROUNDS, HARD, HARD_AGAIN, RIDGE = 5, 8, 4, 5.0
+
+
+def ordinary_rows() -> list[Pair]:
+    """Rows as they are, of people and of generators."""
+    rows = [Pair(row["instruction"], row["input"], row["output"]) for row in _rows("alpaca_6k")]
+    return rows + [Pair(row["instruction"], row["context"] or "", row["response"]) for row in _rows("dolly_2k")]
+
+
+def shown_asides(revision: Revision, known: str = "") -> Shown:
+    """The signs of the sentences at the ends that are in neither the old answer nor `known`."""
+    before, after = revision
+    case = Case(before, after)
+    new = (unit for unit in edges(after.response) if unit not in before.response and unit not in known)
+    return [signs for unit in new if (signs := aside_signs(unit, case))]
+
+
+def shown_nothing(revision: Revision) -> Shown:
+    signs = nothing_signs(Case(*revision))
+    return [signs] if signs else []
+
+
+def fit_rare(name: str, good: Sequence[Shown], bad: Sequence[Shown], share: float) -> None:
+    """Print a rule that tells the surest sentence of bad cases from that of good ones, and its limit.
+
+    The good ones that look worst weigh more: only they matter where the rule may hardly ever be wrong.
+    """
+    names = sorted({n for shown in (*good, *bad) for signs in shown for n in signs})
+    place = {n: k for k, n in enumerate(names)}
+
+    def matrix(cases: Sequence[Shown]) -> list[Array]:
+        found = []
+        for shown in cases:
+            x = np.zeros((len(shown), len(names)))
+            for row, signs in enumerate(shown):
+                for n, value in signs.items():
+                    x[row, place[n]] = value
+            found.append(x)
+        return found
+
+    goods, bads = matrix([shown for shown in good if shown]), matrix([shown for shown in bad if shown])
+    w, b = fit(np.vstack(goods), np.vstack(bads), RIDGE)
+    for _ in range(ROUNDS):
+        x = np.array([one[np.argmax(one @ w)] for one in goods])
+        z = np.array([one[np.argmax(one @ w)] for one in bads])
+        hard = x[np.argsort(-(x @ w), kind="stable")[: len(x) // HARD]]
+        w, b = fit(np.vstack([x, *[hard] * HARD_AGAIN]), z, RIDGE)
+    w, b = np.round(w, 1), round(b, 1)
+    scores = np.array([max(one @ w) + b for one in goods])
+    idle = len(good) - len(goods)
+    limit = float(np.quantile(np.r_[scores, np.full(idle, -99.0)], 1 - share))
+    passed = np.mean([not len(one) or max(one @ w) + b <= limit for one in matrix(bad)])
+    print_rule(name, dict(zip(names, w, strict=True)), b, limit, passed)
+
+
+def print_rule(name: str, weights: dict[str, float], offset: float, limit: float, passed: float) -> None:
+    print(f"{name}_WEIGHTS: dict[str, float] = {{")
+    for n, value in weights.items():
         print(f'    "{n}": {value:.1f},')
-    print(f"}}\n{name}_OFFSET = {b}\n{name}_LIMIT = {limit:.2f}  # {np.mean(z @ w + b <= limit):.1%} let through")
+    print(f"}}  # fmt: skip\n{name}_OFFSET = {offset}\n{name}_LIMIT = {limit:.2f}  # {passed:.1%} let through")
+
+
+def fit_words(revisions: Sequence[Revision], made: dict[str, list[Revision]]) -> None:
+    """Fit the two rules that read words, to experts and ordinary rows on one side, the seen wordings on the other."""
+    rows = ordinary_rows()
+    good = [shown_asides(revision) for revision in revisions]
+    for row in rows:
+        body = row.response
+        for unit in edges(row.response):
+            body = body.replace(unit, "")
+        good.append(shown_asides((row.replace(response=body), row)))
+    afters = dict(revisions)
+    bad = [
+        shown_asides(revision, afters[revision[0]].response)
+        for id in WORDED
+        if id.startswith("prompt leak")
+        for revision in made[id]
+    ]
+    fit_rare("ASIDE", good, bad, SHARES["ASIDE"])
+    halved = [(row.replace(response=" ".join(row.response.split()[::2])), row) for row in rows]
+    good = [shown_nothing(one) for one in (*revisions, *((after, before) for before, after in revisions), *halved)]
+    bad = [shown_nothing(one) for id in WORDED if id.startswith("refusal") for one in made[id]]
+    fit_rare("NOTHING", good, bad, SHARES["NOTHING"])
 
 
 # -------------------------------------------------------------------------------------------------------------- tables
@@ -279,6 +367,7 @@ def main() -> None:
         print_fit("ENDING", good, [*made[cuts[0]], *made[cuts[1]]], ending_signs, SHARES["ENDING"])
         print_fit("TOPIC", good, made["swapped answer"], topic_signs, SHARES["TOPIC"])
         print_fit("DRIFT", good, [*made[longs[0]], *made[longs[1]]], drift_signs, SHARES["DRIFT"])
+        fit_words(good, made)
         return
     preference = embedded_preference()
     table_of_experts(revisions, None)

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
+    from hfclean.reviser.coach import Reviser
+    from hfclean.reviser.reflection import Reflection
     from hfclean.rules import Rule, rule
     from hfclean.schema import Pair
     from hfclean.scorers import Score, score, scorer
+    from hfclean.scorers.comparing import judge_pairs
+    from hfclean.scorers.judge import Judge
     from hfclean.scorers.linear_rule import LinearRule
     from hfclean.selection import keep, top
 
@@ -45,11 +49,14 @@ _HOME = {
     "ColumnError": "errors",
     "FolderError": "errors",
     "HfcleanError": "errors",
+    "Judge": "scorers.judge",
     "MissingExtraError": "errors",
     "LinearRule": "scorers.linear_rule",
     "Pair": "schema",
+    "Reflection": "reviser.reflection",
     "Report": "report",
     "RestoreError": "errors",
+    "Reviser": "reviser.coach",
     "Rule": "rules",
     "RuleError": "errors",
     "RuleReviser": "reviser",
@@ -60,6 +67,7 @@ _HOME = {
     "clean": "cleaning",
     "compare": "report",
     "convert": "conversion",
+    "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
     "register": "accessor",
@@ -75,11 +83,14 @@ __all__ = [
     "ColumnError",
     "FolderError",
     "HfcleanError",
+    "Judge",
     "LinearRule",
     "MissingExtraError",
     "Pair",
+    "Reflection",
     "Report",
     "RestoreError",
+    "Reviser",
     "Rule",
     "RuleError",
     "RuleReviser",
@@ -91,6 +102,7 @@ __all__ = [
     "clean",
     "compare",
     "convert",
+    "judge_pairs",
     "keep",
     "ledger",
     "register",

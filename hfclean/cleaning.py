@@ -1,19 +1,23 @@
-"""The whole way of a dataset: revise, score, mark duplicates. What needs to see every row at once is done here."""
+"""The whole way of a dataset: revise, ask models, score, mark duplicates. What needs to see every row at once is done
+here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.models import ModelSpec, ModelTransform, Usage
+from hfclean.models.transform import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
 from hfclean.schema import Columns, detect
 from hfclean.scorers import score as embedded_score
 from hfclean.transform import Transform
 
-__all__ = ["Cleaned", "clean", "mark_duplicates"]
+__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed"]
 
 MARK = "mark_duplicates"
 
@@ -26,7 +30,9 @@ class Cleaned:
         dataset: as many rows as went in, less the duplicates where they were to be dropped; `Dataset` or `DatasetDict`
             as it was handed in.
         removed: the rows that were dropped, with a column `removed_reason`; `None` when none were.
-        transforms: what was done, as JSON can hold it: class, version, settings and what they depend on.
+        transforms: what was done, as JSON can hold it: class, version, settings and what they depend on. Where a model
+            was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
+            `hfclean.models.Usage`. `cost` is null where no prices were given.
     """
 
     dataset: Any
@@ -37,10 +43,11 @@ class Cleaned:
 def clean(
     ds: Any,
     *,
-    reviser: Transform | None = rules_reviser,
+    reviser: Transform | Sequence[Transform] | None = rules_reviser,
     score: bool = True,
     scorers: Sequence[Transform] = (),
     drop_duplicates: bool = False,
+    show: bool = True,
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`.
 
@@ -48,14 +55,20 @@ def clean(
     the suffix `-2`), and adds `duplicate_of`: the id of the first row of the same split that has the same text after
     revision, `""` for all others.
 
+    A transform that asks a model asks for the whole dataset at full speed before its rows are written. Every answer is
+    kept as it comes: after a crash, the same call asks for the rest only.
+
     Args:
         ds: a `Dataset` or `DatasetDict`; left as it is.
-        reviser: what revises; `None` only scores.
+        reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
+            scores.
         score: whether the embedded scores are added.
         scorers: scorers of your own, run after them.
         drop_duplicates: drop the rows that `duplicate_of` marks. They are returned as `removed`.
+        show: whether to show a live line while a model is asked.
 
     Raises:
+        BackendError: a model cannot be asked at all (no key, no server, money spent). Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
         HfcleanError: a streaming dataset, which has no end that could be looked at.
@@ -64,22 +77,31 @@ def clean(
 
     if not isinstance(ds, (Dataset, DatasetDict)):
         raise HfcleanError(f"clean got {type(ds).__name__}; wanted a Dataset or a DatasetDict (not a streaming one)")
-    columns = reviser.columns if reviser else None
+    revisers = in_order(reviser)
+    first = revisers[0] if revisers else None
+    transforms = [*revisers, *([_score_like(first)] if score else ()), *scorers]
+    for transform in transforms:
+        if isinstance(transform, ModelTransform):
+            transform.check_access()
     done = []
     splits = {"": ds} if isinstance(ds, Dataset) else dict(ds)
-    for transform in filter(None, (reviser, _score_like(reviser) if score else None, *scorers)):
+    for transform in transforms:
+        if isinstance(transform, ModelTransform):
+            splits, told = _with_model(splits, transform, show=show)
+            done.append(told)
+            continue
         done.append(_describe(transform))
         for name, part in splits.items():
-            label = f"{'revising' if transform is reviser else 'scoring'} {name}".strip()
+            label = f"{'revising' if transform in revisers else 'scoring'} {name}".strip()
             splits[name] = part.with_format(None).map(transform, batched=True, desc=label)
     removed = {}
-    if reviser is not None:
+    if first is not None:
         done.append({"by": MARK, "version": 1})
-        splits = _unique_ids(splits, reviser.prefix + "row_id")
+        splits = _unique_ids(splits, first.prefix + "row_id")
         for name, part in splits.items():
-            splits[name] = marked = mark_duplicates(part, columns=columns, prefix=reviser.prefix)
+            splits[name] = marked = mark_duplicates(part, columns=first.columns, prefix=first.prefix)
             if drop_duplicates:
-                splits[name], gone = _without_duplicates(marked, reviser.prefix)
+                splits[name], gone = _without_duplicates(marked, first.prefix)
                 if len(gone):
                     removed[name] = gone
     if isinstance(ds, Dataset):
@@ -91,16 +113,166 @@ def _score_like(reviser: Transform | None) -> Transform:
     """The embedded scores, reading rows as the reviser does."""
     if reviser is None:
         return embedded_score
-    from dataclasses import replace
-
     return replace(
         embedded_score, columns=reviser.columns, prefix=reviser.prefix, turns=reviser.turns, side=reviser.side
     )
 
 
+def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:
+    """The revisers, one after the other.
+
+    Raises:
+        HfcleanError: they do not read or name the columns alike, so that the second would not know the first's.
+    """
+    if reviser is None:
+        return ()
+    revisers = (reviser,) if isinstance(reviser, Transform) else tuple(reviser)
+    for name in ("columns", "prefix", "turns", "side"):
+        values = [getattr(each, name) for each in revisers]
+        if any(value != values[0] for value in values):
+            said = ", ".join(f"{type(r).__name__}({name}={v!r})" for r, v in zip(revisers, values, strict=True))
+            raise HfcleanError(f"revisers that run in one go have to agree on {name}, and these do not: {said}")
+    return revisers
+
+
 def _describe(transform: Transform) -> dict[str, Any]:
     told = {"by": type(transform).__name__, "version": transform.version, "settings": transform.settings()}
     return {**told, **transform.depends()}
+
+
+# --------------------------------------------------------------------------------------------------------- with models
+
+
+def _with_model(
+    splits: Mapping[str, Any], transform: ModelTransform, *, show: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The splits with what a model made of them, and what there is to tell of it."""
+    before = transform.usage()
+    out = {}
+    with once():
+        ahead = transform.prefetch(splits, show=show).since(before) if transform.keeps_answers else None
+        for name, part in splits.items():
+            # Which rows fail is another matter every time. Under the usual fingerprint, datasets would go on serving
+            # what it once cached of them, here and in every step that follows.
+            out[name] = part.with_format(None).map(
+                transform,
+                batched=True,
+                desc=f"writing {name}".strip(),
+                load_from_cache_file=False,
+                new_fingerprint=token_hex(8),
+            )
+    usage = transform.usage().since(before)
+    told = _describe(transform)
+    head = {name: told.pop(name) for name in ("by", "version", "settings")}
+    used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
+    return out, {**head, "models": _models(out, transform), "usage": used, **told}
+
+
+def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
+    """What a run took, as JSON can hold it."""
+    return {
+        "asked": usage.asked,
+        "cached": cached,
+        "failed": dict(usage.failed),
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "estimated": usage.estimated,
+        "cost": round(usage.cost, 6) if usage.currency else None,
+        "currency": usage.currency,
+        "reused": usage.reused,
+        "reused_prompt_tokens": usage.reused_prompt_tokens,
+        "reused_completion_tokens": usage.reused_completion_tokens,
+        "notes": list(usage.notes),
+    }
+
+
+def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
+    """What the models that answered call themselves, as the rows' histories have it."""
+    found, name = set(), transform.prefix + HISTORY
+    for part in splits.values():
+        for text in part[name] if name in part.column_names else ():
+            steps = [step for step in parse_history(text) or () if step.by == type(transform).__name__]
+            found |= {step.model for step in steps[-1:] if step.model}
+    return sorted(found)
+
+
+def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
+    """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them."""
+    name = prefix + "edit"
+    return {
+        split: [k for k, edit in enumerate(part[name]) if edit == "failed"] if name in part.column_names else []
+        for split, part in ds.items()
+    }
+
+
+def retry_failed(
+    ds: Any, reviser: ModelTransform, *, transforms: Sequence[Mapping[str, Any]] = (), show: bool = True
+) -> Cleaned:
+    """Ask again for the rows of a revised `DatasetDict` that failed, and for no others.
+
+    Scores and duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays
+    dropped.
+
+    Args:
+        ds: what `clean` made, or a folder that holds it.
+        reviser: the one that failed, or another to do it instead.
+        transforms: what was done so far, as `clean` tells it. What asking again took is added to the reviser's own
+            entry, with the number of rows as `retried`; a reviser that is not there yet gets an entry.
+        show: whether to show a live line while the model is asked.
+
+    Raises:
+        BackendError: the model cannot be asked at all. Every answer so far is kept.
+    """
+    from datasets import DatasetDict, concatenate_datasets
+
+    reviser.check_access()
+    places = failed_rows(ds, reviser.prefix)
+    count = sum(map(len, places.values()))
+    reviser = _patient(reviser, count)
+    chosen = {split: part.with_format(None).select(places[split]) for split, part in ds.items() if places[split]}
+    mended, told = _with_model(chosen, reviser, show=show)
+    splits = dict(ds)
+    for split, part in mended.items():
+        rest = sorted({*range(len(ds[split]))}.difference(places[split]))
+        both = concatenate_datasets([ds[split].with_format(None).select(rest), part.cast(ds[split].features)])
+        order = {k: n for n, k in enumerate([*rest, *places[split]])}
+        splits[split] = mark_duplicates(
+            both.select([order[k] for k in range(len(both))]), columns=reviser.columns, prefix=reviser.prefix
+        )
+    return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}))
+
+
+def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What was done, with what asking again took added up."""
+    found = [dict(each) for each in transforms]
+    for each in found:
+        if "usage" in each and all(each.get(name) == told[name] for name in ("by", "version", "settings")):
+            old, new = each["usage"], told["usage"]
+            usage = {name: value + old.get(name, 0) for name, value in new.items() if isinstance(value, int)}
+            priced = old.get("cost") is not None and new["cost"] is not None and old["currency"] == new["currency"]
+            each["usage"] = {
+                **new,
+                **usage,
+                "cost": round(old["cost"] + new["cost"], 6) if priced else None,
+                "notes": list(dict.fromkeys([*old.get("notes", ()), *new["notes"]])),
+            }
+            each["models"] = sorted({*each.get("models", ()), *told["models"]})
+            each["retried"] = each.get("retried", 0) + told["retried"]
+            return tuple(found)
+    return (*found, told)
+
+
+def _patient(reviser: ModelTransform, rows: int) -> ModelTransform:
+    """The reviser with more patience than rows: where only those are left that failed before, many failures in a row
+    do not mean that the server is down, and what does come must not be thrown away with them."""
+    spec = reviser.spec()
+    limits = replace(spec.limits, give_up_after=max(spec.limits.give_up_after, rows + 1))
+    if isinstance(reviser.model, ModelSpec):
+        return replace(reviser, model=replace(spec, limits=limits))
+    return replace(reviser, limits=limits)
+
+
+# ----------------------------------------------------------------------------------------------- the whole dataset
 
 
 def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:

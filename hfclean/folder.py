@@ -113,7 +113,13 @@ def write_folder(
     with _staging(out, overwrite=overwrite) as folder:
         how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
         report = compare(
-            before, cleaned.dataset, tokenizer=tokenizer, max_tokens=max_tokens, removed=cleaned.removed, **how
+            before,
+            cleaned.dataset,
+            tokenizer=tokenizer,
+            max_tokens=max_tokens,
+            removed=cleaned.removed,
+            transforms=cleaned.transforms,
+            **how,
         )
         files = _write_data(folder, cleaned.dataset)
         _write_ledger(folder / "ledger.parquet", cleaned.dataset, how)

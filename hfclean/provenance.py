@@ -43,6 +43,7 @@ class Step:
 
     `by` is the class of the transform, `settings` its fields that differ from the defaults, `columns` the columns that
     the step added beside the history itself. A reviser's step has `edit` and `reasons`; a scorer's has neither.
+    `model` is what the model that was asked calls itself: a server's name for it, or the commit of a local one.
     """
 
     by: str
@@ -51,12 +52,15 @@ class Step:
     settings: Mapping[str, Any] = field(default_factory=dict)
     edit: str = ""
     reasons: tuple[str, ...] = ()
+    model: str = ""
 
     def line(self) -> str:
         """The step as one line of JSON, without what is empty."""
         data: dict[str, Any] = {"by": self.by, "version": self.version}
         if self.settings:
             data["settings"] = dict(self.settings)
+        if self.model:
+            data["model"] = self.model
         if self.edit:
             data["edit"] = self.edit
         if self.reasons:
@@ -93,6 +97,7 @@ def parse_history(text: Any) -> tuple[Step, ...] | None:
                 settings=data.get("settings", {}),
                 edit=edit,
                 reasons=tuple(data.get("reasons", ())),
+                model=str(data.get("model", "")),
             )
         )
     return tuple(steps)

@@ -308,15 +308,16 @@ def ledger_entries(
 ) -> Iterator[LedgerEntry]:
     """Every change of one row, in the order in which it was made.
 
-    The steps of rules are done again to tell them apart; where that does not lead to today's text (another reviser's
-    step, or rules of another version), the row's changes are given whole, under the names that the history has.
+    The steps of rules are done again to tell them apart, and what a model's step changed after them is what is left.
+    Where that does not lead to today's text (several models' steps, or rules of another version), the row's changes
+    are given whole, under the names that the history has.
     """
     steps = [step for step in parse_history(row.get(prefix + HISTORY)) or () if step.is_revision]
     original = decode_original(row.get(prefix + "original"))
     if not original:
         return
     start = {**row, **write(row, original)}
-    found = _replayed(row, start, steps, columns, extra)
+    found = _replayed(row, start, steps, columns, extra, tuple(original))
     if found is None:
         names = " ".join(dict.fromkeys(r for s in steps if s.edit == "revised" for r in (s.reasons or (s.by,))))
         found = [
@@ -328,15 +329,19 @@ def ledger_entries(
 
 
 def _replayed(
-    row: Mapping[str, Any], cells: dict[str, Any], steps: Sequence[Step], columns: Any, extra: Sequence[Rule]
+    row: Mapping[str, Any],
+    cells: dict[str, Any],
+    steps: Sequence[Step],
+    columns: Any,
+    extra: Sequence[Rule],
+    paths: Sequence[Path],
 ) -> list[FieldChange] | None:
     view = None
     found: list[FieldChange] = []
+    steps = [step for step in steps if step.edit == "revised"]
     for step in steps:
-        if step.edit != "revised":
-            continue
         if step.by != "RuleReviser":
-            return None
+            return [*found, *_rest(row, cells, step, paths)] if step is steps[-1] and step.by != "restore" else None
         try:
             reviser = _reviser(step, extra)
         except ValueError:  # a rule that this version does not know, or one of the user's own
@@ -346,6 +351,17 @@ def _replayed(
         found += changes
         cells = {**cells, **write(cells, {change.path: change.after for change in changes})}
     return found if view and all(cells[name] == row[name] for name in view.writable) else None
+
+
+def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: Sequence[Path]) -> list[FieldChange]:
+    """What the last step, which cannot be done again, changed: today's text against what the steps before it left."""
+    name = " ".join(step.reasons) or step.by
+    places = [(path, read_at(cells, path), read_at(row, path)) for path in paths]
+    return [
+        FieldChange(name, path, old if isinstance(old, str) else "", str(new))
+        for path, old, new in places
+        if old != new
+    ]
 
 
 def ledger(ds: Any, *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:

@@ -13,9 +13,18 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hfclean.testing_models import ScriptedBackend, tiny_adapter, tiny_model, tiny_tokenizer
 from hfclean.transform import Transform
 
-__all__ = ["check_transform", "odd_rows", "shape_rows"]
+__all__ = [
+    "ScriptedBackend",
+    "check_transform",
+    "odd_rows",
+    "shape_rows",
+    "tiny_adapter",
+    "tiny_model",
+    "tiny_tokenizer",
+]
 
 LONG = "All work and no play makes Jack a dull boy. " * 2300
 

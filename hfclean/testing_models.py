@@ -130,9 +130,13 @@ def tiny_model(
     hidden: int = 32,
     layers: int = 2,
     context: int = 512,
+    spread: float = 0.4,
     chat_template: str | None = CHATML,
 ) -> Path:
-    """Write a two-layer language model with weights by chance into a folder, as `save_pretrained` does. No network."""
+    """Write a two-layer language model with weights by chance into a folder, as `save_pretrained` does. No network.
+
+    With the `spread` of usual models, 0.02, such a small one says one token for ever; one to be trained needs that.
+    """
     torch = require("torch", extra="models")
     transformers = require("transformers", extra="models")
     tokenizer = tokenizer or tiny_tokenizer(chat_template=chat_template)
@@ -145,7 +149,7 @@ def tiny_model(
         num_key_value_heads=2,
         head_dim=hidden // 4,
         max_position_embeddings=context,
-        initializer_range=0.4,  # with the usual 0.02 such a small model says one token for ever
+        initializer_range=spread,
         tie_word_embeddings=False,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -27,7 +27,10 @@ def words(text: str) -> list[str]:
 
 def is_cjk(text: str) -> bool:
     """Whether the text is mainly in a script written without spaces."""
-    return not text.isascii() and 2 * len(CJK.findall(text)) > sum(map(str.isalpha, text))
+    if text.isascii():
+        return False
+    found = len(CJK.findall(text))
+    return found > 0 and 2 * found > sum(map(str.isalpha, text))
 
 
 def protected_spans(text: str) -> list[tuple[int, int]]:

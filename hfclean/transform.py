@@ -131,17 +131,21 @@ class Transform(Spec):
         kind = type(data).__module__.partition(".")[0]
         if kind in ("pyarrow", "pandas", "polars"):
             return self._table(data, kind)
+        batch, view, single = self._opened(data)
+        columns = self.apply(batch, view)
+        return {name: column[0] for name, column in columns.items()} if single else columns
+
+    def _opened(self, data: Any) -> tuple[Batch, View, bool]:
+        """An example or a batch as plain lists, how its rows are read, and whether it is one example."""
         if not isinstance(data, Mapping) or hasattr(data, "cache_files"):
             raise HfcleanError(
                 f"{type(self).__name__} got a {type(data).__name__}; wanted an example or a batch (a mapping of "
                 "columns). "
                 "A whole dataset goes through map: ds.map(...)"
             )
-        names = tuple(data.keys())
-        view = detect(names, self.columns)
-        if is_batch(data, view):
-            return self.apply(Batch(data), view)
-        return {name: column[0] for name, column in self.apply(Batch(data, single=True), view).items()}
+        view = detect(tuple(data.keys()), self.columns)
+        single = not is_batch(data, view)
+        return Batch(data, single=single), view, single
 
     def _table(self, data: Any, kind: str) -> Any:
         """An Arrow table of every column: under these formats what is returned replaces the whole row."""

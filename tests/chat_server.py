@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+PATIENCE_S = 120  # for what takes milliseconds, and longer only on a machine that stands still
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -36,6 +38,7 @@ class Reply:
         cut: send only so much of the body, then close the connection.
         reset: close the connection at once, without a reply.
         hang: never reply.
+        together: hold it back until so many are held, or until `release` is called; then all of them go out.
         code: of an error.
         usage: tokens read and written; None to say nothing of them.
     """
@@ -49,6 +52,7 @@ class Reply:
     cut: float | None = None
     reset: bool = False
     hang: bool = False
+    together: int = 0
     code: str = ""
     usage: tuple[int, int] | None = (7, 3)
 
@@ -128,6 +132,7 @@ class ChatServer:
         self.on_request: Callable[[Received], None] = lambda _: None
         self._loop = asyncio.new_event_loop()
         self._connections: set[_Connection] = set()
+        self._held: list[tuple[_Connection, Reply, Received]] = []
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -164,11 +169,36 @@ class ChatServer:
 
         self._thread = threading.Thread(target=serve, daemon=True)
         self._thread.start()
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def release(self) -> None:
+        """Let go of the replies that are held back; from any thread."""
+        self._loop.call_soon_threadsafe(self.send_held)
+
+    def send_held(self) -> None:
+        """Send the replies that are held back; on the loop of the server."""
+        held, self._held = self._held, []
+        for connection, reply, request in held:
+            connection.send(reply, request)
+
+    def hold(self, connection: _Connection, reply: Reply, request: Received) -> None:
+        """Hold a reply back until there are enough of them."""
+        self._held.append((connection, reply, request))
+        if len(self._held) >= reply.together:
+            self.send_held()
+
+    def wait_until_left(self) -> None:
+        """Wait until every client has hung up: what they had sent is counted by then."""
+
+        async def left() -> None:
+            while self._connections:
+                await asyncio.sleep(0.001)
+
+        asyncio.run_coroutine_threadsafe(left(), self._loop).result(PATIENCE_S)
 
     def stop(self) -> None:
         """Listen no more, and drop every connection."""
@@ -177,17 +207,17 @@ class ChatServer:
 
         async def close() -> None:
             assert self._server is not None
+            while accepting := asyncio.all_tasks() - {asyncio.current_task()}:  # a closed server drops their sockets
+                await asyncio.wait(accepting)
             self._server.close()
-            while handshakes := asyncio.all_tasks() - {asyncio.current_task()}:  # accepted, and not yet in `_connections`
-                await asyncio.wait(handshakes)
             while self._connections:
                 for connection in tuple(self._connections):
                     connection.transport.abort()
                 await asyncio.sleep(0)
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
         self._thread = None
 
@@ -234,6 +264,8 @@ class _Connection(asyncio.Protocol):
             return
         if reply.reset:
             self.transport.abort()
+        elif reply.together:
+            server.hold(self, reply, request)
         elif reply.delay_s:
             asyncio.get_running_loop().call_later(reply.delay_s, self.send, reply, request)
         else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 _HOME = tempfile.mkdtemp(prefix="hfclean-tests-")
 os.environ.update(
@@ -24,6 +28,14 @@ os.environ.update(
 )
 os.environ.pop("HF_TOKEN", None)
 
+# the same examples in every run, however slow the machine; before the first test module makes its own settings
+settings.register_profile(
+    "hfclean", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("hfclean")
+# nor may they depend on the constants in the code, which are taken from where it lies, but not if it is installed
+providers.is_local_module_file = lambda _: False  # type: ignore[attr-defined]
+
 ROOT = Path(__file__).parent.parent
 REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", ROOT.parent / "shared" / "data"))
 
@@ -34,6 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no real rows at {REALDATA.name}"))
         if "live" in item.keywords and not os.environ.get("HFCLEAN_LIVE"):
             item.add_marker(pytest.mark.skip(reason="needs the real Hub; set HFCLEAN_LIVE=1"))
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +76,30 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what `datasets` leaves open: the loop of every async map."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def noted() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", noted)
+    yield
+    from hfclean.models import process
+
+    process.close()
+    for loop in loops:
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model that was taught to mend sentences (see `taught.py`); trained once in a run."""
+    from taught import KNOWN, taught_model
+
+    return taught_model(tmp_path_factory.mktemp("models") / "taught", KNOWN)

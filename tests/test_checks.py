@@ -83,7 +83,25 @@ def test_a_pair_left_as_it_is_passes(instruction: str, old: str, new: str) -> No
 # -------------------------------------------------------------------------------------------- what each check refuses
 
 REFUSED = {
-    "empty_response": ["", "  \n", "N/A", "None", "null", "<noinput>", "...", "---", "<nooutput>", "\u200b"],
+    "empty_response": [
+        "",
+        "  \n",
+        "N/A",
+        "None",
+        "null",
+        "<noinput>",
+        "...",
+        "---",
+        "<nooutput>",
+        "\u200b",
+        "[Your response]",
+        "(blank)",
+        "none.",
+        "Response:",
+        "[insert answer here]",
+        "TODO",
+        "No response.",
+    ],
     "refusal": [
         "I'm sorry, but I can't help with that.",
         "I cannot assist with this request.",
@@ -102,6 +120,12 @@ REFUSED = {
         "I can’t do that, as it is against my guidelines.",
         "很抱歉，我无法回答这个问题。",
         "Es tut mir leid, das kann ich nicht beantworten.",
+        "My guidelines prevent me from answering.",
+        "It would be inappropriate for me to respond to this.",
+        "I'm not able to tell you something about the rivers of Europe.",
+        "I don't have the information that would be required to tell you something about the rivers of Europe.",
+        "Sorry, this falls outside the things I was built for. Maybe a search engine can help you.",
+        "Which answer do you want me to revise? Please send it here.",
     ],
     "echo": [
         ASKED,
@@ -134,6 +158,13 @@ REFUSED = {
         f"{NEW}<|im_end|>\n<|im_start|>user",
         f"{NEW}\n\n{{{{response}}}}",
         f"User: {ASKED}\nAssistant: {NEW}",
+        '{"instruction": "Tell me something.", "response": "The Danube is long."}',
+        f'```json\n{{"revised_output": "{NEW}"}}\n```',
+        f"{NEW}\n\n[End of revised output]",
+        f"### Original response\n{OLD}\n\n### Improved response\n{NEW}",
+        f"{NEW}\n\n## Instruction\nName a fruit.",
+        f"{NEW}\n\n[[8]]",
+        f"{NEW}\n8/10",
     ],
     "meta_talk": [
         f"Here is the revised response:\n\n{NEW}",
@@ -152,6 +183,12 @@ REFUSED = {
         f"{NEW}\n\nNote: I corrected grammatical errors in the original.",
         f"Thinking: the user wants more.\n{NEW}",
         f"The revised answer is as follows: {NEW}",
+        f"{NEW}\n\nI made the response more detailed and fixed two typos.",
+        f"{NEW}\n\nThis response now follows the instruction more closely.",
+        f"{NEW}\n\nThe response must be polite and must not mention that it was rewritten.",
+        f"{NEW}\n\nThe response gets full marks for relevance, but it lacks depth.",
+        f"Do not include any explanation or commentary in your answer.\n\n{NEW}",
+        f"Based on your feedback, I changed the answer as follows:\n\n{NEW}",
     ],
     "language_changed": [
         "Die Donau ist der zweitlängste Fluss in Europa und fließt durch zehn Länder bis zum Schwarzen Meer.",
@@ -163,6 +200,8 @@ REFUSED = {
         "多瑙河是欧洲第二长的河流，流经十个国家，最后注入黑海。",
         "Дунай — вторая по длине река Европы, она протекает через десять стран.",
         "ドナウ川はヨーロッパで二番目に長い川で、十か国を流れています。",
+        f"{NEW}\nDie Donau ist der zweitlängste Fluss in Europa und fließt durch zehn Länder bis zum Schwarzen Meer, "
+        "wo sie ein breites Delta gebildet hat, das man auch heute noch mit dem Boot besuchen kann.",
     ],
     "code_unclosed": [f"{NEW}\n\n```python\nprint('Danube')"],
     "too_long": [
@@ -199,6 +238,29 @@ def test_what_was_wrong_before_is_not_held_against_the_revision(id: str, text: s
 
 
 KEPT = [
+    ("empty_response", "Is a keyboard an input or an output device?", "It is an input device.", "Input"),
+    ("empty_response", "Which of these is a fruit: A, B or none?", "It is B.", "None"),
+    ("refusal", "Give a compliment on honesty.", "You are honest.", "You have been given the gift of truthfulness."),
+    ("refusal", "Reply to: how are you?", "Fine.", "Thank you, I am very well, and I hope that you are too!"),
+    ("refusal", "Write a letter to a landlord.", "Hello.", "Dear Sir, I cannot pay the rent this month. I am sorry."),
+    ("rubric_leak", "Write the pair as JSON.", "{}", '{"instruction": "Sing.", "response": "La."}'),
+    ("rubric_leak", "How do I bake bread?", "Bake.", "## Ingredients\nFlour\n\n## Instructions\nBake it."),
+    ("rubric_leak", "What is 0.8 as a fraction of 10?", "8 tenths", "8/10"),
+    ("meta_talk", "Tell me about rivers.", "They flow.", "Rivers flow. Let me know if you have any other questions."),
+    ("meta_talk", "What is 3 times 4?", "12", "3 times 4 is 12, so the final answer is **12**."),
+    ("meta_talk", "Name a safe habit.", "Care.", "Always wear gloves, and clean the floor after work is done."),
+    (
+        "meta_talk",
+        "Improve the sentence: He go.",
+        "He goes.",
+        "The corrected sentence reads: He goes. I fixed the verb.",
+    ),
+    (
+        "language_changed",
+        "Teach me a French proverb.",
+        "Qui ose gagne.",
+        f"{'It is old. ' * 9} Qui ne risque rien n'a rien.",
+    ),
     ("refusal", "Write a dialogue.", "Ann: Hi.", "Ann: I'm sorry, I can't come to the party.\nBob: What a pity!"),
     (
         "refusal",

@@ -130,6 +130,11 @@ HOSTILE += [
     "das und ",
     "\nhope this",
     "in 3 words ",
+    '{"response": ',
+    "**response**\n",
+    "[[8]]\n",
+    "my new answer ",
+    "sorry, I can't. ",
 ]
 MANY_KINDS = (
     "Name three words. Write in two sentences, in one sentence, in 50 words, in one word, in 20 "

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ ROWS = [
     {"instruction": "Name a colour.", "input": "", "output": "Red.", "id": 4},
     {"instruction": "Name a river.", "input": "", "output": "", "id": 5},
 ]
+
+
+@pytest.fixture(autouse=True)
+def _handler() -> Iterator[None]:
+    """The command line takes over SIGTERM: worker processes of later tests must not inherit that."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -305,6 +314,7 @@ def test_usage_errors_and_help(capsys: Any) -> None:
 STOPPED = """
 import os, signal, sys, hfclean.cleaning
 from hfclean.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
 real = hfclean.cleaning.mark_duplicates
 def stop(*args, **how):
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))

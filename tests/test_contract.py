@@ -46,6 +46,8 @@ def test_every_transform_keeps_the_contract_on_every_shape(name: str, shape: str
     check_transform(TRANSFORMS[name], SHAPES[shape])
 
 
+# newer Pythons warn of every fork beside a thread; that this one is safe is tested with the models
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("name", ["revise", "score"])
 def test_two_worker_processes_give_the_same(name: str) -> None:
     check_transform(TRANSFORMS[name], processes=True)

@@ -27,11 +27,12 @@ ROOMS = [
     "report",
     "cards",
     "cleaning",
+    "preview",
     "source",
     "folder",
     "accessor",
-    "testing",
     "testing_models",
+    "testing",
     "cli",
 ]
 

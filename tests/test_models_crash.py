@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, Received, Reply
+from chat_server import PATIENCE_S, ChatServer, Received, Reply
 
 from hfclean.models import process, store
 
@@ -70,14 +71,16 @@ def test_a_killed_run_repeats_no_kept_answer_and_ends_with_the_same_data(tmp_pat
         for point in sorted(points):
             before = stored(home)
             asked_before = server.counts.copy()
-            worker = start(server, home, out)
+            started: Future[subprocess.Popen[bytes]] = Future()
 
-            def kill(_: Received, pid: int = worker.pid, at: int = point) -> None:
-                if server.counts.total() == at + sum(c - 1 for c in server.counts.values()):
-                    os.kill(pid, signal.SIGKILL)
+            def kill(_: Received, worker: Future[subprocess.Popen[bytes]] = started, at: int = point) -> None:
+                if len(server.counts) >= at:
+                    worker.result(PATIENCE_S).kill()
 
-            server.on_request = kill
-            assert worker.wait() == -signal.SIGKILL
+            server.on_request = kill  # before there is a worker: it may be through before this thread goes on
+            started.set_result(start(server, home, out))
+            assert started.result().wait() == -signal.SIGKILL
+            server.wait_until_left()
             server.on_request = lambda _: None
             assert not out.exists()
             asked_again = server.counts - asked_before

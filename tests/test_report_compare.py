@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hfclean
+from hfclean.cards import dataset_card
 from hfclean.cleaning import clean
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.provenance import own_columns
 from hfclean.report import UNRECORDED, Report, compare
-from hfclean.reviser import FieldChange, record
+from hfclean.reviser import FieldChange, Outcome, record
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 
@@ -177,17 +178,20 @@ class Coach(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         found = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        changes = [
-            [FieldChange("coach", ("output",), row["output"], "An oak.")] if "tree" in row["instruction"] else []
-            for row in found
-        ]
-        out = record(self, found, view, changes)
-        for k, row in enumerate(found):
-            if "bird" in row["instruction"]:
-                out["edit"][k], out["edit_reason"][k] = "failed", "timeout"
-            if "river" in row["instruction"]:
-                out["edit"][k], out["edit_reason"][k] = "reverted", "numbers_changed too_long"
-        return out
+        return record(self, found, view, [_outcome(row) for row in found])
+
+    def settings(self) -> dict[str, Any]:
+        return {"model": "org/coach", "base_url": "http://localhost/v1"}
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    if "tree" in row["instruction"]:
+        return Outcome([FieldChange("coach", ("output",), row["output"], "An oak.")], model="coach-1")
+    if "bird" in row["instruction"]:
+        return Outcome((), "failed", ("timeout",))
+    if "river" in row["instruction"]:
+        return Outcome((), "reverted", ("numbers_changed", "too_long"), "coach-1")
+    return Outcome(model="coach-1")
 
 
 def test_refused_and_failed_revisions_are_counted_with_their_reasons(raw: Dataset) -> None:
@@ -207,6 +211,40 @@ def test_refused_and_failed_revisions_are_counted_with_their_reasons(raw: Datase
     assert (other.embedded, other.before, other.after.n, other.after.unscored) == (False, None, 2, 3)
     assert other.stale == 1  # the revised row; the others had no score to begin with
     assert [(e.rule, e.after) for e in report.edits] == [("coach", "An oak.")]
+
+
+def test_models_are_told_with_what_they_took() -> None:
+    raw = Dataset.from_list(
+        [
+            {"instruction": f"Name a {what}.", "input": "", "output": "a <b>thing</b> | of *sorts*"}
+            for what in ("tree", "bird", "river", "stone")
+        ]
+    )
+    usage = {"asked": 2, "cached": 1, "prompt_tokens": 100, "completion_tokens": 40, "reused_prompt_tokens": 10}
+    told = {"by": "Coach", "version": 1, "settings": Coach().settings(), "prompt_version": "coach-1.1"}
+    for transforms, words in (
+        ((), []),
+        (
+            ({**told, "usage": {**usage, "cost": 0.5, "currency": "EUR"}},),
+            ["coach-1.1", "2 asked for in this run, 1 there already", "110 read, 40 written", "0.5000 EUR"],
+        ),
+        (({**told, "usage": {**usage, "estimated": 2}},), ["estimated in part", "no prices were given"]),
+    ):
+        report = compare(raw, raw.map(Coach(), batched=True), transforms=transforms)
+        (use,) = report.models
+        assert (use.kept, use.revised, use.reverted, use.failed) == (1, 1, 1, 1)
+        assert [(r.name, r.rows) for r in use.reasons] == [("numbers_changed", 1), ("timeout", 1), ("too_long", 1)]
+        assert Report.from_dict(report.to_dict()).to_dict() == report.to_dict()
+        card, page, table = dataset_card(report), report.to_html(), report.summary()
+        for shown in ("org/coach at http://localhost/v1", "coach-1", "numbers_changed 1", "1 reverted", *words):
+            assert shown in table
+            assert shown in page
+            assert shown.replace("_", "\\_") in card
+        assert "after / before" in card
+        assert "a &lt;b&gt;thing&lt;/b&gt; \\| of \\*sorts\\*" in card  # an example, as it is
+        assert "An oak." in card
+    again = compare(raw, raw.map(Coach(), batched=True).map(Coach(), batched=True))
+    assert sum(again.models[0].__dict__[name] for name in ("kept", "revised", "reverted", "failed")) == 4
 
 
 # ------------------------------------------------------------------------------------------------- what is gone or new

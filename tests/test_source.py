@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +135,40 @@ def test_what_is_said_of_a_file_that_cannot_be_read(read: Any, name: str, conten
 def test_what_is_said_when_there_is_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(hfclean.SourceError, match=r"no file or folder '.*rows.jsonl'"):
         load(tmp_path / "rows.jsonl", cache_dir=tmp_path)
-    with pytest.raises(
-        hfclean.SourceError, match=r"Hub cannot be reached for 'someone/alpaca'|no file, folder or Hub dataset"
-    ):
+
+
+def test_what_is_said_when_the_hub_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # between the tries of huggingface_hub
+    with pytest.raises(hfclean.SourceError, match="Hub cannot be reached for 'someone/alpaca'"):
         load("someone/alpaca", cache_dir=tmp_path)
+
+
+class Empty(BaseHTTPRequestHandler):
+    """A Hub that has nothing."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_said_when_the_hub_has_no_such_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), Empty) as hub:
+        thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            monkeypatch.setattr("datasets.config.HF_ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+            with pytest.raises(hfclean.SourceError, match=r"no file, folder or Hub dataset 'someone/alpaca'.*login"):
+                load("someone/alpaca", cache_dir=tmp_path)
+        finally:
+            hub.shutdown()
+            thread.join()
 
 
 def test_rows_of_two_shapes_are_refused(read: Any) -> None:

@@ -27,7 +27,7 @@ from hfclean.cards.metadata import (
     state_license,
     strings,
 )
-from hfclean.report import UNRECORDED, Report, figures
+from hfclean.report import UNRECORDED, Edit, Report, figures
 from hfclean.report.page import score_meanings
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ BEGIN = "<!-- hfclean:begin -->"
 END = "<!-- hfclean:end -->"
 HEADING = re.compile(r"\A\s*# [^\n]*(?:\n|\Z)")
 SAFE_CODE = re.compile(r"[\w./:@*+ -]+", re.ASCII)
+EXAMPLES = 3
+EXCERPT = 400
 TAGS = ("hfclean", "instruction-tuning", "data-cleaning")
 
 COLUMNS = {
@@ -144,7 +146,10 @@ def _environment() -> Environment:
     env.filters["codes"] = lambda names: _Raw(", ".join(map(_code, names)))
     env.filters["raw"] = _Raw
     env.filters["literal"] = lambda text: _Raw(json.dumps(text) if HUB_ID.fullmatch(text) else '"PATH"')
+    env.filters["ratio"] = figures.ratio
+    env.filters["excerpt"] = lambda text: text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
     env.globals["percent"] = figures.percent
+    env.globals["model_facts"] = figures.model_facts
     return env
 
 
@@ -177,12 +182,23 @@ def _section(
             recorded=any(edit.rule != UNRECORDED for edit in report.edits),
             plots=[plot for plot in plots if re.fullmatch(r"\w+", plot)],
             columns=columns,
+            examples=_examples(report),
             load_name=title or "PATH",
             ledger="ledger" in names,
             removed="removed" in names,
         )
     )
     return f"{BEGIN}\n{text.strip()}\n{END}"
+
+
+def _examples(report: Report) -> list[Edit]:
+    """A few changes that a model made, evenly spaced."""
+    names = {rule.id for rule in report.rules if rule.severity}
+    made = [edit for edit in report.edits if edit.rule != UNRECORDED and not set(edit.rule.split()) & names]
+    if not report.models or not made:
+        return []
+    few = min(EXAMPLES, len(made))
+    return [made[k * len(made) // few] for k in range(few)]
 
 
 def _place(body: str, section: str, title: str) -> str:

@@ -6,6 +6,7 @@ import re
 
 from hfclean.checks.check import Case, Check, Reading, word_set
 from hfclean.checks.code import code_lines
+from hfclean.checks.speechless import NOTHING_LIMIT, says_nothing
 from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
 
@@ -30,8 +31,18 @@ unfinished = Check(
 LETTER = re.compile(r"\w")
 # What a program prints for a value that it does not have.
 NO_VALUE = frozenset(
-    ("null", "none", "nan", "undefined", "nil", "n/a", "[empty]", "(empty)", "<empty>", "not applicable")
+    ("null", "none", "nan", "undefined", "nil", "n/a", "[empty]", "(empty)", "<empty>", "(blank)", "not applicable")
 )
+BRACKETS = ".()[]<> "
+# Of these alone no answer is made, only the place for one; of the ambiguous ones it may be.
+STAND_INS = word_set(
+    """
+    response answer output input result text content here insert your the a my to be go goes placeholder todo tbd none
+    null nil nan empty blank n na no not nothing given provided available applicable missing value undefined example
+    revised improved new final end of answered yet added follow follows pending
+    """
+)
+AMBIGUOUS = word_set("a n no not none nothing the to be my your here yet new final of empty blank example missing")
 
 
 def _empty_response(case: Case) -> bool:
@@ -43,10 +54,15 @@ def _empty_response(case: Case) -> bool:
     if empty_output.detect(case.after) and not empty_output.detect(case.before):
         return True
     said = text.strip().lower()
-    return said in NO_VALUE and case.old.lower.strip(" .") != said and said not in case.asks.lower
+    if said in NO_VALUE or said.strip(BRACKETS) in NO_VALUE:
+        return case.old.lower.strip(BRACKETS) != said.strip(BRACKETS) and said.strip(BRACKETS) not in case.asks.lower
+    words = case.new.vocabulary
+    if not words <= STAND_INS or words <= AMBIGUOUS or not words.isdisjoint(case.asks.vocabulary):
+        return False
+    return not case.old.vocabulary <= STAND_INS
 
 
-empty_response = Check("empty_response", "an answer that is empty, blank or a placeholder", _empty_response)
+empty_response = Check("empty_response", "an answer that is empty, blank or a placeholder", _empty_response, 2)
 
 
 def _empty_instruction(case: Case) -> bool:
@@ -128,11 +144,13 @@ ASKS_BACK = re.compile(
     r"additional) (?:information|context|details?)|(?:could|can|would|will) you (?:please |kindly )?(?:provide|"
     r"share|clarify|specify|give|tell|paste|rephrase)\b|please (?:provide|share|specify|clarify|paste|upload|enter|"
     r"give|rephrase)\b|there (?:is|was) no \w+ (?:provided|given|attached)|(?:it (?:seems|looks|appears) (?:that |"
-    r"like )?)?(?:you|no \w+) (?:have|has|did|was|were|is|had)(?: not|n['’]?t)? (?:been )?(?:provided?|given?|"
+    r"like )?)?(?:you (?:have|had|did|were)(?: not|n['’]?t)|no \w+ (?:has|have|was|were|is|had)) (?:been )?"
+    r"(?:provided?|given?|"
     r"attach(?:ed)?|includ(?:ed)?|specif(?:ied|y))\b)",
     re.IGNORECASE,
 )
 SAYS_LITTLE = 240
+SOMEBODY_ELSE = 1.5  # how much surer, where the answer's words may be those of somebody in a story
 LETTER_HEAD = re.compile(r"\s*(?:dear|subject:) ?\S", re.IGNORECASE)
 # A refusal that then helps all the same: an answer follows.
 TURNS = re.compile(
@@ -196,10 +214,20 @@ def _declining(head: str) -> int:
 def _refusal(case: Case) -> bool:
     if case.after.response == case.before.response:
         return False
-    return refuses(case.new, asked=case.asked.text) and not refuses(case.old, asked=case.asked.text)
+    asked = case.asked.text
+    return _declines(case, asked) and not _declines(case.as_it_was, asked)
 
 
-refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal)
+def _declines(case: Case, asked: str) -> bool:
+    if refuses(case.new, asked=asked):
+        return True
+    surely = says_nothing(case) - NOTHING_LIMIT
+    if surely <= 0 or LETTER_HEAD.match(case.new.text):
+        return False
+    return surely > SOMEBODY_ELSE or not speaks_for_others(asked)
+
+
+refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 2)
 
 # ---------------------------------------------------------------------------------------------------------------- echo
 

@@ -183,6 +183,11 @@ class Case:
         return Reading(self.before.prompt)
 
     @lazy
+    def asked_stems(self) -> frozenset[str]:
+        """Beginnings of all words of the question, as it was."""
+        return frozenset([word[:STEM] for word in self.asked.words])
+
+    @lazy
     def given(self) -> frozenset[str]:
         """The terms of the question and of the turns before it."""
         if not self.before.history:
@@ -209,6 +214,11 @@ class Case:
     def new(self) -> Reading:
         """The response as it would be."""
         return Reading(self.after.response)
+
+    @lazy
+    def as_it_was(self) -> Case:
+        """The old answer as if it were a revision of none, for what is not to be held against the new one."""
+        return Case(self.before.replace(response=""), self.before)
 
     @lazy
     def same_task(self) -> bool:

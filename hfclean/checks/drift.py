@@ -1,28 +1,29 @@
 """The check for answers that wander off: the beginning belongs to the question, the rest to another.
 
-The answer is read in thirds and in short stretches, each beside the words of the question and of the old answer. A
-rule weighs what that shows; it was fitted to answers of experts, as they are and with other rows' answers appended
-(`benchmarks/gate.py`).
+The answer is read in thirds, in short stretches and by sentences, each beside the words of the question and of the old
+answer. A rule weighs what that shows; it was fitted to answers of experts, as they are and with other rows' answers
+or general phrases appended (`benchmarks/gate.py`).
 """
 
 from __future__ import annotations
 
 import math
 
-from hfclean.checks.check import Case, Check
+from hfclean.checks.check import Case, Check, Reading
 
 __all__ = ["DRIFT_LIMIT", "DRIFT_OFFSET", "DRIFT_WEIGHTS", "drift_signs", "drifts", "wanders"]
 
 # Fitted: what each sign says for an answer with matter from elsewhere, and how much of it is enough.
 DRIFT_WEIGHTS: dict[str, float] = {
-    "apart": 3.0, "apart_in_row": 5.1, "base": 0.5, "growth": 1.5, "head_known": 2.8, "middle_known": -5.1,
-    "size": -0.3, "tail_known": -4.7, "tail_like_head": -3.0,
+    "apart": 1.9, "apart_in_row": 3.6, "base": 0.8, "growth": 1.7, "head_known": 2.6, "lost": 1.5, "lost_in_row": 3.6,
+    "lost_in_tail": 0.4, "middle_known": -4.1, "size": -0.3, "tail_known": -4.3, "tail_like_head": -2.2,
 }  # fmt: skip
-DRIFT_OFFSET = -4.0
-DRIFT_LIMIT = 2.36
+DRIFT_OFFSET = -6.6
+DRIFT_LIMIT = 1.49
 
-FEWEST_STEMS, STRETCH = 24, 12
-LONGEST_RUN = 8
+FEWEST_STEMS, STRETCH = 16, 12
+LONGEST_RUN, MOST_LOST = 8, 6
+MOST_SENTENCES = 400
 GROWN, LEAST_GROWTH = 50, 1.2
 
 
@@ -41,7 +42,11 @@ def drift_signs(case: Case) -> dict[str, float]:
     head, tail = stems[:third], stems[2 * third :]
     start = frozenset(head)
     apart = [base.isdisjoint(stems[at : at + STRETCH]) for at in range(0, len(stems) - STRETCH // 2, STRETCH)]
+    lost = _lost(case.new.sentences[:MOST_SENTENCES], base)
     return {
+        "lost": sum(lost) / len(lost),
+        "lost_in_row": min(_longest_run(lost), MOST_LOST) / MOST_LOST,
+        "lost_in_tail": sum(lost[len(lost) // 2 :]) / (len(lost) - len(lost) // 2),
         "head_known": _share(head, base),
         "middle_known": _share(stems[third : 2 * third], base),
         "tail_known": _share(tail, base),
@@ -52,6 +57,13 @@ def drift_signs(case: Case) -> dict[str, float]:
         "growth": math.log((len(case.new.text) + GROWN) / (len(case.old.text) + GROWN)),
         "base": math.log1p(len(base)),
     }
+
+
+def _lost(sentences: list[str], base: frozenset[str]) -> list[bool]:
+    """For each sentence that has matter, whether it shares none with the question, the old answer or the beginning."""
+    found = [terms for sentence in sentences if (terms := Reading(sentence).terms)]
+    known = base.union(*found[: max(1, len(found) // 3)])
+    return [known.isdisjoint(terms) for terms in found] or [False]
 
 
 def _share(stems: list[str], known: frozenset[str]) -> float:
@@ -78,4 +90,4 @@ def _drifts(case: Case) -> bool:
     return case.after.response != case.before.response and wanders(case) > DRIFT_LIMIT
 
 
-drifts = Check("drifts", "an answer that goes on about something else than the question", _drifts)
+drifts = Check("drifts", "an answer that goes on about something else than the question", _drifts, 2)

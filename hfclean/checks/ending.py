@@ -16,13 +16,13 @@ __all__ = ["ENDING_LIMIT", "ENDING_OFFSET", "ENDING_WEIGHTS", "breaks_off", "end
 
 # Fitted: what each sign says for a cut, and how much of it is enough.
 ENDING_WEIGHTS: dict[str, float] = {
-    "after_colon": -0.9, "after_sentences": 0.8, "bare_mark": 3.8, "colon": 4.7, "comma": 5.5, "dash": 3.2,
-    "digit": 3.4, "item": 0.9, "line_wise": -0.8, "no_stop": 4.3, "old_closed": 0.4, "open_word": 2.3,
-    "prose": 0.2, "short_word": 2.2, "shrunk": 2.6, "shrunk_open": 1.1, "siblings_closed": 0.7,
-    "siblings_open": -2.8, "tag": 0.9, "title": -0.6, "unbalanced": 2.6, "verb": 1.1,
+    "after_colon": -1.1, "after_sentences": 1.0, "bare_mark": 2.6, "colon": 5.4, "comma": 6.5, "dash": 2.7,
+    "digit": 4.4, "item": 0.8, "line_wise": -0.7, "no_stop": 4.8, "old_closed": 0.5, "open_word": 2.6, "prose": 0.2,
+    "short_word": 2.0, "shrunk": 1.4, "shrunk_open": 1.7, "siblings_closed": 1.0, "siblings_open": -2.4, "tag": 0.8,
+    "title": -0.2, "unbalanced": 2.6, "verb": 1.3,
 }  # fmt: skip
-ENDING_OFFSET = -3.2
-ENDING_LIMIT = 2.90
+ENDING_OFFSET = -4.0
+ENDING_LIMIT = 2.59
 
 CLOSED = frozenset(".!?…。！？\"'”’)]}*`|>:;）】」』~%_$/\\")
 OPEN_WORDS = word_set(
@@ -167,4 +167,4 @@ def _truncated(case: Case) -> bool:
     return (_ends_open(after) and not _ends_open(before)) or breaks_off(case) > ENDING_LIMIT
 
 
-truncated = Check("truncated", "an answer that breaks off in the middle of a sentence or a list", _truncated)
+truncated = Check("truncated", "an answer that breaks off in the middle of a sentence or a list", _truncated, 2)

@@ -9,16 +9,26 @@ __all__ = ["language_changed"]
 
 SIMILAR = frozenset((frozenset(("sv", "da")), frozenset(("es", "pt")), frozenset(("cs", "pl"))))
 
+SHORTEST_IN_PART = 120
+
 
 def _changed(case: Case) -> bool:
     before, after = case.before, case.after
-    if after.response != before.response and _went_over(case.new, case.old, case):
+    if after.response != before.response and (_went_over(case.new, case.old, case) or _ends_foreign(case)):
         return True
     return (
         after.instruction != before.instruction
         and len(after.instruction) > 20
         and _went_over(Reading(after.instruction), Reading(before.instruction), case)
     )
+
+
+def _ends_foreign(case: Case) -> bool:
+    """Whether the second half of the new answer is in another language."""
+    text = case.new.text
+    if len(text) < SHORTEST_IN_PART or _is_plain(case.new):
+        return False
+    return _went_over(Reading(text[len(text) // 2 :]), case.old, case)
 
 
 def _is_plain(text: Reading) -> bool:
@@ -59,5 +69,5 @@ def _plain_latin(asked: Reading) -> bool:
 
 
 language_changed = Check(
-    "language_changed", "a text in another language than before, though nobody asked for it", _changed
+    "language_changed", "a text in another language than before, though nobody asked for it", _changed, 2
 )

@@ -44,8 +44,11 @@ GOES_ON = re.compile(r"\b(?:response|output|input):", re.IGNORECASE)
 TAGS = re.compile(
     r"</?(?:revised_|improved_|new_|original_)?(?:instruction|response|input|output|answer|pair|prompt|rubric|"
     r"criteria|critique|revision|thinking|think|reasoning|analysis|scratchpad)s?>|\[/?(?:revised |improved |new |"
-    r"end of )?(?:instruction|response|input|pair|prompt|revision|end|begin)s?\]|^(?:-{3,}|={3,}|\*{3,}|<{3,}|"
-    r"#{3,}) ?(?:begin|end|start)? ?(?:of )?(?:the )?(?:revised |new )?(?:instruction|response|input|pair|prompt)\b|"
+    r"end of )?(?:instruction|response|input|pair|prompt|revision|end|begin)s?\]|"
+    r"\[/?(?:(?:revised|improved|new|original|final|end of|start of|begin) ){1,3}"
+    r"(?:instruction|response|input|output|answer|pair|text|version)\]|"
+    r"^(?:-{3,}|={3,}|\*{3,}|<{3,}|#{3,}) ?(?:begin|end|start)? ?(?:of )?(?:the )?(?:revised |new )?"
+    r"(?:instruction|response|input|pair|prompt)\b|"
     r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</s>|<(?:bos|eos|start_of_turn|end_of_turn|end_of_text)>|"
     r"\{\{? ?(?:instruction|input|response|output|prompt) ?\}\}?|\$\$\$ ?(?:instruction|input|response)",
     re.IGNORECASE | re.MULTILINE,
@@ -76,6 +79,25 @@ REQUEST = re.compile(
     r"don['’]t|only|just) (?:output|return|reply with|write|print|give|respond with) (?:only )?(?:anything|"
     r"any other|the revised|the improved|the rewritten)\b",
     re.IGNORECASE,
+)
+# A pair as an object, which is how some revisers are asked to write it.
+AS_OBJECT = re.compile(
+    r"\A\s*(?:```\w{0,20}\s{0,9})?\{\s{0,99}[\"'](?:\w{1,20}_)?"
+    r"(?:instruction|input|response|output|answer|prompt|completion)[\"']\s{0,9}:",
+    re.IGNORECASE,
+)
+# Headings of a form, alone on their line. "Instructions" and "Output" are also those of recipes and programs.
+OURS_ONLY = r"(?:original|improved|revised|new|rewritten|updated|better|final)"
+HEADED = re.compile(
+    rf"^[ \t]{{0,3}}(?:#{{1,6}}[ \t]{{0,9}}|\*\*)(?:(?:{OURS_ONLY} )?(?:instruction|response)|"
+    rf"{OURS_ONLY} (?:input|output|answer))\*{{0,2}}:?\*{{0,2}}[ \t]{{0,9}}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A mark alone on its line.
+MARK = re.compile(
+    r"^[ \t*_(]{0,4}(?:\[\[[\w.]{1,4}\]\]|\d{1,3}(?:\.\d)?[ \t]?(?:/|out of)[ \t]?(?:5|10|100)|[★⭐☆]{2,5})"
+    r"[ \t*_).]{0,4}$",
+    re.MULTILINE,
 )
 # Where the row itself is about such things.
 ABOUT_PROMPTS = re.compile(
@@ -167,6 +189,8 @@ def _leaks_into(new: Reading, old: Reading, case: Case, name: str) -> bool:
             return True
     if _may_be_tagged(text) and TAGS.search(text) and not TAGS.search(before + "\n" + asked):
         return True
+    if name == "response" and _is_wrapped(text, before, asked):
+        return True
     if "instruction" in new.vocabulary and _runs_on(text) and not _runs_on(before):
         return True
     if _marks(new) and not _marks(old) and not ABOUT_MARKS.search(asked):
@@ -176,6 +200,17 @@ def _leaks_into(new: Reading, old: Reading, case: Case, name: str) -> bool:
     if _requests(new, before, asked, name):
         return True
     return case.prompt != "" and _quotes(case.prompt, text, before, case)
+
+
+def _is_wrapped(text: str, before: str, asked: str) -> bool:
+    """Whether the answer is put as an object or under headings of a form, or given a mark."""
+    if AS_OBJECT.match(text) and not AS_OBJECT.match(before):
+        return "json" not in asked.lower() and "dictionary" not in asked.lower()
+    if ("#" in text or "**" in text) and HEADED.search(text) and not HEADED.search(before):
+        return HEADED.search(asked) is None and not ABOUT_PROMPTS.search(asked)
+    if ("[[" in text or "/" in text or "out of" in text or "★" in text or "⭐" in text) and MARK.search(text):
+        return not MARK.search(before) and not NUMBER.search(asked) and not ABOUT_SCORES.search(asked)
+    return False
 
 
 def _may_be_tagged(text: str) -> bool:
@@ -261,4 +296,4 @@ def _quotes(prompt: str, text: str, before: str, case: Case) -> bool:
     return False
 
 
-rubric_leak = Check("rubric_leak", "labels, criteria or scores of the revising that got into the text", _leaks)
+rubric_leak = Check("rubric_leak", "labels, criteria or scores of the revising that got into the text", _leaks, 2)

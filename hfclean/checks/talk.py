@@ -1,9 +1,13 @@
-"""The check for remarks about the revision itself, such as "Here is the revised response"."""
+"""The check for remarks about the revision itself, such as "Here is the revised response".
+
+Those in common wordings are looked for by pattern, others by a rule that weighs words (`asides`).
+"""
 
 from __future__ import annotations
 
 import re
 
+from hfclean.checks.asides import ASIDE_LIMIT, strays
 from hfclean.checks.check import Case, Check, Reading, word_set
 
 __all__ = ["meta_talk"]
@@ -127,6 +131,9 @@ def _talks(case: Case) -> bool:
     before, after = case.before, case.after
     if after.response != before.response and _says_meta(case.new, False) and _talks_in(case.new, case.old, case):
         return True
+    about = ABOUT_REVISING.search(case.asked.text[:2000]) is not None
+    if after.response != before.response and strays(case, about_texts=about) > ASIDE_LIMIT:
+        return strays(case.as_it_was, about_texts=about) <= ASIDE_LIMIT
     if after.instruction == before.instruction:
         return False
     return _says_meta(case.instruction, False) and _talks_in(case.instruction, Reading(before.instruction), case)
@@ -140,4 +147,4 @@ def _talks_in(new: Reading, old: Reading, case: Case) -> bool:
     return _says_meta(new, about) and not _says_meta(old, about)
 
 
-meta_talk = Check("meta_talk", "remarks about the revision itself, before or after the text", _talks)
+meta_talk = Check("meta_talk", "remarks about the revision itself, before or after the text", _talks, 2)

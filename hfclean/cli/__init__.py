@@ -7,14 +7,26 @@ import io
 import sys
 from collections.abc import Sequence
 
+from hfclean.cli.model_options import add_model, add_preview
+
 __all__ = ["main", "parser"]
 
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
+  hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
+                                                  what a model would make of 20 rows, and what all would take
+  hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --out revised
+                                                  have a model revise every row; may be stopped and run again
   hfclean why cleaned 12                          what happened to row 12, and why
   hfclean undo cleaned --rule whitespace          take back what one rule did
   hfclean rules                                   every rule, with an example
+"""
+REVISE_EPILOG = """the careful way:
+  hfclean estimate IN --model M --base-url URL --price-input P --price-output P    asks nothing
+  hfclean revise IN --model M --base-url URL --preview 20                          asks for 20 rows, writes nothing
+  hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
+  hfclean revise DIR --retry-failed                                                asks again for what failed
 """
 SHAPE_HELP = (
     "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
@@ -39,16 +51,80 @@ def parser() -> argparse.ArgumentParser:
         description="Mend what rules can mend, score every row, mark exact duplicates, and write a folder that "
         "load_dataset reads: parquet data, dataset card, report.html, ledger.parquet (one row per change), "
         "hfclean.json. "
-        "As many rows come out as went in, in the same order.",
+        "As many rows come out as went in, in the same order. With --model, a model revises the rows after the rules "
+        "in the same run; see hfclean revise.",
     )
     _source(clean)
-    _output(clean)
+    _output(clean, required=False, needed="; needed unless --preview is given")
     _rules(clean)
-    clean.add_argument(
-        "--drop-duplicates",
-        action="store_true",
-        help="drop exact duplicates; they are kept in the folder's 'removed' part (default: only mark them)",
+    _drop(clean)
+    add_preview(clean)
+    add_model(clean, needed=" (default: rules only)")
+
+    revise = verbs.add_parser(
+        "revise",
+        help="have a model revise every row, and write a dataset folder",
+        description="Have a model revise every row, check each revision, and write the same folder as hfclean clean. "
+        "A revision that fails a check is not taken: the original stays, and the row says why. Every answer is kept "
+        "before it is used: stopped or killed, the same command asks for the rest only.",
+        epilog=REVISE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _source(revise)
+    _output(revise, required=False, needed="; needed unless --preview or --retry-failed is given")
+    _drop(revise)
+    add_preview(revise)
+    revise.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="IN is a folder that this command wrote: ask again for its failed rows and no others, with the model and "
+        "settings that its hfclean.json names, and replace the folder (or write --out)",
+    )
+    add_model(revise, needed="; needed unless --retry-failed is given")
+
+    estimate = verbs.add_parser(
+        "estimate",
+        help="say what a model's run would take: requests, tokens, price, hours; asks nothing",
+        description="Say what hfclean revise would take: requests, tokens, price, hours. Reads a sample of the rows "
+        "and asks nothing. How long answers will be nobody knows before they are asked; hfclean revise --preview "
+        "shows it.",
+    )
+    _source(estimate)
+    estimate.add_argument("--sample", type=int, default=100, metavar="N", help="rows to read (default: 100)")
+    estimate.add_argument(
+        "--growth",
+        type=float,
+        default=1.0,
+        metavar="G",
+        help="how many times longer answers are than the text that they revise (default: 1)",
+    )
+    estimate.add_argument(
+        "--seconds-per-request", type=float, metavar="S", help="how long one answer takes, for the hours"
+    )
+    estimate.add_argument(
+        "--tokenizer", metavar="PATH", help="count tokens with this tokenizer (default: an estimate)"
+    )
+    add_model(estimate)
+
+    cache = verbs.add_parser(
+        "cache",
+        help="count, export or delete what models answered",
+        description="What models answered is kept in one file, so that nothing is asked and paid for twice. stats "
+        "counts it, export writes it out as lines of JSON (what was asked, how, and the answer), clear deletes it.",
+    )
+    cache.add_argument("action", choices=["stats", "export", "clear"], help="what to do")
+    cache.add_argument(
+        "--store",
+        metavar="FILE",
+        help="file of answers (default: answers.sqlite3 in HFCLEAN_HOME or ~/.cache/hfclean)",
+    )
+    cache.add_argument(
+        "--model", metavar="NAME", help="of this model only: its name, or the whole line that stats shows"
+    )
+    cache.add_argument("--out", metavar="FILE", help="export: write here instead of to the standard output")
+    cache.add_argument("--overwrite", action="store_true", help="export: replace FILE if it is there")
+    cache.add_argument("--yes", action="store_true", help="clear: do not ask")
+    cache.add_argument("--json", action="store_true", help="print JSON")
 
     score = verbs.add_parser(
         "score",
@@ -144,8 +220,16 @@ def _source(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _output(command: argparse.ArgumentParser, *, required: bool = True) -> None:
-    command.add_argument("--out", required=required, metavar="DIR", help="the folder to write")
+def _drop(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--drop-duplicates",
+        action="store_true",
+        help="drop exact duplicates; they are kept in the folder's 'removed' part (default: only mark them)",
+    )
+
+
+def _output(command: argparse.ArgumentParser, *, required: bool = True, needed: str = "") -> None:
+    command.add_argument("--out", required=required, metavar="DIR", help=f"the folder to write{needed}")
     command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
     command.add_argument(
         "--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0 (default: the source's)"

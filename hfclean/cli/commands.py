@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from hfclean.checks import CheckError
+from hfclean.cli import model_commands
+from hfclean.cli.model_options import reviser_of
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
+from hfclean.cli.render_models import describe_refusals
 from hfclean.errors import FolderError, HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
-
-
-class UsageError(Exception):
-    """The words of the command line are off: exit code 2."""
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -30,14 +28,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # so that what was begun is cleaned away, as with Ctrl-C
     try:
         _COMMANDS[args.verb](args, out, err)
-    except (UsageError, RuleError) as e:
+    except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
     except HfcleanError as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 1
     except KeyboardInterrupt:
-        print(f"hfclean {args.verb}: stopped; nothing was written", file=err)
+        kept = "; every answer so far is kept: run the same command again" if getattr(args, "model", None) else ""
+        print(f"\nhfclean {args.verb}: stopped; nothing was written{kept}", file=err)
         return 1
     except PermissionError as e:
         print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
@@ -58,39 +57,6 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 # ------------------------------------------------------------------------------------------------------------- helpers
 
 
-@contextmanager
-def _unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path]:
-    """A folder for what `datasets` unpacks, gone afterwards; near the output, whose disk has to hold the data
-    anyway."""
-    from datasets.utils.logging import disable_progress_bar
-
-    if getattr(args, "quiet", args.verb == "why"):
-        disable_progress_bar()
-    _quiet_loaders()
-    parent = Path(near).expanduser().resolve().parent if near else None
-    if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".hfclean-", dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def _quiet_loaders() -> None:
-    """Our errors say what failed: the loaders' own log lines would only repeat it, less well."""
-    from datasets.utils.logging import CRITICAL, set_verbosity
-
-    set_verbosity(CRITICAL)
-
-
-def _columns(text: str | None) -> Any:
-    if text is None or "=" not in text:
-        return text
-    pairs = [part.partition("=") for part in text.split(",")]
-    bad = [role for role, _, column in pairs if not role.strip() or not column.strip()]
-    if bad:
-        raise UsageError(f"--columns {text!r}: wanted ROLE=COLUMN pairs, such as instruction=question,response=answer")
-    return {role.strip(): column.strip() for role, _, column in pairs}
-
-
 def _named(spec: str, kind: type, what: str) -> Any:
     """The object at a dotted path `package.module:name`."""
     module, _, name = spec.partition(":")
@@ -108,30 +74,6 @@ def _named(spec: str, kind: type, what: str) -> Any:
     return found
 
 
-def _tokenizer(path: str | None) -> Any:
-    if path is None:
-        return None
-    from hfclean.errors import require
-
-    transformers = require("transformers", extra="models")
-    try:
-        return transformers.AutoTokenizer.from_pretrained(path)
-    except (OSError, ValueError) as e:
-        raise SourceError(f"the tokenizer {path!r} cannot be loaded: {str(e).splitlines()[0]}") from e
-
-
-def _emit(data: Any, out: TextIO) -> None:
-    text = json.dumps(data, ensure_ascii=False, indent=2)
-    print(
-        text.encode("utf-8", "backslashreplace").decode("utf-8"), file=out
-    )  # a lone surrogate becomes its JSON escape
-
-
-def _notes(source: Any, err: TextIO) -> None:
-    for note in source.notes:
-        print(f"note: {note}", file=err)
-
-
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
@@ -144,12 +86,36 @@ def _clean(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         args.only,
         args.skip or (),
         extra,
-        columns=_columns(args.columns),
+        columns=columns_of(args.columns),
         prefix=args.prefix,
         turns=args.turns,
         side=args.side,
     )
-    _write(args, out, err, reviser=reviser, extra=extra)
+    if args.model:
+        _revised(args, out, err, (reviser, reviser_of(args)), extra)
+    elif args.preview or args.method or args.base_url:
+        raise UsageError("options of a model without --model; name one, or leave them out to mend by rules only")
+    else:
+        _write(args, out, err, reviser=reviser, extra=extra)
+
+
+def _revise(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    if args.retry_failed:
+        if args.preview:
+            raise UsageError("--preview and --retry-failed: one at a time")
+        model_commands.retry(args, out, err)
+    else:
+        _revised(args, out, err, (reviser_of(args),))
+
+
+def _revised(
+    args: argparse.Namespace, out: TextIO, err: TextIO, revisers: tuple[Any, ...], extra: tuple[Any, ...] = ()
+) -> None:
+    revisers[-1].check_access()
+    if args.preview:
+        model_commands.preview(args, out, err, revisers)
+    else:
+        _write(args, out, err, reviser=revisers, extra=extra)
 
 
 def _write(
@@ -165,14 +131,16 @@ def _write(
     from hfclean.folder import check_target, write_folder
     from hfclean.source import load
 
+    if not args.out:
+        raise UsageError("--out DIR is missing: the folder to write")
     target = Path(args.out).expanduser()
     check_target(target, overwrite=args.overwrite, source=args.source)
-    columns, tokenizer = _columns(args.columns), _tokenizer(args.tokenizer)
-    with _unpacked(args, args.out) as cache:
+    columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
+    with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        _notes(source, err)
+        notes(source, err)
         drop = getattr(args, "drop_duplicates", False)
-        cleaned = clean(source.dataset, reviser=reviser, scorers=scorers, drop_duplicates=drop)
+        cleaned = clean(source.dataset, reviser=reviser, scorers=scorers, drop_duplicates=drop, show=not args.quiet)
         report = write_folder(
             target,
             cleaned,
@@ -189,9 +157,11 @@ def _write(
             max_tokens=args.max_tokens,
         )
     if args.json:
-        _emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
+        emit({"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}, out)
         return
     print(report.summary(), file=out)
+    if refused := describe_refusals(report):
+        print(f"\n{refused}", file=out)
     print(f"\n{target}/report.html  what changed and why", file=out)
     print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
 
@@ -206,10 +176,10 @@ def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out:
         _write(args, out, err, scorers=scorers)
         return
-    columns, tokenizer = _columns(args.columns), _tokenizer(args.tokenizer)
-    with _unpacked(args) as cache:
+    columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
+    with unpacked(args) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        _notes(source, err)
+        notes(source, err)
         scored = clean(source.dataset, reviser=None, scorers=scorers).dataset
         report = compare(
             source.dataset,
@@ -220,7 +190,7 @@ def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             prefix=args.prefix,
         )
     if args.json:
-        _emit(report.to_dict(), out)
+        emit(report.to_dict(), out)
     else:
         print(report.summary(), file=out)
 
@@ -229,7 +199,7 @@ def _rules(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.rules import RULES
 
     if args.json:
-        _emit(
+        emit(
             [
                 {
                     "id": rule.id,
@@ -249,12 +219,12 @@ def _rules(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _why(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import read_folder
 
-    with _unpacked(args) as cache:
+    with unpacked(args) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         split, index = _find(folder, args.row)
         told = describe_row(folder, split, index)
     if args.json:
-        _emit(told.to_dict(), out)
+        emit(told.to_dict(), out)
     else:
         print(told.text(), file=out)
 
@@ -292,8 +262,8 @@ def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report import compare
     from hfclean.source import load
 
-    columns = _columns(args.columns)
-    with _unpacked(args) as cache:
+    columns = columns_of(args.columns)
+    with unpacked(args) as cache:
         before, after = (
             load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
             for where in (args.before, args.after)
@@ -302,7 +272,7 @@ def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if args.html:
             report.save_html(args.html)
     if args.json:
-        _emit(report.to_dict(), out)
+        emit(report.to_dict(), out)
         return
     print(report.summary(), file=out)
     for edit in report.edits[: max(args.limit, 0)]:
@@ -320,7 +290,7 @@ def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     target = Path(args.out).expanduser() if args.out else Path(args.dir)
     if args.out:
         check_target(target, overwrite=False)
-    with _unpacked(args, str(target)) as cache:
+    with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         about = folder.about
         prefix, columns = about.get("prefix", ""), about.get("columns")
@@ -351,7 +321,7 @@ def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             prefix=prefix,
         )
     if args.json:
-        _emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
+        emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
     else:
         print(report.summary(), file=out)
         print(f"\n{target}  written anew", file=out)
@@ -370,11 +340,11 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     writers = {".jsonl": "to_json", ".parquet": "to_parquet", ".csv": "to_csv"}
     if target.suffix not in writers:
         raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(writers)}")
-    columns = _columns(args.columns)
+    columns = columns_of(args.columns)
     written = {}
-    with _unpacked(args, args.out) as cache:
+    with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        _notes(source, err)
+        notes(source, err)
         made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
         files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
         for file in files.values():
@@ -392,7 +362,7 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 partial.unlink(missing_ok=True)
             written[str(files[split])] = len(part)
     if args.json:
-        _emit({"files": written}, out)
+        emit({"files": written}, out)
     else:
         for name, count in written.items():
             print(f"{name}  {count:,} rows", file=out)
@@ -400,6 +370,9 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 _COMMANDS = {
     "clean": _clean,
+    "revise": _revise,
+    "estimate": model_commands.estimate,
+    "cache": model_commands.cache,
     "score": _score,
     "rules": _rules,
     "why": _why,

@@ -11,15 +11,48 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hfclean.provenance import parse_history
+from hfclean.checks import CHECKS
+from hfclean.models import ERRORS
+from hfclean.provenance import Step, parse_history
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import RULES, Rule
 from hfclean.schema import detect
 
-__all__ = ["RowStory", "describe_change", "describe_row", "rules_table", "visible"]
+__all__ = [
+    "RowStory",
+    "StepStory",
+    "before_after",
+    "describe_change",
+    "describe_row",
+    "indent",
+    "meaning",
+    "rules_table",
+    "visible",
+    "window",
+]
 
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 LONGEST = 600
+PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
+# what a reviser that asks a model says beside ids of checks and kinds of errors
+REVISER_CODES = {
+    "reviser": "the model's revision was taken",
+    "reflection": "the model's revision was taken",
+    "unparsed": "what the model answered is not in the form that it was asked for",
+    "unwritable": "the revision changes what this row has no place for",
+    "not_graded": "no grade came for any of the revisions",
+    "nothing_to_revise": "the row has no text that a model could revise",
+    "instruction_refused": "what the model made of the instruction was refused",
+    "response_refused": "what the model made of the response was refused",
+    "placeholder": "the model left a placeholder where text was wanted",
+    "instruction_selected": "of the variants, the one with a new instruction was taken",
+    "response_selected": "of the variants, the one with a new response was taken",
+    "both_selected": "of the variants, the one with a new instruction and a new response was taken",
+    "original_selected": "of the variants, the original was taken",
+    "not_selected": "none of the variants is what the rule of selection asks for",
+    "unscored": "a score that the selection needs is missing",
+    "restored": "the original was put back",
+}
 
 
 def visible(text: str, limit: int = LONGEST) -> str:
@@ -47,18 +80,32 @@ def rules_table(rules: Sequence[Rule]) -> str:
     return "\n".join(blocks)
 
 
+def meaning(code: str) -> str:
+    """What a word in `edit_reason` means; empty for one that this version does not know."""
+    rules = {rule.id: rule.meaning for rule in RULES}
+    checks = {check.id: check.meaning for check in CHECKS}
+    return rules.get(code) or checks.get(code) or ERRORS.get(code) or REVISER_CODES.get(code, "")
+
+
 def describe_change(entry: LedgerEntry) -> str:
     """One change: where, by what, and what it did."""
     head = f"{entry.row_id}  {entry.field}  {entry.rule}"
-    before, after = _window(entry.before, entry.after)
-    return f"{head}\n  - {_indent(visible(before))}\n  + {_indent(visible(after))}"
+    return f"{head}\n{before_after(entry.before, entry.after)}"
 
 
-def _indent(text: str) -> str:
-    return text.replace("\n", "\n    ")
+def before_after(before: str, after: str, depth: int = 2) -> str:
+    """What a text was and what it is, around the place where they differ."""
+    old, new = (indent(visible(text), depth + 2) for text in window(before, after))
+    return f"{' ' * depth}- {old}\n{' ' * depth}+ {new}"
 
 
-def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
+def indent(text: str, depth: int = 4) -> str:
+    """The lines after the first, set in."""
+    first, *others = text.split("\n")
+    return "\n".join([first, *(" " * depth + line if line else "" for line in others)])
+
+
+def window(before: str, after: str, context: int = 60) -> tuple[str, str]:
     """The part of two texts in which they differ, with a little of what surrounds it."""
     shortest = min(len(before), len(after))
     start = next((k for k in range(shortest) if before[k] != after[k]), shortest)
@@ -73,6 +120,36 @@ def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
+class StepStory:
+    """One step of a row's history: who, what it did, and why, each reason with its meaning."""
+
+    by: str
+    version: int
+    model: str
+    edit: str
+    reasons: dict[str, str]
+
+    @classmethod
+    def of(cls, step: Step) -> StepStory:
+        """The step of a history, with the model that answered, else the one that was asked."""
+        model = step.model or str(step.settings.get("model", ""))
+        return cls(step.by, step.version, model, step.edit, {code: meaning(code) for code in step.reasons})
+
+    def text(self) -> str:
+        """The step for people."""
+        head = f"{self.by} v{self.version}" + (f", model {visible(self.model, 80)}" if self.model else "")
+        if not self.edit:
+            return head
+        if not self.model:
+            return " ".join([f"{head}: {self.edit}", *self.reasons])
+        because = " because" if self.edit in ("reverted", "failed") and self.reasons else ""
+        lines = [f"{head}: {self.edit}{because}"]
+        told = {code: said for code, said in self.reasons.items() if (self.edit, code) not in PLAIN}
+        lines += [f"    {code}" + (f": {said}" if said else "") for code, said in told.items()]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
 class RowStory:
     """What is known of one row of a cleaned folder."""
 
@@ -80,7 +157,7 @@ class RowStory:
     index: int
     row_id: str
     edit: str
-    steps: tuple[str, ...]
+    steps: tuple[StepStory, ...]
     changes: tuple[LedgerEntry, ...]
     defects: tuple[str, ...]
     duplicate_of: str
@@ -94,18 +171,17 @@ class RowStory:
 
     def text(self) -> str:
         """The story for people."""
-        meanings = {rule.id: rule.meaning for rule in RULES}
         lines = [f"row {self.split}:{self.index}  id {self.row_id}  {self.edit}"]
-        lines += [f"  {name}: {_indent(visible(text, 300))}" for name, text in self.texts.items() if text]
+        lines += [f"  {name}: {indent(visible(text, 300))}" for name, text in self.texts.items() if text]
         if self.changes:
             lines.append("\nwhat changed, in order:")
         for change in self.changes:
-            reason = "; ".join(meanings.get(rule, rule) for rule in change.rule.split())
-            lines += [f"\n{change.rule}: {reason}", describe_change(change)]
+            reason = "; ".join(meaning(rule) or rule for rule in change.rule.split())
+            lines += [f"\n{change.rule} in {change.field}: {reason}", before_after(change.before, change.after)]
         if not self.changes:
             lines.append("\nnothing was changed")
         if self.defects:
-            lines += ["\nstill wrong:", *(f"  {name}: {meanings.get(name, '')}" for name in self.defects)]
+            lines += ["\nstill wrong:", *(f"  {name}: {meaning(name)}" for name in self.defects)]
         if self.duplicate_of:
             lines.append(f"\nsame text as row {self.duplicate_of}")
         if self.scores:
@@ -113,7 +189,7 @@ class RowStory:
         for name, value in self.scores.items():
             moved = ", ".join(f"{by} {weight:+.2f}" for by, weight in self.moved_by.get(name, {}).items())
             lines.append(f"  {name}: {value:.4g}" + (f"  (moved most by {moved})" if moved else ""))
-        lines.append("\nsteps: " + "; ".join(self.steps))
+        lines += ["\nsteps:", *(f"  {indent(step.text(), 2)}" for step in self.steps)]
         return "\n".join(lines)
 
 
@@ -131,7 +207,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         index=index,
         row_id=str(row.get(prefix + "row_id", "")),
         edit=str(row.get(prefix + "edit", "")),
-        steps=tuple(" ".join(filter(None, (step.by, f"v{step.version}", step.edit, *step.reasons))) for step in steps),
+        steps=tuple(map(StepStory.of, steps)),
         changes=tuple(ledger_entries(row, prefix=prefix, columns=columns)),
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),

@@ -14,11 +14,13 @@ from hfclean.models.failures import AccessError, BackendError, BudgetError, Mode
 from hfclean.models.process import close
 from hfclean.models.protocol import ERRORS, Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.spec import Limits, ModelSpec, Prices
+from hfclean.models.transform import Asking, ModelTransform, Work
 
 __all__ = [
     "ERRORS",
     "AccessError",
     "Answer",
+    "Asking",
     "Backend",
     "BackendError",
     "BudgetError",
@@ -29,9 +31,11 @@ __all__ = [
     "Message",
     "ModelError",
     "ModelSpec",
+    "ModelTransform",
     "Prices",
     "StoreError",
     "Usage",
+    "Work",
     "aask",
     "as_conversation",
     "ask",

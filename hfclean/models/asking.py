@@ -114,6 +114,11 @@ def usage(spec: ModelSpec) -> Usage:
     return open_backend(spec).ledger.usage()
 
 
+def _any_failed(futures: Iterable[Future[None]]) -> bool:
+    """Whether the run has ended: then nothing more is asked for, and whoever waits for these is told why."""
+    return any(f.done() and not f.cancelled() and f.exception() is not None for f in futures)
+
+
 class Asker:
     """A model with its store, its budget and its ledger. Use `open_backend`: it is made once in a process."""
 
@@ -154,15 +159,24 @@ class Asker:
             )
         return name or spec.name, backend
 
+    @property
+    def identity(self) -> str:
+        """The commit or the hash of a model that runs here; empty where only a server knows."""
+        files = getattr(self._backend, "files", None)
+        return files.identity if files is not None else ""
+
     def ask(self, conversations: Sequence[Turns], generation: Generation, prompt_version: str = "") -> list[Answer]:
         """See `ask`."""
         if self._endpoint is None:
             plan = self._plan(conversations, generation, prompt_version)
             self._ask_here(plan)
             return plan.answers(self.ledger)
-        plans, under_way = [], []
+        plans: list[Plan] = []
+        under_way: list[Future[None]] = []
         try:
             for k in range(0, len(conversations), WINDOW):  # the first requests are out while the rest is looked up
+                if _any_failed(under_way):
+                    break
                 plan = self._plan(conversations[k : k + WINDOW], generation, prompt_version)
                 plans.append(plan)
                 if requests := plan.requests():
@@ -220,7 +234,7 @@ class Asker:
                     update()
 
             try:
-                while window := list(islice(source, size)):
+                while not _any_failed(under_way) and (window := list(islice(source, size))):
                     plan = self._plan(window, generation, prompt_version)
                     if self._endpoint is None:
                         self._ask_here(plan, update)
@@ -263,7 +277,7 @@ class Asker:
 
     def _keep(self, request: Request, answer: Answer, done: Done) -> asyncio.Future[None] | None:
         assert isinstance(request, KeptRequest)
-        tokens, cost = self.ledger.answered(answer, len(request.messages))
+        tokens, cost = self.ledger.answered(answer, len(request.messages), request.key)
         record = Record(request.key, request.setting, request.messages, answer, tokens, cost)
         if self._commits is not None:
             return self._commits.add(record, done)
@@ -284,7 +298,7 @@ class Asker:
                     self.ledger.failed(answer.error)
                 else:
                     messages = plan.messages[key]
-                    tokens, cost = self.ledger.answered(answer, len(messages))
+                    tokens, cost = self.ledger.answered(answer, len(messages), key)
                     records.append(Record(key, plan.setting, messages, answer, tokens, cost))
             if records:
                 plan.found.update(self._put(records))

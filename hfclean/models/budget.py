@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hfclean.models.failures import BackendError, BudgetError
@@ -35,6 +35,10 @@ class Usage:
         cost: price of `asked`, 0 without prices.
         currency: of the cost.
         notes: what servers could not do and was left out, such as `no_response_format`.
+        reused: different answers that were kept before; counted during a prefetch of a transform only, as are their
+            tokens.
+        reused_prompt_tokens: tokens that were read for them when they were asked.
+        reused_completion_tokens: tokens that were written for them when they were asked.
     """
 
     asked: int = 0
@@ -47,6 +51,9 @@ class Usage:
     cost: float = 0.0
     currency: str = ""
     notes: tuple[str, ...] = ()
+    reused: int = 0
+    reused_prompt_tokens: int = 0
+    reused_completion_tokens: int = 0
 
     @property
     def done(self) -> int:
@@ -57,6 +64,29 @@ class Usage:
     def tokens(self) -> int:
         """Tokens read and written."""
         return self.prompt_tokens + self.completion_tokens
+
+    def since(self, earlier: Usage) -> Usage:
+        """What came after an earlier count of the same ledger."""
+        before = dict(earlier.failed)
+        return replace(
+            self,
+            **{name: getattr(self, name) - getattr(earlier, name) for name in _SUMS},
+            failed=tuple((name, n - before.get(name, 0)) for name, n in self.failed if n > before.get(name, 0)),
+        )
+
+
+_SUMS = (
+    "asked",
+    "cached",
+    "retries",
+    "prompt_tokens",
+    "completion_tokens",
+    "estimated",
+    "cost",
+    "reused",
+    "reused_prompt_tokens",
+    "reused_completion_tokens",
+)
 
 
 class Ledger:
@@ -69,13 +99,12 @@ class Ledger:
         self._failed: Counter[str] = Counter()
         self._notes: dict[str, None] = {}
         self._cost = 0.0
+        self._met: set[int] | None = None
 
-    def answered(self, answer: Answer, prompt_bytes: int) -> tuple[int, float]:
+    def answered(self, answer: Answer, prompt_bytes: int, key: bytes = b"") -> tuple[int, float]:
         """Count an answer of the model's; its tokens and its price."""
-        read, written = answer.prompt_tokens, answer.completion_tokens
-        guessed = read is None or written is None
-        read = estimate_tokens(prompt_bytes) if read is None else read
-        written = estimate_tokens(len(answer.text.encode())) if written is None else written
+        guessed = answer.prompt_tokens is None or answer.completion_tokens is None
+        read, written = _tokens(answer, prompt_bytes)
         cost = self.prices.cost(read, written) if self.prices else 0.0
         with self._lock:
             self._cost += cost
@@ -84,7 +113,31 @@ class Ledger:
             counts["prompt_tokens"] += read
             counts["completion_tokens"] += written
             counts["estimated"] += guessed
+            if self._met is not None:
+                self._met.add(_short(key))
         return read + written, cost
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Within the block, count the tokens of the answers that were kept before it, each answer once."""
+        with self._lock:
+            outer, self._met = self._met, set() if self._met is None else self._met
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._met = outer
+
+    def reused(self, answers: Iterable[tuple[bytes, int, Answer]]) -> None:
+        """Answers that the store held, with key and size of what was asked; does nothing unless `following`."""
+        with self._lock:
+            if self._met is None:
+                return
+            for key, prompt_bytes, answer in answers:
+                if _short(key) not in self._met:
+                    self._met.add(_short(key))
+                    read, written = _tokens(answer, prompt_bytes)
+                    self._counts.update(reused=1, reused_prompt_tokens=read, reused_completion_tokens=written)
 
     def failed(self, error: str) -> None:
         """Count a conversation that got no answer."""
@@ -111,6 +164,19 @@ class Ledger:
                 currency=self.prices.currency if self.prices else "",
                 notes=tuple(self._notes),
             )
+
+
+def _short(key: bytes) -> int:
+    return int.from_bytes(key[:8])
+
+
+def _tokens(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
+    """Tokens read and written; estimated where the server did not say."""
+    read, written = answer.prompt_tokens, answer.completion_tokens
+    return (
+        estimate_tokens(prompt_bytes) if read is None else read,
+        estimate_tokens(len(answer.text.encode())) if written is None else written,
+    )
 
 
 class Budget:
@@ -294,23 +360,22 @@ def estimate(
 def progress(
     ledger: Ledger, total: int | None, *, show: bool = True, label: str = "asking"
 ) -> Iterator[Callable[..., None]]:
-    """A live line: done, tokens, cost, time left. Call what it yields to bring it up to date, with counts of your own
-    if you have some: `update(revised=12, reverted=3)`."""
+    """A live line: done, tokens, cost, time left. Call what it yields to bring it up to date: with how many more are
+    done, where that is not the number of conversations, and with counts of your own: `update(10, revised=8)`."""
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=label, unit="", disable=not show, dynamic_ncols=True) as bar:
         before = ledger.usage()
 
-        def update(**counts: int) -> None:
+        def update(done: int | None = None, /, **counts: int) -> None:
             now = ledger.usage()
             about = {name: f"{count:,}" for name, count in counts.items()}
             about["tokens"] = f"{now.tokens - before.tokens:,}"
             if ledger.prices:
-                about["cost"] = f"{now.cost - before.cost:.2f} {now.currency}"
+                about["cost"] = f"{now.cost - before.cost:.4g} {now.currency}"
             if failed := sum(count for _, count in now.failed) - sum(count for _, count in before.failed):
-                about["failed"] = f"{failed:,}"
+                about.setdefault("failed", f"{failed:,}")
             bar.set_postfix(about, refresh=False)
-            bar.update(now.done - before.done - bar.n)
+            bar.update(now.done - before.done - bar.n if done is None else done)
 
         yield update
-        update()

@@ -141,7 +141,7 @@ class Endpoint:
                 trust_env=False,
             )
             loop = asyncio.get_running_loop()
-            process.at_exit(lambda: asyncio.run_coroutine_threadsafe(session.close(), loop).result(10))
+            process.at_exit(lambda: asyncio.run_coroutine_threadsafe(session.close(), loop).result(process.END_WAIT_S))
 
     async def _attempt(self, request: Request) -> Answer | Failure:
         group, http = request.group, self._http

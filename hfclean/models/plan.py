@@ -88,6 +88,7 @@ class Plan:
             answers.append(answer)
         if cached:
             ledger.count("cached", cached)
+        ledger.reused((key, len(self.messages[key]), self.found[key]) for key in self._stored)
         return answers
 
 

@@ -33,6 +33,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+END_WAIT_S = 30.0  # for what takes milliseconds at the end, and longer only on a machine that stands still
+
 
 class _Process:
     """The handles of one process. Pickles to nothing, so that hashing a module that reaches it stays steady."""
@@ -112,10 +114,10 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread | None) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
     with suppress(Exception):  # the interpreter may be half gone
-        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(cancel_all(), loop).result(END_WAIT_S)
     loop.call_soon_threadsafe(loop.stop)
     if thread is not None:
-        thread.join(10)
+        thread.join(END_WAIT_S)
     if not loop.is_running():
         loop.close()
 

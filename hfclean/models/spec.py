@@ -202,10 +202,11 @@ class ModelSpec(Spec):
         return f"{parts.hostname or ''}{parts.path}"
 
     def settings(self) -> dict[str, Any]:
-        """What a card may say about the model: nothing about keys, files, limits or money."""
+        """What a card may say of the model: nothing of keys, files, limits or money; of a folder its name only."""
         names = ("base_url", "revision", "chat_template", "dtype", "cache_as")
         found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {"model": self.name, **found}
+        folder = self.kind == "local" and Path(self.name).expanduser().is_dir()
+        return {"model": Path(self.name).expanduser().resolve().name if folder else self.name, **found}
 
     def __repr__(self) -> str:
         given = [

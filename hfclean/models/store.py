@@ -11,24 +11,27 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from hfclean.models import process
+from hfclean.models.failures import StoreError
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
 
 __all__ = [
     "Record",
     "Setting",
+    "SourceStats",
     "Spent",
     "Store",
     "StoreStats",
     "clear",
     "default_path",
     "export",
+    "matching",
     "open_store",
     "stats",
 ]
@@ -77,6 +80,19 @@ class Spent(NamedTuple):
 
 
 @dataclass(frozen=True)
+class SourceStats:
+    """What a file of answers holds of one source: a model on a server, or one that ran here.
+
+    Tokens are those that the server told; `untold` answers came without.
+    """
+
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    untold: int
+
+
+@dataclass(frozen=True)
 class StoreStats:
     """What a file of answers holds."""
 
@@ -86,6 +102,7 @@ class StoreStats:
     sources: dict[str, int]
     prompt_tokens: int
     completion_tokens: int
+    by_source: dict[str, SourceStats]
 
 
 def default_path() -> Path:
@@ -189,17 +206,20 @@ class Store:
         """What is in the file."""
         with explained(self.path), process.sqlite_lock:
             counts = self._db.execute(
-                "SELECT source, COUNT(*), SUM(prompt_tokens), SUM(completion_tokens) FROM answers "
+                "SELECT source, COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), "
+                "SUM(prompt_tokens IS NULL OR completion_tokens IS NULL) FROM answers "
                 "JOIN settings ON settings.digest = answers.settings GROUP BY source ORDER BY source"
             ).fetchall()
         size = sum(f.stat().st_size for f in files_of(self.path))
+        found = {source: SourceStats(*map(int, numbers)) for source, *numbers in counts}
         return StoreStats(
             str(self.path),
-            sum(row[1] for row in counts),
+            sum(each.answers for each in found.values()),
             size,
-            {row[0]: row[1] for row in counts},
-            sum(row[2] or 0 for row in counts),
-            sum(row[3] or 0 for row in counts),
+            {source: each.answers for source, each in found.items()},
+            sum(each.prompt_tokens for each in found.values()),
+            sum(each.completion_tokens for each in found.values()),
+            found,
         )
 
     def rows(self) -> Iterator[dict[str, object]]:
@@ -247,14 +267,29 @@ class Store:
 def stats(path: str | Path | None = None) -> StoreStats:
     """What a file of answers holds; nothing where there is none, and none is made."""
     found = Path(path).expanduser() if path is not None else default_path()
-    return open_store(found).stats() if found.exists() else StoreStats(str(found), 0, 0, {}, 0, 0)
+    return open_store(found).stats() if found.exists() else StoreStats(str(found), 0, 0, {}, 0, 0, {})
 
 
-def export(out: TextIO, path: str | Path | None = None) -> int:
-    """Write every answer with what was asked as a line of JSON; returns how many."""
+def matching(found: StoreStats, model: str) -> list[str]:
+    """The sources of a file that a person means by a model's name: the source whole, or one of its words.
+
+    Raises:
+        StoreError: the file has no such source.
+    """
+    chosen = [source for source in found.sources if model == source or model in source.split()]
+    if not chosen:
+        known = "; ".join(found.sources) or "none: it is empty"
+        raise StoreError(f"no answers of {model!r} in {found.path!r}; it has answers of: {known}")
+    return chosen
+
+
+def export(out: TextIO, path: str | Path | None = None, *, sources: Collection[str] | None = None) -> int:
+    """Write every answer with what was asked as a line of JSON, of some sources or all; returns how many."""
     found = Path(path).expanduser() if path is not None else default_path()
     count = 0
     for row in open_store(found).rows() if found.exists() else ():
+        if sources is not None and row["source"] not in sources:
+            continue
         out.write(json.dumps(row, ensure_ascii=False) + "\n")
         count += 1
     return count

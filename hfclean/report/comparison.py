@@ -26,6 +26,7 @@ def compare(
     tokenizer: Any = None,
     max_tokens: int = 2048,
     removed: Any = None,
+    transforms: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
     """What changed between two datasets and why, what was removed, and how the scores moved.
 
@@ -45,6 +46,8 @@ def compare(
         max_tokens: the length that rows should not exceed.
         removed: the rows that were dropped on purpose, with the columns `row_id` and `removed_reason`: a `Dataset` or
             `DatasetDict`. A row that is gone without being among them has no reason recorded.
+        transforms: `Cleaned.transforms`, for what no row knows of the models that were asked: tokens, cost, version
+            of the prompt.
 
     Raises:
         HfcleanError: a streaming dataset, a `Dataset` with a `DatasetDict`, a tokenizer that does not count.
@@ -74,6 +77,7 @@ def compare(
         splits=tuple(findings.split_counts(matched, name) for name in matched.joined),
         rules=findings.rule_counts(matched, extra),
         refusals=findings.refusals(matched),
+        models=findings.model_uses(matched, transforms),
         removed=findings.removed_rows(matched, _reasons(removed, prefix)),
         added=findings.added_rows(matched),
         scores=findings.score_changes(matched, prefix),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
-__all__ = ["count", "field_name", "one_line", "percent", "plural", "quantity", "ratio"]
+if TYPE_CHECKING:
+    from hfclean.report.record import ModelUse
+
+__all__ = ["count", "field_name", "model_facts", "money", "one_line", "percent", "plural", "quantity", "ratio"]
 
 # What a terminal would obey or not show: controls, bidirectional overrides, zero-width characters, lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -53,6 +57,39 @@ def one_line(text: str, width: int = 0) -> str:
     """Text from a dataset as one harmless line: what a terminal would obey is written as `\\x1b`; cut to `width`."""
     line = UNPRINTABLE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
     return line if not width or len(line) <= width else line[: width - 1] + "…"
+
+
+def model_facts(use: ModelUse) -> list[tuple[str, str]]:
+    """What there is to say of a model that was asked, as (name, words); the words are from the dataset in part."""
+    total = use.kept + use.revised + use.reverted + use.failed
+    edits = [f"{getattr(use, name):,} {name}" for name in ("revised", "kept", "reverted", "failed")]
+    facts = [
+        ("model", use.model + (f" at {use.server}" if use.server else ", run locally")),
+        ("calls itself", ", ".join(use.answered_by)),
+        (
+            "reviser",
+            f"{use.by} version {use.version}" + (f", prompt {use.prompt_version}" if use.prompt_version else ""),
+        ),
+        ("rows", f"{total:,}: " + ", ".join(edits)),
+        ("revisions not taken", ", ".join(f"{reason.name} {reason.rows:,}" for reason in use.reasons)),
+    ]
+    if use.recorded:
+        tokens = f"{use.prompt_tokens:,} read, {use.completion_tokens:,} written"
+        facts += [
+            ("answers", f"{use.asked:,} asked for in this run, {use.reused:,} there already"),
+            ("tokens", tokens + (" (estimated in part: the server does not say)" if use.estimated else "")),
+            (
+                "cost of this run",
+                money(use.cost, use.currency) if math.isfinite(use.cost) else "no prices were given",
+            ),
+        ]
+    return [(name, words) for name, words in facts if words]
+
+
+def money(amount: float, currency: str) -> str:
+    """A sum of money; a small one with as many decimals as say something."""
+    digits = 2 if amount >= 10 else 4 if amount >= 0.01 or amount == 0 else 6
+    return f"{amount:,.{digits}f} {currency}"
 
 
 def field_name(pointer: str) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from hfclean.provenance import DUPLICATE_COLUMN
+from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.figures import field_name, plural
 from hfclean.report.matched import Matched, SideBySide, blank
 from hfclean.report.record import (
     UNRECORDED,
+    Count,
     Lengths,
+    ModelUse,
     Overlap,
     Refusal,
     Removed,
@@ -22,7 +27,7 @@ from hfclean.report.record import (
     TokenLengths,
     tally,
 )
-from hfclean.report.rows import SplitRows, iterate, number_names
+from hfclean.report.rows import SplitRows, identity, iterate, number_names
 from hfclean.rules import RULES, SEVERITIES, Rule
 
 __all__ = [
@@ -30,6 +35,7 @@ __all__ = [
     "find_overlaps",
     "measure_lengths",
     "measure_tokens",
+    "model_uses",
     "notes",
     "refusals",
     "removed_rows",
@@ -116,6 +122,72 @@ def refusals(matched: Matched) -> tuple[Refusal, ...]:
         for reason in dict.fromkeys(reasons.split() or ["no_reason_recorded"])
     )
     return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in found)
+
+
+def model_uses(matched: Matched, transforms: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
+    """The revisers that asked a model, as the rows' histories tell of them, in the order in which they ran.
+
+    Args:
+        matched: the rows.
+        transforms: what the run recorded of its transforms, for what no row knows: prompt version, tokens, cost.
+    """
+    rows: Counter[str] = Counter()
+    for split in matched.new.values():
+        rows.update(split.models)
+    found: dict[str, list[tuple[Step, int]]] = {}
+    for line, count in rows.items():
+        for step in parse_history(line) or ():
+            found.setdefault(identity(step), []).append((step, count))
+    told = {
+        identity(Step(str(t.get("by")), int(t.get("version", 0)), settings=t.get("settings", {}))): t
+        for t in transforms
+    }
+    order = list(told)
+    uses = [
+        _model_use(steps, told.get(who, {}))
+        for who, steps in sorted(found.items(), key=lambda item: _rank(order, item[0]))
+    ]
+    return tuple(uses)
+
+
+def _rank(order: Sequence[str], who: str) -> tuple[int, str]:
+    return (order.index(who) if who in order else len(order), who)
+
+
+def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> ModelUse:
+    first = steps[0][0]
+    edits = Counter[str]()
+    reasons = Counter[str]()
+    for step, count in steps:
+        edits[step.edit] += count
+        if step.edit in ("reverted", "failed"):
+            for reason in step.reasons or ("no_reason_recorded",):
+                reasons[reason] += count
+    usage = told.get("usage") or {}
+    asked = int(usage.get("asked", 0))
+    cost = usage.get("cost")
+    priced = bool(usage.get("currency")) and cost is not None
+    return ModelUse(
+        by=first.by,
+        version=first.version,
+        model=str(first.settings["model"]),
+        server=str(first.settings.get("base_url", "")),
+        answered_by=tuple(sorted({step.model for step, _ in steps if step.model})),
+        prompt_version=str(told.get("prompt_version", "")),
+        kept=edits["kept"],
+        revised=edits["revised"],
+        reverted=edits["reverted"],
+        failed=edits["failed"],
+        reasons=tuple(Count(name, n) for name, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        recorded=bool(usage),
+        asked=asked,
+        reused=int(usage.get("cached", 0)),
+        prompt_tokens=int(usage.get("prompt_tokens", 0)) + int(usage.get("reused_prompt_tokens", 0)),
+        completion_tokens=int(usage.get("completion_tokens", 0)) + int(usage.get("reused_completion_tokens", 0)),
+        estimated=bool(usage.get("estimated", 0)),
+        cost=float(cost) if priced and cost is not None else math.nan,
+        currency=str(usage.get("currency", "")),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers

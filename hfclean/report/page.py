@@ -109,6 +109,7 @@ def render_page(report: Report, *, title: str, folder: str, max_edits: int) -> s
             severity={rule.id: rule.severity for rule in report.rules},
             recorded=any(edit.rule != UNRECORDED for edit in report.edits),
             UNRECORDED=UNRECORDED,
+            model_facts=figures.model_facts,
         )
     )
     return html

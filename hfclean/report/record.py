@@ -22,6 +22,7 @@ __all__ = [
     "Edit",
     "Histogram",
     "Lengths",
+    "ModelUse",
     "Overlap",
     "Quantiles",
     "Refusal",
@@ -96,6 +97,37 @@ class Refusal:
     edit: str
     reason: str
     rows: int
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A reviser that asked a model, and what became of the rows.
+
+    `model` is its name, `server` the address it was asked at (empty: it ran here), `answered_by` what it calls itself:
+    a server's name for it, or the commit or the hash of a local one. `reasons` say why revisions were not taken. The
+    numbers from `asked` on are those of the run that made the dataset, where it was recorded: `asked` new answers,
+    `reused` answers that were there already, tokens of both, the `cost` of the new ones (nan: no prices were given).
+    """
+
+    by: str
+    version: int
+    model: str
+    server: str
+    answered_by: tuple[str, ...]
+    prompt_version: str
+    kept: int
+    revised: int
+    reverted: int
+    failed: int
+    reasons: tuple[Count, ...]
+    recorded: bool
+    asked: int
+    reused: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: float
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -239,6 +271,7 @@ class Report:
     splits: tuple[SplitCounts, ...]
     rules: tuple[RuleCounts, ...]
     refusals: tuple[Refusal, ...]
+    models: tuple[ModelUse, ...]
     removed: tuple[Removed, ...]
     added: tuple[RowExcerpt, ...]
     scores: tuple[ScoreChange, ...]

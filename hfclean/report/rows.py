@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ __all__ = [
     "SplitRows",
     "TokenCounter",
     "facts",
+    "identity",
     "iterate",
     "measure",
     "read_split",
@@ -69,6 +71,7 @@ class Facts:
     has_id: bool = False  # a reviser wrote row_id
     current: bool = False  # the columns of Score hold what this version of it would compute
     stale: tuple[str, ...] = ()  # score columns that are older than the text
+    models: tuple[Step, ...] = ()  # of each reviser that asks a model, the last step
 
 
 @lru_cache(maxsize=8192)
@@ -86,7 +89,15 @@ def facts(history: Any) -> Facts:
         has_id=any(step.is_revision for step in steps),
         current=score is not None and score.version == Score.version and set(Score().names()) <= set(score.columns),
         stale=tuple(name for name, n in scored.items() if n < last_edit and name not in Score().names()),
+        models=tuple(
+            {identity(step): step for step in steps if step.is_revision and "model" in step.settings}.values()
+        ),
     )
+
+
+def identity(step: Step) -> str:
+    """Who took a step: the same for all steps of one transform."""
+    return Step(step.by, step.version, settings=step.settings).line()
 
 
 def _steps(ds: Any, prefix: str) -> list[Step]:
@@ -130,6 +141,7 @@ class SplitRows:
     digests: list[str] = field(default_factory=list)
     edits: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    models: Counter[str] = field(default_factory=Counter)  # lines of steps of revisers that ask a model
     duplicates: int = 0
     stale: dict[str, int] = field(default_factory=dict)
     others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
@@ -193,6 +205,8 @@ def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> Non
     edit = row.get(prefix + "edit") if told.has_id else ""
     found.edits.append(edit if edit in EDITS else "")
     found.reasons.append(row.get(prefix + "edit_reason") or "" if edit in ("reverted", "failed") else "")
+    for step in told.models:
+        found.models[step.line()] += 1
     for column, values in found.others.items():
         value = row.get(prefix + column)
         number = math.nan if value is None or isinstance(value, str) else float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hfclean.report.figures import count, one_line, percent, plural, quantity, ratio
+from hfclean.report.figures import count, model_facts, one_line, percent, plural, quantity, ratio
 from hfclean.report.record import Quantiles, Report
 
 __all__ = ["summarize"]
@@ -14,7 +14,7 @@ QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "
 
 def summarize(report: Report) -> str:
     """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
-    parts = [_rows(report), _rules(report), _scores(report), _tokens(report)]
+    parts = [_rows(report), _models(report), _rules(report), _scores(report), _tokens(report)]
     parts += [f"note: {one_line(note)}" for note in report.notes]
     return "\n\n".join(part for part in parts if part)
 
@@ -37,6 +37,15 @@ def _rows(report: Report) -> str:
         for o in report.overlaps
     ]
     return "\n".join(lines)
+
+
+def _models(report: Report) -> str:
+    blocks = []
+    for use in report.models:
+        facts = model_facts(use)
+        width = max(len(name) for name, _ in facts)
+        blocks.append("\n".join(f"{name.ljust(width)}  {one_line(words, 200)}" for name, words in facts))
+    return "\n\n".join(blocks)
 
 
 def _rules(report: Report) -> str:

@@ -252,11 +252,18 @@ def _is_truncated(pair: Pair) -> bool:
         tail = text[-1:]
     if len(text) < TRUNCATED_FROM or (tail in CLOSED and tail not in ",-:*•.)"):
         return False
-    if tail in ".)" and not BARE_ITEM.fullmatch(text, max(text.rfind("\n"), 0)):
-        return False
-    if asked_about(NOT_SENTENCES, pair.instruction):
-        return False
-    return _breaks_off(text)
+    if tail in ".)" and not (text[-2].isdecimal() and BARE_ITEM.fullmatch(text, max(text.rfind("\n"), 0))):
+        return False  # nearly every answer ends here
+    if len(text) < LONG_ANSWER and tail.isalnum():  # as in `_breaks_off`, before any costly search
+        word = f" {_last_word(text)} "
+        if word not in OPEN_WORDS and word not in SENTENCE_STARTS:
+            return False
+    return not asked_about(NOT_SENTENCES, pair.instruction) and _breaks_off(text)
+
+
+def _last_word(text: str) -> str:
+    match = LAST_WORD.search(text, max(0, len(text) - 30))
+    return match.group() if match else ""
 
 
 def _breaks_off(text: str) -> bool:
@@ -266,7 +273,9 @@ def _breaks_off(text: str) -> bool:
     tail = text[-1]
     if tail in ".)*•:-" or "```" in text or (last.startswith((" ", "\t")) and tail in ";{"):
         return False
-    ends = [match.end() for match in SENTENCE_END.finditer(last)]
+    ends = []
+    if "." in last or "!" in last or "?" in last:
+        ends = [match.end() for match in SENTENCE_END.finditer(last)]
     fragment = last[ends[-1] :] if ends else last
     words = fragment.split()
     if tail == ",":
@@ -275,8 +284,7 @@ def _breaks_off(text: str) -> bool:
         return bool(ends) or len(text) >= LONG_ANSWER
     if not tail.isalnum():
         return False
-    match = LAST_WORD.search(fragment, max(0, len(fragment) - 30))
-    word = match.group() if match else ""
+    word = _last_word(fragment)
     if ends and len(words) == 1 and f" {word} " in SENTENCE_STARTS:
         return True
     if f" {word} " in OPEN_WORDS and len(words) >= 4 and not _is_verse(text):

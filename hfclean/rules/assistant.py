@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Glance, Rule, asked_about, has_word
+from hfclean.rules.rule import Glance, Rule, asked_about, has_word, watch
 from hfclean.schema import Pair
 
 __all__ = ["ai_boilerplate", "identity_leak", "refusal", "speaks_for_others", "stale_cutoff"]
@@ -138,13 +138,14 @@ def _short(text: str) -> bool:
 
 def _may_refuse(pair: Pair, glance: Glance) -> bool:
     words = glance.words
-    if not words.isdisjoint(("task", "request", "instruction", "prompt")):
-        return True
-    return ("i" in words or "we" in words) and not DENIALS.isdisjoint(words)
+    return not TASKS.isdisjoint(words) or not (SPEAKERS.isdisjoint(words) or DENIALS.isdisjoint(words))
 
 
-# One of these is in every alternative of CANNOT.
-DENIALS = frozenset(("can", "cannot", "not", "unable", "won", "decline", "don"))
+# One of these is in every alternative of DECLINES that is English, ...
+TASKS = watch("task", "request", "instruction", "prompt")
+# ... and one of each in every alternative of CANNOT.
+SPEAKERS = watch("i", "we")
+DENIALS = watch("can", "cannot", "not", "unable", "won", "decline", "don")
 
 
 refusal = Rule(
@@ -200,6 +201,7 @@ ai_boilerplate = Rule(
     severity="low",
     meaning='an answer that says "as an AI" though nobody asked',
     detect=_has_boilerplate,
+    possible=has_word("as", "i"),  # what AS_AN_AI matches starts with one of these
     repair=_without_clause,
     example=(
         "As an AI language model, I suggest starting with the basics.",
@@ -253,12 +255,22 @@ def _leaks_identity(pair: Pair) -> bool:
     return IS_MODEL.search(text[:4000]) is not None and not speaks_for_others(pair.instruction)
 
 
+def _may_leak_identity(pair: Pair, glance: Glance) -> bool:
+    words = glance.words
+    return not NAMING_ONESELF.isdisjoint(words) and not SAID_OF_ONESELF.isdisjoint(words)
+
+
+# One of each is in every alternative of IS_MODEL; "I'm" counts as two words.
+NAMING_ONESELF = watch("i", "me", "name")
+SAID_OF_ONESELF = watch("am", "m", "was", "ve", "been", "me", "is", "call", "called")
+
+
 identity_leak = Rule(
     "identity_leak",
     severity="high",
     meaning="an answer in which the assistant says that it is some vendor's model",
     detect=_leaks_identity,
-    possible=has_word("i", "me", "name"),
+    possible=_may_leak_identity,
     example=("I am ChatGPT, a language model trained by OpenAI.", ""),
 )
 
@@ -303,10 +315,11 @@ def _may_be_stale(pair: Pair, glance: Glance) -> bool:
 
 
 # One of these comes after "my" in every alternative of CUTOFF.
-DATED = frozenset((
+DATED = watch(
     "last", "latest", "recent", "current", "final", "knowledge", "training", "data", "information", "database", "cut",
     "cutoff",
-))  # fmt: skip
+)  # fmt: skip
+watch("my", "i", "trained", "updated")
 
 
 # Younger answers are full of it; the sets read here were written before models learned to say it, so that it hardly

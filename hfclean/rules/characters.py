@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Rule, asked_about, not_plain, text_rule
+from hfclean.rules.rule import Glance, Rule, asked_about, not_plain, text_rule
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
 
@@ -94,11 +94,22 @@ broken_unicode = Rule(
 
 
 # A letter decoded wrongly becomes two or more that are not ASCII, or one of these before a space.
-SUSPECT = re.compile("[^\\x00-\\x7f]{2}|[\\x80-\\x9fÂÃâà]")
+NO_ASCII = bytes(32 if code < 128 else code for code in range(256))  # blanks for all ASCII, to split UTF-8 at
+SUSPECTS = frozenset((*map(chr, range(0x80, 0xA0)), *"ÂÃâà"))
 
 
 def _is_mojibake(text: str) -> bool:
-    return not text.isascii() and SUSPECT.search(text) is not None and _decoded_again(text) != text
+    if text.isascii():
+        return False
+    for run in text.encode("utf-8", "surrogatepass").translate(NO_ASCII).split():
+        characters = run.decode("utf-8", "surrogatepass")
+        if len(characters) > 1 or characters in SUSPECTS:
+            return _decoded_again(text) != text
+    return False
+
+
+def _may_be_mojibake(pair: Pair, glance: Glance) -> bool:
+    return not glance.ascii
 
 
 def _decoded_again(text: str) -> str:
@@ -125,7 +136,7 @@ mojibake = text_rule(
     repair=_decoded_again,
     example=("The cafÃ© isnâ€™t open.", "The café isn’t open."),
     unless=ABOUT_CHARACTERS,
-    possible=not_plain,
+    possible=_may_be_mojibake,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.assistant import speaks_for_others
-from hfclean.rules.rule import Glance, Rule, asked_about, has_word
+from hfclean.rules.rule import Glance, Rule, asked_about, watch
 from hfclean.schema import Pair
 
 __all__ = ["imagined_access", "imagined_media"]
@@ -37,6 +37,7 @@ STAND_IN = re.compile(
     r"|\A\s*<img [^<>]{0,200}>\s*\Z|!\[[^\]\n]{0,80}\]\([^)\n]{1,200}\)\s*\Z",
     re.IGNORECASE,
 )
+STAND_IN_OPENERS = ("[", "<", "(", "!")
 GIVER = r"(?:attached|provided|given|shared|uploaded|sent)"
 SEES = re.compile(
     rf"\b(?:in|from|to|at) (?:the|this|your) {MEDIUM} (?:above|below|attached|shown|you(?: have)? {GIVER})\b"
@@ -77,7 +78,7 @@ def _imagines(pair: Pair) -> bool:
     text = pair.response
     if not text:
         return False
-    if text[:60].lstrip(" \n*_")[:1] in ("[", "<", "(", "!") and STAND_IN.search(text[:400]):
+    if text[:60].lstrip(" \n*_")[:1] in STAND_IN_OPENERS and STAND_IN.search(text[:400]):
         return not asked_about(WANTS_MARKUP, pair.instruction)
     if (
         " above" in text
@@ -94,22 +95,32 @@ def _imagines(pair: Pair) -> bool:
 
 
 def _may_imagine(pair: Pair, glance: Glance) -> bool:
-    if not MEDIUM_WORDS.isdisjoint(glance.words) or "![" in pair.response:
+    words = glance.words
+    named = not MEDIUM_WORDS.isdisjoint(words)
+    if not named and DESCRIBING_WORDS.isdisjoint(words) and ord("!") not in glance.marks:
+        return False  # nearly every row ends here
+    if named and not SEEING_WORDS.isdisjoint(words):
         return True
-    return not DESCRIBING_WORDS.isdisjoint(glance.words) and _names_medium(pair.instruction)
+    if (named or ord("!") in glance.marks) and pair.response[:60].lstrip(" \n*_")[:1] in STAND_IN_OPENERS:
+        return True
+    return (named or not DESCRIBING_WORDS.isdisjoint(words)) and _names_medium(pair.instruction)
 
 
-# One of these is in whatever STAND_IN and SEES match, but for a picture in Markdown, ...
-MEDIUM_WORDS = frozenset((
+# One of these is in whatever SEES matches, ...
+SEEING_WORDS = watch(
+    "above", "below", "attached", "shown", "provided", "given", "shared", "uploaded", "sent", "see", "seen", "hear",
+)  # fmt: skip
+# ... and one of these in whatever it and STAND_IN match, but for a picture in Markdown, ...
+MEDIUM_WORDS = watch(
     "image", "picture", "photo", "photograph", "painting", "drawing", "sketch", "sculpture", "artwork", "art", "chart",
     "graph", "diagram", "figure", "video", "clip", "audio", "recording", "screenshot", "map", "logo", "comic",
     "poster", "illustration", "infographic", "cartoon", "meme", "playlist", "img",
-))  # fmt: skip
+)  # fmt: skip
 # ... and one of both in what DESCRIBES matches, which counts only where the instruction names a medium.
-DESCRIBING_WORDS = frozenset((
+DESCRIBING_WORDS = watch(
     "depict", "depicts", "portray", "portrays", "show", "shows", "feature", "features", "convey", "conveys", "color",
     "colors", "colour", "colours",
-))  # fmt: skip
+)  # fmt: skip
 
 WANTS_MARKUP = re.compile(
     r"html|markdown|\bcode\b|placeholder|template|web ?page|script|caption|stage direction|\bscene\b", re.IGNORECASE
@@ -215,6 +226,21 @@ FIRST_PERSON = re.compile(
     re.IGNORECASE,
 )
 
+
+def _may_claim_access(pair: Pair, glance: Glance) -> bool:
+    words = glance.words
+    return not CLAIMANTS.isdisjoint(words) and not DONE.isdisjoint(words)
+
+
+# One of each is in every alternative of CLAIMS.
+CLAIMANTS = watch("i", "my", "attached", "attachment", "searching", "browsing")
+DONE = watch(
+    "attached", "attachment", "uploaded", "emailed", "mailed", "browsed", "googled", "downloaded", "searched",
+    "looked", "checked", "visited", "opened", "sent", "read", "placed", "submitted", "booked", "ordered", "scheduled",
+    "set", "search", "searching", "browsing", "research",
+)  # fmt: skip
+
+
 # The sets read here hold such claims only in letters and stories, where they belong; answers written with tools,
 # and kept without the calls, are full of them.
 imagined_access = Rule(
@@ -222,6 +248,6 @@ imagined_access = Rule(
     severity="high",
     meaning="an answer that claims to have browsed, sent, booked or attached something",
     detect=_claims_access,
-    possible=has_word("i", "my", "attached", "attachment", "searching", "browsing"),
+    possible=_may_claim_access,
     example=("I searched the web and found three good hotels for you.", ""),
 )

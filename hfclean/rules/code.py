@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.rule import Rule, asked_about, has_mark
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
@@ -52,6 +52,7 @@ unclosed_fence = Rule(
     severity="medium",
     meaning="a code block that is opened and never closed",
     detect=_is_open,
+    possible=has_mark("`~"),
     repair=_closed,
     example=("Run this:\n```sh\nmake test", "Run this:\n```sh\nmake test\n```"),
 )
@@ -117,5 +118,6 @@ unclosed_bracket = Rule(
     severity="low",
     meaning="a bracket that is opened in prose and never closed",
     detect=_unclosed,
+    possible=has_mark("([{"),
     example=("The Elbe (which rises in Bohemia flows into the North Sea.", ""),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from hfclean.rules.rule import Rule, asked_about, settled
+from hfclean.rules.rule import Rule, asked_about, has_mark, settled
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
@@ -120,6 +120,7 @@ html_remnants = Rule(
     severity="medium",
     meaning="tags or entities of HTML left in prose",
     detect=_has_html,
+    possible=has_mark("<&"),
     repair=_without_html,
     example=("Salt &amp; pepper.<br>Serve <b>warm</b>.", "Salt & pepper.\nServe warm."),
     scope="text",

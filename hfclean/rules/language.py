@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.rule import Glance, Rule, asked_about, watch
 from hfclean.schema import Pair
 
 __all__ = ["language_mismatch"]
@@ -52,7 +52,7 @@ WORD = re.compile(r"[^\W\d_]+")
 ASCII_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 NO_LETTERS = bytes(code for code in range(256) if ASCII_LETTERS[code] == 32)
 NOT_ASCII = re.compile("[^\x00-\x7f]+")
-FOREIGN = frozenset(word for word, languages in LOOK_UP.items() if languages != ["en"])
+FOREIGN = watch(*(word for word, languages in LOOK_UP.items() if languages != ["en"]))
 ABOUT_LANGUAGE = re.compile(
     r"translat|language|\bin (?:english|french|german|spanish|italian|portuguese|dutch|latin|chinese|japanese|"
     r"korean|russian|arabic|"
@@ -171,11 +171,32 @@ def _most(found: _Counted, fewest: int, share: float) -> str:
     return best if enough else ""
 
 
+ENGLISH = watch("the", "and", "is")
+
+
+def _may_differ(pair: Pair, glance: Glance) -> bool:
+    answer = pair.response  # in Latin letters, as all that is plain
+    if len(answer) < 60:
+        return False
+    if len(pair.instruction) > SAMPLE:  # it may be cut off inside a word
+        return True
+    if len(FOREIGN & glance.asked) > 1:
+        return True
+    # as in `_differs_in_words`; a word is looked up much faster than searched for
+    words = ENGLISH & glance.words
+    return not (
+        ("the" in words and " the " in answer)
+        or ("and" in words and " and " in answer)
+        or ("is" in words and " is " in answer)
+    )
+
+
 language_mismatch = Rule(
     "language_mismatch",
     severity="high",
     meaning="an answer in another language than the question, though nobody asked for it",
     detect=_differs,
+    possible=_may_differ,
     example=(
         "Los ríos llevan el agua de las montañas al mar y son muy importantes para los campos y las ciudades.",
         "",

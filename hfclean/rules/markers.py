@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.rule import Rule, asked_about, has_mark
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
@@ -157,6 +157,7 @@ chat_markers = Rule(
     severity="high",
     meaning="markers of a chat template, a prompt or a tokenizer that leaked into the text",
     detect=_has_markers,
+    possible=has_mark("<#/["),
     repair=_without_markers,
     example=("<|im_start|>assistant\nAn apple.<|im_end|>", "An apple."),
     scope="text",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from hfclean.rules.answer import is_placeholder
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.answer import LONGEST_PLACEHOLDER, is_placeholder
+from hfclean.rules.rule import Glance, Rule, asked_about, watch
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
@@ -45,11 +45,16 @@ def _cut_next_task(pair: Pair) -> Pair:
     return pair.replace(response=kept) if kept else pair
 
 
+def _may_run_on(pair: Pair, glance: Glance) -> bool:
+    return ord("\n") in glance.marks and ord(":") in glance.marks
+
+
 next_task = Rule(
     "next_task",
     severity="high",
     meaning="two tasks merged: the text runs on into the next numbered instruction of a generated series",
     detect=_runs_on,
+    possible=_may_run_on,
     repair=_cut_next_task,
     example=("An apple.\n###\n7. Instruction: Name a city.\n7. Input:\n<noinput>\n7. Output:\nRome", "An apple."),
 )
@@ -136,11 +141,22 @@ def _lacks_input(pair: Pair) -> bool:
     return len(asked) - match.end() < 90
 
 
+def _may_lack_input(pair: Pair, glance: Glance) -> bool:
+    return len(pair.input) <= LONGEST_PLACEHOLDER and not POINTERS.isdisjoint(glance.asked)
+
+
+# One of these is in every alternative of POINTS_AT.
+POINTERS = watch(
+    "following", "given", "provided", "attached", "supplied", "shown", "above", "below", "this", "these", "link"
+)
+
+
 missing_input = Rule(
     "missing_input",
     severity="high",
     meaning="an instruction about something given, with nothing given",
     detect=_lacks_input,
+    possible=_may_lack_input,
     example=("Describe the following painting in two sentences.", ""),
 )
 
@@ -213,6 +229,7 @@ FILL_IN = re.compile(
     r"|\((?:insert|your name|enter your) ?[\w'’ -]{0,40}\)|\bINSERT [A-Z]{3,}(?: [A-Z]+)* HERE\b",
     re.IGNORECASE,
 )
+OPENER = re.compile(r"[\[<{(]")
 WANTED = re.compile(
     r"template|placeholder|\bforms?\b|fill[- ]?in|blank|mad[- ]?libs?|\bformat\b|\bcode\b|\bprogram|function|"
     r"\bscript\b|query|"
@@ -223,11 +240,21 @@ WANTED = re.compile(
 )
 
 
+def _gap(text: str) -> re.Match[str] | None:
+    """The first match of `FILL_IN`; its openers are searched for much faster than all of it."""
+    if not text.isascii() or "insert" in text.lower():
+        return FILL_IN.search(text)
+    for opener in OPENER.finditer(text):
+        if match := FILL_IN.match(text, opener.start()):
+            return match
+    return None
+
+
 def _has_fill_in(pair: Pair) -> bool:
     text = pair.response
     if not ("[" in text or "<" in text or "{" in text or "nsert " in text or "INSERT" in text):
         return False
-    match = FILL_IN.search(text)
+    match = _gap(text)
     if match is None or asked_about(WANTED, pair.instruction):
         return False
     found = match.group().lower()
@@ -241,10 +268,25 @@ def _has_fill_in(pair: Pair) -> bool:
     return True
 
 
+def _may_have_fill_in(pair: Pair, glance: Glance) -> bool:
+    marks, text = glance.marks, pair.response
+    return (
+        not OPENERS.isdisjoint(marks)
+        or not INSERT.isdisjoint(glance.words)
+        or (ord("(") in marks and ("nsert " in text or "INSERT" in text))
+    )
+
+
+# What FILL_IN matches opens with one of these, but for "INSERT NAME HERE" and what stands in parentheses.
+OPENERS = frozenset(b"[<{")
+INSERT = watch("insert")
+
+
 leftover_fill_in = Rule(
     "leftover_fill_in",
     severity="low",
     meaning="a gap that nobody filled in, where no template was asked for",
     detect=_has_fill_in,
+    possible=_may_have_fill_in,
     example=("Dear [insert name], thank you for coming.", ""),
 )

@@ -60,7 +60,7 @@ TWICE = frozenset((word, word) for word in (
 
 
 def _may_have_double(pair: Pair, glance: Glance) -> bool:
-    return not TWICE.isdisjoint(glance.bigrams) or _may_double(pair.instruction)
+    return glance.doubled
 
 
 def _has_double(pair: Pair) -> bool:
@@ -126,6 +126,8 @@ FEWEST_DIFFERENT = 10
 RUN = 160
 FEWEST_CHARACTERS = 6
 HEAD = 16
+# A chunk that loops is made of words for more than three quarters: so many of these were there before.
+FEWEST_AGAIN = 3 * CHUNK // 4 + 1 - FEWEST_DIFFERENT
 RULERS = frozenset("-=_*#.~ |+\n<>^/\\0123456789\u2500\u2550\u3000")
 
 
@@ -145,12 +147,37 @@ def _repeats(pair: Pair) -> bool:
     return not asked_about(REPEATS_BELONG, pair.instruction)
 
 
+def _all_differ(text: str) -> bool:
+    """Whether a text that is ASCII or plain (see `Glance`) says nothing twice.
+
+    All that `_said_again` compares differs, even when as much is stripped from its edges as that ever strips.
+    """
+    if "\n" not in text:
+        said = [sentence.strip(EDGES) for sentence in text.split(". ")]
+        return len(set(said)) == len(said)
+    said = [
+        sentence.strip(EDGES)
+        for line in text.split("\n")
+        if len(line) >= SHORTEST_ITEM
+        for sentence in (line.split(". ") if len(line) >= LONG else (line,))
+        if len(sentence) >= SHORTEST_ITEM
+    ]
+    return len(set(said)) == len(said)
+
+
+def _with_full_stops(text: str) -> str:
+    if ("!" in text and "! " in text) or ("?" in text and "? " in text):  # one character is found much faster than two
+        return text.replace("! ", ". ").replace("? ", ". ")
+    return text
+
+
 def _said_again(text: str) -> str:
     """A long sentence that stands there twice, or a shorter one that stands three times in one paragraph or list."""
-    if "! " in text or "? " in text:
-        text = text.replace("! ", ". ").replace("? ", ". ")
+    text = _with_full_stops(text)
     if not text.isascii():
         text = text.replace("。", "。. ")
+    elif _all_differ(text):
+        return ""
     seen: dict[str, int] = {}
     block: dict[str, int] = {}
     for line in text.split("\n"):
@@ -213,13 +240,27 @@ def _loops(text: str) -> bool:
                 return True
     if len(text) < 2 * RUN and len(words) > len(text) // 20:
         return False
-    for start in range(0, len(text), RUN):
+    return _has_run(text)
+
+
+def _has_run(text: str) -> bool:
+    """Whether a stretch of the text is made of a few characters."""
+    for start in range(0, len(text) - RUN + 1, RUN):
         if len(set(text[start : start + HEAD])) > FEWEST_CHARACTERS:
             continue
         run = text[start : start + RUN]
-        if len(run) == RUN and len(set(run)) <= FEWEST_CHARACTERS and 2 * sum(c not in RULERS for c in run) > RUN:
+        if len(set(run)) <= FEWEST_CHARACTERS and 2 * sum(c not in RULERS for c in run) > RUN:
             return True
     return False
+
+
+def _may_repeat(pair: Pair, glance: Glance) -> bool:
+    text = pair.response
+    return len(text) >= SHORTEST and (
+        ord("`") in glance.marks
+        or not _all_differ(_with_full_stops(text))
+        or (_loops(text) if glance.repeats >= FEWEST_AGAIN else _has_run(text))
+    )
 
 
 def _once(pair: Pair) -> Pair:
@@ -249,6 +290,7 @@ repeated_text = Rule(
     severity="medium",
     meaning="an answer that says the same line or sentence again, or runs in a loop",
     detect=_repeats,
+    possible=_may_repeat,
     repair=_once,
     example=(
         "Fog forms over cold water when the wind is still.\nFog forms over cold water when the wind is still.\n"

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from itertools import compress
 from typing import Literal, NamedTuple
 
 from hfclean.errors import RuleError
@@ -18,18 +17,21 @@ from hfclean.schema import Pair
 
 __all__ = [
     "SEVERITIES",
+    "WATCHED",
     "Change",
     "Glance",
     "Rule",
     "all_defects",
     "asked_about",
     "find_defects",
+    "has_mark",
     "has_word",
     "mend",
     "not_plain",
     "rule",
     "settled",
     "text_rule",
+    "watch",
 ]
 
 Severity = Literal["low", "medium", "high"]
@@ -40,15 +42,26 @@ TASK_HEAD, TASK_TAIL = 1500, 500
 
 
 class Glance(NamedTuple):
-    """What a scorer knows of a pair that it has read anyway. Every text of the pair is plain: printable ASCII and line
-    feeds.
+    """What a scorer knows of a pair that it has read anyway; for rules, a cheap look before the text is searched.
 
-    `words` holds every run of letters and digits of the response, in lower case, and maybe other words; `bigrams`
-    every two of them with nothing but marks or blanks between.
+    Every text of the pair is plain: printable ASCII, line feeds, accented letters of Latin-1, and the quotation marks,
+    dashes, bullets and ellipses of typeset prose.
+
+    `words` and `asked` hold those words that some rule watches for (see `watch`): of the response the runs of letters
+    and digits, of the instruction also the runs of letters alone, and maybe more. `marks` holds the code of every
+    ASCII character of the pair that is no letter, digit or blank. `repeats` counts the words of the response that it
+    had before. `doubled` is true when a word of response or instruction comes twice in a row that `doubled_word` would
+    mend, and maybe otherwise; `gaps` when the response has two blanks in a row between its ends, and maybe otherwise;
+    `ascii` when all texts are ASCII.
     """
 
     words: AbstractSet[str]
-    bigrams: AbstractSet[tuple[str, str]]
+    asked: AbstractSet[str]
+    marks: AbstractSet[int]
+    repeats: int
+    doubled: bool
+    gaps: bool
+    ascii: bool
 
 
 def not_plain(pair: Pair, glance: Glance) -> bool:
@@ -56,10 +69,25 @@ def not_plain(pair: Pair, glance: Glance) -> bool:
     return False
 
 
+WATCHED: set[str] = set()
+
+
+def watch(*words: str) -> frozenset[str]:
+    """These words, in lower case, as a set; from now on they are kept for `Rule.possible` in every `Glance`."""
+    WATCHED.update(words)
+    return frozenset(words)
+
+
 def has_word(*words: str) -> Callable[[Pair, Glance], bool]:
     """A condition for `Rule.possible`: one of these words, in lower case, is in the response."""
-    wanted = frozenset(words)
+    wanted = watch(*words)
     return lambda pair, glance: not wanted.isdisjoint(glance.words)
+
+
+def has_mark(marks: str) -> Callable[[Pair, Glance], bool]:
+    """A condition for `Rule.possible`: one of these marks is somewhere in the pair."""
+    wanted = frozenset(marks.encode())
+    return lambda pair, glance: not wanted.isdisjoint(glance.marks)
 
 
 @dataclass(frozen=True)
@@ -203,18 +231,18 @@ def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
 def all_defects(pairs: Sequence[Pair], rules: Sequence[Rule], glances: Sequence[Glance | None]) -> list[list[str]]:
     """What `find_defects` finds in each pair, faster: rule by rule, and a rule that a glance rules out is not run."""
     found: list[list[str]] = [[] for _ in pairs]
+    rows = list(zip(pairs, glances, found, strict=True))
+    unseen = [(pair, ids) for pair, glance, ids in rows if glance is None]
+    seen = [(pair, glance, ids) for pair, glance, ids in rows if glance is not None]
     for rule in rules:
         detect, possible = rule.detect, rule.possible
+        hits = [ids for pair, ids in unseen if detect(pair)]
         if possible is None:
-            hits = list(map(detect, pairs))
-        else:
-            hits = [
-                (glance is None or possible(pair, glance)) and detect(pair)
-                for pair, glance in zip(pairs, glances, strict=True)
-            ]
-        if any(hits):
-            for ids in compress(found, hits):
-                ids.append(rule.id)
+            hits += [ids for pair, _, ids in seen if detect(pair)]
+        elif possible is not not_plain:
+            hits += [ids for pair, glance, ids in seen if possible(pair, glance) and detect(pair)]
+        for ids in hits:
+            ids.append(rule.id)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.rule import Glance, Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
@@ -28,7 +28,8 @@ ABOUT_SPACE = re.compile(
 
 INDENTED = re.compile(r"[\n\r][ \t]+\S")
 GAPS = re.compile(r"\n{4,}")
-RUN = re.compile(r"(?<=[^\s]) {2,}(?=[^\s])")
+# Two blanks or more between two other characters; it starts with what is searched for fast.
+RUN = re.compile(r"  (?<=\S  ) *(?=\S)")
 AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 # Signs that a line is code, a form, a table or a drawing rather than prose.
 NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(")
@@ -46,6 +47,17 @@ def _spaced(pair: Pair) -> bool:
 def _candidate(text: str) -> bool:
     return (
         text[0] in BLANK or text[-1] in BLANK or "  " in text or "\r" in text or ("\n" in text and "\n\n\n\n" in text)
+    )
+
+
+def _may_be_spaced(pair: Pair, glance: Glance) -> bool:
+    text, asked, given = pair.response, pair.instruction, pair.input
+    return (
+        (glance.gaps and "  " in text)
+        or (text != "" and (text[0] in BLANK or text[-1] in BLANK))
+        or (ord("\n") in glance.marks and "\n\n\n\n" in text)
+        or (asked != "" and _candidate(asked))
+        or (given != "" and _candidate(given))
     )
 
 
@@ -121,6 +133,7 @@ whitespace = Rule(
     severity="low",
     meaning="blanks at the ends of a text, gaps of three or more empty lines, runs of spaces in prose",
     detect=_spaced,
+    possible=_may_be_spaced,
     repair=_without_space,
     example=(
         " A short  walk helps more than most people think.\n\n\n\nTry it. ",

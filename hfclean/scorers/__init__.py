@@ -4,16 +4,20 @@ guess."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import eq
 from typing import Any, ClassVar
 
 from hfclean.errors import ColumnError
 from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
+from hfclean.rules.repetition import TWICE
+from hfclean.rules.rule import WATCHED
 from hfclean.schema import Pair, View
 from hfclean.scorers.embedded import preference_rule, rating_rule
-from hfclean.scorers.indicators import Reading, read
+from hfclean.scorers.indicators import INDICATOR_NAMES, NO_SIGNS, Reading, read
 from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
 from hfclean.transform import Batch, Transform
 
@@ -85,13 +89,17 @@ class Score(Scorer):
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
-        for few in (pairs[start : start + AT_ONCE] for start in range(0, len(pairs), AT_ONCE)):
-            readings = [read(pair) for pair in few]
-            columns["preference"] += [preference(reading.values) for reading in readings]
-            columns["rating"] += [rating(reading.values) for reading in readings]
-            columns["response_words"] += [float(len(reading.words)) for reading in readings]
-            columns["lexical_diversity"] += [diversity(reading.words) for reading in readings]
-            columns["defects"] += map(" ".join, all_defects(few, RULES, list(map(_glance, few, readings))))
+        for start in range(0, len(pairs), AT_ONCE):
+            few = pairs[start : start + AT_ONCE]
+            glances = []
+            for pair in few:
+                reading = read(pair)
+                columns["preference"].append(preference(reading.values))
+                columns["rating"].append(rating(reading.values))
+                columns["response_words"].append(float(len(reading.words)))
+                columns["lexical_diversity"].append(diversity(reading.words, different=len(reading.vocabulary)))
+                glances.append(_glance(pair, reading))
+            columns["defects"] += map(" ".join, all_defects(few, RULES, glances))
         return columns
 
     def depends(self) -> dict[str, Any]:
@@ -99,25 +107,61 @@ class Score(Scorer):
         return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear}
 
 
-# Pairs that are read before they are scored: enough that the code of each step stays in the processor's cache, few
-# enough that what was read does too.
+# Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
+# enough that the texts do too.
 AT_ONCE = 50
-PLAIN = b"\n" + bytes(range(32, 127))
+# What a plain text may have, see `Glance`, in an encoding of bytes that holds all of it: a search for anything else
+# would take ten times as long. Beyond ASCII, each is a letter both to the rules and where words are split, or to
+# neither.
+PLAIN = (
+    "\n",
+    *map(chr, range(32, 127)),
+    *(chr(code) for code in range(0xC0, 0x100) if chr(code).isalpha()),
+    *"‘’“”–—•…",
+)
+PLAIN_BYTES = "".join(PLAIN).encode("cp1252")
+# The control characters that a plain text does not have: all but the line feed.
+CONTROLS = frozenset((*range(10), *range(11, 32), 127))
+WORD = re.compile(r"[^\W_]+")
+LETTERS = re.compile(r"[^\W\d_]+")
+UNTIDY = INDICATOR_NAMES.index("untidy_spacing")
 
 
 def _glance(pair: Pair, reading: Reading) -> Glance | None:
-    """What the rules may know of a pair beforehand, since the words of its response are split already.
+    """What the rules may know of a pair beforehand, since its words are split already.
 
     None where a text is not plain: scripts, white space and controls beyond the usual ones can stick to words here and
     end words there.
     """
-    text = f"{pair.instruction}{pair.input}{pair.response}"
-    if not text.isascii() or text.encode().translate(None, PLAIN):
+    response = pair.response
+    prompt = pair.instruction + pair.input
+    is_ascii = response.isascii() and prompt.isascii()
+    if not is_ascii and not (_is_plain(response) and _is_plain(prompt)):
         return None
-    words = reading.vocabulary
-    if "'" in pair.response:  # the one mark that stays with its word
-        words = words.union(*(word.split("'") for word in words if "'" in word))
-    return Glance(words, reading.bigrams)
+    marks = {*reading.signs, *prompt.encode("ascii", "ignore").translate(None, NO_SIGNS)}
+    if not CONTROLS.isdisjoint(marks):
+        return None
+    words, asked, task = WATCHED & reading.vocabulary, WATCHED & reading.asked_vocabulary, reading.asked
+    if "'" in response or "’" in response:  # the one mark that stays with its word
+        for word in reading.vocabulary:
+            if "'" in word:
+                words.update(WATCHED.intersection(word.split("'")))
+    if not "".join(task).isalpha():
+        for word in reading.asked_vocabulary:
+            if not (word.isalpha() or word.isdigit()):
+                asked.update(WATCHED.intersection(WORD.findall(word)), WATCHED.intersection(LETTERS.findall(word)))
+    repeats = len(reading.words) - len(reading.vocabulary)
+    doubled = repeats > 0 and not TWICE.isdisjoint(reading.bigrams)
+    if not doubled and len(task) > len(reading.asked_vocabulary):
+        doubled = True in map(eq, task, task[1:])
+    return Glance(words, asked, marks, repeats, doubled, reading.values[UNTIDY] > 0, is_ascii)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return not text.encode("cp1252").translate(None, PLAIN_BYTES)
+    except UnicodeEncodeError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise, repeat
@@ -153,13 +154,17 @@ def indicators(pair: Pair) -> dict[str, float]:
 
 
 class Reading(NamedTuple):
-    """What one pass over a pair gives: the indicators' values in the order of `INDICATORS`, and the response's
-    words, the different ones among them, and the pairs of neighbours."""
+    """What one pass over a pair gives: the indicators' values in the order of `INDICATORS`; the response's words, the
+    different ones among them, the pairs of neighbours, and its ASCII marks and controls; the instruction's words, and
+    the different ones."""
 
     values: tuple[float, ...]
     words: list[str]
     vocabulary: set[str]
     bigrams: set[tuple[str, str]]
+    signs: bytes
+    asked: list[str]
+    asked_vocabulary: set[str]
 
 
 def indicator_values(pair: Pair) -> tuple[float, ...]:
@@ -171,14 +176,15 @@ def read(pair: Pair) -> Reading:
     """The indicators of a pair and the words of its response, which are split only once."""
     task = _Task(pair.instruction, pair.input)
     answer = _Answer(pair.response)
+    shared = _Shared(answer, task)
     values = (
         *task.values(),
-        *_amount(answer, task),
+        *_amount(answer, task, shared),
         *_layout(answer, task),
         *_phrases(answer),
-        *_relation(answer, task),
+        *_relation(answer, task, shared),
     )
-    return Reading(values, answer.words, answer.vocabulary, answer.bigrams)
+    return Reading(values, answer.words, answer.vocabulary, answer.bigrams, answer.signs, task.words, task.vocabulary)
 
 
 # -------------------------------------------------------------------------------------------------------- word lists
@@ -406,15 +412,22 @@ STOCK_PHRASES = _phrases_of(
     at the end of the day | great question | don't hesitate | thank you for asking | many things to | many factors
     """
 )
-REFUSALS = _phrases_of(
-    """
-    as an ai | an ai language | language model | i'm sorry | i am sorry | i'm afraid | i am afraid | i'm unable
-    i am unable | i'm not able | i am not able | i cannot | i can't | i can not | i couldn't | i could not | i won't
-    unable to assist | unable to help | unable to answer | unable to complete | unable to provide | i do not have
-    i don't have | i apologi | cannot answer | cannot assist | cannot provide | cannot help | cannot be answered
-    not possible to answer
-    """
-)
+# How refusals begin, with what follows: a beginning that is not there needs no further search.
+REFUSALS = {
+    "as an ai": ("",),
+    "an ai language": ("",),
+    "language model": ("",),
+    "i'm ": ("sorry", "afraid", "unable", "not able"),
+    "i am ": ("sorry", "afraid", "unable", "not able"),
+    "i can": ("not", "'t", " not"),
+    "i could": ("n't", " not"),
+    "i won't": ("",),
+    "i do": ("n't have", " not have"),
+    "i apologi": ("",),
+    "unable to ": ("assist", "help", "answer", "complete", "provide"),
+    "cannot ": ("answer", "assist", "provide", "help", "be answered"),
+    "not possible to answer": ("",),
+}
 # One of these words is in every phrase: a response without any of them needs no search.
 STOCK_WORDS = frozenset(
     _list(
@@ -423,13 +436,23 @@ STOCK_WORDS = frozenset(
     )
 )
 REFUSAL_WORDS = frozenset(_list("i i'm ai model unable cannot possible"))
-# A word with a space on each side in a phrase is a word of every text that has the phrase: the rest of the phrase is
-# looked for only where that word is. Phrases that have none are always looked for.
-STOCK_INSIDE: dict[str, list[str]] = {}
+# Which word or stem must be there before a phrase is looked for. The last word of a phrase begins a word of every text
+# that has the phrase: a common word, or one of that stem. A word inside the phrase is a word of the text. Phrases that
+# offer neither are looked for always.
+STEM = 5
+STOCK_AT: dict[str, list[str]] = {}
+STOCK_ANYWHERE: list[str] = []
 for _phrase in STOCK_PHRASES:
-    if _inside := _phrase.split()[1:-1]:
-        STOCK_INSIDE.setdefault(max(_inside, key=len), []).append(_phrase)
-SHORT_STOCK_PHRASES = [_phrase for _phrase in STOCK_PHRASES if _phrase.count(" ") == 1]
+    *_inside, _last = _phrase.rstrip(".").split()[1:]
+    if len(_last) >= STEM:
+        _keys = {_last[:STEM], *(_word for _word in COMMON if _word.startswith(_last))}
+    else:  # the rarest word inside, as far as the lists of words tell
+        _keys = set(sorted(_inside, key=lambda word: (CLASS_OF.get(word, GENERIC) == GENERIC, len(word)))[-1:])
+    for _key in _keys:
+        STOCK_AT.setdefault(_key, []).append(_phrase)
+    if not _keys:
+        STOCK_ANYWHERE.append(_phrase)
+STOCK_KEYS = frozenset(STOCK_AT)
 REFUSAL_REACH = 400  # a refusal is said at the start
 
 # ---------------------------------------------------------------------------------------------------------- patterns
@@ -443,8 +466,12 @@ MARKS = str.maketrans(
         "’": "'",
     }
 )
-# The same for ASCII, where bytes need a tenth of the time; it lowers letters too.
-ASCII_MARKS = bytes(ord(MARKS.get(code, chr(code))) if code < 128 else 0 for code in range(256)).lower()
+# The same for bytes of UTF-8, which need a tenth of the time; it lowers ASCII letters too. Marks beyond ASCII are few,
+# and replaced one by one before.
+ASCII_MARKS = bytes(ord(MARKS.get(code, chr(code))) if code < 128 else code for code in range(256)).lower()
+OTHER_MARKS = {chr(code): turned for code, turned in MARKS.items() if code > 127}
+# What is cut out of a text so that only its ASCII marks and controls stay.
+NO_SIGNS = (string.ascii_letters + string.digits + " ").encode()
 ORDER = " 0123456789"  # what stands before a numbered item once the marks are gone
 CLOSING = frozenset(",;:-")
 BULLETS = "-*•"
@@ -454,7 +481,6 @@ SENTENCES_ASKED = re.compile(
     re.IGNORECASE,
 )
 WORDS_ASKED = re.compile(r"\b(\d{2,4})[ -]words?\b")
-STEM = 5
 STEM_OF = itemgetter(slice(STEM))
 OPENING_WORDS = 14
 STATEMENT_REACH = 70
@@ -476,15 +502,15 @@ def _marked(text: str) -> str:
     """The text in lower case with its marks turned into white space; see `MARKS`."""
     if text.isascii():
         return text.encode().translate(ASCII_MARKS).decode("ascii")
-    return text.lower().translate(MARKS)
+    text = text.lower()
+    for mark, turned in OTHER_MARKS.items():
+        if mark in text:
+            text = text.replace(mark, turned)
+    return text.encode("utf-8", "surrogatepass").translate(ASCII_MARKS).decode("utf-8", "surrogatepass")
 
 
 def _stems(found: Iterable[str]) -> set[str]:
     return set(map(STEM_OF, found))
-
-
-def _share(wanted: set[str], found: set[str]) -> float:
-    return len(wanted & found) / len(wanted) if wanted else UNKNOWN_COVERAGE
 
 
 # -------------------------------------------------------------------------------------------------------------- task
@@ -501,6 +527,7 @@ class _Task:
         "instruction_stems",
         "kind",
         "may_count",
+        "may_count_words",
         "prompt_stems",
         "sentences_asked",
         "vocabulary",
@@ -524,8 +551,9 @@ class _Task:
         self.kind = self._kind()
         # other scripts have digits of their own, and "02" is a number too
         self.may_count = not (instruction.isascii() and ITEM_NUMBERS.isdisjoint(self.vocabulary))
+        self.may_count_words = "words" in self.vocabulary or "word" in self.vocabulary
         self.sentences_asked = (
-            not self.vocabulary.isdisjoint(("sentence", "sentences"))
+            ("sentence" in self.vocabulary or "sentences" in self.vocabulary)
             and (not self.input_words or "following" not in self.vocabulary)
             and SENTENCES_ASKED.search(instruction) is not None
         )
@@ -539,9 +567,10 @@ class _Task:
         asked = self.words
         if asked and asked[0] in OPENED_BY:
             return OPENED_BY[asked[0]]
+        asked_by = ASKED_BY
         for word in asked:
-            if word in ASKED_BY:
-                return ASKED_BY[word]
+            if word in asked_by:
+                return asked_by[word]
         return OTHER
 
     def values(self) -> tuple[float, ...]:
@@ -587,6 +616,7 @@ class _Answer:
         "lower",
         "marked",
         "numbered",
+        "signs",
         "size",
         "stems",
         "text",
@@ -595,23 +625,24 @@ class _Answer:
     )
 
     def __init__(self, response: str) -> None:
-        self.text = response.strip()
-        self.lower = self.text.lower()
-        self.marked = _marked(self.text)
-        if self.text.isascii():
-            found = self.marked.split()
+        self.text = text = response.strip()
+        self.lower = text.lower()
+        self.marked = marked = _marked(text)
+        self.signs = response.encode("ascii", "ignore").translate(None, NO_SIGNS)
+        if text.isascii():
+            found = marked.split()
         else:
             self.lower = self.lower.replace("’", "'")
-            found = words(self.lower) if is_cjk(self.text) else self.marked.split()
+            found = words(self.lower) if is_cjk(text) else marked.split()
         self.words = found
         self.size = len(found)
         self.classes = bytes(map(CLASS_OF.get, found, repeat(CONTENT)))
-        self.vocabulary = set(found)
-        self.content = self.vocabulary - COMMON
-        self.stems = _stems(self.content)
+        self.vocabulary = vocabulary = set(found)
+        self.content = content = vocabulary - COMMON
+        self.stems = _stems(content)
         self.bigrams = set(pairwise(found))
         self.lines, self.bullets, self.numbered, self.explained, self.introduced = 1, 0, 0, 0, False
-        if "\n" in self.text:
+        if "\n" in text:
             self._read_lines()
 
     def _read_lines(self) -> None:
@@ -632,10 +663,26 @@ class _Answer:
         self.lines, self.bullets, self.numbered, self.explained = len(lines), bullets, numbered, explained
 
 
-def _amount(answer: _Answer, task: _Task) -> tuple[float, ...]:
+class _Shared:
+    """The content words that answer and prompt share, counted once."""
+
+    __slots__ = ("instruction_coverage", "new", "prompt_coverage")
+
+    def __init__(self, answer: _Answer, task: _Task) -> None:
+        stems, asked, prompt = answer.stems, task.instruction_stems, task.prompt_stems
+        hits = len(prompt & stems)
+        self.new = len(stems) - hits
+        self.prompt_coverage = hits / len(prompt) if prompt else UNKNOWN_COVERAGE
+        if asked is prompt:  # there is no input
+            self.instruction_coverage = self.prompt_coverage
+        else:
+            self.instruction_coverage = len(asked & stems) / len(asked) if asked else UNKNOWN_COVERAGE
+
+
+def _amount(answer: _Answer, task: _Task, shared: _Shared) -> tuple[float, ...]:
     """How much there is, and how much of it twice."""
     found, size, bigrams = answer.words, answer.size, len(answer.bigrams)
-    new = log1p(len(answer.stems - task.prompt_stems))
+    new = log1p(shared.new)
     trigrams = 0.0
     if bigrams < size - 2:  # no run of three repeats unless two runs of two do
         trigrams = 1 - len(set(zip(found, found[1:], found[2:], strict=False))) / (size - 2)
@@ -654,7 +701,7 @@ def _amount(answer: _Answer, task: _Task) -> tuple[float, ...]:
         min(answer.classes.count(CONTENT), 50) / 50,
         math.log(size / 150) if size > 150 else 0.0,
         new,
-        new * _share(task.instruction_stems, answer.stems),
+        new * shared.instruction_coverage,
         new if task.kind == FACT else 0.0,
         new if task.kind == CHOICE else 0.0,
         lines,
@@ -663,33 +710,44 @@ def _amount(answer: _Answer, task: _Task) -> tuple[float, ...]:
     )
 
 
+# The indicators from paragraphs to created items where there is one line only.
+ONE_LINE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 def _layout(answer: _Answer, task: _Task) -> tuple[float, ...]:
     """How it is set out, and how tidily."""
-    text, size = answer.text, answer.size
+    text, size, signs = answer.text, answer.size, answer.signs
     items = answer.bullets + answer.numbered
-    marks_allowed = min(size // 8, 6)  # layout without words to lay out is worth nothing
     last = text[-1:]
-    breaks = hanging = 0
-    if "\n" in text:  # one character is found much faster than two
-        breaks, hanging = text.count("\n\n"), text.count(" \n")
-    bold = text.count("**") / 2 if "*" in text else 0
-    may_have_blank = "[" in text or "<" in text or "xx" in answer.lower or "lorem" in answer.lower
-    blank = may_have_blank and BLANK.search(text) is not None
+    lines, bold, untidy = ONE_LINE, 0.0, text.count("  ")
+    if b"\n" in signs or b"*" in signs:
+        marks_allowed = min(size // 8, 6)  # layout without words to lay out is worth nothing
+        bold = log1p(min(text.count("**") / 2, marks_allowed))
+        if "\n" in text:
+            untidy += text.count(" \n")
+            lines = (
+                log1p(min(text.count("\n\n"), marks_allowed)),
+                log1p(answer.bullets),
+                log1p(answer.numbered),
+                1.0 if answer.introduced and items > 1 else 0.0,
+                log1p(answer.explained),
+                log1p(items) if task.kind == LISTING else 0.0,
+                log1p(items) if task.kind == CREATION else 0.0,
+            )
+    if b"," in signs:  # one character is found much faster than two
+        untidy += text.count(" ,")
+    if b"." in signs:
+        untidy += text.count(" .")
+    blank = b"[" in signs or b"<" in signs or "xxx" in answer.lower or "lorem" in answer.lower
     return (
-        log1p(min(breaks, marks_allowed)),
-        log1p(answer.bullets),
-        log1p(answer.numbered),
-        1.0 if answer.introduced and items > 1 else 0.0,
-        log1p(answer.explained),
-        log1p(items) if task.kind == LISTING else 0.0,
-        log1p(items) if task.kind == CREATION else 0.0,
-        log1p(min(bold, marks_allowed)),
-        1.0 if text.count("|") > 3 else 0.0,
-        log1p(hanging + text.count("  ") + text.count(" ,") + text.count(" .")),
+        *lines,
+        bold,
+        1.0 if signs.count(b"|") > 3 else 0.0,
+        log1p(untidy) if untidy else 0.0,
         1.0 if text[:1].isupper() else 0.0,
         1.0 if size >= 12 and not items and (last.isalpha() or last in CLOSING) else 0.0,
-        log1p(text.count("!")),
-        1.0 if blank else 0.0,
+        log1p(signs.count(b"!")) if b"!" in signs else 0.0,
+        1.0 if blank and BLANK.search(text) else 0.0,
     )
 
 
@@ -704,17 +762,20 @@ def _phrases(answer: _Answer) -> tuple[float, ...]:
             hollow += 1
     vocabulary, stock, refusal = answer.vocabulary, 0, False
     if not STOCK_WORDS.isdisjoint(vocabulary):
-        stock = sum([phrase in lower for phrase in SHORT_STOCK_PHRASES])
-        for word in vocabulary.intersection(STOCK_INSIDE):
-            stock += sum([phrase in lower for phrase in STOCK_INSIDE[word]])
+        phrases = {phrase for phrase in STOCK_ANYWHERE if phrase in lower}
+        for key in (STOCK_KEYS & vocabulary) | (STOCK_KEYS & answer.stems):
+            phrases.update([phrase for phrase in STOCK_AT[key] if phrase in lower])
+        stock = len(phrases)
     if not REFUSAL_WORDS.isdisjoint(vocabulary):
         opening = lower[:REFUSAL_REACH]
-        refusal = any(phrase in opening for phrase in REFUSALS)
+        refusal = any(
+            begun in opening and any(begun + end in opening for end in ends) for begun, ends in REFUSALS.items()
+        )
     opening = lower[:STATEMENT_REACH]
     classes = answer.classes
     return (
-        log1p(stock),
-        log1p(hollow),
+        log1p(stock) if stock else 0.0,
+        log1p(hollow) if hollow else 0.0,
         1.0 if refusal else 0.0,
         1.0 if refusal and answer.size < 60 else 0.0,
         1.0 if answer.size <= 3 and " ".join(answer.words) in NO_INPUT else 0.0,
@@ -731,10 +792,9 @@ def _phrases(answer: _Answer) -> tuple[float, ...]:
 # ---------------------------------------------------------------------------------------------------------- relation
 
 
-def _relation(answer: _Answer, task: _Task) -> tuple[float, ...]:
+def _relation(answer: _Answer, task: _Task, shared: _Shared) -> tuple[float, ...]:
     """The answer beside what was asked."""
     size, lower, given = answer.size, answer.lower, task.input_words
-    prompt_stems = task.prompt_stems
     instruction = task.instruction.lower()
     core = lower.rstrip(".")
     copied = edited = 0.0
@@ -744,16 +804,16 @@ def _relation(answer: _Answer, task: _Task) -> tuple[float, ...]:
         if task.kind == EDIT:
             edited = max(-3.0, min(3.0, math.log((size + 1) / (len(given) + 1))))
     return (
-        _share(task.instruction_stems, answer.stems),
-        _share(prompt_stems, answer.stems),
+        shared.instruction_coverage,
+        shared.prompt_coverage,
         _early_coverage(answer, task),
-        1.0 if size > 0 and bool(prompt_stems) and prompt_stems.isdisjoint(answer.stems) else 0.0,
+        1.0 if size > 0 and shared.prompt_coverage == 0 else 0.0,
         1.0 if size > 0 and lower in (instruction, task.input_lower) else 0.0,
         1.0 if 0 < size <= len(given) and core in task.input_lower else 0.0,
         1.0 if 0 < size <= len(task.words) and core in instruction else 0.0,
         copied,
         edited,
-        *_constraints(answer, task),
+        *(_constraints(answer, task) if task.may_count or task.may_count_words else UNCONSTRAINED),
     )
 
 
@@ -761,10 +821,10 @@ def _early_coverage(answer: _Answer, task: _Task) -> float:
     wanted = task.instruction_stems
     if not wanted:
         return UNKNOWN_COVERAGE
-    # one search for each of the few stems, not a cut of every word; a stem shorter than the rest is a whole word
-    opening = f" {' '.join(answer.words[:OPENING_WORDS])} "
-    found = [(f" {stem}" if len(stem) == STEM else f" {stem} ") in opening for stem in wanted]
-    return sum(found) / len(wanted)
+    return len(wanted & _stems(answer.words[:OPENING_WORDS])) / len(wanted)
+
+
+UNCONSTRAINED = (0.0, 0.0, 0.0, 0.0)
 
 
 def _constraints(answer: _Answer, task: _Task) -> tuple[float, float, float, float]:
@@ -783,6 +843,6 @@ def _constraints(answer: _Answer, task: _Task) -> tuple[float, float, float, flo
                 missed = float(listed > 1 and items != number)
                 restated = float(place < 6 and word in answer.words[:3] and not text[:1].isdigit())
                 break
-    if ("words" in task.vocabulary or "word" in task.vocabulary) and (found := WORDS_ASKED.search(task.instruction)):
+    if task.may_count_words and (found := WORDS_ASKED.search(task.instruction)):
         gap = min(abs(math.log((answer.size + 1) / (int(found[1]) + 1))), 2.0)
     return met, missed, restated, gap

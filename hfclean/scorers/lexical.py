@@ -28,13 +28,14 @@ def lexical_diversity(pair: Pair, window: int = WINDOW) -> float:
     return diversity(words_of(pair.response), window)
 
 
-def diversity(tokens: Sequence[str], window: int = WINDOW) -> float:
-    """The moving-average type-token ratio of words that are split already; see `lexical_diversity`."""
+def diversity(tokens: Sequence[str], window: int = WINDOW, different: int | None = None) -> float:
+    """The moving-average type-token ratio of words that are split already; see `lexical_diversity`. `different` is how
+    many of them differ, where that is known."""
     size = len(tokens)
     if not size:
         return math.nan
     if size <= window:
-        return len(set(tokens)) / size
+        return (len(set(tokens)) if different is None else different) / size
     # Were all words different, every window would have `window` of them. A word takes one away from each window that
     # it shares with its last occurrence before: those that begin from `place - window + 1` to that occurrence.
     windows = size - window + 1

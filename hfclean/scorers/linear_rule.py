@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from numbers import Real
-from operator import mul
+from operator import itemgetter, mul
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -78,7 +78,8 @@ class LinearRule:
     version: int = 1
     # derived from the above
     _terms: tuple[tuple[str, float, float, float], ...] = field(init=False, repr=False, compare=False, default=())
-    _dense: tuple[float, ...] = field(init=False, repr=False, compare=False, default=())
+    _weights: tuple[float, ...] = field(init=False, repr=False, compare=False, default=())
+    _pick: Callable[[Sequence[float]], Sequence[float]] = field(init=False, repr=False, compare=False, default=tuple)
     _offset: float = field(init=False, repr=False, compare=False, default=0.0)
 
     def __post_init__(self) -> None:
@@ -97,14 +98,22 @@ class LinearRule:
         center = self.center or (0.0,) * len(self.indicators)
         scale = self.scale or (1.0,) * len(self.indicators)
         object.__setattr__(self, "_terms", tuple(zip(self.indicators, self.coefficients, center, scale, strict=True)))
-        dense, offset = [0.0] * len(INDICATOR_NAMES), self.intercept
+        weights: dict[int, float] = {}
+        offset = self.intercept
         if self.reads == "pair":
             for name, coefficient, middle, width in self._terms:
-                dense[PLACE_OF[name]] = coefficient / width
+                weights[PLACE_OF[name]] = coefficient / width
                 offset -= coefficient * middle / width
-        if not all(map(math.isfinite, (*dense, offset))):
+        if not all(map(math.isfinite, (*weights.values(), offset))):
             raise self._wrong("scale", "so small that a weight has no finite value", "larger numbers")
-        object.__setattr__(self, "_dense", tuple(dense))
+        # Only the indicators that the rule weighs are picked: about half of all. A getter of a single place gives no
+        # sequence, and there is none of no place.
+        places = sorted(weights)
+        object.__setattr__(self, "_weights", tuple(weights[place] for place in places))
+        if len(places) > 1:
+            object.__setattr__(self, "_pick", itemgetter(*places))
+        elif places:
+            object.__setattr__(self, "_pick", itemgetter(slice(places[0], places[0] + 1)))
         object.__setattr__(self, "_offset", offset)
 
     # ------------------------------------------------------------------------------------------------------- scores
@@ -131,7 +140,7 @@ class LinearRule:
 
     def predict_values(self, values: Sequence[float]) -> float:
         """The score of the numbers that `indicator_values(pair)` gave: several rules over one reading of the text."""
-        return self._linked(self._offset + sum(map(mul, self._dense, values)))
+        return self._linked(self._offset + sum(map(mul, self._weights, self._pick(values))))
 
     def contributions(self, row: Pair | Mapping[str, Any]) -> dict[str, float]:
         """What each indicator adds to the sum, before the link; with the intercept they make the whole of it.

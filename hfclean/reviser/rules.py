@@ -1,36 +1,18 @@
-"""Revisers: what changes the text of a row, and records that it did."""
+"""The reviser that asks no model: rules only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from hfclean.provenance import (
-    HISTORY,
-    REVISION_COLUMNS,
-    Step,
-    decode_original,
-    encode_original,
-    own_columns,
-    own_steps,
-    row_id,
-)
+from hfclean.provenance import own_columns
+from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
-from hfclean.schema import Pair, Path, Target, View, read_at, write
-from hfclean.scorers import refresh
+from hfclean.schema import Pair, Target, View
 from hfclean.transform import Batch, Transform
 
-__all__ = ["FieldChange", "RuleReviser", "record", "revise"]
-
-
-class FieldChange(NamedTuple):
-    """One change of one text: which rule or reviser changed the text at `path` from what to what."""
-
-    by: str
-    path: Path
-    before: str
-    after: str
+__all__ = ["RuleReviser", "revise"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ class RuleReviser(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        return record(self, rows, view, [self.changes(row, view) for row in rows])
+        return record(self, rows, view, [Outcome(self.changes(row, view)) for row in rows])
 
 
 def _mend_target(target: Target, rules: Sequence[Rule]) -> list[FieldChange]:
@@ -113,56 +95,6 @@ def _mend_target(target: Target, rules: Sequence[Rule]) -> list[FieldChange]:
                         FieldChange(change.rule, path, getattr(change.before, name), getattr(change.after, name))
                     )
     return found
-
-
-def record(
-    transform: Transform, rows: list[dict[str, Any]], view: View, changes: Sequence[Sequence[FieldChange]]
-) -> dict[str, list[Any]]:
-    """The columns of a reviser's batch: text with the changes made, and what happened to each row.
-
-    The one place where a revision becomes columns, for every reviser.
-    """
-    prefix, name = transform.prefix, type(transform).__name__
-    settings = transform.settings()
-    kept_line = Step(name, transform.version, settings=settings, edit="kept").line()
-    names = [prefix + column for column in REVISION_COLUMNS]
-    out: dict[str, list[Any]] = {column: [] for column in (*view.writable, *names)}
-    score_columns: dict[str, None] = {}
-    fresh: list[dict[str, Any]] = []
-    for row, row_changes in zip(rows, changes, strict=True):
-        steps = own_steps(row, REVISION_COLUMNS, prefix, name)
-        edits: dict[Path, Any] = {}
-        for change in row_changes:
-            edits[change.path] = change.after
-        edits = {path: text for path, text in edits.items() if read_at(row, path) != text}
-        after = {**row, **write(row, edits)} if edits else row
-        reasons = tuple(dict.fromkeys(change.by for change in row_changes)) if edits else ()
-        line = (
-            Step(name, transform.version, settings=settings, edit="revised", reasons=reasons).line()
-            if edits
-            else kept_line
-        )
-        original = row.get(prefix + "original") or "" if steps else ""
-        if edits:
-            before = {path: read_at(row, path) for path in edits}
-            original = encode_original({**before, **decode_original(original)})
-        revised_before = any(step.is_revision for step in steps)
-        cells = (
-            "revised" if edits else "kept",
-            " ".join(reasons),
-            f"{row[prefix + HISTORY]}\n{line}" if steps else line,
-            original,
-            row[prefix + "row_id"] if revised_before else row_id(row, view),
-        )
-        for column in view.writable:
-            out[column].append(after[column])
-        for column, cell in zip(names, cells, strict=True):
-            out[column].append(cell)
-        score_columns.update(dict.fromkeys(prefix + c for s in steps if not s.is_revision for c in s.columns))
-        fresh.append(refresh(steps, transform.targets(after, view)[-1].pair, row, prefix) if edits and steps else {})
-    for column in score_columns:
-        out[column] = [new.get(column, row.get(column)) for new, row in zip(fresh, rows, strict=True)]
-    return out
 
 
 revise = RuleReviser()

@@ -1,0 +1,158 @@
+"""Text for the terminal about models: what they did to a few rows, what they took, what they would take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+from hfclean.cli.render import before_after, indent, meaning, visible
+from hfclean.report.figures import count, money, plural, ratio
+
+if TYPE_CHECKING:
+    from hfclean.models import Estimate, ModelSpec
+    from hfclean.models.store import SourceStats, StoreStats
+    from hfclean.preview import Preview, PreviewedRow
+    from hfclean.report import Report
+
+__all__ = ["describe_estimate", "describe_preview", "describe_refusals", "describe_stats"]
+
+EDITS = ("revised", "kept", "reverted", "failed")
+
+
+def describe_refusals(report: Report) -> str:
+    """Why revisions were not taken, and how often."""
+    lines = [(f"{each.edit}: {each.reason}", count(each.rows), meaning(each.reason)) for each in report.refusals]
+    return _columns(["why rows have no revision", "rows", ""], lines)
+
+
+def describe_estimate(found: Estimate, spec: ModelSpec, *, rows: int, sampled: int) -> str:
+    """What a run would take, judged by texts alone."""
+    head = (
+        f"{plural(rows, 'row')}, model {visible(spec.name, 80)}: an estimate from {plural(sampled, 'row')}, evenly "
+        "spread; nothing was asked"
+    )
+    hours = _time(found.hours) if isfinite(found.hours) else "unknown: say --seconds-per-request, or see a --preview"
+    return "\n".join([head, "", *_lines(found, spec, hours)])
+
+
+def _lines(found: Estimate, spec: ModelSpec, hours: str) -> list[str]:
+    basis = {
+        "server": "as the server counted the sample's",
+        "answers": "as in the sample",
+        "max_new_tokens": "at most: all as long as --max-new-tokens allows",
+    }
+    read, written = (basis.get(said, said) for said in (found.prompt_basis, found.completion_basis))
+    if spec.prices is not None:
+        each = f"{spec.prices.input:g} in, {spec.prices.output:g} out per million tokens"
+        price = f"{money(found.cost, found.currency)}  ({each})"
+    else:
+        price = "unknown: say --price-input and --price-output, or --prices FILE"
+    if spec.kind != "server" and spec.prices is None:
+        price = "none: the model runs here"
+    return [
+        f"requests        {count(found.requests)}",
+        f"tokens read     {count(found.prompt_tokens)}  ({read})",
+        f"tokens written  {count(found.completion_tokens)}  ({written})",
+        f"price           {price}",
+        f"time            {hours}",
+    ]
+
+
+def describe_preview(found: Preview, spec: ModelSpec) -> str:
+    """A few rows as a model would have them, and what the whole would take."""
+    rows = "\n\n".join(_previewed(row) for row in found.rows)
+    edits = [row.edit for row in found.rows]
+    told = ", ".join(f"{count(edits.count(name))} {name}" for name in EDITS if name in edits)
+    usage = found.usage
+    answers = f"{plural(usage.asked, 'answer')} asked for, {count(usage.reused)} kept from before"
+    spent = f"{count(usage.prompt_tokens)} tokens read, {count(usage.completion_tokens)} written"
+    cost = f", {money(usage.cost, usage.currency)}" if usage.currency else ""
+    estimated = f" (tokens estimated for {count(usage.estimated)})" if usage.estimated else ""
+    all_words = ratio(found.words_after / found.words_before) if found.words_before else "–"
+    changed = ratio(found.changed_words_after / found.changed_words_before) if found.changed_words_before else "–"
+    kept = ""
+    if spec.store is not False and usage.asked + usage.reused:
+        kept = "These answers are kept: the whole run does not ask for them again."
+    return "\n".join(
+        [
+            rows,
+            "",
+            f"{plural(len(found.rows), 'row')} of {count(found.rows_total)}, evenly spread: {told}",
+            f"{answers}; {spent}{cost}{estimated}",
+            f"words of the responses, after / before: {all_words}; of those that changed: {changed}",
+            "",
+            "the whole dataset, judged by this sample:",
+            *_lines(found.estimate, spec, _both_hours(found, spec)),
+            "",
+            f"No folder was written. {kept}".rstrip(),
+        ]
+    )
+
+
+def _both_hours(found: Preview, spec: ModelSpec) -> str:
+    pace, best = found.hours_at_this_pace, found.estimate.hours
+    if isnan(pace):
+        return "unknown: " + ("all answers were there already" if found.usage.reused else "no answer came")
+    at_pace = f"{_time(pace)} at the pace of this sample"
+    if not isfinite(best) or best >= pace:
+        return at_pace
+    return f"{_time(best)} if the server keeps up with {spec.limits.concurrency} requests at once, {at_pace}"
+
+
+def _previewed(row: PreviewedRow) -> str:
+    where = f"{row.split}:{row.index}" if row.split else str(row.index)
+    lines = [f"row {where}  {row.row_id}  {row.edit}"]
+    if row.edit in ("reverted", "failed"):
+        lines += [f"  {code}" + (f": {said}" if (said := meaning(code)) else "") for code in row.reasons]
+    if row.said:
+        what = "in detail" if row.edit == "failed" else "the model said"
+        lines.append(f"  {what}: {indent(visible(row.said))}")
+    for change in row.changes:
+        lines += [f"  {change.field}  {change.rule}", before_after(change.before, change.after, 4)]
+    for change in row.refused:
+        lines += [f"  {change.field}  refused", before_after(change.before, change.after, 4)]
+    return "\n".join(lines)
+
+
+def describe_stats(found: StoreStats, shown: Mapping[str, SourceStats]) -> str:
+    """What a file of answers holds."""
+    head = f"{found.path}\n{plural(found.answers, 'answer')}, {_size(found.bytes)}"
+    lines = [
+        (visible(source, 80), count(each.answers), count(each.prompt_tokens), count(each.completion_tokens))
+        for source, each in shown.items()
+    ]
+    table = _columns(["model", "answers", "tokens read", "tokens written"], lines)
+    untold = sum(each.untold for each in shown.values())
+    note = f"\n{plural(untold, 'answer')} came without token counts, which are not in these sums" if untold else ""
+    return f"{head}\n\n{table}{note}" if table else head
+
+
+def _columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table: the first column flush left, numbers flush right, and a last column without a head flush left."""
+    if not lines:
+        return ""
+    table = [head, *lines]
+    widths = [max(len(line[k]) for line in table) for k in range(len(head))]
+    left = [k == 0 or (k == len(head) - 1 and not head[k]) for k in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if flush else cell.rjust(width)
+            for cell, width, flush in zip(line, widths, left, strict=True)
+        ).rstrip()
+        for line in table
+    )
+
+
+def _time(hours: float) -> str:
+    if hours < 1 / 60:
+        return "less than a minute"
+    return f"{hours * 60:.0f} minutes" if hours < 1.5 else f"{hours:,.1f} hours"
+
+
+def _size(number: int) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number = number / 1000  # type: ignore[assignment]
+    return f"{number:.1f} GB"

@@ -1,0 +1,489 @@
+"""What every transform that asks a model has in common: the settings of the model, and one way to ask.
+
+A subclass writes its work once, as a generator that yields what it would have asked and is sent the answers. The same
+generator then runs in `map` (it waits), as a bound async method (it does not), ahead of a `map` over a whole dataset
+(many batches at once), and without a model at all, to estimate what a run would cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+
+from hfclean.errors import HfcleanError
+from hfclean.models import process
+from hfclean.models.asking import LOCAL_WINDOW, aask, ask, open_backend, usage
+from hfclean.models.budget import Estimate, Usage, estimate, progress
+from hfclean.models.key import read_key
+from hfclean.models.protocol import Answer, Backend, Conversation, Generation
+from hfclean.models.spec import Limits, ModelSpec, Prices
+from hfclean.models.weights import mark
+from hfclean.schema import View
+from hfclean.transform import Batch, Transform
+
+__all__ = [
+    "Asking",
+    "Heard",
+    "ModelTransform",
+    "Place",
+    "Work",
+    "as_columns",
+    "await_for",
+    "once",
+    "spread",
+    "wait_for",
+]
+
+T = TypeVar("T")
+
+WINDOW = 128  # rows of a prefetch that are worked on together
+AHEAD = 16  # windows that may be under way at once, so that none waits for the slowest answer of another
+SAMPLE = 100  # rows that an estimate reads
+
+
+class Asking(NamedTuple):
+    """What a generator of work wants to know before it goes on.
+
+    `guesses` are what the answers would about be, for an estimate: one text per conversation.
+    """
+
+    spec: ModelSpec
+    conversations: Sequence[Conversation]
+    generation: Generation
+    prompt_version: str
+    guesses: Sequence[str]
+
+
+class Heard(NamedTuple):
+    """The columns of a batch, and what was asked for them and answered, in the same order."""
+
+    columns: dict[str, list[Any]]
+    conversations: list[Conversation]
+    answers: list[Answer]
+
+
+class Place(NamedTuple):
+    """Where a row is: its split, `""` where there is only one dataset, and its position."""
+
+    split: str
+    row: int
+
+
+Work = Generator[Asking, list[Answer], T]
+
+
+class _Lost:
+    """Conversations that got no answer, while somebody wants them not to be asked again."""
+
+    def __init__(self) -> None:
+        self.known: dict[Hashable, Answer] | None = None
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Within the block, what got no answer is not asked a second time by this process: it fails as it did.
+
+    For a `map` after a `prefetch`. Without, every hopeless request would be waited for twice; and where nothing but
+    hopeless ones are left to ask, they would look like a server that is down.
+    """
+    lost = process.once(("lost",), _Lost)
+    outer, lost.known = lost.known, {} if lost.known is None else lost.known
+    try:
+        yield
+    finally:
+        lost.known = outer
+
+
+class _Question:
+    """What one step of the work asks, less what is known to be lost."""
+
+    def __init__(self, wanted: Asking) -> None:
+        self.lost = process.once(("lost",), _Lost).known
+        self.open = wanted.conversations
+        if self.lost is None:
+            return
+        self.keys = [(wanted.spec, wanted.generation, wanted.prompt_version, tuple(c)) for c in wanted.conversations]
+        self.gone = {key: self.lost[key] for key in self.keys if key in self.lost}
+        if self.gone:
+            both = zip(wanted.conversations, self.keys, strict=True)
+            self.open = [conversation for conversation, key in both if key not in self.gone]
+
+    def answers(self, found: list[Answer]) -> list[Answer]:
+        if self.lost is None:
+            return found
+        fresh = iter(found)
+        answers = [self.gone[key] if key in self.gone else next(fresh) for key in self.keys]
+        self.lost.update((key, answer) for key, answer in zip(self.keys, answers, strict=True) if answer.error)
+        return answers
+
+
+def _ask(wanted: Asking) -> list[Answer]:
+    question = _Question(wanted)
+    how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
+    return question.answers(ask(wanted.spec, question.open, **how) if question.open else [])
+
+
+async def _aask(wanted: Asking) -> list[Answer]:
+    question = _Question(wanted)
+    how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
+    return question.answers(await aask(wanted.spec, question.open, **how) if question.open else [])
+
+
+def wait_for(work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lambda _, __: None) -> T:
+    """Do the work, asking as it wants."""
+    try:
+        wanted = next(work)
+        while True:
+            answers = _ask(wanted)
+            heard(wanted, answers)
+            wanted = work.send(answers)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        work.close()
+
+
+async def await_for(work: Work[T], *, beside: bool = False) -> T:
+    """The same in a running event loop, whose other tasks go on meanwhile; with `beside`, also while the work itself
+    computes."""
+    answers: list[Answer] | None = None
+    try:
+        while True:
+            wanted, result = await asyncio.to_thread(_go_on, work, answers) if beside else _go_on(work, answers)
+            if wanted is None:
+                return result  # type: ignore[return-value]
+            answers = await _aask(wanted)
+    finally:
+        with suppress(ValueError):  # cancelled while it computes: it ends by itself
+            work.close()
+
+
+def _go_on(work: Work[T], answers: list[Answer] | None) -> tuple[Asking | None, T | None]:
+    """What the work asks next, or else its result."""
+    try:
+        return (next(work) if answers is None else work.send(answers)), None
+    except StopIteration as done:
+        return None, done.value
+
+
+def _pretend(work: Work[T]) -> list[Asking]:
+    """What the work would ask, if every answer was as guessed. Asks nothing."""
+    asked = []
+    try:
+        wanted = next(work)
+        while True:
+            asked.append(wanted)
+            wanted = work.send([Answer(text) for text in wanted.guesses])
+    except StopIteration:
+        return asked
+    finally:
+        work.close()
+
+
+@dataclass(frozen=True)
+class ModelTransform(Transform):
+    """Base of the transforms that ask a model.
+
+    Args:
+        model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
+            through transformers; or a backend of one's own; or a `ModelSpec` that says it all.
+        base_url: address of an OpenAI-compatible server, as far as `/v1`.
+        api_key_env: name of the environment variable that holds the key. It is sent to that host only. Without it no
+            key is sent at all, whatever variables are set.
+        revision: git ref of a Hub id.
+        chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
+        dtype: weights of a local model, such as `"bfloat16"`.
+        device: of a local model, such as `"cuda:1"`.
+        cache_as: whose answers these are, instead of server and model; needed for a backend of one's own.
+        store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
+        prices: what tokens cost; needed by `max_cost`.
+        max_cost: stop when this run has spent so much on this model.
+        max_tokens_total: stop when this run has used so many tokens of this model.
+        limits: how hard to push.
+        max_new_tokens: the longest answer.
+        temperature: 0 takes the likeliest token every time; None leaves it to the server.
+        top_p: sample from the likeliest tokens that have this probability together.
+        seed: of what is drawn by chance.
+        extra_body: further fields for the server's request body, such as `{"reasoning_effort": "low"}`.
+    """
+
+    # what says how the model is reached and how hard, and changes no answer: not part of a row's history
+    _unsaid: ClassVar[frozenset[str]] = frozenset(
+        {"api_key_env", "device", "store", "prices", "max_cost", "max_tokens_total", "limits", "model"}
+    )
+
+    model: str | Backend | ModelSpec
+    base_url: str | None = field(default=None, kw_only=True)
+    api_key_env: str | None = field(default=None, kw_only=True)
+    revision: str | None = field(default=None, kw_only=True)
+    chat_template: str | None = field(default=None, kw_only=True)
+    dtype: str | None = field(default=None, kw_only=True)
+    device: str | None = field(default=None, kw_only=True)
+    cache_as: str | None = field(default=None, kw_only=True)
+    store: str | Literal[False] | None = field(default=None, kw_only=True)
+    prices: Prices | None = field(default=None, kw_only=True)
+    max_cost: float | None = field(default=None, kw_only=True)
+    max_tokens_total: int | None = field(default=None, kw_only=True)
+    limits: Limits = field(default=Limits(), kw_only=True)
+    max_new_tokens: int = field(default=2048, kw_only=True)
+    temperature: float | None = field(default=0.0, kw_only=True)
+    top_p: float = field(default=1.0, kw_only=True)
+    seed: int | None = field(default=None, kw_only=True)
+    extra_body: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.model, ModelSpec):
+            given = [name for name in _SPEC_FIELDS if getattr(self, name) != _default(name)]
+            if given:
+                raise HfcleanError(
+                    f"{type(self).__name__}: {', '.join(given)} beside a ModelSpec; say it in the ModelSpec"
+                )
+        self.spec()
+        self.generation()
+
+    def spec(self) -> ModelSpec:
+        """The model and the way to it."""
+        if isinstance(self.model, ModelSpec):
+            return self.model
+        return ModelSpec(self.model, **{name: getattr(self, name) for name in _SPEC_FIELDS})
+
+    def generation(self, candidate: int = 0, response_format: Mapping[str, Any] | None = None) -> Generation:
+        """How to answer."""
+        return Generation(
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=self.seed,
+            candidate=candidate,
+            response_format=response_format,
+            extra=self.extra_body,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
+        return {**self.spec().settings(), **found}
+
+    def depends(self) -> dict[str, Any]:
+        spec = self.spec()
+        if spec.kind != "local" or not isinstance(spec.model, str):
+            return {}
+        # a folder whose weights were trained further is another model
+        return {"weights": blake2b(repr(mark(spec.model)).encode(), digest_size=8).hexdigest()}
+
+    # ------------------------------------------------------------------------------------------------ for subclasses
+
+    def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
+        """The columns of a batch, by way of what has to be asked for them."""
+        raise HfcleanError(f"{type(self).__name__} defines no work(batch, view)")
+
+    def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
+        """What the progress line says of the columns of a batch, beside done, tokens and cost."""
+        return {}
+
+    # ------------------------------------------------------------------------------------------------ for datasets
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        return wait_for(self.work(batch, view))
+
+    async def acall(self, data: Any) -> dict[str, Any]:
+        """Like calling it, for a running event loop: `await reviser.acall(row)`, or `ds.map(reviser.acall)`."""
+        batch, view, single = self._opened(data)
+        columns = await await_for(self.work(batch, view))
+        return {name: column[0] for name, column in columns.items()} if single else columns
+
+    def prefetch(self, ds: Any, *, show: bool = True) -> Usage:
+        """Ask for a whole dataset at full speed; a `map` after it only reads, and no batch waits for its slowest row.
+
+        Shows a live line with rows done, what became of them, tokens, cost and time left. May be stopped and started
+        again: what was answered is kept.
+
+        Args:
+            ds: a `Dataset`, `DatasetDict`, streaming dataset, or any iterable of rows.
+            show: whether to show the line.
+
+        Returns:
+            what this process has asked of the model so far. Rows that failed are counted there, and are asked again by
+            `map`.
+
+        Raises:
+            BackendError: no further request could succeed. Every answer so far is kept.
+        """
+        total = sum(len(part) for part in _parts(ds)) if all(isinstance(part, Sized) for part in _parts(ds)) else None
+        with open_backend(self.spec()).ledger.following():
+            return self._ahead(_rows(ds), total, show)
+
+    def check_access(self) -> None:
+        """Find out now, before any work, whether there is a key where one was named, and a store.
+
+        Raises:
+            AccessError: the variable of the key is empty.
+            StoreError: the file of answers cannot be opened.
+        """
+        read_key(self.spec().api_key_env)
+        open_backend(self.spec())
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether an answer that came once is there for the next who asks."""
+        return open_backend(self.spec()).store is not None
+
+    def hear(self, batch: Mapping[str, list[Any]]) -> Heard:
+        """Like calling it with a batch, and what the model was asked and said besides."""
+        opened, view, _ = self._opened(batch)
+        spec = self.spec()
+        conversations: list[Conversation] = []
+        said: list[Answer] = []
+
+        def note(wanted: Asking, answers: list[Answer]) -> None:
+            if wanted.spec == spec:
+                conversations.extend(wanted.conversations)
+                said.extend(answers)
+
+        columns = wait_for(self.work(opened, view), note)
+        return Heard(columns, conversations, said)
+
+    def _ahead(self, rows: Iterator[Mapping[str, Any]], total: int | None, show: bool) -> Usage:
+        spec = self.spec()
+        ledger = open_backend(spec).ledger
+        server = spec.kind == "server"
+        size = WINDOW if server else LOCAL_WINDOW
+        counts: dict[str, int] = {}
+        under_way: dict[Future[Any], int] = {}
+        with progress(ledger, total, show=show, label=spec.name) as update:
+
+            def settle(columns: Mapping[str, list[Any]], done: int) -> None:
+                for name, count in self.tally(columns).items():
+                    counts[name] = counts.get(name, 0) + count
+                update(done, **counts)
+
+            def gather(most: int) -> None:
+                while len(under_way) > most:
+                    for future in wait(under_way, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                        settle(future.result(), under_way.pop(future))
+                    update(0, **counts)
+
+            try:
+                for window in _windows(rows, size):
+                    batch, view, _ = self._opened(as_columns(window))
+                    if server:
+                        under_way[process.start(await_for(self.work(batch, view), beside=True))] = len(window)
+                        gather(AHEAD - 1)
+                    else:
+                        settle(wait_for(self.work(batch, view)), len(window))
+                gather(0)
+            finally:
+                for future in under_way:
+                    future.cancel()
+        return ledger.usage()
+
+    def estimate(
+        self,
+        ds: Any,
+        *,
+        sample: int = SAMPLE,
+        seconds_per_request: float | None = None,
+        growth: float = 1.0,
+        tokenizer: Callable[[str], Sequence[Any]] | None = None,
+    ) -> Estimate:
+        """What a run over a dataset would take: requests, tokens, money, hours. Asks nothing.
+
+        Reads an evenly spread sample. How long answers will be nobody knows before they are asked: they are taken to
+        be as long as the text that they revise, times `growth`; `preview` (or a small run) shows the true growth.
+
+        Args:
+            ds: a `Dataset`, a `DatasetDict` or a list of rows.
+            sample: rows to read.
+            seconds_per_request: how long one answer takes, if known; for the hours.
+            growth: how much longer answers are than the text that they revise.
+            tokenizer: text to tokens; without it four bytes count as one.
+        """
+        from dataclasses import replace
+
+        parts = ds if isinstance(ds, Mapping) else {"": ds}
+        total = sum(len(part) for part in parts.values())
+        rows = [parts[place.split][place.row] for place in spread(ds, sample)]
+        spec = self.spec()
+        wanted = []
+        for row in rows:
+            batch, view, _ = self._opened(dict(row))
+            wanted += _pretend(self.work(batch, view))
+        wanted = [asking for asking in wanted if asking.spec == spec]
+        conversations = [c for asking in wanted for c in asking.conversations]
+        guesses = [text for asking in wanted for text in asking.guesses]
+        if not conversations:
+            return Estimate(0, 0, 0, 0.0, spec.prices.currency if spec.prices else "", 0.0, "no rows", "no rows")
+        size = tokenizer or (lambda text: range(-(-len(text.encode("utf-8", "replace")) // 4)))
+        found = estimate(
+            conversations,
+            self.generation(),
+            requests=round(len(conversations) * total / len(rows)),
+            prices=spec.prices,
+            completion_tokens=growth * sum(len(size(text)) for text in guesses) / len(guesses),
+            seconds_per_request=seconds_per_request,
+            limits=spec.limits,
+            tokenizer=tokenizer,
+        )
+        return replace(found, completion_basis=f"as long as the text it revises, times {growth:g}")
+
+    def usage(self) -> Usage:
+        """What this process has asked of the model so far. Workers of `num_proc` count for themselves."""
+        return usage(self.spec())
+
+
+_SPEC_FIELDS = tuple(spec.name for spec in fields(ModelSpec) if spec.name != "model")
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> Mapping[str, Any]:
+    return {spec.name: spec.default for spec in fields(ModelTransform)}
+
+
+def _default(name: str) -> Any:
+    return _defaults()[name]
+
+
+def spread(ds: Any, count: int) -> list[Place]:
+    """So many rows of a `Dataset`, a `DatasetDict` or a list of rows, or all if there are fewer: evenly spread."""
+    parts = ds if isinstance(ds, Mapping) else {"": ds}
+    total = sum(len(part) for part in parts.values())
+    wanted = list(range(total)) if total <= count else [k * total // count for k in range(count)]
+    found, start = [], 0
+    for split, part in parts.items():
+        found += [Place(split, k - start) for k in wanted if start <= k < start + len(part)]
+        start += len(part)
+    return found
+
+
+def _parts(ds: Any) -> list[Any]:
+    return list(ds.values()) if isinstance(ds, Mapping) else [ds]
+
+
+def _rows(ds: Any) -> Iterator[Mapping[str, Any]]:
+    for part in _parts(ds):
+        yield from part.with_format(None) if hasattr(part, "with_format") else part
+
+
+def _windows(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    """So many rows at a time; those of another set of columns begin a new window."""
+    source = iter(rows)
+    while window := list(islice(source, size)):
+        start = 0
+        for k in range(1, len(window)):
+            if window[k].keys() != window[start].keys():
+                yield window[start:k]
+                start = k
+        yield window[start:]
+
+
+def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows of the same columns as a batch."""
+    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -1,0 +1,270 @@
+"""What a model would do to a dataset, seen on a few rows before the rest is paid for. Writes nothing.
+
+The answers are kept like all others: the run that follows does not ask for them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from math import nan
+from time import monotonic
+from typing import Any
+
+from hfclean.checks import CHECKS
+from hfclean.cleaning import in_order
+from hfclean.errors import HfcleanError
+from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage, estimate
+from hfclean.models.transform import Place, as_columns, once, spread
+from hfclean.provenance import HISTORY, parse_history
+from hfclean.report.changes import row_edits
+from hfclean.reviser.coach import Reviser
+from hfclean.schema import detect
+from hfclean.scorers import response_words
+from hfclean.transform import Transform
+
+__all__ = ["Preview", "PreviewedChange", "PreviewedRow", "preview"]
+
+LONGEST = 500  # characters of an answer that came to nothing
+
+
+@dataclass(frozen=True)
+class PreviewedChange:
+    """One text that is another now: which field, by which rule or reviser, from what to what."""
+
+    field: str
+    rule: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class PreviewedRow:
+    """What became of one row.
+
+    `refused` is what the model would have made of a row that the gate reverted, beside `changes`; `said` the beginning
+    of its answer where nothing could be made of it, or of what the server said where it gave none.
+    """
+
+    split: str
+    index: int
+    row_id: str
+    edit: str
+    reasons: tuple[str, ...]
+    model: str
+    changes: tuple[PreviewedChange, ...]
+    refused: tuple[PreviewedChange, ...]
+    said: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A few rows as a model would revise them, what they took, and what the whole dataset would take.
+
+    Attributes:
+        rows: what became of each row of the sample, in order.
+        rows_total: rows of the whole dataset.
+        usage: what was asked for the sample.
+        words_before, words_after: of the responses of all rows that the model answered for.
+        changed_words_before, changed_words_after: of those that changed.
+        estimate: what the whole dataset would take, judged by these answers. Its hours suppose that the server keeps
+            up with all requests that may be in flight at once.
+        hours_at_this_pace: hours of the whole at the speed of the sample, at which few requests were in flight; nan
+            where nothing was asked.
+    """
+
+    rows: tuple[PreviewedRow, ...]
+    rows_total: int
+    usage: Usage
+    words_before: int
+    words_after: int
+    changed_words_before: int
+    changed_words_after: int
+    estimate: Estimate
+    hours_at_this_pace: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The preview as JSON can hold it; what is not known is null."""
+        data = asdict(self)
+        data["usage"]["failed"] = dict(self.usage.failed)
+        for part in (data, data["estimate"]):
+            for name, value in part.items():
+                if isinstance(value, float) and value != value:
+                    part[name] = None
+        return data
+
+
+def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20, show: bool = True) -> Preview:
+    """Revise an evenly spread sample of a `Dataset` or `DatasetDict` and say what the whole would take.
+
+    Args:
+        ds: the dataset; nothing is written to it or beside it.
+        reviser: as for `hfclean.clean`: one that asks a model, or several in order of which one does.
+        rows: how many rows.
+        show: whether to show a live line while the model is asked.
+
+    Raises:
+        HfcleanError: none of the revisers asks a model, or several do.
+        BackendError: the model cannot be asked at all.
+    """
+    revisers = in_order(reviser)
+    models = [each for each in revisers if isinstance(each, ModelTransform)]
+    if len(models) != 1:
+        raise HfcleanError(f"preview got {len(models)} revisers that ask a model; wanted one")
+    model = models[0]
+    model.check_access()
+    parts = ds if isinstance(ds, Mapping) else {"": ds}
+    places = spread(ds, rows)
+    plain = {split: part.with_format(None) for split, part in parts.items()}
+    raw = [dict(plain[place.split][place.row]) for place in places]
+    at = revisers.index(model)
+    ready = _applied(revisers[:at], raw)
+    before, started = model.usage(), monotonic()
+    with once():
+        if model.keeps_answers:
+            model.prefetch(ready, show=show)
+        seconds, used = monotonic() - started, model.usage().since(before)
+        done, conversations, answers = _heard(model, ready)
+        if not model.keeps_answers:
+            seconds, used = monotonic() - started, model.usage().since(before)
+        refused = _ungated(model, ready, done)
+        said = [_said(model, *each) for each in zip(ready, done, strict=True)]
+    done = _applied(revisers[at + 1 :], done)
+    told = tuple(
+        _told(model, place, each, now, other, words)
+        for place, each, now, other, words in zip(places, raw, done, refused, said, strict=True)
+    )
+    answered = [k for k, row in enumerate(told) if row.edit != "failed"]
+    changed = [k for k in answered if told[k].edit == "revised"]
+    total = sum(len(part) for part in parts.values())
+    requests = round(len(conversations) * total / len(raw)) if raw else 0
+    return Preview(
+        rows=told,
+        rows_total=total,
+        usage=used,
+        words_before=sum(_words(model, raw[k]) for k in answered),
+        words_after=sum(_words(model, done[k]) for k in answered),
+        changed_words_before=sum(_words(model, raw[k]) for k in changed),
+        changed_words_after=sum(_words(model, done[k]) for k in changed),
+        estimate=_estimate(model, conversations, answers, requests, _latency(model, used.asked, seconds)),
+        hours_at_this_pace=requests * seconds / used.asked / 3600 if used.asked else nan,
+    )
+
+
+Rows = list[dict[str, Any]]
+
+
+def _batches(rows: Rows) -> Iterator[Rows]:
+    """Rows of the same columns together; those of another split may have others."""
+    for _, some in groupby(rows, key=tuple):
+        yield list(some)
+
+
+def _merged(rows: Rows, columns: Mapping[str, list[Any]]) -> Rows:
+    return [{**row, **{name: column[k] for name, column in columns.items()}} for k, row in enumerate(rows)]
+
+
+def _applied(transforms: Sequence[Transform], rows: Rows) -> Rows:
+    for each in transforms:
+        rows = [row for some in _batches(rows) for row in _merged(some, each(as_columns(some)))]
+    return rows
+
+
+def _heard(model: ModelTransform, rows: Rows) -> tuple[Rows, list[Conversation], list[Answer]]:
+    done: Rows = []
+    conversations: list[Conversation] = []
+    answers: list[Answer] = []
+    for some in _batches(rows):
+        heard = model.hear(as_columns(some))
+        done += _merged(some, heard.columns)
+        conversations += heard.conversations
+        answers += heard.answers
+    return done, conversations, answers
+
+
+def _ungated(model: ModelTransform, ready: Rows, done: Rows) -> Rows:
+    """The rows as the model would have them: for those that the gate reverted, read from the store without a gate.
+
+    Only where the gate decides nothing about what is asked, so that this asks nothing.
+    """
+    wanted = [k for k, row in enumerate(done) if row[model.prefix + "edit"] == "reverted"]
+    if not wanted or not isinstance(model, Reviser) or not model.keeps_answers or model.choose != "preference":
+        return ready
+    open_gate = replace(model, skip_checks=tuple(check.id for check in CHECKS), checks=())
+    found = dict(zip(wanted, _applied((open_gate,), [ready[k] for k in wanted]), strict=True))
+    return [{**row, **found.get(k, {})} for k, row in enumerate(ready)]
+
+
+def _told(
+    model: ModelTransform, place: Place, raw: dict[str, Any], done: dict[str, Any], other: dict[str, Any], said: str
+) -> PreviewedRow:
+    view = detect(tuple(raw), model.columns)
+    name = str(done[model.prefix + "row_id"])
+
+    def changes(after: dict[str, Any]) -> tuple[PreviewedChange, ...]:
+        found = row_edits(
+            raw, after, view, name=name, split=place.split, index=place.row, prefix=model.prefix, columns=model.columns
+        )
+        return tuple(PreviewedChange(edit.field, edit.rule, edit.before, edit.after) for edit in found)
+
+    steps = parse_history(done[model.prefix + HISTORY]) or ()
+    edit = str(done[model.prefix + "edit"])
+    made = changes(done)
+    refused = tuple(change for change in changes(other) if change not in made) if edit == "reverted" else ()
+    return PreviewedRow(
+        split=place.split,
+        index=place.row,
+        row_id=name,
+        edit=edit,
+        reasons=tuple(str(done[model.prefix + "edit_reason"]).split()),
+        model=next((step.model for step in reversed(steps) if step.model), ""),
+        changes=made,
+        refused=refused,
+        said="" if refused else said,
+    )
+
+
+def _said(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) -> str:
+    """What the model last said of a row that came to nothing, or what the server said instead."""
+    if done[model.prefix + "edit"] not in ("reverted", "failed") or not model.keeps_answers:
+        return ""
+    answers = model.hear(as_columns([ready])).answers
+    last = next((answer for answer in reversed(answers) if answer.text or answer.detail), Answer())
+    return (last.detail or last.text)[:LONGEST]
+
+
+def _words(model: ModelTransform, row: Mapping[str, Any]) -> int:
+    return int(response_words(model.targets(row, detect(tuple(row), model.columns))[-1].pair))
+
+
+def _latency(model: ModelTransform, asked: int, seconds: float) -> float | None:
+    """About how long one answer takes, with so many on their way as the limits let out at first."""
+    spec = model.spec()
+    if not asked or spec.kind != "server":
+        return None
+    rounds, width = 0, min(spec.limits.start, spec.limits.concurrency)
+    while asked > 0:
+        rounds, asked, width = rounds + 1, asked - width, min(2 * width, spec.limits.concurrency)
+    return seconds / rounds
+
+
+def _estimate(
+    model: ModelTransform,
+    conversations: list[Conversation],
+    answers: list[Answer],
+    requests: int,
+    seconds_per_request: float | None,
+) -> Estimate:
+    spec = model.spec()
+    if not conversations:
+        return Estimate(0, 0, 0, 0.0, spec.prices.currency if spec.prices else "", 0.0, "no rows", "no rows")
+    return estimate(
+        conversations,
+        model.generation(),
+        requests=requests,
+        prices=spec.prices,
+        answers=answers,
+        seconds_per_request=seconds_per_request,
+        limits=spec.limits,
+    )

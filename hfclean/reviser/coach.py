@@ -1,0 +1,127 @@
+"""The reviser after CoachLM: a whole pair in, a whole pair out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, ClassVar
+
+from hfclean.models import Answer, Asking, Conversation, Message, Work
+from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
+from hfclean.reviser.modelled import ModelReviser, Proposal, Task
+from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
+
+__all__ = ["Reviser", "coach_conversation", "read_answer"]
+
+
+@dataclass(frozen=True)
+class Reviser(ModelReviser):
+    """Revises pairs with a model, as CoachLM does: the whole pair goes in and the whole pair comes out.
+
+    Made for a model that was tuned on experts' revisions; a capable chat model does as well. What comes out must pass
+    the gate (`hfclean.accept`) before it reaches a column; otherwise the original stays and the row says why.
+
+    Adds the columns of `hfclean.revise`: `edit` is `kept`, `revised`, `reverted` (a revision came and was refused) or
+    `failed` (none came); `edit_reason` holds `reviser`, ids of checks, `unparsed`, `unwritable`, or the kind of error.
+    Mapped over its own output it asks again for the `failed` rows and leaves all others as they are.
+
+    Source: CoachLM, arXiv 2311.13246. The form in which pairs are handed over is ours and loses nothing.
+
+    Args:
+        model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
+            through transformers; or a function of your own.
+        instructions: what the model is told before it sees a pair, instead of our own words. It has to ask for an
+            answer in the form of the pair; see `hfclean.reviser.codec`.
+
+    Raises:
+        BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
+        SchemaError: rows of no known shape.
+        ColumnError: the dataset has a column of one of these names of its own.
+
+    >>> import hfclean
+    >>> from hfclean.testing_models import ScriptedBackend
+    >>> model = ScriptedBackend(["[Response]\\nAn apple.\\n[End]"])
+    >>> row = {"instruction": "Name a fruit.", "input": "", "output": "a aple"}
+    >>> out = hfclean.Reviser(model, revise="response")(row)
+    >>> out["output"], out["edit"], out["edit_reason"]
+    ('An apple.', 'revised', 'reviser')
+    """
+
+    version: ClassVar[int] = 1
+    code: ClassVar[str] = "reviser"
+
+    instructions: str | None = field(default=None, kw_only=True)
+
+    def prompt_version(self) -> str:
+        return f"coach-{PROMPT_VERSION}.{CODEC_VERSION}"
+
+    def prompt(self) -> str:
+        return self.instructions or COACH
+
+    def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        answers = yield Asking(
+            self.spec(),
+            [coach_conversation(task, self.instructions) for task in tasks],
+            self.generation(candidate),
+            self.prompt_version(),
+            [encode(task.pair, _fields(task)) for task in tasks],
+        )
+        found = []
+        for task, answer in zip(tasks, answers, strict=True):
+            if answer.error:
+                found.append(Proposal(error=answer.error, model=answer.model))
+                continue
+            texts = read_answer(task, answer)
+            if texts is None:
+                # an answer that was cut off is that first, and unreadable because of it
+                reason = "unparsed" if answer.finish_reason in ("stop", "") else "unfinished"
+                found.append(Proposal(reason=reason, model=answer.model))
+                continue
+            pair = task.revised(texts)
+            reason = "" if pair is not None else "unwritable"
+            found.append(Proposal(pair, reason, "", answer.finish_reason or None, answer.model))
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        if self.instructions is not None:  # every row's history has this: the words themselves are in hfclean.json
+            found["instructions"] = blake2b(self.instructions.encode(), digest_size=8).hexdigest()
+        return found
+
+    def words(self) -> dict[str, Any]:
+        return {"prompt": self.prompt()}
+
+    @classmethod
+    def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {"instructions": None if about["prompt"] == COACH else about["prompt"]}
+
+
+def _fields(task: Task) -> tuple[str, ...]:
+    return FIELDS if task.whole else ("response",)
+
+
+def read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
+    """The fields that an answer gives; None where it cannot be read.
+
+    A pair without an input may come back without the line for one, and a reviser that always writes whole pairs may do
+    so where only the response was asked for.
+    """
+    forms: list[tuple[str, ...]] = [FIELDS] if task.whole else [("response",), FIELDS]
+    if not task.pair.input:
+        forms.append(("instruction", "response"))
+    for form in forms:
+        try:
+            return decode(answer.text, form, ended=answer.finish_reason != "stop")
+        except CodecError:
+            continue
+    return None
+
+
+def coach_conversation(task: Task, instructions: str | None = None) -> Conversation:
+    """What the model is asked about a pair."""
+    told = instructions or (COACH if task.whole else COACH_RESPONSE)
+    pair = task.pair
+    before = encode_context(pair.system, pair.history)
+    parts = [told, f"{READING}{before}" if before else "", encode(pair)]
+    return (Message("user", "\n\n".join(filter(None, parts))),)

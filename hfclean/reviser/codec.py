@@ -1,0 +1,133 @@
+"""A pair as one text and back, with nothing lost whatever the pair holds: how revisers hand pairs to models.
+
+    [Instruction]
+    Name three rivers of this country.
+    [Input]
+    Austria
+    [Response]
+    Danube, Inn and Mur.
+    [End]
+
+A line of the pair that looks like a marker gets a backslash before its bracket, and loses it on the way back. The flat
+form of CoachLM (arXiv 2311.13246), which joins the fields with words that also occur in them, damages 22 of its 2,301
+published rows; no text can damage this one. The markers name fields: an answer is read or refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from hfclean.errors import HfcleanError
+from hfclean.schema import Pair, Turn
+
+__all__ = ["CODEC_VERSION", "FIELDS", "CodecError", "decode", "encode", "encode_context", "escape", "settle"]
+
+CODEC_VERSION = 1
+FIELDS = ("instruction", "input", "response")
+
+_WORDS = "instruction|input|response|end|system|user|assistant|tool"
+# A marker begins its line. Models decorate it (**[Response]**, ## [Response]:) and go on behind it; so nothing that
+# begins like this may stand in a field without a backslash. Every repetition has a limit, or nothing to share with
+# its neighbours: the time it takes grows with the line and no faster.
+_MARKER = re.compile(
+    rf"([^\S\n]{{0,8}}[*_#>]{{0,6}}[^\S\n]{{0,2}})(\\*)(\[[^\S\n]?({_WORDS})[^\S\n]?\])([*_:]{{0,4}})(.*)", re.I | re.S
+)
+_FENCE = re.compile(r"\s*(```+|~~~+)[\w-]*\s*")
+_THINKING = re.compile(r"\s*<think(?:ing)?>.*?</think(?:ing)?>", re.S)
+
+
+class CodecError(HfcleanError, ValueError):
+    """A text is no pair in the codec's form."""
+
+
+def escape(text: str) -> str:
+    """The text with a backslash before whatever would be read as a marker."""
+    if "[" not in text:
+        return text
+    return "\n".join(_shift(line, 1) for line in text.split("\n"))
+
+
+def _shift(line: str, by: int) -> str:
+    found = _MARKER.fullmatch(line)
+    if found is None:
+        return line
+    before, slashes, bracket, _, after, rest = found.groups()
+    slashes = "\\" * (len(slashes) + by)
+    return f"{before}{slashes}{bracket}{after}{rest}"
+
+
+def encode(pair: Pair, fields: Iterable[str] = FIELDS) -> str:
+    """The fields of a pair as one text. `decode` gives exactly them back."""
+    parts = [f"[{name.capitalize()}]\n{escape(getattr(pair, name))}" for name in fields]
+    return "\n".join([*parts, "[End]"])
+
+
+def encode_context(system: str, history: Sequence[Turn]) -> str:
+    """What comes before a pair, for reading only; empty where nothing does."""
+    parts = [f"[System]\n{escape(system)}"] if system else []
+    for turn in history:
+        role = turn.role.capitalize() if turn.role in ("system", "user", "assistant") else "Tool"
+        parts.append(f"[{role}]\n{escape(turn.text)}")
+    return "\n".join([*parts, "[End]"]) if parts else ""
+
+
+def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> dict[str, str]:
+    """The fields of a text in the codec's form.
+
+    What stands before the first marker (a preface, a model's thoughts) and after `[End]` is no part of the pair.
+
+    Args:
+        text: what `encode` made, or what a model answered.
+        fields: the fields that it has to hold, in this order, each once.
+        ended: whether `[End]` has to be there; without it the last field ends with the text.
+
+    Raises:
+        CodecError: a marker is missing, comes twice, or in another order: nobody could say which text belongs where.
+    """
+    thinking = _THINKING.match(text)
+    lines = text[thinking.end() if thinking else 0 :].split("\n")
+    found: dict[str, list[str]] = {}
+    preface: list[str] = []
+    current: list[str] = preface
+    for line in lines:
+        marker = _MARKER.fullmatch(line) if "[" in line else None
+        if marker is None:
+            current.append(line)
+            continue
+        if marker[2]:
+            current.append(_shift(line, -1))
+            continue
+        name = marker[4].lower()
+        if name in found:
+            raise CodecError(f"[{name.capitalize()}] comes twice")
+        if name not in (*fields, "end"):
+            raise CodecError(f"[{name.capitalize()}] does not belong here; wanted {', '.join(fields)}")
+        if "end" in found:
+            raise CodecError("the text goes on with markers after [End]")
+        current = found[name] = [rest] if (rest := marker[6].strip()) else []
+    missing = [name for name in fields if name not in found]
+    if missing:
+        raise CodecError(f"[{missing[0].capitalize()}] is missing")
+    if [name for name in found if name != "end"] != list(fields):
+        raise CodecError(f"the fields come as {', '.join(found)}; wanted {', '.join(fields)}")
+    if "end" not in found:
+        if ended:
+            raise CodecError("[End] is missing")
+        opener = next((line for line in reversed(preface) if line.strip()), "")
+        if _FENCE.fullmatch(opener):  # the whole answer stands in a code fence
+            _drop_fence(found[fields[-1]], opener)
+    return {name: "\n".join(found[name]) for name in fields}
+
+
+def _drop_fence(lines: list[str], opener: str) -> None:
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if lines and lines[-1].strip() == opener.strip()[:3]:
+        lines.pop()
+
+
+def settle(before: str, after: str) -> str:
+    """A field as a model gave it back, without white space that only the way through the model added or took."""
+    trimmed = after.strip()
+    return before if trimmed == before.strip() else trimmed

@@ -1,0 +1,386 @@
+"""What all revisers that ask a model have in common: whom to ask about, the gate, the choice, the record."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
+
+from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
+from hfclean.errors import FolderError, HfcleanError
+from hfclean.models import ModelTransform, Work, open_backend
+from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
+from hfclean.reviser.codec import CODEC_VERSION, settle
+from hfclean.reviser.record import FieldChange, Outcome, record
+from hfclean.schema import Pair, Target, View
+from hfclean.scorers.embedded import preference_rule
+from hfclean.transform import Batch
+
+__all__ = ["ModelReviser", "Proposal", "Task"]
+
+ABOUT = "hfclean.json"
+Grader = Callable[[Sequence[Pair]], Sequence[float]]
+
+
+class Task(NamedTuple):
+    """One pair to revise: how it stands, and which of its fields may be written."""
+
+    pair: Pair
+    fields: tuple[str, ...]
+    target: Target
+
+    @property
+    def whole(self) -> bool:
+        """Whether the instruction may change with the response."""
+        return "instruction" in self.fields
+
+    def revised(self, texts: Mapping[str, str]) -> Pair | None:
+        """The pair with what a model made of its fields; None where that cannot be written to the row."""
+        new = {name: settle(getattr(self.pair, name), text) for name, text in texts.items()}
+        if new.get("input", "") and not self.pair.input and "input" not in self.fields and self.whole:
+            # a row without a place for an input has both in its instruction
+            new["instruction"] = f"{new['instruction']}\n\n{new.pop('input')}"
+        changed = {name for name, text in new.items() if text != getattr(self.pair, name)}
+        return self.pair.replace(**new) if changed <= set(self.fields) else None
+
+
+class Proposal(NamedTuple):
+    """What a model made of a pair, or why it made nothing of it.
+
+    Args:
+        pair: the revised pair; None where there is none.
+        reason: why there is none, though the model answered: `unparsed` or `unwritable`.
+        error: why there is no answer: a key of `hfclean.models.ERRORS`.
+        finish_reason: why the model stopped.
+        model: what the model calls itself.
+        notes: codes to record even if the proposal is taken.
+    """
+
+    pair: Pair | None = None
+    reason: str = ""
+    error: str = ""
+    finish_reason: str | None = None
+    model: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class _Verdict(NamedTuple):
+    edit: str
+    pair: Pair
+    reasons: tuple[str, ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class ModelReviser(ModelTransform):
+    """Base of the revisers that ask a model; see `Reviser` and `Reflection`.
+
+    A subclass says what it proposes for each pair; this room sees to it that nothing reaches a column that the gate
+    did not let through, that rows which are done are not asked for again, and that every row says what happened to it.
+
+    Args:
+        revise: `"pair"` to revise instruction, input and response together, `"response"` to leave the question alone.
+            Where a row's question cannot change (longer conversations, preference rows) only the response does.
+        candidates: how many revisions to ask for; the best that the gate lets through is taken.
+        choose: how the best is found: `"preference"`, a `Judge`, or a function of pairs that gives a number for each,
+            higher = better.
+        skip_checks: ids of checks of the gate not to run.
+        checks: checks of your own, declared with `@hfclean.check`; they run after the others.
+        preference_margin: how much lower `preference` may be after than before.
+    """
+
+    code: ClassVar[str] = "reviser"
+    # settings that may hold code of the user's own, which no file can
+    own_code: ClassVar[tuple[str, ...]] = ("checks", "choose")
+
+    revise: Literal["pair", "response"] = field(default="pair", kw_only=True)
+    candidates: int = field(default=1, kw_only=True)
+    choose: Any = field(default="preference", kw_only=True)
+    skip_checks: tuple[str, ...] = field(default=(), kw_only=True)
+    checks: tuple[Check, ...] = field(default=(), kw_only=True)
+    preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        for setting in ("skip_checks", "checks"):
+            value = getattr(self, setting)
+            if not isinstance(value, tuple):
+                object.__setattr__(self, setting, (value,) if isinstance(value, (str, Check)) else tuple(value))
+        super().__post_init__()
+        select_checks(None, self.skip_checks, self.checks)
+        if self.revise not in ("pair", "response"):
+            raise HfcleanError(f"{name}(revise={self.revise!r}): wanted 'pair' or 'response'")
+        if self.candidates < 1:
+            raise HfcleanError(f"{name}(candidates={self.candidates}): wanted at least 1")
+        if self.candidates > 1 and self.temperature == 0:
+            raise HfcleanError(
+                f"{name}(candidates={self.candidates}): with temperature=0 they would all be the same; "
+                "say temperature=0.7, and seed= for results that come again"
+            )
+        if self.choose != "preference" and not callable(getattr(self.choose, "grades", self.choose)):
+            raise HfcleanError(f"{name}(choose={self.choose!r}): wanted 'preference', a Judge, or a function of pairs")
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        if self.checks:
+            found["checks"] = [check.id for check in self.checks]
+        if self.choose != "preference":
+            settings = getattr(self.choose, "settings", None)
+            found["choose"] = settings() if settings else getattr(self.choose, "__qualname__", repr(self.choose))
+        return found
+
+    def depends(self) -> dict[str, Any]:
+        checks = {check.id: check.version for check in select_checks(None, self.skip_checks, self.checks)}
+        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks}
+
+    # ------------------------------------------------------------------------------------------------ for subclasses
+
+    def prompt_version(self) -> str:
+        """Of the prompt and the form of the answers; part of the key under which answers are kept."""
+        raise HfcleanError(f"{type(self).__name__} defines no prompt_version()")
+
+    def prompt(self) -> str:
+        """What the model is told, so that the gate knows it when it comes back in an answer."""
+        raise HfcleanError(f"{type(self).__name__} defines no prompt()")
+
+    def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        """One proposal for each task, by way of what has to be asked for it."""
+        raise HfcleanError(f"{type(self).__name__} defines no propose(tasks, candidate)")
+
+    def refused(self, before: Pair, proposal: Proposal) -> tuple[str, ...]:
+        """Why a proposal may not be taken; empty when it may."""
+        if proposal.pair is None:
+            return (proposal.reason or "unparsed",)
+        return tuple(
+            accept(
+                before,
+                proposal.pair,
+                skip=self.skip_checks,
+                extra=self.checks,
+                finish_reason=proposal.finish_reason,
+                preference=preference_rule().predict,
+                preference_margin=self.preference_margin,
+                prompt=self.prompt(),
+            )
+        )
+
+    def words(self) -> dict[str, Any]:
+        """What a folder holds beside the settings: texts, of which these have but a digest."""
+        return {}
+
+    @classmethod
+    def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings that `words` was made of."""
+        return {}
+
+    # ------------------------------------------------------------------------------------------------ in a folder
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write what makes this reviser, beside a model's weights or alone, as `hfclean.json`.
+
+        Model, prompt, form and gate; never a key, nor anything of this machine but the model's name.
+
+        Raises:
+            FolderError: the reviser holds code of your own.
+        """
+        told, words = self.settings(), self.words()
+        own = [name for name in self.own_code if name in told]
+        if own:
+            raise FolderError(
+                f"{own[0]}= holds code of your own or a judge, which no file can hold; save the reviser without it, "
+                "and say it when you load"
+            )
+        if self.spec().kind == "function":
+            raise FolderError(
+                f"{told['model']} is a function of your own, which no file can hold; name a model instead"
+            )
+        told = {name: value for name, value in told.items() if name not in type(self).read_words(words)}
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "reviser": type(self).__name__,
+            "version": self.version,
+            "codec": CODEC_VERSION,
+            "prompt_version": self.prompt_version(),
+            **words,
+            "settings": told,
+        }
+        (folder / ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **settings: Any) -> Self:
+        """The reviser of a folder: its weights, with the prompt and settings of its `hfclean.json`.
+
+        Args:
+            folder: with a model's weights and `hfclean.json`, or with `hfclean.json` alone, which then names the
+                model.
+            settings: of your own, instead of those in the file.
+
+        Raises:
+            FolderError: the folder holds no reviser, or one in a form that this version cannot read.
+        """
+        folder = Path(folder).expanduser()
+        try:
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            kind, codec, told = about["reviser"], about["codec"], dict(about["settings"])
+            words = cls.read_words(about) if (kind, codec) == (cls.__name__, CODEC_VERSION) else {}
+        except (OSError, ValueError, TypeError, KeyError) as e:
+            raise FolderError(
+                f"{folder}: no reviser here ({type(e).__name__} in {ABOUT}); wanted a folder that save_pretrained "
+                "wrote"
+            ) from e
+        if kind != cls.__name__:
+            raise FolderError(f"{folder}: holds a {kind}; read it with hfclean.{kind}.from_pretrained")
+        if codec != CODEC_VERSION:
+            raise FolderError(
+                f"{folder}: pairs in form {codec}, and this version of hfclean reads form {CODEC_VERSION}; install "
+                "the version that the reviser's card names"
+            )
+        model = told.pop("model")
+        if (folder / "config.json").exists() or (folder / "adapter_config.json").exists():
+            model = str(folder)
+            told.pop("base_url", None)
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+        made = cls(**{"model": model, **told, **words})
+        if any(about.get(name) != said for name, said in made.words().items()):
+            raise FolderError(
+                f"{folder}: made for other words than this version of hfclean asks with (prompt "
+                f"{about.get('prompt_version')}, here {made.prompt_version()}); install the version that the "
+                "reviser's card names"
+            )
+        return replace(made, **settings)
+
+    # ------------------------------------------------------------------------------------------------ for datasets
+
+    def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
+        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
+        done = self._done(rows)
+        tasks: list[list[Task]] = [
+            [] if finished else [self._task(target) for target in self.targets(row, view)]
+            for row, finished in zip(rows, done, strict=True)
+        ]
+        asked = [task for some in tasks for task in some if task.fields]
+        verdicts = yield from self._decide(asked)
+        ready = iter(verdicts)
+        outcomes = [
+            Outcome(done=True)
+            if finished
+            else self._outcome([(task, next(ready) if task.fields else None) for task in some])
+            for some, finished in zip(tasks, done, strict=True)
+        ]
+        return record(self, rows, view, outcomes)
+
+    def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
+        edits = columns[self.prefix + "edit"]
+        return {name: edits.count(name) for name in ("revised", "reverted", "failed")}
+
+    def _done(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Which rows' last revision is this reviser's own, by the same model, and did not fail."""
+        histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
+        last = [next((step for step in reversed(steps) if step.is_revision), None) for steps in histories]
+        if not any(last):
+            return [False] * len(rows)
+        mine = Step(type(self).__name__, self.version, settings=self.settings()).line()
+        identity = open_backend(self.spec()).identity
+        return [
+            step is not None
+            and step.edit != "failed"
+            and Step(step.by, step.version, settings=step.settings).line() == mine
+            and (not identity or step.model in ("", identity))
+            for step in last
+        ]
+
+    def _task(self, target: Target) -> Task:
+        fields = tuple(name for name, slot in target.slots() if len(slot.paths) == 1)
+        if "response" not in fields or not (target.pair.prompt.strip() or target.pair.response.strip()):
+            return Task(target.pair, (), target)
+        if self.revise == "response" or "instruction" not in fields:
+            fields = ("response",)
+        return Task(target.pair, fields, target)
+
+    def _decide(self, tasks: Sequence[Task]) -> Work[list[_Verdict]]:
+        """For each task the best proposal that the gate lets through, or why there is none."""
+        proposals: list[list[Proposal]] = [[] for _ in tasks]
+        for candidate in range(self.candidates):
+            for found, proposal in zip(proposals, (yield from self.propose(tasks, candidate)), strict=True):
+                found.append(proposal)
+        verdicts: list[_Verdict | list[Proposal]] = [
+            self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
+        ]
+        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, list)]
+        chosen = iter((yield from self._choose(open_ones)))
+        return [next(chosen) if isinstance(verdict, list) else verdict for verdict in verdicts]
+
+    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | list[Proposal]:
+        """The verdict on a pair, or the proposals among which to choose."""
+        model = next((p.model for p in proposals if p.model), "")
+        error = next((p.error for p in proposals if p.error), "")
+        if error:  # all or nothing: what a row becomes may not hang on which of its requests happened to fail
+            return _Verdict("failed", before, (error,), model)
+        good: list[Proposal] = []
+        reasons: list[str] = []
+        for proposal in proposals:
+            refused = () if proposal.pair == before else self.refused(before, proposal)
+            reasons += refused
+            if not refused:
+                good.append(proposal)
+        if not good:
+            notes = tuple(note for proposal in proposals for note in proposal.notes)
+            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model)
+        return good
+
+    def _choose(self, found: Sequence[tuple[Pair, list[Proposal]]]) -> Work[list[_Verdict]]:
+        rivals = [[cast(Pair, p.pair) for p in good] for _, good in found]
+        pairs = [pair for some in rivals if len(set(some)) > 1 for pair in some]
+        grades = iter((yield from self._grades(pairs)) if pairs else [])
+        verdicts = []
+        for (before, good), some in zip(found, rivals, strict=True):
+            best = good[0]
+            if len(set(some)) > 1:
+                values = [next(grades) for _ in some]
+                if all(math.isnan(value) for value in values):
+                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model))
+                    continue
+                best = good[max(range(len(some)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
+            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model))
+        return verdicts
+
+    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float]]:
+        """A number for each pair, higher = better, nan where there is none."""
+        if self.choose == "preference":
+            return [preference_rule().predict(pair) for pair in pairs]
+        if hasattr(self.choose, "grades"):
+            graded: list[float] = yield from self.choose.grades(pairs)
+            return graded
+        values = [float(value) for value in self.choose(pairs)]
+        if len(values) != len(pairs):
+            raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; wanted one for each")
+        return values
+
+    def _outcome(self, judged: Sequence[tuple[Task, _Verdict | None]]) -> Outcome:
+        """What becomes of a row whose pairs are judged: one that failed leaves all of it as it was."""
+        verdicts = [verdict for _, verdict in judged if verdict is not None]
+        model = next((v.model for v in verdicts if v.model), "")
+        if not verdicts:
+            return Outcome(reasons=("nothing_to_revise",))
+        failed = [v for v in verdicts if v.edit == "failed"]
+        if failed:
+            return Outcome((), "failed", failed[0].reasons, model)
+        changes = [
+            change for task, verdict in judged if verdict is not None for change in self._changes(task, verdict.pair)
+        ]
+        reasons = tuple(reason for v in verdicts for reason in v.reasons)
+        reverted = any(v.edit == "reverted" for v in verdicts)
+        return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model)
+
+    def _changes(self, task: Task, after: Pair) -> list[FieldChange]:
+        found = []
+        for name, slot in task.target.slots():
+            old, new = getattr(task.pair, name), getattr(after, name)
+            if name in task.fields and old != new:
+                found.append(FieldChange(self.code, slot.paths[0], slot.prefix + old, slot.prefix + new))
+        return found

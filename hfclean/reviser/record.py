@@ -1,0 +1,101 @@
+"""The one place where a revision becomes columns, for every reviser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from hfclean.provenance import (
+    HISTORY,
+    REVISION_COLUMNS,
+    Step,
+    decode_original,
+    encode_original,
+    own_steps,
+    row_id,
+)
+from hfclean.schema import Path, View, read_at, write
+from hfclean.scorers import refresh
+from hfclean.transform import Transform
+
+__all__ = ["FieldChange", "Outcome", "record"]
+
+
+class FieldChange(NamedTuple):
+    """One change of one text: which rule or reviser changed the text at `path` from what to what."""
+
+    by: str
+    path: Path
+    before: str
+    after: str
+
+
+class Outcome(NamedTuple):
+    """What a reviser did to one row.
+
+    Args:
+        changes: of its texts, in order; none where the row is `reverted` or `failed`.
+        edit: `reverted` or `failed`; empty where the changes say it (`revised`, or `kept` when there are none).
+        reasons: codes, beside the names of those who changed something.
+        model: what the model that answered calls itself.
+        done: the row is the reviser's own work already, and stays exactly as it is.
+    """
+
+    changes: Sequence[FieldChange] = ()
+    edit: str = ""
+    reasons: tuple[str, ...] = ()
+    model: str = ""
+    done: bool = False
+
+
+def record(
+    transform: Transform, rows: list[dict[str, Any]], view: View, outcomes: Sequence[Outcome]
+) -> dict[str, list[Any]]:
+    """The columns of a reviser's batch: text with the changes made, and what happened to each row."""
+    prefix, name = transform.prefix, type(transform).__name__
+    settings = transform.settings()
+    kept_line = Step(name, transform.version, settings=settings, edit="kept").line()
+    names = [prefix + column for column in REVISION_COLUMNS]
+    out: dict[str, list[Any]] = {column: [] for column in (*view.writable, *names)}
+    score_columns: dict[str, None] = {}
+    fresh: list[dict[str, Any]] = []
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome.done:
+            for column in (*view.writable, *names):
+                out[column].append(row[column])
+            fresh.append({})
+            continue
+        steps = own_steps(row, REVISION_COLUMNS, prefix, name)
+        edits: dict[Path, Any] = {}
+        for change in outcome.changes:
+            edits[change.path] = change.after
+        edits = {path: text for path, text in edits.items() if read_at(row, path) != text}
+        after = {**row, **write(row, edits)} if edits else row
+        edit = outcome.edit or ("revised" if edits else "kept")
+        reasons = tuple(dict.fromkeys([*(c.by for c in outcome.changes if edits), *outcome.reasons]))
+        line = (
+            kept_line
+            if edit == "kept" and not reasons and not outcome.model
+            else Step(name, transform.version, (), settings, edit, reasons, outcome.model).line()
+        )
+        original = row.get(prefix + "original") or "" if steps else ""
+        if edits:
+            before = {path: read_at(row, path) for path in edits}
+            original = encode_original({**before, **decode_original(original)})
+        revised_before = any(step.is_revision for step in steps)
+        cells = (
+            edit,
+            " ".join(reasons),
+            f"{row[prefix + HISTORY]}\n{line}" if steps else line,
+            original,
+            row[prefix + "row_id"] if revised_before else row_id(row, view),
+        )
+        for column in view.writable:
+            out[column].append(after[column])
+        for column, cell in zip(names, cells, strict=True):
+            out[column].append(cell)
+        score_columns.update(dict.fromkeys(prefix + c for s in steps if not s.is_revision for c in s.columns))
+        fresh.append(refresh(steps, transform.targets(after, view)[-1].pair, row, prefix) if edits and steps else {})
+    for column in score_columns:
+        out[column] = [new.get(column, row.get(column)) for new, row in zip(fresh, rows, strict=True)]
+    return out

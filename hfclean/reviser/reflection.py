@@ -1,0 +1,266 @@
+"""Reflection-Tuning: a model criticises a pair on named criteria before it rewrites it, one side after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, cast
+
+from hfclean.errors import HfcleanError
+from hfclean.models import Answer, Asking, Estimate, Work
+from hfclean.reviser.answers import read_rewriting
+from hfclean.reviser.codec import CODEC_VERSION
+from hfclean.reviser.criteria import (
+    CRITERIA,
+    PROMPT_VERSION,
+    SIDES,
+    Criterion,
+    Side,
+    check_criteria,
+    digest,
+    prompt,
+    reflection_conversation,
+    schema,
+    typical_answer,
+)
+from hfclean.reviser.modelled import ModelReviser, Proposal, Task
+from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
+from hfclean.schema import Pair, Target
+
+__all__ = ["Reflection", "Select"]
+
+Select = Callable[[Sequence[Pair]], Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Reflection(ModelReviser):
+    """Has a model criticise each pair and then rewrite it, as Reflection-Tuning does; no tuned reviser is needed.
+
+    First the instruction side: what is weak in the instruction and in the response, then a new instruction with its
+    response. Then the response side: what is weak in the response, then a better one. That is two requests for a row,
+    or one where its question cannot change (longer conversations, preference rows): those get the response side only.
+
+    What a side wrote has to pass the gate (`hfclean.accept`), against the pair that it was asked about and against the
+    original. Where it does not, it is dropped whole: the response side then works on the original pair, and where the
+    response side fails, what the instruction side wrote stands. The row says why in both cases.
+
+    Adds the columns of `hfclean.revise`: `edit` is `kept`, `revised`, `reverted` (something was written, and all of it
+    refused) or `failed` (a request failed; the other one is not asked again). `edit_reason` holds `reflection` where
+    text changed; `instruction_refused` or `response_refused`, each followed by why (a reason of both stands once): ids
+    of checks, `unparsed`, `unfinished`, `placeholder`, `unwritable`; `nothing_to_revise`; or the kind of error. Mapped
+    over its own output it asks again for the `failed` rows and leaves all others as they are.
+
+    With `select`, the better one of the variants is taken by the rule of Selective Reflection-Tuning: see
+    `hfclean.reviser.selective`. A variant that the gate refuses is not there for the rule. It asks no more than
+    without: which response is rewritten follows from the first half of the rule. `edit_reason` then also holds
+    `instruction_selected`, `response_selected`, `both_selected`; or, where the original stays, `original_selected`,
+    `not_selected` (the paper drops such rows; drop them with `filter` if you want that) or `unscored` (a score is
+    missing).
+
+    Sources: Reflection-Tuning, arXiv 2310.11716; Selective Reflection-Tuning, arXiv 2402.10110. The prompts and the
+    form of the answers are ours. Both papers report answers three times as long: compare lengths, too.
+
+    Args:
+        model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
+            through transformers; or a function of your own.
+        sides: `("instruction", "response")`, or one of them.
+        criteria: what is criticised; see `hfclean.reviser.criteria`.
+        structured: ask for JSON, and have the server hold the model to it if it can. Answers in either form are read
+            in any case.
+        select: a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at
+            a time, by `prefetch` from several threads; not by `estimate`.
+
+    Raises:
+        BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
+        SchemaError: rows of no known shape.
+        ColumnError: the dataset has a column of one of these names of its own.
+
+    >>> import hfclean
+    >>> from hfclean.testing_models import ScriptedBackend
+    >>> model = ScriptedBackend([
+    ...     "Ambiguity: which fruit?\\n[Instruction]\\nName a yellow fruit.\\n[Response]\\nA lemon.\\n[End]",
+    ...     "Detail: one word only.\\n[Response]\\nA lemon is a yellow fruit.\\n[End]",
+    ... ])
+    >>> row = {"instruction": "Name a fruit.", "input": "", "output": "a aple"}
+    >>> out = hfclean.Reflection(model)(row)
+    >>> out["instruction"], out["output"], out["edit"], out["edit_reason"]
+    ('Name a yellow fruit.', 'A lemon is a yellow fruit.', 'revised', 'reflection')
+    """
+
+    version: ClassVar[int] = 1
+    code: ClassVar[str] = "reflection"
+    own_code: ClassVar[tuple[str, ...]] = (*ModelReviser.own_code, "select")
+
+    sides: tuple[Side, ...] = field(default=SIDES, kw_only=True)
+    criteria: tuple[Criterion, ...] = field(default=CRITERIA, kw_only=True)
+    structured: bool = field(default=False, kw_only=True)
+    select: Select | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)
+        if not sides or not set(sides) <= set(SIDES):
+            raise HfcleanError(f"Reflection(sides={self.sides!r}): wanted 'instruction', 'response' or both")
+        object.__setattr__(self, "sides", tuple(side for side in SIDES if side in sides))
+        object.__setattr__(self, "criteria", tuple(self.criteria))
+        super().__post_init__()
+        check_criteria(self.criteria, self.sides)
+        if self.revise != "pair":
+            raise HfcleanError(f"Reflection(revise={self.revise!r}): say sides=('response',) to leave questions alone")
+        if self.select is not None and not callable(self.select):
+            raise HfcleanError(
+                f"Reflection(select={self.select!r}): the scores come from a function of yours, "
+                "select=f with f(pairs) -> [(ifd, r_ifd), ...]"
+            )
+        if self.select is not None and self.sides != SIDES:
+            raise HfcleanError(f"Reflection(select=..., sides={self.sides}): the rule chooses between both sides")
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        if "criteria" in found:  # every row's history has this: the words themselves are in hfclean.json
+            found["criteria"] = digest(self.criteria)
+        if self.select is not None:
+            found["select"] = getattr(self.select, "__qualname__", type(self.select).__qualname__)
+        return found
+
+    def words(self) -> dict[str, Any]:
+        return {"prompt": self.prompt(), "criteria": [asdict(one) for one in self.criteria]}
+
+    @classmethod
+    def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {"criteria": tuple(Criterion(**one) for one in about["criteria"])}
+
+    def prompt_version(self) -> str:
+        return f"reflection-{PROMPT_VERSION}.{CODEC_VERSION}"
+
+    def prompt(self) -> str:
+        return "\n\n".join(prompt(side, self.criteria, structured=self.structured) for side in self.sides)
+
+    def estimate(self, ds: Any, **settings: Any) -> Estimate:
+        """What a run over a dataset would take, as `Reviser.estimate` says. Nothing is asked, and nothing scored."""
+        if self.select is not None:  # chooses among answers, and makes none more or less
+            return replace(self, select=None).estimate(ds, **settings)
+        return super().estimate(ds, **settings)
+
+    def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        rows = [_Row(task, Proposal(task.pair)) for task in tasks]
+        for side in self.sides:
+            asked = [row for row in rows if not row.over and (side == "response" or row.task.whole)]
+            answers = yield Asking(
+                self.spec(),
+                [
+                    reflection_conversation(row.best_pair, side, self.criteria, structured=self.structured)
+                    for row in asked
+                ],
+                self.generation(candidate, schema(side) if self.structured else None),
+                self.prompt_version(),
+                [typical_answer(row.best_pair, side, self.criteria, structured=self.structured) for row in asked],
+            )
+            for row, answer in zip(asked, answers, strict=True):
+                self._take(row, side, answer)
+            if self.select is not None:
+                self._weigh([row for row in rows if not row.over], side)
+        return [row.proposal() for row in rows]
+
+    def _task(self, target: Target) -> Task:
+        task = super()._task(target)
+        return task if task.whole or "response" in self.sides else task._replace(fields=())
+
+    def _take(self, row: _Row, side: Side, answer: Answer) -> None:
+        """What an answer makes of a row: a variant that the gate lets through, or a note why not."""
+        row.model = row.model or answer.model
+        if answer.error:
+            row.best, row.over = Proposal(error=answer.error), True
+            return
+        before = row.best_pair
+        product = self._product(row.task, before, side, answer)
+        if product.pair == before:
+            return
+        row.wrote = True
+        refused = self.refused(before, product)
+        if not refused and before != row.task.pair:
+            refused = self.refused(row.task.pair, product)
+        if refused:
+            row.notes += [f"{side}_refused", *refused]
+            return
+        name = "both" if row.best is row.variants.get("instruction") else side
+        row.best = row.variants[name] = product
+
+    def _product(self, task: Task, before: Pair, side: Side, answer: Answer) -> Proposal:
+        """What a side wrote, read strictly."""
+        whole = side == "instruction"
+        found = read_rewriting(answer.text, before, whole=whole, ended=answer.finish_reason != "stop")
+        if found.reason:
+            # an answer that was cut off is that first, and unreadable because of it
+            reason = found.reason if answer.finish_reason in ("stop", "") else "unfinished"
+            return Proposal(reason=reason)
+        pair = Task(before, task.fields if whole else ("response",), task.target).revised(found.texts)
+        return Proposal(pair, "" if pair is not None else "unwritable", "", answer.finish_reason or None)
+
+    # ------------------------------------------------------------------------------------------------- the selection
+
+    def _weigh(self, rows: Sequence[_Row], side: Side) -> None:
+        """The half of the rule that follows a side."""
+        new: list[tuple[_Row, str, Pair]] = []
+        for row in rows:
+            pairs = {name: cast(Pair, variant.pair) for name, variant in row.variants.items()}
+            pairs["original"] = row.task.pair
+            new += [(row, name, pair) for name, pair in pairs.items() if name not in row.scores]
+        for (row, name, _), scores in zip(new, self._scores([pair for _, _, pair in new]), strict=True):
+            row.scores[name] = scores
+        for row in rows:
+            if side == "response":
+                selection = select_variant(**row.scores)
+                row.choose(selection.branch if selection.state == "selected" else "original", selection.reason)
+                continue
+            preferred = prefers_instruction(row.scores["original"], row.scores.get("instruction"))
+            if preferred is None:
+                row.choose("original", "unscored")
+                row.over = True
+            elif not preferred:
+                row.best = Proposal(row.task.pair)
+
+    def _scores(self, pairs: Sequence[Pair]) -> list[Scores]:
+        if not pairs or self.select is None:
+            return []
+        found = [Scores(float(ifd), float(r_ifd)) for ifd, r_ifd in self.select(pairs)]
+        if len(found) != len(pairs):
+            raise HfcleanError(
+                f"select= gave {len(found)} scores for {len(pairs)} pairs; wanted (ifd, r_ifd) for each"
+            )
+        return found
+
+
+@dataclass
+class _Row:
+    """How far one pair has come.
+
+    `best` is what the next side works on, and in the end what is proposed; `wrote` says that the model wrote anything
+    new, taken or not; `over`, that nothing more is to be asked.
+    """
+
+    task: Task
+    best: Proposal
+    variants: dict[str, Proposal] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    model: str = ""
+    wrote: bool = False
+    over: bool = False
+
+    @property
+    def best_pair(self) -> Pair:
+        return cast(Pair, self.best.pair)
+
+    def choose(self, name: str, reason: str) -> None:
+        """Take a variant, and say why; an original beside which nothing was written needs no reason."""
+        self.best = self.variants.get(name, Proposal(self.task.pair))
+        if reason != "original_selected" or self.variants:
+            self.notes.insert(0, reason)
+
+    def proposal(self) -> Proposal:
+        """The outcome: refused where the model wrote something, and nothing of it stands."""
+        if self.best.error:
+            return self.best._replace(model=self.model)
+        if self.wrote and self.best.pair == self.task.pair and self.notes:
+            return Proposal(reason=self.notes[0], model=self.model, notes=tuple(self.notes[1:]))
+        return self.best._replace(model=self.model, notes=tuple(self.notes))

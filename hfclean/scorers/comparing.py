@@ -1,0 +1,224 @@
+"""Which of two responses is better: a judge sees them in both orders, and what hangs on the order is no verdict.
+
+When only one order is asked, 17 to 50 % of verdicts would have been others in the other order (users of PandaLM).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from hfclean.errors import HfcleanError
+from hfclean.models import Answer, Asking, Work
+from hfclean.models.transform import await_for, wait_for
+from hfclean.schema import Pair
+from hfclean.scorers.framing import PROMPT_VERSION, comparing, comparing_schema
+from hfclean.scorers.gradings import read_better
+from hfclean.scorers.judge import Judge
+
+__all__ = ["Counts", "Verdict", "Verdicts", "ajudge_pairs", "judge_pairs", "merge_orders"]
+
+Better = Literal["first", "second", "tie", ""]
+
+_TYPICAL = '{"reason": "Both are right, and the first response explains its steps where the other does not."}'
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Wins, ties and losses of one side, and the three rates of CoachLM (arXiv 2311.13246); nan where nothing counts.
+
+    >>> alpaca_coachlm = Counts(71, 61, 18)
+    >>> round(100 * alpaca_coachlm.win_rate, 1), round(100 * alpaca_coachlm.quality_score, 1)
+    (67.7, 88.0)
+    """
+
+    wins: int
+    ties: int
+    losses: int
+
+    @property
+    def total(self) -> int:
+        """Comparisons with a verdict."""
+        return self.wins + self.ties + self.losses
+
+    @property
+    def win_rate(self) -> float:
+        """WR1 = (wins + ties / 2) / all, 0 to 1; 0.5 = as good as the other side."""
+        return (self.wins + self.ties / 2) / self.total if self.total else math.nan
+
+    @property
+    def win_rate_without_ties(self) -> float:
+        """WR2 = wins / (wins + losses), 0 to 1."""
+        decided = self.wins + self.losses
+        return self.wins / decided if decided else math.nan
+
+    @property
+    def quality_score(self) -> float:
+        """QS = (wins + ties) / all, 0 to 1: how often it is at least as good."""
+        return (self.wins + self.ties) / self.total if self.total else math.nan
+
+
+class Verdict(NamedTuple):
+    """The verdict on one pair of responses.
+
+    Args:
+        better: `first`, `second` or `tie`; `""` where there is no verdict.
+        shown_first: which one was called better when the first response was shown first; `""` where that failed or was
+            not asked.
+        shown_second: the same when the first response was shown second.
+        reason: why there is no verdict, else `""`: the kind of error, `unfinished`, `unparsed`, `several_verdicts`,
+            or `other_prompt` (the two do not answer the same).
+    """
+
+    better: Better
+    shown_first: Better = ""
+    shown_second: Better = ""
+    reason: str = ""
+
+    @property
+    def flipped(self) -> bool:
+        """Whether the other order gave the opposite verdict."""
+        return {self.shown_first, self.shown_second} == {"first", "second"}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The verdicts on many pairs of responses, in their order."""
+
+    each: tuple[Verdict, ...]
+
+    @property
+    def first(self) -> Counts:
+        """Wins, ties and losses of the first responses. What has no verdict is not among them; see `unscored`."""
+        found = Counter(verdict.better for verdict in self.each)
+        return Counts(found["first"], found["tie"], found["second"])
+
+    @property
+    def second(self) -> Counts:
+        """The same for the second responses."""
+        first = self.first
+        return Counts(first.losses, first.ties, first.wins)
+
+    @property
+    def unscored(self) -> dict[str, int]:
+        """How many pairs have no verdict, by reason."""
+        return dict(sorted(Counter(verdict.reason for verdict in self.each if verdict.reason).items()))
+
+    @property
+    def flip_rate(self) -> float:
+        """Share of the pairs with a verdict in both orders where these were opposite, 0 to 1, lower = steadier; nan
+        where no pair has both. Better once and tied once is no flip."""
+        both = [verdict for verdict in self.each if verdict.shown_first and verdict.shown_second]
+        return sum(verdict.flipped for verdict in both) / len(both) if both else math.nan
+
+
+def merge_orders(shown_first: Better, shown_second: Better) -> Better:
+    """One verdict from those of both orders, each `first`, `second`, `tie` or `""`, whatever place the response had.
+
+    Equal verdicts stand; better once and tied once is better; opposite ones are a tie; without both there is none. The
+    rule by which the published review logs of Cherry LLM (arXiv 2308.12032) were counted.
+
+    >>> merge_orders("first", "tie"), merge_orders("first", "second"), merge_orders("first", "")
+    ('first', 'tie', '')
+    """
+    if not shown_first or not shown_second:
+        return ""
+    if shown_first == shown_second or shown_second == "tie":
+        return shown_first
+    return shown_second if shown_first == "tie" else "tie"
+
+
+def judge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> Verdicts:
+    """Which of two responses to the same prompt is better, asked of a judge in both orders.
+
+    Goes by the dimensions of the judge's rubric that are about the response. Equal responses are a tie and are not
+    asked. A pair that failed has no verdict, and is asked again the next time; what was answered is kept.
+
+    Args:
+        judge: whom to ask.
+        firsts: `Pair`s, or rows of any known shape: a dataset will do.
+        seconds: the same, in the same order.
+
+    Returns:
+        `.first` and `.second` hold wins, ties, losses and rates of either side, `.flip_rate` how often the order
+        decided, `.unscored` what has no verdict and why, `.each` the verdicts.
+
+    Raises:
+        HfcleanError: not as many of one as of the other, or a rubric about the instruction only.
+        BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
+
+    >>> import hfclean
+    >>> from hfclean.testing_models import ScriptedBackend
+    >>> judge = hfclean.Judge(ScriptedBackend(['{"better": "1"}', '{"better": "2"}']))
+    >>> before = {"instruction": "Name a fruit.", "output": "A carrot."}
+    >>> after = {"instruction": "Name a fruit.", "output": "An apple."}
+    >>> hfclean.judge_pairs(judge, [after], [before]).first
+    Counts(wins=1, ties=0, losses=0)
+    """
+    return wait_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds)))
+
+
+async def ajudge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> Verdicts:
+    """`judge_pairs` for a running event loop."""
+    return await await_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds)))
+
+
+def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
+    found = []
+    for row in rows:
+        if isinstance(row, Mapping):
+            batch, view, _ = judge._opened(row)
+            (cells,) = batch.rows(view.columns)
+            row = judge.targets(cells, view)[-1].pair
+        if not isinstance(row, Pair):
+            raise HfcleanError(f"judge_pairs got a {type(row).__name__}; wanted Pairs, or rows (mappings of columns)")
+        found.append(row)
+    return found
+
+
+def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair]) -> Work[Verdicts]:
+    if len(firsts) != len(seconds):
+        raise HfcleanError(f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; wanted as many")
+    rubric = judge.criteria()
+    if all(dimension.side == "instruction" for dimension in rubric.dimensions):
+        raise HfcleanError(f"rubric {rubric.name!r} is about the instruction only, and responses are to be compared")
+    both = list(zip(firsts, seconds, strict=True))
+    asked = [(a, b) for a, b in both if _known(a, b) is None]
+    conversations = [comparing(x, y.response, rubric) for a, b in asked for x, y in ((a, b), (b, a))]
+    answers: list[Answer] = []
+    if conversations:
+        answers = yield Asking(
+            judge.spec(),
+            conversations,
+            judge.generation(response_format=comparing_schema()),
+            PROMPT_VERSION,
+            [_TYPICAL] * len(conversations),
+        )
+    ready = iter(answers)
+    return Verdicts(tuple(_known(a, b) or _verdict(next(ready), next(ready)) for a, b in both))
+
+
+def _known(a: Pair, b: Pair) -> Verdict | None:
+    """What needs no asking."""
+    if a.replace(response="") != b.replace(response=""):
+        return Verdict("", reason="other_prompt")
+    return Verdict("tie") if a.response == b.response else None
+
+
+def _verdict(forward: Answer, backward: Answer) -> Verdict:
+    (there, why), (back, why_not) = _read(forward, "first", "second"), _read(backward, "second", "first")
+    return Verdict(merge_orders(there, back), there, back, why or why_not)
+
+
+def _read(answer: Answer, one: Better, two: Better) -> tuple[Better, str]:
+    """What an answer calls better, where `one` was shown as 1."""
+    if answer.error:
+        return "", answer.error
+    if answer.finish_reason == "length":
+        return "", "unfinished"
+    slot, reason = read_better(answer.text)
+    found: dict[str, Better] = {"1": one, "2": two, "tie": "tie"}
+    return found.get(slot, ""), reason

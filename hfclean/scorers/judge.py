@@ -1,0 +1,226 @@
+"""The scorer that asks a model: a judge grades the row's main pair by a rubric."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, ClassVar, NamedTuple
+
+from hfclean.errors import ColumnError
+from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
+from hfclean.provenance import HISTORY, Step, own_steps
+from hfclean.schema import Pair, View
+from hfclean.scorers.framing import PROMPT_VERSION, grading, grading_schema, typical_grading
+from hfclean.scorers.gradings import Grading, read_scores
+from hfclean.scorers.rubrics import Rubric, find_rubric
+from hfclean.transform import Batch
+
+__all__ = ["Judge"]
+
+
+class _Judged(NamedTuple):
+    """A grading and who gave it."""
+
+    grading: Grading
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Judge(ModelTransform):
+    """Asks a model to grade the row's main pair by a rubric: the last assistant turn of a conversation, the chosen
+    answer of a preference row.
+
+    Adds these columns, and a line to `edit_history` with the judge's settings and the model that answered:
+
+    * `judge` (float, in the rubric's own range, higher = better; nan = not scored).
+    * `judge_reason` (string): `""` where there is a score; else why there is none: the kind of error (`timeout`,
+      `context_overflow`, ...; see `hfclean.models.ERRORS`), `unfinished` (the answer was cut off), `unparsed` (it
+      names no score), `several_scores` (it names different ones), `out_of_range` (one outside the range, or on another
+      scale), `nothing_to_judge` (the row has no text).
+    * with a rubric of several dimensions also `judge_<dimension>`, and `judge_instruction` and `judge_response` where
+      it grades both (floats, like `judge`: each the worst of its dimensions, and `judge` the worst of all), and
+      `judge_out_of_band` (string: the dimensions whose score left their band, separated by spaces; a warning).
+
+    Rubrics:
+
+    * `"alpagasus"`: 0 to 5 for accuracy, or another `dimension`; 4.5 and more is high quality (arXiv 2307.08701).
+    * `"coachlm"`: the nine dimensions of CoachLM on both sides, 0 to 100; 95 and more is accepted (arXiv 2311.13246).
+    * `"ten"`: 1 to 10 for quality all in all, or another `dimension`.
+    * a `hfclean.scorers.rubrics.Rubric` of your own.
+
+    All prompts are ours, so scores are not those of the papers. A judge has tastes and makes mistakes: hold a sample
+    against people before you trust a threshold. Row and answer can try to talk to the judge; they stand in a frame
+    that they cannot close, but no frame makes a model immune.
+
+    Mapped over its own output, it asks again for rows without a score and for rows whose text changed, and leaves all
+    others as they are. An answer that came and says no score is kept like any other: for another one, change how the
+    model answers (`max_new_tokens`, or `temperature` and `seed`).
+
+    Args:
+        model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
+            through transformers; or a function of your own. All settings of `hfclean.models.ModelTransform` apply.
+        rubric: `"alpagasus"`, `"coachlm"`, `"ten"`, or a `Rubric`.
+        dimension: what `alpagasus` and `ten` shall grade: `accuracy`, `helpfulness`, `relevance`, `completeness`,
+            `clarity` or `quality`.
+        name: of the column, and the beginning of the names of the others.
+
+    Raises:
+        BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
+        HfcleanError: an unknown rubric or dimension.
+        SchemaError: rows of no known shape.
+        ColumnError: the dataset has a column of one of these names of its own.
+
+    >>> import hfclean
+    >>> from hfclean.testing_models import ScriptedBackend
+    >>> judge = hfclean.Judge(ScriptedBackend(['{"reason": "True and brief.", "score": 4.5}']))
+    >>> out = judge({"instruction": "Name a fruit.", "input": "", "output": "An apple."})
+    >>> out["judge"], out["judge_reason"]
+    (4.5, '')
+    """
+
+    version: ClassVar[int] = 1
+
+    rubric: str | Rubric = "alpagasus"
+    dimension: str | None = field(default=None, kw_only=True)
+    name: str = field(default="judge", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.criteria()
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ColumnError(f"Judge(name={self.name!r}): wanted a column name in snake_case")
+
+    def criteria(self) -> Rubric:
+        """The rubric that the judge goes by."""
+        return find_rubric(self.rubric, self.dimension)
+
+    def names(self) -> tuple[str, ...]:
+        """The columns that this judge adds, without prefix."""
+        rubric = self.criteria()
+        several = (
+            [*rubric.sides, *(d.name for d in rubric.dimensions), "out_of_band"] if len(rubric.dimensions) > 1 else []
+        )
+        return (self.name, *(f"{self.name}_{what}" for what in (*several, "reason")))
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        if isinstance(self.rubric, Rubric):  # its words would stand in every row
+            found["rubric"] = f"{self.rubric.name} {self.rubric.digest}"
+        return found
+
+    def depends(self) -> dict[str, Any]:
+        return {**super().depends(), "prompt_version": PROMPT_VERSION, "rubric": self.criteria().digest}
+
+    # ------------------------------------------------------------------------------------------------ for datasets
+
+    def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
+        names = self.names()
+        columns = (*names, HISTORY)
+        rows = batch.rows([*view.columns, *(self.prefix + name for name in columns)])
+        pairs = [self.targets(row, view)[-1].pair for row in rows]
+        steps = [own_steps(row, columns, self.prefix, type(self).__name__) for row in rows]
+        current = [self._is_current(*each) for each in zip(rows, pairs, steps, strict=True)]
+        judged = yield from self._judge([pair for pair, is_so in zip(pairs, current, strict=True) if not is_so])
+        ready = iter(judged)
+        out: dict[str, list[Any]] = {self.prefix + name: [] for name in columns}
+        for row, pair, before, is_so in zip(rows, pairs, steps, current, strict=True):
+            cells = [row[self.prefix + name] for name in columns] if is_so else self._cells(pair, before, next(ready))
+            for name, cell in zip(columns, cells, strict=True):
+                out[self.prefix + name].append(cell)
+        return out
+
+    def grades(self, pairs: Sequence[Pair]) -> Work[list[float]]:
+        """The score of each pair, nan where there is none, by way of what has to be asked: for work within work."""
+        judged = yield from self._judge(pairs)
+        return [self._merged(each.grading) for each in judged]
+
+    def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
+        reasons = columns[f"{self.prefix}{self.name}_reason"]
+        found = {"scored": reasons.count(""), "unscored": len(reasons) - reasons.count("")}
+        bands = columns.get(f"{self.prefix}{self.name}_out_of_band")
+        return found if bands is None else {**found, "out_of_band": sum(map(bool, bands))}
+
+    def estimate(self, ds: Any, **options: Any) -> Estimate:
+        """What a run over a dataset would take; see `ModelTransform.estimate`. Answers are taken to be one sentence
+        and the scores, times `growth`; a model that thinks first writes more."""
+        found = super().estimate(ds, **options)
+        if not found.requests:
+            return found
+        return replace(found, completion_basis=f"one sentence and the scores, times {options.get('growth', 1.0):g}")
+
+    # ------------------------------------------------------------------------------------------------ one pair
+
+    def _judge(self, pairs: Sequence[Pair]) -> Work[list[_Judged]]:
+        rubric = self.criteria()
+        asked = [pair for pair in pairs if _has_text(pair)]
+        answers: list[Answer] = []
+        if asked:
+            answers = yield Asking(
+                self.spec(),
+                [grading(pair, rubric) for pair in asked],
+                self.generation(response_format=grading_schema(rubric)),
+                PROMPT_VERSION,
+                [typical_grading(rubric)] * len(asked),
+            )
+        ready = iter(answers)
+        return [
+            _read(next(ready), rubric) if _has_text(pair) else _Judged(Grading({}, "nothing_to_judge"))
+            for pair in pairs
+        ]
+
+    def _merged(self, grading: Grading) -> float:
+        return math.nan if grading.reason else self.criteria().merge(grading.scores)
+
+    def _cells(self, pair: Pair, before: Sequence[Step], judged: _Judged) -> list[Any]:
+        """The row's new cells, in the order of `names` and then the history."""
+        rubric, grading = self.criteria(), judged.grading
+        cells: list[Any] = [self._merged(grading)]
+        if len(rubric.dimensions) > 1:
+            cells += [math.nan if grading.reason else rubric.merge(grading.scores, side) for side in rubric.sides]
+            cells += [grading.scores.get(dimension.name, math.nan) for dimension in rubric.dimensions]
+            cells.append("" if grading.reason else " ".join(rubric.out_of_band(grading.scores)))
+        cells.append(grading.reason)
+        lines = [step.line() for step in map(self._without_ours, before) if step is not None]
+        return [*cells, "\n".join([*lines, self._step(pair, judged.model).line()])]
+
+    def _step(self, pair: Pair, model: str) -> Step:
+        return Step(
+            type(self).__name__, self.version, self.names(), {**self.settings(), "text": _digest(pair)}, model=model
+        )
+
+    def _without_ours(self, step: Step) -> Step | None:
+        """An earlier step as it is once our columns are written: other scores in them are gone."""
+        if step.is_revision:
+            return step
+        columns = tuple(name for name in step.columns if name not in self.names())
+        return replace(step, columns=columns) if columns else None
+
+    def _is_current(self, row: Mapping[str, Any], pair: Pair, steps: Sequence[Step]) -> bool:
+        """Whether the row has this judge's score of just this text."""
+        score = row.get(self.prefix + self.name)
+        if not isinstance(score, float) or math.isnan(score):
+            return False
+        mine = next((step for step in reversed(steps) if step.columns == self.names()), None)
+        return mine is not None and mine.line() == self._step(pair, mine.model).line()
+
+
+def _read(answer: Answer, rubric: Rubric) -> _Judged:
+    if answer.error:
+        return _Judged(Grading({}, answer.error), answer.model)
+    if answer.finish_reason == "length":
+        return _Judged(Grading({}, "unfinished"), answer.model)
+    return _Judged(read_scores(answer.text, rubric), answer.model)
+
+
+def _has_text(pair: Pair) -> bool:
+    return bool(pair.prompt.strip() or pair.response.strip())
+
+
+def _digest(pair: Pair) -> str:
+    """8 hex digits of the text that is judged, whoever changes it."""
+    turns = [[turn.role, turn.text] for turn in pair.history]
+    text = json.dumps([pair.system, turns, pair.instruction, pair.input, pair.response])
+    return blake2b(text.encode(), digest_size=4).hexdigest()

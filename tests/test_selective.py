@@ -1,0 +1,270 @@
+"""The rule of Selective Reflection-Tuning: every branch, ties, missing scores; and what it makes of rows."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hfclean
+from hfclean.errors import FolderError, HfcleanError
+from hfclean.models import Answer
+from hfclean.reviser.codec import encode
+from hfclean.reviser.selective import Scores, Selection, count_branches, prefers_instruction, select_variant
+from hfclean.schema import Pair
+from hfclean.testing_models import ScriptedBackend
+
+nan, inf = math.nan, math.inf
+
+# (ifd, r_ifd) of original, Q*, A*, QA* -> branch, state
+RULE: dict[str, tuple[Any, Any, Any, Any, str, str]] = {
+    "both": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.9), (0.6, 0.4), "both", "selected"),
+    "instruction only": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.1), (0.6, 0.6), "instruction", "selected"),
+    "response only": ((0.5, 0.6), (0.4, 0.1), (0.6, 0.5), (0.6, 0.1), "response", "selected"),
+    "the original": ((0.5, 0.6), (0.4, 0.1), (0.6, 0.7), (0.6, 0.1), "original", "selected"),
+    # equal scores leave things as they are
+    "equal IFD": ((0.5, 0.6), (0.5, 0.1), (0.6, 0.5), (0.6, 0.1), "response", "selected"),
+    "equal r-IFD below Q*": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.1), (0.6, 0.5), "instruction", "selected"),
+    "equal r-IFD below the original": ((0.5, 0.6), (0.4, 0.5), (0.6, 0.6), (0.6, 0.1), "original", "selected"),
+    "all equal": ((0.5, 0.5), (0.5, 0.5), (0.5, 0.5), (0.5, 0.5), "original", "selected"),
+    # the limit
+    "both, IFD at 1": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.9), (1.0, 0.4), "both", "not_selected"),
+    "both, IFD above 1": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.9), (1.2, 0.4), "both", "not_selected"),
+    "instruction, IFD above 1": ((0.5, 0.6), (1.1, 0.5), (0.6, 0.1), (0.6, 0.6), "instruction", "not_selected"),
+    "instruction, r-IFD at 1": ((0.5, 0.6), (0.7, 1.0), (0.6, 0.1), (0.6, 1.0), "instruction", "not_selected"),
+    "response, IFD above 1": ((0.5, 0.6), (0.4, 0.1), (1.1, 0.5), (0.6, 0.1), "response", "not_selected"),
+    "response, r-IFD above 1": ((0.5, 1.6), (0.4, 0.1), (0.6, 1.5), (0.6, 0.1), "response", "not_selected"),
+    "original, IFD above 1": ((1.5, 0.6), (1.4, 0.1), (0.6, 0.7), (0.6, 0.1), "original", "not_selected"),
+    "original, r-IFD at 1": ((0.5, 1.0), (0.4, 0.1), (0.6, 1.0), (0.6, 0.1), "original", "not_selected"),
+    # a variant that is not there
+    "no Q*": ((0.5, 0.6), None, (0.6, 0.5), None, "response", "selected"),
+    "no QA*": ((0.5, 0.6), (0.7, 0.5), None, None, "instruction", "selected"),
+    "no A*": ((0.5, 0.6), (0.4, 0.1), None, None, "original", "selected"),
+    "nothing": ((0.5, 0.6), None, None, None, "original", "selected"),
+    "nothing, above 1": ((1.5, 0.6), None, None, None, "original", "not_selected"),
+    # a score that is missing
+    "no IFD of the original": ((nan, 0.6), (0.7, 0.5), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "no IFD of Q*": ((0.5, 0.6), (nan, 0.5), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "no r-IFD of Q*": ((0.5, 0.6), (0.7, nan), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "no r-IFD of QA*": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.5), (0.6, nan), "", "unscored"),
+    "no r-IFD of the original": ((0.5, nan), (0.4, 0.5), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "no r-IFD of A*": ((0.5, 0.6), (0.4, 0.5), (0.6, nan), (0.6, 0.4), "", "unscored"),
+    "no IFD of QA*": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.5), (nan, 0.4), "both", "unscored"),
+    "no IFD of A*": ((0.5, 0.6), (0.4, 0.5), (nan, 0.5), (0.6, 0.4), "response", "unscored"),
+    "nothing, no IFD": ((nan, 0.6), None, None, None, "original", "unscored"),
+    "nothing, no r-IFD": ((0.5, nan), None, None, None, "original", "unscored"),
+    # the released script takes a score that could not be computed for 0, and 0 passes every test
+    "0 for the IFD of the original": ((0.0, 0.6), (0.7, 0.5), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "0 for the r-IFD of QA*": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.5), (0.6, 0.0), "", "unscored"),
+    "0 for the IFD of A*": ((0.5, 0.6), (0.4, 0.5), (0.0, 0.5), (0.6, 0.4), "response", "unscored"),
+    "an infinite IFD of Q*": ((0.5, 0.6), (inf, 0.5), (0.6, 0.5), (0.6, 0.4), "", "unscored"),
+    "below 0": ((0.5, 0.6), (0.7, 0.5), (0.6, 0.5), (0.6, -0.4), "", "unscored"),
+    # a missing score that the rule does not come to does not matter
+    "no scores of A* beside a better Q*": ((0.5, nan), (0.7, 0.5), (nan, nan), (0.6, 0.4), "both", "selected"),
+    "no scores of QA* beside a worse Q*": ((0.5, 0.6), (0.4, nan), (0.6, 0.5), (nan, nan), "response", "selected"),
+}
+
+
+def scores(values: tuple[float, float] | None) -> Scores | None:
+    return None if values is None else Scores(*values)
+
+
+@pytest.mark.parametrize("case", RULE)
+def test_every_branch_of_the_rule(case: str) -> None:
+    *variants, branch, state = RULE[case]
+    original, *others = map(scores, variants)
+    assert original is not None
+    assert select_variant(original, *others) == Selection(branch, state)  # type: ignore[arg-type]
+
+
+def as_published(orig: Scores, q: Scores, a: Scores, qa: Scores) -> tuple[str, bool]:
+    """The rule as section 2.4 of the methods has it, word by word."""
+    if q.ifd > orig.ifd:
+        name, kept = ("both", qa) if qa.r_ifd < q.r_ifd else ("instruction", q)
+    else:
+        name, kept = ("response", a) if a.r_ifd < orig.r_ifd else ("original", orig)
+    return name, kept.ifd < 1 and kept.r_ifd < 1
+
+
+VALUES = st.sampled_from([0.2, 0.5, 0.9, 1.0, 1.3])
+
+
+@given(st.tuples(*[st.builds(Scores, VALUES, VALUES)] * 4))
+def test_the_rule_is_the_published_one_where_all_scores_are_there(
+    variants: tuple[Scores, Scores, Scores, Scores],
+) -> None:
+    branch, kept = as_published(*variants)
+    assert select_variant(*variants) == Selection(branch, "selected" if kept else "not_selected")  # type: ignore[arg-type]
+
+
+def test_no_missing_score_passes_a_comparison() -> None:
+    for values in itertools.product((0.5, nan), repeat=8):
+        variants = [Scores(*values[k : k + 2]) for k in range(0, 8, 2)]
+        found = select_variant(*variants)
+        if found.state != "unscored":
+            kept = dict(zip(("original", "instruction", "response", "both"), variants, strict=True))[found.branch]
+            assert not any(map(math.isnan, kept))
+
+
+def test_the_first_half_of_the_rule_alone() -> None:
+    assert prefers_instruction(Scores(0.5, nan), Scores(0.6, nan)) is True
+    assert prefers_instruction(Scores(0.5, nan), Scores(0.5, nan)) is False
+    assert prefers_instruction(Scores(nan, 0.5), None) is False
+    assert prefers_instruction(Scores(0.5, 0.5), Scores(nan, 0.5)) is None
+
+
+def test_the_branches_are_counted_none_left_out() -> None:
+    found = [select_variant(*[scores(v) for v in case[:4]]) for case in RULE.values()]  # type: ignore[arg-type]
+    counts = count_branches(found)
+    assert sum(counts.values()) == len(RULE)
+    assert counts == Counter(f"{case[4]} {case[5]}".strip() for case in RULE.values())
+    assert min(counts[f"{branch} selected"] for branch in ("original", "instruction", "response", "both")) >= 2
+
+
+# ------------------------------------------------------------------------------------------------------------ in rows
+
+ROW = {"instruction": "Name a fruit.", "input": "", "output": "a aple"}
+Q = Pair("Name a yellow fruit.", "", "A lemon.")
+A, QA = "An apple.", "A lemon is a yellow fruit."
+
+
+def answer(conversation: Any) -> str:
+    text = conversation[-1].content
+    if "write a better one" in text:
+        return f"Too open.\n{encode(Q)}"
+    return f"Too short.\n[Response]\n{QA if 'yellow' in text.rsplit('[Instruction]', 1)[-1] else A}\n[End]"
+
+
+class Table:
+    """Scores by response, and what was asked."""
+
+    def __init__(self, original: Any, instruction: Any, response: Any, both: Any) -> None:
+        self.scores = {"a aple": original, Q.response: instruction, A: response, QA: both}
+        self.asked: list[Pair] = []
+
+    def __call__(self, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+        self.asked += pairs
+        return [self.scores[pair.response] for pair in pairs]
+
+
+def reflect(table: Any, script: Any = answer, **settings: Any) -> hfclean.Reflection:
+    return hfclean.Reflection(ScriptedBackend(script), select=table, **settings)
+
+
+ROWS = {
+    "both": ("Name a yellow fruit.", QA, "revised", "reflection both_selected"),
+    "instruction only": ("Name a yellow fruit.", "A lemon.", "revised", "reflection instruction_selected"),
+    "response only": ("Name a fruit.", A, "revised", "reflection response_selected"),
+    "the original": ("Name a fruit.", "a aple", "reverted", "original_selected"),
+    "both, IFD above 1": ("Name a fruit.", "a aple", "reverted", "not_selected"),
+    "instruction, IFD above 1": ("Name a fruit.", "a aple", "reverted", "not_selected"),
+    "original, IFD above 1": ("Name a fruit.", "a aple", "reverted", "not_selected"),
+    "no IFD of Q*": ("Name a fruit.", "a aple", "reverted", "unscored"),
+    "no r-IFD of QA*": ("Name a fruit.", "a aple", "reverted", "unscored"),
+    "0 for the IFD of A*": ("Name a fruit.", "a aple", "reverted", "unscored"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_what_becomes_of_a_row(case: str) -> None:
+    instruction, output, edit, reason = ROWS[case]
+    out = reflect(Table(*RULE[case][:4]))(ROW)
+    assert (out["instruction"], out["output"], out["edit"], out["edit_reason"]) == (instruction, output, edit, reason)
+    assert hfclean.restore({**ROW, **out}) == ROW
+
+
+def test_no_more_is_asked_than_the_rule_comes_to() -> None:
+    both = reflect(Table(*RULE["both"][:4]))
+    both(ROW)
+    assert len(both.model.asked) == 2  # type: ignore[union-attr]
+    assert [pair.response for pair in both.select.asked] == ["A lemon.", "a aple", QA]  # type: ignore[union-attr]
+    unscored = reflect(Table(*RULE["no IFD of Q*"][:4]))
+    unscored(ROW)
+    assert len(unscored.model.asked) == 1  # type: ignore[union-attr]
+
+
+def test_many_rows_are_scored_together_and_as_one_by_one() -> None:
+    table = Table(*RULE["both"][:4])
+    out = Dataset.from_list([ROW] * 5).map(reflect(table), batched=True)
+    one = reflect(Table(*RULE["both"][:4]))(ROW)
+    assert [{name: row[name] for name in one} for row in out] == [one] * 5
+
+
+def test_a_variant_that_the_gate_refuses_is_not_there() -> None:
+    refusal = "[Response]\nI'm sorry, but I can't help with that.\n[End]"
+    no_qa = reflect(
+        Table(*RULE["both"][:4]), lambda c: answer(c) if "write a better one" in c[-1].content else refusal
+    )
+    out = no_qa(ROW)
+    assert (out["output"], out["edit_reason"]) == (
+        "A lemon.",
+        "reflection instruction_selected response_refused refusal",
+    )
+    no_q = reflect(Table(*RULE["both"][:4]), lambda c: "junk" if "write a better one" in c[-1].content else answer(c))
+    out = no_q(ROW)  # A* is worse than the original here
+    assert (out["output"], out["edit"]) == ("a aple", "reverted")
+    assert out["edit_reason"] == "original_selected instruction_refused unparsed"
+    neither = reflect(Table(*RULE["both"][:4]), lambda _: "junk")(ROW)
+    assert (neither["edit"], neither["edit_reason"]) == ("reverted", "instruction_refused unparsed response_refused")
+
+
+def test_a_pair_that_the_model_leaves_alone_is_kept() -> None:
+    same = encode(Pair("Name a fruit.", "", "a aple"))
+
+    def alone(conversation: Any) -> str:
+        return same if "write a better one" in conversation[-1].content else "[Response]\na aple\n[End]"
+
+    out = reflect(Table(*RULE["both"][:4]), alone)(ROW)
+    assert (out["edit"], out["edit_reason"]) == ("kept", "")
+    above = reflect(Table((1.5, 0.5), None, None, None), alone)(ROW)
+    assert (above["edit"], above["edit_reason"]) == ("kept", "not_selected")
+
+
+def test_a_question_that_cannot_change_has_two_variants_only() -> None:
+    row = {"prompt": "Name a fruit.", "chosen": "a aple", "rejected": "x"}
+    out = reflect(Table((0.5, 0.6), None, (0.5, 0.5), None))(row)
+    assert (out["chosen"], out["edit_reason"]) == (A, "reflection response_selected")
+
+
+def test_a_failed_request_fails_the_row_whatever_the_scores() -> None:
+    for kind in ("write a better one", "write a better response"):
+        script = lambda c, kind=kind: Answer.failed("timeout") if kind in c[-1].content else answer(c)  # noqa: E731
+        out = reflect(Table(*RULE["both"][:4]), script)(ROW)
+        assert (out["output"], out["edit"], out["edit_reason"]) == ("a aple", "failed", "timeout")
+
+
+def test_an_estimate_scores_nothing() -> None:
+    table = Table(*RULE["both"][:4])
+    found = reflect(table).estimate([ROW] * 10)
+    assert (found.requests, table.asked) == (20, [])
+
+
+def test_candidates_are_selected_each_for_itself_and_then_chosen_from() -> None:
+    table = Table(*RULE["both"][:4])
+    out = reflect(table, candidates=2, temperature=0.7)(ROW)
+    assert (out["output"], out["edit_reason"]) == (QA, "reflection both_selected")
+
+
+def _two(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+    return [(0.5, 0.5)] * 2
+
+
+def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any) -> None:
+    with pytest.raises(HfcleanError, match=r"select=f with f\(pairs\)"):
+        reflect("ifd")
+    with pytest.raises(HfcleanError, match="chooses between both sides"):
+        reflect(_two, sides=("response",))
+    with pytest.raises(HfcleanError, match="2 scores for 3 pairs"):
+        Dataset.from_list([{**ROW, "output": text} for text in ("a", "b", "c")]).map(
+            reflect(_two, lambda _: "junk"), batched=True
+        )
+    with pytest.raises(FolderError, match="select= holds code"):
+        hfclean.Reflection("m", select=_two).save_pretrained(tmp_path)
+    assert '"select": "_two"' in reflect(_two, lambda _: Answer.failed("timeout"))(ROW)["edit_history"]
