@@ -6,7 +6,7 @@
 
 The rows are read where they lie (`HFCLEAN_REALDATA`, else ../shared/data); none is copied into the project. Damaged
 revisions are made from the experts' texts, seeded: what was good becomes bad in one known way. Fitted figures are
-cross-validated, with folds by instruction. It runs on one core in about a minute.
+cross-validated, with folds by instruction. It runs on one core in one or two minutes.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         SchemaError,
         SourceError,
     )
+    from hfclean.evaluation.agreement import Agreement, agreement
+    from hfclean.evaluation.noise import Noise, NoiseReport, noise_report
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
@@ -38,38 +40,61 @@ if TYPE_CHECKING:
     from hfclean.schema import Pair
     from hfclean.scorers import Score, score, scorer
     from hfclean.scorers.comparing import judge_pairs
+    from hfclean.scorers.direction import Direction
+    from hfclean.scorers.embedding import Embed
+    from hfclean.scorers.expected_rating import RatingExpectation
     from hfclean.scorers.judge import Judge
+    from hfclean.scorers.likelihood import IFD, IRA, Perplexity, ReverseIFD, SelectiveIFD
     from hfclean.scorers.linear_rule import LinearRule
+    from hfclean.scorers.neighbours import neighbours
+    from hfclean.scorers.reward import Reward
+    from hfclean.scorers.unieval import UniEval
     from hfclean.selection import keep, top
 
 __version__ = "0.1.0"
 
 # public name -> the module that holds it; loaded when first used
 _HOME = {
+    "Agreement": "evaluation.agreement",
     "ColumnError": "errors",
+    "Direction": "scorers.direction",
+    "Embed": "scorers.embedding",
     "FolderError": "errors",
     "HfcleanError": "errors",
+    "IFD": "scorers.likelihood",
+    "IRA": "scorers.likelihood",
     "Judge": "scorers.judge",
-    "MissingExtraError": "errors",
     "LinearRule": "scorers.linear_rule",
+    "MissingExtraError": "errors",
+    "Noise": "evaluation.noise",
+    "NoiseReport": "evaluation.noise",
     "Pair": "schema",
+    "Perplexity": "scorers.likelihood",
+    "RatingExpectation": "scorers.expected_rating",
     "Reflection": "reviser.reflection",
     "Report": "report",
     "RestoreError": "errors",
+    "ReverseIFD": "scorers.likelihood",
     "Reviser": "reviser.coach",
+    "Reward": "scorers.reward",
     "Rule": "rules",
     "RuleError": "errors",
     "RuleReviser": "reviser",
     "SchemaError": "errors",
     "Score": "scorers",
+    "SelectiveIFD": "scorers.likelihood",
     "SourceError": "errors",
+    "UniEval": "scorers.unieval",
     "accept": "checks",
+    "agreement": "evaluation.agreement",
     "clean": "cleaning",
     "compare": "report",
     "convert": "conversion",
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
+    "neighbours": "scorers.neighbours",
+    "noise_report": "evaluation.noise",
     "register": "accessor",
     "restore": "restoration",
     "revise": "reviser",
@@ -80,31 +105,47 @@ _HOME = {
 }
 
 __all__ = [
+    "IFD",
+    "IRA",
+    "Agreement",
     "ColumnError",
+    "Direction",
+    "Embed",
     "FolderError",
     "HfcleanError",
     "Judge",
     "LinearRule",
     "MissingExtraError",
+    "Noise",
+    "NoiseReport",
     "Pair",
+    "Perplexity",
+    "RatingExpectation",
     "Reflection",
     "Report",
     "RestoreError",
+    "ReverseIFD",
     "Reviser",
+    "Reward",
     "Rule",
     "RuleError",
     "RuleReviser",
     "SchemaError",
     "Score",
+    "SelectiveIFD",
     "SourceError",
+    "UniEval",
     "__version__",
     "accept",
+    "agreement",
     "clean",
     "compare",
     "convert",
     "judge_pairs",
     "keep",
     "ledger",
+    "neighbours",
+    "noise_report",
     "register",
     "restore",
     "revise",

@@ -94,8 +94,8 @@ class Received:
 
     @property
     def content(self) -> str:
-        """What the last message says."""
-        content: str = self.body["messages"][-1]["content"]
+        """What the last message says; of a request for a completion, its prompt."""
+        content: str = self.body["prompt"] if "prompt" in self.body else self.body["messages"][-1]["content"]
         return content
 
 
@@ -256,7 +256,7 @@ class _Connection(asyncio.Protocol):
         server.open += 1
         server.most_open = max(server.most_open, server.open)
         request = Received(first.split()[1], headers, json.loads(rest[:size] or b"{}"))
-        if request.path != "/v1/chat/completions":
+        if request.path not in ("/v1/chat/completions", "/v1/completions"):
             self.send(Reply(f"no such path: {request.path}", status=404), request)
             return
         reply = server.reply_to(request)

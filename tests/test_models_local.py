@@ -170,7 +170,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tiny: Path, monkeypatch: pyt
 def test_out_of_memory_is_known_by_its_words(said: str, full: bool) -> None:
     import torch
 
-    assert local_room._is_out_of_memory(torch, RuntimeError(said)) is full
+    assert local_room.is_out_of_memory(torch, RuntimeError(said)) is full
 
 
 def test_each_batch_is_kept_before_the_next_is_asked(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from hfclean.models.pace import Allowance, Pace, backoff, retry_after
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.request import Group, Keep, Request
 from hfclean.models.spec import ModelSpec
-from hfclean.models.wire import Failure, Form, judge, messages_json, read_answer
+from hfclean.models.wire import Failure, Form, judge, messages_json, prompt_json, read_answer, read_logprobs
 
 if TYPE_CHECKING:
     import aiohttp
@@ -75,6 +75,7 @@ class Endpoint:
         self._headers: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
         self._url: Any = None
+        self._plain_url: Any = None
         self._http: Any = require("aiohttp", extra="models")
 
     def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
@@ -132,6 +133,7 @@ class Endpoint:
 
             limits, http = self.spec.limits, self._http
             self._url = URL(f"{self.spec.base_url}/chat/completions")
+            self._plain_url = URL(f"{self.spec.base_url}/completions")
             session = self._session = http.ClientSession(
                 connector=http.TCPConnector(limit=0),  # the workers are the limit
                 cookie_jar=http.DummyCookieJar(),
@@ -149,10 +151,18 @@ class Endpoint:
             group.form, group.tail = self._form, self._form.tail(self.spec, group.generation)
         form = group.form  # others may find out a better one while this request is on its way
         assert self._session is not None
+        if group.generation.prompt_logprobs:
+            url, read, data = (
+                self._plain_url,
+                read_logprobs,
+                b'{"prompt":%b%b' % (prompt_json(request.messages), group.tail),
+            )
+        else:
+            url, read, data = self._url, read_answer, b'{"messages":%b%b' % (request.messages, group.tail)
         try:
             response = await self._session.post(
-                self._url,
-                data=b'{"messages":%b%b' % (request.messages, group.tail),
+                url,
+                data=data,
                 headers=self._headers,
                 allow_redirects=False,
             )
@@ -173,7 +183,7 @@ class Endpoint:
         self._heard = True
         body = without_key(body, self._secret)
         if response.status == 200:
-            return read_answer(body)
+            return read(body)
         asked = replace(form, structured=form.structured and group.generation.response_format is not None)
         wait_s = retry_after(response.headers, datetime.now(UTC))
         return judge(response.status, body, asked=asked, wait_s=wait_s)

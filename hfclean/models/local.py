@@ -22,7 +22,7 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
 
-__all__ = ["PLAIN_TEMPLATE", "LocalModel", "open_local"]
+__all__ = ["PLAIN_TEMPLATE", "LocalModel", "device_of", "is_out_of_memory", "load_causal", "open_local", "read_causal"]
 
 # for base models: what `chat_template="plain"` means
 PLAIN_TEMPLATE = (
@@ -43,6 +43,65 @@ def open_local(spec: ModelSpec, store: Store | None = None) -> LocalModel:
     assert isinstance(spec.model, str)
     files = find_model(spec.model, spec.revision, store)
     return LocalModel(spec, files)
+
+
+def load_causal(spec: ModelSpec, files: ModelFiles) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer, loaded once in a process; the workers of its pools share the weights.
+
+    Raises:
+        ModelError: it cannot be loaded, or only with code of its own.
+    """
+    torch = require("torch", extra="models")
+    if process.in_worker() and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+    device = device_of(torch, spec.device)
+    key = ("causal", files.folder, files.identity, spec.dtype, device)
+    return process.keep_across_fork(key, lambda: read_causal(spec, files, device))
+
+
+def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, Any]:
+    """Read weights and tokenizer from a folder: data only, never code.
+
+    Raises:
+        ModelError: see `load_causal`.
+    """
+    torch = require("torch", extra="models")
+    transformers = require("transformers", extra="models")
+    base = files.base or files
+    for each in (base, files):
+        refuse_unsafe(each)
+    kind = "cpu" if device == "auto" and not torch.cuda.is_available() else device.partition(":")[0]
+    where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
+    safely = {"trust_remote_code": False, "local_files_only": True}
+    own = files.folder / "tokenizer_config.json"
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            files.folder if own.is_file() else base.folder, **safely
+        )
+        dtype = _dtype(torch, spec.dtype, "cuda" if kind == "auto" else kind)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            base.folder, dtype=dtype, use_safetensors=True, **safely, **where
+        )
+        if files.base is not None:
+            model = _adapt(model, tokenizer, files)
+    except HfcleanError:
+        raise
+    except Exception as e:
+        said = " ".join(str(e).split())[:400]
+        raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
+    if not where:
+        model = model.to(device)
+    return model.eval(), tokenizer
+
+
+def _adapt(model: Any, tokenizer: Any, files: ModelFiles) -> Any:
+    peft = require("peft", extra="models")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft calls transformers by names on their way out
+        adapted = peft.PeftModel.from_pretrained(model, str(files.folder), is_trainable=False)
+        return adapted.merge_and_unload(safe_merge=True)  # one matrix to multiply by instead of three
 
 
 @dataclass
@@ -154,7 +213,7 @@ class LocalModel:
         torch = require("torch", extra="models")
         if process.in_worker() and torch.get_num_threads() != 1:
             torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
-        device = _device(torch, self.spec.device)
+        device = device_of(torch, self.spec.device)
         spec = self.spec
         key = ("weights", self.files.folder, spec.dtype, device, spec.chat_template, spec.limits.batch_size)
         loaded = process.keep_across_fork(key, lambda: self._read(torch, device))
@@ -165,40 +224,7 @@ class LocalModel:
 
     def _read(self, torch: Any, device: str) -> _Loaded:
         transformers = require("transformers", extra="models")
-        base = self.files.base or self.files
-        for files in (base, self.files):
-            refuse_unsafe(files)
-        kind = "cpu" if device == "auto" and not torch.cuda.is_available() else device.partition(":")[0]
-        where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
-        safely = {"trust_remote_code": False, "local_files_only": True}
-        try:
-            tokenizer = self._tokenizer(transformers, base, safely)
-            dtype = _dtype(torch, self.spec.dtype, "cuda" if kind == "auto" else kind)
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                base.folder, dtype=dtype, use_safetensors=True, **safely, **where
-            )
-            if self.files.base is not None:
-                model = self._adapt(model, tokenizer)
-        except HfcleanError:
-            raise
-        except Exception as e:
-            said = " ".join(str(e).split())[:400]
-            raise ModelError(f"{self.spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
-        if not where:
-            model = model.to(device)
-        model.eval()
-        stops = sorted({*_ids(model.generation_config.eos_token_id), *_ids(tokenizer.eos_token_id)})
-        pad = next(iter([*_ids(tokenizer.pad_token_id), *stops, 0]))
-        # generate() takes what we leave open from here: a model's own top_k or repetition_penalty was not asked for
-        model.generation_config = transformers.GenerationConfig(eos_token_id=stops or None, pad_token_id=pad)
-        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        most = self.spec.limits.batch_size or BATCH.get("cuda" if kind == "auto" else kind, 16)
-        return _Loaded(self.files.identity, model, tokenizer, model.device, context, stops, pad, most)
-
-    def _tokenizer(self, transformers: Any, base: ModelFiles, safely: dict[str, Any]) -> Any:
-        own = self.files.folder / "tokenizer_config.json"
-        folder = self.files.folder if own.is_file() else base.folder
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safely)
+        model, tokenizer = read_causal(self.spec, self.files, device)
         if self.spec.chat_template:
             tokenizer.chat_template = self._template()
         if not tokenizer.chat_template:
@@ -207,16 +233,14 @@ class LocalModel:
                 "chat, give its template: chat_template='{% for message in messages %}...'; for a base model, "
                 "chat_template='plain'"
             )
-        return tokenizer
-
-    def _adapt(self, model: Any, tokenizer: Any) -> Any:
-        peft = require("peft", extra="models")
-        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-            model.resize_token_embeddings(len(tokenizer))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft calls transformers by names on their way out
-            adapted = peft.PeftModel.from_pretrained(model, str(self.files.folder), is_trainable=False)
-            return adapted.merge_and_unload(safe_merge=True)  # one matrix to multiply by instead of three
+        kind = model.device.type
+        stops = sorted({*_ids(model.generation_config.eos_token_id), *_ids(tokenizer.eos_token_id)})
+        pad = next(iter([*_ids(tokenizer.pad_token_id), *stops, 0]))
+        # generate() takes what we leave open from here: a model's own top_k or repetition_penalty was not asked for
+        model.generation_config = transformers.GenerationConfig(eos_token_id=stops or None, pad_token_id=pad)
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        most = self.spec.limits.batch_size or BATCH.get(kind, 16)
+        return _Loaded(self.files.identity, model, tokenizer, model.device, context, stops, pad, most)
 
     # ------------------------------------------------------------------------------------------------ prompts
 
@@ -281,7 +305,7 @@ class LocalModel:
             with torch.inference_mode():
                 rows = self._generate(loaded, batch, generation)
         except (RuntimeError, MemoryError) as e:
-            if not _is_out_of_memory(torch, e):
+            if not is_out_of_memory(torch, e):
                 raise
             rows = None
         if rows is None:  # outside the handler: the traceback holds on to the tensors
@@ -355,7 +379,7 @@ class _Draw:
         return scores - noise.log().to(scores.device)
 
 
-def _device(torch: Any, wanted: str | None) -> str:
+def device_of(torch: Any, wanted: str | None) -> str:
     """The device to use; in the workers of a pool, each its own GPU in turn."""
     found = wanted
     if found is None:
@@ -387,7 +411,7 @@ def _ids(value: Any) -> list[int]:
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [int(value)]
 
 
-def _is_out_of_memory(torch: Any, error: BaseException) -> bool:
+def is_out_of_memory(torch: Any, error: BaseException) -> bool:
     said = str(error).lower()
     return (
         isinstance(error, (MemoryError, torch.OutOfMemoryError))

@@ -82,6 +82,10 @@ class Generation:
         stop: texts at which to stop; they are not part of the answer.
         response_format: a JSON schema that the answer has to follow. Servers that do not know it are asked without it
             (the ledger notes that), and local models do without it: parse strictly all the same.
+        prompt_logprobs: do not answer, but say how likely each token of the prompt is. The conversation is one turn,
+            taken as it is, without a chat template; the answer's text is JSON, `{"offsets": [], "logprobs": []}` with
+            a place in the text and a natural logarithm for each token (null where there is none). Only for servers
+            that return the log-probabilities of prompts, such as vLLM.
         extra: further fields for the server's request body, such as `{"chat_template_kwargs": {...}}`, which local
             models take too.
     """
@@ -93,6 +97,7 @@ class Generation:
     candidate: int = 0
     stop: tuple[str, ...] = ()
     response_format: Mapping[str, Any] | None = field(default=None, hash=False)
+    prompt_logprobs: bool = False
     extra: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from hfclean.models.failures import AccessError, BackendError
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["Failure", "Form", "judge", "messages_json", "read_answer"]
+__all__ = ["Failure", "Form", "judge", "messages_json", "prompt_json", "read_answer", "read_logprobs"]
 
 # what other servers call "stop" and "length"
 FINISHED = {"eos_token": "stop", "stop_sequence": "stop", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
@@ -55,6 +55,9 @@ class Form:
             closed = generation.response_format.get("additionalProperties") is False  # what strict servers insist on
             schema = {"name": "answer", "schema": generation.response_format, "strict": closed}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if generation.prompt_logprobs:
+            # one token more than nothing: servers that return what was asked about refuse to write none
+            body |= {self.tokens_field: 1, "temperature": 0.0, "echo": True, "logprobs": 1}
         body.update(generation.extra or {})
         return ("," + json.dumps(body, separators=(",", ":"))[1:]).encode()
 
@@ -118,6 +121,30 @@ def read_answer(body: bytes) -> Answer | Failure:
         written if type(written) is int else None,
         model=name if isinstance(name, str) else "",
     )
+
+
+def prompt_json(messages: bytes) -> bytes:
+    """The text of a conversation of one turn, as a completion server takes it."""
+    return json.dumps(json.loads(messages)[0]["content"]).encode()
+
+
+def read_logprobs(body: bytes) -> Answer | Failure:
+    """The log-probabilities of the prompt's tokens in a reply with status 200."""
+    try:
+        reply = json.loads(body)
+        found = reply["choices"][0]["logprobs"]
+        offsets, values = found["text_offset"], found["token_logprobs"]
+        read = reply["usage"]["prompt_tokens"]
+        if not len(offsets) == len(values) >= read > 0:
+            raise ValueError
+        if not all(type(at) is int for at in offsets):
+            raise TypeError
+        values = [None if value is None else float(value) for value in values]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return Failure("bad_answer", "no log-probabilities of the prompt: " + _excerpt(body), retry="twice")
+    text = json.dumps({"offsets": offsets[:read], "logprobs": values[:read]}, separators=(",", ":"))
+    name = reply.get("model")
+    return Answer(text, "stop", read, 0, model=name if isinstance(name, str) else "")
 
 
 def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float | None = None) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import eq
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
 from hfclean.rules.rule import WATCHED
-from hfclean.schema import Pair, View
+from hfclean.schema import Pair, Target, View
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import INDICATOR_NAMES, NO_SIGNS, Reading, read
 from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
@@ -42,9 +42,21 @@ class Scorer(Transform):
         """One list per column of `names`, in the order of the pairs."""
         raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
 
+    def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
+        return self.score_batch([pairs[-1] for pairs in rows])
+
+    def score_targets(self, rows: Sequence[Sequence[Target]]) -> dict[str, list[Any]]:
+        """`score_rows` for pairs as a view hands them out."""
+        return self.score_batch([targets[-1].pair for targets in rows])
+
+    def identity(self) -> str:
+        """The commit or the hash of the model that is asked; empty where there is none."""
+        return ""
+
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         names, history = self.names(), self.prefix + HISTORY
-        step = Step(type(self).__name__, self.version, names, self.settings())
+        step = Step(type(self).__name__, self.version, names, self.settings(), model=self.identity())
         rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
         line, lines = step.line(), []
         writes = (*names, HISTORY)
@@ -53,7 +65,7 @@ class Scorer(Transform):
             # scoring again replaces the line of the last time: the scores are those of today's text
             kept = [s.line() for s in steps if s.is_revision or s.columns != names]
             lines.append("\n".join([*kept, line]) if kept else line)
-        columns = self.score_batch([self.targets(row, view)[-1].pair for row in rows])
+        columns = self.score_targets([self.targets(row, view) for row in rows])
         return {**{self.prefix + name: columns[name] for name in names}, history: lines}
 
 
@@ -219,7 +231,10 @@ def refresh(steps: list[Step], pair: Pair, cells: Mapping[str, Any], prefix: str
             continue
         embedded = {k: v[0] for k, v in Score().score_batch([pair]).items()} if step.by == "Score" else {}
         for name in step.columns:
-            stale: Any = math.nan if isinstance(cells.get(prefix + name), float) else ""
+            cell = cells.get(prefix + name)
+            stale: Any = (
+                math.nan if isinstance(cell, float) else [math.nan] * len(cell) if isinstance(cell, list) else ""
+            )
             fresh[prefix + name] = embedded.get(name, stale)
     return fresh
 

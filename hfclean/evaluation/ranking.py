@@ -1,0 +1,109 @@
+"""Exact figures from ranks: AUROC and Spearman with ties, and bootstrap draws in which rows stay whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hfclean.errors import HfcleanError
+from hfclean.schema import Columns, Pair, detect
+
+__all__ = ["auroc", "auroc_draws", "interval", "pairs_of", "ranks", "spearman"]
+
+CELLS = 2_000_000  # numbers that are held at once while drawing
+
+
+def ranks(values: Any) -> Any:
+    """Ranks from 1, those of equal values averaged."""
+    import numpy as np
+
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[inverse]
+
+
+def spearman(first: Any, second: Any) -> float:
+    """Rank correlation, -1 to 1, equal values averaged; nan where one side has a single value."""
+    import numpy as np
+
+    a, b = ranks(first), ranks(second)
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    a, b = a - a.mean(), b - b.mean()
+    return float(np.clip((a @ b) / math.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+
+
+def auroc(flags: Any, values: Any) -> float:
+    """Chance that a flagged value is above one that is not, ties counted half; nan where either kind is absent."""
+    import numpy as np
+
+    flags = np.asarray(flags, dtype=bool)
+    flagged = int(flags.sum())
+    if not 0 < flagged < len(flags):
+        return math.nan
+    above = ranks(values)[flags].sum() - flagged * (flagged + 1) / 2
+    return float(above / (flagged * (len(flags) - flagged)))
+
+
+def auroc_draws(columns: Sequence[tuple[Any, Any]], draws: int, seed: int) -> Any:
+    """AUROC of bootstrap samples of rows, an array of draws x columns.
+
+    Args:
+        columns: for every score its values on the damaged rows and on the same rows undamaged, in the same order. A
+            row that is drawn brings both, and all columns see the same draws, so that their differences are paired.
+        draws: how many samples.
+        seed: of the draws.
+    """
+    import numpy as np
+
+    rows = len(columns[0][0])
+    sorted_columns = [_sorted(np.asarray(bad, float), np.asarray(good, float)) for bad, good in columns]
+    chance = np.random.default_rng(seed)
+    found = np.empty((draws, len(columns)))
+    step = max(1, CELLS // max(1, rows))
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
+        picks = chance.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
+        weight = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows).astype(float)
+        for k, (row, is_bad, starts) in enumerate(sorted_columns):
+            drawn = weight[:, row]
+            bad = np.add.reduceat(drawn * is_bad, starts, axis=1)
+            good = np.add.reduceat(drawn * ~is_bad, starts, axis=1)
+            below = np.cumsum(good, axis=1) - good / 2  # half of the ties
+            found[start : start + size, k] = (bad * below).sum(axis=1) / rows**2
+    return found
+
+
+def _sorted(bad: Any, good: Any) -> tuple[Any, Any, Any]:
+    """Both sides in one order: the row of each value, whether it is a damaged one, where each new value begins."""
+    import numpy as np
+
+    values = np.concatenate([bad, good])
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    return order % len(bad), order < len(bad), starts
+
+
+def interval(draws: Any) -> tuple[float, float]:
+    """The 2.5th and the 97.5th percentile."""
+    import numpy as np
+
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def pairs_of(rows: Iterable[Any], columns: Columns = None) -> list[Pair]:
+    """The main pair of every row, as the scorers see it; pairs are taken as they are."""
+    if hasattr(rows, "keys"):
+        raise HfcleanError(
+            f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
+        )
+    found = []
+    plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
+    for row in plain:
+        if isinstance(row, Pair):
+            found.append(row)
+            continue
+        found.append(detect(tuple(row), columns).targets(row)[-1].pair)
+    return found

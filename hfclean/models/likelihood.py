@@ -1,0 +1,243 @@
+"""How a causal language model takes texts: the loss of every target token, exactly and at the speed of the hardware.
+
+Sequences of all rows and of both passes go through the backbone in one pool, several in a row without padding where
+the architecture allows it; the head is computed at scored positions only, a few at a time, so that the memory never
+holds a matrix of all positions by the whole vocabulary. What a shortcut gives is compared with the model's own forward
+when the model is loaded, and a shortcut that does not give the same is not taken.
+
+Losses are natural-log, in float32 or better whatever the dtype of the weights.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hfclean.models import process
+from hfclean.models.local import is_out_of_memory
+
+__all__ = ["Backbone", "Losses", "Sequence_"]
+
+# tokens that go through the backbone at once: few enough that their activations stay in the cache of a core
+BUDGET = {"cpu": 384, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
+# scored positions for which the head is computed at once
+CHUNK = {"cpu": 128, "cuda": 4_096, "mps": 512, "xpu": 4_096}
+SAME = {"float32": 1e-4, "float64": 1e-9}  # two ways agree if their losses do so far; coarser types: COARSE
+COARSE = 0.06
+
+
+class Sequence_(NamedTuple):
+    """Token ids, and from which on their losses are wanted; at least one token stands before."""
+
+    ids: Sequence[int]
+    start: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of one sequence's tokens from `start` on, or why there are none (`out_of_memory`, `not_finite`)."""
+
+    values: Any  # float32 numpy array
+    error: str = ""
+
+
+class Backbone:
+    """A loaded causal language model that gives token losses.
+
+    Args:
+        model: as `AutoModelForCausalLM` loads it.
+        tokenizer: its tokenizer.
+        budget: tokens at once; None for a choice by device.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, budget: int | None = None) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device = next(model.parameters()).device
+        self.budget = budget or BUDGET.get(self.device.type, 384)
+        self.chunk = CHUNK.get(self.device.type, 128)
+        config = model.config.get_text_config()
+        self.context: int | None = getattr(config, "max_position_embeddings", None)
+        self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        self._finish = _finisher(config)
+        self.gathered = self.packed = self.padded = False
+        self._probe()
+
+    # ------------------------------------------------------------------------------------------------ losses
+
+    def losses(self, sequences: Sequence[Sequence_]) -> list[Losses]:
+        """The losses of every sequence, in order. Order, neighbours and budget do not change them."""
+        found: dict[int, Losses] = {}
+        for places, values in self.batches(sequences):
+            found.update(zip(places, values, strict=True))
+        return [found[k] for k in range(len(sequences))]
+
+    def batches(self, sequences: Sequence[Sequence_]) -> Iterator[tuple[list[int], list[Losses]]]:
+        """The losses as they are ready, with the places of their sequences."""
+        import torch
+
+        lock = process.once(("likelihood lock", id(self.model)), threading.Lock)
+        order = sorted(range(len(sequences)), key=lambda k: (-len(sequences[k].ids), k))
+        waiting = order
+        while waiting:
+            group, rest = self._next_group(waiting, sequences)
+            try:
+                with lock, torch.inference_mode():
+                    values: list[Any] | None = self._run([sequences[k] for k in group])
+            except (RuntimeError, MemoryError) as e:
+                if not is_out_of_memory(torch, e):
+                    raise
+                values = None
+            if values is None:  # outside the handler: the traceback holds on to the tensors
+                gc.collect()
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                if len(group) > 1 or self.chunk > 1:
+                    self.budget = max(1, self.budget // 2)
+                    self.chunk = max(1, self.chunk // 2)
+                    continue
+                values = [None]
+            waiting = rest
+            yield group, [_checked(value) for value in values]
+
+    def _next_group(self, waiting: list[int], sequences: Sequence[Sequence_]) -> tuple[list[int], list[int]]:
+        """Which sequences go together next, and the others in their order."""
+        longest = len(sequences[waiting[0]].ids) - 1
+        if self.packed:  # the longest, and then whatever still fits behind it
+            group: list[int] = []
+            rest: list[int] = []
+            left = self.budget
+            for n, k in enumerate(waiting):
+                size = len(sequences[k].ids) - 1
+                if not group or size <= left:
+                    group.append(k)
+                    left -= size
+                else:
+                    rest.append(k)
+                if left <= 0:
+                    rest += waiting[n + 1 :]
+                    break
+            return group, rest
+        count = max(1, self.budget // max(1, longest)) if self.padded else 1
+        return waiting[:count], waiting[count:]
+
+    def _run(self, group: Sequence[Sequence_]) -> list[Any]:
+        """The losses of a group, as float32 arrays."""
+        hidden, where = self._packed(group) if self.packed and len(group) > 1 else self._rows(group)
+        import torch
+
+        positions = torch.cat(where).to(self.device)
+        targets = torch.tensor([t for s in group for t in s.ids[s.start :]], device=self.device)
+        values = self._score(hidden, positions, targets).cpu().numpy()
+        found, at = [], 0
+        for s in group:
+            count = len(s.ids) - s.start
+            found.append(values[at : at + count])
+            at += count
+        return found
+
+    def _packed(self, group: Sequence[Sequence_]) -> tuple[Any, list[Any]]:
+        import torch
+
+        ids = torch.tensor([[t for s in group for t in s.ids[:-1]]], device=self.device)
+        places = torch.tensor([[p for s in group for p in range(len(s.ids) - 1)]], device=self.device)
+        out = self._forward(ids, position_ids=places)
+        where, at = [], 0
+        for s in group:
+            where.append(torch.arange(at + s.start - 1, at + len(s.ids) - 1))
+            at += len(s.ids) - 1
+        return out[0], where
+
+    def _rows(self, group: Sequence[Sequence_]) -> tuple[Any, list[Any]]:
+        """One sequence a row, filled up at the right: with a causal model what comes after changes nothing before."""
+        import torch
+
+        width = max(len(s.ids) for s in group) - 1
+        ids = torch.tensor([[*s.ids[:-1], *[0] * (width - len(s.ids) + 1)] for s in group], device=self.device)
+        out = self._forward(ids)
+        where = [torch.arange(k * width + s.start - 1, k * width + len(s.ids) - 1) for k, s in enumerate(group)]
+        return out.reshape(-1, out.shape[-1]), where
+
+    def _forward(self, ids: Any, **more: Any) -> Any:
+        """Hidden states, or logits where the head cannot be taken by itself."""
+        if self.gathered:
+            return self.model.base_model(input_ids=ids, use_cache=False, **more).last_hidden_state
+        return self.model(input_ids=ids, use_cache=False, **more).logits
+
+    def _score(self, hidden: Any, positions: Any, targets: Any) -> Any:
+        """Losses at these positions, a chunk of them at a time."""
+        import torch
+
+        head = self.model.get_output_embeddings()
+        out = torch.empty(len(positions), dtype=torch.float32, device=self.device)
+        for at in range(0, len(positions), self.chunk):
+            picked = hidden[positions[at : at + self.chunk]]
+            logits = self._finish(head(picked)) if self.gathered else picked
+            wide = logits if logits.dtype == torch.float64 else logits.float()
+            out[at : at + self.chunk] = torch.nn.functional.cross_entropy(
+                wide, targets[at : at + self.chunk], reduction="none"
+            )
+        return out
+
+    # ------------------------------------------------------------------------------------------------ shortcuts
+
+    def _probe(self) -> None:
+        """Find out which shortcuts give what the model's own forward gives."""
+        import torch
+
+        few = min(self.context or 24, 24)
+        chance = torch.Generator().manual_seed(0)
+        probes = [
+            Sequence_(torch.randint(self.vocabulary, (size,), generator=chance).tolist(), 1)
+            for size in (few, max(2, few // 2), max(2, few // 3))
+        ]
+        with torch.inference_mode():
+            wanted = [self._run([probe])[0] for probe in probes]
+            self.gathered = self._agrees("gathered", lambda: [self._run([probe])[0] for probe in probes], wanted)
+            self.padded = self._agrees("padded", lambda: self._run(probes), wanted)
+            self.packed = self._agrees("packed", lambda: self._run(probes), wanted)
+
+    def _agrees(self, name: str, run: Callable[[], list[Any]], wanted: Sequence[Any]) -> bool:
+        setattr(self, name, True)
+        limit = SAME.get(str(self.model.dtype).removeprefix("torch."), COARSE)
+        try:
+            found = run()
+        except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # not made for this at all
+            return False
+        finally:
+            setattr(self, name, False)
+        return all(abs(a - b).max() <= limit for a, b in zip(found, wanted, strict=True))
+
+
+def _checked(values: Any) -> Losses:
+    import numpy as np
+
+    if values is None:
+        return Losses(np.empty(0, np.float32), "out_of_memory")
+    if not np.isfinite(values).all():
+        return Losses(np.empty(0, np.float32), "not_finite")
+    return Losses(values)
+
+
+def _finisher(config: Any) -> Callable[[Any], Any]:
+    """What an architecture does behind its head: multiply (Cohere), divide (Granite), cap the logits (Gemma)."""
+    factor = getattr(config, "logit_scale", None)
+    divisor = getattr(config, "logits_scaling", None)
+    cap = getattr(config, "final_logit_softcapping", None)
+
+    def finish(logits: Any) -> Any:
+        import torch
+
+        if isinstance(factor, (int, float)) and factor != 1:
+            logits = logits * factor
+        if isinstance(divisor, (int, float)) and divisor not in (0, 1):
+            logits = logits / divisor
+        if isinstance(cap, (int, float)) and cap and math.isfinite(cap):
+            logits = cap * torch.tanh(logits / cap)
+        return logits
+
+    return finish

@@ -1,0 +1,106 @@
+"""What the scorers that read numbers off a model that runs here have in common: which model, and how much at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hfclean.errors import HfcleanError
+from hfclean.models import ModelError, ModelSpec
+from hfclean.models.heads import Head, Kind, Output, files_of, open_head
+from hfclean.models.weights import mark
+from hfclean.schema import Pair
+from hfclean.scorers import Scorer
+
+__all__ = ["HeadScorer", "number", "texts_of"]
+
+
+@dataclass(frozen=True)
+class HeadScorer(Scorer):
+    """Base of the scorers that read numbers off a model.
+
+    The model is a folder or a Hub id with weights in safetensors; no code that lies beside them is run. It is loaded
+    when the first row needs it, once in a process, and its commit, or the hash of its files, stands in `edit_history`.
+
+    Args:
+        model: a folder or a Hub id.
+        revision: git ref of a Hub id.
+        dtype: of the weights; `"auto"` is float32, which is exact. `"bfloat16"` takes half the memory and is faster
+            where the processor has it, and moves scores by a few hundredths of their spread.
+        device: such as `"cuda:0"`; by default a GPU if there is one.
+        max_length: most tokens of one input; by default what the model takes. A longer one has no score (`too_long`).
+        batch_tokens: tokens that go through the model at once; changes no score. None for a choice by device.
+    """
+
+    loads: ClassVar[Kind] = "encoder"
+    _unsaid: ClassVar[frozenset[str]] = frozenset({"model", "device", "batch_tokens", "dtype"})
+
+    model: str | None
+    revision: str | None = field(default=None, kw_only=True)
+    dtype: str = field(default="auto", kw_only=True)
+    device: str | None = field(default=None, kw_only=True)
+    max_length: int | None = field(default=None, kw_only=True)
+    batch_tokens: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.model, Path):
+            object.__setattr__(self, "model", str(self.model))
+        for name in ("max_length", "batch_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise HfcleanError(f"{type(self).__name__}({name}={value}): wanted at least 1 token")
+        self.spec()
+
+    def folder(self) -> str:
+        """The folder or Hub id of the model.
+
+        Raises:
+            ModelError: none was named.
+        """
+        if not self.model:
+            raise ModelError(f"{type(self).__name__} needs a model: a folder or a Hub id")
+        return self.model
+
+    def spec(self) -> ModelSpec:
+        """Which model."""
+        dtype = "float32" if self.dtype == "auto" else self.dtype
+        return ModelSpec(self.folder(), revision=self.revision, dtype=dtype, device=self.device)
+
+    def head(self) -> Head:
+        """The loaded model."""
+        return open_head(self.spec(), self.loads, budget=self.batch_tokens)
+
+    def settings(self) -> dict[str, Any]:
+        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
+        return {**self.spec().settings(), **found}
+
+    def depends(self) -> dict[str, Any]:
+        # a folder whose weights were trained further is another model
+        return {"weights": blake2b(repr(mark(self.folder())).encode(), digest_size=8).hexdigest()}
+
+    def identity(self) -> str:
+        return files_of(self.spec()).identity
+
+
+def number(output: Output) -> float:
+    """The one number of an output; nan where there is none."""
+    return math.nan if output.reason else float(output.values)
+
+
+def texts_of(pair: Pair, named: Sequence[str] | set[str]) -> dict[str, str]:
+    """What the placeholders of a prompt stand for. `instruction` is the instruction with its input, unless the prompt
+    has a place for the input too."""
+    history = "".join(f"{turn.text}\n" for turn in pair.history)
+    return {
+        "instruction": pair.instruction if "input" in named else pair.prompt,
+        "input": pair.input,
+        "prompt": pair.prompt,
+        "response": pair.response,
+        "output": pair.response,
+        "history": (f"{pair.system}\n" if pair.system else "") + history,
+    }

@@ -1,0 +1,440 @@
+"""Scores from how likely a language model finds an answer: IFD and its relatives, perplexity, IRA.
+
+All of them compare the same tokens, cut once: the answer's tokens as they stand behind its prompt. What could not be
+computed is nan with a reason; an error never becomes a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
+
+from hfclean.errors import HfcleanError
+from hfclean.models import Limits, ModelSpec
+from hfclean.models.losses import Passage, Reading, TokenLosses, identity_of, token_losses
+from hfclean.models.weights import mark
+from hfclean.schema import Pair, Target
+from hfclean.scorers import Scorer
+
+__all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD"]
+
+# {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} is left out without one
+TEMPLATES = {
+    "lines": "{history}{instruction}\n{if_input:{input}\n}",
+    "alpaca": "{history}### Instruction:\n{instruction}\n\n{if_input:### Input:\n{input}\n\n}### Response:",
+    "vicuna": "{history}USER: {prompt} ASSISTANT: ",
+}
+GUESS = "{response}\n\nThe text above answers an instruction. The instruction is:\n"
+# the longest lengths of the published scripts
+SUPERFILTERING_LENGTH = 1024
+CHERRY_LENGTH = 512
+
+
+@dataclass(frozen=True)
+class LikelihoodScorer(Scorer):
+    """Base of the scorers that ask a language model how likely a text is.
+
+    Args:
+        model: a folder or a Hub id to run here through transformers; with `base_url`, the name that a server gives it,
+            one that returns the log-probabilities of prompts (vLLM).
+        base_url: address of that server, as far as `/v1`.
+        api_key_env: name of the environment variable that holds its key.
+        revision: git ref of a Hub id.
+        template: how a prompt is written: a name of `TEMPLATES`, or a text with `{instruction}`, `{input}`,
+            `{prompt}` and `{history}` in it; by default the instruction, a line break, the input if there is one and a
+            line break, as in Superfiltering.
+        max_length: tokens of prompt and answer together; by default what the model takes. A longer answer is scored as
+            far as it fits, and the row says `truncated`.
+        dtype: of the weights; `"auto"` is float32, which is exact. `"bfloat16"` is two to three times as fast where
+            the processor has it, and moves IFD by up to a few hundredths.
+        device: such as `"cuda:0"`; by default a GPU if there is one.
+        cache_as: whose numbers these are, instead of the model's content.
+        store: the file in which they are kept; None for the usual one under `HFCLEAN_HOME`, False to keep none.
+        limits: how hard to push a server.
+    """
+
+    _unsaid: ClassVar[frozenset[str]] = frozenset({"api_key_env", "device", "store", "limits", "model"})
+
+    model: str
+    base_url: str | None = field(default=None, kw_only=True)
+    api_key_env: str | None = field(default=None, kw_only=True)
+    revision: str | None = field(default=None, kw_only=True)
+    template: str | None = field(default=None, kw_only=True)
+    max_length: int | None = field(default=None, kw_only=True)
+    dtype: str = field(default="auto", kw_only=True)
+    device: str | None = field(default=None, kw_only=True)
+    cache_as: str | None = field(default=None, kw_only=True)
+    store: str | Literal[False] | None = field(default=None, kw_only=True)
+    limits: Limits = field(default=Limits(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_length is not None and self.max_length < 2:
+            raise HfcleanError(f"{type(self).__name__}(max_length={self.max_length}): wanted at least 2 tokens")
+        template = self.template
+        if (
+            template is not None
+            and template not in TEMPLATES
+            and not any(mark in template for mark in ("{instruction}", "{prompt}"))
+        ):
+            raise HfcleanError(
+                f"{type(self).__name__}(template={template[:60]!r}): wanted one of {', '.join(TEMPLATES)}, or a text "
+                "with {instruction} or {prompt} in it"
+            )
+        self.spec()
+
+    def spec(self) -> ModelSpec:
+        """The model and the way to it."""
+        here = self.base_url is None
+        return ModelSpec(
+            self.model,
+            base_url=self.base_url,
+            api_key_env=self.api_key_env,
+            revision=self.revision,
+            dtype=("float32" if self.dtype == "auto" else self.dtype) if here else None,
+            device=self.device,
+            cache_as=self.cache_as,
+            store=self.store,
+            limits=self.limits,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """What a score of this class depends on, spelled out: it stands beside the score in every row's history."""
+        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
+        told = {**self.spec().settings(), **found, "max_length": self.reading().max_length}
+        return {**told, "template": self.template or "lines"}
+
+    def depends(self) -> dict[str, Any]:
+        return {"weights": repr(mark(self.model))} if self.base_url is None else {}
+
+    def identity(self) -> str:
+        return identity_of(self.spec())
+
+    def reading(self) -> Reading:
+        """How texts are cut into tokens."""
+        return Reading(self.max_length)
+
+    # ------------------------------------------------------------------------------------------------ for subclasses
+
+    def passage(self, pair: Pair) -> Passage:
+        """What to ask about a pair."""
+        raise HfcleanError(f"{type(self).__name__} defines no passage(pair)")
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        """The scores, one for each name of `scores`, from losses that are there."""
+        raise HfcleanError(f"{type(self).__name__} defines no values(found)")
+
+    def scores(self) -> tuple[str, ...]:
+        """The columns of numbers."""
+        raise HfcleanError(f"{type(self).__name__} defines no scores()")
+
+    def names(self) -> tuple[str, ...]:
+        scores = self.scores()
+        turns = tuple(f"{name}_turns" for name in scores) if self.turns == "all" else ()
+        return (*scores, *turns, f"{scores[0]}_reason", *self.more())
+
+    def more(self) -> tuple[str, ...]:
+        """Further columns."""
+        return ()
+
+    def score_targets(self, rows: Sequence[Sequence[Target]]) -> dict[str, list[Any]]:
+        return self.score_rows([[target.pair for target in targets] for targets in rows])
+
+    def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        """One list per column of `names`, for rows of one pair or several, oldest first."""
+        chosen = [pairs if self.turns == "all" else pairs[-1:] for pairs in rows]
+        found = iter(
+            token_losses(self.spec(), [self.passage(pair) for pairs in chosen for pair in pairs], self.reading())
+        )
+        columns: dict[str, list[Any]] = {name: [] for name in self.names()}
+        for pairs in chosen:
+            self._add(columns, [next(found) for _ in pairs])
+        return columns
+
+    def _add(self, columns: dict[str, list[Any]], turns: Sequence[TokenLosses]) -> None:
+        """One row: the mean over its turns, each turn by itself on request, and why there is no number."""
+        scores = self.scores()
+        numbers, reasons = [], []
+        for losses in turns:
+            values, reason = self._numbers(losses)
+            numbers.append(values)
+            reasons.append(reason)
+        for k, name in enumerate(scores):
+            each = [values[k] for values in numbers]
+            finite = [value for value in each if not math.isnan(value)]
+            columns[name].append(sum(finite) / len(finite) if finite else math.nan)
+            if self.turns == "all":
+                columns[f"{name}_turns"].append(each)
+        columns[f"{scores[0]}_reason"].append(" ".join(dict.fromkeys(filter(None, reasons))))
+
+    def _numbers(self, losses: TokenLosses) -> tuple[tuple[float, ...], str]:
+        none = (math.nan,) * len(self.scores())
+        if not losses.scored:
+            return none, losses.reason if losses.status == "error" else losses.status
+        try:
+            values = self.values(losses)
+        except (OverflowError, ZeroDivisionError):
+            return none, "not_finite"
+        if not all(math.isfinite(value) for value in values):
+            return none, "not_finite"
+        return values, "truncated" if losses.status == "truncated" else ""
+
+    def prompt(self, pair: Pair) -> str:
+        """The prompt of a pair, as the template has it."""
+        return _fill(TEMPLATES.get(self.template or "lines", self.template or ""), pair)
+
+
+def _fill(template: str, pair: Pair) -> str:
+    """A template with a pair's texts in it, whatever stands in them."""
+    while (start := template.find("{if_input:")) >= 0:
+        depth, end = 1, start + len("{if_input:")
+        while depth and end < len(template):
+            depth += {"{": 1, "}": -1}.get(template[end], 0)
+            end += 1
+        inner = template[start + len("{if_input:") : end - 1] if pair.input else ""
+        template = template[:start] + inner + template[end:]
+    history = "".join(f"{turn.text}\n" for turn in pair.history)
+    texts = {
+        "{history}": (f"{pair.system}\n" if pair.system else "") + history,
+        "{instruction}": pair.instruction,
+        "{input}": pair.input,
+        "{prompt}": pair.prompt,
+        "{response}": pair.response,
+    }
+    out, rest = [], template
+    while rest:
+        at = min((place for mark in texts if (place := rest.find(mark)) >= 0), default=len(rest))
+        out.append(rest[:at])
+        rest = rest[at:]
+        mark = next((mark for mark in texts if rest.startswith(mark)), "")
+        out.append(texts.get(mark, ""))
+        rest = rest[len(mark) :]
+    return "".join(out)
+
+
+def _mean(values: Any) -> float:
+    return float(values.mean(dtype="float64"))
+
+
+def _ratio(kind: str, given: Any, alone: Any) -> float:
+    below, bare = _mean(given), _mean(alone)
+    return math.exp(below - bare) if kind == "ppl" else below / bare
+
+
+@dataclass(frozen=True)
+class IFD(LikelihoodScorer):
+    """Instruction-following difficulty: how little the prompt helps the model with the answer.
+
+    `s(a|Q)` is the mean loss of the answer's tokens behind the prompt, `s(a)` that of the same tokens without it.
+    Two formulas go by this name, and they rank rows differently: `kind="ppl"` is `exp(s(a|Q) - s(a))`, the ratio of
+    perplexities of Superfiltering (arXiv 2402.00530), `kind="loss"` is `s(a|Q) / s(a)`, the ratio of losses of the
+    paper (Cherry LLM, arXiv 2308.12032).
+
+    Adds `ifd_ppl` or `ifd_loss` (float, 0 and up; below 1 the prompt helps; the scripts drop 1 and more as misaligned
+    and keep the highest of the rest; nan where there is none), its `_reason` (`""`, `truncated` beside a number; else
+    `empty`, `too_long`, `not_finite`, `out_of_memory` or a server's error), and with `verdict=True` its `_verdict`:
+    `misaligned` (1 or more), `easy` (below `easy_below`) or `informative`. With `turns="all"` also `_turns`, a list
+    with the score of each assistant turn, of which the score is the mean.
+
+    What it does not know: most of what it selects is length, and a swapped or a false answer can look informative.
+
+    Args:
+        kind: `"ppl"` or `"loss"`.
+        variant: `"aligned"` scores the same tokens with the prompt and without. `"superfiltering"` and `"cherry"` cut
+            them as those scripts do, each answer by itself: the first with at most 1,024 tokens, and with GPT-2 the
+            first token of the answer counts behind the prompt only; the second with at most 512, the `alpaca`
+            template, and its response header before the bare answer. For comparisons with their published sets only.
+        verdict: whether to add the verdict.
+        easy_below: an IFD under this is called easy.
+    """
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["ppl", "loss"] = field(default="ppl", kw_only=True)
+    variant: Literal["aligned", "superfiltering", "cherry"] = field(default="aligned", kw_only=True)
+    verdict: bool = field(default=False, kw_only=True)
+    easy_below: float = field(default=0.5, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("ppl", "loss"):
+            raise HfcleanError(f"IFD(kind={self.kind!r}): wanted 'ppl' or 'loss'")
+        if self.variant not in ("aligned", "superfiltering", "cherry"):
+            raise HfcleanError(f"IFD(variant={self.variant!r}): wanted 'aligned', 'superfiltering' or 'cherry'")
+        super().__post_init__()
+
+    def scores(self) -> tuple[str, ...]:
+        return (f"ifd_{self.kind}",)
+
+    def more(self) -> tuple[str, ...]:
+        return (f"ifd_{self.kind}_verdict",) if self.verdict else ()
+
+    def reading(self) -> Reading:
+        if self.variant == "superfiltering":
+            return Reading(self.max_length or SUPERFILTERING_LENGTH, separate=True, offset=True)
+        if self.variant == "cherry":
+            return Reading(self.max_length or CHERRY_LENGTH, separate=True, offset=True)
+        return Reading(self.max_length)
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        if self.variant == "cherry" and self.template is None:
+            found["template"] = "alpaca"
+        return found
+
+    def passage(self, pair: Pair) -> Passage:
+        if self.variant == "cherry":
+            prompt = _fill(TEMPLATES.get(self.template or "alpaca", self.template or ""), pair)
+            return Passage((prompt, "### Response:"), pair.response)
+        return Passage((self.prompt(pair), ""), pair.response)
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        return (_ratio(self.kind, *found.values),)
+
+    def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        columns = super().score_rows(rows)
+        if self.verdict:
+            (name,) = self.scores()
+            columns[f"{name}_verdict"] = [self._say(value) for value in columns[name]]
+        return columns
+
+    def _say(self, value: float) -> str:
+        if math.isnan(value):
+            return ""
+        return "misaligned" if value >= 1 else "easy" if value < self.easy_below else "informative"
+
+
+@dataclass(frozen=True)
+class ReverseIFD(LikelihoodScorer):
+    """Reverse IFD: how little the answer helps the model to guess the instruction (arXiv 2402.10110).
+
+    The same two formulas as `IFD`, with the instruction (and input) as the text and the answer, with a request to
+    guess, before it. Adds `r_ifd_ppl` or `r_ifd_loss` (float, 0 and up, lower = the answer tells more of its
+    instruction; nan where there is none) and its `_reason`.
+
+    Args:
+        kind: `"ppl"` or `"loss"`.
+        guess: what asks for the instruction, with `{response}` in it.
+    """
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["ppl", "loss"] = field(default="ppl", kw_only=True)
+    guess: str = field(default=GUESS, kw_only=True)
+
+    def scores(self) -> tuple[str, ...]:
+        return (f"r_ifd_{self.kind}",)
+
+    def passage(self, pair: Pair) -> Passage:
+        return Passage((_fill(self.guess, pair), ""), pair.prompt)
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        return (_ratio(self.kind, *found.values),)
+
+
+@dataclass(frozen=True)
+class Perplexity(LikelihoodScorer):
+    """Perplexity of the answer: `exp` of the mean loss of its tokens behind the prompt, or without it.
+
+    Adds `ppl` (float, 1 and up, lower = the model expects the answer more; nan where there is none) and `ppl_reason`;
+    with `given=False` the columns are `ppl_alone` and `ppl_alone_reason`.
+
+    Args:
+        given: whether the prompt stands before the answer.
+    """
+
+    version: ClassVar[int] = 1
+
+    given: bool = field(default=True, kw_only=True)
+
+    def scores(self) -> tuple[str, ...]:
+        return ("ppl",) if self.given else ("ppl_alone",)
+
+    def passage(self, pair: Pair) -> Passage:
+        return Passage((self.prompt(pair) if self.given else "",), pair.response)
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        return (math.exp(_mean(found.values[0])),)
+
+
+@dataclass(frozen=True)
+class IRA(LikelihoodScorer):
+    """Instruction-response alignment: how much of the answer's loss the prompt takes away (FedDQC, arXiv 2410.11540).
+
+    Adds `ira` (float, any sign, higher = better aligned: loss of the answer's tokens without the prompt less that
+    behind it, summed, in nats, so it grows with length), `ira_mean` (the same for each token; nats a token), nan where
+    there is none, and `ira_reason`.
+    """
+
+    version: ClassVar[int] = 1
+
+    def scores(self) -> tuple[str, ...]:
+        return ("ira", "ira_mean")
+
+    def passage(self, pair: Pair) -> Passage:
+        return Passage((self.prompt(pair), ""), pair.response)
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        given, alone = found.values
+        return (float((alone - given).sum(dtype="float64")), _mean(alone - given))
+
+
+@dataclass(frozen=True)
+class SelectiveIFD(LikelihoodScorer):
+    """IFD over the tokens that the prompt changes most (the token selection of T-SHIRT, arXiv 2506.01317).
+
+    Of every token, `d = loss behind the prompt - loss without it`; S-IFD is `exp` of the mean `d` of the tokens with
+    `|d|` of at least `threshold`. The threshold belongs to a whole dataset: `fit` finds it. Adds `s_ifd` (float, 0 and
+    up, read as `ifd_ppl`; nan where there is none) and `s_ifd_reason` (also `no_token`: none reaches the threshold).
+
+    Args:
+        threshold: nats.
+    """
+
+    version: ClassVar[int] = 1
+
+    threshold: float = field(default=0.0, kw_only=True)
+
+    def scores(self) -> tuple[str, ...]:
+        return ("s_ifd",)
+
+    def passage(self, pair: Pair) -> Passage:
+        return Passage((self.prompt(pair), ""), pair.response)
+
+    def values(self, found: TokenLosses) -> tuple[float, ...]:
+        given, alone = found.values
+        change = (given - alone).astype("float64")
+        chosen = change[abs(change) >= self.threshold]
+        return (math.exp(chosen.mean()) if len(chosen) else math.nan,)
+
+    def _numbers(self, losses: TokenLosses) -> tuple[tuple[float, ...], str]:
+        values, reason = super()._numbers(losses)
+        if (
+            losses.scored
+            and reason == "not_finite"
+            and not (abs(losses.values[0] - losses.values[1]) >= self.threshold).any()
+        ):
+            return values, "no_token"
+        return values, reason
+
+    def fit(self, rows: Any, *, percentile: float = 50.0) -> Self:
+        """The same scorer with the threshold of a dataset: the percentile of `|d|` over all of its tokens.
+
+        Args:
+            rows: a `Dataset` or a list of rows.
+            percentile: 0 to 100; the paper uses 50 and 75.
+        """
+        import numpy as np
+
+        from hfclean.schema import detect
+
+        pairs = []
+        for row in rows:
+            view = detect(tuple(row), self.columns)
+            pairs += [target.pair for target in self.targets(row, view)][-1:]
+        found = token_losses(self.spec(), [self.passage(pair) for pair in pairs], self.reading())
+        changes = [abs(losses.values[0] - losses.values[1]) for losses in found if losses.scored]
+        if not changes:
+            raise HfcleanError(f"{type(self).__name__}.fit: no row has a score, so there is no threshold")
+        return replace(self, threshold=float(np.percentile(np.concatenate(changes), percentile)))

@@ -1,0 +1,398 @@
+"""Token losses against a plain float64 loop: the same numbers for every architecture, batch, order and neighbour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from datasets import Dataset
+
+import hfclean
+from hfclean.errors import HfcleanError
+from hfclean.models import ModelError, ModelSpec, process
+from hfclean.models.likelihood import Backbone, Sequence_
+from hfclean.models.losses import Passage, Reading, token_losses
+from hfclean.schema import Pair
+from hfclean.scorers.likelihood import IFD, IRA, Perplexity, ReverseIFD, SelectiveIFD
+from hfclean.testing_models import tiny_model, tiny_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+VOCABULARY, CONTEXT = 320, 128
+SHAPE: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": CONTEXT,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+NO_SPECIALS: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+ARCHITECTURES = {
+    "gpt2": lambda: transformers.GPT2Config(
+        vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=CONTEXT, **NO_SPECIALS
+    ),
+    "llama": lambda: transformers.LlamaConfig(**SHAPE),
+    "llama, tied head": lambda: transformers.LlamaConfig(**SHAPE, tie_word_embeddings=True),
+    "qwen3, tied head": lambda: transformers.Qwen3Config(**SHAPE, head_dim=8, tie_word_embeddings=True),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **SHAPE, head_dim=8, final_logit_softcapping=3.0, attn_logit_softcapping=5.0, query_pre_attn_scalar=8
+    ),
+    "gemma3": lambda: transformers.Gemma3TextConfig(**SHAPE, head_dim=8, final_logit_softcapping=3.0),
+    "cohere": lambda: transformers.CohereConfig(**SHAPE, logit_scale=0.25),
+    "granite": lambda: transformers.GraniteConfig(**SHAPE, logits_scaling=4.0, embedding_multiplier=3.0),
+    "mistral, sliding window": lambda: transformers.MistralConfig(**SHAPE, sliding_window=8, head_dim=8),
+    "opt": lambda: transformers.OPTConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=CONTEXT,
+        word_embed_proj_dim=16,
+        **NO_SPECIALS,
+    ),
+    "bloom": lambda: transformers.BloomConfig(
+        vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, **NO_SPECIALS
+    ),
+    "mamba": lambda: transformers.MambaConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, **NO_SPECIALS
+    ),
+}
+SIZES = [(5, 1), (100, 30), (17, 16), (64, 2), (2, 1), (80, 79), (33, 3), (128, 1)] * 2
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    yield
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny", context=256)
+
+
+def model_of(config: Any, seed: int = 0) -> Any:
+    config.initializer_range = 0.2
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return transformers.AutoModelForCausalLM.from_config(config).eval()
+
+
+def sequences(seed: int = 1) -> list[Sequence_]:
+    chance = torch.Generator().manual_seed(seed)
+    return [Sequence_(torch.randint(VOCABULARY, (n,), generator=chance).tolist(), at) for n, at in SIZES]
+
+
+def reference(model: Any, ids: Sequence[int], start: int) -> Any:
+    """The plain way: the whole forward, all logits, float64."""
+    with torch.inference_mode():
+        logits = model.double()(input_ids=torch.tensor([list(ids)])).logits[0].log_softmax(-1)
+    model.float()
+    return np.array([-logits[k - 1, ids[k]].item() for k in range(start, len(ids))])
+
+
+# ------------------------------------------------------------------------------------------------------------ backbone
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_gives_the_numbers_of_its_own_forward(name: str) -> None:
+    model = model_of(ARCHITECTURES[name]())
+    backbone = Backbone(model, None, budget=150)
+    assert backbone.gathered  # the head at scored positions only
+    assert backbone.packed == (name not in ("opt", "bloom", "mamba"))
+    some = sequences()
+    found = [losses.values for losses in backbone.losses(some)]
+    for (ids, start), values in zip(some, found, strict=True):
+        np.testing.assert_allclose(values, reference(model, ids, start), atol=1e-4)
+    for budget, packed, chunk in ((10, False, 1), (10_000, True, 7), (300, False, 128)):
+        backbone.budget, backbone.chunk, backbone.packed = budget, chunk, packed and backbone.packed
+        again = [losses.values for losses in backbone.losses(some[::-1])][::-1]
+        for before, after in zip(found, again, strict=True):
+            np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+def test_a_head_that_cannot_be_taken_by_itself_is_left_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(transformers.LlamaConfig(**SHAPE))
+    forward = model.forward
+
+    def strange(*args: Any, **kwargs: Any) -> Any:
+        out = forward(*args, **kwargs)
+        out.logits = out.logits * 0.5  # something that no configuration speaks of
+        return out
+
+    monkeypatch.setattr(model, "forward", strange)
+    backbone = Backbone(model, None)
+    assert not backbone.gathered
+    (ids, start), *_ = sequences()
+    np.testing.assert_allclose(
+        backbone.losses([Sequence_(ids, start)])[0].values, reference(model, ids, start), atol=1e-4
+    )
+
+
+def test_numbers_that_are_none_are_said_to_be_none() -> None:
+    model = model_of(transformers.LlamaConfig(**SHAPE))
+    backbone = Backbone(model, None)
+    with torch.no_grad():
+        model.get_output_embeddings().weight[5] = math.nan
+    assert [losses.error for losses in backbone.losses([Sequence_([1, 2, 3], 1)])] == ["not_finite"]
+
+
+def test_out_of_memory_halves_the_budget_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = Backbone(model_of(transformers.LlamaConfig(**SHAPE)), None, budget=400)
+    some = sequences()
+    wanted = [losses.values for losses in backbone.losses(some)]
+    run = backbone._run
+
+    def full(group: Sequence[Sequence_]) -> Any:
+        if sum(len(s.ids) for s in group) > 130 or any(s.start == 79 for s in group):
+            raise RuntimeError("CUDA out of memory")
+        return run(group)
+
+    monkeypatch.setattr(backbone, "_run", full)
+    found = backbone.losses(some)
+    assert [k for k, losses in enumerate(found) if losses.error] == [k for k, (_, at) in enumerate(SIZES) if at == 79]
+    assert {losses.error for losses in found} == {"", "out_of_memory"}
+    for before, after in zip(wanted, found, strict=True):
+        if not after.error:
+            np.testing.assert_allclose(after.values, before, atol=1e-4)
+
+    def broken(group: Sequence[Sequence_]) -> Any:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(backbone, "_run", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        backbone.losses(some)
+
+
+# -------------------------------------------------------------------------------------------------------------- texts
+
+ROWS = [
+    Pair("Name a fruit.", "", "An apple is a fruit."),
+    Pair("Translate to German", "good morning", "Guten Morgen!"),
+    Pair("Write a poem about the sea.", "", "The sea is deep and blue.\nThe sea is deep."),
+    Pair("What is the capital of France?", "", " Paris"),
+    Pair("Write \u4e00\u9996\u8bd7", "", "\u5e8a\u524d\u660e\u6708\u5149 \U0001f600"),
+    Pair("", "", "An apple"),
+]
+
+
+def spec_of(folder: Path, **more: Any) -> ModelSpec:
+    return ModelSpec(str(folder), dtype="float32", **more)
+
+
+def aligned(folder: Path, context: str, target: str) -> tuple[Any, Any]:
+    """The two passes the plain way, with the token rule written out anew."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    whole = tokenizer(context + target, return_offsets_mapping=True)
+    first = next(k for k, (at, end) in enumerate(whole["offset_mapping"]) if at >= len(context) and end > at)
+    answer = whole["input_ids"][first:]
+    given = reference(model, whole["input_ids"], first)[1:] if first else None
+    return given, reference(model, answer, 1)
+
+
+@pytest.mark.parametrize("pair", ROWS[:-1])
+def test_both_passes_score_the_same_tokens(tiny: Path, pair: Pair) -> None:
+    given, alone = aligned(tiny, f"{pair.instruction}\n" + (f"{pair.input}\n" if pair.input else ""), pair.response)
+    out = IFD(str(tiny)).score_rows([[pair]])
+    assert out["ifd_ppl"][0] == pytest.approx(math.exp(given.mean() - alone.mean()), abs=1e-4)
+    assert out["ifd_ppl_reason"] == [""]
+    loss = IFD(str(tiny), kind="loss").score_rows([[pair]])["ifd_loss"][0]
+    assert loss == pytest.approx(given.mean() / alone.mean(), abs=1e-4)
+    assert Perplexity(str(tiny), given=False).score_rows([[pair]])["ppl_alone"][0] == pytest.approx(
+        math.exp(alone.mean()), rel=1e-4
+    )
+    ira = IRA(str(tiny)).score_rows([[pair]])
+    assert ira["ira"][0] == pytest.approx((alone - given).sum(), abs=1e-3)
+    assert ira["ira_mean"][0] == pytest.approx((alone - given).mean(), abs=1e-4)
+
+
+def test_a_token_that_straddles_the_border_is_context(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(["appletree " * 50], 300)
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    assert len(tokenizer("appletree")["input_ids"]) == 1
+    (found,) = token_losses(spec_of(folder), [Passage(("apple", ""), "tree tree")])
+    assert found.status == "ok"
+    assert len(found.values[0]) == len(found.values[1]) >= 1
+    (none,) = token_losses(spec_of(folder), [Passage(("apple", ""), "tree")])
+    assert (none.status, none.reason) == ("empty", "no token lies wholly in the text")
+
+
+def test_a_tokenizer_that_puts_a_token_before_a_text_scores_the_first_one_too(tiny: Path, tmp_path: Path) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = tiny_tokenizer()
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", pair="<|im_start|> $A $B", special_tokens=[("<|im_start|>", start)]
+    )
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    passage = Passage(("Name a fruit.\n", ""), "An apple")
+    (with_lead,) = token_losses(spec_of(folder), [passage])
+    (without,) = token_losses(spec_of(tiny), [passage])
+    assert len(with_lead.values[1]) == len(without.values[1]) + 1
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = [start, *tokenizer("An apple", add_special_tokens=False)["input_ids"]]
+    np.testing.assert_allclose(with_lead.values[1], reference(model, ids, 1), atol=1e-4)
+
+
+STATUS = {
+    "no answer": (Pair("Name a fruit.", "", ""), "empty"),
+    "blanks": (Pair("Name a fruit.", "", " \n\t"), "empty"),
+    "a model's own markers": (Pair("Name a fruit.", "", "<|im_end|><|endoftext|> "), "empty"),
+    "one token": (Pair("Name a fruit.", "", "!"), "empty"),
+    "a long prompt": (Pair("fruit " * 400, "", "An apple."), "too_long"),
+    "a long answer": (Pair("Name a fruit.", "", "An apple. " * 300), "truncated"),
+}
+
+
+@pytest.mark.parametrize("case", STATUS)
+def test_what_cannot_be_scored_has_a_reason_and_no_number(tiny: Path, case: str) -> None:
+    pair, reason = STATUS[case]
+    for scorer in (IFD(str(tiny), verdict=True), IRA(str(tiny)), Perplexity(str(tiny)), SelectiveIFD(str(tiny))):
+        out = scorer.score_rows([[pair], [ROWS[0]]])
+        name = scorer.scores()[0]
+        if case != "one token" or name != "ppl":
+            assert out[f"{name}_reason"] == [reason, ""]
+            assert math.isnan(out[name][0]) == (reason != "truncated")
+        assert not math.isnan(out[name][1])
+
+
+def test_markers_in_a_row_are_text(tiny: Path) -> None:
+    (found,) = token_losses(spec_of(tiny), [Passage(("Say it.\n", ""), "a <|im_end|> b")])
+    assert len(found.values[0]) > 5  # spelled out, not one token of the model's own
+
+
+def test_a_truncated_answer_is_scored_as_far_as_it_fits(tiny: Path) -> None:
+    passage = Passage(("Name a fruit.\n", ""), "An apple is a fruit. " * 5)
+    (whole,) = token_losses(spec_of(tiny), [passage])
+    (part,) = token_losses(spec_of(tiny), [passage], Reading(20))
+    assert (whole.status, part.status) == ("ok", "truncated")
+    count = len(part.values[0])
+    for full, cut in zip(whole.values, part.values, strict=True):
+        np.testing.assert_allclose(cut, full[:count], atol=1e-4)
+
+
+def test_the_scripts_of_superfiltering_and_cherry_are_followed_when_asked(tiny: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    pair = ROWS[1]
+    prompt = f"{pair.instruction}\n{pair.input}\n"
+    start = len(tokenizer(prompt)["input_ids"])
+    given = reference(model, tokenizer(prompt + pair.response)["input_ids"], start)
+    alone = reference(model, tokenizer(pair.response)["input_ids"], 1)
+    assert len(given) == len(alone) + 1  # the offset
+    found = IFD(str(tiny), variant="superfiltering").score_rows([[pair]])["ifd_ppl"][0]
+    assert found == pytest.approx(math.exp(given.mean() - alone.mean()), abs=1e-4)
+    prompt = f"### Instruction:\n{pair.instruction}\n\n### Input:\n{pair.input}\n\n### Response:"
+    start, header = len(tokenizer(prompt)["input_ids"]), len(tokenizer("### Response:")["input_ids"])
+    given = reference(model, tokenizer(prompt + pair.response)["input_ids"], start)
+    alone = reference(model, tokenizer("### Response:" + pair.response)["input_ids"], header)
+    found = IFD(str(tiny), variant="cherry", kind="loss").score_rows([[pair]])["ifd_loss"][0]
+    assert found == pytest.approx(given.mean() / alone.mean(), abs=1e-4)
+
+
+def test_worked_numbers() -> None:
+    for below, bare, loss in ((0.696, 0.761, 0.915), (0.601, 6.593, 0.091)):
+        values = (np.array([below], np.float32), np.array([bare], np.float32))
+        found = hfclean.models.losses.TokenLosses("ok", values)
+        assert IFD("m", kind="loss").values(found)[0] == pytest.approx(loss, abs=5e-4)
+        assert IFD("m").values(found)[0] == pytest.approx(math.exp(below - bare), abs=1e-6)
+
+
+def test_the_tokens_that_change_most_are_chosen_by_a_threshold_of_the_dataset(tiny: Path) -> None:
+    rows = [{"instruction": p.instruction, "input": p.input, "output": p.response} for p in ROWS[:4]]
+    scorer = SelectiveIFD(str(tiny)).fit(rows, percentile=50)
+    changes = []
+    for pair in ROWS[:4]:
+        passage = Passage((f"{pair.instruction}\n" + (f"{pair.input}\n" if pair.input else ""), ""), pair.response)
+        (found,) = token_losses(spec_of(tiny), [passage])
+        changes.append((found.values[0] - found.values[1]).astype("float64"))
+    assert scorer.threshold == pytest.approx(np.percentile(abs(np.concatenate(changes)), 50), abs=1e-6)
+    chosen = changes[0][abs(changes[0]) >= scorer.threshold]
+    assert scorer.score_rows([ROWS[:1]])["s_ifd"][0] == pytest.approx(math.exp(chosen.mean()), abs=1e-4)
+    none = SelectiveIFD(str(tiny), threshold=1e6).score_rows([ROWS[:1]])
+    assert (math.isnan(none["s_ifd"][0]), none["s_ifd_reason"]) == (True, ["no_token"])
+
+
+def test_reverse_ifd_asks_for_the_instruction(tiny: Path) -> None:
+    pair = ROWS[1]
+    scorer = ReverseIFD(str(tiny), guess="{response} <- ")
+    given, alone = aligned(tiny, f"{pair.response} <- ", f"{pair.instruction}\n{pair.input}")
+    assert scorer.score_rows([[pair]])["r_ifd_ppl"][0] == pytest.approx(
+        math.exp(given.mean() - alone.mean()), abs=1e-4
+    )
+
+
+def test_templates_take_any_text_as_text(tiny: Path) -> None:
+    hostile = Pair("{input} {response} {if_input:x}", "{instruction}", "An apple")
+    assert IFD(str(tiny)).prompt(hostile) == "{input} {response} {if_input:x}\n{instruction}\n"
+    assert IFD(str(tiny), template="Q: {prompt} A:").prompt(Pair("a", "b", "c")) == "Q: a\nb A:"
+    assert IFD(str(tiny)).prompt(Pair("a", "", "c")) == "a\n"
+    with pytest.raises(HfcleanError, match=r"with \{instruction\} or \{prompt\} in it"):
+        IFD(str(tiny), template="no place for it")
+    for settings in ({"kind": "bits"}, {"variant": "mine"}, {"max_length": 1}):
+        with pytest.raises(HfcleanError, match="wanted"):
+            IFD(str(tiny), **settings)  # type: ignore[arg-type]
+
+
+# ----------------------------------------------------------------------------------------------------------- datasets
+
+
+def dataset() -> Dataset:
+    return Dataset.from_list(
+        [{"instruction": p.instruction, "input": p.input, "output": p.response} for p in ROWS] * 3
+    )
+
+
+def test_it_is_a_transform_and_computes_nothing_twice(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = IFD(str(tiny), verdict=True)
+    batched = dataset().map(scorer, batched=True)
+    assert set(batched["ifd_ppl_verdict"]) <= {"misaligned", "informative", "easy", ""}
+    history = batched[0]["edit_history"]
+    for told in ('"max_length": null', '"template": "lines"', '"model": "sha256:', '"by": "IFD"'):
+        assert told in history
+    process.close()
+    monkeypatch.setattr(Backbone, "losses", lambda *_: pytest.fail("computed again"))
+    assert dataset().map(scorer)[:] == batched[:]
+    changed = hfclean.revise({**batched[0], "output": "An apple.</s>"})
+    assert math.isnan(changed["ifd_ppl"])
+    assert (changed["ifd_ppl_reason"], changed["ifd_ppl_verdict"]) == ("", "")
+
+
+def test_workers_forked_after_use_score_too(tiny: Path) -> None:
+    scorer = IFD(str(tiny), store=False)
+    alone = dataset().map(scorer, batched=True)
+    two = dataset().map(scorer, batched=True, num_proc=2)
+    np.testing.assert_allclose(two["ifd_ppl"], alone["ifd_ppl"], atol=1e-4)
+
+
+def test_each_turn_is_scored_behind_those_before_it(tiny: Path) -> None:
+    turns = ["Name a fruit.", "An apple is a fruit.", "Another one?", "A pear is a fruit as well."]
+    row = {"messages": [{"role": ("user", "assistant")[k % 2], "content": text} for k, text in enumerate(turns)]}
+    out = IFD(str(tiny), turns="all")(row)
+    first = IFD(str(tiny))({"prompt": turns[0], "completion": turns[1]})["ifd_ppl"]
+    given, alone = aligned(tiny, "\n".join([*turns[:3], ""]), turns[3])
+    last = math.exp(given.mean() - alone.mean())
+    assert out["ifd_ppl_turns"] == pytest.approx([first, last], abs=1e-4)
+    assert out["ifd_ppl"] == pytest.approx((first + last) / 2, abs=1e-4)
+    assert IFD(str(tiny))(row)["ifd_ppl"] == pytest.approx(last, abs=1e-4)
+
+
+def test_a_slow_tokenizer_is_refused_with_the_reason(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers.PreTrainedTokenizerFast, "is_fast", False)
+    with pytest.raises(ModelError, match="use a model with a fast tokenizer"):
+        token_losses(spec_of(tiny), [Passage(("a", ""), "b c d")])
