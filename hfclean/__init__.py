@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ColumnError,
         FolderError,
         HfcleanError,
+        HubError,
         MissingExtraError,
         RestoreError,
         RuleError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
     from hfclean.evaluation.agreement import Agreement, agreement
     from hfclean.evaluation.noise import Noise, NoiseReport, noise_report
+    from hfclean.hub import load_cleaned, push_dataset, push_reviser, push_rule
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
@@ -61,6 +63,7 @@ _HOME = {
     "Embed": "scorers.embedding",
     "FolderError": "errors",
     "HfcleanError": "errors",
+    "HubError": "errors",
     "IFD": "scorers.likelihood",
     "IRA": "scorers.likelihood",
     "Judge": "scorers.judge",
@@ -93,8 +96,12 @@ _HOME = {
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
+    "load_cleaned": "hub",
     "neighbours": "scorers.neighbours",
     "noise_report": "evaluation.noise",
+    "push_dataset": "hub",
+    "push_reviser": "hub",
+    "push_rule": "hub",
     "register": "accessor",
     "restore": "restoration",
     "revise": "reviser",
@@ -113,6 +120,7 @@ __all__ = [
     "Embed",
     "FolderError",
     "HfcleanError",
+    "HubError",
     "Judge",
     "LinearRule",
     "MissingExtraError",
@@ -144,8 +152,12 @@ __all__ = [
     "judge_pairs",
     "keep",
     "ledger",
+    "load_cleaned",
     "neighbours",
     "noise_report",
+    "push_dataset",
+    "push_reviser",
+    "push_rule",
     "register",
     "restore",
     "revise",

@@ -8,6 +8,8 @@
     ├── SourceError        the input cannot be read
     ├── FolderError        the output folder cannot be written, or is not one of ours
     ├── LinearRuleError    a linear rule's file or settings are wrong
+    ├── HubError           the Hub cannot be read or written (RepoError, HubAccessError, HubRefusal, HubUnreachable; in
+    │                      `hfclean.hub`)
     ├── BackendError       a model cannot be asked at all (AccessError, BudgetError, ModelError; in `hfclean.models`)
     ├── StoreError         the file of answers cannot be read or written (in `hfclean.models`)
     └── MissingExtraError  an optional package is needed (also an ImportError)
@@ -24,6 +26,7 @@ __all__ = [
     "ColumnError",
     "FolderError",
     "HfcleanError",
+    "HubError",
     "LinearRuleError",
     "MissingExtraError",
     "RestoreError",
@@ -64,6 +67,10 @@ class FolderError(HfcleanError, OSError):
 
 class LinearRuleError(HfcleanError, ValueError):
     """A linear rule's file or settings are wrong."""
+
+
+class HubError(HfcleanError, OSError):
+    """The Hub cannot be read or written as asked."""
 
 
 class MissingExtraError(HfcleanError, ImportError):

@@ -6,7 +6,8 @@
     DIR/ledger.parquet                        one row per change
     DIR/removed/<split>.parquet               the rows that were dropped, where some were
     DIR/plots/*.svg                           the card's pictures
-    DIR/hfclean.json                          the transforms, their versions, the source, the report's figures
+    DIR/hfclean.json                          the transforms, their versions, the source, the report's figures, and
+                                              the hash of each other file but the card
 
 A folder is written beside its place and renamed at the end: it is there whole or not at all.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -30,9 +31,23 @@ from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
 
-__all__ = ["ABOUT", "CleanedFolder", "check_target", "read_folder", "write_folder"]
+__all__ = [
+    "ABOUT",
+    "FORMAT",
+    "LEDGER",
+    "CleanedFolder",
+    "Parts",
+    "check_target",
+    "file_hash",
+    "read_folder",
+    "staging",
+    "write_about",
+    "write_folder",
+    "write_parts",
+]
 
 ABOUT = "hfclean.json"
+LEDGER = "ledger.parquet"
 FORMAT = 1
 SHARD_BYTES = 500_000_000
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
@@ -55,6 +70,25 @@ class CleanedFolder:
     removed: Any | None
     about: dict[str, Any]
     card: str | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was written into a folder, as the card and `hfclean.json` speak of it.
+
+    Attributes:
+        data: split -> pattern of its files; empty splits have none.
+        removed: split -> file of the rows that were dropped.
+        ledger: the ledger's file, or `None` where nothing changed: `load_dataset` cannot read a file of no rows.
+        plots: names of the pictures.
+        files: every file -> its SHA-256.
+    """
+
+    data: dict[str, str]
+    removed: dict[str, str]
+    ledger: str | None
+    plots: tuple[str, ...]
+    files: dict[str, str]
 
 
 def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None) -> None:
@@ -110,7 +144,7 @@ def write_folder(
     """
     out = Path(out)
     check_target(out, overwrite=overwrite)
-    with _staging(out, overwrite=overwrite) as folder:
+    with staging(out, overwrite=overwrite) as folder:
         how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
         report = compare(
             before,
@@ -121,33 +155,23 @@ def write_folder(
             transforms=cleaned.transforms,
             **how,
         )
-        files = _write_data(folder, cleaned.dataset)
-        _write_ledger(folder / "ledger.parquet", cleaned.dataset, how)
-        removed = _write_removed(folder, cleaned.removed)
-        about = {
-            "format": FORMAT,
-            "hfclean": _version(),
-            "source": {
+        parts = write_parts(folder, cleaned.dataset, report=report, removed=cleaned.removed, **how)
+        write_about(
+            folder,
+            report,
+            parts,
+            source={
                 "name": source.name,
                 "kind": source.kind,
                 "fingerprint": source.fingerprint,
                 "rows": {split: len(part) for split, part in before.items()},
                 "notes": [*source.notes, *(f"split {s} is empty" for s, part in before.items() if len(part) == 0)],
             },
-            "transforms": list(cleaned.transforms),
-            "columns": dict(columns) if isinstance(columns, Mapping) else columns,
-            "prefix": prefix,
-            "stated": {"license": license, "language": language, "source": source_id},
-            "report": report.to_dict(edits=False),
-        }
-        text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
-        (folder / ABOUT).write_text(text, encoding="utf-8", errors="replace")
-        report.save_html(folder / "report.html")
-        plots = report.plots()
-        if plots:
-            (folder / "plots").mkdir()
-        for name, svg in plots.items():
-            (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
+            transforms=cleaned.transforms,
+            columns=columns,
+            prefix=prefix,
+            stated={"license": license, "language": language, "source": source_id},
+        )
         card = dataset_card(
             report,
             existing=source.card,
@@ -157,12 +181,71 @@ def write_folder(
             source_is_hub=source_id is not None or source.kind == "hub",
             license=license,
             language=language,
-            data_files=files,
-            removed_files=removed,
-            plots=sorted(plots),
+            data_files=parts.data,
+            ledger_file=parts.ledger,
+            removed_files=parts.removed,
+            plots=parts.plots,
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
     return report
+
+
+def write_parts(
+    folder: Path,
+    dataset: Any,
+    *,
+    report: Report,
+    removed: Any | None = None,
+    columns: Any = None,
+    prefix: str = "",
+    extra: tuple[Any, ...] = (),
+) -> Parts:
+    """Write the splits of a `DatasetDict`, what was removed of it, its ledger, report and pictures into a folder."""
+    data = _write_data(folder, dataset)
+    changes = _write_ledger(folder / LEDGER, dataset, {"columns": columns, "prefix": prefix, "extra": extra})
+    gone = _write_removed(folder, removed)
+    report.save_html(folder / "report.html")
+    plots = report.plots()
+    if plots:
+        (folder / "plots").mkdir()
+    for name, svg in plots.items():
+        (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
+    files = {name: file_hash(folder / name) for name in names}
+    return Parts(data, gone, LEDGER if changes else None, tuple(sorted(plots)), files)
+
+
+def write_about(
+    folder: Path,
+    report: Report,
+    parts: Parts,
+    *,
+    source: Mapping[str, Any],
+    transforms: Sequence[Mapping[str, Any]] = (),
+    columns: Any = None,
+    prefix: str = "",
+    stated: Mapping[str, Any],
+) -> None:
+    """Write `hfclean.json`: what was done to what, and what lies in the folder."""
+    about = {
+        "format": FORMAT,
+        "hfclean": _version(),
+        "source": dict(source),
+        "transforms": list(transforms),
+        "columns": dict(columns) if isinstance(columns, Mapping) else columns,
+        "prefix": prefix,
+        "stated": dict(stated),
+        "files": parts.files,
+        "report": report.to_dict(edits=False),
+    }
+    text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
+    (folder / ABOUT).write_text(text, encoding="utf-8", errors="replace")
+
+
+def file_hash(file: Path) -> str:
+    """The SHA-256 of a file."""
+    with file.open("rb") as f:
+        return file_digest(f, "sha256").hexdigest()
 
 
 def _version() -> str:
@@ -172,7 +255,7 @@ def _version() -> str:
 
 
 @contextmanager
-def _staging(out: Path, *, overwrite: bool) -> Iterator[Path]:
+def staging(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """A fresh folder beside `out` that becomes `out` when the block ends well, and vanishes when it does not."""
     parent = out.resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -225,8 +308,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
             shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
             files.append(folder / "data" / f"{split}-{k:05d}-of-{shards:05d}.parquet")
             shard.to_parquet(str(files[-1]))
-            with files[-1].open("rb") as f:
-                digest.update(file_digest(f, "sha256").digest())
+            digest.update(bytes.fromhex(file_hash(files[-1])))
         content = digest.hexdigest()[:8]
         for file in files:
             file.rename(file.with_stem(f"{file.stem}-{content}"))
@@ -243,11 +325,13 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
     return {split: f"removed/{split}.parquet" for split in removed}
 
 
-def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> None:
+def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
+    """Write the ledger; returns how many changes it has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
+    changes = 0
     with pq.ParquetWriter(path, schema) as writer:
         rows: list[dict[str, str]] = []
         for split, part in dataset.items():
@@ -261,10 +345,12 @@ def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> None:
                     _storable(entry.after),
                 )
                 rows.append(dict(zip(LEDGER_COLUMNS, values, strict=True)))
+                changes += 1
                 if len(rows) == 1000:
                     writer.write_table(pa.Table.from_pylist(rows, schema=schema))
                     rows = []
         writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    return changes
 
 
 def _storable(text: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect
 
-__all__ = ["Source", "load"]
+__all__ = ["LOADERS", "Source", "load"]
 
 LOADERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")

@@ -31,6 +31,7 @@ ROOMS = [
     "preview",
     "source",
     "folder",
+    "hub",
     "accessor",
     "testing_models",
     "testing",

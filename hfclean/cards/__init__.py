@@ -1,7 +1,26 @@
-"""Cards: a report becomes the README.md of a dataset; `check_card` reads one as the Hub would."""
+"""Cards: a report becomes the README.md of a dataset, a reviser or a rule that of a model; `check_card` reads one as
+the Hub would."""
 
 from hfclean.cards.card import BEGIN, END, dataset_card
 from hfclean.cards.checking import check_card
-from hfclean.cards.metadata import LICENSES, CardError, read_card
+from hfclean.cards.licences import Derived, derive_license
+from hfclean.cards.metadata import LICENSES, CardError, config_family, read_card
+from hfclean.cards.model_card import Evaluation, ReviserFacts, read_evaluation, reviser_card, rule_card
 
-__all__ = ["BEGIN", "END", "LICENSES", "CardError", "check_card", "dataset_card", "read_card"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "LICENSES",
+    "CardError",
+    "Derived",
+    "Evaluation",
+    "ReviserFacts",
+    "check_card",
+    "config_family",
+    "dataset_card",
+    "derive_license",
+    "read_card",
+    "read_evaluation",
+    "reviser_card",
+    "rule_card",
+]

@@ -19,6 +19,7 @@ from hfclean.cards.metadata import (
     Source,
     base_name,
     build_configs,
+    config_family,
     read_source,
     size_category,
     split_card,
@@ -33,7 +34,7 @@ from hfclean.report.page import score_meanings
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["BEGIN", "END", "dataset_card"]
+__all__ = ["BEGIN", "END", "dataset_card", "environment", "marks", "place_section"]
 
 BEGIN = "<!-- hfclean:begin -->"
 END = "<!-- hfclean:end -->"
@@ -69,6 +70,8 @@ def dataset_card(
     removed_files: Mapping[str, str] | None = None,
     configs: Sequence[Mapping[str, Any]] | None = None,
     plots: Sequence[str] = (),
+    config_name: str = "default",
+    folder: str = "",
 ) -> str:
     """The README.md of a cleaned dataset.
 
@@ -90,6 +93,9 @@ def dataset_card(
         removed_files: split -> file of the rows that were removed, for the `removed` config.
         configs: all of our configs, as the Hub spells them, instead of these.
         plots: names of the pictures in `plots/` (`<name>.svg`) to show.
+        config_name: what the config of the rows is called. Each has a section and a family of configs of its own:
+            `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
+        folder: where in the repo `plots/` lies, such as `v2/`.
 
     Raises:
         CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that
@@ -101,18 +107,30 @@ def dataset_card(
     state_language(data, language)
     sources = [read_source(item, source_is_hub) for item in ([source] if isinstance(source, str) else source or ())]
     title = base_name(name) if name else ""
-    ours = list(configs) if configs is not None else build_configs(report, data_files, ledger_file, removed_files)
+    ours = (
+        list(configs)
+        if configs is not None
+        else build_configs(report, data_files, ledger_file, removed_files, config_name)
+    )
     if title and not data.get("pretty_name"):
         data["pretty_name"] = title
-    data["size_categories"] = [size_category(report.rows_after)]
+    if config_name == "default" or not data.get("size_categories"):
+        data["size_categories"] = [size_category(report.rows_after)]
     if sources:
         earlier = [item for item in strings(data.get("source_datasets")) if item != "original"]
         data["source_datasets"] = list(dict.fromkeys([*(item.yaml for item in sources), *earlier]))
     data["task_categories"] = list(dict.fromkeys([*strings(data.get("task_categories")), "text-generation"]))
     data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *TAGS]))
-    state_configs(data, ours, keep=keep_configs)
-    section = _section(report, data, sources, title, ours, plots)
-    return f"---\n{data.text()}---\n{_place(body, section, title)}"
+    state_configs(data, ours, keep=keep_configs, family=config_family(config_name))
+    section = _section(report, data, sources, title, ours, plots, config_name, folder)
+    return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', marks(config_name))}"
+
+
+def marks(config_name: str = "default") -> tuple[str, str]:
+    """The comments around the section of a config."""
+    if config_name == "default":
+        return BEGIN, END
+    return BEGIN.replace(" -->", f" {config_name} -->"), END.replace(" -->", f" {config_name} -->")
 
 
 class _Raw(str):
@@ -132,7 +150,7 @@ def _code(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
     import jinja2
 
     env = jinja2.Environment(
@@ -148,6 +166,7 @@ def _environment() -> Environment:
     env.filters["literal"] = lambda text: _Raw(json.dumps(text) if HUB_ID.fullmatch(text) else '"PATH"')
     env.filters["ratio"] = figures.ratio
     env.filters["excerpt"] = lambda text: text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+    env.filters["quoted"] = lambda text: _Raw("\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n")))
     env.globals["percent"] = figures.percent
     env.globals["model_facts"] = figures.model_facts
     return env
@@ -160,7 +179,10 @@ def _section(
     title: str,
     configs: Sequence[Mapping[str, Any]],
     plots: Sequence[str],
+    config_name: str,
+    folder: str,
 ) -> str:
+    _, ledger, removed = config_family(config_name)
     names = {config.get("config_name") for config in configs}
     licenses = [data.get("license_name") or item for item in strings(data.get("license")) if item != "unknown"]
     meanings = {**score_meanings(), **COLUMNS}
@@ -171,7 +193,7 @@ def _section(
         if column == name or column.endswith(f"_{name}")
     ]
     text = (
-        _environment()
+        environment()
         .from_string((files("hfclean") / "card.md.jinja").read_text(encoding="utf-8"))
         .render(
             report=report,
@@ -184,11 +206,13 @@ def _section(
             columns=columns,
             examples=_examples(report),
             load_name=title or "PATH",
-            ledger="ledger" in names,
-            removed="removed" in names,
+            config="" if config_name == "default" else config_name,
+            ledger=ledger if ledger in names else "",
+            removed=removed if removed in names else "",
+            folder=folder,
         )
     )
-    return f"{BEGIN}\n{text.strip()}\n{END}"
+    return text.strip()
 
 
 def _examples(report: Report) -> list[Edit]:
@@ -201,19 +225,21 @@ def _examples(report: Report) -> list[Edit]:
     return [made[k * len(made) // few] for k in range(few)]
 
 
-def _place(body: str, section: str, title: str) -> str:
+def place_section(body: str, section: str, title: str, around: tuple[str, str] = (BEGIN, END)) -> str:
     """The body with our section in its old place; in a new one after the first heading, else at the top."""
-    begins, ends = body.count(BEGIN), body.count(END)
-    if begins != ends or begins > 1 or (begins and body.index(BEGIN) > body.index(END)):
+    begin, end_mark = around
+    section = f"{begin}\n{section}\n{end_mark}"
+    begins, ends = body.count(begin), body.count(end_mark)
+    if begins != ends or begins > 1 or (begins and body.index(begin) > body.index(end_mark)):
         raise CardError(
-            f"the existing card has {begins} marks {BEGIN} and {ends} marks {END}; wanted one of each, in this order, "
-            "around the section that is replaced. Mend the card, or take both out"
+            f"the existing card has {begins} marks {begin} and {ends} marks {end_mark}; wanted one of each, in this "
+            "order, around the section that is replaced. Mend the card, or take both out"
         )
     if begins:
-        start, end = body.index(BEGIN), body.index(END) + len(END)
+        start, end = body.index(begin), body.index(end_mark) + len(end_mark)
         return body[:start] + section + body[end:]
     if not body.strip():
-        return f"\n# {_escape(title or 'Cleaned dataset')}\n\n{section}\n"
+        return f"\n# {_escape(title)}\n\n{section}\n"
     heading = HEADING.match(body)
     start = heading.end() if heading else 0
     head, rest = body[:start].rstrip(), body[start:].lstrip("\r\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ __all__ = [
     "Source",
     "base_name",
     "build_configs",
+    "config_family",
     "read_card",
     "read_source",
     "read_yaml",
@@ -54,7 +56,6 @@ SIZES = (
     "100B<n<1T",
     "n>1T",
 )
-OURS = ("default", "ledger", "removed")
 
 # As the Hub's documentation lists them (docs/hub/repositories-licenses), with those added since.
 LICENSES = frozenset(
@@ -278,19 +279,27 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.strip().lower()).strip("-.")[:60] or "unnamed"
 
 
+def config_family(name: str) -> tuple[str, str, str]:
+    """What the configs of the rows, of the ledger and of the removed rows are called."""
+    return ("default", "ledger", "removed") if name == "default" else (name, f"{name}-ledger", f"{name}-removed")
+
+
 def build_configs(
     report: Report,
     data_files: Mapping[str, str] | None,
     ledger_file: str | None,
     removed_files: Mapping[str, str] | None,
+    name: str = "default",
 ) -> list[dict[str, Any]]:
+    rows, ledger, removed = config_family(name)
     if data_files is None:
         data_files = {split.split: f"data/{split.split}-*.parquet" for split in report.splits if split.after}
-    found: list[dict[str, Any]] = [{"config_name": "default", "default": True, "data_files": _files(data_files)}]
+    first: dict[str, Any] = {"config_name": rows, **({"default": True} if rows == "default" else {})}
+    found = [{**first, "data_files": _files(data_files)}]
     if ledger_file:
-        found.append({"config_name": "ledger", "data_files": ledger_file})
+        found.append({"config_name": ledger, "data_files": ledger_file})
     if removed_files:
-        found.append({"config_name": "removed", "data_files": _files(removed_files)})
+        found.append({"config_name": removed, "data_files": _files(removed_files)})
     return found
 
 
@@ -298,13 +307,17 @@ def _files(by_split: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"split": str(split), "path": path} for split, path in by_split.items()]
 
 
-def state_configs(data: Metadata, ours: Sequence[Mapping[str, Any]], *, keep: bool) -> None:
-    """Our configs first, since `datasets` reads the kind of file off the first; the others after them."""
-    names = {config.get("config_name") for config in ours} | {*OURS}
+def state_configs(
+    data: Metadata, ours: Sequence[Mapping[str, Any]], *, keep: bool, family: Sequence[str] = config_family("default")
+) -> None:
+    """Our configs where they were, or before all others: `datasets` reads the kind of file off the first."""
+    names = {config.get("config_name") for config in ours} | {*family}
     listed = data.get("configs") if isinstance(data.get("configs"), list) else []
     others = [c for c in listed if isinstance(c, dict) and c.get("config_name") not in names] if keep else []
-    others = [{key: value for key, value in config.items() if key != "default"} for config in others]
-    data["configs"] = [*(dict(config) for config in ours), *others]
+    if any(config.get("default") for config in ours):
+        others = [{key: value for key, value in config.items() if key != "default"} for config in others]
+    place = _place_of(listed, ours, family) if keep else 0
+    data["configs"] = [*others[:place], *(dict(config) for config in ours), *others[place:]]
     kept = {config.get("config_name") for config in others}
     info = data.get("dataset_info")
     infos = info if isinstance(info, list) else [info] if info else []
@@ -313,3 +326,23 @@ def state_configs(data: Metadata, ours: Sequence[Mapping[str, Any]], *, keep: bo
         data["dataset_info"] = infos
     else:
         data.drop("dataset_info")
+
+
+def _place_of(listed: Sequence[Any], ours: Sequence[Mapping[str, Any]], family: Sequence[str]) -> int:
+    """How many of the other configs come before ours: those that do now, where all of them hold parquet as well."""
+    names = {config.get("config_name") for config in ours} | {*family}
+    before = list(
+        takewhile(lambda config: not (isinstance(config, dict) and config.get("config_name") in names), listed)
+    )
+    there = len(before) < len(listed)
+    return len(before) if there and all(_is_parquet(config) for config in before) else 0
+
+
+def _is_parquet(config: Any) -> bool:
+    entries = config.get("data_files") if isinstance(config, dict) else None
+    paths = [entry.get("path") if isinstance(entry, dict) else entry for entry in _as_list(entries)]
+    return bool(paths) and all(str(path).endswith(".parquet") for one in paths for path in _as_list(one))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
 
 __all__ = ["main", "parser"]
@@ -20,6 +21,8 @@ EPILOG = """examples:
                                                   have a model revise every row; may be stopped and run again
   hfclean why cleaned 12                          what happened to row 12, and why
   hfclean undo cleaned --rule whitespace          take back what one rule did
+  hfclean push cleaned me/alpaca-cleaned --dry-run
+                                                  what a push to the Hub would write; then the same without --dry-run
   hfclean rules                                   every rule, with an example
 """
 REVISE_EPILOG = """the careful way:
@@ -189,6 +192,7 @@ def parser() -> argparse.ArgumentParser:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    add_commands(verbs)
     return top
 
 

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli import model_commands
+from hfclean.cli import hub_commands, model_commands
 from hfclean.cli.model_options import reviser_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
@@ -379,4 +379,7 @@ _COMMANDS = {
     "diff": _diff,
     "undo": _undo,
     "convert": _convert,
+    "push": hub_commands.push,
+    "pull": hub_commands.pull,
+    "card": hub_commands.card,
 }

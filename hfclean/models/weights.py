@@ -10,6 +10,8 @@ import fnmatch
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
-__all__ = ["ModelFiles", "find_model", "mark", "refuse_unsafe"]
+__all__ = ["HUB_ID", "ModelFiles", "fetch_small", "find_model", "is_part", "mark", "refuse_unsafe"]
 
 # what a model's answers depend on; training states, cards and notes are not among it
 PARTS = (
@@ -90,7 +92,7 @@ def mark(model: str) -> tuple[object, ...]:
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return ()
-    parts = sorted((f.name, f.stat()) for f in folder.iterdir() if _is_part(f.name))
+    parts = sorted((f.name, f.stat()) for f in folder.iterdir() if is_part(f.name))
     return tuple((name, about.st_size, about.st_mtime_ns, about.st_ino) for name, about in parts)
 
 
@@ -126,23 +128,51 @@ def refuse_unsafe(files: ModelFiles) -> None:
             )
 
 
+def fetch_small(model: str, revision: str | None, names: Sequence[str], *, most: int) -> Path:
+    """Those of some small files that a Hub id has, fetched into a folder whose name is the commit.
+
+    Raises:
+        ModelError: the Hub gives no model of this id, or a file has more than `most` bytes.
+    """
+    hub = require("huggingface_hub", extra="models")
+    with _named(model, revision):
+        api = hub.HfApi()
+        commit = api.model_info(model, revision=revision).sha
+        found = api.get_paths_info(model, list(names), revision=commit)
+        large = [info.path for info in found if getattr(info, "size", 0) > most]
+        if large:
+            raise ModelError(f"{large[0]} of {model!r} has more than {most:,} bytes, and no file of its kind does")
+        folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(names))
+    return Path(folder)
+
+
 def _fetch(model: str, revision: str | None) -> ModelFiles:
     hub = require("huggingface_hub", extra="models")
-    errors = require("huggingface_hub.errors", extra="models")
-    try:
+    with _named(model, revision):
         folder = hub.snapshot_download(model, revision=revision, allow_patterns=PARTS, ignore_patterns=NOT_PARTS)
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as e:
+    return ModelFiles(Path(folder), f"commit:{Path(folder).name}")
+
+
+@contextmanager
+def _named(model: str, revision: str | None) -> Iterator[None]:
+    """Turns what huggingface_hub raises into an error that names the model."""
+    errors = require("huggingface_hub.errors", extra="models")
+    transport = getattr(errors, "HTTPError", OSError)
+    try:
+        yield
+    except ModelError:
+        raise
+    except (errors.HfHubHTTPError, errors.HFValidationError, transport, OSError, ValueError) as e:
         said, at = " ".join(str(e).split())[:300], f" at {revision!r}" if revision else ""
         raise ModelError(
             f"no folder {model!r} here, and the Hub gives no model of this id{at} ({type(e).__name__}: {said}); look "
             "at the spelling, the revision, and your access"
         ) from e
-    return ModelFiles(Path(folder), f"commit:{Path(folder).name}")
 
 
 def _content(folder: Path, store: Store | None) -> str:
     """A hash over the names and contents of the parts. Large files are read once as long as they do not change."""
-    names = sorted(f.name for f in folder.iterdir() if f.is_file() and _is_part(f.name))
+    names = sorted(f.name for f in folder.iterdir() if f.is_file() and is_part(f.name))
     found = hashlib.sha256()
     for name in names:
         file = (folder / name).resolve()
@@ -155,7 +185,8 @@ def _content(folder: Path, store: Store | None) -> str:
     return found.hexdigest()
 
 
-def _is_part(name: str) -> bool:
+def is_part(name: str) -> bool:
+    """Whether a file of a model's folder is one that its answers depend on."""
     return any(fnmatch.fnmatchcase(name, part) for part in PARTS)
 
 

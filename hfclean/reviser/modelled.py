@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
-from hfclean.errors import FolderError, HfcleanError
+from hfclean.errors import HfcleanError
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
-from hfclean.reviser.codec import CODEC_VERSION, settle
+from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
+from hfclean.reviser.saved import read_reviser, write_reviser
 from hfclean.schema import Pair, Target, View
 from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
-ABOUT = "hfclean.json"
 Grader = Callable[[Sequence[Pair]], Sequence[float]]
 
 
@@ -186,73 +185,27 @@ class ModelReviser(ModelTransform):
         Raises:
             FolderError: the reviser holds code of your own.
         """
-        told, words = self.settings(), self.words()
-        own = [name for name in self.own_code if name in told]
-        if own:
-            raise FolderError(
-                f"{own[0]}= holds code of your own or a judge, which no file can hold; save the reviser without it, "
-                "and say it when you load"
-            )
-        if self.spec().kind == "function":
-            raise FolderError(
-                f"{told['model']} is a function of your own, which no file can hold; name a model instead"
-            )
-        told = {name: value for name, value in told.items() if name not in type(self).read_words(words)}
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        about = {
-            "reviser": type(self).__name__,
-            "version": self.version,
-            "codec": CODEC_VERSION,
-            "prompt_version": self.prompt_version(),
-            **words,
-            "settings": told,
-        }
-        (folder / ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        return folder
+        return write_reviser(self, folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, **settings: Any) -> Self:
-        """The reviser of a folder: its weights, with the prompt and settings of its `hfclean.json`.
+    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None, **settings: Any) -> Self:
+        """The reviser of a folder or of a repo of the Hub: its weights, with the prompt and settings of its record.
+
+        From the Hub, `hfclean.json` is fetched at once and the weights when they are needed, both at the same commit,
+        which is the reviser's `revision`. For a private repo: hf auth login, or HF_TOKEN.
 
         Args:
             folder: with a model's weights and `hfclean.json`, or with `hfclean.json` alone, which then names the
-                model.
-            settings: of your own, instead of those in the file.
+                model; or a Hub id, `NAMESPACE/NAME`.
+            revision: branch, tag or commit of the repo.
+            settings: of your own, instead of those in the file. Whom rows are sent to (`base_url`, `api_key_env`) is
+                never taken from a file of the Hub.
 
         Raises:
-            FolderError: the folder holds no reviser, or one in a form that this version cannot read.
+            FolderError: there is no reviser, or one in a form that this version cannot read or will not follow.
+            ModelError: the Hub gives no such repo.
         """
-        folder = Path(folder).expanduser()
-        try:
-            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            kind, codec, told = about["reviser"], about["codec"], dict(about["settings"])
-            words = cls.read_words(about) if (kind, codec) == (cls.__name__, CODEC_VERSION) else {}
-        except (OSError, ValueError, TypeError, KeyError) as e:
-            raise FolderError(
-                f"{folder}: no reviser here ({type(e).__name__} in {ABOUT}); wanted a folder that save_pretrained "
-                "wrote"
-            ) from e
-        if kind != cls.__name__:
-            raise FolderError(f"{folder}: holds a {kind}; read it with hfclean.{kind}.from_pretrained")
-        if codec != CODEC_VERSION:
-            raise FolderError(
-                f"{folder}: pairs in form {codec}, and this version of hfclean reads form {CODEC_VERSION}; install "
-                "the version that the reviser's card names"
-            )
-        model = told.pop("model")
-        if (folder / "config.json").exists() or (folder / "adapter_config.json").exists():
-            model = str(folder)
-            told.pop("base_url", None)
-        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-        made = cls(**{"model": model, **told, **words})
-        if any(about.get(name) != said for name, said in made.words().items()):
-            raise FolderError(
-                f"{folder}: made for other words than this version of hfclean asks with (prompt "
-                f"{about.get('prompt_version')}, here {made.prompt_version()}); install the version that the "
-                "reviser's card names"
-            )
-        return replace(made, **settings)
+        return read_reviser(cls, folder, revision, settings)
 
     # ------------------------------------------------------------------------------------------------ for datasets
 

@@ -208,13 +208,27 @@ class LinearRule:
         return path
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """The rule in `linear_rule.json` of a folder. The file is data: all of it is checked, nothing is executed.
+    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None) -> Self:
+        """The rule in `linear_rule.json` of a folder, or of a Hub id, `NAMESPACE/NAME`, at a branch, tag or commit.
+
+        The file is data: all of it is checked, nothing is executed.
 
         Raises:
             LinearRuleError: no such file, or it holds no rule that this version of hfclean can use.
+            ModelError: the Hub gives no such repo.
         """
-        return cls.from_file(Path(folder) / FILE_NAME)
+        from hfclean.models.weights import HUB_ID, fetch_small
+
+        name = str(folder)
+        if not Path(name).expanduser().is_dir() and "/" in name and HUB_ID.fullmatch(name) and name[0] != ".":
+            folder = fetch_small(name, revision, (FILE_NAME,), most=LARGEST_FILE)
+        return cls.from_file(Path(folder).expanduser() / FILE_NAME)
+
+    def push(self, repo_id: str, **how: Any) -> Any:
+        """Push the rule to the Hub with a card; see `hfclean.push_rule`."""
+        import hfclean  # the door to the Hub is above this room
+
+        return hfclean.push_rule(self, repo_id, **how)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:

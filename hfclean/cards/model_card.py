@@ -1,0 +1,240 @@
+"""Model cards: a reviser or a linear rule as the README.md of its repo, merged into one that is there. No network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from hfclean.cards.card import environment, place_section
+from hfclean.cards.metadata import HUB_ID, CardError, Metadata, split_card, state_language, state_license, strings
+from hfclean.scorers.linear_rule import LinearRule
+
+__all__ = ["Evaluation", "ReviserFacts", "read_evaluation", "reviser_card", "rule_card"]
+
+COMMIT = 40
+SHOWN_PROMPT = 6000
+METHODS = {
+    "Reviser": (
+        "CoachLM",
+        "A whole pair goes in and a whole pair comes out, mended. The method is that of CoachLM (arXiv 2311.13246); "
+        "the form in which pairs are handed over is hfclean's own and loses nothing.",
+    ),
+    "Reflection": (
+        "Reflection-Tuning",
+        "A model criticises each pair on named criteria and then rewrites it, the instruction side first, then the "
+        "response side. The method is that of Reflection-Tuning (arXiv 2310.11716); the prompts are hfclean's own.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One measured figure of a reviser.
+
+    Attributes:
+        metric: what it is called, such as `win_rate`.
+        value: the figure.
+        dataset: on what: a Hub id or a name.
+        split, revision: of it.
+        task: what is measured on it, as its leaderboard calls it.
+        notes: how it was measured.
+    """
+
+    metric: str
+    value: float
+    dataset: str
+    split: str = ""
+    revision: str = ""
+    task: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class ReviserFacts:
+    """What a reviser's card says.
+
+    Attributes:
+        name: the repo's id.
+        kind: class of the reviser.
+        form: `adapter`, `weights` or `prompt` (no weights: any model may be asked).
+        about: the content of its `hfclean.json`.
+        checks: check -> version, of the gate that its revisions pass.
+        hfclean: the version that wrote it.
+        base_model, base_revision: what it was made of, and at which commit.
+        datasets: Hub ids of the data it was trained on.
+        training: facts of the training, as (name, value).
+        evaluation: figures.
+        license_why: where its licence comes from.
+    """
+
+    name: str
+    kind: str
+    form: str
+    about: Mapping[str, Any]
+    checks: Mapping[str, int]
+    hfclean: str
+    base_model: str | None = None
+    base_revision: str | None = None
+    datasets: tuple[str, ...] = ()
+    training: tuple[tuple[str, str], ...] = ()
+    evaluation: tuple[Evaluation, ...] = ()
+    license_why: str = ""
+
+
+def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
+    """Figures from what a user hands over: one mapping, or several.
+
+    Each is `{"dataset": ID, "metrics": {NAME: NUMBER}}`, and may have `split`, `revision`, `task` and `notes`.
+
+    Raises:
+        CardError: something is missing, or no number.
+    """
+    found = []
+    for entry in [given] if isinstance(given, Mapping) else given or ():
+        if isinstance(entry, Evaluation):
+            found.append(entry)
+            continue
+        metrics = entry.get("metrics") if isinstance(entry, Mapping) else None
+        if not isinstance(metrics, Mapping) or not isinstance(entry.get("dataset"), str) or not metrics:
+            raise CardError(
+                f"evaluation {str(entry)[:80]!r}: wanted {{'dataset': 'org/name', 'metrics': {{'win_rate': 0.61}}}}, "
+                "or a list of those"
+            )
+        odd = sorted(set(entry) - {"dataset", "metrics", "split", "revision", "task", "notes"})
+        if odd:
+            raise CardError(f"evaluation has {odd[0]!r}; wanted dataset, metrics, split, revision, task and notes")
+        for name, value in metrics.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise CardError(f"evaluation: {name} is {value!r}; wanted a finite number")
+            words = {key: str(entry[key]) for key in ("split", "revision", "task", "notes") if entry.get(key)}
+            found.append(Evaluation(str(name), value, entry["dataset"], **words))
+    return tuple(found)
+
+
+def reviser_card(
+    facts: ReviserFacts,
+    *,
+    existing: str | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+) -> str:
+    """The README.md of a released reviser. What else an existing card holds stays as it was.
+
+    Raises:
+        CardError: the YAML of `existing` is broken, so it would be lost; or a language that is no code.
+    """
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    if facts.base_model:
+        data["base_model"] = facts.base_model
+        if facts.form in ("adapter", "weights"):
+            data["base_model_relation"] = "adapter" if facts.form == "adapter" else "finetune"
+    if facts.datasets:
+        data["datasets"] = list(dict.fromkeys([*facts.datasets, *strings(data.get("datasets"))]))
+    data["library_name"] = {"adapter": "peft", "weights": "transformers"}.get(facts.form, "hfclean")
+    data["pipeline_tag"] = "text-generation"
+    method, meaning = METHODS.get(facts.kind, (facts.kind, ""))
+    tags = ["hfclean", "reviser", method.lower(), "instruction-tuning", "data-cleaning"]
+    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
+    if facts.evaluation:
+        data["model-index"] = [_model_index(facts)]
+    settings = facts.about.get("settings", {})
+    text = _template("reviser.md.jinja").render(
+        facts=facts,
+        method=method,
+        meaning=meaning,
+        settings=[(key, value) for key, value in settings.items() if key not in ("model", "revision", "prompt")],
+        prompt=str(facts.about.get("prompt", ""))[:SHOWN_PROMPT],
+        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
+        language=strings(data.get("language")),
+        own_model=settings.get("model", "") if facts.form == "prompt" else "",
+        url=_url(facts.base_model),
+    )
+    return f"---\n{data.text()}---\n{place_section(body, text.strip(), facts.name)}"
+
+
+def rule_card(
+    rule: LinearRule,
+    *,
+    name: str,
+    existing: str | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    hfclean: str,
+    limits: Sequence[str] = (),
+    module: str = "hfclean",
+    load: str = "",
+    figures: str = "",
+) -> str:
+    """The README.md of a linear rule.
+
+    Args:
+        rule: the rule.
+        name: the repo's id.
+        limits: what it cannot see, beside what holds for all of them.
+        module, load: what is imported, and the expression that loads the rule; by default from the Hub.
+        figures: measured figures, as Markdown.
+
+    Raises:
+        CardError: as `reviser_card`.
+    """
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    data["library_name"] = "hfclean"
+    data["tags"] = list(
+        dict.fromkeys([*strings(data.get("tags")), "hfclean", "linear-rule", "data-quality", "instruction-tuning"])
+    )
+    weights = sorted(zip(rule.indicators, rule.coefficients, strict=True), key=lambda pair: (-abs(pair[1]), pair[0]))
+    text = _template("rule.md.jinja").render(
+        rule=rule,
+        weights=[(indicator, weight) for indicator, weight in weights if weight],
+        meanings=_meanings() if rule.reads == "pair" else {},
+        name=name,
+        hfclean=hfclean,
+        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
+        language=strings(data.get("language")),
+        limits=list(limits),
+        module=module,
+        load=load or f'hfclean.LinearRule.from_pretrained("{name if HUB_ID.fullmatch(name) else "FOLDER"}")',
+        figures=figures.strip(),
+    )
+    return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
+
+
+def _meanings() -> dict[str, str]:
+    from hfclean.scorers.indicators import INDICATORS
+
+    return {found.name: found.meaning for found in INDICATORS}
+
+
+def _template(name: str) -> Any:
+    return environment().from_string((files("hfclean") / name).read_text(encoding="utf-8"))
+
+
+def _url(model: str | None) -> str:
+    return f"https://huggingface.co/{model}" if model and HUB_ID.fullmatch(model) else ""
+
+
+def _model_index(facts: ReviserFacts) -> dict[str, Any]:
+    """The figures as the Hub shows them beside a model."""
+    grouped: dict[tuple[str, str, str], list[Evaluation]] = {}
+    for one in facts.evaluation:
+        grouped.setdefault((one.dataset, one.split, one.revision), []).append(one)
+    results = []
+    for (dataset, split, revision), found in grouped.items():
+        told = {"name": dataset, "type": dataset, "split": split, "revision": revision}
+        results.append(
+            {
+                "task": {"type": "text-generation", "name": "Revision of instruction data"},
+                "dataset": {key: value for key, value in told.items() if value},
+                "metrics": [{"type": one.metric, "value": one.value, "name": one.metric} for one in found],
+            }
+        )
+    return {"name": facts.name.rpartition("/")[2], "results": results}

@@ -1,0 +1,232 @@
+"""Datasets to the Hub: rows, ledger, card, report and record in one commit, over whatever is there already."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hfclean.cards import CardError, config_family, dataset_card, read_card
+from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
+from hfclean.hub.plan import PushPlan
+from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder
+from hfclean.hub.pushing import Target, push_files
+from hfclean.hub.record import ABOUT, CONFIG_NAME, LARGEST_ABOUT, SHARD, folder_of, read_about
+from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
+from hfclean.models.weights import HUB_ID
+from hfclean.report import Report
+from hfclean.rules import Rule
+from hfclean.source import LOADERS
+
+__all__ = ["card_of", "push_dataset"]
+
+TAKEN = ("data", "ledger", "removed", "plots")
+
+
+def push_dataset(
+    ds: Any,
+    repo_id: str,
+    *,
+    report: Report | None = None,
+    removed: Any = None,
+    transforms: Sequence[Mapping[str, Any]] = (),
+    source: str | Sequence[str] | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    config_name: str = "default",
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: str | None = None,
+    message: str | None = None,
+    dry_run: bool = False,
+    folder: str | Path | None = None,
+    allow_secrets: Collection[str] = (),
+    mask_secrets: bool = False,
+    columns: Any = None,
+    prefix: str = "",
+    extra: Sequence[Rule] = (),
+    patience: Patience | None = None,
+) -> Pushed | PushPlan:
+    """Push a cleaned dataset to the Hub in one commit: rows, ledger, removed rows, card, report, pictures, record.
+
+    `load_dataset(repo_id)` gives the rows, `load_dataset(repo_id, "ledger")` every change, `"removed"` what was
+    dropped and why; `hfclean.load_cleaned(repo_id)` the rows with their report. The card that is there keeps its text,
+    its own keys and its other configs. The same data pushed again makes no commit. It either lands whole or not at
+    all, and may be run again after any failure.
+
+    Args:
+        ds: a `Dataset`, a `DatasetDict`, or a folder that hfclean wrote.
+        repo_id: `NAMESPACE/NAME`; made if it is not there.
+        report: what `hfclean.compare` found; by default made from what the rows themselves remember.
+        removed: the rows that were dropped, with `row_id` and `removed_reason`.
+        transforms: what was done, as `hfclean.clean` tells it.
+        source: what was cleaned: Hub ids or file names. Licence and language of one Hub id are read off its card.
+        license, language: over what the card there and the source say; what nobody states is marked unknown.
+        config_name: what the config of the rows is called; another name than `default` gives it a folder and a
+            ledger (`NAME-ledger`) of its own.
+        private: of a repo that is made now. `True` refuses to push to a public one.
+        revision: the branch; made if it is not there.
+        create_pr: open a pull request instead.
+        token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
+        message: of the commit.
+        dry_run: push nothing; write the exact files and say what a push would do.
+        folder: where a dry run writes; a fresh folder for temporary files by default.
+        allow_secrets: ids of keys that may stay, as the refusal names them.
+        mask_secrets: replace all other keys by their kind in brackets, also in originals and report.
+        columns, prefix, extra: as the transforms were given them; `extra` are rules of your own.
+        patience: with failures that may pass.
+
+    Returns:
+        What was pushed, or with `dry_run` what would be.
+
+    Raises:
+        HubRefusal: something speaks against it: a secret, a report of other data, a card that the Hub would refuse.
+        HubError: the Hub cannot be reached, or does not let this happen; the message says what to do.
+    """
+    repo = Repo(repo_id, "dataset", revision)
+    if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
+        raise HubRefusal(f"config_name={config_name!r} cannot be; wanted letters, digits, '_' and '-', such as 'v2'")
+    with tempfile.TemporaryDirectory(prefix="hfclean-push-", ignore_cleanup_errors=True) as scratch:
+        stated = {"license": license, "language": language, "source": source}
+        if isinstance(ds, (str, Path)):
+            if report is not None or removed is not None:
+                raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
+            made = prepare_folder(Path(ds).expanduser(), Path(scratch), mask_secrets, allow_secrets)
+        else:
+            how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": tuple(extra)}
+            made = prepare_dataset(
+                ds, Path(scratch), report, removed, transforms, stated, mask_secrets, allow_secrets, **how
+            )
+        made = _with_source(made, source, license, language, hub_api(token))
+        target = Target(
+            repo,
+            message or f"{made.report.rows_after:,} rows, cleaned with hfclean {made.report.hfclean}",
+            token,
+            private,
+            create_pr,
+            tuple(allow_secrets),
+            dry_run,
+            Path(folder).expanduser() if folder else None,
+            patience or Patience(),
+        )
+        below = folder_of(config_name)
+        files = {below + name: made.folder / name for name in made.files}
+
+        def card(existing: str | None) -> str:
+            return card_of(made, existing, repo_id, config_name, license, language)
+
+        def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            return _gone(remote, config_name, files)
+
+        return push_files(target, files, card, gone=gone, notes=made.notes)
+
+
+# ------------------------------------------------------------------------------------------------------- the card
+
+
+def _with_source(made: Prepared, source: Any, license: Any, language: Any, api: Any) -> Prepared:
+    """What the source says of licence and language, where nobody else does."""
+    if source is not None:
+        made = replace(made, source=source, source_is_hub=None)
+    if made.card is not None:
+        data = read_card(made.card)[0]
+        return replace(made, license=made.license or _license(data), language=made.language or data.get("language"))
+    if isinstance(made.source, str) and _is_hub(made.source, made.source_is_hub) and not (license and language):
+        data, note = _source_card(made.source, api)
+        notes = (*made.notes, note) if note else made.notes
+        return replace(
+            made,
+            license=made.license or _license(data),
+            language=made.language or data.get("language"),
+            notes=notes,
+        )
+    return made
+
+
+def _is_hub(source: str, stated: bool | None) -> bool:
+    if stated is not None:
+        return stated
+    return "/" in source and bool(HUB_ID.fullmatch(source)) and Path(source).suffix not in LOADERS
+
+
+def _license(data: Mapping[str, Any]) -> str | None:
+    found = data.get("license")
+    name = (data.get("license_name") or found) if found == "other" else found
+    return name if isinstance(name, str) and name != "unknown" else None
+
+
+def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
+    """The YAML of a source's card on the Hub, and a note where it could not be had."""
+    try:
+        repo = Repo(source, bare=True)
+        with explained(repo, "read the card of"):
+            raw = Path(api.hf_hub_download(source, "README.md", repo_type="dataset")).read_bytes()
+        return read_card(raw[:LARGEST_ABOUT].decode("utf-8", "replace"))[0], ""
+    except (HubError, CardError) as e:
+        return {}, f"licence and language of the source {source} could not be read ({e})"
+
+
+def card_of(
+    made: Prepared, existing: str | None, repo_id: str, config_name: str, license: str | None, language: Any
+) -> str:
+    """The card of a push, on top of the one that is there."""
+    data = read_card(existing)[0] if existing else {}
+    below = folder_of(config_name)
+    keep = existing is not None
+    known = _license(data) is not None
+    return dataset_card(
+        made.report,
+        existing=existing if keep else made.card,
+        keep_configs=keep,
+        name=repo_id,
+        source=made.source,
+        source_is_hub=made.source_is_hub,
+        license=license or (None if known else made.license),
+        language=language or (None if data.get("language") else made.language),
+        data_files={split: below + pattern for split, pattern in made.data.items()},
+        ledger_file=below + made.ledger if made.ledger else None,
+        removed_files={split: below + file for split, file in made.removed.items()},
+        plots=made.plots,
+        config_name=config_name,
+        folder=below,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- what is there already
+
+
+def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files of an earlier push that this one does not write; refuses configs of somebody else's by our names."""
+    below = folder_of(config_name)
+    raw = remote.read(below + ABOUT, most=LARGEST_ABOUT)
+    if raw is None:
+        _refuse_foreign(remote, config_name)
+        return (), ()
+    try:
+        about = read_about(raw, below + ABOUT)
+    except RepoError as e:
+        return (), (f"the earlier {below}{ABOUT} there cannot be read, so its files were left: {e}",)
+    old = [below + name for name in about.files]
+    if not about.files:
+        old = [path for path in remote.files if path.startswith(below) and SHARD.fullmatch(path[len(below) :])]
+    return tuple(sorted(path for path in old if path in remote.files and path not in files)), ()
+
+
+def _refuse_foreign(remote: Remote, config_name: str) -> None:
+    """Stop where `ledger` or `removed` there is somebody else's."""
+    raw = remote.read("README.md", most=LARGEST_ABOUT)
+    try:
+        listed = read_card((raw or b"").decode("utf-8", "replace"))[0].get("configs")
+    except CardError:
+        return
+    names = [config.get("config_name") for config in listed or () if isinstance(config, dict)]
+    _, *ours = config_family(config_name)
+    taken = [name for name in ours if name in names]
+    if taken:
+        raise HubRefusal(
+            f"{remote.repo} has a config {taken[0]!r} that hfclean did not write, and ours would replace it; choose "
+            "another name for ours, whose ledger is then called after it: config_name='cleaned' (--config cleaned)"
+        )

@@ -1,0 +1,162 @@
+"""Cleaned datasets from the Hub: rows with their report, or the whole folder. What a repo says is checked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hfclean.folder import check_target, file_hash, staging
+from hfclean.hub.failures import Repo, RepoError, explained
+from hfclean.hub.record import ABOUT, LARGEST_ABOUT, About, folder_of, read_about, with_edits
+from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
+from hfclean.report import Report
+
+__all__ = ["load_cleaned", "pull_dataset"]
+
+
+def load_cleaned(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    config_name: str = "default",
+    split: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    patience: Patience | None = None,
+) -> tuple[Any, Report]:
+    """A cleaned dataset of the Hub and its report; `hfclean.restore` works on it as on the original.
+
+    Args:
+        repo_id: what `push_dataset` pushed to.
+        revision: branch, tag or commit.
+        config_name: as it was pushed.
+        split: one split only: gives a `Dataset` instead of a `DatasetDict`. The report is that of all.
+        token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
+        cache_dir: where rows are unpacked; the usual cache of `datasets` by default.
+
+    Raises:
+        RepoError: there is no such repo, or it holds nothing that hfclean pushed, or not as it was pushed.
+        HubError: the Hub cannot be reached or does not let this happen.
+    """
+    from datasets import load_dataset
+
+    remote, about = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
+    data = about.data_files()
+    if split is not None and split not in data:
+        raise RepoError(f"{remote.repo} has no split {split!r} that hfclean pushed; it has {', '.join(data)}")
+    wanted = [name for s, names in data.items() if split in (None, s) for name in names]
+    ledger = ["ledger.parquet"] if "ledger.parquet" in about.files else []
+    local = _fetch(remote, about, folder_of(config_name), [*wanted, *ledger], patience)
+    places = {s: [local[name] for name in names] for s, names in data.items() if split in (None, s)}
+    ds = load_dataset(
+        "parquet",
+        data_files={s: [str(file) for file in files] for s, files in places.items()},
+        cache_dir=str(cache_dir) if cache_dir else None,
+    )
+    said = {s.split: s.after for s in about.report.splits}
+    for name, part in ds.items():
+        if len(part) != said.get(name):
+            raise RepoError(
+                f"{remote.repo}: the split {name!r} has {len(part):,} rows, and its record says {said.get(name)}; it "
+                "was changed after it was pushed"
+            )
+    report = with_edits(about.report, local.get("ledger.parquet"), places, about.prefix)
+    return (ds if split is None else ds[split]), report
+
+
+def pull_dataset(
+    repo_id: str,
+    out: str | Path,
+    *,
+    revision: str | None = None,
+    config_name: str = "default",
+    token: str | None = None,
+    overwrite: bool = False,
+    patience: Patience | None = None,
+) -> Path:
+    """Download a cleaned dataset as the folder that `hfclean why`, `undo` and `push` work on.
+
+    Args:
+        out: the folder; made, or replaced with `overwrite` if hfclean wrote it. It is there whole or not at all.
+
+    Raises:
+        RepoError: there is no such repo, or it holds nothing that hfclean pushed.
+        FolderError: the folder is there already.
+    """
+    out = Path(out).expanduser()
+    check_target(out, overwrite=overwrite)
+    remote, about = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
+    below = folder_of(config_name)
+    local = _fetch(remote, about, below, list(about.files), patience)
+    with explained(remote.repo, "read"):
+        card = (patience or Patience()).run(lambda: remote.read("README.md", most=LARGEST_ABOUT))
+        record = (patience or Patience()).run(lambda: remote.read(below + ABOUT, most=LARGEST_ABOUT))
+    with staging(out, overwrite=overwrite) as folder:
+        for name, file in local.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, folder / name)
+        (folder / ABOUT).write_bytes(record or b"")
+        if card is not None:
+            (folder / "README.md").write_bytes(card)
+    return out
+
+
+def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | None) -> tuple[Remote, About]:
+    """A repo at one commit, and its record."""
+    patience, api = patience or Patience(), hub_api(token)
+    with explained(repo, "read"):
+        remote = patience.run(lambda: read_remote(api, repo))
+        if not remote.exists:
+            other = patience.run(lambda: _exists(api, repo.id, "model"))
+            if other:
+                raise RepoError(
+                    f"{repo.id!r} is a model, no dataset; a reviser is read with hfclean.Reviser.from_pretrained"
+                )
+            api.repo_info(repo.id, repo_type="dataset")  # its error says why
+        if remote.commit is None:
+            raise RepoError(f"{repo} is not there; look at its branches, tags and commits")
+        raw = patience.run(lambda: remote.read(folder_of(config_name) + ABOUT, most=LARGEST_ABOUT))
+    if raw is None:
+        raise RepoError(
+            f"{repo} has no {folder_of(config_name)}{ABOUT}, so hfclean pushed nothing there"
+            + ("" if config_name == "default" else f" as {config_name!r}")
+            + f"; load_dataset({repo.id!r}) reads what there is"
+        )
+    about = read_about(raw, f"{folder_of(config_name)}{ABOUT} of {repo}")
+    if not about.data_files():
+        raise RepoError(f"{repo}: its record names no data; push the dataset again")
+    return remote, about
+
+
+def _exists(api: Any, repo_id: str, repo_type: str) -> bool:
+    return bool(api.repo_exists(repo_id, repo_type=repo_type))
+
+
+def _fetch(
+    remote: Remote, about: About, below: str, names: list[str], patience: Patience | None
+) -> Mapping[str, Path]:
+    """Files of a repo, downloaded and compared with their hashes."""
+    missing = [name for name in names if below + name not in remote.files]
+    if missing:
+        raise RepoError(
+            f"{remote.repo} has no {below}{missing[0]}, of which its record speaks: something else was pushed there. "
+            f"load_dataset({remote.repo.id!r}) reads what there is"
+        )
+    with explained(remote.repo, "download"):
+        folder = (patience or Patience()).run(
+            lambda: remote.api.snapshot_download(
+                remote.repo.id,
+                repo_type=remote.repo.type,
+                revision=remote.commit,
+                allow_patterns=[below + name for name in names],
+            )
+        )
+    found = {name: Path(folder) / below / name for name in names}
+    for name, file in found.items():
+        if file_hash(file) != about.files[name]:
+            raise RepoError(
+                f"{below}{name} of {remote.repo} is not what was pushed (its SHA-256 differs); it was changed after it"
+            )
+    return found

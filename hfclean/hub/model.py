@@ -1,0 +1,188 @@
+"""Revisers and rules to the Hub: weights or an adapter with its base named by commit, the record, an honest card."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hfclean.cards import rule_card
+from hfclean.hub.failures import HubRefusal, Repo
+from hfclean.hub.plan import PushPlan
+from hfclean.hub.pushing import Target, push_files
+from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
+from hfclean.hub.reviser_files import ABOUT, Told, prepare_reviser, read_reviser_folder
+from hfclean.models.weights import is_part
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.scorers.linear_rule import LinearRule
+
+__all__ = ["card_of_reviser", "card_of_rule", "push_reviser", "push_rule"]
+
+
+def push_reviser(
+    reviser: ModelReviser | str | Path,
+    repo_id: str,
+    *,
+    base_model: str | None = None,
+    base_revision: str | None = None,
+    datasets: str | Sequence[str] = (),
+    training: Mapping[str, Any] | None = None,
+    evaluation: Any = (),
+    license: str | None = None,
+    base_license: str | None = None,
+    data_license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: str | None = None,
+    message: str | None = None,
+    dry_run: bool = False,
+    folder: str | Path | None = None,
+    allow_secrets: Collection[str] = (),
+    patience: Patience | None = None,
+) -> Pushed | PushPlan:
+    """Push a reviser to the Hub in one commit: weights or adapter, tokenizer, record, model card.
+
+    A reviser whose model is a folder goes with its weights, as safetensors, or as an adapter that names its base by
+    commit; one that asks a model of the Hub or of a server goes as prompt and settings.
+    `hfclean.Reviser.from_pretrained(repo_id)` reads it. Never pushed: keys, names of variables that hold them,
+    addresses of this machine, paths.
+
+    Args:
+        reviser: a `Reviser` or `Reflection`, or a folder that `save_pretrained` wrote.
+        repo_id: `NAMESPACE/NAME`; made if it is not there.
+        base_model: what the model was tuned from; of an adapter by default what it says itself.
+        base_revision: branch, tag or commit of it; the commit is looked up and named.
+        datasets: Hub ids of what it was trained on.
+        training: facts of the training, for the card.
+        evaluation: `{"dataset": ID, "metrics": {NAME: NUMBER}}`, or several; with `task`, also for that leaderboard.
+        license: over what follows from base and data.
+        base_license, data_license: where they are not on the Hub's cards.
+        language: ISO 639 codes.
+        private, revision, create_pr, token, message, dry_run, folder, allow_secrets, patience: as `push_dataset`.
+
+    Raises:
+        HubRefusal: something speaks against it: no safetensors, an adapter whose base is gone or of this machine, a
+            secret.
+        HubError: the Hub cannot be reached, or does not let this happen.
+    """
+    repo = Repo(repo_id, "model", revision)
+    if isinstance(reviser, (str, Path)):
+        reviser = read_reviser_folder(Path(reviser).expanduser())
+    if not isinstance(reviser, ModelReviser):
+        raise HubRefusal(f"{type(reviser).__name__} is no reviser with a model; wanted a Reviser or a Reflection")
+    told = Told(
+        base_model,
+        base_revision,
+        datasets,
+        training,
+        evaluation,
+        license,
+        base_license,
+        data_license,
+        language,
+    )
+    with tempfile.TemporaryDirectory(prefix="hfclean-push-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch)
+        made = prepare_reviser(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
+        target = Target(
+            repo,
+            message or f"{type(reviser).__name__} for hfclean {made.facts.hfclean}",
+            token,
+            private,
+            create_pr,
+            tuple(allow_secrets),
+            dry_run,
+            Path(folder).expanduser() if folder else None,
+            patience or Patience(),
+        )
+
+        def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            if ABOUT not in remote.files:  # somebody else's weights
+                return (), ()
+            return tuple(sorted(path for path in remote.files if is_part(path) and path not in made.files)), ()
+
+        return push_files(target, made.files, made.card, gone=gone, notes=made.notes)
+
+
+def push_rule(
+    rule: LinearRule | str | Path,
+    repo_id: str,
+    *,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    limits: Sequence[str] = (),
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: str | None = None,
+    message: str | None = None,
+    dry_run: bool = False,
+    folder: str | Path | None = None,
+    patience: Patience | None = None,
+) -> Pushed | PushPlan:
+    """Push a linear rule to the Hub in one commit: its file and a card with its weights and the figures of its fit.
+
+    `hfclean.LinearRule.from_pretrained(repo_id)` reads it.
+
+    Args:
+        rule: the rule, or a folder that `save_pretrained` wrote.
+        limits: what it cannot see, for the card.
+        license, language, private, revision, create_pr, token, message, dry_run, folder, patience: as `push_dataset`.
+
+    Raises:
+        HubError: see `push_dataset`.
+    """
+    repo = Repo(repo_id, "model", revision)
+    found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
+
+    def card(existing: str | None) -> str:
+        return card_of_rule(found, repo_id, existing=existing, license=license, language=language, limits=limits)
+
+    target = Target(
+        repo,
+        message or f"Linear rule {found.name!r}, version {found.version}",
+        token,
+        private,
+        create_pr,
+        (),
+        dry_run,
+        Path(folder).expanduser() if folder else None,
+        patience or Patience(),
+    )
+    return push_files(target, {"linear_rule.json": found.to_json().encode()}, card)
+
+
+def card_of_rule(
+    rule: LinearRule | str | Path,
+    name: str,
+    *,
+    existing: str | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    limits: Sequence[str] = (),
+) -> str:
+    """The card of a rule, as `push_rule` would render it."""
+    import hfclean
+
+    found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
+    return rule_card(
+        found,
+        name=name,
+        existing=existing,
+        license=license,
+        language=language,
+        hfclean=hfclean.__version__,
+        limits=limits,
+    )
+
+
+def card_of_reviser(
+    folder: Path, name: str, *, license: str | None = None, language: str | Sequence[str] | None = None
+) -> str:
+    """The card of a reviser's folder, as `push_reviser` would render it without looking anything up."""
+    told = Told(license=license, language=language)
+    with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:
+        return prepare_reviser(read_reviser_folder(folder), name, told, Path(scratch), None, dry_run=True).card(None)

@@ -1,0 +1,139 @@
+"""The plan: what a push would write, as a dry run shows it, and what speaks against it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from hfclean.cards import check_card
+from hfclean.hub.failures import HubRefusal, Repo
+from hfclean.hub.remote import Change, Remote
+from hfclean.hub.secrets import Secret, scan_files
+
+__all__ = ["PlannedFile", "PushPlan", "check_files", "new_problems", "refuse", "write_plan"]
+
+# What the Hub takes: hub docs, "Repository limitations and recommendations".
+LARGEST_FILE = 50_000_000_000
+MOST_IN_FOLDER = 10_000
+LARGEST_CARD = 1_000_000
+
+
+class PlannedFile(NamedTuple):
+    """A file of a push: its path in the repo, its bytes, and whether it is there already."""
+
+    path: str
+    size: int
+    there: bool
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """What a push would do. Nothing was pushed.
+
+    Attributes:
+        repo_id, repo_type: where to.
+        folder: the exact files lie here, the card as it would be.
+        files: what would be in the repo; those that are there already are not sent again.
+        deleted: files of an earlier push that would be taken away.
+        message: of the commit; empty where none is needed.
+        problems: what stops the push, one sentence each.
+        notes: what there is to know besides.
+    """
+
+    repo_id: str
+    repo_type: str
+    folder: Path
+    files: tuple[PlannedFile, ...]
+    deleted: tuple[str, ...]
+    message: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether a push would make a commit."""
+        return bool(self.deleted) or not all(file.there for file in self.files)
+
+    def __str__(self) -> str:
+        width = max((len(f"{file.size:,}") for file in self.files), default=0)
+        lines = [f"{self.repo_type} {self.repo_id}: {self.message or 'nothing would change, no commit'}"]
+        lines += [
+            f"  {file.size:>{width},}  {file.path}{'  (there already)' if file.there else ''}" for file in self.files
+        ]
+        lines += [f"  {'-':>{width}}  {path}  (of an earlier push, taken away)" for path in self.deleted]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"problem: {problem}" for problem in self.problems]
+        lines.append(f"{self.folder}  the files as they would be; nothing was pushed")
+        return "\n".join(lines)
+
+
+def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()) -> list[str]:
+    """What speaks against pushing these files: secrets and sizes."""
+    found = [_told(secret) for secret in scan_files(files, allowed=allowed)]
+    folders: dict[str, int] = {}
+    for path, content in files.items():
+        folder = path.rpartition("/")[0]
+        folders[folder] = folders.get(folder, 0) + 1
+        size = _size(content)
+        if size > LARGEST_FILE:
+            found.append(f"{path} has {size:,} bytes, and the Hub takes {LARGEST_FILE:,}; write smaller shards")
+        if path.endswith(".md") and size > LARGEST_CARD:
+            found.append(f"{path} has {size:,} bytes; wanted a card of at most {LARGEST_CARD:,}. Shorten it")
+    found += [
+        f"the folder {folder or '/'} would hold {count:,} files, and the Hub takes {MOST_IN_FOLDER:,}"
+        for folder, count in folders.items()
+        if count > MOST_IN_FOLDER
+    ]
+    return found
+
+
+def _told(secret: Secret) -> str:
+    return (
+        f"a {secret.kind.replace('_', ' ')} that looks real: {secret}. Take it out (and revoke it), mask it with "
+        f"mask_secrets=True, or let it through as a documented sample with allow_secrets=[{secret.id!r}] "
+        f"(--mask-secrets, --allow-secret {secret.id})"
+    )
+
+
+def new_problems(card: str, existing: str | None) -> list[str]:
+    """What the Hub would refuse in a card, less what is wrong in the card that is there already."""
+    known = check_card(existing) if existing else []
+    return [f"the card: {problem}" for problem in check_card(card) if problem not in known]
+
+
+def refuse(repo: Repo, problems: Collection[str]) -> None:
+    """Stop where something speaks against the push.
+
+    Raises:
+        HubRefusal: with all of it.
+    """
+    if problems:
+        told = "\n".join(f"  {problem}" for problem in list(problems)[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise HubRefusal(f"nothing was pushed to {repo}:\n{told}{more}")
+
+
+def write_plan(
+    folder: Path, repo: Repo, change: Change, remote: Remote, *, message: str, problems: Collection[str]
+) -> PushPlan:
+    """Write the files as they would be in the repo, and say what a push would do."""
+    todo = change.less(remote)
+    for path, content in change.files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            shutil.copyfile(content, target)
+    files = tuple(PlannedFile(path, _size(content), path not in todo.files) for path, content in change.files.items())
+    needed = bool(todo.files or todo.gone)
+    return PushPlan(
+        repo.id, repo.type, folder, files, todo.gone, message if needed else "", tuple(problems), change.notes
+    )
+
+
+def _size(content: Path | bytes) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size

@@ -1,0 +1,278 @@
+"""Preparing: the files of a dataset's push in one folder, checked, and what the card says of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import HfcleanError
+from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, write_parts
+from hfclean.hub.failures import HubRefusal, RepoError
+from hfclean.hub.record import ABOUT, About, read_about, with_edits
+from hfclean.hub.secrets import mask_secrets, masked_rows
+from hfclean.report import Report, compare
+from hfclean.restoration import restore
+from hfclean.rules import Rule
+
+__all__ = ["Prepared", "prepare_dataset", "prepare_folder"]
+
+SPLIT = r"\w+(\.\w+)*"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A folder with the files of a push, and what the card says of them."""
+
+    folder: Path
+    files: tuple[str, ...]
+    report: Report
+    data: Mapping[str, str]
+    removed: Mapping[str, str]
+    ledger: str | None
+    plots: tuple[str, ...]
+    card: str | None = None
+    license: str | None = None
+    language: Any = None
+    source: Any = None
+    source_is_hub: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[str]) -> Prepared:
+    """The files of a folder, as they are."""
+    if not (path / ABOUT).is_file():
+        raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
+    about = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
+    if not about.files:
+        raise RepoError(f"{path.name!r} was written by an earlier version of hfclean; clean its source again")
+    if mask:
+        return _masked(path, scratch, about, allowed)
+    for name, digest in about.files.items():
+        if not (path / name).is_file() or file_hash(path / name) != digest:
+            raise HubRefusal(
+                f"{name} of {path.name!r} is not as hfclean wrote it, so the card would say what is not so; clean the "
+                "source again, or push the dataset that you made of it"
+            )
+    data = about.data_files()
+    ledger = LEDGER if _rows(path / LEDGER) else None
+    places = {split: [path / name for name in names] for split, names in data.items()}
+    report = with_edits(about.report, path / LEDGER if ledger else None, places, about.prefix)
+    _check_counts(report, {split: sum(map(_rows, files)) for split, files in places.items()})
+    readme = path / "README.md"
+    return Prepared(
+        path,
+        (*(name for name in sorted(about.files) if name != LEDGER or ledger), ABOUT),
+        report,
+        {split: _pattern(names) for split, names in data.items()},
+        {split: names[0] for split, names in about.data_files("removed").items()},
+        ledger,
+        tuple(name[6:-4] for name in sorted(about.files) if name.startswith("plots/")),
+        card=readme.read_text(encoding="utf-8") if readme.is_file() else None,
+        license=_text(about.stated.get("license")),
+        language=about.stated.get("language"),
+        source=_text(about.stated.get("source")) or _text(about.source.get("name")),
+        source_is_hub=bool(about.stated.get("source")) or about.source.get("kind") == "hub",
+    )
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """`data/train-00000-of-00002-0123abcd.parquet` as a pattern for all of its shards."""
+    head, _, content = names[0].rpartition("-")
+    return names[0] if len(names) == 1 and "-of-" not in head else f"{head.rsplit('-', 3)[0]}-*-{content}"
+
+
+def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -> Prepared:
+    """The folder written anew, with its secrets masked."""
+    found = read_folder(path, cache_dir=scratch / "cache")
+    made = prepare_dataset(
+        found.dataset,
+        scratch,
+        None,
+        found.removed,
+        about.transforms,
+        about.stated,
+        True,
+        allowed,
+        columns=about.columns,
+        prefix=about.prefix,
+        source=about.source,
+    )
+    stated = about.stated
+    return replace(
+        made,
+        card=mask_secrets(found.card, allowed) if found.card else None,
+        license=_text(stated.get("license")),
+        language=stated.get("language"),
+        source=_text(stated.get("source")) or _text(about.source.get("name")),
+        source_is_hub=bool(stated.get("source")) or about.source.get("kind") == "hub",
+    )
+
+
+def prepare_dataset(
+    ds: Any,
+    scratch: Path,
+    report: Report | None,
+    removed: Any,
+    transforms: Sequence[Mapping[str, Any]],
+    stated: Mapping[str, Any],
+    mask: bool,
+    allowed: Collection[str],
+    *,
+    columns: Any,
+    prefix: str,
+    extra: tuple[Rule, ...] = (),
+    source: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """The files of a dataset, written into a fresh folder."""
+    splits, gone = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
+    _check_splits(splits)
+    if mask:
+        splits = type(splits)({name: masked_rows(part, allowed) for name, part in splits.items()})
+        gone = type(splits)({name: masked_rows(part, allowed) for name, part in gone.items()}) if gone else None
+        if report is not None:
+            report = Report.from_dict(_mask_all(report.to_dict(), allowed))
+    if report is None:
+        report = _remembered(splits, gone, transforms, columns, prefix, extra)
+    _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
+    folder = scratch / "files"
+    folder.mkdir()
+    parts: Parts = write_parts(
+        folder, splits, report=report, removed=gone, columns=columns, prefix=prefix, extra=extra
+    )
+    if parts.ledger is None:
+        (folder / LEDGER).unlink()
+        parts.files.pop(LEDGER)
+    names = [stated["source"]] if isinstance(stated["source"], str) else list(stated["source"] or ())
+    language = stated["language"]
+    write_about(
+        folder,
+        report,
+        parts,
+        source=source
+        or {
+            "name": ", ".join(names),
+            "kind": "memory",
+            "fingerprint": "",
+            "rows": {split.split: split.before for split in report.splits},
+            "notes": [],
+        },
+        transforms=_mask_all(list(transforms), allowed) if mask else transforms,
+        columns=columns,
+        prefix=prefix,
+        stated={
+            "license": stated["license"],
+            "language": language if language is None or isinstance(language, str) else list(language),
+            "source": ", ".join(names) or None,
+        },
+    )
+    empty = tuple(
+        f"the split {name!r} is empty and was left out: load_dataset could not read it, nor the others with it"
+        for name, part in splits.items()
+        if len(part) == 0
+    )
+    return Prepared(
+        folder,
+        (*parts.files, ABOUT),
+        report,
+        parts.data,
+        parts.removed,
+        parts.ledger,
+        parts.plots,
+        notes=empty,
+    )
+
+
+def _as_dict(ds: Any, what: str) -> Any:
+    from datasets import Dataset, DatasetDict
+
+    if isinstance(ds, Dataset):
+        return DatasetDict({str(ds.split or "train"): ds})
+    if isinstance(ds, DatasetDict):
+        return ds
+    raise HubRefusal(
+        f"{what}= is {type(ds).__name__}; wanted a Dataset, a DatasetDict or a folder. A streaming dataset becomes "
+        "one by Dataset.from_generator"
+    )
+
+
+def _check_splits(splits: Any) -> None:
+    """Stop at what the Hub or parquet cannot hold, before any work."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name, part in splits.items():
+        if not re.fullmatch(SPLIT, name):
+            raise HubRefusal(
+                f"the split {name!r} cannot be on the Hub; wanted letters, digits, '_' and '.': rename it to "
+                f"{re.sub(r'[^0-9A-Za-z_.]+', '_', name)!r}"
+            )
+        for field in part.features.arrow_schema:
+            try:
+                pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
+            except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as e:
+                raise HubRefusal(
+                    f"the column {field.name!r} of split {name!r} is {field.type}, which parquet cannot hold ({e}); "
+                    "remove or cast it: ds.remove_columns, ds.cast_column"
+                ) from e
+    if not any(len(part) for part in splits.values()):
+        raise HubRefusal("the dataset holds no rows, and load_dataset could not read it; push one that has some")
+    features = {name: part.features for name, part in splits.items() if len(part)}
+    first = next(iter(features))
+    for name, found in features.items():
+        if found != features[first]:
+            other = sorted(set(found) ^ set(features[first])) or [c for c in found if found[c] != features[first][c]]
+            raise HubRefusal(
+                f"the splits {first!r} and {name!r} differ in {other[:5]}, and one config holds splits of the same "
+                "columns; make them alike, or push them under two names: config_name="
+            )
+
+
+def _remembered(
+    splits: Any, gone: Any, transforms: Sequence[Mapping[str, Any]], columns: Any, prefix: str, extra: tuple[Rule, ...]
+) -> Report:
+    """The report that the rows themselves allow: their originals against what they are now."""
+    revised = any(prefix + "edit_history" in part.column_names for part in splits.values())
+    before = restore(splits, prefix=prefix) if revised else splits
+    try:
+        return compare(
+            before,
+            splits,
+            columns=columns,
+            prefix=prefix,
+            extra=extra,
+            removed=gone if revised else None,
+            transforms=transforms,
+        )
+    except HfcleanError as e:
+        raise HubRefusal(f"no report can be made of the dataset ({e}); give one: report=hfclean.compare(...)") from e
+
+
+def _check_counts(report: Report, rows: Mapping[str, int]) -> None:
+    """A card may say nothing that is not so."""
+    said = {split.split: split.after for split in report.splits if split.after}
+    if said != dict(rows):
+        raise HubRefusal(
+            f"the report speaks of {said or 'no'} rows, and the dataset has {dict(rows)}; compare again: "
+            "report=hfclean.compare(raw, ds)"
+        )
+
+
+def _mask_all(value: Any, allowed: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return mask_secrets(value, allowed)
+    if isinstance(value, Mapping):
+        return {key: _mask_all(item, allowed) for key, item in value.items()}
+    return [_mask_all(item, allowed) for item in value] if isinstance(value, list) else value
+
+
+def _rows(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

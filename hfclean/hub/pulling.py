@@ -1,0 +1,96 @@
+"""Pulling: whatever hfclean pushed, as a folder; and the card of a folder as a push would render it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hfclean.folder import check_target, staging
+from hfclean.hub.dataset import card_of
+from hfclean.hub.failures import Repo, RepoError, explained
+from hfclean.hub.loading import pull_dataset
+from hfclean.hub.model import card_of_reviser, card_of_rule
+from hfclean.hub.preparing import prepare_folder
+from hfclean.hub.remote import Patience, hub_api, read_remote
+from hfclean.models.weights import is_part
+
+__all__ = ["pull", "render_card"]
+
+MODEL_FILES = ("hfclean.json", "linear_rule.json", "README.md")
+
+
+def pull(
+    repo_id: str,
+    out: str | Path,
+    *,
+    revision: str | None = None,
+    config_name: str = "default",
+    token: str | None = None,
+    overwrite: bool = False,
+    patience: Patience | None = None,
+) -> Path:
+    """Download a cleaned dataset, a reviser or a linear rule as a folder; a dataset if there are both of that name.
+
+    Of a model only data is taken: JSON, tokenizer files, safetensors, the card.
+
+    Raises:
+        RepoError: there is nothing of this name that hfclean pushed.
+        FolderError: the folder is there already.
+    """
+    patience, api = patience or Patience(), hub_api(token)
+    repo = Repo(repo_id, "model", revision)
+    with explained(Repo(repo_id), "look for"):
+        is_dataset = patience.run(lambda: read_remote(api, Repo(repo_id))).exists
+    if is_dataset:
+        return pull_dataset(
+            repo_id,
+            out,
+            revision=revision,
+            config_name=config_name,
+            token=token,
+            overwrite=overwrite,
+            patience=patience,
+        )
+    out = Path(out).expanduser()
+    check_target(out, overwrite=overwrite)
+    with explained(repo, "download"):
+        remote = patience.run(lambda: read_remote(api, repo))
+        names = sorted(path for path in remote.files if path in MODEL_FILES or is_part(path))
+        if not remote.exists:
+            raise RepoError(
+                f"there is no dataset and no model {repo_id!r} that this token may see; look at the spelling"
+            )
+        if not {"hfclean.json", "linear_rule.json"} & set(names):
+            raise RepoError(
+                f"{repo} holds no reviser and no rule of hfclean; hf download {repo_id} gets what there is"
+            )
+        folder = patience.run(lambda: api.snapshot_download(repo_id, revision=remote.commit, allow_patterns=names))
+    with staging(out, overwrite=overwrite) as place:
+        for name in names:
+            shutil.copyfile(Path(folder) / name, place / name)
+    return out
+
+
+def render_card(
+    folder: Path,
+    repo_id: str = "",
+    *,
+    kind: str,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+) -> str:
+    """The card of a folder as a push to a new repo would render it. Reaches no network.
+
+    Args:
+        kind: `dataset`, `reviser` or `rule`.
+    """
+    name = repo_id or folder.resolve().name
+    if kind == "rule":
+        return card_of_rule(folder, name, license=license, language=language)
+    if kind == "reviser":
+        return card_of_reviser(folder, name, license=license, language=language)
+    with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:
+        made = prepare_folder(folder, Path(scratch), False, ())
+        return card_of(made, None, name, "default", license, language)

@@ -1,0 +1,326 @@
+"""The remote side: what is in a repo now, and one commit on top of it that either lands whole or not at all.
+
+Before every try the repo is read anew, so that two who push at the same time both land; a push of what is there
+already makes no commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hfclean.folder import file_hash
+from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, explained, status_of
+
+__all__ = ["Change", "Patience", "Pushed", "Remote", "RemoteFile", "commit", "hub_api", "read_remote"]
+
+T = TypeVar("T")
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+RACED = (409, 412)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a failure that may pass is put up with.
+
+    Args:
+        tries: attempts before giving up; races with other writers are counted apart, up to five times as many.
+        first_wait_s: wait so long before the second attempt, twice as long before the next, and so on.
+        longest_wait_s: never wait longer; a server that asks for more ends the push.
+        sleep: what waits.
+    """
+
+    tries: int = 6
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 300.0
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def run(self, action: Callable[[], T], *, races: bool = False) -> T:
+        """The action's result, tried again while that may help."""
+        failed = raced = 0
+        while True:
+            try:
+                return action()
+            except Exception as e:  # what it is, `_may_pass` says; all others go on
+                if races and status_of(e) in RACED:
+                    raced += 1
+                    if raced >= 5 * self.tries:
+                        raise
+                    self.sleep(min(self.first_wait_s * raced / 4, self.longest_wait_s))
+                    continue
+                failed += 1
+                wait = asked_to_wait(e)
+                if failed >= self.tries or not _may_pass(e) or (wait or 0) > self.longest_wait_s:
+                    raise
+                self.sleep(wait if wait is not None else min(self.first_wait_s * 2 ** (failed - 1), 60.0))
+
+
+def asked_to_wait(error: BaseException) -> float | None:
+    """The seconds that a server asks to be left alone, if it does."""
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
+    said = headers.get("Retry-After", "")
+    if said.strip().isdigit():
+        return float(said)
+    if said:
+        try:
+            return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+        except (TypeError, ValueError):
+            return None
+    left = dict(part.strip().partition("=")[::2] for part in headers.get("RateLimit", "").split(";") if "=" in part)
+    return float(left["t"]) if left.get("r") == "0" and left.get("t", "").isdigit() else None
+
+
+def _may_pass(error: BaseException) -> bool:
+    from huggingface_hub import errors
+
+    if isinstance(error, (errors.OfflineModeIsEnabled, HubError)):
+        return False
+    status = status_of(error)
+    if status is not None:
+        return status in PASSING
+    transport: Any = getattr(errors, "HTTPError", ConnectionError)
+    if isinstance(error, (transport, ConnectionError, TimeoutError)):
+        return True
+    # hf_xet raises a bare RuntimeError when a transfer breaks off, a download that came short a bare OSError
+    return type(error) is RuntimeError or (type(error) is OSError and error.errno is None)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repo: its size and what tells its content, a git hash or, of a large one, a SHA-256."""
+
+    size: int
+    blob: str
+    sha256: str | None = None
+
+    def holds(self, content: Path | bytes) -> bool:
+        """Whether it is the same as this."""
+        if isinstance(content, Path):
+            if content.stat().st_size != self.size:
+                return False
+            if self.sha256 is not None:
+                return file_hash(content) == self.sha256
+            content = content.read_bytes()
+        if self.sha256 is not None:
+            from hashlib import sha256
+
+            return sha256(content).hexdigest() == self.sha256
+        return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == self.blob
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repo as it is now.
+
+    Attributes:
+        repo: which.
+        api: the client.
+        commit: what its branch points to; `None` where there is no repo yet, or no such branch.
+        files: path -> file.
+        exists: whether the repo is there.
+        private: whether it is; `None` where it is not there.
+    """
+
+    repo: Repo
+    api: Any = field(repr=False)
+    commit: str | None = None
+    files: Mapping[str, RemoteFile] = field(default_factory=dict)
+    exists: bool = False
+    private: bool | None = None
+
+    def read(self, path: str, *, most: int) -> bytes | None:
+        """The content of a small file; `None` where there is none.
+
+        Raises:
+            HubRefusal: it has more than `most` bytes.
+        """
+        found = self.files.get(path)
+        if found is None:
+            return None
+        if found.size > most:
+            raise HubRefusal(f"{path} of {self.repo} has {found.size:,} bytes; nothing of more than {most:,} is read")
+        local = self.api.hf_hub_download(self.repo.id, path, repo_type=self.repo.type, revision=self.commit)
+        return Path(local).read_bytes()
+
+
+def hub_api(token: str | None) -> Any:
+    """The client of huggingface_hub; the token stays in it."""
+    from huggingface_hub import HfApi
+
+    import hfclean
+
+    return HfApi(token=token, library_name="hfclean", library_version=hfclean.__version__)
+
+
+def read_remote(api: Any, repo: Repo) -> Remote:
+    """What is in a repo now. A repo or a branch that is not there is empty."""
+    from huggingface_hub import errors
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        info = api.repo_info(repo.id, repo_type=repo.type)
+    except errors.GatedRepoError:
+        raise
+    except errors.RepositoryNotFoundError as e:
+        if status_of(e) == 401 and api.token:
+            raise
+        return Remote(repo, api)
+    private = bool(info.private)
+    try:
+        if repo.revision is not None:
+            info = api.repo_info(repo.id, repo_type=repo.type, revision=repo.revision)
+        entries = list(api.list_repo_tree(repo.id, repo_type=repo.type, revision=info.sha, recursive=True))
+    except (errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError):
+        return Remote(repo, api, None if repo.revision else info.sha, {}, True, private)
+    files = {
+        entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
+        for entry in entries
+        if isinstance(entry, RepoFile)
+    }
+    return Remote(repo, api, info.sha, files, True, private)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a commit is to make of a repo: files that will be there, and files of ours that will not."""
+
+    files: Mapping[str, Path | bytes]
+    gone: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def less(self, remote: Remote) -> Change:
+        """Without what is there, or gone, already."""
+        files = {
+            path: content
+            for path, content in self.files.items()
+            if path not in remote.files or not remote.files[path].holds(content)
+        }
+        gone = tuple(path for path in self.gone if path in remote.files and path not in self.files)
+        return Change(files, gone, self.notes)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did.
+
+    Attributes:
+        repo_id, repo_type: where to.
+        url: the commit, or the repo where no commit was needed.
+        commit: what the branch (or the pull request) points to.
+        changed: whether a commit was made; off when everything was there already.
+        pull_request: its address, if one was opened.
+        files: the paths that were written.
+        deleted: the paths that were taken away.
+        notes: what there is to know besides.
+    """
+
+    repo_id: str
+    repo_type: str
+    url: str
+    commit: str
+    changed: bool
+    pull_request: str | None = None
+    files: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def commit(
+    api: Any,
+    repo: Repo,
+    make: Callable[[Remote], Change],
+    *,
+    message: str,
+    private: bool | None,
+    create_pr: bool,
+    patience: Patience,
+) -> Pushed:
+    """One commit that makes a repo hold what `make` says, on top of what is there at that moment.
+
+    Args:
+        make: called anew with the repo as it is, before every try.
+        private: of a repo that is made now; of one that is there, `True` refuses to push to a public one.
+    """
+    with explained(repo, "push to"):
+        return patience.run(lambda: _commit_once(api, repo, make, message, private, create_pr), races=True)
+
+
+def _commit_once(
+    api: Any, repo: Repo, make: Callable[[Remote], Change], message: str, private: bool | None, create_pr: bool
+) -> Pushed:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    remote = read_remote(api, repo)
+    if private and remote.private is False:
+        raise HubRefusal(f"{repo} is public, and private=True was asked for; make it private first, or name another")
+    wanted = make(remote)
+    if not remote.exists:
+        api.create_repo(repo.id, repo_type=repo.type, private=private, exist_ok=True)
+    if remote.commit is None and repo.revision is not None:
+        api.create_branch(repo.id, repo_type=repo.type, branch=repo.revision, exist_ok=True)
+    if not remote.exists or remote.commit is None:
+        remote = read_remote(api, repo)
+        wanted = make(remote)
+    change = wanted.less(remote)
+    if not change.files and not change.gone:
+        return Pushed(repo.id, repo.type, repo.url, remote.commit or "", False, notes=wanted.notes)
+    operations = [
+        *(CommitOperationAdd(p, str(c) if isinstance(c, Path) else c) for p, c in change.files.items()),
+        *(CommitOperationDelete(path, is_folder=False) for path in change.gone),
+    ]
+    try:
+        info = api.create_commit(
+            repo.id,
+            operations,
+            commit_message=message,
+            repo_type=repo.type,
+            revision=repo.revision,
+            create_pr=create_pr,
+            parent_commit=remote.commit,
+        )
+    except ValueError as e:
+        if status_of(e) is not None or "README.md" not in str(e):
+            raise
+        told = " ".join(str(e).split())[:400]
+        raise HubRefusal(f"the Hub does not take the card for {repo}: {told}. Mend the card that is there") from e
+    return Pushed(
+        repo.id,
+        repo.type,
+        info.commit_url,
+        info.oid,
+        True,
+        info.pr_url,
+        tuple(change.files),
+        change.gone,
+        wanted.notes,
+    )
+
+
+def check_token(api: Any, repo: Repo) -> None:
+    """Say early that a push needs a token.
+
+    Raises:
+        HubAccessError: none is set.
+    """
+    from huggingface_hub import get_token
+
+    if not (api.token or get_token()):
+        raise HubAccessError(
+            f"cannot push to {repo}: no token is set; make one with the role 'write' "
+            "(https://huggingface.co/settings/tokens), then: hf auth login, or set HF_TOKEN"
+        )
+
+
+def look(api: Any, repo: Repo, patience: Patience) -> tuple[Remote, str]:
+    """The repo as it is, for a dry run: as a new one where it cannot be read, and why."""
+    quick = replace(patience, tries=min(2, patience.tries))
+    try:
+        with explained(repo, "read"):
+            return quick.run(lambda: read_remote(api, repo)), ""
+    except (HubUnreachable, HubAccessError) as e:
+        return Remote(repo, api), f"the repo was not read, so everything is shown as for a new one: {e}"

@@ -1,0 +1,283 @@
+"""The files of a reviser's push: weights, or an adapter with its base and commit; the record."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hfclean.cards import Derived, Evaluation, ReviserFacts, derive_license, read_card, read_evaluation, reviser_card
+from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
+from hfclean.models.weights import HUB_ID, NOT_PARTS, is_part
+from hfclean.reviser.coach import Reviser
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.reviser.reflection import Reflection
+
+__all__ = ["ABOUT", "PreparedReviser", "Told", "prepare_reviser", "read_reviser_folder"]
+
+KINDS: dict[str, type[ModelReviser]] = {"Reviser": Reviser, "Reflection": Reflection}
+ABOUT = "hfclean.json"
+ADAPTER = "adapter_config.json"
+UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the user says of a reviser beside the reviser; see `push_reviser`."""
+
+    base_model: str | None = None
+    base_revision: str | None = None
+    datasets: str | Sequence[str] = ()
+    training: Mapping[str, Any] | None = None
+    evaluation: Any = ()
+    license: str | None = None
+    base_license: str | None = None
+    data_license: str | None = None
+    language: str | Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What a reviser was made of: an id and commit, its licence, and notes."""
+
+    id: str | None = None
+    commit: str | None = None
+    license: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedReviser:
+    """The files of a push, and what the card says."""
+
+    files: Mapping[str, Path | bytes]
+    facts: ReviserFacts
+    told: Told
+    derived: Derived
+    notes: tuple[str, ...]
+
+    def card(self, existing: str | None) -> str:
+        """The card, on top of the one that is there."""
+        known = _license(read_card(existing)[0]) if existing else None
+        derived = self.derived.license if self.derived.license != "unknown" else None
+        chosen = self.told.license or (None if known else derived)
+        return reviser_card(self.facts, existing=existing, license=chosen, language=self.told.language)
+
+
+def prepare_reviser(
+    reviser: ModelReviser, repo_id: str, told: Told, place: Path, api: Any, *, dry_run: bool
+) -> PreparedReviser:
+    """The files of a reviser, written into a fresh folder or lying where they are.
+
+    Args:
+        api: looks up base and licences; `None` reaches no network.
+        dry_run: what cannot be found is noted instead of refused.
+    """
+    reviser.save_pretrained(place)
+    weights, form = _weights(reviser)
+    base = _base(weights, form, reviser, told, api, dry_run=dry_run)
+    about = _about(place / ABOUT, repo_id, form, base)
+    files: dict[str, Path | bytes] = {ABOUT: place / ABOUT}
+    for file in weights:
+        files[file.name] = _adapter(file, base) if file.name == ADAPTER else file
+    names = (told.datasets,) if isinstance(told.datasets, str) else tuple(told.datasets)
+    figures = read_evaluation(told.evaluation)
+    files |= _eval_results(figures)
+    data_licenses, notes = _data_licenses(names, told.data_license, api)
+    parts: list[tuple[str, str | None]] = []
+    if base.id and form != "prompt":
+        parts = [(f"the base {base.id}", told.base_license or base.license)]
+    derived = derive_license([*parts, *data_licenses])
+    facts = ReviserFacts(
+        name=repo_id,
+        kind=type(reviser).__name__,
+        form=form,
+        about=about,
+        checks=reviser.depends()["checks"],
+        hfclean=_version(),
+        base_model=base.id,
+        base_revision=base.commit,
+        datasets=names,
+        training=tuple((str(key), str(value)) for key, value in (told.training or {}).items()),
+        evaluation=figures,
+        license_why="as stated by whoever published it" if told.license else derived.why if parts or names else "",
+    )
+    return PreparedReviser(files, facts, told, derived, (*base.notes, *notes))
+
+
+def read_reviser_folder(folder: Path) -> ModelReviser:
+    """The reviser of a folder, whichever kind it is.
+
+    Raises:
+        RepoError: it holds none.
+    """
+    try:
+        kind = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["reviser"]
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise RepoError(
+            f"{str(folder)!r} holds no reviser ({type(e).__name__} in {ABOUT}); save one there first"
+        ) from e
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RepoError(f"{str(folder)!r} holds a {str(kind)[:40]!r}; wanted one of {', '.join(KINDS)}")
+    return KINDS[kind].from_pretrained(folder)
+
+
+def _version() -> str:
+    import hfclean
+
+    return hfclean.__version__
+
+
+def _weights(reviser: ModelReviser) -> tuple[list[Path], str]:
+    """The files of a reviser's model that go along, and the form: `adapter`, `weights` or `prompt`."""
+    spec = reviser.spec()
+    folder = Path(spec.name).expanduser()
+    if spec.kind != "local" or not folder.is_dir():
+        return [], "prompt"
+    files = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.is_file() and is_part(file.name) and not any(fnmatch.fnmatch(file.name, bad) for bad in NOT_PARTS)
+    ]
+    names = {file.name for file in files}
+    if not any(name.endswith(".safetensors") for name in names):
+        unsafe = sorted(f.name for f in folder.iterdir() if any(fnmatch.fnmatch(f.name, bad) for bad in UNSAFE))
+        raise HubRefusal(
+            f"the model {folder.name!r} has no weights in safetensors (found: {', '.join(unsafe) or 'none at all'}); "
+            "other formats can carry code and are not pushed. model.save_pretrained(folder) of transformers writes it"
+        )
+    if not names & {"tokenizer.json", "tokenizer_config.json", "tokenizer.model"} and ADAPTER not in names:
+        raise HubRefusal(f"the model {folder.name!r} has no tokenizer beside it: tokenizer.save_pretrained(folder)")
+    return files, "adapter" if ADAPTER in names else "weights"
+
+
+def _base(
+    weights: Sequence[Path],
+    form: str,
+    reviser: ModelReviser,
+    told: Told,
+    api: Any,
+    *,
+    dry_run: bool,
+) -> _Base:
+    """What the reviser's model was made of, with its commit."""
+    stated, revision = told.base_model, told.base_revision
+    name = stated
+    config: dict[str, Any] = {}
+    if form == "prompt":
+        spec = reviser.spec()
+        name = stated or (spec.name if spec.kind == "local" and HUB_ID.fullmatch(spec.name) else None)
+        revision = revision or (spec.revision if not stated else None)
+    elif form == "adapter":
+        config = json.loads(next(file for file in weights if file.name == ADAPTER).read_text(encoding="utf-8"))
+        own = str(config.get("base_model_name_or_path") or "")
+        if stated is None and (not HUB_ID.fullmatch(own) or Path(own).expanduser().exists() or own.startswith(".")):
+            raise HubRefusal(
+                f"the adapter's base is {Path(own).name!r} on this machine, where nobody else finds it; name it by "
+                "its Hub id: base_model='org/name', or merge the adapter into it and push that"
+            )
+        name, revision = stated or own, revision or (None if stated else config.get("revision"))
+    if not name:
+        return _Base()
+    if api is None:
+        return _Base(name, revision)
+    try:
+        with explained(Repo(name, "model", revision, bare=True), "find the base"):
+            info = api.model_info(name, revision=revision)
+    except (HubUnreachable, HubAccessError, RepoError) as e:
+        if form == "adapter" and not dry_run:
+            raise HubRefusal(f"nothing was pushed: an adapter is worth nothing without its base. {e}") from e
+        note = f"the base {name} was not found, so its commit and licence are unknown: {e}"
+        return _Base(name, revision, None, (note,))
+    data = info.card_data.to_dict() if info.card_data else {}
+    return _Base(name, info.sha, _license(data))
+
+
+def _license(data: Mapping[str, Any]) -> str | None:
+    found = data.get("license")
+    name = (data.get("license_name") or found) if found == "other" else found
+    return name if isinstance(name, str) and name != "unknown" else None
+
+
+def _adapter(file: Path, base: _Base) -> bytes:
+    """`adapter_config.json` with the base by its Hub id and commit."""
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base.id, "revision": base.commit}
+    return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _about(file: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]:
+    """The record as strangers get it: nothing of this machine."""
+    about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    settings = about["settings"]
+    if form != "prompt":
+        settings["model"] = repo_id
+        settings.pop("revision", None)
+    elif base.id and base.commit and settings.get("model") == base.id:
+        settings["revision"] = base.commit
+    if _is_near(settings.get("base_url")):
+        settings["base_url"] = "http://localhost/v1"  # that there was a server is worth knowing; where is not
+    if form == "prompt" and not settings.get("base_url") and not HUB_ID.fullmatch(str(settings.get("model"))):
+        settings["model"] = Path(str(settings["model"])).name
+    settings.pop("cache_as", None)
+    file.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return about
+
+
+def _is_near(url: Any) -> bool:
+    """Whether an address says where something lies on somebody's own network."""
+    host = urlsplit(url).hostname if isinstance(url, str) else None
+    if not host:
+        return False
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan", ".localdomain"))
+
+
+def _data_licenses(
+    names: Sequence[str], stated: str | None, api: Any
+) -> tuple[list[tuple[str, str | None]], tuple[str, ...]]:
+    """The licence of each dataset, as its card or the caller says it."""
+    found: list[tuple[str, str | None]] = []
+    notes = []
+    for name in names:
+        if not HUB_ID.fullmatch(name):
+            raise HubRefusal(
+                f"datasets={name!r} is no Hub id; push the data first: hfclean.push_dataset(ds, 'me/name')"
+            )
+        license = stated
+        if license is None and api is not None:
+            try:
+                with explained(Repo(name, bare=True), "read the card of"):
+                    info = api.dataset_info(name)
+                license = _license(info.card_data.to_dict() if info.card_data else {})
+            except HubError as e:
+                notes.append(f"the licence of the data {name} is unknown: {e}")
+        found.append((f"the data {name}", license))
+    return found, tuple(notes)
+
+
+def _eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
+    """Figures on a benchmark of the Hub, as its leaderboard reads them."""
+    import yaml
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in figures:
+        if one.task and HUB_ID.fullmatch(one.dataset) and "/" in one.dataset:
+            dataset = {"id": one.dataset, "task_id": one.task}
+            entry = {
+                "dataset": {**dataset, **({"revision": one.revision} if one.revision else {})},
+                "value": one.value,
+            }
+            notes = "; ".join(word for word in (one.metric, one.notes) if word)
+            found.setdefault(one.dataset, []).append({**entry, "notes": notes})
+    return {
+        f".eval_results/{dataset.replace('/', '--')}.yaml": yaml.safe_dump(entries, sort_keys=False).encode()
+        for dataset, entries in found.items()
+    }
