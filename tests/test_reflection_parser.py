@@ -275,4 +275,5 @@ def test_any_answer_is_read_or_refused(text: str, whole: bool) -> None:
 def test_a_megabyte_is_read_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     for answer in (text, f"{text}[Response]\nA lemon.\n[End]", f"[Response]\n{text}\n[End]"):
-        read_rewriting(answer, PAIR, whole=False, ended=False)
+        found = read_rewriting(answer, PAIR, whole=False, ended=False)
+        assert bool(found.texts) != bool(found.reason)

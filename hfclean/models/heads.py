@@ -10,7 +10,6 @@ out, beyond rounding. Weights are loaded once in a process, safetensors only, an
 
 from __future__ import annotations
 
-import gc
 import inspect
 import json
 import threading
@@ -24,7 +23,7 @@ from hfclean.errors import require
 from hfclean.models import process
 from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
-from hfclean.models.local import device_of, is_out_of_memory, load_causal
+from hfclean.models.local import device_of, load_causal, ready_torch, unless_out_of_memory
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import open_store
 from hfclean.models.weights import ModelFiles, find_model, mark, refuse_unsafe
@@ -132,9 +131,7 @@ def open_head(spec: ModelSpec, kind: Kind, *, budget: int | None = None) -> Head
     Raises:
         ModelError: it cannot be loaded, only with code of its own, or has no such head.
     """
-    torch = require("torch", extra="models")
-    if process.in_worker() and torch.get_num_threads() != 1:
-        torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+    torch = ready_torch()
     device = device_of(torch, spec.device)
     files = files_of(spec)
     key = ("head", kind, files.folder, files.identity, spec.dtype, device)
@@ -277,21 +274,9 @@ class Head:
 
     def _group(self, group: Sequence[Tokens], forward: Callable[[Rows], Any]) -> Any:
         """The values of a group as a float32 array; None where it does not fit the memory."""
-        import torch
-
         lock = process.once(("head lock", id(self.model)), threading.Lock)
-        values = None
-        try:
-            with lock, torch.inference_mode():
-                values = forward(self._rows(group)).float().cpu().numpy()
-        except (RuntimeError, MemoryError) as e:
-            if not is_out_of_memory(torch, e):
-                raise
-        if values is None:  # outside the handler: the traceback holds on to the tensors
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        return values
+        with lock:
+            return unless_out_of_memory(lambda: forward(self._rows(group)).float().cpu().numpy())
 
     def _rows(self, group: Sequence[Tokens]) -> Rows:
         import torch

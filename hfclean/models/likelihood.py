@@ -10,15 +10,15 @@ Losses are natural-log, in float32 or better whatever the dtype of the weights.
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from hfclean.models import process
-from hfclean.models.local import is_out_of_memory
+from hfclean.models.local import unless_out_of_memory
 
 __all__ = ["Backbone", "Losses", "Sequence_"]
 
@@ -78,24 +78,14 @@ class Backbone:
 
     def batches(self, sequences: Sequence[Sequence_]) -> Iterator[tuple[list[int], list[Losses]]]:
         """The losses as they are ready, with the places of their sequences."""
-        import torch
-
         lock = process.once(("likelihood lock", id(self.model)), threading.Lock)
-        order = sorted(range(len(sequences)), key=lambda k: (-len(sequences[k].ids), k))
-        waiting = order
+        waiting = sorted(range(len(sequences)), key=lambda k: (-len(sequences[k].ids), k))
         while waiting:
             group, rest = self._next_group(waiting, sequences)
-            try:
-                with lock, torch.inference_mode():
-                    values: list[Any] | None = self._run([sequences[k] for k in group])
-            except (RuntimeError, MemoryError) as e:
-                if not is_out_of_memory(torch, e):
-                    raise
-                values = None
-            if values is None:  # outside the handler: the traceback holds on to the tensors
-                gc.collect()
-                if torch.cuda.is_available():
-                    torch.cuda.empty_cache()
+            together = [sequences[k] for k in group]
+            with lock:
+                values = unless_out_of_memory(partial(self._run, together))
+            if values is None:
                 if len(group) > 1 or self.chunk > 1:
                     self.budget = max(1, self.budget // 2)
                     self.chunk = max(1, self.chunk // 2)

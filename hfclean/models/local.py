@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hfclean.errors import HfcleanError, require
 from hfclean.models import process
@@ -22,7 +22,18 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
 
-__all__ = ["PLAIN_TEMPLATE", "LocalModel", "device_of", "is_out_of_memory", "load_causal", "open_local", "read_causal"]
+__all__ = [
+    "PLAIN_TEMPLATE",
+    "LocalModel",
+    "device_of",
+    "load_causal",
+    "open_local",
+    "read_causal",
+    "ready_torch",
+    "unless_out_of_memory",
+]
+
+T = TypeVar("T")
 
 # for base models: what `chat_template="plain"` means
 PLAIN_TEMPLATE = (
@@ -51,9 +62,7 @@ def load_causal(spec: ModelSpec, files: ModelFiles) -> tuple[Any, Any]:
     Raises:
         ModelError: it cannot be loaded, or only with code of its own.
     """
-    torch = require("torch", extra="models")
-    if process.in_worker() and torch.get_num_threads() != 1:
-        torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+    torch = ready_torch()
     device = device_of(torch, spec.device)
     key = ("causal", files.folder, files.identity, spec.dtype, device)
     return process.keep_across_fork(key, lambda: read_causal(spec, files, device))
@@ -210,9 +219,7 @@ class LocalModel:
         return PLAIN_TEMPLATE if given == "plain" else given
 
     def _load(self) -> _Loaded:
-        torch = require("torch", extra="models")
-        if process.in_worker() and torch.get_num_threads() != 1:
-            torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+        torch = ready_torch()
         device = device_of(torch, self.spec.device)
         spec = self.spec
         key = ("weights", self.files.folder, spec.dtype, device, spec.chat_template, spec.limits.batch_size)
@@ -299,19 +306,8 @@ class LocalModel:
 
     def _answer(self, loaded: _Loaded, batch: Sequence[_Prompt], generation: Generation) -> list[Answer] | None:
         """Answers to a batch; None where it does not fit the memory."""
-        import torch
-
-        try:
-            with torch.inference_mode():
-                rows = self._generate(loaded, batch, generation)
-        except (RuntimeError, MemoryError) as e:
-            if not is_out_of_memory(torch, e):
-                raise
-            rows = None
-        if rows is None:  # outside the handler: the traceback holds on to the tensors
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        rows = unless_out_of_memory(lambda: self._generate(loaded, batch, generation))
+        if rows is None:
             return None
         return [self._read_row(loaded, prompt, row, generation) for prompt, row in zip(batch, rows, strict=True)]
 
@@ -379,6 +375,18 @@ class _Draw:
         return scores - noise.log().to(scores.device)
 
 
+def ready_torch() -> Any:
+    """torch, fit for this process.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    torch = require("torch", extra="models")
+    if process.in_worker() and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)  # before the first operation: a fork of a process with warm threads hangs in it
+    return torch
+
+
 def device_of(torch: Any, wanted: str | None) -> str:
     """The device to use; in the workers of a pool, each its own GPU in turn."""
     found = wanted
@@ -409,6 +417,22 @@ def _dtype(torch: Any, wanted: str | None, kind: str) -> Any:
 def _ids(value: Any) -> list[int]:
     """Token ids from what a configuration holds: none, one or several."""
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [int(value)]
+
+
+def unless_out_of_memory(work: Callable[[], T]) -> T | None:
+    """What the work gives, with no gradients; None where it does not fit the memory, which is then freed."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            return work()
+    except (RuntimeError, MemoryError) as e:
+        if not is_out_of_memory(torch, e):
+            raise
+    gc.collect()  # outside the handler: the traceback holds on to the tensors
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
 
 
 def is_out_of_memory(torch: Any, error: BaseException) -> bool:

@@ -13,7 +13,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from hfclean.errors import require
@@ -131,7 +131,7 @@ class _Scorer:
 
     def losses(self, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
         """The losses of every passage; what the file holds is not computed again."""
-        setting = Setting.of(self.source, VERSION, json.dumps(_told(reading)))
+        setting = Setting.of(self.source, VERSION, json.dumps(asdict(reading)))
         found: list[TokenLosses] = []
         for start in range(0, len(passages), WINDOW):
             found += self._window(passages[start : start + WINDOW], reading, setting)
@@ -267,10 +267,6 @@ def _gathered(plan: _Plan, losses: Sequence[Any]) -> TokenLosses:
     if error:
         return TokenLosses("error", (), error)
     return TokenLosses(plan.status, tuple(each.values for each in losses), plan.reason)
-
-
-def _told(reading: Reading) -> dict[str, Any]:
-    return {"max_length": reading.max_length, "separate": reading.separate, "offset": reading.offset}
 
 
 def _messages(passage: Passage) -> bytes:

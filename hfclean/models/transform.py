@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import islice
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
@@ -24,7 +23,7 @@ from hfclean.models.budget import Estimate, Usage, estimate, progress
 from hfclean.models.key import read_key
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
-from hfclean.models.weights import mark
+from hfclean.models.weights import fingerprint
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 
@@ -276,8 +275,7 @@ class ModelTransform(Transform):
         spec = self.spec()
         if spec.kind != "local" or not isinstance(spec.model, str):
             return {}
-        # a folder whose weights were trained further is another model
-        return {"weights": blake2b(repr(mark(spec.model)).encode(), digest_size=8).hexdigest()}
+        return {"weights": fingerprint(spec.model)}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 

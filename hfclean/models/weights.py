@@ -20,7 +20,7 @@ from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
-__all__ = ["HUB_ID", "ModelFiles", "fetch_small", "find_model", "is_part", "mark", "refuse_unsafe"]
+__all__ = ["HUB_ID", "ModelFiles", "fetch_small", "find_model", "fingerprint", "is_part", "mark", "refuse_unsafe"]
 
 # what a model's answers depend on; training states, cards and notes are not among it
 PARTS = (
@@ -94,6 +94,11 @@ def mark(model: str) -> tuple[object, ...]:
         return ()
     parts = sorted((f.name, f.stat()) for f in folder.iterdir() if is_part(f.name))
     return tuple((name, about.st_size, about.st_mtime_ns, about.st_ino) for name, about in parts)
+
+
+def fingerprint(model: str) -> str:
+    """`mark` in a few digits, for what a cached result depends on: a folder trained further is another model."""
+    return hashlib.blake2b(repr(mark(model)).encode(), digest_size=8).hexdigest()
 
 
 def refuse_unsafe(files: ModelFiles) -> None:

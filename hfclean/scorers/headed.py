@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hfclean.errors import HfcleanError
 from hfclean.models import ModelError, ModelSpec
 from hfclean.models.heads import Head, Kind, Output, files_of, open_head
-from hfclean.models.weights import mark
+from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers import Scorer
 
@@ -80,8 +79,7 @@ class HeadScorer(Scorer):
         return {**self.spec().settings(), **found}
 
     def depends(self) -> dict[str, Any]:
-        # a folder whose weights were trained further is another model
-        return {"weights": blake2b(repr(mark(self.folder())).encode(), digest_size=8).hexdigest()}
+        return {"weights": fingerprint(self.folder())}
 
     def identity(self) -> str:
         return files_of(self.spec()).identity

@@ -7,6 +7,7 @@ computed is nan with a reason; an error never becomes a number.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 from hfclean.errors import HfcleanError
 from hfclean.models import Limits, ModelSpec
 from hfclean.models.losses import Passage, Reading, TokenLosses, identity_of, token_losses
-from hfclean.models.weights import mark
+from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair, Target
 from hfclean.scorers import Scorer
 
@@ -27,6 +28,7 @@ TEMPLATES = {
     "vicuna": "{history}USER: {prompt} ASSISTANT: ",
 }
 GUESS = "{response}\n\nThe text above answers an instruction. The instruction is:\n"
+PLACE = re.compile(r"\{(?:history|instruction|input|prompt|response)\}")
 # the longest lengths of the published scripts
 SUPERFILTERING_LENGTH = 1024
 CHERRY_LENGTH = 512
@@ -107,7 +109,7 @@ class LikelihoodScorer(Scorer):
         return {**told, "template": self.template or "lines"}
 
     def depends(self) -> dict[str, Any]:
-        return {"weights": repr(mark(self.model))} if self.base_url is None else {}
+        return {"weights": fingerprint(self.model)} if self.base_url is None else {}
 
     def identity(self) -> str:
         return identity_of(self.spec())
@@ -203,15 +205,7 @@ def _fill(template: str, pair: Pair) -> str:
         "{prompt}": pair.prompt,
         "{response}": pair.response,
     }
-    out, rest = [], template
-    while rest:
-        at = min((place for mark in texts if (place := rest.find(mark)) >= 0), default=len(rest))
-        out.append(rest[:at])
-        rest = rest[at:]
-        mark = next((mark for mark in texts if rest.startswith(mark)), "")
-        out.append(texts.get(mark, ""))
-        rest = rest[len(mark) :]
-    return "".join(out)
+    return PLACE.sub(lambda found: texts[found[0]], template)
 
 
 def _mean(values: Any) -> float:
