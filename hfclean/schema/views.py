@@ -230,6 +230,10 @@ class View(ABC):
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         """The pairs of one row, oldest first; the last one is the row's main pair. Never empty."""
 
+    def pairs(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Pair]:
+        """The same for those who only read: without the places where the texts live."""
+        return [target.pair for target in self.targets(cells, turns=turns, side=side)]
+
 
 @dataclass(frozen=True)
 class FlatView(View):
@@ -249,6 +253,13 @@ class FlatView(View):
     @property
     def writable(self) -> tuple[str, ...]:
         return tuple(name for name in (self.instruction, self.input, self.response, self.history) if name)
+
+    def pairs(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Pair]:
+        if self.history and cells[self.history]:
+            return super().pairs(cells, turns=turns, side=side)
+        given = _as_text(cells[self.input]) if self.input else ""
+        system = _as_text(cells[self.system]) if self.system else ""
+        return [Pair(_as_text(cells[self.instruction]), given, _as_text(cells[self.response]), (), system)]
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         instruction, instruction_slot = _cell((self.instruction,), cells[self.instruction])

@@ -15,7 +15,7 @@ from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
 from hfclean.rules.rule import WATCHED
-from hfclean.schema import Pair, Target, View
+from hfclean.schema import Pair, View
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import INDICATOR_NAMES, NO_SIGNS, Reading, read
 from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
@@ -46,10 +46,6 @@ class Scorer(Transform):
         """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
         return self.score_batch([pairs[-1] for pairs in rows])
 
-    def score_targets(self, rows: Sequence[Sequence[Target]]) -> dict[str, list[Any]]:
-        """`score_rows` for pairs as a view hands them out."""
-        return self.score_batch([targets[-1].pair for targets in rows])
-
     def identity(self) -> str:
         """The commit or the hash of the model that is asked; empty where there is none."""
         return ""
@@ -65,7 +61,7 @@ class Scorer(Transform):
             # scoring again replaces the line of the last time: the scores are those of today's text
             kept = [s.line() for s in steps if s.is_revision or s.columns != names]
             lines.append("\n".join([*kept, line]) if kept else line)
-        columns = self.score_targets([self.targets(row, view) for row in rows])
+        columns = self.score_rows([view.pairs(row, turns=self.turns, side=self.side) for row in rows])
         return {**{self.prefix + name: columns[name] for name in names}, history: lines}
 
 

@@ -16,7 +16,7 @@ from hfclean.errors import HfcleanError
 from hfclean.models import Limits, ModelSpec
 from hfclean.models.losses import Passage, Reading, TokenLosses, identity_of, token_losses
 from hfclean.models.weights import fingerprint
-from hfclean.schema import Pair, Target
+from hfclean.schema import Pair
 from hfclean.scorers import Scorer
 
 __all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD"]
@@ -140,9 +140,6 @@ class LikelihoodScorer(Scorer):
     def more(self) -> tuple[str, ...]:
         """Further columns."""
         return ()
-
-    def score_targets(self, rows: Sequence[Sequence[Target]]) -> dict[str, list[Any]]:
-        return self.score_rows([[target.pair for target in targets] for targets in rows])
 
     def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
         """One list per column of `names`, for rows of one pair or several, oldest first."""
