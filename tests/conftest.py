@@ -100,6 +100,12 @@ def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model that was taught to mend sentences (see `taught.py`); trained once in a run."""
+    from filelock import FileLock
     from taught import KNOWN, taught_model
 
-    return taught_model(tmp_path_factory.mktemp("models") / "taught", KNOWN)
+    of_the_run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_the_run = of_the_run.parent
+    folder = of_the_run / "taught"
+    with FileLock(of_the_run / "taught.lock"):
+        return folder if folder.is_dir() else taught_model(folder, KNOWN)
