@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from hfclean.errors import ColumnError
+from hfclean.errors import ColumnError, RestoreError
 from hfclean.schema import Path, View, plain
 
 __all__ = [
@@ -207,10 +207,20 @@ def encode_original(values: Mapping[Path, Any]) -> str:
 
 
 def decode_original(text: Any) -> dict[Path, Any]:
-    """The inverse of `encode_original`; an empty or missing cell is no change."""
+    """The inverse of `encode_original`; an empty or missing cell is no change.
+
+    Raises:
+        RestoreError: hfclean did not write it.
+    """
     if not text:
         return {}
-    return {_path(key): value for key, value in json.loads(text).items()}
+    try:
+        return {_path(key): value for key, value in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as e:
+        raise RestoreError(
+            f"'original' holds {text!r:.60}, which hfclean did not write; rename that column: "
+            "ds.rename_column('original', 'my_original')"
+        ) from e
 
 
 def _pointer(path: Path) -> str:

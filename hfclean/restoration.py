@@ -312,10 +312,11 @@ def ledger_entries(
     Where that does not lead to today's text (several models' steps, or rules of another version), the row's changes
     are given whole, under the names that the history has.
     """
-    steps = [step for step in parse_history(row.get(prefix + HISTORY)) or () if step.is_revision]
-    original = decode_original(row.get(prefix + "original"))
-    if not original:
+    history = parse_history(row.get(prefix + HISTORY))
+    original = decode_original(row.get(prefix + "original")) if history else None
+    if not history or not original:  # without a history of ours, `original` is somebody else's column
         return
+    steps = [step for step in history if step.is_revision]
     start = {**row, **write(row, original)}
     found = _replayed(row, start, steps, columns, extra, tuple(original))
     if found is None:
@@ -366,7 +367,7 @@ def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: S
 
 def ledger(ds: Any, *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
     """Every change in a `Dataset`, row by row, read from its own columns; rows that did not change cost nothing."""
-    if prefix + "original" not in ds.column_names:
+    if not {prefix + "original", prefix + HISTORY} <= set(ds.column_names):
         return
     plain = ds.with_format(None)
     changed = [k for k, text in enumerate(plain[prefix + "original"]) if text]

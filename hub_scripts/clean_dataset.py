@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["hfclean"]
+# dependencies = ["datasets>=4.7", "hfclean"]
 # ///
 """Clean an instruction dataset of the Hub with rules and push it, with every original, a ledger and a card.
 

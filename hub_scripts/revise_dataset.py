@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["hfclean[models]"]
+# dependencies = ["datasets>=4.7", "hfclean[models]"]
 # ///
 """Have a model revise an instruction dataset of the Hub, after the rules, and push it with every original.
 

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["hfclean[models]"]
+# dependencies = ["datasets>=4.7", "hfclean[models]"]
 # ///
 """Add instruction-following difficulty to a dataset of the Hub: how much an instruction helps a small model to answer.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,38 @@ def test_whichever_request_fails_for_good_the_repo_is_old_or_new(
         push(folder, f"me/x{n}")
         assert repo.files == wanted, n
         assert len(repo.commits) == 3, n
+
+
+def test_a_reviser_is_pushed_whole_or_not_at_all(fake_hub: FakeHub, tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (tmp_path / name).write_text(f'{{"is": "{name}"}}')
+    reviser = hfclean.Reviser(str(tmp_path))
+    how: dict[str, Any] = {"base_model": "org/base", "license": "mit", "patience": QUICK}
+    old = {"README.md": "# Old\n", "adapter_config.json": "{}", "hfclean.json": "{}", "notes.txt": "theirs"}
+    fake_hub.add_repo("org/base")
+    fake_hub.add_repo("me/count", files=old)
+    start = fake_hub.mark()
+    hfclean.push_reviser(reviser, "me/count", **how)
+    requests = len(fake_hub.since(start))
+    new = fake_hub.repo("me/count").files
+    assert "adapter_config.json" not in new
+    weights, states = tmp_path / "model.safetensors", []
+    for n in range(1, requests + 1):
+        weights.write_text(f"weights {n}")  # others than those that are there: they have to be sent
+        repo = fake_hub.add_repo(f"me/x{n}", files=old)
+        before = dict(repo.files)
+        fake_hub.fail(nth=n, times=None, **({"status": 503} if n % 2 else {"reset": True, "applied": True}))
+        with suppress(HubUnreachable):
+            hfclean.push_reviser(reviser, f"me/x{n}", **{**how, "patience": Patience(tries=1)})
+        fake_hub.mend()
+        wanted = {name: data.replace(b"me/count", f"me/x{n}".encode()) for name, data in new.items()}
+        wanted["model.safetensors"] = weights.read_bytes()
+        states.append(repo.files == wanted)
+        assert repo.files in (before, wanted), n
+        hfclean.push_reviser(reviser, f"me/x{n}", **how)
+        assert repo.files == wanted, n
+        assert len(repo.commits) == 3, n
+    assert states.count(True) <= 1
 
 
 @pytest.mark.parametrize(
@@ -168,6 +201,52 @@ def test_gated_private_and_missing_repos(fake_hub: FakeHub, ds: Dataset) -> None
         hfclean.load_cleaned("me/plain")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (413, "Payload Too Large", "too large for the Hub.*Push fewer or smaller files"),
+        (402, "Payment required", "no room left.*settings/billing"),
+        (422, "Unprocessable", "the Hub refuses it.*Mend that and push again"),
+    ],
+)
+def test_what_the_hub_does_not_take(fake_hub: FakeHub, folder: Path, status: int, body: str, words: str) -> None:
+    fake_hub.fail("POST", "/commit/", status=status, body=body, times=None)
+    with pytest.raises(HubRefusal, match=words):
+        push(folder)
+    assert len(fake_hub.repo("me/x", "dataset").commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "words"),
+    [
+        ("LARGEST_FILE", 1000, r"report\.html has [\d,]+ bytes, and the Hub takes 1,000"),
+        ("LARGEST_CARD", 1000, r"README\.md has [\d,]+ bytes; wanted a card of at most 1,000"),
+        ("MOST_IN_FOLDER", 2, "the folder plots would hold [0-9]+ files, and the Hub takes 2"),
+    ],
+)
+def test_what_is_too_large_is_not_sent(
+    fake_hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, words: str
+) -> None:
+    monkeypatch.setattr(f"hfclean.hub.plan.{limit}", most)
+    with pytest.raises(HubRefusal, match=words):
+        push(folder)
+    assert fake_hub.requests("POST", "/commit/") == []
+
+
+def test_columns_that_are_called_like_ours(fake_hub: FakeHub) -> None:
+    rows = [{**ROWS[0], "row_id": 7, "edit": "mine", "original": "a painting", "edit_history": "1999"}]
+    with pytest.raises(hfclean.HfcleanError, match=r"row_id|edit"):
+        push(Dataset.from_list(rows).map(hfclean.revise))
+    push(Dataset.from_list(rows).map(hfclean.RuleReviser(prefix="hc_")), prefix="hc_")
+    back, report = hfclean.load_cleaned("me/x")
+    assert (back["train"]["row_id"][0], back["train"]["edit"][0], report.rows_changed) == (7, "mine", 1)
+    assert hfclean.restore(back, prefix="hc_")["train"].to_list() == rows
+    for k, gone in enumerate(([], ["edit_history"], ["original"])):  # nothing of ours in them
+        plain = Dataset.from_list(rows).remove_columns(gone)
+        push(plain, f"me/y{k}")
+        assert hfclean.load_cleaned(f"me/y{k}")[0]["train"].to_list() == plain.to_list()
+
+
 def test_no_room_left_and_offline_mode(fake_hub: FakeHub, ds: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_hub.storage_limit = 10
     with pytest.raises(HubRefusal, match="no room left"):
@@ -229,6 +308,27 @@ def test_a_folder_that_was_changed_is_refused(fake_hub: FakeHub, tmp_path: Path,
         push(folder, "me/y")
     with pytest.raises(RepoError, match="no cleaned folder"):
         push(tmp_path / "nothing", "me/y")
+
+
+def test_a_folder_of_an_earlier_version_gets_its_hashes_when_it_is_pushed(
+    fake_hub: FakeHub, folder: Path, tmp_path: Path
+) -> None:
+    old = Path(shutil.copytree(folder, tmp_path / "out"))
+    about = json.loads((old / "hfclean.json").read_text())
+    files = about.pop("files")
+    (old / "hfclean.json").write_text(json.dumps(about))
+    (old / "mine.txt").write_text("not of hfclean")
+    done = push(old)
+    assert "record has no hashes" in done.notes[0]
+    repo = fake_hub.repo("me/x", "dataset")
+    assert json.loads(repo.text("hfclean.json"))["files"] == files
+    assert set(repo.files) == {".gitattributes", "README.md", "hfclean.json", *files}
+    assert len(hfclean.load_cleaned("me/x")[0]["train"]) == 2
+    assert not push(old).changed
+    assert "files" not in json.loads((old / "hfclean.json").read_text())
+    shutil.rmtree(old / "data")
+    with pytest.raises(RepoError, match=r"earlier version of hfclean and has no data.*hfclean clean IN --out DIR"):
+        push(old)
 
 
 # ----------------------------------------------------------------------------------------------------- hostile records

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_hub import FakeHub, hub_fixture  # noqa: F401
+from fake_hub import FakeHub, hub_fixture, hub_xet_fixture  # noqa: F401
 
 import hfclean
 from hfclean.cards import check_card, derive_license, read_card
 from hfclean.errors import FolderError, LinearRuleError
 from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan, RepoError, pull
 from hfclean.models import ModelError, process
-from hfclean.reviser.saved import FROM_HUB
 from hfclean.scorers.embedded import preference_rule
 
 QUICK = Patience(sleep=lambda seconds: None)
@@ -105,6 +106,48 @@ def test_weights_go_as_safetensors_and_revise_the_same_from_the_hub(
 
 
 @pytest.mark.usefixtures("_models")
+def test_weights_go_and_come_by_xet(
+    fake_hub_xet: FakeHub, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_XET")
+    reviser = hfclean.Reviser(str(tiny), max_new_tokens=4)
+    push(reviser, license="mit")
+    assert fake_hub_xet.requests("POST", "/_cas/")
+    assert fake_hub_xet.requests("PUT", "/_lfs/") == []
+    assert not push(reviser, license="mit").changed
+    back = hfclean.Reviser.from_pretrained("me/coach")
+    assert back(ROW)["output"] == reviser(ROW)["output"]
+    place = pull("me/coach", tmp_path / "pulled", patience=QUICK)
+    assert (place / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("_models")
+def test_a_token_fetches_all_there_is_and_is_not_kept(
+    fake_hub: FakeHub, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    from hfclean.testing_models import tiny_adapter
+
+    base = fake_hub.add_repo("org/base", files={f.name: f.read_bytes() for f in tiny.iterdir()}, private=True)
+    adapter = tiny_adapter(tmp_path / "adapter", tiny)
+    push(hfclean.Reviser(str(adapter), max_new_tokens=4), base_model="org/base", private=True, license="mit")
+    base.gated = "auto"
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(ModelError, match=r"private and no token is set.*hf auth login"):
+        hfclean.Reviser.from_pretrained("me/coach")
+    back = hfclean.Reviser.from_pretrained("me/coach", token=fake_hub.token)
+    mark = fake_hub.mark()
+    assert back(ROW)["edit"] in ("kept", "reverted", "revised")
+    assert fake_hub.since(mark) == []
+    written = [f for f in Path(os.environ["HFCLEAN_HOME"]).rglob("*") if f.is_file()]
+    back.save_pretrained(tmp_path / "saved")
+    seen = b"".join(f.read_bytes() for f in (*written, tmp_path / "saved" / "hfclean.json"))
+    assert written
+    assert fake_hub.token not in repr(back) + str(back.settings()) + str(vars(back)) + str(back.spec())
+    assert fake_hub.token.encode() not in seen + pickle.dumps(back)
+
+
+@pytest.mark.usefixtures("_models")
 def test_an_adapter_names_its_base_by_commit(fake_hub: FakeHub, tiny: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft")
     from hfclean.testing_models import tiny_adapter
@@ -126,7 +169,13 @@ def test_an_adapter_names_its_base_by_commit(fake_hub: FakeHub, tiny: Path, tmp_
     assert "model.safetensors" not in repo.files
     data, _ = read_card(repo.text("README.md"))
     assert (data["base_model_relation"], data["library_name"]) == ("adapter", "peft")
-    assert hfclean.Reviser.from_pretrained("me/coach")(ROW)["output"] == reviser(ROW)["output"]
+    back = hfclean.Reviser.from_pretrained("me/coach")
+    assert back(ROW)["output"] == reviser(ROW)["output"]
+    process.close()
+    del fake_hub.repos["model", "org/base"]
+    shutil.rmtree(Path(os.environ["HF_HUB_CACHE"]) / "models--org--base")
+    with pytest.raises(ModelError, match=r"the base of the adapter 'me/coach' is gone.*'org/base'.*there is none"):
+        back(ROW)
     push(hfclean.Reviser(str(tiny), max_new_tokens=8))
     assert "adapter_config.json" not in repo.files
 
@@ -139,8 +188,8 @@ def test_weights_in_other_formats_are_refused(fake_hub: FakeHub, tmp_path: Path)
     (tmp_path / "model.safetensors").write_bytes(b"x")
     with pytest.raises(HubRefusal, match="no tokenizer beside it"):
         push(hfclean.Reviser(str(tmp_path)))
-    with pytest.raises(HubRefusal, match="RuleReviser is no reviser with a model"):
-        push(hfclean.revise)
+    with pytest.raises(HubRefusal, match="LinearRule is no reviser; wanted a Reviser"):
+        push(preference_rule())
     assert fake_hub.log == []
 
 
@@ -193,6 +242,11 @@ def test_a_revision_is_followed(fake_hub: FakeHub) -> None:
         hfclean.Reviser.from_pretrained("me/coach", revision="v9")
     with pytest.raises(ModelError, match="the Hub gives no model of this id"):
         hfclean.Reviser.from_pretrained("me/nothing")
+    fake_hub.add_repo("me/rows", "dataset")
+    with pytest.raises(ModelError, match="that is a dataset; read it with load_dataset"):
+        hfclean.Reviser.from_pretrained("me/rows")
+    with pytest.raises(FolderError, match=r"no reviser here \(there is no hfclean.json\)"):
+        hfclean.Reviser.from_pretrained("org/chat")
 
 
 def test_foreign_words_in_a_models_card_survive(fake_hub: FakeHub) -> None:
@@ -207,6 +261,15 @@ def test_foreign_words_in_a_models_card_survive(fake_hub: FakeHub) -> None:
     assert repo.files["notes.txt"] == b"theirs"
 
 
+def test_a_broken_card_of_a_model_is_kept_and_ours_put_beside_it(fake_hub: FakeHub) -> None:
+    fake_hub.add_repo("org/chat")
+    repo = fake_hub.add_repo("me/coach", files={"README.md": "---\nlicense: [mit\n---\n# Mine\n"})
+    done = push(hfclean.Reviser("org/chat"), license="mit")
+    assert "README.md that is there cannot be merged into" in done.notes[-1]
+    assert repo.text("README.md") == "---\nlicense: [mit\n---\n# Mine\n"
+    assert "CoachLM" in repo.text("README.hfclean.md")
+
+
 def test_a_dry_run_reaches_nothing_it_needs_and_shows_all(fake_hub: FakeHub, tmp_path: Path) -> None:
     plan = hfclean.push_reviser(
         hfclean.Reviser("org/chat"), "me/coach", dry_run=True, folder=tmp_path / "plan", patience=QUICK
@@ -215,70 +278,6 @@ def test_a_dry_run_reaches_nothing_it_needs_and_shows_all(fake_hub: FakeHub, tmp
     assert [file.path for file in plan.files] == ["hfclean.json", "README.md"]
     assert "was not found" in plan.notes[0]
     assert fake_hub.repos == {}
-
-
-# ----------------------------------------------------------------------------------------------------------- strangers
-
-
-def about(**changes: Any) -> str:
-    place = json.loads(Path(_saved("org/chat")).read_text())
-    settings = {**place["settings"], **changes.pop("settings", {})}
-    return json.dumps({**place, "settings": settings, **changes})
-
-
-def _saved(model: str) -> str:
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp())
-    hfclean.Reviser(model).save_pretrained(folder)
-    return str(folder / "hfclean.json")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "no reviser here"),
-        ("[]", "no reviser here"),
-        ("[" * 100_000, "no reviser here"),
-        ('{"reviser": "Reviser", "codec": 1, "settings": []}', "no reviser here"),
-        ('{"reviser": "Reviser", "codec": 99, "settings": {}}', "form 99"),
-        ('{"reviser": "os.system(1)", "codec": 1, "settings": {}}', "holds a something else"),
-        (about(settings={"api_key_env": "OPENAI_API_KEY"}), "'api_key_env', which is not taken from the Hub"),
-        (about(settings={"store": "/tmp/x"}), "'store', which is not taken"),
-        (about(settings={"limits": {}}), "'limits', which is not taken"),
-        (about(settings={"extra_body": {}}), "'extra_body', which is not taken"),
-        (about(settings={"device": "cuda"}), "'device', which is not taken"),
-        (about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
-        (about(settings={"model": "/etc/passwd"}), "no Hub id; say which one"),
-        (about(settings={"model": "../../secrets"}), "no Hub id; say which one"),
-        (about(settings={"model": 3}), "names no model"),
-        (about(settings={"revise": "everything"}), "a setting that cannot be"),
-        (about(settings={"chat_template": "x" * 300_000}), "longer than anything"),
-        (about(prompt=7), "no reviser here"),
-    ],
-)
-def test_a_strangers_record_is_read_strictly(fake_hub: FakeHub, text: str, words: str) -> None:
-    fake_hub.add_repo("you/coach", files={"hfclean.json": text}, author="you")
-    with pytest.raises(FolderError, match=words):
-        hfclean.Reviser.from_pretrained("you/coach")
-
-
-def test_a_record_that_is_too_large_is_not_fetched(fake_hub: FakeHub) -> None:
-    fake_hub.add_repo("you/coach", files={"hfclean.json": '"' + "x" * 3_000_000 + '"'}, author="you")
-    with pytest.raises(ModelError, match="more than 2,000,000 bytes"):
-        hfclean.Reviser.from_pretrained("you/coach")
-    assert fake_hub.requests(path="/resolve/") == []
-
-
-def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> None:
-    from dataclasses import fields
-
-    every = {f.name for cls in (hfclean.Reviser, hfclean.Reflection) for f in fields(cls)}
-    assert every >= FROM_HUB
-    assert every - FROM_HUB == {
-        *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
-        *("limits", "extra_body", "choose", "checks", "select"),
-    }
 
 
 # --------------------------------------------------------------------------------------------------------------- rules
@@ -301,7 +300,7 @@ def test_a_rule_goes_and_comes_back(fake_hub: FakeHub, tmp_path: Path) -> None:
         hfclean.LinearRule.from_pretrained("me/other")
     with pytest.raises(RepoError, match="holds no reviser and no rule"):
         pull("me/other", tmp_path / "other", patience=QUICK)
-    with pytest.raises(RepoError, match="no dataset and no model"):
+    with pytest.raises(RepoError, match="no such dataset and no such model"):
         pull("me/nothing", tmp_path / "other", patience=QUICK)
 
 

@@ -5,7 +5,14 @@ from hfclean.cards.card import BEGIN, END, dataset_card
 from hfclean.cards.checking import check_card
 from hfclean.cards.licences import Derived, derive_license
 from hfclean.cards.metadata import LICENSES, CardError, config_family, read_card
-from hfclean.cards.model_card import Evaluation, ReviserFacts, read_evaluation, reviser_card, rule_card
+from hfclean.cards.model_card import (
+    Evaluation,
+    ReviserFacts,
+    read_evaluation,
+    reviser_card,
+    rule_card,
+    rule_reviser_card,
+)
 
 __all__ = [
     "BEGIN",
@@ -23,4 +30,5 @@ __all__ = [
     "read_evaluation",
     "reviser_card",
     "rule_card",
+    "rule_reviser_card",
 ]

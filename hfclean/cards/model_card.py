@@ -12,7 +12,7 @@ from hfclean.cards.card import environment, place_section
 from hfclean.cards.metadata import HUB_ID, CardError, Metadata, split_card, state_language, state_license, strings
 from hfclean.scorers.linear_rule import LinearRule
 
-__all__ = ["Evaluation", "ReviserFacts", "read_evaluation", "reviser_card", "rule_card"]
+__all__ = ["Evaluation", "ReviserFacts", "read_evaluation", "reviser_card", "rule_card", "rule_reviser_card"]
 
 COMMIT = 40
 SHOWN_PROMPT = 6000
@@ -142,7 +142,7 @@ def reviser_card(
     tags = ["hfclean", "reviser", method.lower(), "instruction-tuning", "data-cleaning"]
     data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
     if facts.evaluation:
-        data["model-index"] = [_model_index(facts)]
+        data["model-index"] = [_model_index(facts.name, facts.evaluation)]
     settings = facts.about.get("settings", {})
     text = _template("reviser.md.jinja").render(
         facts=facts,
@@ -208,6 +208,52 @@ def rule_card(
     return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
 
 
+def rule_reviser_card(
+    about: Mapping[str, Any],
+    *,
+    name: str,
+    existing: str | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    evaluation: Sequence[Evaluation] = (),
+) -> str:
+    """The README.md of a released rule reviser.
+
+    Args:
+        about: the content of its `hfclean.json`.
+        name: the repo's id.
+
+    Raises:
+        CardError: as `reviser_card`.
+    """
+    import hfclean
+    from hfclean.rules import RULES
+
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    data["library_name"] = "hfclean"
+    tags = ["hfclean", "reviser", "rules", "instruction-tuning", "data-cleaning"]
+    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
+    if evaluation:
+        data["model-index"] = [_model_index(name, evaluation)]
+    rules = [rule for rule in RULES if rule.id in about["rules"]]
+    text = _template("rule_reviser.md.jinja").render(
+        about=about,
+        name=name,
+        hfclean=hfclean.__version__,
+        rules=rules,
+        known=len(RULES),
+        mending=sum(rule.repair is not None for rule in rules),
+        settings=list(about["settings"].items()),
+        evaluation=evaluation,
+        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
+        language=strings(data.get("language")),
+    )
+    return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
+
+
 def _meanings() -> dict[str, str]:
     from hfclean.scorers.indicators import INDICATORS
 
@@ -222,10 +268,10 @@ def _url(model: str | None) -> str:
     return f"https://huggingface.co/{model}" if model and HUB_ID.fullmatch(model) else ""
 
 
-def _model_index(facts: ReviserFacts) -> dict[str, Any]:
+def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:
     """The figures as the Hub shows them beside a model."""
     grouped: dict[tuple[str, str, str], list[Evaluation]] = {}
-    for one in facts.evaluation:
+    for one in evaluation:
         grouped.setdefault((one.dataset, one.split, one.revision), []).append(one)
     results = []
     for (dataset, split, revision), found in grouped.items():
@@ -237,4 +283,4 @@ def _model_index(facts: ReviserFacts) -> dict[str, Any]:
                 "metrics": [{"type": one.metric, "value": one.value, "name": one.metric} for one in found],
             }
         )
-    return {"name": facts.name.rpartition("/")[2], "results": results}
+    return {"name": name.rpartition("/")[2], "results": results}

@@ -162,7 +162,7 @@ def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
     """The YAML of a source's card on the Hub, and a note where it could not be had."""
     try:
         repo = Repo(source, bare=True)
-        with explained(repo, "read the card of"):
+        with explained(repo, "read the card of", api):
             raw = Path(api.hf_hub_download(source, "README.md", repo_type="dataset")).read_bytes()
         return read_card(raw[:LARGEST_ABOUT].decode("utf-8", "replace"))[0], ""
     except (HubError, CardError) as e:

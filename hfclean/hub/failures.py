@@ -9,7 +9,6 @@ HubError
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +17,22 @@ from typing import Any
 
 from hfclean.errors import HubError
 
-__all__ = ["HubAccessError", "HubError", "HubRefusal", "HubUnreachable", "Repo", "RepoError", "explained", "status_of"]
+__all__ = [
+    "HubAccessError",
+    "HubError",
+    "HubRefusal",
+    "HubUnreachable",
+    "Repo",
+    "RepoError",
+    "explained",
+    "status_of",
+    "unseen",
+]
 
 TYPES = {"dataset": "datasets/", "model": ""}
 SETTINGS = "https://huggingface.co/settings/tokens"
-TOKEN = re.compile(r"(hf|api_org|hf_oauth)_[A-Za-z0-9_.-]{8,}|Bearer\s+\S+")
+LOG_IN = f"make one: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
+TOKEN = re.compile(r"(hf|api_org|hf_oauth)_[A-Za-z0-9_.-]{8,}|Bearer\s[^'\"]*")
 
 
 class RepoError(HubError):
@@ -98,12 +108,13 @@ def scrubbed(text: Any) -> str:
 
 
 @contextmanager
-def explained(repo: Repo, doing: str) -> Iterator[None]:
+def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
     """Turns what huggingface_hub raises into our errors.
 
     Args:
         repo: which repo.
         doing: what was tried, such as `push`.
+        api: the client, which knows whether a token was given.
     """
     from huggingface_hub import errors
 
@@ -117,7 +128,7 @@ def explained(repo: Repo, doing: str) -> Iterator[None]:
             f"cannot {doing} {repo}: offline mode is on (HF_HUB_OFFLINE). Unset it and run the same again"
         ) from e
     except errors.HfHubHTTPError as e:
-        raise _explain(e, repo, doing) from e
+        raise _explain(e, repo, doing, api) from e
     except errors.LocalEntryNotFoundError as e:
         raise HubUnreachable(
             f"cannot {doing} {repo}: the Hub was not reached ({scrubbed(e)}). Look at the network and HF_ENDPOINT, "
@@ -141,24 +152,28 @@ def explained(repo: Repo, doing: str) -> Iterator[None]:
         ) from e
 
 
-def _explain(e: Any, repo: Repo, doing: str) -> HubError:
+def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
     from huggingface_hub import errors
 
     status, said = status_of(e), scrubbed(getattr(e, "server_message", None) or e)
     if isinstance(e, errors.GatedRepoError):
         return HubAccessError(
             f"cannot {doing} {repo}: it is gated. Open {repo.url}, accept its terms, and use a token of that account"
+            + ("" if _has_token(api) else f". Now none is set; {LOG_IN}")
         )
-    if status == 401:
-        return HubAccessError(f"cannot {doing} {repo}: {_about_token()} (the Hub said: {said})")
+    if status == 401 and not isinstance(e, errors.RepositoryNotFoundError):
+        why = (
+            f"the token is not valid any more; make another: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
+            if _has_token(api)
+            else f"no token is set; {LOG_IN}"
+        )
+        return HubAccessError(f"cannot {doing} {repo}: {why} (the Hub said: {said})")
     if isinstance(e, errors.RevisionNotFoundError):
         return RepoError(f"cannot {doing} {repo}: it has no such revision; look at its branches, tags and commits")
     if isinstance(e, errors.RemoteEntryNotFoundError):
         return RepoError(f"cannot {doing} {repo}: a file is missing there ({said})")
     if isinstance(e, errors.RepositoryNotFoundError) or status == 404:
-        return RepoError(
-            f"cannot {doing} {repo}: there is none, or it is private and {_about_token()}. Look at the spelling"
-        )
+        return RepoError(f"cannot {doing} {repo}: there is none, or it is private and {unseen(api)}")
     quota = any(word in said.lower() for word in ("storage", "quota", "limit reached"))
     if status == 402 or (status == 403 and quota):
         return HubRefusal(
@@ -166,10 +181,13 @@ def _explain(e: Any, repo: Repo, doing: str) -> HubError:
             "more storage: https://huggingface.co/settings/billing"
         )
     if status == 403:
-        return HubAccessError(
+        told = (
             f"cannot {doing} {repo}: the token may not do that ({said}). Make one with the role 'write', or with "
-            f"write access to {repo.id.split('/')[0]!r}: {SETTINGS}; create_pr=True opens a pull request instead"
+            f"write access to {repo.id.split('/')[0]!r}: {SETTINGS}"
         )
+        if "create a" in said.lower() and "pull request" not in said.lower():  # there is no repo to open one on
+            return HubAccessError(f"{told}; or push under a name of your own")
+        return HubAccessError(f"{told}; create_pr=True (--create-pr) opens a pull request instead")
     if status == 413:
         return HubRefusal(f"cannot {doing} {repo}: it is too large for the Hub ({said}). Push fewer or smaller files")
     if status in (400, 422):
@@ -183,9 +201,14 @@ def _explain(e: Any, repo: Repo, doing: str) -> HubError:
     return HubUnreachable(f"cannot {doing} {repo}: the Hub failed (status {status}: {said}). Run the same again later")
 
 
-def _about_token() -> str:
+def unseen(api: Any) -> str:
+    """Why a private repo is not seen, and what to do."""
+    if _has_token(api):
+        return "your token may not see it. Look at the spelling, or use a token of an account that may: hf auth login"
+    return f"no token is set. Look at the spelling, or log in: {LOG_IN}"
+
+
+def _has_token(api: Any) -> bool:
     from huggingface_hub import get_token
 
-    if get_token() or os.environ.get("HF_TOKEN"):
-        return f"the token is not valid any more, or has no access; make another: {SETTINGS}, then: hf auth login"
-    return f"no token is set; make one: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
+    return bool(getattr(api, "token", None) or get_token())

@@ -90,7 +90,7 @@ def pull_dataset(
     remote, about = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
     below = folder_of(config_name)
     local = _fetch(remote, about, below, list(about.files), patience)
-    with explained(remote.repo, "read"):
+    with explained(remote.repo, "read", remote.api):
         card = (patience or Patience()).run(lambda: remote.read("README.md", most=LARGEST_ABOUT))
         record = (patience or Patience()).run(lambda: remote.read(below + ABOUT, most=LARGEST_ABOUT))
     with staging(out, overwrite=overwrite) as folder:
@@ -106,7 +106,7 @@ def pull_dataset(
 def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | None) -> tuple[Remote, About]:
     """A repo at one commit, and its record."""
     patience, api = patience or Patience(), hub_api(token)
-    with explained(repo, "read"):
+    with explained(repo, "read", api):
         remote = patience.run(lambda: read_remote(api, repo))
         if not remote.exists:
             other = patience.run(lambda: _exists(api, repo.id, "model"))
@@ -144,7 +144,7 @@ def _fetch(
             f"{remote.repo} has no {below}{missing[0]}, of which its record speaks: something else was pushed there. "
             f"load_dataset({remote.repo.id!r}) reads what there is"
         )
-    with explained(remote.repo, "download"):
+    with explained(remote.repo, "download", remote.api):
         folder = (patience or Patience()).run(
             lambda: remote.api.snapshot_download(
                 remote.repo.id,

@@ -12,8 +12,10 @@ from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
-from hfclean.hub.reviser_files import ABOUT, Told, prepare_reviser, read_reviser_folder
+from hfclean.hub.reviser_files import ABOUT, PreparedReviser, Told, prepare_reviser, read_reviser_folder
+from hfclean.hub.rule_reviser_files import PreparedRules, prepare_rules
 from hfclean.models.weights import is_part
+from hfclean.reviser import RuleReviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.scorers.linear_rule import LinearRule
 
@@ -21,7 +23,7 @@ __all__ = ["card_of_reviser", "card_of_rule", "push_reviser", "push_rule"]
 
 
 def push_reviser(
-    reviser: ModelReviser | str | Path,
+    reviser: ModelReviser | RuleReviser | str | Path,
     repo_id: str,
     *,
     base_model: str | None = None,
@@ -46,12 +48,13 @@ def push_reviser(
     """Push a reviser to the Hub in one commit: weights or adapter, tokenizer, record, model card.
 
     A reviser whose model is a folder goes with its weights, as safetensors, or as an adapter that names its base by
-    commit; one that asks a model of the Hub or of a server goes as prompt and settings.
+    commit; one that asks a model of the Hub or of a server goes as prompt and settings; a `RuleReviser` as the names
+    and versions of its rules.
     `hfclean.Reviser.from_pretrained(repo_id)` reads it. Never pushed: keys, names of variables that hold them,
     addresses of this machine, paths.
 
     Args:
-        reviser: a `Reviser` or `Reflection`, or a folder that `save_pretrained` wrote.
+        reviser: a `Reviser`, `Reflection` or `RuleReviser`, or a folder that `save_pretrained` wrote.
         repo_id: `NAMESPACE/NAME`; made if it is not there.
         base_model: what the model was tuned from; of an adapter by default what it says itself.
         base_revision: branch, tag or commit of it; the commit is looked up and named.
@@ -71,8 +74,10 @@ def push_reviser(
     repo = Repo(repo_id, "model", revision)
     if isinstance(reviser, (str, Path)):
         reviser = read_reviser_folder(Path(reviser).expanduser())
-    if not isinstance(reviser, ModelReviser):
-        raise HubRefusal(f"{type(reviser).__name__} is no reviser with a model; wanted a Reviser or a Reflection")
+    if not isinstance(reviser, (ModelReviser, RuleReviser)):
+        raise HubRefusal(
+            f"{type(reviser).__name__} is no reviser; wanted a Reviser, Reflection, RuleReviser, or a folder of one"
+        )
     told = Told(
         base_model,
         base_revision,
@@ -86,10 +91,10 @@ def push_reviser(
     )
     with tempfile.TemporaryDirectory(prefix="hfclean-push-", ignore_cleanup_errors=True) as scratch:
         place = Path(scratch)
-        made = prepare_reviser(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
+        made = _prepared(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
         target = Target(
             repo,
-            message or f"{type(reviser).__name__} for hfclean {made.facts.hfclean}",
+            message or f"{type(reviser).__name__} for hfclean {_version()}",
             token,
             private,
             create_pr,
@@ -105,6 +110,20 @@ def push_reviser(
             return tuple(sorted(path for path in remote.files if is_part(path) and path not in made.files)), ()
 
         return push_files(target, made.files, made.card, gone=gone, notes=made.notes)
+
+
+def _prepared(
+    reviser: ModelReviser | RuleReviser, repo_id: str, told: Told, place: Path, api: Any, *, dry_run: bool
+) -> PreparedReviser | PreparedRules:
+    if isinstance(reviser, RuleReviser):
+        return prepare_rules(reviser, repo_id, told, place)
+    return prepare_reviser(reviser, repo_id, told, place, api, dry_run=dry_run)
+
+
+def _version() -> str:
+    import hfclean
+
+    return hfclean.__version__
 
 
 def push_rule(
@@ -165,8 +184,6 @@ def card_of_rule(
     limits: Sequence[str] = (),
 ) -> str:
     """The card of a rule, as `push_rule` would render it."""
-    import hfclean
-
     found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
     return rule_card(
         found,
@@ -174,7 +191,7 @@ def card_of_rule(
         existing=existing,
         license=license,
         language=language,
-        hfclean=hfclean.__version__,
+        hfclean=_version(),
         limits=limits,
     )
 
@@ -185,4 +202,4 @@ def card_of_reviser(
     """The card of a reviser's folder, as `push_reviser` would render it without looking anything up."""
     told = Told(license=license, language=language)
     with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:
-        return prepare_reviser(read_reviser_folder(folder), name, told, Path(scratch), None, dry_run=True).card(None)
+        return _prepared(read_reviser_folder(folder), name, told, Path(scratch), None, dry_run=True).card(None)

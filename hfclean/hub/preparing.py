@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 from hfclean.errors import HfcleanError
 from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, write_parts
 from hfclean.hub.failures import HubRefusal, RepoError
-from hfclean.hub.record import ABOUT, About, read_about, with_edits
+from hfclean.hub.record import ABOUT, LAYOUT, About, read_about, with_edits
 from hfclean.hub.secrets import mask_secrets, masked_rows
+from hfclean.provenance import HISTORY, parse_history
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
@@ -47,7 +50,13 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
     about = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
     if not about.files:
-        raise RepoError(f"{path.name!r} was written by an earlier version of hfclean; clean its source again")
+        return replace(
+            prepare_folder(_hashed(path, scratch), scratch, mask, allowed),
+            notes=(
+                "the folder was written by an earlier version of hfclean, whose record has no hashes: its files were "
+                "taken as they are now, and whether they were changed since cannot be told",
+            ),
+        )
     if mask:
         return _masked(path, scratch, about, allowed)
     for name, digest in about.files.items():
@@ -76,6 +85,27 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         source=_text(about.stated.get("source")) or _text(about.source.get("name")),
         source_is_hub=bool(about.stated.get("source")) or about.source.get("kind") == "hub",
     )
+
+
+def _hashed(path: Path, scratch: Path) -> Path:
+    """A folder of an earlier version with the hashes that its record lacks."""
+    found = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    hashes = {name: file_hash(path / name) for name in found if LAYOUT.fullmatch(name)}
+    if not any(name.startswith("data/") for name in hashes):
+        raise RepoError(
+            f"{path.name!r} was written by an earlier version of hfclean and has no data/*.parquet; clean its source "
+            "again: hfclean clean IN --out DIR"
+        )
+    place = scratch / "earlier" / path.resolve().name
+    for name in [*hashes, *({"README.md"} & set(found))]:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (place / name).hardlink_to(path / name)
+        except OSError:  # another disk
+            shutil.copyfile(path / name, place / name)
+    told = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    (place / ABOUT).write_text(json.dumps({**told, "files": hashes}, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    return place
 
 
 def _pattern(names: Sequence[str]) -> str:
@@ -234,7 +264,7 @@ def _remembered(
     splits: Any, gone: Any, transforms: Sequence[Mapping[str, Any]], columns: Any, prefix: str, extra: tuple[Rule, ...]
 ) -> Report:
     """The report that the rows themselves allow: their originals against what they are now."""
-    revised = any(prefix + "edit_history" in part.column_names for part in splits.values())
+    revised = any(_is_revised(part, prefix + HISTORY) for part in splits.values())
     before = restore(splits, prefix=prefix) if revised else splits
     try:
         return compare(
@@ -248,6 +278,13 @@ def _remembered(
         )
     except HfcleanError as e:
         raise HubRefusal(f"no report can be made of the dataset ({e}); give one: report=hfclean.compare(...)") from e
+
+
+def _is_revised(part: Any, column: str) -> bool:
+    """Whether a column is the history that hfclean writes, and not somebody else's of that name."""
+    return (
+        len(part) > 0 and column in part.column_names and parse_history(part.with_format(None)[0][column]) is not None
+    )
 
 
 def _check_counts(report: Report, rows: Mapping[str, int]) -> None:

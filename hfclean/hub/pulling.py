@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -9,12 +10,13 @@ from pathlib import Path
 
 from hfclean.folder import check_target, staging
 from hfclean.hub.dataset import card_of
-from hfclean.hub.failures import Repo, RepoError, explained
+from hfclean.hub.failures import Repo, RepoError, explained, unseen
 from hfclean.hub.loading import pull_dataset
 from hfclean.hub.model import card_of_reviser, card_of_rule
 from hfclean.hub.preparing import prepare_folder
 from hfclean.hub.remote import Patience, hub_api, read_remote
 from hfclean.models.weights import is_part
+from hfclean.reviser.saved import ABOUT, LARGEST_ABOUT, PULLED
 
 __all__ = ["pull", "render_card"]
 
@@ -33,7 +35,8 @@ def pull(
 ) -> Path:
     """Download a cleaned dataset, a reviser or a linear rule as a folder; a dataset if there are both of that name.
 
-    Of a model only data is taken: JSON, tokenizer files, safetensors, the card.
+    Of a model only data is taken: JSON, tokenizer files, safetensors, the card. The record of a reviser says where it
+    came from, and is read as strictly from the folder as from the Hub.
 
     Raises:
         RepoError: there is nothing of this name that hfclean pushed.
@@ -41,7 +44,7 @@ def pull(
     """
     patience, api = patience or Patience(), hub_api(token)
     repo = Repo(repo_id, "model", revision)
-    with explained(Repo(repo_id), "look for"):
+    with explained(Repo(repo_id), "look for", api):
         is_dataset = patience.run(lambda: read_remote(api, Repo(repo_id))).exists
     if is_dataset:
         return pull_dataset(
@@ -55,22 +58,37 @@ def pull(
         )
     out = Path(out).expanduser()
     check_target(out, overwrite=overwrite)
-    with explained(repo, "download"):
+    with explained(repo, "download", api):
         remote = patience.run(lambda: read_remote(api, repo))
         names = sorted(path for path in remote.files if path in MODEL_FILES or is_part(path))
         if not remote.exists:
             raise RepoError(
-                f"there is no dataset and no model {repo_id!r} that this token may see; look at the spelling"
+                f"cannot download {repo_id!r}: there is no such dataset and no such model, or it is private and "
+                f"{unseen(api)}"
             )
         if not {"hfclean.json", "linear_rule.json"} & set(names):
             raise RepoError(
                 f"{repo} holds no reviser and no rule of hfclean; hf download {repo_id} gets what there is"
             )
+        if ABOUT in names and remote.files[ABOUT].size > LARGEST_ABOUT:
+            raise RepoError(f"{ABOUT} of {repo} has more than {LARGEST_ABOUT:,} bytes, and no reviser's has")
         folder = patience.run(lambda: api.snapshot_download(repo_id, revision=remote.commit, allow_patterns=names))
     with staging(out, overwrite=overwrite) as place:
         for name in names:
             shutil.copyfile(Path(folder) / name, place / name)
+        if ABOUT in names:
+            _mark(place / ABOUT, f"{repo_id}@{remote.commit}")
     return out
+
+
+def _mark(file: Path, where: str) -> None:
+    """Say in the record of a reviser where it came from."""
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        about = {**about, PULLED: where}
+    except (ValueError, TypeError, RecursionError) as e:
+        raise RepoError(f"{ABOUT} of {where} is damaged ({type(e).__name__}); push the reviser again") from e
+    file.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def render_card(

@@ -17,7 +17,7 @@ from hfclean.folder import ABOUT, FORMAT
 from hfclean.hub.failures import RepoError
 from hfclean.report import Edit, Report
 
-__all__ = ["ABOUT", "CONFIG_NAME", "LARGEST_ABOUT", "About", "folder_of", "read_about", "with_edits"]
+__all__ = ["ABOUT", "CONFIG_NAME", "LARGEST_ABOUT", "LAYOUT", "About", "folder_of", "read_about", "with_edits"]
 
 LARGEST_ABOUT = 50_000_000
 LARGEST_LEDGER = 500_000_000

@@ -7,7 +7,7 @@ already makes no commit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from hashlib import sha1
@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 from hfclean.folder import file_hash
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, explained, status_of
+from hfclean.hub.pull_requests import OpenRequest, find_open_request
+from hfclean.models.failures import ModelError
+from hfclean.models.weights import read_token
 
 __all__ = ["Change", "Patience", "Pushed", "Remote", "RemoteFile", "commit", "hub_api", "read_remote"]
 
@@ -149,11 +152,19 @@ class Remote:
 
 
 def hub_api(token: str | None) -> Any:
-    """The client of huggingface_hub; the token stays in it."""
+    """The client of huggingface_hub; the token stays in it.
+
+    Raises:
+        HubAccessError: what was given is no token.
+    """
     from huggingface_hub import HfApi
 
     import hfclean
 
+    try:
+        token = read_token(token)
+    except ModelError as e:
+        raise HubAccessError(str(e)) from None
     return HfApi(token=token, library_name="hfclean", library_version=hfclean.__version__)
 
 
@@ -212,8 +223,8 @@ class Pushed:
         repo_id, repo_type: where to.
         url: the commit, or the repo where no commit was needed.
         commit: what the branch (or the pull request) points to.
-        changed: whether a commit was made; off when everything was there already.
-        pull_request: its address, if one was opened.
+        changed: whether a commit was made; off when everything was there already, or in an open pull request of ours.
+        pull_request: its address, if one was opened or was there.
         files: the paths that were written.
         deleted: the paths that were taken away.
         notes: what there is to know besides.
@@ -246,18 +257,28 @@ def commit(
         make: called anew with the repo as it is, before every try.
         private: of a repo that is made now; of one that is there, `True` refuses to push to a public one.
     """
-    with explained(repo, "push to"):
-        return patience.run(lambda: _commit_once(api, repo, make, message, private, create_pr), races=True)
+    sent: list[Change] = []
+    with explained(repo, "push to", api):
+        return patience.run(lambda: _commit_once(api, repo, make, message, private, create_pr, sent), races=True)
 
 
 def _commit_once(
-    api: Any, repo: Repo, make: Callable[[Remote], Change], message: str, private: bool | None, create_pr: bool
+    api: Any,
+    repo: Repo,
+    make: Callable[[Remote], Change],
+    message: str,
+    private: bool | None,
+    create_pr: bool,
+    sent: list[Change],
 ) -> Pushed:
+    """One try; `sent` holds the change of an earlier one whose answer did not come."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     remote = read_remote(api, repo)
     if private and remote.private is False:
-        raise HubRefusal(f"{repo} is public, and private=True was asked for; make it private first, or name another")
+        raise HubRefusal(
+            f"{repo} is public, and private=True (--private) was asked for; make it private first, or name another"
+        )
     wanted = make(remote)
     if not remote.exists:
         api.create_repo(repo.id, repo_type=repo.type, private=private, exist_ok=True)
@@ -268,11 +289,18 @@ def _commit_once(
         wanted = make(remote)
     change = wanted.less(remote)
     if not change.files and not change.gone:
+        if sent:
+            return _landed(repo, sent[0], remote.commit or "", wanted.notes)
         return Pushed(repo.id, repo.type, repo.url, remote.commit or "", False, notes=wanted.notes)
+    if create_pr and (found := _opened(api, repo, message, [*sent, change])):
+        if sent:
+            return replace(_landed(repo, sent[0], found.commit, wanted.notes), pull_request=found.url)
+        return Pushed(repo.id, repo.type, found.url, found.commit, False, found.url, notes=wanted.notes)
     operations = [
         *(CommitOperationAdd(p, str(c) if isinstance(c, Path) else c) for p, c in change.files.items()),
         *(CommitOperationDelete(path, is_folder=False) for path in change.gone),
     ]
+    sent[:] = [change]
     try:
         info = api.create_commit(
             repo.id,
@@ -283,8 +311,10 @@ def _commit_once(
             create_pr=create_pr,
             parent_commit=remote.commit,
         )
-    except ValueError as e:
-        if status_of(e) is not None or "README.md" not in str(e):
+    except Exception as e:
+        if status_of(e) in RACED:
+            sent.clear()  # it was looked at and not taken
+        if status_of(e) is not None or not isinstance(e, ValueError) or "README.md" not in str(e):
             raise
         told = " ".join(str(e).split())[:400]
         raise HubRefusal(f"the Hub does not take the card for {repo}: {told}. Mend the card that is there") from e
@@ -299,6 +329,23 @@ def _commit_once(
         change.gone,
         wanted.notes,
     )
+
+
+def _landed(repo: Repo, sent: Change, at: str, notes: tuple[str, ...]) -> Pushed:
+    """What a try did whose answer was lost."""
+    url = f"{repo.url}/commit/{at}"
+    return Pushed(repo.id, repo.type, url, at, True, None, tuple(sent.files), sent.gone, notes)
+
+
+def _opened(api: Any, repo: Repo, title: str, changes: Sequence[Change]) -> OpenRequest | None:
+    """An open pull request of ours that holds one of these changes."""
+
+    def holds(there: Repo) -> str | None:
+        remote = read_remote(api, there)
+        left = [change.less(remote) for change in changes]
+        return remote.commit if any(not some.files and not some.gone for some in left) else None
+
+    return find_open_request(api, repo, title, holds)
 
 
 def check_token(api: Any, repo: Repo) -> None:
@@ -320,7 +367,7 @@ def look(api: Any, repo: Repo, patience: Patience) -> tuple[Remote, str]:
     """The repo as it is, for a dry run: as a new one where it cannot be read, and why."""
     quick = replace(patience, tries=min(2, patience.tries))
     try:
-        with explained(repo, "read"):
+        with explained(repo, "read", api):
             return quick.run(lambda: read_remote(api, repo)), ""
     except (HubUnreachable, HubAccessError) as e:
         return Remote(repo, api), f"the repo was not read, so everything is shown as for a new one: {e}"

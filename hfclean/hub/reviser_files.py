@@ -14,13 +14,18 @@ from urllib.parse import urlsplit
 from hfclean.cards import Derived, Evaluation, ReviserFacts, derive_license, read_card, read_evaluation, reviser_card
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
 from hfclean.models.weights import HUB_ID, NOT_PARTS, is_part
+from hfclean.reviser import RuleReviser
 from hfclean.reviser.coach import Reviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.reflection import Reflection
 
-__all__ = ["ABOUT", "PreparedReviser", "Told", "prepare_reviser", "read_reviser_folder"]
+__all__ = ["ABOUT", "PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
 
-KINDS: dict[str, type[ModelReviser]] = {"Reviser": Reviser, "Reflection": Reflection}
+KINDS: dict[str, type[ModelReviser] | type[RuleReviser]] = {
+    "Reviser": Reviser,
+    "Reflection": Reflection,
+    "RuleReviser": RuleReviser,
+}
 ABOUT = "hfclean.json"
 ADAPTER = "adapter_config.json"
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
@@ -87,7 +92,7 @@ def prepare_reviser(
         files[file.name] = _adapter(file, base) if file.name == ADAPTER else file
     names = (told.datasets,) if isinstance(told.datasets, str) else tuple(told.datasets)
     figures = read_evaluation(told.evaluation)
-    files |= _eval_results(figures)
+    files |= eval_results(figures)
     data_licenses, notes = _data_licenses(names, told.data_license, api)
     parts: list[tuple[str, str | None]] = []
     if base.id and form != "prompt":
@@ -110,7 +115,7 @@ def prepare_reviser(
     return PreparedReviser(files, facts, told, derived, (*base.notes, *notes))
 
 
-def read_reviser_folder(folder: Path) -> ModelReviser:
+def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:
     """The reviser of a folder, whichever kind it is.
 
     Raises:
@@ -187,7 +192,7 @@ def _base(
     if api is None:
         return _Base(name, revision)
     try:
-        with explained(Repo(name, "model", revision, bare=True), "find the base"):
+        with explained(Repo(name, "model", revision, bare=True), "find the base", api):
             info = api.model_info(name, revision=revision)
     except (HubUnreachable, HubAccessError, RepoError) as e:
         if form == "adapter" and not dry_run:
@@ -254,7 +259,7 @@ def _data_licenses(
         license = stated
         if license is None and api is not None:
             try:
-                with explained(Repo(name, bare=True), "read the card of"):
+                with explained(Repo(name, bare=True), "read the card of", api):
                     info = api.dataset_info(name)
                 license = _license(info.card_data.to_dict() if info.card_data else {})
             except HubError as e:
@@ -263,7 +268,7 @@ def _data_licenses(
     return found, tuple(notes)
 
 
-def _eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
+def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
     """Figures on a benchmark of the Hub, as its leaderboard reads them."""
     import yaml
 

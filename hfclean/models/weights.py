@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,18 @@ from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
-__all__ = ["HUB_ID", "ModelFiles", "fetch_small", "find_model", "fingerprint", "is_part", "mark", "refuse_unsafe"]
+__all__ = [
+    "HUB_ID",
+    "ModelFiles",
+    "fetch_ahead",
+    "fetch_small",
+    "find_model",
+    "fingerprint",
+    "is_part",
+    "mark",
+    "read_token",
+    "refuse_unsafe",
+]
 
 # what a model's answers depend on; training states, cards and notes are not among it
 PARTS = (
@@ -39,6 +50,7 @@ PARTS = (
 )
 # second copies of the same weights, for other programs
 NOT_PARTS = ("*/*", "consolidated*", "original*", "*.py", "*.bin", "*.pt", "*.pth", "*.pickle", "*.pkl", "*.ckpt")
+SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that finds it odd prints the header
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -72,19 +84,62 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
         files = _fetch(model, revision)
     else:
         raise ModelError(f"no folder {model!r}; wanted a folder with config.json and *.safetensors, or a Hub id")
-    about = _json(files.folder / "adapter_config.json")
-    if about is None:
+    named = _base(files.folder, model)
+    if named is None:
         return files
-    name = about.get("base_model_name_or_path")
+    try:
+        base = find_model(*named, store)
+    except ModelError as e:
+        raise ModelError(f"the base of the adapter {model!r} is gone or out of reach: {e}") from e
+    return ModelFiles(files.folder, f"{files.identity} on {base.identity}", base)
+
+
+def fetch_ahead(model: str, revision: str | None, token: str) -> None:
+    """Fetch now, by a token that is not kept, what `find_model` will look for later: the parts of a Hub id and, of an
+    adapter, those of its base.
+
+    Raises:
+        ModelError: the Hub does not give them.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if not HUB_ID.fullmatch(model) or model.startswith("."):
+            return
+        folder = _fetch(model, revision, token).folder
+    named = _base(folder, model)
+    if named is not None:
+        fetch_ahead(*named, token)
+
+
+def read_token(token: str | None) -> str | None:
+    """A token as it was meant: without the line break of the file that it was read from.
+
+    Raises:
+        ModelError: it is no token.
+    """
+    if token is None:
+        return None
+    if isinstance(token, str) and re.fullmatch(r"[!-~]+", token.strip()):
+        return token.strip()
+    raise ModelError(
+        "token= is no token of the Hub (it is not shown); wanted one word such as hf_..., or None for that of hf auth "
+        "login or HF_TOKEN"
+    )
+
+
+def _base(folder: Path, model: str) -> tuple[str, str | None] | None:
+    """Folder or Hub id of an adapter's base, and its revision; None where the model is none."""
+    about = _json(folder / "adapter_config.json")
+    if about is None:
+        return None
+    name, revision = about.get("base_model_name_or_path"), about.get("revision")
     if not isinstance(name, str) or not name:
         raise ModelError(
             f"the adapter {model!r} names no base: base_model_name_or_path in adapter_config.json is {name!r}"
         )
-    beside = files.folder / name
-    base_revision = about.get("revision")
+    beside = folder / name
     local = beside if beside.is_dir() else Path(name).expanduser()
-    base = find_model(str(local) if local.is_dir() else name, None if local.is_dir() else base_revision, store)
-    return ModelFiles(files.folder, f"{files.identity} on {base.identity}", base)
+    return (str(local), None) if local.is_dir() else (name, revision)
 
 
 def mark(model: str) -> tuple[object, ...]:
@@ -133,34 +188,38 @@ def refuse_unsafe(files: ModelFiles) -> None:
             )
 
 
-def fetch_small(model: str, revision: str | None, names: Sequence[str], *, most: int) -> Path:
+def fetch_small(
+    model: str, revision: str | None, names: Sequence[str], *, most: int, token: str | None = None
+) -> Path:
     """Those of some small files that a Hub id has, fetched into a folder whose name is the commit.
 
     Raises:
         ModelError: the Hub gives no model of this id, or a file has more than `most` bytes.
     """
-    hub = require("huggingface_hub", extra="models")
-    with _named(model, revision):
-        api = hub.HfApi()
+    hub, token = require("huggingface_hub", extra="models"), read_token(token)
+    with _named(model, revision, token):
+        api = hub.HfApi(token=token)
         commit = api.model_info(model, revision=revision).sha
         found = api.get_paths_info(model, list(names), revision=commit)
         large = [info.path for info in found if getattr(info, "size", 0) > most]
         if large:
             raise ModelError(f"{large[0]} of {model!r} has more than {most:,} bytes, and no file of its kind does")
-        folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(names))
+        folder = hub.snapshot_download(model, revision=commit, allow_patterns=list(names), token=token)
     return Path(folder)
 
 
-def _fetch(model: str, revision: str | None) -> ModelFiles:
-    hub = require("huggingface_hub", extra="models")
-    with _named(model, revision):
-        folder = hub.snapshot_download(model, revision=revision, allow_patterns=PARTS, ignore_patterns=NOT_PARTS)
+def _fetch(model: str, revision: str | None, token: str | None = None) -> ModelFiles:
+    hub, token = require("huggingface_hub", extra="models"), read_token(token)
+    with _named(model, revision, token):
+        folder = hub.snapshot_download(
+            model, revision=revision, allow_patterns=PARTS, ignore_patterns=NOT_PARTS, token=token
+        )
     return ModelFiles(Path(folder), f"commit:{Path(folder).name}")
 
 
 @contextmanager
-def _named(model: str, revision: str | None) -> Iterator[None]:
-    """Turns what huggingface_hub raises into an error that names the model."""
+def _named(model: str, revision: str | None, token: str | None = None) -> Iterator[None]:
+    """Turns what huggingface_hub raises into an error that names the model and what to do."""
     errors = require("huggingface_hub.errors", extra="models")
     transport = getattr(errors, "HTTPError", OSError)
     try:
@@ -168,11 +227,52 @@ def _named(model: str, revision: str | None) -> Iterator[None]:
     except ModelError:
         raise
     except (errors.HfHubHTTPError, errors.HFValidationError, transport, OSError, ValueError) as e:
-        said, at = " ".join(str(e).split())[:300], f" at {revision!r}" if revision else ""
+        at = f" at {revision!r}" if revision else ""
         raise ModelError(
-            f"no folder {model!r} here, and the Hub gives no model of this id{at} ({type(e).__name__}: {said}); look "
-            "at the spelling, the revision, and your access"
+            f"no folder {model!r} here, and the Hub gives no model of this id{at}: {_why(e, model, token)}"
         ) from e
+
+
+def _why(e: Exception, model: str, token: str | None) -> str:
+    """Why the Hub did not give a model, and what to do."""
+    from huggingface_hub import constants, errors, get_token
+
+    status = getattr(getattr(e, "response", None), "status_code", None)
+    login = "hf auth login, set HF_TOKEN, or say token="
+    if isinstance(e, errors.GatedRepoError):
+        page = f"{constants.ENDPOINT}/{model}"
+        return f"it is gated. Open {page}, accept its terms, and use a token of that account: {login}"
+    if isinstance(e, errors.RevisionNotFoundError):
+        return "it has no such revision; look at its branches, tags and commits"
+    if status == 401 and not isinstance(e, errors.RepositoryNotFoundError):
+        return f"the token is not valid any more; make another (https://huggingface.co/settings/tokens), then: {login}"
+    if isinstance(e, errors.RepositoryNotFoundError) or status in (403, 404):
+        if _is_dataset(model, token):
+            return "that is a dataset; read it with load_dataset, or with hfclean.load_cleaned if hfclean pushed it"
+        if token or get_token():
+            return (
+                "there is none, or it is private and your token may not see it. Look at the "
+                f"spelling, or use another token: {login}"
+            )
+        return f"there is none, or it is private and no token is set. Look at the spelling, or log in: {login}"
+    said = f"{type(e).__name__}: {' '.join(SENT_TOKEN.sub('Bearer ***', str(e)).split())[:300]}"
+    if constants.HF_HUB_OFFLINE or isinstance(e, errors.OfflineModeIsEnabled):
+        return (
+            f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it before"
+        )
+    if isinstance(e, errors.HFValidationError):
+        return f"that is no Hub id ({said}); wanted a folder, or NAMESPACE/NAME"
+    if status is not None:
+        return f"the Hub failed (status {status}: {said}). Run the same again later"
+    return f"the Hub was not reached ({said}). Look at the network and HF_ENDPOINT, and run the same again"
+
+
+def _is_dataset(name: str, token: str | None) -> bool:
+    from huggingface_hub import HfApi, errors
+
+    with suppress(errors.HfHubHTTPError, errors.HFValidationError, OSError):
+        return bool(HfApi(token=token).repo_exists(name, repo_type="dataset"))
+    return False
 
 
 def _content(folder: Path, store: Store | None) -> str:

@@ -188,16 +188,20 @@ class ModelReviser(ModelTransform):
         return write_reviser(self, folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None, **settings: Any) -> Self:
+    def from_pretrained(
+        cls, folder: str | Path, *, revision: str | None = None, token: str | None = None, **settings: Any
+    ) -> Self:
         """The reviser of a folder or of a repo of the Hub: its weights, with the prompt and settings of its record.
 
         From the Hub, `hfclean.json` is fetched at once and the weights when they are needed, both at the same commit,
-        which is the reviser's `revision`. For a private repo: hf auth login, or HF_TOKEN.
+        which is the reviser's `revision`. With `token`, all files of the model that it asks are fetched at once.
 
         Args:
             folder: with a model's weights and `hfclean.json`, or with `hfclean.json` alone, which then names the
                 model; or a Hub id, `NAMESPACE/NAME`.
             revision: branch, tag or commit of the repo.
+            token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. It is used
+                now and not kept, neither in the reviser nor in anything that is written.
             settings: of your own, instead of those in the file. Whom rows are sent to (`base_url`, `api_key_env`) is
                 never taken from a file of the Hub.
 
@@ -205,7 +209,7 @@ class ModelReviser(ModelTransform):
             FolderError: there is no reviser, or one in a form that this version cannot read or will not follow.
             ModelError: the Hub gives no such repo.
         """
-        return read_reviser(cls, folder, revision, settings)
+        return read_reviser(cls, folder, revision, settings, token)
 
     # ------------------------------------------------------------------------------------------------ for datasets
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 from hfclean.provenance import own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
@@ -65,6 +66,41 @@ class RuleReviser(Transform):
 
     def depends(self) -> dict[str, Any]:
         return {"rules": {rule.id: rule.version for rule in self.rules()}}
+
+    # ------------------------------------------------------------------------------------------------ in a folder
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write which rules run, their versions and the settings, as `hfclean.json` in a folder.
+
+        Raises:
+            FolderError: the reviser has rules of your own, which are code.
+        """
+        from hfclean.reviser.saved import write_record
+        from hfclean.reviser.saved_rules import about_rules
+
+        return write_record(about_rules(self), folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, revision: str | None = None, token: str | None = None, **settings: Any
+    ) -> Self:
+        """The rule reviser of a folder or of a repo of the Hub, with the very rules that it was saved with.
+
+        Args:
+            folder: with the `hfclean.json` that `save_pretrained` wrote; or a Hub id, `NAMESPACE/NAME`.
+            revision: branch, tag or commit of the repo.
+            token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. Not kept.
+            settings: of your own, instead of those in the file, such as `extra`.
+
+        Raises:
+            FolderError: there is no rule reviser, or one that was made with other versions of the rules.
+            ModelError: the Hub gives no such repo.
+        """
+        from hfclean.reviser.saved_rules import read_rules
+
+        return read_rules(cls, folder, revision, settings, token)
+
+    # ------------------------------------------------------------------------------------------------ for datasets
 
     def changes(self, cells: Mapping[str, Any], view: View) -> list[FieldChange]:
         """What the rules change in one row, rule by rule, in order; the row itself is left as it is."""

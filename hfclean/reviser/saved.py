@@ -13,17 +13,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from hfclean.errors import FolderError, HfcleanError
-from hfclean.models.weights import HUB_ID, fetch_small
+from hfclean.models.weights import HUB_ID, fetch_ahead, fetch_small
 from hfclean.reviser.codec import CODEC_VERSION
 
 if TYPE_CHECKING:
     from hfclean.reviser.modelled import ModelReviser
 
-__all__ = ["ABOUT", "about_reviser", "read_reviser", "write_reviser"]
+__all__ = [
+    "ABOUT",
+    "PULLED",
+    "Record",
+    "about_reviser",
+    "find_record",
+    "read_reviser",
+    "write_record",
+    "write_reviser",
+]
 
 ABOUT = "hfclean.json"
 LARGEST_ABOUT = 2_000_000
-LARGEST_WORDS = 200_000
+PULLED = "pulled_from"
+LONGEST_PROMPT = 50_000  # characters; the longest of ours has 3,400
+LONGEST_TEMPLATE = 100_000
+LONGEST_SETTING = 4_000
+MOST_CRITERIA = 100
+MOST = {"max_new_tokens": 1_000_000, "candidates": 64}
 WEIGHTS = ("config.json", "adapter_config.json")
 # what a file from the Hub may settle: nothing that names a server, a key, a file or a limit of this machine
 FROM_HUB = frozenset(
@@ -31,11 +45,22 @@ FROM_HUB = frozenset(
     | {"revise", "candidates", "preference_margin", "skip_checks", "sides", "criteria", "structured"}
     | {"columns", "prefix", "turns", "side", "instructions"}
 )
+TEXT, NUMBER, COUNT, FLAG, NAMES = "a string", "a number", "a whole number", "true or false", "a list of strings"
+FORMS = {
+    **dict.fromkeys(("model", "revision", "chat_template", "dtype", "revise", "prefix", "turns", "side"), TEXT),
+    **dict.fromkeys(("temperature", "top_p", "preference_margin"), NUMBER),
+    **dict.fromkeys(("max_new_tokens", "candidates", "seed"), COUNT),
+    **dict.fromkeys(("skip_checks", "sides", "only", "skip"), NAMES),
+    "structured": FLAG,
+    "instructions": TEXT,
+}
+# what save_pretrained writes into a folder besides
+FROM_FOLDER = FROM_HUB | {"base_url", "cache_as", "extra_body"}
 
 R = TypeVar("R", bound="ModelReviser")
 
 
-class _Found(NamedTuple):
+class Record(NamedTuple):
     """Where a reviser's record lies; of one of the Hub, its id and commit."""
 
     about: Mapping[str, Any]
@@ -43,6 +68,11 @@ class _Found(NamedTuple):
     folder: Path
     repo_id: str = ""
     commit: str = ""
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether somebody else may have written it."""
+        return bool(self.repo_id) or PULLED in self.about
 
     @property
     def has_weights(self) -> bool:
@@ -77,35 +107,53 @@ def about_reviser(reviser: ModelReviser) -> dict[str, Any]:
 
 def write_reviser(reviser: ModelReviser, folder: str | Path) -> Path:
     """Write `hfclean.json` into a folder, which is made if it is not there."""
-    about = about_reviser(reviser)
+    return write_record(about_reviser(reviser), folder)
+
+
+def write_record(about: Mapping[str, Any], folder: str | Path) -> Path:
+    """Write a record into a folder, which is made if it is not there."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return folder
 
 
-def read_reviser(cls: type[R], where: str | Path, revision: str | None, settings: Mapping[str, Any]) -> R:
+def read_reviser(
+    cls: type[R], where: str | Path, revision: str | None, settings: Mapping[str, Any], token: str | None = None
+) -> R:
     """The reviser of a folder or of a repo of the Hub; see `ModelReviser.from_pretrained`."""
-    found = _find(where, revision)
+    found = find_record(where, revision, token)
+    made = _made(cls, found, revision, settings)
+    spec = made.spec()
+    if token and spec.kind == "local":
+        fetch_ahead(spec.name, spec.revision, token)
+    return made
+
+
+def _made(cls: type[R], found: Record, revision: str | None, settings: Mapping[str, Any]) -> R:
+    check_kind(found, cls)
     about, own = found.about, dict(settings)
     try:
-        kind, codec, told = about["reviser"], about["codec"], dict(about["settings"])
+        codec, told = about["codec"], dict(about["settings"])
         if not isinstance(about.get("prompt", ""), str):
             raise TypeError("prompt")
-        words = cls.read_words(about) if (kind, codec) == (cls.__name__, CODEC_VERSION) else {}
+        words = cls.read_words(about) if codec == CODEC_VERSION else {}
     except (ValueError, TypeError, KeyError, HfcleanError) as e:
         raise FolderError(
             f"{found.where}: no reviser here ({type(e).__name__} in {ABOUT}); wanted what save_pretrained wrote"
         ) from e
-    if kind != cls.__name__:
-        kind = kind if isinstance(kind, str) and kind.isidentifier() else "something else"
-        raise FolderError(f"{found.where}: holds a {kind}; read it with hfclean.{kind}.from_pretrained")
     if codec != CODEC_VERSION:
         raise FolderError(
             f"{found.where}: pairs in form {codec!r:.20}, and this version of hfclean reads form {CODEC_VERSION}; "
             "install the version that the reviser's card names"
         )
-    if found.repo_id:
+    check_version(found, cls.version)
+    told = {name: value for name, value in told.items() if name not in own or name in FROM_FOLDER}
+    followed = {name: value for name, value in told.items() if name not in own}
+    _check_names(found, followed)
+    check_forms(found, followed)
+    if found.is_strange:
+        _check_sizes(found, followed, words)
         told, own = _from_stranger(found, told, own)
     elif found.has_weights:
         told["model"] = str(found.folder)
@@ -128,13 +176,82 @@ def read_reviser(cls: type[R], where: str | Path, revision: str | None, settings
     return replace(made, **own)
 
 
-def _find(where: str | Path, revision: str | None) -> _Found:
+def check_kind(found: Record, cls: type) -> None:
+    """Refuse a record of another kind.
+
+    Raises:
+        FolderError: it names the kind that is there.
+    """
+    kind = found.about.get("reviser")
+    if kind is None:
+        raise FolderError(
+            f"{found.where}: no reviser here (its {ABOUT} describes none); a cleaned dataset is read with "
+            "hfclean.load_cleaned or load_dataset"
+        )
+    if kind != cls.__name__:
+        kind = kind if isinstance(kind, str) and kind.isidentifier() else "something else"
+        raise FolderError(f"{found.where}: holds a {kind:.40}; read it with hfclean.{kind:.40}.from_pretrained")
+
+
+def check_version(found: Record, known: int) -> None:
+    """Refuse a record of a reviser that behaves as none of this version of hfclean does.
+
+    Raises:
+        FolderError: it is newer, or names no version.
+    """
+    said = found.about.get("version")
+    if isinstance(said, bool) or not isinstance(said, int) or said < 1:
+        raise FolderError(f"{found.where}: {ABOUT} names the version {said!r:.40}; wanted a whole number from 1 on")
+    if said > known:
+        raise FolderError(
+            f"{found.where}: made with version {said!r:.20} of its kind, and this hfclean knows up to {known}: "
+            "pip install --upgrade hfclean"
+        )
+
+
+def check_forms(found: Record, told: Mapping[str, Any]) -> None:
+    """Refuse settings that are something else than what such a setting holds.
+
+    Raises:
+        FolderError: it names the setting and what was wanted.
+    """
+    for name, value in told.items():
+        if name == "columns":
+            fits = isinstance(value, str) or (
+                isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+            )
+            wanted = "a string, or an object of strings"
+        else:
+            wanted = FORMS.get(name, "")
+            fits = not wanted or _fits(value, wanted)
+        if not fits and value is not None:
+            raise FolderError(
+                f"{found.where}: {ABOUT} has a setting that cannot be: {name} is {value!r:.60}; wanted {wanted}"
+            )
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    if wanted in (NUMBER, COUNT):
+        kinds = (int, float) if wanted == NUMBER else int
+        return isinstance(value, kinds) and not isinstance(value, bool)
+    if wanted == NAMES:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, bool if wanted == FLAG else str)
+
+
+def find_record(where: str | Path, revision: str | None, token: str | None = None) -> Record:
+    """The record of a folder or, where there is none of that name, of a repo of the Hub.
+
+    Raises:
+        FolderError: there is none that can be read.
+        ModelError: the Hub gives no such repo, or the record is too large.
+    """
     folder = Path(where).expanduser()
     repo_id = str(where)
     if folder.is_dir() or not ("/" in repo_id and HUB_ID.fullmatch(repo_id)) or repo_id.startswith("."):
-        return _Found(_read(folder / ABOUT, str(folder)), str(folder), folder)
-    snapshot = fetch_small(repo_id, revision, (ABOUT, *WEIGHTS), most=LARGEST_ABOUT)
-    return _Found(_read(snapshot / ABOUT, repo_id), repo_id, snapshot, repo_id, snapshot.name)
+        return Record(_read(folder / ABOUT, str(folder)), str(folder), folder)
+    snapshot = fetch_small(repo_id, revision, (ABOUT, *WEIGHTS), most=LARGEST_ABOUT, token=token)
+    return Record(_read(snapshot / ABOUT, repo_id), repo_id, snapshot, repo_id, snapshot.name)
 
 
 def _read(file: Path, where: str) -> Mapping[str, Any]:
@@ -144,26 +261,59 @@ def _read(file: Path, where: str) -> Mapping[str, Any]:
         if not isinstance(about, dict):
             raise TypeError(f"{type(about).__name__} where an object was wanted")
     except (OSError, ValueError, TypeError, RecursionError) as e:
+        why = f"there is no {ABOUT}" if isinstance(e, FileNotFoundError) else f"{type(e).__name__} in {ABOUT}"
         raise FolderError(
-            f"{where}: no reviser here ({type(e).__name__} in {ABOUT}); wanted a folder that save_pretrained wrote, "
+            f"{where}: no reviser here ({why}); wanted a folder that save_pretrained wrote, "
             "or a repo of the Hub that push_reviser pushed"
         ) from e
     return about
 
 
-def _from_stranger(found: _Found, told: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a file of the Hub that may be followed, and the caller's."""
-    url = told.pop("base_url", None)
-    unknown = sorted(set(told) - FROM_HUB)
+def _check_names(found: Record, told: Mapping[str, Any]) -> None:
+    """Refuse a record that settles what is never taken from a file."""
+    taken = FROM_HUB | {"base_url"} if found.is_strange else FROM_FOLDER
+    unknown = sorted(set(told) - taken)
     if unknown:
         raise FolderError(
-            f"{found.where}: {ABOUT} settles {', '.join(map(repr, unknown))[:200]}, which is not taken from the Hub "
-            "(or this version does not know it: pip install --upgrade hfclean); say it yourself when you load"
+            f"{found.where}: {ABOUT} settles {', '.join(map(repr, unknown))[:200]}, which is not taken from "
+            f"{'the Hub' if found.is_strange else 'a file'} (or this version does not know it: pip install --upgrade "
+            "hfclean); say it yourself when you load"
         )
-    for name, value in told.items():
-        if len(json.dumps(value)) > LARGEST_WORDS:
-            raise FolderError(f"{found.where}: {name} of {ABOUT} is longer than anything that hfclean writes")
+
+
+def _check_sizes(found: Record, told: Mapping[str, Any], words: Mapping[str, Any]) -> None:
+    """Refuse what is longer or larger than anything that a reviser needs: every row would pay for it."""
+    sizes = {name: (len(json.dumps(value, ensure_ascii=False)), LONGEST_SETTING) for name, value in told.items()}
+    template = told.get("chat_template")
+    sizes["chat_template"] = (len(template) if isinstance(template, str) else 0, LONGEST_TEMPLATE)
+    sizes["prompt"] = (len(found.about.get("prompt", "")), LONGEST_PROMPT)
+    sizes |= {f"prompt {k}": (len(str(one)), LONGEST_SETTING) for k, one in enumerate(words.get("criteria", ()))}
+    for name, (size, most) in sizes.items():
+        if size > most:
+            name = "a criterion" if name.startswith("prompt ") else name
+            raise FolderError(
+                f"{found.where}: {name} of {ABOUT} has {size:,} characters, longer than anything that hfclean "
+                f"follows from others (at most {most:,}); make a reviser of your own with what you want of it"
+            )
+    if len(words.get("criteria", ())) > MOST_CRITERIA:
+        raise FolderError(
+            f"{found.where}: {ABOUT} has {len(words['criteria']):,} criteria; wanted at most {MOST_CRITERIA}"
+        )
+    for name, most in MOST.items():
+        value = told.get(name)
+        if isinstance(value, (int, float)) and value > most:
+            raise FolderError(
+                f"{found.where}: {name} of {ABOUT} is {value!r:.40}, and no more than {most:,} is taken from others, "
+                "since you pay for it; say it yourself when you load"
+            )
+
+
+def _from_stranger(found: Record, told: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of a file of the Hub that may be followed, and the caller's."""
+    url = told.pop("base_url", None)
     if found.has_weights:
+        if not found.repo_id:
+            return {**{name: told[name] for name in told if name != "revision"}, "model": str(found.folder)}, own
         return {**told, "model": found.repo_id, "revision": found.commit}, own
     model = told.get("model")
     if not isinstance(model, str) or not model:

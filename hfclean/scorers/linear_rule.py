@@ -208,10 +208,15 @@ class LinearRule:
         return path
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None) -> Self:
+    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None, token: str | None = None) -> Self:
         """The rule in `linear_rule.json` of a folder, or of a Hub id, `NAMESPACE/NAME`, at a branch, tag or commit.
 
         The file is data: all of it is checked, nothing is executed.
+
+        Args:
+            folder: or a Hub id.
+            revision: branch, tag or commit of the repo.
+            token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. Not kept.
 
         Raises:
             LinearRuleError: no such file, or it holds no rule that this version of hfclean can use.
@@ -221,7 +226,7 @@ class LinearRule:
 
         name = str(folder)
         if not Path(name).expanduser().is_dir() and "/" in name and HUB_ID.fullmatch(name) and name[0] != ".":
-            folder = fetch_small(name, revision, (FILE_NAME,), most=LARGEST_FILE)
+            folder = fetch_small(name, revision, (FILE_NAME,), most=LARGEST_FILE, token=token)
         return cls.from_file(Path(folder).expanduser() / FILE_NAME)
 
     def push(self, repo_id: str, **how: Any) -> Any:

@@ -1,0 +1,58 @@
+"""The files of a rule reviser's push: the record of its rules, and its card. There are no weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfclean.cards import Evaluation, read_evaluation, rule_reviser_card
+from hfclean.hub.failures import HubRefusal
+from hfclean.hub.reviser_files import ABOUT, Told, eval_results
+from hfclean.reviser import RuleReviser
+
+__all__ = ["PreparedRules", "prepare_rules"]
+
+OF_MODELS = ("base_model", "base_revision", "base_license", "datasets", "data_license", "training")
+
+
+@dataclass(frozen=True)
+class PreparedRules:
+    """The files of a push, and what the card says."""
+
+    files: Mapping[str, Path | bytes]
+    name: str
+    about: Mapping[str, Any]
+    evaluation: Sequence[Evaluation]
+    license: str | None
+    language: str | Sequence[str] | None
+    notes: tuple[str, ...] = ()
+
+    def card(self, existing: str | None) -> str:
+        """The card, on top of the one that is there."""
+        return rule_reviser_card(
+            self.about,
+            name=self.name,
+            existing=existing,
+            license=self.license,
+            language=self.language,
+            evaluation=self.evaluation,
+        )
+
+
+def prepare_rules(reviser: RuleReviser, repo_id: str, told: Told, place: Path) -> PreparedRules:
+    """The files of a rule reviser, written into a fresh folder.
+
+    Raises:
+        HubRefusal: something was said that only a model has.
+        FolderError: the reviser has rules of the user's own.
+    """
+    odd = [name for name in OF_MODELS if getattr(told, name)]
+    if odd:
+        raise HubRefusal(f"{odd[0]}= is for revisers with a model, and a RuleReviser has none: leave it out")
+    file = reviser.save_pretrained(place) / ABOUT
+    figures = read_evaluation(told.evaluation)
+    about = json.loads(file.read_text(encoding="utf-8"))
+    return PreparedRules({ABOUT: file, **eval_results(figures)}, repo_id, about, figures, told.license, told.language)

@@ -1,0 +1,121 @@
+"""Records of revisers that strangers wrote: what they may settle, how long it may be, and that no more is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_hub import FakeHub, hub_fixture  # noqa: F401
+
+import hfclean
+from hfclean.errors import FolderError
+from hfclean.hub import Patience, RepoError, pull
+from hfclean.models import ModelError
+from hfclean.reviser.saved import FROM_HUB
+
+QUICK = Patience(sleep=lambda seconds: None)
+
+
+def about(**changes: Any) -> str:
+    place = json.loads(Path(_saved("org/chat")).read_text())
+    settings = {**place["settings"], **changes.pop("settings", {})}
+    return json.dumps({**place, "settings": settings, **changes})
+
+
+def _saved(model: str) -> str:
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    hfclean.Reviser(model).save_pretrained(folder)
+    return str(folder / "hfclean.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "no reviser here"),
+        ("[]", "no reviser here"),
+        ("[" * 100_000, "no reviser here"),
+        ('{"reviser": "Reviser", "codec": 1, "settings": []}', "no reviser here"),
+        ('{"reviser": "Reviser", "codec": 99, "settings": {}}', "form 99"),
+        ('{"reviser": "os.system(1)", "codec": 1, "settings": {}}', "holds a something else"),
+        (about(settings={"api_key_env": "OPENAI_API_KEY"}), "'api_key_env', which is not taken from the Hub"),
+        (about(settings={"store": "/tmp/x"}), "'store', which is not taken"),
+        (about(settings={"limits": {}}), "'limits', which is not taken"),
+        (about(settings={"extra_body": {}}), "'extra_body', which is not taken"),
+        (about(settings={"device": "cuda"}), "'device', which is not taken"),
+        (about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
+        (about(settings={"model": "/etc/passwd"}), "no Hub id; say which one"),
+        (about(settings={"model": "../../secrets"}), "no Hub id; say which one"),
+        (about(settings={"model": 3}), "model is 3; wanted a string"),
+        (about(settings={"model": ""}), "names no model"),
+        (about(settings={"max_new_tokens": "9"}), "max_new_tokens is '9'; wanted a whole number"),
+        (about(settings={"max_new_tokens": 2_000_000}), "no more than 1,000,000 is taken from others"),
+        (about(settings={"candidates": 1000, "temperature": 1.0}), "no more than 64 is taken from others"),
+        (about(settings={"temperature": True}), "temperature is True; wanted a number"),
+        (about(settings={"skip_checks": "refusal"}), "wanted a list of strings"),
+        (about(settings={"columns": {"instruction": ["a"]}}), "an object of strings"),
+        (about(settings={"columns": {"instruction": "x" * 5000}}), "columns of hfclean.json has 5,019 characters"),
+        (about(settings={"prefix": "x" * 5000}), "prefix of hfclean.json has 5,002 characters"),
+        (about(prompt="x" * 60_000), "prompt of hfclean.json has 60,000 characters, longer than"),
+        (about(version=2), "version 2 of its kind, and this hfclean knows up to 1"),
+        (about(version=None), "names the version None"),
+        (about(settings={"revise": "everything"}), "a setting that cannot be"),
+        (about(settings={"chat_template": "x" * 300_000}), "longer than anything"),
+        (about(prompt=7), "no reviser here"),
+    ],
+)
+def test_a_strangers_record_is_read_strictly(fake_hub: FakeHub, text: str, words: str) -> None:
+    fake_hub.add_repo("you/coach", files={"hfclean.json": text}, author="you")
+    with pytest.raises(FolderError, match=words):
+        hfclean.Reviser.from_pretrained("you/coach")
+
+
+def test_a_record_that_is_too_large_is_not_fetched(fake_hub: FakeHub, tmp_path: Path) -> None:
+    fake_hub.add_repo("you/coach", files={"hfclean.json": '"' + "x" * 3_000_000 + '"'}, author="you")
+    with pytest.raises(ModelError, match="more than 2,000,000 bytes"):
+        hfclean.Reviser.from_pretrained("you/coach")
+    with pytest.raises(RepoError, match="more than 2,000,000 bytes"):
+        pull("you/coach", tmp_path / "coach", patience=QUICK)
+    assert fake_hub.requests(path="/resolve/") == []
+    fake_hub.add_repo("you/broken", files={"hfclean.json": "[1"}, author="you")
+    with pytest.raises(RepoError, match="is damaged"):
+        pull("you/broken", tmp_path / "coach", patience=QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pulled_record_is_a_strangers_as_well(fake_hub: FakeHub, tmp_path: Path) -> None:
+    repo = fake_hub.add_repo("you/coach", author="you")
+    for name, text, words in (
+        ("url", about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
+        ("key", about(settings={"api_key_env": "OPENAI_API_KEY"}), "'api_key_env', which is not taken from the Hub"),
+        ("long", about(prompt="x" * 60_000), "longer than"),
+    ):
+        repo.commit({"hfclean.json": text})
+        folder = pull("you/coach", tmp_path / name, patience=QUICK)
+        with pytest.raises(FolderError, match=words):
+            hfclean.Reviser.from_pretrained(folder)
+        with pytest.raises(FolderError, match=words):
+            hfclean.push_reviser(folder, "me/mine", patience=QUICK)
+    told = json.loads((tmp_path / "url" / "hfclean.json").read_text())
+    assert told["pulled_from"] == f"you/coach@{repo.commits[1].sha}"
+    # of a folder that nobody pulled, a server is followed, but a key never
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "hfclean.json").write_text(about(settings={"api_key_env": "OPENAI_API_KEY"}))
+    with pytest.raises(FolderError, match="'api_key_env', which is not taken from a file"):
+        hfclean.Reviser.from_pretrained(tmp_path / "own")
+    own = hfclean.Reviser.from_pretrained(tmp_path / "own", base_url="http://localhost:1/v1", api_key_env="MY_KEY")
+    assert own.api_key_env == "MY_KEY"
+
+
+def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> None:
+    from dataclasses import fields
+
+    every = {f.name for cls in (hfclean.Reviser, hfclean.Reflection) for f in fields(cls)}
+    assert every >= FROM_HUB
+    assert every - FROM_HUB == {
+        *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
+        *("limits", "extra_body", "choose", "checks", "select"),
+    }
