@@ -20,7 +20,10 @@ def main() -> None:
     parser.add_argument("output", metavar="OUTPUT", help="the folder to write")
     parser.add_argument("--revision", help="branch, tag or commit (default: main)")
     parser.add_argument(
-        "--kind", choices=["Reviser", "Reflection", "LinearRule"], default="Reviser", help="what it is"
+        "--kind",
+        choices=["Reviser", "Reflection", "RuleReviser", "LinearRule"],
+        default="Reviser",
+        help="what it is",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT if hfclean wrote it")
     how = parser.add_mutually_exclusive_group()
