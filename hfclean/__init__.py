@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hfclean.scorers.reward import Reward
     from hfclean.scorers.unieval import UniEval
     from hfclean.selection import keep, top
+    from hfclean.selection.pre_experience import pre_experience
 
 __version__ = "0.1.0"
 
@@ -99,6 +100,7 @@ _HOME = {
     "load_cleaned": "hub",
     "neighbours": "scorers.neighbours",
     "noise_report": "evaluation.noise",
+    "pre_experience": "selection.pre_experience",
     "push_dataset": "hub",
     "push_reviser": "hub",
     "push_rule": "hub",
@@ -155,6 +157,7 @@ __all__ = [
     "load_cleaned",
     "neighbours",
     "noise_report",
+    "pre_experience",
     "push_dataset",
     "push_reviser",
     "push_rule",

@@ -186,7 +186,7 @@ def test_it_maps_and_is_steady(tiny: str) -> None:
         mapped = ds.map(direction, batched=True, batch_size=size)
         assert mapped["likeness"][:] == pytest.approx(alone, abs=1e-4, nan_ok=True)
         assert mapped["likeness_reason"][:] == ["", "", "", "", "empty", "", "", "", ""]
-    few = replace(direction, batch_tokens=1)
+    few = replace(direction, batch_tokens=1, store=False)
     assert few.score_batch([hfclean.Pair("", "", "x")])["likeness"]
     assert Hasher.hash(direction) == key == Hasher.hash(pickle.loads(pickle.dumps(direction)))
     assert Hasher.hash(replace(direction, vector=direction.vector[::-1])) != key

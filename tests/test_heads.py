@@ -30,6 +30,7 @@ from datasets.fingerprint import Hasher
 import hfclean
 from hfclean.models import ModelError, ModelSpec, process
 from hfclean.models import heads as heads_room
+from hfclean.models import kept as kept_room
 from hfclean.models.coding import Coder, Part, Tokens, fill, placeholders
 from hfclean.models.heads import Head, open_head
 from hfclean.scorers.expected_rating import (
@@ -569,7 +570,7 @@ def scorers(chance: str, chatty: str, tiny: str, t5: str) -> dict[str, hfclean.R
 
 @pytest.mark.parametrize("name", ["reward", "chatty", "deita", "selectit", "unieval"])
 def test_batches_order_and_neighbours_change_no_score(scorers: dict[str, Any], name: str) -> None:
-    scorer = scorers[name]
+    scorer = replace(scorers[name], store=False)
     alone = [scorer.score_batch([pair]) for pair in PAIRS]
     order = list(range(len(PAIRS)))
     random.Random(1).shuffle(order)
@@ -587,8 +588,8 @@ def test_batches_order_and_neighbours_change_no_score(scorers: dict[str, Any], n
 def test_they_keep_the_contract_of_a_transform(name: str, fixed: str, rater: str, yes: str) -> None:
     scorer = {
         "fixed": hfclean.Reward(fixed),
-        "rater": hfclean.RatingExpectation(rater, prefix="my_"),
-        "yes": hfclean.UniEval(yes),
+        "rater": hfclean.RatingExpectation(rater, prefix="my_", store=False),
+        "yes": hfclean.UniEval(yes, store=False),
     }[name]
     check_transform(scorer, odd_rows()[:6])
     if name == "fixed":
@@ -619,7 +620,7 @@ def test_identity_and_settings_stand_in_the_history_and_nothing_on_the_object(fi
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calm = hfclean.Reward(chance).score_batch(PAIRS)
+    calm = hfclean.Reward(chance, store=False).score_batch(PAIRS)
     process.close()
     seen: list[int] = []
     rows = Head._rows
@@ -632,7 +633,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(chance: str, monkeypatch: py
 
     monkeypatch.setattr(Head, "_rows", small)
     long = hfclean.Pair("Long", "", "#" * 110)  # more than 100 tokens by itself, and less than the model takes
-    out = hfclean.Reward(chance, batch_tokens=250).score_batch([*PAIRS, long])
+    out = hfclean.Reward(chance, batch_tokens=250, store=False).score_batch([*PAIRS, long])
     assert out["reward_reason"] == [*calm["reward_reason"], "out_of_memory"]
     assert out["reward"][:6] == pytest.approx(calm["reward"], abs=1e-5, nan_ok=True)
     assert seen[0] > 1
@@ -653,8 +654,83 @@ def test_weights_are_read_once_in_a_process(fixed: str, monkeypatch: pytest.Monk
     read = heads_room._read
     monkeypatch.setattr(heads_room, "_read", lambda *a: seen.append(1) or read(*a))
     for budget in (None, 50):
-        Dataset.from_list(ROWS).map(hfclean.Reward(fixed, batch_tokens=budget))
+        Dataset.from_list(ROWS).map(hfclean.Reward(fixed, batch_tokens=budget, store=False))
     assert len(seen) == 1
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many inputs went through a model together, each time that any did."""
+    seen: list[int] = []
+    group = Head._group
+    monkeypatch.setattr(Head, "_group", lambda self, some, *more: seen.append(len(some)) or group(self, some, *more))
+    return seen
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return repr({k: [str(v) for v in c] for k, c in one.items()}) == repr(
+        {k: [str(v) for v in c] for k, c in other.items()}
+    )
+
+
+@pytest.mark.parametrize("name", ["reward", "chatty", "deita", "selectit", "unieval", "direction", "embedding"])
+def test_what_was_computed_is_read_and_not_computed_again(
+    scorers: dict[str, Any], name: str, tiny: str, chance: str, runs: list[int]
+) -> None:
+    made = {
+        **scorers,
+        "direction": hfclean.Direction(tiny, vector=tuple(k / 16 for k in range(32))),
+        "embedding": hfclean.Embed(chance),
+    }
+    scorer = made[name]
+    first = scorer.score_batch(PAIRS)
+    assert runs
+    process.close()
+    del runs[:]
+    assert same(scorer.score_batch(PAIRS[::-1] + PAIRS), {k: c[::-1] + c for k, c in first.items()})
+    assert runs == []
+    other = {
+        "direction": {"vector": (1.0,) * 32},
+        "embedding": {"text": "prompt"},
+        "deita": {"ratings": ("1", "2")},
+    }.get(name, {"store": False})
+    replace(scorer, **other).score_batch(PAIRS)
+    assert runs  # other numbers, or no file at all
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_run_that_was_killed_computes_no_finished_row_twice(
+    chance: str, runs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_room, "PENDING", 4)
+    pairs = [hfclean.Pair("Name a fruit.", "", "An apple. " * k) for k in range(1, 13)]
+    scorer = hfclean.Reward(chance, batch_tokens=1)
+    scorer.head()
+    child = os.fork()
+    if not child:
+        group = Head._group
+
+        def dying(self: Head, some: Any, forward: Any) -> Any:
+            if len(runs) == 9:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return group(self, some, forward)
+
+        Head._group = dying  # type: ignore[method-assign]
+        scorer.score_batch(pairs)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    found = scorer.score_batch(pairs)
+    assert len(runs) == 12 - 8  # it died in the tenth row: eight are in the file, the ninth waited to be
+    assert found["reward"] == pytest.approx(replace(scorer, store=False).score_batch(pairs)["reward"], abs=1e-6)
+
+
+def test_what_failed_is_not_kept(chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = hfclean.Reward(chance)
+    with monkeypatch.context() as broken:
+        broken.setattr(Head, "_group", lambda *_: None)
+        assert scorer(ROWS[0])["reward_reason"] == "out_of_memory"
+    assert scorer(ROWS[0])["reward_reason"] == ""
+    assert '"store"' not in scorer(ROWS[0])["edit_history"]
 
 
 def test_a_lone_surrogate_is_read_as_a_question_mark(fixed: str) -> None:
@@ -686,8 +762,9 @@ if __name__ == "__main__":
     reward, rater, seq2seq = sys.argv[1:]
     good, bad = ["An apple.", "A pear is a fruit."], ["x", "is is is"]
     scorers = [
-        hfclean.Reward(reward), hfclean.RatingExpectation(rater), hfclean.UniEval(seq2seq),
-        Direction.fit(rater, good, bad), hfclean.Embed(reward),
+        hfclean.Reward(reward, store=False), hfclean.RatingExpectation(rater, store=False),
+        hfclean.UniEval(seq2seq, store=False), Direction.fit(rater, good, bad, store=False),
+        hfclean.Embed(reward, store=False),
     ]
     warm = [scorer(ds[:]) for scorer in scorers]
     torch.set_num_threads(2)

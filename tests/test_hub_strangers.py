@@ -117,5 +117,5 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     assert every >= FROM_HUB
     assert every - FROM_HUB == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
-        *("limits", "extra_body", "choose", "checks", "select"),
+        *("limits", "extra_body", "choose", "checks"),
     }

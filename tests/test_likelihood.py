@@ -15,7 +15,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import HfcleanError
-from hfclean.models import ModelError, ModelSpec, process
+from hfclean.models import ModelError, ModelSpec, process, products
 from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.losses import Passage, Reading, token_losses
 from hfclean.schema import Pair
@@ -109,9 +109,10 @@ def reference(model: Any, ids: Sequence[int], start: int) -> Any:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_gives_the_numbers_of_its_own_forward(name: str) -> None:
-    model = model_of(ARCHITECTURES[name]())
-    backbone = Backbone(model, None, budget=150)
+    model = model_of(ARCHITECTURES[name]())  # untouched; the engine may put a faster activation into its own
+    backbone = Backbone(model_of(ARCHITECTURES[name]()), None, budget=150)
     assert backbone.gathered  # the head at scored positions only
+    assert backbone.quick
     assert backbone.packed == (name not in ("opt", "bloom", "mamba"))
     some = sequences()
     found = [losses.values for losses in backbone.losses(some)]
@@ -140,6 +141,67 @@ def test_a_head_that_cannot_be_taken_by_itself_is_left_where_it_is(monkeypatch: 
     np.testing.assert_allclose(
         backbone.losses([Sequence_(ids, start)])[0].values, reference(model, ids, start), atol=1e-4
     )
+
+
+def test_a_product_or_an_activation_that_gives_other_numbers_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(torch.nn.Identity):
+        def __init__(self, approximate: str) -> None:
+            super().__init__()
+
+    monkeypatch.setattr(torch.nn, "GELU", Wrong)
+    monkeypatch.setattr(products, "_mode", lambda: WrongProduct)
+    model = model_of(ARCHITECTURES["gpt2"]())
+    backbone = Backbone(model, None)
+    assert (backbone.fused, backbone.quick) == (False, False)
+    assert not any(isinstance(module, Wrong) for module in model.modules())
+    (ids, start), *_ = sequences()
+    np.testing.assert_allclose(
+        backbone.losses([Sequence_(ids, start)])[0].values, reference(model, ids, start), atol=1e-4
+    )
+
+
+class WrongProduct(torch.overrides.TorchFunctionMode):
+    """A little off, in linear layers only."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        return found * 1.01 if func in (torch.nn.functional.linear, torch.addmm) else found
+
+
+def test_a_fused_activation_is_in_the_model_where_it_gives_the_same() -> None:
+    model = model_of(ARCHITECTURES["gpt2"]())
+    assert Backbone(model, None).fused
+    assert sum(type(module).__name__ == "GELU" for module in model.modules()) == 2
+    assert not any(type(module).__name__ == "NewGELUActivation" for module in model.modules())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_products_through_onednn_are_those_of_torch(dtype: Any) -> None:
+    chance = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(*shape, generator=chance).to(dtype) for shape in ((2, 3, 8), (5, 8), (5,)))
+    linear = torch.nn.functional.linear
+
+    def all_of_them() -> list[Any]:
+        return [
+            linear(x, weight, bias),
+            linear(x, weight),
+            linear(x[0, 0], weight, bias),
+            linear(x, weight, bias=bias),
+            linear(x[:0], weight, bias),
+            torch.addmm(bias, x[0], weight.T),
+            torch.addmm(x[0, :, :5], x[0], weight.T),
+            torch.addmm(bias, x[0], weight.T, beta=2.0),
+        ]
+
+    with torch.inference_mode():
+        wanted = all_of_them()
+        with products.through_onednn():
+            found = all_of_them()
+        with products.through_onednn(False):
+            assert all(torch.equal(a, b) for a, b in zip(wanted, all_of_them(), strict=True))
+    for a, b in zip(wanted, found, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
 
 
 def test_numbers_that_are_none_are_said_to_be_none() -> None:

@@ -258,7 +258,13 @@ def _two(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
 
 def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any) -> None:
     with pytest.raises(HfcleanError, match=r"select=f with f\(pairs\)"):
+        reflect("perplexity")
+    with pytest.raises(HfcleanError, match="function of your own, which tells none; name one: scored_by="):
         reflect("ifd")
+    with pytest.raises(HfcleanError, match="wanted a folder, a Hub id or an"):
+        reflect("ifd", scored_by=3)
+    with pytest.raises(HfcleanError, match="say select='ifd' too"):
+        reflect(_two, scored_by="m")
     with pytest.raises(HfcleanError, match="chooses between both sides"):
         reflect(_two, sides=("response",))
     with pytest.raises(HfcleanError, match="2 scores for 3 pairs"):
@@ -268,3 +274,104 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any)
     with pytest.raises(FolderError, match="select= holds code"):
         hfclean.Reflection("m", select=_two).save_pretrained(tmp_path)
     assert '"select": "_two"' in reflect(_two, lambda _: Answer.failed("timeout"))(ROW)["edit_history"]
+
+
+# ------------------------------------------------------------------------------------- scores of a model's own losses
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A language model by chance, and a file of answers of its own."""
+    pytest.importorskip("torch")
+    from hfclean.models import process
+    from hfclean.testing_models import tiny_model
+
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path_factory.mktemp("home")))
+    yield str(tiny_model(tmp_path_factory.mktemp("models") / "small"))
+    process.close()
+
+
+def by_hand(model: str) -> Any:
+    """The scores of Selective Reflection-Tuning from the two scorers, each pair alone."""
+    ifd = hfclean.IFD(model, template="vicuna", store=False)
+    r_ifd = hfclean.ReverseIFD(model, store=False)
+
+    def scored(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+        rows = [{"prompt": pair.prompt, "completion": pair.response} for pair in pairs]
+        return [(ifd(row)["ifd_ppl"], r_ifd(row)["r_ifd_ppl"]) for row in rows]
+
+    return scored
+
+
+@pytest.fixture
+def passages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every passage whose losses are asked for."""
+    from hfclean.scorers import likelihood
+
+    seen: list[Any] = []
+    ask = likelihood.token_losses
+    monkeypatch.setattr(
+        likelihood, "token_losses", lambda spec, some, *more: seen.extend(some) or ask(spec, some, *more)
+    )
+    return seen
+
+
+def test_the_losses_of_a_model_decide_as_given_scores_do(small: str, passages: list[Any]) -> None:
+    rows = [{**ROW, "output": text} for text in ("a aple", "Fruit of the sea, deep.", "x", "Paris is blue. " * 4, "")]
+    ds = Dataset.from_list([*rows, {**ROW, "output": "w" * 9000}])
+    given = ds.map(reflect(by_hand(small)), batched=True)
+    del passages[:]
+    own = ds.map(reflect("ifd", scored_by=small), batched=True)
+    columns = ["instruction", "output", "edit", "edit_reason"]
+    assert own.select_columns(columns)[:] == given.select_columns(columns)[:]
+    assert len({reason.split()[-1] for reason in own["edit_reason"]}) >= 3
+    assert own["edit_reason"][5].startswith("unscored")  # longer than the model takes
+    assert '"select": "ifd"' in own[0]["edit_history"]
+    assert small not in own[0]["edit_history"]  # of a folder, its name only
+
+
+def test_only_what_the_rule_comes_to_is_computed(small: str, passages: list[Any]) -> None:
+    given = reflect(by_hand(small))(ROW)
+    del passages[:]
+    own = reflect("ifd", scored_by=small)(ROW)
+    assert own["output"] == given["output"]
+    forward = [p for p in passages if not p.contexts[0].startswith(p.target) and "ASSISTANT:" in p.contexts[0]]
+    assert sorted(p.target for p in forward[:2]) == ["A lemon.", "a aple"]
+    # two instructions first, then both scores of the two variants that are left: one forward score is there already
+    assert (len(forward), len(passages) - len(forward)) == (3, 2)
+    del passages[:]
+    same = reflect("ifd", lambda _: "[Response]\na aple\n[End]", scored_by=small)
+    same({"prompt": "Name a fruit.", "chosen": "a aple", "rejected": "x"})
+    assert len(passages) == 2  # the question cannot change, and nothing was written: the original alone
+
+
+def test_the_model_that_revises_scores_unless_another_one_is_named(small: str) -> None:
+    from hfclean.reviser.own_scores import forward_scorer, reverse_scorer
+
+    served = hfclean.Reflection("m", base_url="http://localhost:1/v1", api_key_env="K", store=False, select="ifd")
+    scorer = forward_scorer(served.scored_by, served.spec())
+    assert (scorer.model, scorer.base_url, scorer.api_key_env, scorer.store) == ("m", served.base_url, "K", False)
+    mine = hfclean.IFD(small, template="alpaca", kind="loss", max_length=99, dtype="bfloat16")
+    reverse = reverse_scorer(forward_scorer(mine, served.spec()))
+    assert (reverse.model, reverse.kind, reverse.max_length, reverse.dtype) == (small, "loss", 99, "bfloat16")
+    assert reflect("ifd", scored_by=mine).settings()["scored_by"]["kind"] == "loss"
+
+
+def test_a_scoring_model_is_saved_by_name_and_a_scorer_is_not(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reviser = hfclean.Reflection("m/m", select="ifd", scored_by="s/s")
+    reviser.save_pretrained(tmp_path)
+    assert hfclean.Reflection.from_pretrained(tmp_path) == reviser
+    with pytest.raises(FolderError, match="scored_by= holds code"):
+        hfclean.Reflection("m/m", select="ifd", scored_by=hfclean.IFD("s")).save_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("named", ["/etc", "./s", "s", {"model": "s/s"}, ["s/s"]])
+def test_a_record_of_the_hub_names_scorers_of_the_hub_only(named: Any, tmp_path: Any) -> None:
+    from hfclean.reviser.saved import Record, _from_stranger
+
+    told = {"model": "m/m", "select": "ifd", "scored_by": named}
+    found = Record({}, "a/b", tmp_path, "a/b", "c" * 40)
+    with pytest.raises(FolderError, match=r"which is no Hub id; say which model to use: .*scored_by="):
+        _from_stranger(found, told, {})
+    assert _from_stranger(found, {**told, "scored_by": "s/s"}, {})[0]["scored_by"] == "s/s"
+    assert _from_stranger(found, told, {"scored_by": "mine"})[1] == {"scored_by": "mine"}

@@ -270,7 +270,8 @@ def _settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
     from hfclean.errors import FolderError
 
     settings = dict(told.get("settings", {}))
-    own = [name for name in ("checks", "choose", "select") if name in settings]
+    own = [name for name in ("checks", "choose", "select") if name in settings and settings[name] != "ifd"]
+    own += [name for name in ("scored_by",) if isinstance(settings.get(name), Mapping)]
     if own:
         raise FolderError(
             f"the folder was revised with code of your own ({own[0]}=), which the command line cannot name; do it in "

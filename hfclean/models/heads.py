@@ -5,7 +5,8 @@
     outputs = head.run(pairs, lambda rows: head.model(**rows.inputs).logits)
 
 Batches are of like length and as many tokens as a budget allows; order, neighbours and budget do not change what comes
-out, beyond rounding. Weights are loaded once in a process, safetensors only, and never with code of their own.
+out, beyond rounding. Where a `Keeper` is given, it is in the file of answers as it is computed. Weights are loaded
+once in a process, safetensors only, and never with code of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from hfclean.errors import require
 from hfclean.models import process
 from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
+from hfclean.models.kept import Keeper
 from hfclean.models.local import device_of, load_causal, ready_torch, unless_out_of_memory
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import open_store
@@ -239,26 +241,60 @@ class Head:
 
     # ------------------------------------------------------------------------------------------------ batches
 
-    def run(self, inputs: Sequence[Tokens | str], forward: Callable[[Rows], Any]) -> list[Output]:
+    def keeper(self, what: Mapping[str, Any], store: str | Literal[False] | None, dtype: str | None) -> Keeper | None:
+        """What keeps the outputs that `run` computes; None with `store=False`.
+
+        Args:
+            what: what is read off, as JSON can hold it: all that a value depends on beside weights and tokens.
+            store: the file of answers; None for the usual one.
+            dtype: of the weights, as the spec names it.
+
+        Raises:
+            StoreError: the file cannot be opened.
+        """
+        if store is False:
+            return None
+        whose = " ".join(filter(None, ["local", self.files.identity, dtype]))
+        told = json.dumps({"kind": self.kind, **what}, sort_keys=True)
+        return Keeper(open_store(store), whose, told, self.files.identity)
+
+    def run(
+        self, inputs: Sequence[Tokens | str], forward: Callable[[Rows], Any], keeper: Keeper | None = None
+    ) -> list[Output]:
         """What the model gives for each input, in order.
 
         Args:
             inputs: tokens, or the reason why there are none.
             forward: from a batch to a tensor with one row, or number, for each of its rows.
+            keeper: where outputs are looked up first, and kept as they are computed.
         """
-        found = [Output(None, each) if isinstance(each, str) else Output(None, "empty") for each in inputs]
-        waiting = [k for k, each in enumerate(inputs) if isinstance(each, Tokens) and each.ids]
-        waiting.sort(key=lambda k: (-len(inputs[k][0]), k))
+        wanted = list(dict.fromkeys(each for each in inputs if isinstance(each, Tokens) and each.ids))
+        known = keeper.known(wanted) if keeper is not None else {}
+        found = {tokens: Output(values) for tokens, values in known.items()}
+        try:
+            for tokens, output in self._computed([tokens for tokens in wanted if tokens not in found], forward):
+                found[tokens] = output
+                if keeper is not None and not output.reason:
+                    keeper.add(tokens, output.values)
+        finally:
+            if keeper is not None:
+                keeper.flush()
+        return [
+            Output(None, each) if isinstance(each, str) else found.get(each, Output(None, "empty")) for each in inputs
+        ]
+
+    def _computed(self, inputs: Sequence[Tokens], forward: Callable[[Rows], Any]) -> Iterator[tuple[Tokens, Output]]:
+        """What the model gives for each input, as it is ready: the longest first."""
+        waiting = sorted(inputs, key=lambda tokens: -len(tokens.ids))
         while waiting:
-            group = waiting[: max(1, self.budget // len(inputs[waiting[0]][0]))]
-            values = self._group([inputs[k] for k in group], forward)  # type: ignore[misc]
+            group = waiting[: max(1, self.budget // len(waiting[0].ids))]
+            values = self._group(group, forward)
             if values is None and len(group) > 1:  # too large for the memory, and so will be the next ones
                 self.budget = max(1, self.budget // 2)
                 continue
             del waiting[: len(group)]
-            for n, k in enumerate(group):
-                found[k] = Output(None, "out_of_memory") if values is None else _checked(values[n])
-        return found
+            for n, tokens in enumerate(group):
+                yield tokens, Output(None, "out_of_memory") if values is None else _checked(values[n])
 
     def last_logits(self, rows: Rows, wanted: Sequence[int]) -> Any:
         """The logits of some tokens behind each row, of a causal model."""

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 from hfclean.models import process
 from hfclean.models.local import unless_out_of_memory
+from hfclean.models.products import fused_activations, through_onednn
 
 __all__ = ["Backbone", "Losses", "Sequence_"]
 
 # tokens that go through the backbone at once: few enough that their activations stay in the cache of a core
-BUDGET = {"cpu": 384, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
+BUDGET = {"cpu": 256, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
 # scored positions for which the head is computed at once
 CHUNK = {"cpu": 128, "cuda": 4_096, "mps": 512, "xpu": 4_096}
 SAME = {"float32": 1e-4, "float64": 1e-9}  # two ways agree if their losses do so far; coarser types: COARSE
@@ -58,13 +59,13 @@ class Backbone:
         self.model = model
         self.tokenizer = tokenizer
         self.device = next(model.parameters()).device
-        self.budget = budget or BUDGET.get(self.device.type, 384)
+        self.budget = budget or BUDGET.get(self.device.type, 256)
         self.chunk = CHUNK.get(self.device.type, 128)
         config = model.config.get_text_config()
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         self._finish = _finisher(config)
-        self.gathered = self.packed = self.padded = False
+        self.gathered = self.fused = self.quick = self.packed = self.padded = False
         self._probe()
 
     # ------------------------------------------------------------------------------------------------ losses
@@ -117,12 +118,13 @@ class Backbone:
 
     def _run(self, group: Sequence[Sequence_]) -> list[Any]:
         """The losses of a group, as float32 arrays."""
-        hidden, where = self._packed(group) if self.packed and len(group) > 1 else self._rows(group)
         import torch
 
-        positions = torch.cat(where).to(self.device)
-        targets = torch.tensor([t for s in group for t in s.ids[s.start :]], device=self.device)
-        values = self._score(hidden, positions, targets).cpu().numpy()
+        with through_onednn(self.quick):
+            hidden, where = self._packed(group) if self.packed and len(group) > 1 else self._rows(group)
+            positions = torch.cat(where).to(self.device)
+            targets = torch.tensor([t for s in group for t in s.ids[s.start :]], device=self.device)
+            values = self._score(hidden, positions, targets).cpu().numpy()
         found, at = [], 0
         for s in group:
             count = len(s.ids) - s.start
@@ -186,8 +188,17 @@ class Backbone:
             for size in (few, max(2, few // 2), max(2, few // 3))
         ]
         with torch.inference_mode():
-            wanted = [self._run([probe])[0] for probe in probes]
-            self.gathered = self._agrees("gathered", lambda: [self._run([probe])[0] for probe in probes], wanted)
+
+            def alone() -> list[Any]:
+                return [self._run([probe])[0] for probe in probes]
+
+            wanted = alone()
+            self.gathered = self._agrees("gathered", alone, wanted)
+            with fused_activations(self.model) as keep:
+                self.fused = self._agrees("fused", alone, wanted)
+                if self.fused:
+                    keep()
+            self.quick = self.device.type == "cpu" and self._agrees("quick", alone, wanted)
             self.padded = self._agrees("padded", lambda: self._run(probes), wanted)
             self.packed = self._agrees("packed", lambda: self._run(probes), wanted)
 

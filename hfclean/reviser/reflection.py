@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from hfclean.errors import HfcleanError
-from hfclean.models import Answer, Asking, Estimate, Work
+from hfclean.models import Answer, Asking, Estimate, ModelSpec, Work
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CODEC_VERSION
 from hfclean.reviser.criteria import (
@@ -24,12 +25,15 @@ from hfclean.reviser.criteria import (
     typical_answer,
 )
 from hfclean.reviser.modelled import ModelReviser, Proposal, Task
+from hfclean.reviser.own_scores import forward_scorer, reverse_scorer
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
+from hfclean.scorers.likelihood import IFD
 
 __all__ = ["Reflection", "Select"]
 
 Select = Callable[[Sequence[Pair]], Sequence[tuple[float, float]]]
+UNSCORED = Scores(math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,17 @@ class Reflection(ModelReviser):
         criteria: what is criticised; see `hfclean.reviser.criteria`.
         structured: ask for JSON, and have the server hold the model to it if it can. Answers in either form are read
             in any case.
-        select: a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at
-            a time, by `prefetch` from several threads; not by `estimate`.
+        select: `"ifd"`, to score the variants by the losses of a language model (`hfclean.IFD`, `hfclean.ReverseIFD`);
+            or a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at a
+            time, by `prefetch` from several threads; not by `estimate`.
+        scored_by: with `select="ifd"`, whose losses these are: a folder or a Hub id to run here, asked in Vicuna's
+            form as in the paper; or an `hfclean.IFD` with settings of its own (template, dtype, a server that returns
+            the log-probabilities of prompts), which the reverse scores share. By default the model that revises. The
+            paper takes the base model that is to be tuned. Only scores that the rule comes to are computed.
 
     Raises:
-        BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
+        BackendError: the model cannot be asked at all, or tells no losses. Every answer so far is kept: run the same
+            again.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
 
@@ -89,12 +99,13 @@ class Reflection(ModelReviser):
 
     version: ClassVar[int] = 1
     code: ClassVar[str] = "reflection"
-    own_code: ClassVar[tuple[str, ...]] = (*ModelReviser.own_code, "select")
+    own_code: ClassVar[tuple[str, ...]] = (*ModelReviser.own_code, "select", "scored_by")
 
     sides: tuple[Side, ...] = field(default=SIDES, kw_only=True)
     criteria: tuple[Criterion, ...] = field(default=CRITERIA, kw_only=True)
     structured: bool = field(default=False, kw_only=True)
-    select: Select | None = field(default=None, kw_only=True)
+    select: Select | Literal["ifd"] | None = field(default=None, kw_only=True)
+    scored_by: str | IFD | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)
@@ -106,21 +117,40 @@ class Reflection(ModelReviser):
         check_criteria(self.criteria, self.sides)
         if self.revise != "pair":
             raise HfcleanError(f"Reflection(revise={self.revise!r}): say sides=('response',) to leave questions alone")
-        if self.select is not None and not callable(self.select):
+        self._check_select()
+
+    def _check_select(self) -> None:
+        if self.select is not None and self.select != "ifd" and not callable(self.select):
             raise HfcleanError(
-                f"Reflection(select={self.select!r}): the scores come from a function of yours, "
+                f"Reflection(select={self.select!r}): wanted 'ifd', or scores from a function of yours: "
                 "select=f with f(pairs) -> [(ifd, r_ifd), ...]"
             )
         if self.select is not None and self.sides != SIDES:
             raise HfcleanError(f"Reflection(select=..., sides={self.sides}): the rule chooses between both sides")
+        if self.scored_by is not None and self.select != "ifd":
+            raise HfcleanError(
+                "Reflection(scored_by=...) says whose losses select='ifd' goes by; say select='ifd' too"
+            )
+        if self.select == "ifd":
+            forward_scorer(self.scored_by, self.spec())
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
         if "criteria" in found:  # every row's history has this: the words themselves are in hfclean.json
             found["criteria"] = digest(self.criteria)
-        if self.select is not None:
-            found["select"] = getattr(self.select, "__qualname__", type(self.select).__qualname__)
+        if callable(self.select):
+            name = getattr(self.select, "__qualname__", type(self.select).__qualname__)
+            found["select"] = f"{name}()" if name == "ifd" else name  # not to be taken for ours
+        if isinstance(self.scored_by, IFD):
+            found["scored_by"] = self.scored_by.settings()
+        elif self.scored_by is not None:
+            found["scored_by"] = ModelSpec(self.scored_by).settings()["model"]
         return found
+
+    def depends(self) -> dict[str, Any]:
+        if self.select != "ifd":
+            return super().depends()
+        return {**super().depends(), "scored_by": forward_scorer(self.scored_by, self.spec()).depends()}
 
     def words(self) -> dict[str, Any]:
         return {"prompt": self.prompt(), "criteria": [asdict(one) for one in self.criteria]}
@@ -138,7 +168,7 @@ class Reflection(ModelReviser):
     def estimate(self, ds: Any, **settings: Any) -> Estimate:
         """What a run over a dataset would take, as `Reviser.estimate` says. Nothing is asked, and nothing scored."""
         if self.select is not None:  # chooses among answers, and makes none more or less
-            return replace(self, select=None).estimate(ds, **settings)
+            return replace(self, select=None, scored_by=None).estimate(ds, **settings)
         return super().estimate(ds, **settings)
 
     def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
@@ -200,13 +230,10 @@ class Reflection(ModelReviser):
 
     def _weigh(self, rows: Sequence[_Row], side: Side) -> None:
         """The half of the rule that follows a side."""
-        new: list[tuple[_Row, str, Pair]] = []
-        for row in rows:
-            pairs = {name: cast(Pair, variant.pair) for name, variant in row.variants.items()}
-            pairs["original"] = row.task.pair
-            new += [(row, name, pair) for name, pair in pairs.items() if name not in row.scores]
-        for (row, name, _), scores in zip(new, self._scores([pair for _, _, pair in new]), strict=True):
-            row.scores[name] = scores
+        if self.select == "ifd":
+            self._measure(rows, side)
+        else:
+            self._look_up(rows)
         for row in rows:
             if side == "response":
                 selection = select_variant(**row.scores)
@@ -219,8 +246,14 @@ class Reflection(ModelReviser):
             elif not preferred:
                 row.best = Proposal(row.task.pair)
 
-    def _scores(self, pairs: Sequence[Pair]) -> list[Scores]:
-        if not pairs or self.select is None:
+    def _look_up(self, rows: Sequence[_Row]) -> None:
+        """Scores of the caller's, for every variant that has none."""
+        new = [(row, name, pair) for row in rows for name, pair in row.pairs().items() if name not in row.scores]
+        for (row, name, _), scores in zip(new, self._given([pair for _, _, pair in new]), strict=True):
+            row.scores[name] = scores
+
+    def _given(self, pairs: Sequence[Pair]) -> list[Scores]:
+        if not pairs or not callable(self.select):
             return []
         found = [Scores(float(ifd), float(r_ifd)) for ifd, r_ifd in self.select(pairs)]
         if len(found) != len(pairs):
@@ -228,6 +261,24 @@ class Reflection(ModelReviser):
                 f"select= gave {len(found)} scores for {len(pairs)} pairs; wanted (ifd, r_ifd) for each"
             )
         return found
+
+    def _measure(self, rows: Sequence[_Row], side: Side) -> None:
+        """Scores from a model's losses: IFD where two instructions are compared, then both of what is left."""
+        forward = forward_scorer(self.scored_by, self.spec())
+        names = [row.compared(side) for row in rows]
+        for scorer, which in ((forward, "ifd"), (reverse_scorer(forward), "r_ifd"))[: 1 if side != "response" else 2]:
+            new = [
+                (row, name, pair)
+                for row, some in zip(rows, names, strict=True)
+                for name, pair in row.pairs().items()
+                if name in some and math.isnan(getattr(row.scores.get(name, UNSCORED), which))
+            ]
+            (column,) = scorer.scores()
+            values = scorer.score_rows([[pair] for _, _, pair in new])[column] if new else []
+            for (row, name, _), value in zip(new, values, strict=True):
+                row.scores[name] = row.scores.get(name, UNSCORED)._replace(**{which: value})
+        for row in rows:  # what nobody looks at has a place in the rule all the same
+            row.scores = {**dict.fromkeys(row.pairs(), UNSCORED), **row.scores}
 
 
 @dataclass
@@ -250,6 +301,17 @@ class _Row:
     @property
     def best_pair(self) -> Pair:
         return cast(Pair, self.best.pair)
+
+    def pairs(self) -> dict[str, Pair]:
+        """The variants by name, the original last."""
+        return {**{name: cast(Pair, one.pair) for name, one in self.variants.items()}, "original": self.task.pair}
+
+    def compared(self, side: Side) -> tuple[str, ...]:
+        """The variants that the half of the rule behind a side looks at."""
+        if side == "instruction":
+            return ("original", "instruction") if "instruction" in self.variants else ()
+        kept = prefers_instruction(self.scores.get("original", UNSCORED), self.scores.get("instruction"))
+        return ("instruction", "both") if kept else ("original", "response")
 
     def choose(self, name: str, reason: str) -> None:
         """Take a variant, and say why; an original beside which nothing was written needs no reason."""

@@ -43,11 +43,14 @@ WEIGHTS = ("config.json", "adapter_config.json")
 FROM_HUB = frozenset(
     {"model", "revision", "chat_template", "dtype", "max_new_tokens", "temperature", "top_p", "seed"}
     | {"revise", "candidates", "preference_margin", "skip_checks", "sides", "criteria", "structured"}
-    | {"columns", "prefix", "turns", "side", "instructions"}
+    | {"columns", "prefix", "turns", "side", "instructions", "select", "scored_by"}
 )
 TEXT, NUMBER, COUNT, FLAG, NAMES = "a string", "a number", "a whole number", "true or false", "a list of strings"
 FORMS = {
-    **dict.fromkeys(("model", "revision", "chat_template", "dtype", "revise", "prefix", "turns", "side"), TEXT),
+    **dict.fromkeys(
+        ("model", "revision", "chat_template", "dtype", "revise", "prefix", "turns", "side", "select", "scored_by"),
+        TEXT,
+    ),
     **dict.fromkeys(("temperature", "top_p", "preference_margin"), NUMBER),
     **dict.fromkeys(("max_new_tokens", "candidates", "seed"), COUNT),
     **dict.fromkeys(("skip_checks", "sides", "only", "skip"), NAMES),
@@ -86,7 +89,7 @@ def about_reviser(reviser: ModelReviser) -> dict[str, Any]:
         FolderError: the reviser holds code of the user's own.
     """
     told, words = reviser.settings(), reviser.words()
-    own = [name for name in reviser.own_code if name in told]
+    own = [name for name in reviser.own_code if name in told and not isinstance(getattr(reviser, name), str)]
     if own:
         raise FolderError(
             f"{own[0]}= holds code of your own or a judge, which no file can hold; save the reviser without it, "
@@ -311,6 +314,12 @@ def _check_sizes(found: Record, told: Mapping[str, Any], words: Mapping[str, Any
 def _from_stranger(found: Record, told: dict[str, Any], own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of a file of the Hub that may be followed, and the caller's."""
     url = told.pop("base_url", None)
+    scorer = told.get("scored_by")
+    if scorer is not None and "scored_by" not in own and not _is_hub_id(scorer):
+        raise FolderError(
+            f"{found.where}: {ABOUT} has its variants scored by {scorer!r:.80}, which is no Hub id; say which model "
+            f"to use: from_pretrained({found.where!r}, scored_by=...)"
+        )
     if found.has_weights:
         if not found.repo_id:
             return {**{name: told[name] for name in told if name != "revision"}, "model": str(found.folder)}, own
@@ -325,7 +334,7 @@ def _from_stranger(found: Record, told: dict[str, Any], own: dict[str, Any]) -> 
                 f"is yours to say: from_pretrained({found.where!r}, base_url=..., model=...)"
             )
         return told, own
-    if not HUB_ID.fullmatch(model) or "/" not in model or model.startswith(".") or Path(model).exists():
+    if not _is_hub_id(model):
         if "model" not in own:
             raise FolderError(
                 f"{found.where}: {ABOUT} names the model {model!r:.80}, which is no Hub id; say which one to use: "
@@ -333,3 +342,10 @@ def _from_stranger(found: Record, told: dict[str, Any], own: dict[str, Any]) -> 
             )
         return {**told, "model": own["model"]}, own
     return told, own
+
+
+def _is_hub_id(name: Any) -> bool:
+    """Whether a stranger's word for a model can mean one of the Hub only, and nothing that lies here."""
+    if not isinstance(name, str) or not HUB_ID.fullmatch(name):
+        return False
+    return "/" in name and not name.startswith(".") and not Path(name).exists()

@@ -114,8 +114,11 @@ class Direction(HeadScorer):
         import torch
 
         vector = torch.tensor(self.vector, device=head.device)
+        told = blake2b(repr(self.vector).encode(), digest_size=16).hexdigest()
         outputs = head.run(
-            [self._tokens(head, pair) for pair in pairs], lambda rows: _states(head, rows, [self.layer])[:, 0] @ vector
+            [self._tokens(head, pair) for pair in pairs],
+            lambda rows: _states(head, rows, [self.layer])[:, 0] @ vector,
+            self.kept(head, layer=self.layer, vector=told),
         )
         return {self.name: [number(o) for o in outputs], f"{self.name}_reason": [o.reason for o in outputs]}
 

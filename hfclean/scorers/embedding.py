@@ -107,7 +107,8 @@ class Embed(HeadScorer):
         recipe = process.once(("recipe", head.files.folder, repr(self.depends())), lambda: self._recipe(head))
         texts = [self._text(pair) for pair in pairs]
         coded = [self._tokens(head, recipe, text) for text in texts]
-        outputs = head.run([tokens for tokens, _ in coded], lambda rows: _vectors(head, recipe, rows.inputs))
+        kept = self.kept(head, embedding=recipe.modes)
+        outputs = head.run([tokens for tokens, _ in coded], lambda rows: _vectors(head, recipe, rows.inputs), kept)
         none = np.full(len(recipe.modes) * head.config.hidden_size, np.nan, np.float32)
         return {
             "embedding": _Vectors(none if output.reason else output.values for output in outputs),

@@ -183,7 +183,8 @@ class RatingExpectation(HeadScorer):
         )
         wanted = sorted({token for question in questions for token in question.tokens})
         inputs = [self._tokens(head, question.prompt, pair) for pair in pairs for question in questions]
-        outputs = iter(head.run(inputs, lambda rows: head.last_logits(rows, wanted)))
+        kept = self.kept(head, last_logits=wanted)
+        outputs = iter(head.run(inputs, lambda rows: head.last_logits(rows, wanted), kept))
         found = [self._score(questions, wanted, [next(outputs) for _ in questions]) for _ in pairs]
         return {self.name: [score for score, _ in found], f"{self.name}_reason": [reason for _, reason in found]}
 

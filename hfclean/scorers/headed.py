@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError
 from hfclean.models import ModelError, ModelSpec
 from hfclean.models.heads import Head, Kind, Output, files_of, open_head
+from hfclean.models.kept import Keeper
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers import Scorer
@@ -33,10 +34,12 @@ class HeadScorer(Scorer):
         device: such as `"cuda:0"`; by default a GPU if there is one.
         max_length: most tokens of one input; by default what the model takes. A longer one has no score (`too_long`).
         batch_tokens: tokens that go through the model at once; changes no score. None for a choice by device.
+        store: the file in which what the model gave is kept as it is computed, so that a run that was killed computes
+            no row twice; None for the usual one under `HFCLEAN_HOME`, False to keep none.
     """
 
     loads: ClassVar[Kind] = "encoder"
-    _unsaid: ClassVar[frozenset[str]] = frozenset({"model", "device", "batch_tokens", "dtype"})
+    _unsaid: ClassVar[frozenset[str]] = frozenset({"model", "device", "batch_tokens", "dtype", "store"})
 
     model: str | None
     revision: str | None = field(default=None, kw_only=True)
@@ -44,6 +47,7 @@ class HeadScorer(Scorer):
     device: str | None = field(default=None, kw_only=True)
     max_length: int | None = field(default=None, kw_only=True)
     batch_tokens: int | None = field(default=None, kw_only=True)
+    store: str | Literal[False] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,11 +72,20 @@ class HeadScorer(Scorer):
     def spec(self) -> ModelSpec:
         """Which model."""
         dtype = "float32" if self.dtype == "auto" else self.dtype
-        return ModelSpec(self.folder(), revision=self.revision, dtype=dtype, device=self.device)
+        return ModelSpec(self.folder(), revision=self.revision, dtype=dtype, device=self.device, store=self.store)
 
     def head(self) -> Head:
         """The loaded model."""
         return open_head(self.spec(), self.loads, budget=self.batch_tokens)
+
+    def kept(self, head: Head, **what: Any) -> Keeper | None:
+        """What keeps the model's outputs.
+
+        Args:
+            head: the loaded model.
+            what: what is read off: all that an output depends on beside the weights and the tokens.
+        """
+        return head.keeper(what, self.store, self.spec().dtype)
 
     def settings(self) -> dict[str, Any]:
         found = {name: value for name, value in super().settings().items() if name not in self._unsaid}

@@ -329,20 +329,32 @@ class Perplexity(LikelihoodScorer):
     """Perplexity of the answer: `exp` of the mean loss of its tokens behind the prompt, or without it.
 
     Adds `ppl` (float, 1 and up, lower = the model expects the answer more; nan where there is none) and `ppl_reason`;
-    with `given=False` the columns are `ppl_alone` and `ppl_alone_reason`.
+    with `given=False` the columns are `ppl_alone` and `ppl_alone_reason`. With `of="prompt"` it is the perplexity of
+    instruction and input, with nothing before them, in `ppl_prompt` and `ppl_prompt_reason`.
 
     Args:
         given: whether the prompt stands before the answer.
+        of: whose perplexity, `"response"` or `"prompt"`.
     """
 
     version: ClassVar[int] = 1
 
     given: bool = field(default=True, kw_only=True)
+    of: Literal["response", "prompt"] = field(default="response", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.of not in ("response", "prompt"):
+            raise HfcleanError(f"Perplexity(of={self.of!r}): wanted 'response' or 'prompt'")
+        super().__post_init__()
 
     def scores(self) -> tuple[str, ...]:
+        if self.of == "prompt":
+            return ("ppl_prompt",)
         return ("ppl",) if self.given else ("ppl_alone",)
 
     def passage(self, pair: Pair) -> Passage:
+        if self.of == "prompt":
+            return Passage(("",), pair.prompt)
         return Passage((self.prompt(pair) if self.given else "",), pair.response)
 
     def values(self, found: TokenLosses) -> tuple[float, ...]:

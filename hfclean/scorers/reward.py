@@ -50,7 +50,8 @@ class Reward(HeadScorer):
         head = self.head()
         label = self._label(head)
         inputs = [head.fitting(self._tokens(head, pair), self.max_length) for pair in pairs]
-        outputs = head.run(inputs, lambda rows: head.model(**rows.inputs).logits[:, label])
+        kept = self.kept(head, logit=label)
+        outputs = head.run(inputs, lambda rows: head.model(**rows.inputs).logits[:, label], kept)
         return {"reward": [number(o) for o in outputs], "reward_reason": [o.reason for o in outputs]}
 
     def _label(self, head: Head) -> int:

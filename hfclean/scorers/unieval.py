@@ -72,7 +72,8 @@ class UniEval(HeadScorer):
         head = self.head()
         answers = [self._single(head, text) for text in ("Yes", "No")]
         inputs = [self._tokens(head, name, pair) for pair in pairs for name in QUESTIONS]
-        outputs = iter(head.run(inputs, lambda rows: _first_logits(head, rows.inputs)[:, answers]))
+        kept = self.kept(head, first_logits=answers)
+        outputs = iter(head.run(inputs, lambda rows: _first_logits(head, rows.inputs)[:, answers], kept))
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
         for _ in pairs:
             found = {f"unieval_{name}": next(outputs) for name in QUESTIONS}

@@ -1,0 +1,79 @@
+"""What a model that is read off gave, in the file of answers: a run that was killed reads it instead of computing it.
+
+The key is the content: whose numbers (the hash of the weights, their dtype), what of them was read off, and the tokens
+that went in. Order, batches and devices do not matter. What failed is not kept, and may pass the next time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hfclean.models.coding import Tokens
+from hfclean.models.protocol import Answer
+from hfclean.models.store import Record, Setting, Store
+
+__all__ = ["Keeper"]
+
+VERSION = "heads-1"  # raised when values change: all are computed anew
+PENDING = 64  # outputs that wait to be written together, and all that a crash can lose
+
+
+class Keeper:
+    """The outputs of one model, read off in one way, as a file holds them.
+
+    Args:
+        store: the file.
+        source: whose numbers these are.
+        what: what is read off, as JSON: all that a value depends on beside weights and tokens.
+        identity: the commit or the hash of the model.
+    """
+
+    def __init__(self, store: Store, source: str, what: str, identity: str) -> None:
+        self.store = store
+        self.identity = identity
+        self.setting = Setting.of(source, VERSION, what)
+        self._waiting: list[Record] = []
+
+    def known(self, inputs: Sequence[Tokens]) -> dict[Tokens, Any]:
+        """The values that are there, as float32 arrays."""
+        keys = {self.setting.key(_messages(each)): each for each in inputs}
+        found = self.store.get(list(keys))
+        return {keys[key]: _decode(answer.text) for key, answer in found.items()}
+
+    def add(self, tokens: Tokens, values: Any) -> None:
+        """Keep a value; on disk after a while, or when `flush` returns."""
+        messages = _messages(tokens)
+        answer = Answer(_encode(values), model=self.identity)
+        self._waiting.append(Record(self.setting.key(messages), self.setting, messages, answer, 0, 0.0))
+        if len(self._waiting) >= PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        records, self._waiting = self._waiting, []
+        if records:
+            self.store.put(records)
+
+
+def _messages(tokens: Tokens) -> bytes:
+    turns = [{"role": "tokens", "content": " ".join(map(str, tokens.ids))}]
+    if any(tokens.types):
+        turns.append({"role": "types", "content": " ".join(map(str, tokens.types))})
+    return json.dumps(turns, separators=(",", ":")).encode()
+
+
+def _encode(values: Any) -> str:
+    import numpy as np
+
+    array = np.asarray(values, "<f4")
+    return json.dumps({"shape": array.shape, "float32": base64.b64encode(array.tobytes()).decode()})
+
+
+def _decode(text: str) -> Any:
+    import numpy as np
+
+    data = json.loads(text)
+    return np.frombuffer(base64.b64decode(data["float32"]), "<f4").reshape(data["shape"])
