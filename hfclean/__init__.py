@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from hfclean.evaluation.agreement import Agreement, agreement
     from hfclean.evaluation.noise import Noise, NoiseReport, noise_report
-    from hfclean.hub import load_cleaned, push_dataset, push_reviser, push_rule
+    from hfclean.hub import load_cleaned, push_benchmarks, push_dataset, push_reviser, push_rule
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     from hfclean.scorers.reward import Reward
     from hfclean.scorers.unieval import UniEval
     from hfclean.selection import keep, top
+    from hfclean.selection.baselines import baselines
+    from hfclean.selection.benchmarks import BenchmarkPack
+    from hfclean.selection.decontamination import decontaminate
+    from hfclean.selection.diversity import diverse
+    from hfclean.selection.duplicates import dedupe, duplicate_groups
     from hfclean.selection.pre_experience import pre_experience
 
 __version__ = "0.1.0"
@@ -59,6 +64,7 @@ __version__ = "0.1.0"
 # public name -> the module that holds it; loaded when first used
 _HOME = {
     "Agreement": "evaluation.agreement",
+    "BenchmarkPack": "selection.benchmarks",
     "ColumnError": "errors",
     "Direction": "scorers.direction",
     "Embed": "scorers.embedding",
@@ -91,9 +97,14 @@ _HOME = {
     "UniEval": "scorers.unieval",
     "accept": "checks",
     "agreement": "evaluation.agreement",
+    "baselines": "selection.baselines",
     "clean": "cleaning",
     "compare": "report",
     "convert": "conversion",
+    "decontaminate": "selection.decontamination",
+    "dedupe": "selection.duplicates",
+    "diverse": "selection.diversity",
+    "duplicate_groups": "selection.duplicates",
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
@@ -101,6 +112,7 @@ _HOME = {
     "neighbours": "scorers.neighbours",
     "noise_report": "evaluation.noise",
     "pre_experience": "selection.pre_experience",
+    "push_benchmarks": "hub",
     "push_dataset": "hub",
     "push_reviser": "hub",
     "push_rule": "hub",
@@ -117,6 +129,7 @@ __all__ = [
     "IFD",
     "IRA",
     "Agreement",
+    "BenchmarkPack",
     "ColumnError",
     "Direction",
     "Embed",
@@ -148,9 +161,14 @@ __all__ = [
     "__version__",
     "accept",
     "agreement",
+    "baselines",
     "clean",
     "compare",
     "convert",
+    "decontaminate",
+    "dedupe",
+    "diverse",
+    "duplicate_groups",
     "judge_pairs",
     "keep",
     "ledger",
@@ -158,6 +176,7 @@ __all__ = [
     "neighbours",
     "noise_report",
     "pre_experience",
+    "push_benchmarks",
     "push_dataset",
     "push_reviser",
     "push_rule",

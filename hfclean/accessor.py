@@ -35,6 +35,24 @@ class Accessor:
         """`ds.select(hfclean.top(ds, **how))`"""
         return self._ds.select(top(self._ds, **how))
 
+    def dedupe(self, **how: Any) -> Any:
+        """`ds.select(hfclean.dedupe(ds, **how))`"""
+        from hfclean.selection.duplicates import dedupe  # numpy is loaded with it
+
+        return self._ds.select(dedupe(self._ds, **how))
+
+    def diverse(self, n: int, **how: Any) -> Any:
+        """`ds.select(hfclean.diverse(ds, n, **how))`"""
+        from hfclean.selection.diversity import diverse
+
+        return self._ds.select(diverse(self._ds, n, **how))
+
+    def decontaminate(self, against: Any, **how: Any) -> Any:
+        """`ds.select(hfclean.decontaminate(ds, against, **how))`"""
+        from hfclean.selection.decontamination import decontaminate
+
+        return self._ds.select(decontaminate(self._ds, against, **how))
+
     def restore(self, **what: Any) -> Any:
         """`hfclean.restore(ds, **what)`"""
         return restore(self._ds, **what)

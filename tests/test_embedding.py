@@ -296,8 +296,9 @@ def test_neighbours_are_those_of_all_pairs(metric: str, k: int, monkeypatch: pyt
     vectors[40:60] = vectors[0] * np.linspace(1, 2, 20, dtype=np.float32)[:, None]
     vectors[100:112] = vectors[99]
     wanted = all_pairs(vectors, k, metric)
-    for block in (1 << 24, 1000):
+    for block, side in ((1 << 24, 1024), (1000, 64), (1000, 7)):
         monkeypatch.setattr(neighbours_room, "BLOCK", block)
+        monkeypatch.setattr(neighbours_room, "SIDE", side)
         assert np.allclose(hfclean.neighbours(vectors, k=k, metric=metric), wanted, atol=1e-6)
     order = chance.permutation(300)
     assert np.allclose(hfclean.neighbours(vectors[order], k=k, metric=metric), wanted[order], atol=1e-6)

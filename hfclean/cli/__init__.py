@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from hfclean.cli import selection_commands
 from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
 
@@ -192,6 +193,7 @@ def parser() -> argparse.ArgumentParser:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    selection_commands.add_commands(verbs, _source)
     add_commands(verbs)
     return top
 

@@ -13,12 +13,13 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli import hub_commands, model_commands
+from hfclean.cli import hub_commands, model_commands, selection_commands
 from hfclean.cli.model_options import reviser_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
-from hfclean.errors import FolderError, HfcleanError, RestoreError, RuleError, SourceError
+from hfclean.cli.writing import check_file, write_files
+from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
 
@@ -337,30 +338,13 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.source import load
 
     target = Path(args.out).expanduser()
-    writers = {".jsonl": "to_json", ".parquet": "to_parquet", ".csv": "to_csv"}
-    if target.suffix not in writers:
-        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(writers)}")
+    check_file(target)
     columns = columns_of(args.columns)
-    written = {}
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
         made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
-        files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
-        for file in files.values():
-            if file.exists() and not args.overwrite:
-                raise FolderError(
-                    f"the file {file.name!r} is there already; name another, or replace it with --overwrite"
-                )
-        for split, part in made.items():
-            partial = files[split].with_name(f".{files[split].name}.partial-{os.getpid()}")
-            options: dict[str, Any] = {"force_ascii": False} if target.suffix == ".jsonl" else {}
-            try:
-                getattr(part, writers[target.suffix])(str(partial), **options)
-                partial.replace(files[split])
-            finally:
-                partial.unlink(missing_ok=True)
-            written[str(files[split])] = len(part)
+        written = write_files(made, target, overwrite=args.overwrite)
     if args.json:
         emit({"files": written}, out)
     else:
@@ -379,6 +363,9 @@ _COMMANDS = {
     "diff": _diff,
     "undo": _undo,
     "convert": _convert,
+    "dedupe": selection_commands.dedupe,
+    "decontaminate": selection_commands.decontaminate,
+    "select": selection_commands.select,
     "push": hub_commands.push,
     "pull": hub_commands.pull,
     "card": hub_commands.card,

@@ -13,6 +13,7 @@ __all__ = ["add_commands", "card", "pull", "push"]
 
 ABOUT = "hfclean.json"
 RULE = "linear_rule.json"
+PACK = "hfclean_benchmarks.json"
 DATA_ONLY = ("config", "mask_secrets")
 MODEL_ONLY = ("base_model", "dataset")
 
@@ -23,7 +24,8 @@ def add_commands(verbs: Any) -> None:
         "push",
         help="push a cleaned folder or a reviser to the Hub, with its card, in one commit",
         description="Push a folder to the Hub in one commit: a dataset that hfclean cleaned, a reviser or a linear "
-        "rule that save_pretrained wrote. What is there already keeps its text, its own keys and its other configs; "
+        "rule that save_pretrained wrote, or a pack of benchmarks. What is "
+        "there already keeps its text, its own keys and its other configs; "
         "the same again makes no commit. Needs a token: hf auth login, or HF_TOKEN. Look first: --dry-run.",
     )
     push.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
@@ -106,6 +108,8 @@ def push(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args):
         if kind == "rule":
             done = hub.push_rule(folder, args.repo, **how)
+        elif kind == "pack":
+            done = hub.push_benchmarks(folder, args.repo, **how)
         elif kind == "reviser":
             done = hub.push_reviser(
                 folder,
@@ -128,7 +132,7 @@ def push(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if isinstance(done, hub.PushPlan):
         _show_plan(done, args, out)
     else:
-        _show_pushed(done, args, out, err)
+        _show_pushed(done, kind, args, out, err)
 
 
 def _show_plan(plan: Any, args: argparse.Namespace, out: TextIO) -> None:
@@ -154,7 +158,7 @@ def _show_plan(plan: Any, args: argparse.Namespace, out: TextIO) -> None:
         raise HubRefusal(f"{len(plan.problems)} problems would stop the push; they are named above")
 
 
-def _show_pushed(done: Any, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+def _show_pushed(done: Any, kind: str, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.json:
         emit(
             {
@@ -177,7 +181,9 @@ def _show_pushed(done: Any, args: argparse.Namespace, out: TextIO, err: TextIO) 
         print(f"{done.url}  holds all of it already; no commit was needed", file=out)
         return
     print(f"{done.pull_request or done.url}  {len(done.files)} files in one commit", file=out)
-    if done.repo_type == "dataset":
+    if kind == "pack":
+        print(f"hfclean decontaminate IN --against {done.repo_id}", file=out)
+    elif done.repo_type == "dataset":
         print(f"load_dataset({done.repo_id!r}), or hfclean.load_cleaned({done.repo_id!r})", file=out)
 
 
@@ -219,12 +225,13 @@ def card(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _kind(folder: str) -> str:
-    """What a folder holds: `dataset`, `reviser` or `rule`."""
+    """What a folder holds: `dataset`, `reviser`, `rule` or `pack`."""
     from hfclean.errors import FolderError
 
     path = Path(folder).expanduser()
-    if (path / RULE).is_file():
-        return "rule"
+    for name, kind in ((RULE, "rule"), (PACK, "pack")):
+        if (path / name).is_file():
+            return kind
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:

@@ -3,6 +3,7 @@
 Nothing is uploaded that was not asked for, nothing is asked interactively, and no token is shown or kept.
 """
 
+from hfclean.hub.benchmarks import push_benchmarks
 from hfclean.hub.dataset import push_dataset
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, RepoError
 from hfclean.hub.loading import load_cleaned, pull_dataset
@@ -26,6 +27,7 @@ __all__ = [
     "load_cleaned",
     "pull",
     "pull_dataset",
+    "push_benchmarks",
     "push_dataset",
     "push_reviser",
     "push_rule",

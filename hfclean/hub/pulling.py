@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hfclean.folder import check_target, staging
+from hfclean.hub.benchmarks import card_of_benchmarks
 from hfclean.hub.dataset import card_of
 from hfclean.hub.failures import Repo, RepoError, explained, unseen
 from hfclean.hub.loading import pull_dataset
@@ -17,6 +18,7 @@ from hfclean.hub.preparing import prepare_folder
 from hfclean.hub.remote import Patience, hub_api, read_remote
 from hfclean.models.weights import is_part
 from hfclean.reviser.saved import ABOUT, LARGEST_ABOUT, PULLED
+from hfclean.selection.benchmarks import BenchmarkPack
 
 __all__ = ["pull", "render_card"]
 
@@ -102,11 +104,13 @@ def render_card(
     """The card of a folder as a push to a new repo would render it. Reaches no network.
 
     Args:
-        kind: `dataset`, `reviser` or `rule`.
+        kind: `dataset`, `reviser`, `rule` or `pack` (of benchmarks).
     """
     name = repo_id or folder.resolve().name
     if kind == "rule":
         return card_of_rule(folder, name, license=license, language=language)
+    if kind == "pack":
+        return card_of_benchmarks(BenchmarkPack.load(folder), name, license=license, language=language)
     if kind == "reviser":
         return card_of_reviser(folder, name, license=license, language=language)
     with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:

@@ -91,6 +91,7 @@ def compare(
         columns_removed=_columns_only_in(old_splits, new_splits),
         notes=findings.notes(matched),
         edits=tuple(matched.edits),
+        baselines=findings.plain_choices(matched),
     )
 
 

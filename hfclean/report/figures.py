@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hfclean.report.record import ModelUse
+    from collections.abc import Sequence
 
-__all__ = ["count", "field_name", "model_facts", "money", "one_line", "percent", "plural", "quantity", "ratio"]
+    from hfclean.report.record import ModelUse
+    from hfclean.selection.baselines import Baseline
+
+__all__ = [
+    "count",
+    "field_name",
+    "model_facts",
+    "money",
+    "one_line",
+    "percent",
+    "plural",
+    "quantity",
+    "random_as_one",
+    "ratio",
+]
 
 # What a terminal would obey or not show: controls, bidirectional overrides, zero-width characters, lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -95,3 +110,19 @@ def money(amount: float, currency: str) -> str:
 def field_name(pointer: str) -> str:
     """A ledger field with its list positions left out, to count by: `messages/3/content` is `messages/*/content`."""
     return INDEX.sub("/*", pointer)
+
+
+def random_as_one(choices: Sequence[Baseline]) -> list[Baseline]:
+    """The choices, with the mean of the random ones in place of the first of them."""
+    chance = [each for each in choices if each.name == "random"]
+    found = [each for each in choices if each.name != "random"]
+    if chance:
+        seeds = plural(len(chance), "seed")
+        shared = round(sum(each.shared for each in chance) / len(chance))
+        means = {
+            name: sum(getattr(each, name) for each in chance) / len(chance)
+            for name in ("overlap", "mean", "p5", "p50", "p95")
+        }
+        first = choices.index(chance[0])
+        found.insert(first, replace(chance[0], name=f"random (mean of {seeds})", shared=shared, **means))
+    return found

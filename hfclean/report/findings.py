@@ -29,6 +29,7 @@ from hfclean.report.record import (
 )
 from hfclean.report.rows import SplitRows, identity, iterate, number_names
 from hfclean.rules import RULES, SEVERITIES, Rule
+from hfclean.selection.baselines import Baseline, compare_choices
 
 __all__ = [
     "added_rows",
@@ -37,6 +38,7 @@ __all__ = [
     "measure_tokens",
     "model_uses",
     "notes",
+    "plain_choices",
     "refusals",
     "removed_rows",
     "rule_counts",
@@ -260,6 +262,17 @@ def measure_lengths(matched: Matched) -> Lengths:
                 sums[0] += words[0]
                 sums[1] += words[1]
     return Lengths(int(every[0]), int(every[1]), int(changed[0]), int(changed[1]))
+
+
+def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
+    """Where rows were removed: what was kept of all splits together, beside plain choices of as many rows."""
+    words: list[float] = []
+    kept: list[int] = []
+    for split, rows in matched.old.items():
+        gone = set(matched.joined[split].removed) if split in matched.joined else set(range(len(rows)))
+        kept += [len(words) + place for place in range(len(rows)) if place not in gone]
+        words += rows.measured.numbers.get("response_words", blank(len(rows)))
+    return compare_choices(words, kept) if 0 < len(kept) < len(words) else ()
 
 
 # ---------------------------------------------------------------------------------------------------------------- rows

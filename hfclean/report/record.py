@@ -15,6 +15,7 @@ from typing import Any
 from hfclean.errors import SourceError
 from hfclean.report.codec import from_plain, to_plain
 from hfclean.restoration import LedgerEntry
+from hfclean.selection.baselines import Baseline
 
 __all__ = [
     "UNRECORDED",
@@ -285,6 +286,7 @@ class Report:
     columns_removed: tuple[str, ...]
     notes: tuple[str, ...]
     edits: tuple[Edit, ...]
+    baselines: tuple[Baseline, ...] = ()  # where rows were removed: what plain choices of as many would have kept
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -358,7 +360,8 @@ class Report:
                 f"the report has version {data.get('version')!r} and this hfclean reads {FORMAT_VERSION}; make it "
                 "again: hfclean.compare(before, after)"
             )
-        return from_plain(cls, {key: value for key, value in data.items() if key not in ("format", "version")})
+        told = {key: value for key, value in data.items() if key not in ("format", "version")}
+        return from_plain(cls, {"baselines": [], **told})  # reports of before there were any have none
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON; `load` reads it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hfclean.report.figures import count, model_facts, one_line, percent, plural, quantity, ratio
+from hfclean.report.figures import count, model_facts, one_line, percent, plural, quantity, random_as_one, ratio
 from hfclean.report.record import Quantiles, Report
 
 __all__ = ["summarize"]
@@ -14,7 +14,7 @@ QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "
 
 def summarize(report: Report) -> str:
     """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
-    parts = [_rows(report), _models(report), _rules(report), _scores(report), _tokens(report)]
+    parts = [_rows(report), _models(report), _rules(report), _scores(report), _tokens(report), _baselines(report)]
     parts += [f"note: {one_line(note)}" for note in report.notes]
     return "\n\n".join(part for part in parts if part)
 
@@ -85,6 +85,17 @@ def _tokens(report: Report) -> str:
     if report.rows_changed:
         line += f"\nwords of the responses of changed rows, after / before: {ratio(report.lengths.changed_ratio)}"
     return line
+
+
+def _baselines(report: Report) -> str:
+    """What was kept beside plain choices of as many rows; all random choices as one line."""
+    if not report.baselines:
+        return ""
+    table = [["kept, beside plain choices of as many rows", "overlap", "words: mean", "5%", "median", "95%"]]
+    for each in random_as_one(report.baselines):
+        marks = (each.mean, each.p5, each.p50, each.p95)
+        table.append([one_line(each.name, 40), percent(each.shared, each.rows), *(quantity(mark) for mark in marks)])
+    return _table(table, left=(0,))
 
 
 def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:

@@ -1,0 +1,106 @@
+"""Benchmark packs to the Hub: numbers that a test set is recognised by, without its text, as a dataset repo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hfclean.cards.card import place_section
+from hfclean.cards.metadata import Metadata, size_category, split_card, state_language, state_license, strings
+from hfclean.hub.failures import Repo
+from hfclean.hub.plan import PushPlan
+from hfclean.hub.pushing import Target, push_files
+from hfclean.hub.remote import Patience, Pushed
+from hfclean.report.figures import count, one_line
+from hfclean.selection.benchmarks import DATA, BenchmarkPack
+
+__all__ = ["card_of_benchmarks", "push_benchmarks"]
+
+
+def push_benchmarks(
+    pack: BenchmarkPack | str | Path,
+    repo_id: str,
+    *,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: str | None = None,
+    message: str | None = None,
+    dry_run: bool = False,
+    folder: str | Path | None = None,
+    patience: Patience | None = None,
+) -> Pushed | PushPlan:
+    """Push a benchmark pack to the Hub as a dataset, in one commit: its numbers, what they are, and a card.
+
+    No text of the benchmark is pushed. `hfclean.decontaminate(ds, against=[repo_id])` takes it, and
+    `hfclean.BenchmarkPack.load(repo_id)` reads it.
+
+    Args:
+        pack: the pack, or a folder that `save` wrote.
+        repo_id: `NAMESPACE/NAME`; made if it is not there.
+        license, language, private, revision, create_pr, token, message, dry_run, folder, patience: as `push_dataset`.
+
+    Raises:
+        SourceError: the folder holds no pack.
+        HubError: see `push_dataset`.
+    """
+    repo = Repo(repo_id, "dataset", revision)
+    found = pack if isinstance(pack, BenchmarkPack) else BenchmarkPack.load(Path(pack).expanduser())
+
+    def card(existing: str | None) -> str:
+        return card_of_benchmarks(found, repo_id, existing=existing, license=license, language=language)
+
+    target = Target(
+        repo,
+        message or f"Benchmark pack of {', '.join(found.items)}"[:200],
+        token,
+        private,
+        create_pr,
+        (),
+        dry_run,
+        Path(folder).expanduser() if folder else None,
+        patience or Patience(),
+    )
+    return push_files(target, dict(found.files()), card)
+
+
+def card_of_benchmarks(
+    pack: BenchmarkPack,
+    name: str,
+    *,
+    existing: str | None = None,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+) -> str:
+    """The card of a pack, as `push_benchmarks` would render it."""
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), "hfclean", "decontamination"]))
+    data["size_categories"] = [size_category(len(pack.entries))]
+    data["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": DATA}]}]
+    table = "\n".join(f"| {_cell(each)} | {count(items)} |" for each, items in pack.items.items())
+    text = f"""Numbers by which hfclean recognises the items of benchmarks in \
+training data. Each stands for a run of 3, 8 or 13 words; the text itself is not here.
+
+| benchmark | items |
+| --- | ---: |
+{table}
+
+```python
+import hfclean
+
+ds = ds.select(hfclean.decontaminate(ds, against=["{name}"]))
+```
+
+The numbers hide the text from readers and from training. They do not hide it from somebody who has a guess of it:
+a guess can be hashed and compared; short items are the easiest to guess."""
+    return f"---\n{data.text()}---\n{place_section(body, text, name)}"
+
+
+def _cell(text: str) -> str:
+    line = one_line(text, 80)
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-!|~&" else c for c in line)

@@ -1,0 +1,327 @@
+"""Duplicates: rows that say the same, found exactly, and one of each group kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from hfclean.errors import HfcleanError
+from hfclean.schema import Columns
+from hfclean.selection import joins, minhash
+from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, numbers, pairs, texts, vectors
+from hfclean.selection.shingles import Shingles, fold, shingles, text_hash
+
+__all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs", "similar_vectors"]
+
+Method = Literal["exact", "near", "semantic"]
+METHODS = ("exact", "near", "semantic")
+EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all
+CELLS = 1 << 22  # similarities that are held at once
+
+
+@dataclass(frozen=True)
+class DuplicateGroups:
+    """Which rows of a dataset are duplicates of one another; see `duplicate_groups`.
+
+    Args:
+        rows: rows of the dataset.
+        groups: the groups of two rows or more, each in dataset order, in the order of their first rows. Every row is
+            linked to another one of its group by a similarity of the threshold or more; two rows of one group may be
+            linked by way of others only.
+        best: of each group, the row that is kept.
+        method, threshold, ngram: as asked for; `ngram` is 0 where none was used.
+        complete: whether all pairs were found; False where likely ones were looked at (precision is 1 either way).
+        notes: what there is to say of rows without text, vector or score.
+    """
+
+    rows: int
+    groups: tuple[tuple[int, ...], ...]
+    best: tuple[int, ...]
+    method: str
+    threshold: float
+    ngram: int
+    complete: bool
+    notes: tuple[str, ...]
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """The rows that are not kept, in dataset order."""
+        kept = set(self.best)
+        return tuple(sorted(row for group in self.groups for row in group if row not in kept))
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The rows that are kept, in dataset order."""
+        gone = set(self.dropped)
+        return tuple(row for row in range(self.rows) if row not in gone)
+
+    def duplicate_of(self) -> dict[int, int]:
+        """For each row that is not kept, the row that is kept in its place."""
+        return {row: best for group, best in zip(self.groups, self.best, strict=True) for row in group if row != best}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return {**asdict(self), "groups": [list(group) for group in self.groups]}
+
+    def summary(self) -> str:
+        """The figures in plain words."""
+        gone = sum(map(len, self.groups)) - len(self.groups)
+        how = {
+            "exact": "the same text",
+            "near": f"Jaccard index {self.threshold:g} or more on runs of {self.ngram} words",
+            "semantic": f"cosine {self.threshold:g} or more",
+        }[self.method]
+        lines = [
+            f"{self.rows:,} rows: {len(self.groups):,} groups of duplicates ({how}), {gone:,} rows beside the one "
+            f"that is kept of each, {self.rows - gone:,} kept"
+        ]
+        if self.groups:
+            lines.append(f"largest group: {max(map(len, self.groups)):,} rows")
+        if not self.complete:
+            lines.append(
+                "found by MinHash: every pair is a true one, about one in a hundred at the threshold is missed"
+            )
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def dedupe(
+    ds: Any,
+    method: Method = "near",
+    threshold: float = 0.7,
+    ngram: int = 3,
+    best: str | None = None,
+    fields: str | Sequence[str] | None = None,
+    *,
+    column: str = "embedding",
+    columns: Columns = None,
+) -> Picks:
+    """Indices of the rows to keep, one of each group of duplicates: `ds.select(hfclean.dedupe(ds))`.
+
+    Takes the same arguments as `duplicate_groups`, which tells the groups. Rows without a duplicate are always kept.
+
+    Returns:
+        the indices in dataset order; their `report` is the `DuplicateGroups`.
+
+    Raises:
+        ColumnError, HfcleanError, SchemaError: as `duplicate_groups`.
+
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> rows = [{"prompt": p, "completion": "Paris."} for p in ("Capital of France?", "capital of FRANCE", "Italy?")]
+    >>> hfclean.dedupe(Dataset.from_list(rows))
+    [0, 2]
+    """
+    found = _find("dedupe", ds, method, threshold, ngram, best, fields, column, columns)
+    return Picks(found.kept, found)
+
+
+def duplicate_groups(
+    ds: Any,
+    method: Method = "near",
+    threshold: float = 0.7,
+    ngram: int = 3,
+    best: str | None = None,
+    fields: str | Sequence[str] | None = None,
+    *,
+    column: str = "embedding",
+    columns: Columns = None,
+) -> DuplicateGroups:
+    """The groups of duplicate rows.
+
+    * `exact`: the same text in every field, to the letter, earlier turns and system prompt as well.
+    * `near`: a Jaccard index of `threshold` or more (the runs of `ngram` words that both rows have, as a share of
+      those that either has). Words are in small letters; in scripts without spaces each character is a word. A row of
+      fewer words is one run, so it has only the same words as a duplicate; rows without a word are compared by their
+      characters. Up to 100,000 rows all pairs are found; above, those that MinHash (25 bands of 5 at 0.7) deems
+      likely, and each is counted before it is believed. Memory: about 70 bytes for each word of the dataset.
+    * `semantic`: vectors with a cosine of `threshold` or more; all pairs, in time that grows with the square of the
+      rows. 0.9 and more is usual, 0.7 takes whole topics. Rows without a vector have no duplicates, and are counted.
+
+    Args:
+        ds: a `Dataset` (one split).
+        method: one of the three.
+        threshold: above 0, at most 1; `exact` does not read it.
+        ngram: words in a run, from 1 up to 32.
+        best: a numeric column: of each group the row with the highest value is kept, of equals the first. Rows whose
+            value is nan or null come last, and are counted. None keeps the first row.
+        fields: what is compared: columns, or some of `instruction`, `input`, `response`; by default all three together
+            with the turns before.
+        column: of the vectors, for `semantic`; `hfclean.Embed` adds it.
+        columns: which columns hold what, as in a transform.
+
+    Raises:
+        ColumnError: a column is missing or of the wrong type.
+        HfcleanError: not one `Dataset`, or a setting out of range.
+        SchemaError: rows of no known shape.
+
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> rows = [{"prompt": "Hi", "completion": c, "score": len(c)} for c in ("Hello!", "hello", "Hello!!", "Bye")]
+    >>> found = hfclean.duplicate_groups(Dataset.from_list(rows), best="score")
+    >>> found.groups, found.best
+    (((0, 1, 2),), (2,))
+    """
+    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, columns)
+
+
+def _find(
+    who: str,
+    ds: Any,
+    method: Method,
+    threshold: float,
+    ngram: int,
+    best: str | None,
+    fields: str | Sequence[str] | None,
+    column: str,
+    columns: Columns,
+) -> DuplicateGroups:
+    check_dataset(ds, who)
+    if method not in METHODS:
+        raise HfcleanError(f"{who}(method={method!r}): wanted one of {', '.join(METHODS)}")
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+        raise HfcleanError(f"{who}(threshold={threshold!r}): wanted a number above 0, at most 1")
+    check_count(ngram, f"{who}(ngram", 1)
+    if ngram > 32:
+        raise HfcleanError(f"{who}(ngram={ngram}): wanted 1 to 32 words")
+    scores = None if best is None else numbers(ds, best, who)
+    notes: list[str] = []
+    complete = True
+    if method == "semantic":
+        found = vectors(ds, column, who)
+        labels = _semantic(len(ds), found, threshold)
+        notes += found.notes("compared with nobody, and kept")
+    elif method == "exact":
+        labels, notes = _exact(ds, fields, columns, who)
+    else:
+        rows = ["\n".join(parts) for parts in texts(ds, fields, columns, who)]
+        labels = _near(rows, threshold, ngram)
+        complete = len(rows) <= EXACT_UP_TO
+        notes += _empty(rows)
+    groups = _groups(labels)
+    kept = [_best(group, scores) for group in groups]
+    if scores is not None and (unscored := int(np.isnan(scores).sum())):
+        notes.append(f"{unscored:,} rows have no {best!r}: kept only where no other row of the group has one")
+    return DuplicateGroups(
+        rows=len(ds),
+        groups=groups,
+        best=tuple(kept),
+        method=method,
+        threshold=float(threshold),
+        ngram=ngram if method == "near" else 0,
+        complete=complete,
+        notes=tuple(notes),
+    )
+
+
+def _groups(labels: Any) -> tuple[tuple[int, ...], ...]:
+    order = np.argsort(labels, kind="stable")
+    stretches = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    return tuple(tuple(stretch.tolist()) for stretch in stretches if len(stretch) > 1)
+
+
+def _best(group: tuple[int, ...], scores: Any) -> int:
+    if scores is None:
+        return group[0]
+    return max(group, key=lambda row: (-np.inf if np.isnan(scores[row]) else scores[row], -row))
+
+
+def _empty(rows: Sequence[str]) -> list[str]:
+    empty = sum(not row.strip() for row in rows)
+    return [f"{empty:,} rows have no text: they are duplicates of one another"] if empty else []
+
+
+def _exact(ds: Any, fields: Any, columns: Columns, who: str) -> tuple[Any, list[str]]:
+    if fields is None:
+        rows: list[Any] = [
+            (pair.system, pair.history, pair.instruction, pair.input, pair.response) for pair in pairs(ds, columns)
+        ]
+        empty = _empty([pair[2] + pair[3] + pair[4] for pair in rows])
+    else:
+        rows = texts(ds, fields, columns, who)
+        empty = _empty(["".join(row) for row in rows])
+    first: dict[Any, int] = {}
+    return np.array([first.setdefault(row, k) for k, row in enumerate(rows)], np.int64), empty
+
+
+# ---------------------------------------------------------------------------------------------------------------- near
+
+
+def _near(rows: Sequence[str], threshold: float, ngram: int) -> Any:
+    """For each row the first row of its group."""
+    first, places = _different(rows)
+    chosen = [rows[k] for k in first]
+    together = joins.Components(len(chosen))
+    for found in _near_parts(shingles(chosen, ngram), threshold, together):
+        together.join(found.first, found.second)
+    return first[together.labels][places]
+
+
+def _different(rows: Sequence[str]) -> tuple[Any, Any]:
+    """Where each different text is first, and for every row which of them it is; small letters, as for the words."""
+    seen: dict[int, int] = {}
+    places = [seen.setdefault(text_hash(fold(row)), len(seen)) for row in rows]
+    where = np.array(places, np.int64)
+    first = np.full(len(seen), len(rows), np.int64)
+    np.minimum.at(first, where, np.arange(len(rows)))
+    return first, where
+
+
+def _near_parts(found: Shingles, threshold: float, together: joins.Components | None = None) -> Iterator[joins.Near]:
+    sets = joins.sets_of(found)
+    few = len(sets.sizes) <= EXACT_UP_TO
+    likely = joins.candidates(sets, threshold, together) if few else minhash.likely(found, threshold, together)
+    for first, second in likely:
+        yield joins.verified(sets, first, second, threshold)
+
+
+def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> joins.Near:
+    """All pairs of texts whose runs of `ngram` words have a Jaccard index of `threshold` or more, with that index, in
+    order. Up to 100,000 texts none is missed. As many pairs as there are are held: a thousand equal texts have half a
+    million."""
+    parts = list(_near_parts(shingles(rows, ngram), threshold))
+    whole = [np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]) for name in NEAR]
+    key = (whole[0].astype(np.int64) << 32) | whole[1].astype(np.int64)
+    _, once = np.unique(key, return_index=True)
+    return joins.Near(*(column[once].astype(kind) for column, kind in zip(whole, KINDS, strict=True)))
+
+
+NEAR = ("first", "second", "similarity")
+KINDS = (np.int64, np.int64, np.float64)
+
+
+# ------------------------------------------------------------------------------------------------------------ semantic
+
+
+def _semantic(count: int, found: Vectors, threshold: float) -> Any:
+    labels = np.arange(count)
+    together = joins.Components(len(found.rows))
+    for first, second in similar_vectors(found.unit, threshold):
+        together.join(first, second)
+    labels[found.rows] = found.rows[together.labels]
+    return labels
+
+
+def similar_vectors(unit: Any, threshold: float) -> Iterator[tuple[Any, Any]]:
+    """All pairs of vectors of length one whose cosine, to nine decimals, is `threshold` or more; the first index is
+    the smaller one. Every block of vectors is multiplied with those behind it, and what is close to the threshold is
+    computed again in float64."""
+    short = unit.astype(np.float32)
+    slack = 1e-6 * np.sqrt(max(unit.shape[1], 1))
+    size = max(1, int(np.sqrt(CELLS)))
+    for start in range(0, len(unit), size):
+        for other in range(start, len(unit), size):
+            block = short[start : start + size] @ short[other : other + size].T
+            first, second = np.divmod(np.flatnonzero(block >= threshold - slack), block.shape[1])
+            cosine = block[first, second]
+            first, second = first + start, second + other
+            sure = cosine >= threshold + slack
+            unsure = np.flatnonzero(~sure)
+            for stretch in np.array_split(unsure, max(1, len(unsure) * unit.shape[1] // CELLS)):
+                exact = np.einsum("ij,ij->i", unit[first[stretch]], unit[second[stretch]])
+                sure[stretch] = np.round(exact, 9) >= threshold
+            sure &= first < second
+            if sure.any():
+                yield first[sure], second[sure]

@@ -1,0 +1,197 @@
+"""Rows: a dataset read once as texts, scores or vectors, for selections that need the whole column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hfclean.errors import ColumnError, HfcleanError
+from hfclean.schema import Columns, Pair, detect
+
+__all__ = ["Picks", "Vectors", "check_count", "check_dataset", "numbers", "pairs", "texts", "vectors"]
+
+BATCH = 1000
+ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
+
+
+class Picks(list[int]):
+    """Row indices in dataset order, as `ds.select` takes them, that know how they came about.
+
+    Attributes:
+        order: the same indices in the order in which they were picked.
+        report: what was found on the way; its `summary()` says it in plain words.
+    """
+
+    def __init__(self, indices: Sequence[int], report: Any) -> None:
+        super().__init__(sorted(indices))
+        self.order = tuple(indices)
+        self.report = report
+
+
+def check_dataset(ds: Any, who: str) -> None:
+    """
+    Raises:
+        HfcleanError: not one whole `Dataset`.
+    """
+    if not hasattr(ds, "select") or not hasattr(ds, "column_names"):
+        raise HfcleanError(
+            f"{who} needs one Dataset that can be selected from, got {type(ds).__name__}. A DatasetDict: one split at "
+            "a time, ds['train']; a streaming dataset: load it without streaming=True; a list: Dataset.from_list(rows)"
+        )
+
+
+def check_count(value: Any, what: str, least: int = 0) -> None:
+    """
+    Raises:
+        HfcleanError: `value` is not a whole number of `least` or more.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise HfcleanError(f"{what}={value!r}: wanted a whole number of {least} or more")
+
+
+def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
+    """The last pair of every row.
+
+    Raises:
+        SchemaError: rows of no known shape.
+    """
+    if len(ds) == 0:
+        return
+    view = detect(tuple(ds.column_names), columns)
+    names = list(view.columns)
+    for batch in ds.with_format(None).select_columns(names).iter(BATCH):
+        for cells in zip(*(batch[name] for name in names), strict=True):
+            yield view.targets(dict(zip(names, cells, strict=True)))[-1].pair
+
+
+def texts(ds: Any, fields: str | Sequence[str] | None, columns: Columns, who: str) -> list[tuple[str, ...]]:
+    """The texts of every row that are compared: the named fields, else all of the row.
+
+    Raises:
+        ColumnError: a field is neither a column nor a part of a pair.
+    """
+    if fields is None:
+        return [
+            (*(turn.text for turn in pair.history), pair.instruction, pair.input, pair.response)
+            for pair in pairs(ds, columns)
+        ]
+    names = [fields] if isinstance(fields, str) else list(fields)
+    unknown = [name for name in names if name not in ds.column_names and name not in ROLES]
+    if unknown or not names:
+        raise ColumnError(
+            f"{who}(fields={fields!r}): no such field; wanted columns of {ds.column_names}, or some of instruction, "
+            "input, response"
+        )
+    found: list[list[str]] = []
+    for name in names:
+        if name in ds.column_names:
+            cells = ds.with_format(None).select_columns([name])
+            found.append([_text(value) for batch in cells.iter(BATCH) for value in batch[name]])
+        else:
+            found.append([getattr(pair, ROLES[name]) for pair in pairs(ds, columns)])
+    return list(zip(*found, strict=True))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def numbers(ds: Any, column: str, who: str) -> Any:
+    """A numeric column as float64; nan where a row has none, infinite ones as well.
+
+    Raises:
+        ColumnError: the column is missing or not numeric.
+    """
+    if column not in ds.column_names:
+        raise ColumnError(f"{who}: no column {column!r} in {ds.column_names}. Score first: ds.map(hfclean.score)")
+    values = list(ds.with_format(None)[column])
+    odd = next((value for value in values if value is not None and not isinstance(value, (int, float))), None)
+    if odd is not None:
+        raise ColumnError(f"{who}: the column {column!r} holds {type(odd).__name__}, not numbers")
+    found = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return found
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The rows that have a vector, and these vectors with length one.
+
+    Args:
+        rows: int64 array of row indices, ascending.
+        unit: float64 array (rows, width), every row one long.
+        without: rows with no vector: null, nan or infinite.
+        zero: rows whose vector is all zero, which has no direction.
+    """
+
+    rows: Any
+    unit: Any
+    without: int
+    zero: int
+
+    def notes(self, where: str) -> list[str]:
+        """What there is to say of rows that have none."""
+        told = [(self.without, "no vector, or nan in it"), (self.zero, "a vector of zeros")]
+        return [f"{count:,} rows have {what}: {where}" for count, what in told if count]
+
+
+def vectors(ds: Any, column: str, who: str) -> Vectors:
+    """The column of vectors, each made one long.
+
+    Raises:
+        ColumnError: no such column, no vectors in it, or vectors of different lengths.
+    """
+    if column not in ds.column_names:
+        raise ColumnError(
+            f"{who}: no column {column!r} in {ds.column_names}. Add it first: ds.map(hfclean.Embed(), batched=True), "
+            "or name another"
+        )
+    found: list[Any] = []
+    width = 0
+    for batch in ds.with_format("arrow").select_columns([column]).iter(BATCH):
+        block = _vectors(batch[column], column, who)
+        if block.shape[1] and width and block.shape[1] != width:
+            raise _uneven(column, who)
+        width = width or block.shape[1]
+        found.append(block)
+    whole = [block if block.shape[1] else np.full((len(block), width), np.nan) for block in found]
+    raw = np.concatenate(whole) if whole else np.empty((0, 0))
+    finite = np.isfinite(raw).all(1) if width else np.zeros(len(raw), bool)
+    raw[~finite] = 0
+    most = np.abs(raw).max(1, initial=0)
+    there = most > 0
+    unit = raw[there] / most[there, None]  # so that squares neither overflow nor vanish
+    unit /= np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
+    return Vectors(np.flatnonzero(there), unit, int((~finite).sum()), int((finite & ~there).sum()))
+
+
+def _vectors(chunks: Any, column: str, who: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
+    if hasattr(array, "storage"):
+        array = array.storage
+    kind = array.type
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if pa.types.is_null(kind):
+        return np.empty((len(array), 0))
+    if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise ColumnError(f"{who}: the column {column!r} holds {kind}; wanted one list of numbers in every row")
+    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
+    there = np.asarray(array.is_valid())
+    widths = np.unique(lengths[there])
+    if len(widths) > 1:
+        raise _uneven(column, who)
+    width = int(widths[0]) if len(widths) else 0
+    block = np.full((len(array), width), np.nan)
+    values = pc.list_flatten(array).to_numpy(zero_copy_only=False)
+    block[there] = values.astype(np.float64).reshape(-1, width)
+    return block
+
+
+def _uneven(column: str, who: str) -> ColumnError:
+    return ColumnError(f"{who}: the vectors in the column {column!r} have different lengths; wanted one length")
