@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from datasets import Dataset
 
 import hfclean
+from hfclean.cli import main
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.selection import coverage
 from hfclean.selection.clusters import kmeans, main_axes
@@ -239,3 +242,12 @@ def test_the_accessor_selects_rows() -> None:
     assert ds.hfclean.dedupe()["prompt"][:] == ["Go on", "Stop it now"]
     assert len(ds.hfclean.diverse(2, method="k_center")) == 2
     assert ds.hfclean.decontaminate([[{"question": "Stop it now"}]])["prompt"][:] == ["Go on", "go on"]
+
+
+def test_the_command_line_makes_the_vectors_that_it_needs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"instruction": q, "output": "Yes."} for q in ("Is snow cold?", "Is snow so cold?", "Add two and two.")]
+    Path("in.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert main(["select", "in.jsonl", "--n", "2", "--out", "out.jsonl", "--quiet"]) == 0
+    assert "3 rows are read by" in capsys.readouterr().err
+    kept = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert kept == [rows[0], rows[2]]

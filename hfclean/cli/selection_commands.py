@@ -13,7 +13,9 @@ from hfclean.cli.writing import check_file, write_files
 
 __all__ = ["add_commands", "decontaminate", "dedupe", "select"]
 
+EMBEDDING = "embedding"
 OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only say it)"
+VECTORS = "the column of vectors (default: embedding, made here with hfclean.Embed if it is not there)"
 
 
 def add_commands(verbs: Any, source: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -34,7 +36,7 @@ def add_commands(verbs: Any, source: Callable[[argparse.ArgumentParser], None]) 
     found.add_argument(
         "--field", action="append", metavar="NAME", help="compare only this (may be given several times)"
     )
-    found.add_argument("--vectors", default="embedding", metavar="COLUMN", help="semantic: the column of vectors")
+    found.add_argument("--vectors", default=EMBEDDING, metavar="COLUMN", help="semantic: " + VECTORS)
     _output(found)
 
     found = verbs.add_parser(
@@ -73,7 +75,7 @@ def add_commands(verbs: Any, source: Callable[[argparse.ArgumentParser], None]) 
         help="how (default: score_first; all but top need vectors)",
     )
     found.add_argument("--by", metavar="COLUMN", help="the scores, higher = better")
-    found.add_argument("--vectors", default="embedding", metavar="COLUMN", help="the column of vectors")
+    found.add_argument("--vectors", default=EMBEDDING, metavar="COLUMN", help=VECTORS)
     found.add_argument("--threshold", type=float, default=0.9, metavar="T", help="score_first: the highest cosine")
     found.add_argument("--seed", type=int, default=42, metavar="N", help="clusters (default: 42)")
     _output(found)
@@ -101,7 +103,7 @@ def dedupe(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             columns=columns,
         )
 
-    _choose(args, out, err, choose)
+    _choose(args, out, err, choose, by_vectors=args.method == "semantic")
 
 
 def decontaminate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -130,11 +132,17 @@ def select(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             ds, args.n, args.method, by=args.by, column=args.vectors, threshold=args.threshold, seed=args.seed
         )
 
-    _choose(args, out, err, choose, beside=True)
+    _choose(args, out, err, choose, beside=True, by_vectors=args.method != "top")
 
 
 def _choose(
-    args: argparse.Namespace, out: TextIO, err: TextIO, choose: Callable[[Any, Any], Any], *, beside: bool = False
+    args: argparse.Namespace,
+    out: TextIO,
+    err: TextIO,
+    choose: Callable[[Any, Any], Any],
+    *,
+    beside: bool = False,
+    by_vectors: bool = False,
 ) -> None:
     """Choose rows of every split, say what was found, and write them."""
     from hfclean.selection.baselines import baselines
@@ -151,7 +159,8 @@ def _choose(
         notes(source, err)
         kept = {}
         for split, ds in source.dataset.items():
-            chosen = choose(ds, columns)
+            seen = _embedded(ds, columns, err) if by_vectors and args.vectors == EMBEDDING else ds
+            chosen = choose(seen, columns)
             kept[split] = ds.select(list(chosen))
             reports = [chosen.report] if hasattr(chosen, "report") else []
             if beside:
@@ -170,3 +179,14 @@ def _choose(
     print("\n".join(line for line in words if line), file=out)
     for name, count in written.items():
         print(f"{name}  {count:,} rows", file=out)
+
+
+def _embedded(ds: Any, columns: Any, err: TextIO) -> Any:
+    """The rows with vectors, which are made where there are none."""
+    if EMBEDDING in ds.column_names or not len(ds):
+        return ds
+    from hfclean.scorers.embedding import Embed
+
+    embed = Embed(columns=columns)
+    print(f"no column {EMBEDDING!r}: {len(ds):,} rows are read by {embed.settings()['model']}", file=err)
+    return ds.map(embed, batched=True)
