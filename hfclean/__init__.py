@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hfclean.accessor import register
     from hfclean.checks import accept
     from hfclean.cleaning import clean
-    from hfclean.conversion import convert
+    from hfclean.conversion import convert, preference_pairs
     from hfclean.errors import (
         ColumnError,
         FolderError,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RuleError,
         SchemaError,
         SourceError,
+        TrainingError,
     )
     from hfclean.evaluation.agreement import Agreement, agreement
     from hfclean.evaluation.noise import Noise, NoiseReport, noise_report
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from hfclean.selection.diversity import diverse
     from hfclean.selection.duplicates import dedupe, duplicate_groups
     from hfclean.selection.pre_experience import pre_experience
+    from hfclean.training.coaching import train_reviser
+    from hfclean.training.pairs import revision_pairs
+    from hfclean.training.preexperience import tune_on_experience
 
 __version__ = "0.1.0"
 
@@ -94,6 +98,7 @@ _HOME = {
     "Score": "scorers",
     "SelectiveIFD": "scorers.likelihood",
     "SourceError": "errors",
+    "TrainingError": "errors",
     "UniEval": "scorers.unieval",
     "accept": "checks",
     "agreement": "evaluation.agreement",
@@ -113,16 +118,20 @@ _HOME = {
     "noise_report": "evaluation.noise",
     "pre_experience": "selection.pre_experience",
     "push_benchmarks": "hub",
+    "preference_pairs": "conversion",
     "push_dataset": "hub",
     "push_reviser": "hub",
     "push_rule": "hub",
     "register": "accessor",
     "restore": "restoration",
     "revise": "reviser",
+    "revision_pairs": "training.pairs",
     "rule": "rules",
     "score": "scorers",
     "scorer": "scorers",
     "top": "selection",
+    "train_reviser": "training.coaching",
+    "tune_on_experience": "training.preexperience",
 }
 
 __all__ = [
@@ -157,6 +166,7 @@ __all__ = [
     "Score",
     "SelectiveIFD",
     "SourceError",
+    "TrainingError",
     "UniEval",
     "__version__",
     "accept",
@@ -176,6 +186,7 @@ __all__ = [
     "neighbours",
     "noise_report",
     "pre_experience",
+    "preference_pairs",
     "push_benchmarks",
     "push_dataset",
     "push_reviser",
@@ -183,10 +194,13 @@ __all__ = [
     "register",
     "restore",
     "revise",
+    "revision_pairs",
     "rule",
     "score",
     "scorer",
     "top",
+    "train_reviser",
+    "tune_on_experience",
 ]
 
 

@@ -17,9 +17,10 @@ from hfclean.restoration import original_cells
 from hfclean.schema import ChatView, Columns, Pair, Target, View, detect, plain
 from hfclean.schema.views import ROLES
 
-__all__ = ["FORMS", "convert"]
+__all__ = ["FORMS", "convert", "preference_pairs"]
 
 FORMS = ("messages", "prompt_completion", "alpaca", "preference")
+ROW_ID = "hfclean_pair_row_id"
 
 
 def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "") -> Any:
@@ -71,6 +72,68 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "") -> A
     if isinstance(view, ChatView) and to == "messages" and view.messages == "messages":
         return ds.remove_columns([name for name in ds.column_names if name in ours])
     return _join(ds.select(kept).select_columns(others), rows)
+
+
+def preference_pairs(
+    ds: Any, *, conversational: bool = False, same_question: bool = False, columns: Columns = None, prefix: str = ""
+) -> Any:
+    """Preference pairs for trl's `DPOTrainer`: the revised response is chosen, the original one rejected.
+
+    Rows whose response no reviser changed are left out. Where the question was revised as well, both answers stand
+    below the revised one.
+
+    Args:
+        ds: a `Dataset` or `DatasetDict` that revisers went over.
+        conversational: `prompt`, `chosen` and `rejected` as lists of messages, for models with a chat template; by
+            default texts, unless a row has a system prompt or earlier turns.
+        same_question: only rows whose question did not change.
+        columns, prefix: as the revisers were given them.
+
+    Returns:
+        a dataset with the columns `prompt`, `chosen`, `rejected` alone, and `row_id`.
+
+    Raises:
+        RestoreError: hfclean did not revise this dataset, or revised no response.
+        SchemaError: rows of no known shape.
+
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> row = {"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}
+    >>> ds = Dataset.from_list([{**row, **hfclean.revise(row)}])
+    >>> pair = preference_pairs(ds)[0]
+    >>> pair["prompt"], pair["chosen"], pair["rejected"]
+    ('Name a fruit.', 'An apple.', 'An apple.</s>')
+    """
+    if isinstance(ds, Mapping):
+        how: dict[str, Any] = {"conversational": conversational, "same_question": same_question}
+        parts = {name: preference_pairs(part, **how, columns=columns, prefix=prefix) for name, part in ds.items()}
+        return type(ds)(parts)  # type: ignore[call-arg]
+    if same_question and prefix + "original" in ds.column_names:
+        view = detect(tuple(ds.column_names), columns)
+        plain_ds = ds.with_format(None)
+        ds = plain_ds.select([k for k, row in enumerate(plain_ds) if _same_question(row, view, prefix)])
+        if not len(ds):
+            raise RestoreError("every revision changed its question, so no two answers stand below the same one")
+    wanted = ["prompt", "chosen", "rejected"]
+    if prefix + "row_id" in ds.column_names:
+        ds = ds.add_column(ROW_ID, list(ds.with_format(None)[prefix + "row_id"]))  # not one of ours: it goes along
+        wanted.append(ROW_ID)
+    made = convert(ds, "preference", columns=columns, prefix=prefix).select_columns(wanted)
+    if ROW_ID in wanted:
+        made = made.rename_column(ROW_ID, "row_id")
+    if conversational and isinstance(made[0]["prompt"], str):
+        made = made.map(_as_messages, desc="as messages")
+    return made
+
+
+def _same_question(row: Mapping[str, Any], view: View, prefix: str) -> bool:
+    now, then = (view.targets(cells)[-1].pair for cells in (row, original_cells(row, prefix)))
+    return (now.instruction, now.input) == (then.instruction, then.input)
+
+
+def _as_messages(row: Mapping[str, Any]) -> dict[str, Any]:
+    said = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
+    return {name: [{"role": role, "content": row[name]}] for name, role in said.items()}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@
     ├── HubError           the Hub cannot be read or written (RepoError, HubAccessError, HubRefusal, HubUnreachable; in
     │                      `hfclean.hub`)
     ├── BackendError       a model cannot be asked at all (AccessError, BudgetError, ModelError; in `hfclean.models`)
+    ├── TrainingError      a model cannot be tuned as asked, or its training stopped
     ├── StoreError         the file of answers cannot be read or written (in `hfclean.models`)
     └── MissingExtraError  an optional package is needed (also an ImportError)
 
@@ -33,6 +34,7 @@ __all__ = [
     "RuleError",
     "SchemaError",
     "SourceError",
+    "TrainingError",
     "require",
 ]
 
@@ -71,6 +73,10 @@ class LinearRuleError(HfcleanError, ValueError):
 
 class HubError(HfcleanError, OSError):
     """The Hub cannot be read or written as asked."""
+
+
+class TrainingError(HfcleanError, RuntimeError):
+    """A model cannot be tuned as asked, or its training stopped before its end."""
 
 
 class MissingExtraError(HfcleanError, ImportError):

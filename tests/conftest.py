@@ -98,6 +98,15 @@ def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def coached(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a reviser that `train_reviser` tuned from nothing (see `coached.py`); trained once in a run."""
+    from coached import base_model, trained
+
+    place = tmp_path_factory.mktemp("coached")
+    return trained(base_model(place / "base"), place / "coach")
+
+
+@pytest.fixture(scope="session")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model that was taught to mend sentences (see `taught.py`); trained once in a run."""
     from filelock import FileLock

@@ -63,8 +63,8 @@ def test_each_is_one_short_file_that_declares_what_it_imports(script: Path) -> N
     imported = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module).partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
     assert imported - sys.stdlib_module_names == set(declared)
-    local = "hfclean.IFD" in text or "hfclean.Reviser(" in text
-    assert declared["hfclean"] == ("hfclean[models]" if local else "hfclean")
+    extra = "train" if "train_reviser(" in text else "models" if re.search(r"hfclean\.(IFD|Reviser)\(", text) else ""
+    assert declared["hfclean"] == (f"hfclean[{extra}]" if extra else "hfclean")
 
 
 def test_a_script_runs_as_a_process_of_its_own(raw: FakeHub, tmp_path: Path) -> None:
@@ -127,3 +127,30 @@ def test_download_reviser(
     assert not (tmp_path / "coach").exists()
     run("download_reviser.py", "me/coach", str(tmp_path / "coach"), "--download", monkeypatch=monkeypatch)
     assert hfclean.Reviser.from_pretrained(tmp_path / "coach").max_new_tokens == 7
+
+
+def test_train_and_release_reviser(
+    fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("trl")
+    from hfclean.testing_models import tiny_model
+
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path))
+    base = tiny_model(tmp_path / "tiny", context=2048)
+    fake_hub.add_repo("org/base", files={file.name: file.read_bytes() for file in base.iterdir()})
+    pairs = "\n".join(f'{{"prompt": "Name {k}.", "chosen": "It is {k}.", "rejected": "{k}"}}' for k in range(6))
+    fake_hub.add_repo("me/pairs", "dataset", files={"train.jsonl": pairs, "README.md": "---\nlicense: mit\n---\n"})
+    folder = tmp_path / "coach"
+    words = ["--base", "org/base", "--folder", str(folder), "--epochs", "1", "--preset", "modern"]
+    run("train_reviser.py", "me/pairs", "me/coach", *words, monkeypatch=monkeypatch)
+    assert "6 pairs; left out: none" in (said := capsys.readouterr().out)
+    assert "nothing was pushed" in said
+    assert ("model", "me/coach") not in fake_hub.repos
+    words = [str(folder), "me/coach", "--base", "org/base", "--dataset", "me/pairs", "--push"]
+    run("release_reviser.py", *words, monkeypatch=monkeypatch)
+    card = fake_hub.repo("me/coach").text("README.md")
+    for line in ("| preset | modern |", "| pairs given | 6 |", "datasets:\n- me/pairs", "base_model: org/base"):
+        assert line in card
+    loaded = hfclean.Reviser.from_pretrained("me/coach", max_new_tokens=4)
+    assert loaded({"instruction": "Name 1.", "input": "", "output": "1"})["edit"] in ("kept", "reverted")
+    process.close()

@@ -74,10 +74,10 @@ def test_a_strangers_record_is_read_strictly(fake_hub: FakeHub, text: str, words
 
 
 def test_a_record_that_is_too_large_is_not_fetched(fake_hub: FakeHub, tmp_path: Path) -> None:
-    fake_hub.add_repo("you/coach", files={"hfclean.json": '"' + "x" * 3_000_000 + '"'}, author="you")
-    with pytest.raises(ModelError, match="more than 2,000,000 bytes"):
+    fake_hub.add_repo("you/coach", files={"hfclean.json": '"' + "x" * 11_000_000 + '"'}, author="you")
+    with pytest.raises(ModelError, match="more than 10,000,000 bytes"):
         hfclean.Reviser.from_pretrained("you/coach")
-    with pytest.raises(RepoError, match="more than 2,000,000 bytes"):
+    with pytest.raises(RepoError, match="more than 10,000,000 bytes"):
         pull("you/coach", tmp_path / "coach", patience=QUICK)
     assert fake_hub.requests(path="/resolve/") == []
     fake_hub.add_repo("you/broken", files={"hfclean.json": "[1"}, author="you")
@@ -117,5 +117,5 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     assert every >= FROM_HUB
     assert every - FROM_HUB == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
-        *("limits", "extra_body", "choose", "checks"),
+        *("limits", "extra_body", "choose", "checks", "trained_on", "revise_trained_on"),
     }

@@ -22,6 +22,7 @@ ROOMS = [
     "scorers",
     "reviser",
     "restoration",
+    "training",
     "selection",
     "evaluation",
     "conversion",

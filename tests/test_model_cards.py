@@ -11,7 +11,7 @@ from hfclean.cards import check_card, read_card
 from hfclean.rules import RULES
 
 FOLDER = Path(__file__).parent.parent / "model_cards"
-CARDS = ("preference.md", "rating.md", "rule_reviser.md")
+CARDS = ("preference.md", "rating.md", "rule_reviser.md", "trained_reviser.md")
 
 
 def test_the_cards_are_as_they_would_be_rendered() -> None:
@@ -29,6 +29,12 @@ def test_each_says_what_a_card_has_to(name: str) -> None:
     assert (data["license"], data["language"], data["library_name"]) == ("apache-2.0", ["en"], "hfclean")
     for heading in ("## Evaluation", "## Intended use", "## Limits"):
         assert heading in body
+
+
+def test_the_recipe_is_that_of_the_presets() -> None:
+    text = (FOLDER / "trained_reviser.md").read_text(encoding="utf-8")
+    for line in ("| LoRA rank | 64 | 16 |", "| share of the most revised pairs (alpha) | 0.3 | all |", "2311.13246"):
+        assert line in text
 
 
 def test_the_figures_are_the_measured_ones() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from hfclean.cli import selection_commands
 from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
+from hfclean.cli.training_commands import add_training
 
 __all__ = ["main", "parser"]
 
@@ -194,6 +195,7 @@ def parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     selection_commands.add_commands(verbs, _source)
+    add_training(verbs)
     add_commands(verbs)
     return top
 

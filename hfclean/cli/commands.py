@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli import hub_commands, model_commands, selection_commands
+from hfclean.cli import hub_commands, model_commands, selection_commands, training_commands
 from hfclean.cli.model_options import reviser_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
@@ -37,7 +37,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         return 1
     except KeyboardInterrupt:
         kept = "; every answer so far is kept: run the same command again" if getattr(args, "model", None) else ""
-        print(f"\nhfclean {args.verb}: stopped; nothing was written{kept}", file=err)
+        done = "the checkpoints stay: --resume goes on" if args.verb == "train" else f"nothing was written{kept}"
+        print(f"\nhfclean {args.verb}: stopped; {done}", file=err)
         return 1
     except PermissionError as e:
         print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
@@ -367,6 +368,7 @@ _COMMANDS = {
     "decontaminate": selection_commands.decontaminate,
     "select": selection_commands.select,
     "push": hub_commands.push,
+    "train": training_commands.train,
     "pull": hub_commands.pull,
     "card": hub_commands.card,
 }

@@ -18,6 +18,7 @@ from hfclean.reviser import RuleReviser
 from hfclean.reviser.coach import Reviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.reflection import Reflection
+from hfclean.training.coaching import training_lines
 
 __all__ = ["ABOUT", "PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
 
@@ -108,11 +109,17 @@ def prepare_reviser(
         base_model=base.id,
         base_revision=base.commit,
         datasets=names,
-        training=tuple((str(key), str(value)) for key, value in (told.training or {}).items()),
+        training=_training(about.get("training"), told.training),
         evaluation=figures,
         license_why="as stated by whoever published it" if told.license else derived.why if parts or names else "",
     )
     return PreparedReviser(files, facts, told, derived, (*base.notes, *notes))
+
+
+def _training(known: Any, told: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    """What the record says of the training, and the user over it."""
+    lines = {**(training_lines(known) if isinstance(known, dict) else {}), **(told or {})}
+    return tuple((str(key), str(value)) for key, value in lines.items())
 
 
 def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:

@@ -10,16 +10,16 @@ import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hfclean.errors import HfcleanError, require
 from hfclean.models import process
 from hfclean.models.failures import BackendError, ModelError
-from hfclean.models.protocol import Answer, Conversation, Generation, Message, tidy
+from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
+from hfclean.models.turns import encode_turns
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
 
 __all__ = [
@@ -41,7 +41,6 @@ PLAIN_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
 )
 BATCH = {"cuda": 64, "mps": 16, "xpu": 64, "cpu": 16}
-SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 
 
 def open_local(spec: ModelSpec, store: Store | None = None) -> LocalModel:
@@ -261,46 +260,8 @@ class LocalModel:
         return _Prompt(place, ids, room, int.from_bytes(hashlib.sha256(drawn).digest()[:7]))
 
     def _encode(self, tokenizer: Any, conversation: Conversation, generation: Generation) -> list[int]:
-        contents = [tidy(m.content) for m in conversation]
-        markers = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
-        if not any(marker in content for content in contents for marker in markers):
-            text = self._render(tokenizer, conversation, contents, generation)
-            ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-            return ids
-        # A text that spells the model's own markers could end its turn and begin another: it is read as mere text.
-        slots = [SLOT.format(k) for k in range(len(contents))]
-        rest = self._render(tokenizer, conversation, slots, generation)
-        ids = []
-        for k, content in enumerate(contents):
-            before, slot, rest = rest.partition(slots[k])
-            ids += tokenizer(before, add_special_tokens=False)["input_ids"]
-            if slot:
-                ids += tokenizer(content, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [*ids, *tokenizer(rest, add_special_tokens=False)["input_ids"]]
-
-    def _render(
-        self, tokenizer: Any, conversation: Conversation, contents: Sequence[str], generation: Generation
-    ) -> str:
-        jinja2 = require("jinja2", extra="models")
-        turns = [Message(m.role, content) for m, content in zip(conversation, contents, strict=True)]
-        settings = dict((generation.extra or {}).get("chat_template_kwargs", {}))
-
-        def render(turns: Sequence[Message]) -> str:
-            text: str = tokenizer.apply_chat_template(
-                [m.as_dict() for m in turns], tokenize=False, add_generation_prompt=True, **settings
-            )
-            return text
-
-        try:
-            return render(turns)
-        except jinja2.TemplateError as e:
-            if len(turns) > 1 and turns[0].role == "system" and turns[1].role == "user":
-                # several families know no system turn; what it says comes first in the user's
-                with suppress(jinja2.TemplateError):
-                    first = Message("user", f"{turns[0].content}\n\n{turns[1].content}")
-                    return render([first, *turns[2:]])
-            roles = ", ".join(m.role for m in turns)
-            raise ModelError(f"the chat template of {self.spec.name} takes no turns of {roles}: {e}") from e
+        settings = (generation.extra or {}).get("chat_template_kwargs", {})
+        return encode_turns(tokenizer, conversation, settings, name=self.spec.name)
 
     # ------------------------------------------------------------------------------------------------ generation
 

@@ -90,11 +90,14 @@ class Reviser(ModelReviser):
         return found
 
     def words(self) -> dict[str, Any]:
-        return {"prompt": self.prompt()}
+        return {**super().words(), "prompt": self.prompt()}
 
     @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        return {"instructions": None if about["prompt"] == COACH else about["prompt"]}
+        return {
+            **super().read_words(about),
+            "instructions": None if about["prompt"] == COACH else about["prompt"],
+        }
 
 
 def _fields(task: Task) -> tuple[str, ...]:

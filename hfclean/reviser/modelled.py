@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
@@ -15,6 +16,7 @@ from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
 from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
+from hfclean.reviser.taught import join_hashes, original_row, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
 from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import Batch
@@ -25,11 +27,12 @@ Grader = Callable[[Sequence[Pair]], Sequence[float]]
 
 
 class Task(NamedTuple):
-    """One pair to revise: how it stands, and which of its fields may be written."""
+    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model."""
 
     pair: Pair
     fields: tuple[str, ...]
     target: Target
+    taught: bool = False
 
     @property
     def whole(self) -> bool:
@@ -89,6 +92,9 @@ class ModelReviser(ModelTransform):
         skip_checks: ids of checks of the gate not to run.
         checks: checks of your own, declared with `@hfclean.check`; they run after the others.
         preference_margin: how much lower `preference` may be after than before.
+        trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
+            such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
+        revise_trained_on: revise them all the same.
     """
 
     code: ClassVar[str] = "reviser"
@@ -101,6 +107,8 @@ class ModelReviser(ModelTransform):
     skip_checks: tuple[str, ...] = field(default=(), kw_only=True)
     checks: tuple[Check, ...] = field(default=(), kw_only=True)
     preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
+    trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
+    revise_trained_on: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -124,6 +132,8 @@ class ModelReviser(ModelTransform):
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
+        if self.trained_on:  # as with prompts, every row's history has the digest and hfclean.json the whole
+            found["trained_on"] = blake2b(join_hashes(self.trained_on).encode(), digest_size=8).hexdigest()
         if self.checks:
             found["checks"] = [check.id for check in self.checks]
         if self.choose != "preference":
@@ -168,12 +178,12 @@ class ModelReviser(ModelTransform):
 
     def words(self) -> dict[str, Any]:
         """What a folder holds beside the settings: texts, of which these have but a digest."""
-        return {}
+        return {"trained_on": join_hashes(self.trained_on)} if self.trained_on else {}
 
     @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
         """The settings that `words` was made of."""
-        return {}
+        return {"trained_on": split_hashes(about["trained_on"])} if "trained_on" in about else {}
 
     # ------------------------------------------------------------------------------------------------ in a folder
 
@@ -216,9 +226,9 @@ class ModelReviser(ModelTransform):
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
         done = self._done(rows)
+        taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         tasks: list[list[Task]] = [
-            [] if finished else [self._task(target) for target in self.targets(row, view)]
-            for row, finished in zip(rows, done, strict=True)
+            [] if finished else self._tasks(row, view, taught) for row, finished in zip(rows, done, strict=True)
         ]
         asked = [task for some in tasks for task in some if task.fields]
         verdicts = yield from self._decide(asked)
@@ -249,6 +259,20 @@ class ModelReviser(ModelTransform):
             and Step(step.by, step.version, settings=step.settings).line() == mine
             and (not identity or step.model in ("", identity))
             for step in last
+        ]
+
+    def _tasks(self, row: Mapping[str, Any], view: View, taught: frozenset[str]) -> list[Task]:
+        """What to revise of a row; nothing of pairs that taught the model, as they stand or stood before any step."""
+        targets = self.targets(row, view)
+        if not taught:
+            return [self._task(target) for target in targets]
+        first = original_row(row, self.prefix)
+        before = targets if first is row else self.targets(first, view)
+        return [
+            Task(target.pair, (), target, taught=True)
+            if not taught.isdisjoint((pair_hash(target.pair), pair_hash(old.pair)))
+            else self._task(target)
+            for target, old in zip(targets, before, strict=True)
         ]
 
     def _task(self, target: Target) -> Task:
@@ -322,15 +346,16 @@ class ModelReviser(ModelTransform):
         """What becomes of a row whose pairs are judged: one that failed leaves all of it as it was."""
         verdicts = [verdict for _, verdict in judged if verdict is not None]
         model = next((v.model for v in verdicts if v.model), "")
+        taught = ("trained_on",) if any(task.taught for task, _ in judged) else ()
         if not verdicts:
-            return Outcome(reasons=("nothing_to_revise",))
+            return Outcome(reasons=taught or ("nothing_to_revise",))
         failed = [v for v in verdicts if v.edit == "failed"]
         if failed:
             return Outcome((), "failed", failed[0].reasons, model)
         changes = [
             change for task, verdict in judged if verdict is not None for change in self._changes(task, verdict.pair)
         ]
-        reasons = tuple(reason for v in verdicts for reason in v.reasons)
+        reasons = (*(reason for v in verdicts for reason in v.reasons), *taught)
         reverted = any(v.edit == "reverted" for v in verdicts)
         return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model)
 

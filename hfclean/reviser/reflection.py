@@ -153,11 +153,11 @@ class Reflection(ModelReviser):
         return {**super().depends(), "scored_by": forward_scorer(self.scored_by, self.spec()).depends()}
 
     def words(self) -> dict[str, Any]:
-        return {"prompt": self.prompt(), "criteria": [asdict(one) for one in self.criteria]}
+        return {**super().words(), "prompt": self.prompt(), "criteria": [asdict(one) for one in self.criteria]}
 
     @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        return {"criteria": tuple(Criterion(**one) for one in about["criteria"])}
+        return {**super().read_words(about), "criteria": tuple(Criterion(**one) for one in about["criteria"])}
 
     def prompt_version(self) -> str:
         return f"reflection-{PROMPT_VERSION}.{CODEC_VERSION}"

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ABOUT = "hfclean.json"
-LARGEST_ABOUT = 2_000_000
+LARGEST_ABOUT = 10_000_000  # most of it hashes of the pairs that taught it, 16 bytes each
 PULLED = "pulled_from"
 LONGEST_PROMPT = 50_000  # characters; the longest of ours has 3,400
 LONGEST_TEMPLATE = 100_000
@@ -82,8 +82,12 @@ class Record(NamedTuple):
         return any((self.folder / name).is_file() for name in WEIGHTS)
 
 
-def about_reviser(reviser: ModelReviser) -> dict[str, Any]:
+def about_reviser(reviser: ModelReviser, training: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What makes a reviser, as JSON can hold it.
+
+    Args:
+        reviser: whose settings and words go in.
+        training: how its model was trained; by default what the record beside its weights says.
 
     Raises:
         FolderError: the reviser holds code of the user's own.
@@ -98,6 +102,7 @@ def about_reviser(reviser: ModelReviser) -> dict[str, Any]:
     if reviser.spec().kind == "function":
         raise FolderError(f"{told['model']} is a function of your own, which no file can hold; name a model instead")
     told = {name: value for name, value in told.items() if name not in type(reviser).read_words(words)}
+    training = _training_of(reviser) if training is None else training
     return {
         "reviser": type(reviser).__name__,
         "version": reviser.version,
@@ -105,19 +110,43 @@ def about_reviser(reviser: ModelReviser) -> dict[str, Any]:
         "prompt_version": reviser.prompt_version(),
         **words,
         "settings": told,
+        **({"training": dict(training)} if training else {}),
     }
 
 
-def write_reviser(reviser: ModelReviser, folder: str | Path) -> Path:
+def _training_of(reviser: ModelReviser) -> Mapping[str, Any]:
+    """How the model was trained, where a record beside its weights says so."""
+    spec = reviser.spec()
+    if spec.kind != "local" or not isinstance(spec.model, str):
+        return {}
+    folder = Path(spec.model).expanduser()
+    if not folder.is_dir() or not (folder / ABOUT).is_file():
+        return {}
+    found = _read(folder / ABOUT, str(folder)).get("training")
+    return found if isinstance(found, dict) else {}
+
+
+def write_reviser(reviser: ModelReviser, folder: str | Path, *, training: Mapping[str, Any] | None = None) -> Path:
     """Write `hfclean.json` into a folder, which is made if it is not there."""
-    return write_record(about_reviser(reviser), folder)
+    return write_record(about_reviser(reviser, training), folder)
 
 
 def write_record(about: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write a record into a folder, which is made if it is not there."""
+    """Write a record into a folder, which is made if it is not there.
+
+    Raises:
+        FolderError: it is larger than what is read of one.
+    """
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    if len(text.encode("utf-8", "replace")) > LARGEST_ABOUT:
+        raise FolderError(
+            f"the record of this reviser has {len(text):,} characters, and nobody would read more than "
+            f"{LARGEST_ABOUT:,} bytes of it; most of it are the hashes of the pairs that taught it: train on fewer, "
+            "with alpha="
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / ABOUT).write_text(text, encoding="utf-8")
     return folder
 
 

@@ -1,0 +1,137 @@
+"""What `train` does: pairs to a reviser's folder. Loads nothing heavy before it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.reading import UsageError, columns_of, emit, unpacked
+
+__all__ = ["add_training", "train"]
+
+PRESETS = ("coachlm", "modern")
+
+
+def add_training(verbs: Any) -> None:
+    """The subcommand."""
+    train = verbs.add_parser(
+        "train",
+        help="tune a reviser on pairs of raw and revised text",
+        description="Tune a model to revise as people did: on pairs from a cleaned folder, its ledger.parquet, "
+        "verdicts, preferences or a file of pairs. Writes a folder that hfclean revise --model takes and hfclean push "
+        "releases. Stopped or killed, the same command with --resume goes on from the last checkpoint. Over several "
+        "GPUs: accelerate launch -m hfclean train ...",
+    )
+    train.add_argument("source", metavar="IN", help="a cleaned folder, ledger.parquet, or pairs as .jsonl or .parquet")
+    train.add_argument("--base", required=True, metavar="M", help="the model to tune: a folder or a Hub id")
+    train.add_argument("--out", required=True, metavar="DIR", help="the folder of the reviser")
+    train.add_argument("--preset", choices=PRESETS, help="settings that were published (coachlm), or a start (modern)")
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
+    train.add_argument("--verdicts", metavar="FILE", help="lines of JSON: row_id; accept, edit or reject; texts")
+    choice = train.add_argument_group("the pairs")
+    choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
+    choice.add_argument(
+        "--near-identity",
+        type=float,
+        metavar="S",
+        help="so large a share of pairs that leave a text as it is (default: the preset's, or none)",
+    )
+    choice.add_argument(
+        "--heldout", type=float, default=0.1, metavar="S", help="hold out so large a share (default: 0.1)"
+    )
+    choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="what is taught")
+    choice.add_argument("--instructions", metavar="FILE", help="what the model is told, instead of our own words")
+    choice.add_argument("--columns", metavar="MAP", help="as hfclean clean takes it")
+    choice.add_argument("--prefix", default="", help="as hfclean clean was given it")
+    how = train.add_argument_group("the tuning")
+    how.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
+    how.add_argument("--learning-rate", type=float, metavar="R", help="at its highest")
+    how.add_argument("--batch-size", type=int, metavar="N", help="pairs a step and device")
+    how.add_argument("--max-length", type=int, metavar="N", help="leave out longer pairs, in tokens, and count them")
+    how.add_argument("--lora-rank", type=int, metavar="R", help="tune an adapter of this rank; 0 for all weights")
+    how.add_argument("--patience", type=int, metavar="N", help="stop after N evaluations without a lower loss")
+    how.add_argument("--seed", type=int, default=0, metavar="N", help="of every choice (default: 0)")
+    how.add_argument("--revision", metavar="R", help="git ref of the base on the Hub")
+    how.add_argument("--chat-template", metavar="JINJA", help="for a base without one; 'plain' for a simple one")
+    how.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="a field of trl's SFTConfig")
+    train.add_argument("--json", action="store_true", help="print JSON")
+    train.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def train(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    """Tune a reviser and say what came of it."""
+    from hfclean.training.coaching import train_reviser, training_lines
+    from hfclean.training.pairs import revision_pairs
+    from hfclean.training.tuning import is_main_process
+
+    folder = Path(args.out).expanduser()
+    rank = args.lora_rank
+    with unpacked(args):
+        found = revision_pairs(
+            args.source,
+            verdicts=args.verdicts,
+            unchanged=True,
+            columns=columns_of(args.columns),
+            prefix=args.prefix,
+        )
+        reviser = train_reviser(
+            found,
+            args.base,
+            _fields(args),
+            False if rank == 0 else {"r": rank} if rank else None,
+            args.alpha,
+            args.preset,
+            folder=folder,
+            near_identity=args.near_identity,
+            heldout=args.heldout,
+            patience=args.patience,
+            seed=args.seed,
+            resume=args.resume,
+            revise=args.revise,
+            instructions=_text(args.instructions),
+            revision=args.revision,
+            chat_template=args.chat_template,
+        )
+    if not is_main_process():
+        return
+    told = json.loads((folder / "hfclean.json").read_text(encoding="utf-8"))["training"]
+    if args.json:
+        emit({"folder": str(folder), "sources_left_out": found.left_out, **told}, out)
+        return
+    for name, value in training_lines(told).items():
+        print(f"{name + ':':<40} {value}", file=out)
+    for reason, count in found.left_out.items():
+        print(f"{reason + ', no pairs:':<40} {count}", file=out)
+    print(f"{type(reviser).__name__} in {folder}: hfclean revise IN --model {folder} --out OTHER", file=out)
+
+
+def _fields(args: argparse.Namespace) -> dict[str, Any]:
+    told = {
+        "num_train_epochs": args.epochs,
+        "learning_rate": args.learning_rate,
+        "per_device_train_batch_size": args.batch_size,
+        "max_length": args.max_length,
+    }
+    found: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    for word in args.arg:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--arg {word!r}: wanted NAME=VALUE, such as save_steps=100")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    if args.quiet:
+        found["disable_tqdm"] = True
+    return found
+
+
+def _text(file: str | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as e:
+        raise UsageError(f"--instructions {file!r} cannot be read ({e})") from e

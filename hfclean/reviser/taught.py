@@ -1,0 +1,60 @@
+"""Which pairs taught a reviser: their hashes travel in its `hfclean.json`, so that no row teaches and is revised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from hfclean.provenance import decode_original
+from hfclean.schema import Pair, write
+
+__all__ = ["join_hashes", "original_row", "pair_hash", "split_hashes"]
+
+DIGITS = 16
+_HASHES = re.compile(rf"(?:[0-9a-f]{{{DIGITS}}})*")
+
+
+def pair_hash(pair: Pair | Mapping[str, Any]) -> str:
+    """The hash by which a row that taught a reviser is known again: 16 hexadecimal digits of its text before revision.
+
+    It is of the words alone: white space does not count, nor in which shape of row they stand.
+
+    Args:
+        pair: a `Pair` before revision; or a dict with `raw_instruction`, `raw_input`, `raw_output`.
+
+    >>> from hfclean import Pair
+    >>> row = {"raw_instruction": "Name a fruit.", "raw_input": "", "raw_output": "a aple"}
+    >>> pair_hash(row) == pair_hash(Pair("Name a fruit.", "", "a aple "))
+    True
+    """
+    if isinstance(pair, Mapping):
+        texts = [pair["raw_instruction"], pair.get("raw_input"), pair["raw_output"]]
+    else:
+        texts = [pair.instruction, pair.input, pair.response]
+    words = " ".join(text or "" for text in texts).split()
+    return blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=DIGITS // 2).hexdigest()
+
+
+def join_hashes(hashes: Iterable[str]) -> str:
+    """Hashes as one text, sorted."""
+    return "".join(sorted(set(hashes)))
+
+
+def split_hashes(text: Any) -> tuple[str, ...]:
+    """The hashes of such a text.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(text, str) or not _HASHES.fullmatch(text):
+        raise TypeError("trained_on")
+    return tuple(text[k : k + DIGITS] for k in range(0, len(text), DIGITS))
+
+
+def original_row(row: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
+    """The row with the text that it had before any reviser."""
+    original = decode_original(row.get(prefix + "original"))
+    original = {path: value for path, value in original.items() if path[0] in row}
+    return {**row, **write(row, original)} if original else row

@@ -1,0 +1,251 @@
+"""Train a reviser from pairs: what CoachLM did, with what the next person needs to load it.
+
+coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern")
+ds = ds.map(coach, batched=True)
+hfclean.push_reviser(coach, "me/coach")
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hfclean.errors import TrainingError
+from hfclean.reviser.coach import Reviser, coach_conversation
+from hfclean.reviser.codec import FIELDS, encode
+from hfclean.reviser.modelled import Task
+from hfclean.reviser.saved import write_reviser
+from hfclean.schema import Target
+from hfclean.training.choice import Chosen, choose_pairs
+from hfclean.training.leakage import pair_hash
+from hfclean.training.pairs import Sides, pair_of, revision_pairs
+from hfclean.training.presets import Preset, preset_of
+from hfclean.training.tuning import Tuned, is_main_process, tune
+
+__all__ = ["as_rows", "train_reviser", "training_lines"]
+
+HELDOUT = 0.1
+
+
+def train_reviser(
+    pairs: Any,
+    base_model: str | Path,
+    args: Any = None,
+    peft_config: Any = None,
+    alpha: float | None = None,
+    preset: str | None = None,
+    *,
+    folder: str | Path,
+    near_identity: float | None = None,
+    heldout: Any = HELDOUT,
+    patience: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    revise: Literal["pair", "response"] = "pair",
+    instructions: str | None = None,
+    revision: str | None = None,
+    chat_template: str | None = None,
+    **settings: Any,
+) -> Reviser:
+    """Tune a model to revise as people did, and give it back as a `Reviser`.
+
+    The model is asked in training exactly as `Reviser` asks it, and only its answer counts in the loss. The folder
+    holds weights or adapter, tokenizer, and `hfclean.json` with what the reviser needs and how it was trained: counts,
+    thresholds, settings, versions, losses, and the hashes of the pairs that taught it, which it then leaves alone.
+
+    In a run over several GPUs every process calls this: `accelerate launch -m hfclean train ...`.
+
+    Args:
+        pairs: whatever `revision_pairs` takes, or what it gave.
+        base_model: a folder or a Hub id, of model and tokenizer. One without a chat template gets a plain one.
+        args: a `trl.SFTConfig`, or a dict of its fields, over those of the preset; see `hfclean.training.tuning.tune`.
+        peft_config: a `peft.LoraConfig`, a dict of its fields, or False for none in spite of the preset.
+        alpha: the share of pairs to train on, the most revised first; by default the preset's, or all.
+        preset: `coachlm`, the published recipe, or `modern`; see `hfclean.training.presets`.
+        folder: where checkpoints and the reviser go.
+        near_identity: the share of training pairs that leave a text as it is. Published pairs have none, and a reviser
+            that never saw one rewrites everything.
+        heldout: the share of pairs to hold out, by instruction, or pairs of your own; 0 for none.
+        patience: stop when so many evaluations brought no lower held-out loss; see `tune`.
+        seed: of the choice of pairs, their order, and new weights.
+        resume: go on from the last checkpoint in `folder`, or give back what was finished there.
+        revise: `"pair"` to teach revising instruction, input and response together, `"response"` the response alone.
+        instructions: what the model is told before each pair, instead of our own words.
+        revision: git ref of a Hub id.
+        chat_template: for a base without one; see `tune`.
+        settings: of the `Reviser`, such as `max_new_tokens`.
+
+    Raises:
+        TrainingError: pairs or settings that cannot be used, or a training that stopped; see `tune`.
+        ColumnError, SourceError: see `revision_pairs`.
+        ModelError: the base cannot be loaded.
+    """
+    told = preset_of(preset)
+    chosen = _chosen(pairs, told, alpha, near_identity, heldout, seed)
+    if revise not in ("pair", "response"):
+        raise TrainingError(f"revise={revise!r}: wanted 'pair' or 'response'")
+    patience = patience if patience is not None else told.patience
+    how: dict[str, Any] = {"revise": revise, "instructions": instructions}
+    tuned = tune(
+        as_rows(chosen.train, **how),
+        base_model,
+        folder,
+        args=_over(told.args, args),
+        peft_config=None if peft_config is False else _over(told.peft, peft_config),
+        heldout=as_rows(chosen.heldout, **how) if chosen.heldout else None,
+        seed=seed,
+        resume=resume,
+        revision=revision,
+        chat_template=chat_template or "auto",
+        patience=patience if chosen.heldout else None,
+    )
+    reviser = Reviser(
+        str(Path(folder).expanduser()),
+        instructions=instructions,
+        revise=revise,
+        trained_on=tuple(sorted({pair_hash(sides.raw) for sides in chosen.train})),
+        **settings,
+    )
+    if is_main_process():
+        write_reviser(reviser, Path(folder).expanduser(), training=_facts(chosen, told, tuned, base_model))
+    return reviser
+
+
+def as_rows(
+    pairs: Iterable[Sides | Mapping[str, Any]], *, revise: str = "pair", instructions: str | None = None
+) -> list[dict[str, Any]]:
+    """Pairs as prompts and completions: what `Reviser` asks, and what it should be answered."""
+    fields = FIELDS if revise == "pair" else ("response",)
+    rows = []
+    for pair in pairs:
+        sides = pair if isinstance(pair, Sides) else pair_of(pair)
+        task = Task(sides.raw, fields, Target(sides.raw))
+        prompt = [turn.as_dict() for turn in coach_conversation(task, instructions)]
+        rows.append({"prompt": prompt, "completion": encode(sides.revised, fields)})
+    return rows
+
+
+def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The facts of a training that `hfclean.json` holds, as lines for a card."""
+    pairs, run = facts.get("pairs", {}), facts.get("run", {})
+    settings, peft = run.get("settings", {}), run.get("peft", {})
+    left = {**pairs.get("left_out", {}), **run.get("left_out", {})}
+    lines = {
+        "pairs given": pairs.get("given"),
+        "pairs trained on": run.get("rows"),
+        "of those left as they are": pairs.get("near_identity_rows"),
+        "pairs held out": run.get("heldout_rows"),
+        "left out": ", ".join(f"{count} {reason}" for reason, count in left.items()),
+        "alpha": _alpha(pairs),
+        "distance of raw and revised text": _spread(pairs.get("distance", {})),
+        "preset": facts.get("preset"),
+        "adapter": _adapter(peft) if peft else "none: all weights",
+        "learning rate": _rate(settings),
+        "pairs a step": _step(settings, run),
+        "steps": facts.get("steps"),
+        "tokens": facts.get("tokens"),
+        "training loss": _number(facts.get("train_loss")),
+        "held-out loss": _number(facts.get("heldout_loss")),
+        "seed": settings.get("seed"),
+        "device": run.get("device"),
+        "versions": ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items()),
+    }
+    return {name: str(value) for name, value in lines.items() if value not in (None, "", {})}
+
+
+# ---------------------------------------------------------------------------------------------------------- the choice
+
+
+def _chosen(
+    pairs: Any, told: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
+) -> Chosen:
+    still = told.near_identity if near_identity is None else near_identity
+    share = heldout if isinstance(heldout, (int, float)) and not isinstance(heldout, bool) else 0.0
+    found = choose_pairs(
+        _rows(pairs, still > 0),
+        alpha=told.alpha if alpha is None else alpha,
+        near_identity=still,
+        heldout=share,
+        seed=seed,
+    )
+    if heldout is None or isinstance(heldout, (int, float)):
+        return found
+    own = tuple(pair_of(row) for row in _rows(heldout, True))
+    taught = {pair_hash(sides.raw) for sides in found.train}
+    both = sum(pair_hash(sides.raw) in taught for sides in own)
+    if both:
+        raise TrainingError(
+            f"heldout=: {both} of its {len(own)} pairs are trained on as well, and would prove nothing; take them out "
+            "of one of the two, or say a share: heldout=0.1"
+        )
+    return replace(found, heldout=own, facts={**found.facts, "heldout": len(own)})
+
+
+def _rows(pairs: Any, unchanged: bool) -> Iterable[Mapping[str, Any]]:
+    if hasattr(pairs, "rows") and hasattr(pairs, "left_out"):
+        pairs = pairs.rows
+    rows: Iterable[Mapping[str, Any]] = revision_pairs(pairs, unchanged=unchanged).rows
+    return rows
+
+
+def _over(preset: Mapping[str, Any] | None, own: Any) -> Any:
+    """What the caller says over what the preset says; a whole configuration stands alone."""
+    if own is None:
+        return dict(preset) if preset else None
+    return {**(preset or {}), **own} if isinstance(own, Mapping) else own
+
+
+# ----------------------------------------------------------------------------------------------------------- the facts
+
+
+def _facts(chosen: Chosen, told: Preset, tuned: Tuned, base_model: str | Path) -> dict[str, Any]:
+    """How the reviser was trained, without anything of this machine but its devices."""
+    run = {key: value for key, value in tuned.facts.items() if not key.endswith("_digest")}
+    if Path(base_model).expanduser().is_dir():
+        run["base"] = Path(base_model).expanduser().resolve().name
+    run["peft"] = {key: value for key, value in run["peft"].items() if key != "base_model_name_or_path"}
+    found = {
+        "preset": told.name,
+        "pairs": chosen.facts,
+        "run": run,
+        "steps": tuned.steps,
+        "tokens": tuned.tokens,
+        "train_loss": tuned.train_loss,
+        "heldout_loss": None if math.isnan(tuned.heldout_loss) else tuned.heldout_loss,
+        "seconds": tuned.seconds,
+    }
+    return found if told.name else {key: value for key, value in found.items() if key != "preset"}
+
+
+def _alpha(pairs: Mapping[str, Any]) -> str:
+    if pairs.get("alpha") is None:
+        return ""
+    return f"{pairs['alpha']}: pairs with a distance of at least {pairs.get('alpha_threshold')} characters"
+
+
+def _spread(distance: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in distance.items())
+
+
+def _adapter(peft: Mapping[str, Any]) -> str:
+    told = {"rank": peft.get("r"), "alpha": peft.get("lora_alpha"), "dropout": peft.get("lora_dropout")}
+    said = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
+    return f"{peft.get('peft_type', 'adapter')}, {said}, on {peft.get('target_modules')}"
+
+
+def _rate(settings: Mapping[str, Any]) -> str:
+    schedule = re.sub(r".*\.", "", str(settings.get("lr_scheduler_type", ""))).lower()
+    return f"{settings['learning_rate']}, {schedule}" if "learning_rate" in settings else ""
+
+
+def _step(settings: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    batch = settings.get("per_device_train_batch_size")
+    return str(batch * settings.get("gradient_accumulation_steps", 1) * run.get("processes", 1)) if batch else ""
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) and math.isfinite(value) else ""

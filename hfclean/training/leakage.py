@@ -1,0 +1,19 @@
+"""What taught a reviser is no proof of it, and is not revised by it: the hashes of its pairs say which it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfclean.reviser.taught import pair_hash
+
+__all__ = ["pair_hash", "trained_on"]
+
+
+def trained_on(reviser: Any) -> frozenset[str]:
+    """The hashes of the pairs that a reviser's model was tuned on, as its `hfclean.json` says; empty if it says none.
+
+    Args:
+        reviser: a `Reviser` that `from_pretrained` or `train_reviser` gave; whatever else holds none.
+    """
+    found = getattr(reviser, "trained_on", ())
+    return frozenset(found) if isinstance(found, (tuple, frozenset)) else frozenset()

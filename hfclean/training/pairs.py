@@ -1,0 +1,326 @@
+"""Pairs that teach a reviser: raw and revised text in one form, from wherever people or models revised something.
+
+A pair is a row of `raw_instruction`, `raw_input`, `raw_output`, `revised_instruction`, `revised_input` and
+`revised_output`, the columns in which CoachLM's experts' revisions are published. It may be made of
+
+* a dataset that revisers went over and that `hfclean.restore` could put back: its original text and today's;
+* a cleaned folder, or its `ledger.parquet` with the data beside it: the same;
+* verdicts on such rows, as JSON lines of `row_id`, `verdict` and, where a person wrote a better text, that text;
+* a preference set: the rejected answer and the chosen one to the same question.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hfclean.errors import ColumnError, SourceError
+from hfclean.provenance import HISTORY, parse_history
+from hfclean.restoration import original_cells
+from hfclean.schema import Columns, Pair, PreferenceView, View, detect
+
+__all__ = ["COLUMNS", "VERDICTS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
+
+COLUMNS = (
+    *("raw_instruction", "raw_input", "raw_output"),
+    *("revised_instruction", "revised_input", "revised_output"),
+)
+LEDGER = "ledger.parquet"
+VERDICTS = ("accept", "edit", "reject")
+FIELDS = {"instruction": "instruction", "input": "input", "output": "response", "response": "response"}
+
+
+class Sides(NamedTuple):
+    """A pair before and after."""
+
+    raw: Pair
+    revised: Pair
+
+
+def pair_of(row: Mapping[str, Any]) -> Sides:
+    """The two sides of a row in the form of pairs.
+
+    Raises:
+        ColumnError: a column is missing, or holds no text.
+    """
+    missing = [name for name in COLUMNS if name not in row and not name.endswith("_input")]
+    if missing:
+        raise ColumnError(
+            f"no column {missing[0]!r} (found: {', '.join(map(str, row))[:200]}); wanted pairs with "
+            f"{', '.join(COLUMNS)}; hfclean.revision_pairs makes them"
+        )
+    cells: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
+    texts = {name: "" if text is None else text for name, text in cells.items()}
+    odd = next((name for name, text in texts.items() if not isinstance(text, str)), None)
+    if odd:
+        raise ColumnError(f"{odd} holds {type(texts[odd]).__name__} where a text was wanted")
+    return Sides(
+        Pair(texts["raw_instruction"], texts["raw_input"], texts["raw_output"]),
+        Pair(texts["revised_instruction"], texts["revised_input"], texts["revised_output"]),
+    )
+
+
+def revision_distance(row: Mapping[str, Any]) -> int:
+    """How much a pair was revised: the Levenshtein distance of its two sides, in characters, 0 and up.
+
+    The sides are written as CoachLM writes them, `Instruction: ... Input: ... Response: ...`, without the input where
+    there is none, so that its published distances come out.
+
+    Source: CoachLM, arXiv 2311.13246.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    raw, revised = pair_of(row)
+    return Levenshtein.distance(_flat(raw), _flat(revised))
+
+
+def _flat(pair: Pair) -> str:
+    parts = [f"Instruction: {pair.instruction}"]
+    if pair.input:
+        parts.append(f"Input: {pair.input}")
+    return " ".join([*parts, f"Response: {pair.response}"])
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Pairs, and what could not be one.
+
+    Attributes:
+        rows: a `Dataset` with the columns of pairs, and `row_id` where the source has ids.
+        left_out: reason -> rows: `no_single_turn` (a conversation of several turns, or with a system prompt),
+            `not_revised`, `rejected`, `unjudged`, `failed`.
+    """
+
+    rows: Any
+    left_out: dict[str, int]
+
+
+def revision_pairs(
+    source: Any,
+    *,
+    verdicts: str | Path | Iterable[Mapping[str, Any]] | None = None,
+    unchanged: bool = False,
+    columns: Columns = None,
+    prefix: str = "",
+) -> Revisions:
+    """Pairs for `train_reviser`, from what was revised.
+
+    Args:
+        source: a `Dataset` or `DatasetDict` that was revised, that holds preferences (chosen, rejected), or that holds
+            pairs already; or the folder of `hfclean clean`, its `ledger.parquet` (only the rows that it names), or a
+            file of pairs, as JSON lines or parquet.
+        verdicts: of people, as a JSON lines file or as dicts: `row_id`, `verdict` (`accept`: the revision is right;
+            `reject`: it is not, the original stands; `edit`: the texts given are right), and for `edit` one or more of
+            `instruction`, `input`, `output`, or `text`, which is the output. With verdicts, only judged rows are
+            taken, and the last verdict on a row counts.
+        unchanged: also give the rows that a reviser or a person found right as they were, as pairs of equal sides.
+            They teach a reviser to leave good rows alone; see `near_identity` of `train_reviser`.
+        columns, prefix: as the revisers were given them.
+
+    Raises:
+        SourceError: no such file, a verdict that cannot be read, or one on a row that is not there.
+        ColumnError: rows that hold neither revisions nor preferences nor pairs.
+        SchemaError: rows of no known shape.
+
+    >>> row = {"prompt": "Name a fruit.", "chosen": "An apple.", "rejected": "a aple"}
+    >>> import hfclean
+    >>> from datasets import Dataset
+    >>> hfclean.revision_pairs(Dataset.from_list([row])).rows[0]["revised_output"]
+    'An apple.'
+    """
+    from datasets import Dataset
+
+    told = _verdicts(verdicts)
+    found: list[dict[str, str]] = []
+    left_out: Counter[str] = Counter()
+    seen: set[str] = set()
+    for source_part in _parts(source, _Reading(told, unchanged, columns, prefix)):
+        part, how = source_part.rows.with_format(None), source_part.how
+        if source_part.only is not None:
+            names = part[how.prefix + "row_id"]
+            part = part.select([k for k, name in enumerate(names) if name in source_part.only])
+        for pair, reason in _read(part, how, seen):
+            if pair is None:
+                left_out[reason] += 1
+            else:
+                found.append(pair)
+    lost = sorted(set(told or ()) - seen)
+    if lost:
+        raise SourceError(
+            f"{len(lost)} verdicts are on rows that are not there, such as {lost[0]!r}; give the dataset that was "
+            "judged, with its column row_id"
+        )
+    if not found:
+        return Revisions(Dataset.from_dict({name: [] for name in COLUMNS}), dict(left_out))
+    return Revisions(Dataset.from_list(found), dict(left_out))
+
+
+# ------------------------------------------------------------------------------------------------------------- sources
+
+
+class _Reading(NamedTuple):
+    """How rows are read: what people said of them, and where hfclean's columns are."""
+
+    verdicts: Mapping[str, Mapping[str, Any]] | None
+    unchanged: bool
+    columns: Columns
+    prefix: str
+
+
+class _Part(NamedTuple):
+    """A dataset of a source, how to read it, and which of its rows are meant; None for all."""
+
+    rows: Any
+    how: _Reading
+    only: frozenset[str] | None = None
+
+
+def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
+    if isinstance(source, (str, Path)):
+        yield _file(Path(source).expanduser(), how)
+    elif isinstance(source, Mapping):
+        yield from (_Part(part, how) for part in source.values())
+    elif hasattr(source, "select"):
+        yield _Part(source, how)
+    else:
+        from datasets import Dataset
+
+        rows = [dict(row) for row in source]
+        if rows:
+            yield _Part(Dataset.from_list(rows), how)
+
+
+def _file(path: Path, how: _Reading) -> _Part:
+    from datasets import load_dataset
+
+    if not path.exists():
+        raise SourceError(f"no file or folder {str(path)!r}; wanted a cleaned folder, ledger.parquet, or pairs.jsonl")
+    if path.is_dir() or path.name == LEDGER:
+        folder = path if path.is_dir() else path.parent
+        files = [str(file) for file in sorted((folder / "data").glob("*.parquet"))]
+        if not files:
+            raise SourceError(f"{str(folder)!r} has no data/*.parquet; wanted a folder that hfclean clean wrote")
+        only = None
+        if path.name == LEDGER:
+            only = frozenset(load_dataset("parquet", data_files=str(path), split="train")["row_id"])
+        return _Part(load_dataset("parquet", data_files=files, split="train"), _as_cleaned(folder, how), only)
+    kind = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}.get(path.suffix)
+    if kind is None:
+        raise SourceError(f"{path.name!r}: pairs come as .jsonl, .json or .parquet; convert it, or load it yourself")
+    return _Part(load_dataset(kind, data_files=str(path), split="train"), how)
+
+
+def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
+    """With the columns and the prefix that the folder was cleaned with, where none were given."""
+    try:
+        about = json.loads((folder / "hfclean.json").read_text(encoding="utf-8"))
+        columns, prefix = about.get("columns"), about.get("prefix")
+    except (OSError, ValueError, AttributeError):
+        return how
+    return how._replace(
+        columns=how.columns if how.columns is not None else columns,
+        prefix=how.prefix or (prefix if isinstance(prefix, str) else ""),
+    )
+
+
+def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]] | None:
+    """row id -> the last verdict on it."""
+    if given is None:
+        return None
+    if isinstance(given, (str, Path)):
+        file = Path(given).expanduser()
+        try:
+            lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+            given = [json.loads(line) for line in lines]
+        except (OSError, ValueError) as e:
+            raise SourceError(f"the verdicts {file.name!r} cannot be read ({e}); wanted one JSON object a line") from e
+    found = {}
+    for number, entry in enumerate(given, start=1):
+        what = entry.get("verdict") if isinstance(entry, Mapping) else None
+        name = (entry.get("row_id") or entry.get("id")) if isinstance(entry, Mapping) else None
+        if not isinstance(name, str) or what not in VERDICTS:
+            raise SourceError(
+                f"verdict {number}: {str(entry)[:80]!r}; wanted row_id, a text, and verdict, one of "
+                f"{', '.join(VERDICTS)}"
+            )
+        if what == "edit" and not _edited(entry):
+            raise SourceError(f"verdict {number} on {name!r} edits nothing; wanted instruction, input or output")
+        found[name] = entry
+    return found
+
+
+def _edited(entry: Mapping[str, Any]) -> dict[str, str]:
+    texts = {"output": entry.get("text"), **{name: entry[name] for name in FIELDS if name in entry}}
+    return {FIELDS[name]: text for name, text in texts.items() if isinstance(text, str)}
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+
+def _read(part: Any, how: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, str] | None, str]]:
+    """The pair of each row, or why there is none."""
+    names = tuple(part.column_names)
+    if set(COLUMNS) - {"raw_input", "revised_input"} <= set(names):
+        for row in part:
+            yield _row(*pair_of(row), row.get("row_id")), ""
+        return
+    history = how.prefix + HISTORY
+    view = detect(names, how.columns)
+    if history in names:
+        for row in part:
+            seen.add(str(row.get(how.prefix + "row_id")))
+            yield _revised(row, view, how)
+        return
+    if not isinstance(view, PreferenceView):
+        raise ColumnError(
+            f"rows with {', '.join(names)[:200]} hold neither revisions nor preferences; wanted a dataset that "
+            f"hfclean revised (with {history!r}), chosen and rejected, or pairs with {', '.join(COLUMNS)}"
+        )
+    for row in part:
+        yield _preferred(row, view)
+
+
+def _preferred(row: Mapping[str, Any], view: View) -> tuple[dict[str, str] | None, str]:
+    chosen = view.targets(row, side="chosen")
+    rejected = view.targets(row, side="rejected")
+    if not chosen or not rejected or not (_is_plain(chosen[-1].pair) and _is_plain(rejected[-1].pair)):
+        return None, "no_single_turn"
+    return _row(rejected[-1].pair, chosen[-1].pair), ""
+
+
+def _revised(row: Mapping[str, Any], view: View, how: _Reading) -> tuple[dict[str, str] | None, str]:
+    name = str(row.get(how.prefix + "row_id"))
+    verdict = how.verdicts.get(name) if how.verdicts is not None else None
+    if how.verdicts is not None and verdict is None:
+        return None, "unjudged"
+    targets, first = view.targets(row), view.targets(original_cells(row, how.prefix))
+    if len(targets) != 1 or len(first) != 1 or not _is_plain(targets[0].pair):
+        return None, "no_single_turn"
+    raw, revised = first[0].pair, targets[0].pair
+    if verdict is not None:
+        if verdict["verdict"] == "reject":
+            return (_row(raw, raw, name), "") if how.unchanged else (None, "rejected")
+        if verdict["verdict"] == "edit":
+            revised = revised.replace(**_edited(verdict))
+    elif any(step.edit == "failed" for step in (parse_history(row[how.prefix + HISTORY]) or ())[-1:]):
+        return None, "failed"
+    if raw == revised and not how.unchanged:
+        return None, "not_revised"
+    return _row(raw, revised, name), ""
+
+
+def _is_plain(pair: Pair) -> bool:
+    return not pair.history and not pair.system
+
+
+def _row(raw: Pair, revised: Pair, name: Any = None) -> dict[str, str]:
+    texts: Sequence[str] = (
+        *(raw.instruction, raw.input, raw.response),
+        *(revised.instruction, revised.input, revised.response),
+    )
+    found = dict(zip(COLUMNS, texts, strict=True))
+    return {**found, "row_id": name} if isinstance(name, str) else found

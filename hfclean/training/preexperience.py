@@ -1,0 +1,111 @@
+"""The pre-experience of Cherry LLM: a base tuned briefly on a few rows, so that `hfclean.IFD` asks a model that knows
+what an instruction is.
+
+    picked = ds.select(hfclean.pre_experience(ds, "org/base"))
+    folder = hfclean.tune_on_experience(picked, "org/base", folder="experienced")
+    ds = ds.map(hfclean.IFD(str(folder)), batched=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import TrainingError
+from hfclean.schema import Columns, Pair, detect
+from hfclean.training.tuning import tune
+
+__all__ = ["ALPACA", "experience_rows", "tune_on_experience"]
+
+# the two forms of a prompt that Alpaca's models are tuned with, and Cherry's with them
+ALPACA = {
+    True: (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        "Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
+    ),
+    False: (
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\n{instruction}\n\n### Response:"
+    ),
+}
+RECIPE = {
+    "num_train_epochs": 1,
+    "learning_rate": 2e-5,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 0.03,
+    "per_device_train_batch_size": 4,
+    "gradient_accumulation_steps": 32,
+    "save_strategy": "no",
+}
+
+
+def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]:
+    """Rows as prompts in Alpaca's form and completions.
+
+    Raises:
+        SchemaError: rows of no known shape.
+        TrainingError: rows with earlier turns or a system prompt, which that form cannot hold.
+    """
+    rows = []
+    view = detect(tuple(ds.column_names), columns)
+    for number, row in enumerate(ds.with_format(None)):
+        targets = view.targets(row)
+        if len(targets) != 1 or targets[0].pair.history or targets[0].pair.system:
+            raise TrainingError(
+                f"row {number} has several turns or a system prompt, and the form of Alpaca holds one question and "
+                "one answer; pick other rows"
+            )
+        rows.append(_row(targets[0].pair))
+    return rows
+
+
+def _row(pair: Pair) -> dict[str, str]:
+    texts = {"instruction": pair.instruction, "input": pair.input}
+    return {"prompt": ALPACA[bool(pair.input.strip())].format_map(texts), "completion": pair.response}
+
+
+def tune_on_experience(
+    ds: Any,
+    base_model: str | Path,
+    *,
+    folder: str | Path,
+    args: Any = None,
+    peft_config: Any = None,
+    seed: int = 0,
+    resume: bool = False,
+    revision: str | None = None,
+    columns: Columns = None,
+) -> Path:
+    """Tune a base for one epoch on a few picked rows, as Cherry LLM does before it scores; returns the folder.
+
+    Cherry's own later work leaves this step out from LLaMA-2 on: a base that follows instructions needs none.
+
+    Args:
+        ds: the picked rows, some 1,000 of them.
+        base_model: a folder or a Hub id.
+        folder: where the model goes; `hfclean.IFD(folder)` takes it.
+        args: fields of `trl.SFTConfig` over the recipe's (one epoch, 2e-5 with warm-up and a cosine, 128 rows a step),
+            or a whole `SFTConfig`.
+        peft_config, seed, resume, revision: as `hfclean.training.tuning.tune`.
+        columns: of the rows, as every transform takes them.
+
+    Raises:
+        TrainingError: see `tune`; or rows of several turns.
+
+    Source: Cherry LLM, arXiv 2308.12032, and tianyi-lab/Cherry_LLM.
+    """
+    told = {**RECIPE, **(args or {})} if args is None or isinstance(args, Mapping) else args
+    tuned = tune(
+        experience_rows(ds, columns=columns),
+        base_model,
+        folder,
+        args=told,
+        peft_config=peft_config,
+        seed=seed,
+        resume=resume,
+        revision=revision,
+    )
+    return tuned.folder

@@ -1,0 +1,216 @@
+"""The record of a tuning in its folder: what it was started with, what came of it, and how to go on after a stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hfclean.errors import TrainingError, require
+from hfclean.models.local import is_out_of_memory
+from hfclean.models.weights import ModelFiles
+from hfclean.training.tokens import Encoded
+from hfclean.training.trainer import CHECKPOINTS, last_checkpoint, quiet
+
+__all__ = ["RECORD", "Run", "Tuned", "best_of", "facts_of", "is_main_process"]
+
+T = TypeVar("T")
+
+RECORD = "training.json"
+EXTRA = "train"
+# settings of a run that change its result; the others (where it logs, how often it saves) may differ when it goes on
+DECISIVE = (
+    *("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"),
+    *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "weight_decay", "optim", "max_grad_norm"),
+    *("adam_beta1", "adam_beta2", "adam_epsilon", "max_length", "packing", "completion_only_loss", "loss_type"),
+    *("neftune_noise_alpha", "bf16", "fp16", "seed"),
+)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes, of those that a launcher started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning gave.
+
+    Attributes:
+        folder: where the model lies; `from_pretrained` of transformers (of peft, if it is an adapter) reads it.
+        steps: of the optimizer, those before an interruption with them.
+        train_loss: mean over the steps of the loss per completion token, in nats; lower is better.
+        heldout_loss: mean loss per completion token on the held-out rows; nan without such rows.
+        seconds: that this run trained, without what ran before an interruption.
+        tokens: of prompts and completions that were trained on, in all passes.
+        resumed: whether it went on from a checkpoint, or was done already.
+        facts: data, settings and versions, as JSON can hold them: `rows`, `left_out` (reason -> rows), `base`,
+            `settings`, `peft`, `versions`, `device` and more.
+    """
+
+    folder: Path
+    steps: int
+    train_loss: float
+    heldout_loss: float
+    seconds: float
+    tokens: int
+    resumed: bool
+    facts: dict[str, Any]
+
+
+# ------------------------------------------------------------------------------------------------------------ the run
+
+COMPARED = ("base_identity", "rows_digest", "heldout_digest", "settings", "peft")
+
+
+class Run:
+    """The record of a run in its folder: what it was started with, and what came of it."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], writes: bool) -> None:
+        self.folder = folder
+        self.facts = facts
+        self.writes = writes
+
+    def begin(self, resume: bool) -> Tuned | None:
+        """Make the folder; what was finished there, if that is asked for."""
+        told = self._read()
+        begun = told is not None and ("done" in told or last_checkpoint(self.folder) is not None)
+        if told is None or not begun:
+            self._note()
+            return None
+        if not resume:
+            if not self.writes:  # the main process says so
+                return None
+            raise TrainingError(
+                f"{str(self.folder)!r} holds a training already; go on with it: resume=True (--resume), or name "
+                "another folder"
+            )
+        before = told.get("started", {})
+        other = [key for key in COMPARED if before.get(key) != self.facts[key]]
+        if other:
+            raise TrainingError(
+                f"{str(self.folder)!r} holds a training of another kind: {self._difference(before, other[0])}. It "
+                "cannot go on with this; say the same as then, or name another folder"
+            )
+        done = told.get("done")
+        return Tuned(**{**done, "folder": self.folder, "resumed": True}) if done else None
+
+    def _difference(self, before: Mapping[str, Any], key: str) -> str:
+        old, new = before.get(key), self.facts[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+            return f"{key}: " + ", ".join(f"{n} was {old.get(n)!r}, is {new.get(n)!r}" for n in names[:3])
+        return {"rows_digest": "other rows", "heldout_digest": "other held-out rows"}.get(key, f"{old!r}, not {new!r}")
+
+    def guard(self, work: Callable[[], T]) -> T:
+        """What the work gives; what stopped it otherwise, with the way back."""
+        torch = require("torch", extra=EXTRA)
+        try:
+            with quiet():
+                return work()
+        except TrainingError as e:
+            raise TrainingError(f"{e}; {self._way_back()}") from e
+        except (RuntimeError, MemoryError, OSError, ValueError, TypeError) as e:
+            said = " ".join(str(e).split())[:300]
+            if is_out_of_memory(torch, e):
+                raise TrainingError(
+                    f"not enough memory ({said}); take a smaller per_device_train_batch_size with more "
+                    f"gradient_accumulation_steps, a smaller max_length, or LoRA: peft_config. {self._way_back()}"
+                ) from e
+            raise TrainingError(f"the training stopped ({type(e).__name__}: {said}); {self._way_back()}") from e
+
+    def _way_back(self) -> str:
+        good = last_checkpoint(self.folder)
+        if good is None:
+            return "no checkpoint was written before"
+        return f"{CHECKPOINTS}/{good.name} is whole: mend the cause, then resume=True"
+
+    def finish(self, tuned: Tuned) -> None:
+        """Note what came of it."""
+        self._note(done={**asdict(tuned), "folder": ""})
+
+    def _read(self) -> dict[str, Any] | None:
+        file = self.folder / RECORD
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            if self.folder.is_dir() and any(self.folder.glob("*.safetensors")):
+                raise TrainingError(
+                    f"{str(self.folder)!r} holds a model that was not tuned here; name another folder"
+                ) from None
+            return None
+        except (OSError, ValueError) as e:
+            raise TrainingError(f"{RECORD} of {self.folder.name!r} is damaged ({e}); name another folder") from e
+        return told if isinstance(told, dict) else {}
+
+    def _note(self, **more: Any) -> None:
+        """Write the record, from the main process, whole or not at all."""
+        if not self.writes:
+            return
+        told = {"started": {key: self.facts[key] for key in COMPARED}, **more}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f".{RECORD}.{os.getpid()}"
+        partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(self.folder / RECORD)
+
+
+# ---------------------------------------------------------------------------------------------------------- the facts
+
+
+def facts_of(
+    name: str, files: ModelFiles, config: Any, adapter: Any, train: Encoded, held: Encoded | None
+) -> dict[str, Any]:
+    """Data, settings and versions of a tuning, as JSON can hold them."""
+    told = config.to_dict()
+    settings = {key: told[key] for key in DECISIVE if key in told}
+    peft = {key: _plain(value) for key, value in adapter.to_dict().items() if value is not None} if adapter else {}
+    return {
+        "base": name,
+        "base_identity": files.identity,
+        "rows": len(train.rows),
+        "rows_digest": _digest(train.rows),
+        "tokens_per_pass": train.tokens,
+        "longest_row": train.longest,
+        "left_out": train.left_out,
+        "heldout_rows": len(held.rows) if held else 0,
+        "heldout_digest": _digest(held.rows) if held else "",
+        "heldout_left_out": held.left_out if held else {},
+        "settings": json.loads(json.dumps(settings, default=str)),
+        "peft": peft,
+        "versions": _versions(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    return json.loads(json.dumps(value, default=str))
+
+
+def _versions() -> dict[str, str]:
+    import hfclean
+
+    found = {"hfclean": hfclean.__version__}
+    for name in ("torch", "transformers", "trl", "peft", "accelerate"):
+        found[name] = str(require(name, extra=EXTRA).__version__)
+    return found
+
+
+def _digest(rows: Iterable[Mapping[str, Any]]) -> str:
+    found = blake2b(digest_size=16)
+    for row in rows:
+        found.update(repr((row["input_ids"], row["labels"])).encode())
+    return found.hexdigest()
+
+
+def best_of(state: Any, patience: int | None) -> dict[str, Any]:
+    """When the held-out loss was lowest, where it was watched."""
+    if patience is None:
+        return {}
+    curve = [[entry["step"], entry["eval_loss"]] for entry in state.log_history if "eval_loss" in entry]
+    stopped = state.global_step < state.max_steps
+    return {"stopped_early": stopped, "best_step": state.best_global_step, "heldout_curve": curve}

@@ -1,0 +1,231 @@
+"""The trainer underneath: trl's, stopped at the first number that is none, with checkpoints that are whole or gone."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import TrainingError, require
+
+__all__ = ["CHECKPOINTS", "config_of", "guarded_trainer", "last_checkpoint", "mean_loss", "peft_of", "quiet"]
+
+CHECKPOINTS = "checkpoints"
+EXTRA = "train"
+STATE = "trainer_state.json"
+# fields of trl's that newer versions call otherwise, and warn about under the old name
+RENAMED = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+
+
+def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
+    """The `SFTConfig` of a run: the user's, or made from a dict of its fields on top of defaults that fit the machine.
+
+    Raises:
+        TrainingError: a field that there is not, or a value that cannot be.
+    """
+    trl = require("trl", extra=EXTRA)
+    torch = require("torch", extra=EXTRA)
+    place = str(folder / CHECKPOINTS)
+    if isinstance(args, trl.SFTConfig):
+        made = copy.copy(args)
+        made.output_dir, made.seed, made.data_seed = place, seed, seed
+        return made
+    if args is not None and not isinstance(args, Mapping):
+        raise TrainingError(f"args={type(args).__name__}; wanted a trl.SFTConfig, or a dict of its fields")
+    told = dict(args or {})
+    known = {field.name for field in fields(trl.SFTConfig)}
+    if unknown := sorted(set(told) - known):
+        raise TrainingError(
+            f"args has {', '.join(map(repr, unknown))}, which trl {trl.__version__} does not know; see the fields of "
+            "trl.SFTConfig"
+        )
+    for old, new in RENAMED.items():
+        if new in known and old in told:
+            told.setdefault(new, told.pop(old))
+    spare = next(new if new in known else old for old, new in RENAMED.items())
+    cuda = torch.cuda.is_available() and not told.get("use_cpu")
+    made = {
+        "use_cpu": not (cuda or torch.backends.mps.is_available()),
+        "bf16": cuda and torch.cuda.is_bf16_supported() and not told.get("fp16"),
+        spare: cuda,
+        "dataloader_pin_memory": cuda,
+        "max_length": None,
+        "logging_steps": 1,
+        "save_strategy": "epoch",
+        "save_total_limit": 2,
+        "report_to": "none",
+        **({"eval_strategy": "epoch", "load_best_model_at_end": True} if stops_early else {}),
+        **told,
+        "output_dir": place,
+        "seed": seed,
+        "data_seed": seed,
+    }
+    try:
+        return trl.SFTConfig(**made)
+    except (ValueError, TypeError, RuntimeError) as e:
+        raise TrainingError(f"args cannot be: {' '.join(str(e).split())[:400]}") from e
+
+
+def peft_of(peft_config: Any) -> Any:
+    """The peft settings of a run, as a copy: the trainer writes into them. A dict is one of LoRA's."""
+    if peft_config is None:
+        return None
+    peft = require("peft", extra=EXTRA)
+    if isinstance(peft_config, Mapping):
+        try:
+            return peft.LoraConfig(**{"task_type": "CAUSAL_LM", "target_modules": "all-linear", **peft_config})
+        except (TypeError, ValueError) as e:
+            raise TrainingError(f"peft_config cannot be: {' '.join(str(e).split())[:300]}") from e
+    if not isinstance(peft_config, peft.PeftConfig):
+        raise TrainingError(
+            f"peft_config={type(peft_config).__name__}; wanted a peft.LoraConfig, or a dict of its fields: {{'r': 16}}"
+        )
+    return copy.deepcopy(peft_config)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; its state is the last file of it."""
+    found = {}
+    for place in (folder / CHECKPOINTS).glob("checkpoint-*"):
+        try:
+            step = int(place.name.rpartition("-")[2])
+            if json.loads((place / STATE).read_text(encoding="utf-8"))["global_step"] == step:
+                found[step] = place
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found[max(found)] if found else None
+
+
+def mean_loss(history: Sequence[Mapping[str, Any]], instead: float) -> float:
+    """The mean of the logged training losses over their steps, those before an interruption with them."""
+    total, at = 0.0, 0
+    for entry in history:
+        if "loss" in entry and entry["step"] > at:
+            total += entry["loss"] * (entry["step"] - at)
+            at = entry["step"]
+    return total / at if at else instead
+
+
+@cache
+def _class() -> Any:
+    """The trainer's class; made when trl is first needed."""
+    import torch
+    import transformers
+
+    trainer: Any = require("trl", extra=EXTRA).SFTTrainer
+
+    class Guarded(trainer):  # type: ignore[misc]
+        """trl's trainer that refuses numbers that are none, and leaves no half of a checkpoint."""
+
+        def training_step(self, *args: Any, **kwargs: Any) -> Any:
+            loss = super().training_step(*args, **kwargs)
+            if not torch.isfinite(loss).all():
+                raise TrainingError(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
+            return loss
+
+        def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+            """A checkpoint needs none."""
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            step = self.state.global_step
+            for name, weight in model.named_parameters():
+                if weight.requires_grad and not torch.isfinite(weight).all():
+                    raise TrainingError(f"after step {step} {name} holds numbers that are none")
+            try:
+                super()._save_checkpoint(model, trial)
+            except Exception as e:
+                if self.args.should_save:
+                    shutil.rmtree(Path(self.args.output_dir) / f"checkpoint-{step}", ignore_errors=True)
+                said = " ".join(str(e).split())[:200]
+                raise TrainingError(
+                    f"the checkpoint of step {step} could not be written ({type(e).__name__}: {said})"
+                ) from e
+
+    class Progress(transformers.TrainerCallback):
+        """Steps done and to do, the time that they take, and the losses."""
+
+        bar: Any = None
+        losses: dict[str, str]
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            from tqdm import tqdm
+
+            self.losses = {}
+            if state.is_world_process_zero:
+                self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="tuning", unit="step")
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **rest: Any) -> None:
+            names = {"loss": "loss", "eval_loss": "heldout"}
+            self.losses |= {names[key]: f"{value:.4g}" for key, value in (logs or {}).items() if key in names}
+            if self.bar is not None:
+                self.bar.set_postfix(self.losses, refresh=False)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            if self.bar is not None:
+                self.bar.update(state.global_step - self.bar.n)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            if self.bar is not None:
+                self.bar.close()
+
+    return Guarded, Progress
+
+
+def guarded_trainer(
+    model: Any, tokenizer: Any, args: Any, train: Any, heldout: Any, peft_config: Any, patience: int | None
+) -> Any:
+    """A trainer, ready to start.
+
+    Raises:
+        TrainingError: trl or peft takes the settings for no such model.
+    """
+    transformers = require("transformers", extra=EXTRA)
+    trainer_class, progress = _class()
+    try:
+        with quiet():
+            trainer = trainer_class(
+                model=model,
+                args=args,
+                train_dataset=train,
+                eval_dataset=heldout,
+                processing_class=tokenizer,
+                peft_config=peft_config,
+            )
+    except (ValueError, TypeError) as e:
+        said = " ".join(str(e).split())[:300]
+        raise TrainingError(f"trl or peft cannot do this: {said}{_modules(model, peft_config)}") from e
+    for callback in (transformers.ProgressCallback, transformers.PrinterCallback):
+        trainer.remove_callback(callback)
+    if not args.disable_tqdm:
+        trainer.add_callback(progress())
+    if patience is not None:
+        trainer.add_callback(transformers.EarlyStoppingCallback(early_stopping_patience=patience))
+    return trainer
+
+
+def _modules(model: Any, peft_config: Any) -> str:
+    """The modules that an adapter could be put on, where one was asked for."""
+    if peft_config is None:
+        return ""
+    import torch
+
+    names = {n.rpartition(".")[2] for n, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    return f"; linear modules of this model: {', '.join(sorted(names - {'lm_head'}))}; or target_modules='all-linear'"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """trl and peft call transformers by names on their way out; a user can do nothing about that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

@@ -1,0 +1,298 @@
+"""Supervised tuning of a causal language model on prompts and completions, with trl's `SFTTrainer` underneath.
+
+    tuned = tune([{"prompt": "Name a fruit.\\n", "completion": "An apple."}, ...], "org/base", "tuned")
+    tuned.folder, tuned.heldout_loss
+
+The folder holds the tuned model as `save_pretrained` writes it (safetensors, tokenizer; an adapter if one was asked
+for), `training.json` with what was done, and `checkpoints/`, from which a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from hfclean.errors import TrainingError, require
+from hfclean.models.likelihood import Backbone, Sequence_
+from hfclean.models.local import PLAIN_TEMPLATE, device_of, read_causal, ready_torch
+from hfclean.models.spec import ModelSpec
+from hfclean.models.weights import ModelFiles, find_model
+from hfclean.training.estimating import estimate_training
+from hfclean.training.run import RECORD, Run, Tuned, best_of, facts_of, is_main_process
+from hfclean.training.tokens import Encoded, Encoder
+from hfclean.training.trainer import (
+    config_of,
+    guarded_trainer,
+    last_checkpoint,
+    mean_loss,
+    peft_of,
+)
+
+__all__ = ["RECORD", "Tuned", "held_out_loss", "is_main_process", "tune"]
+
+EXTRA = "train"
+
+
+def tune(
+    rows: Any,
+    base_model: str | Path,
+    folder: str | Path,
+    *,
+    args: Any = None,
+    peft_config: Any = None,
+    heldout: Any = None,
+    seed: int = 0,
+    resume: bool = False,
+    revision: str | None = None,
+    chat_template: str | None = None,
+    patience: int | None = None,
+) -> Tuned:
+    """Tune a model on prompts and completions; only the completions count in the loss.
+
+    Rows longer than `max_length` or than the model takes are left out and counted, never cut. In a run over several
+    GPUs (`accelerate launch`) every process calls this, and only the main one writes.
+
+    Args:
+        rows: a `Dataset` or a list of dicts with `prompt` (a text, taken as it stands; or a list of messages, put
+            through the model's chat template) and `completion` (a text). The token that ends a text is added.
+        base_model: a folder or a Hub id, of model and tokenizer.
+        folder: where checkpoints and the tuned model go.
+        args: a `trl.SFTConfig`, or a dict of its fields. A dict stands on defaults that fit the machine: bf16 and
+            gradient checkpointing on a GPU, one checkpoint an epoch, no reports, no length limit but the model's.
+        peft_config: a `peft.LoraConfig`, or a dict of its fields (all linear modules unless it says others); without
+            one all weights are tuned.
+        heldout: rows that are not trained on, for `heldout_loss` and for stopping early.
+        seed: of the order of rows, of dropout and of new weights; over a seed in `args`.
+        resume: go on from the last whole checkpoint in `folder`, or give back what was finished there; with none,
+            start.
+        revision: git ref of a Hub id.
+        chat_template: for a model without one: a Jinja template, or `"plain"` for a simple one of ours, or `"auto"`
+            for that where the model has none. It is saved with the tokenizer.
+        patience: stop when so many evaluations in a row brought no lower held-out loss, and keep the best model.
+
+    Raises:
+        TrainingError: the rows, settings or folder cannot be used; or the training stopped (a loss that is no number,
+            a full disk, not enough memory). The last whole checkpoint stays, and the message names it.
+        ModelError: the base cannot be loaded, or only with code of its own.
+        MissingExtraError: trl is not installed.
+    """
+    transformers = require("transformers", extra=EXTRA)
+    require("trl", extra=EXTRA)
+    folder = Path(folder).expanduser()
+    if patience is not None and heldout is None:
+        raise TrainingError(f"patience={patience} needs held-out rows to look at: heldout=")
+    files = find_model(str(base_model), revision)
+    config = config_of(args, folder, seed, stops_early=patience is not None)
+    if config.n_gpu > 1:
+        raise TrainingError(
+            f"{config.n_gpu} GPUs are visible to this one process; start one process for each: accelerate launch "
+            f"--num_processes {config.n_gpu} -m hfclean train ..., or take one: CUDA_VISIBLE_DEVICES=0"
+        )
+    adapter = peft_of(peft_config)
+    if adapter is not None and files.base is not None:
+        raise TrainingError(
+            f"{base_model} is an adapter itself, and an adapter on top of it would name a base that nobody has; merge "
+            "it first (peft: model.merge_and_unload().save_pretrained), or tune all weights: peft_config=None"
+        )
+    transformers.set_seed(seed)
+    model, tokenizer = _load(str(base_model), files, config, half=adapter is not None)
+    notes = _prepare(model, tokenizer, str(base_model), chat_template)
+    encoder = _encoder(model, tokenizer, config.max_length, str(base_model), config.completion_only_loss is False)
+    train = encoder.encode(rows)
+    held = encoder.encode(heldout) if heldout is not None else None
+    _refuse_nothing(train, encoder, "rows")
+    if held is not None:
+        _refuse_nothing(held, encoder, "heldout")
+    facts = facts_of(str(base_model), files, config, adapter, train, held)
+    facts |= notes | {"device": str(config.device), "processes": config.world_size}
+    run = Run(folder, facts, is_main_process())
+    finished = run.begin(resume)
+    if finished is not None:
+        return finished
+    checkpoint = last_checkpoint(folder) if resume else None
+    data = (_dataset(train), _dataset(held) if held else None)
+    trainer = run.guard(partial(guarded_trainer, model, tokenizer, config, *data, adapter, patience))
+    del model
+    tuned = _train(run, trainer, train, checkpoint, patience)
+    run.guard(lambda: _save(trainer, tokenizer, folder, str(base_model), files))
+    trainer.accelerator.free_memory()
+    trainer.model = trainer.model_wrapped = trainer.optimizer = None
+    _free()
+    if held is not None:
+        tuned = replace(tuned, heldout_loss=held_out_loss(folder, heldout, max_length=config.max_length))
+    run.finish(tuned)
+    return tuned
+
+
+def held_out_loss(
+    model: str | Path,
+    rows: Any,
+    *,
+    max_length: int | None = None,
+    revision: str | None = None,
+    chat_template: str | None = None,
+) -> float:
+    """The mean loss of a model per completion token, in nats: 0 and up, lower is better. Prompts are only read.
+
+    Args:
+        model: a folder or a Hub id; of an adapter, with its base.
+        rows: as for `tune`. Rows that do not fit are left out; nan if none fits or a loss is no number.
+        max_length: most tokens of prompt and completion; the model's own limit holds as well.
+        revision, chat_template: as for `tune`.
+
+    Raises:
+        TrainingError: rows without prompt or completion.
+        ModelError: the model cannot be loaded.
+    """
+    torch = ready_torch()
+    files = find_model(str(model), revision)
+    loaded, tokenizer = read_causal(ModelSpec(str(model)), files, device_of(torch, None))
+    _prepare(loaded, tokenizer, str(model), chat_template)
+    encoded = _encoder(loaded, tokenizer, max_length, str(model)).encode(rows)
+    pool = [
+        Sequence_(row["input_ids"], max(start, 1))
+        for row, start in zip(encoded.rows, encoded.starts(), strict=True)
+        if len(row["input_ids"]) > 1
+    ]
+    found = Backbone(loaded, tokenizer).losses(pool) if pool else []
+    count = sum(len(each.values) for each in found)
+    if not count or any(each.error for each in found):
+        return math.nan
+    return float(sum(float(each.values.sum(dtype="float64")) for each in found) / count)
+
+
+def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, patience: int | None) -> Tuned:
+    trainable, total = _counts(trainer.model)
+    estimate = estimate_training(
+        trainer.model,
+        trainer.args,
+        trained=trainable,
+        total=total,
+        rows=len(train.rows),
+        tokens=train.tokens,
+        longest=train.longest,
+    )
+    if run.writes and not trainer.args.disable_tqdm:
+        tqdm.write(f"tuning {trainable:,} of {total:,} weights: {estimate}", file=sys.stderr)
+    started = time.monotonic()
+    out = run.guard(lambda: trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None))
+    seconds = time.monotonic() - started
+    state = trainer.state
+    facts = {
+        **run.facts,
+        "parameters": total,
+        "parameters_trained": trainable,
+        "estimate": estimate.as_dict(),
+        **best_of(state, patience),
+    }
+    return Tuned(
+        run.folder,
+        state.global_step,
+        mean_loss(state.log_history, out.training_loss),
+        math.nan,
+        round(seconds, 3),
+        round((state.epoch or 0) * train.tokens),
+        checkpoint is not None,
+        facts,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- the model
+
+
+def _load(name: str, files: ModelFiles, config: Any, *, half: bool) -> tuple[Any, Any]:
+    """Weights on the CPU; the trainer moves them. Below an adapter they may be coarse, as they are not changed."""
+    coarse = half and config.device.type != "cpu" and (config.bf16 or config.fp16)
+    dtype = ("bfloat16" if config.bf16 else "float16") if coarse else "float32"
+    model, tokenizer = read_causal(ModelSpec(name, dtype=dtype), files, "cpu")
+    model.config.use_cache = False
+    return model.train(), tokenizer
+
+
+def _prepare(model: Any, tokenizer: Any, name: str, chat_template: str | None) -> dict[str, Any]:
+    """Give a base what it lacks; says what that was."""
+    notes: dict[str, Any] = {}
+    if chat_template == "auto":
+        chat_template = None if tokenizer.chat_template else "plain"
+    if chat_template is not None:
+        tokenizer.chat_template = PLAIN_TEMPLATE if chat_template == "plain" else chat_template
+        notes["chat_template"] = "plain" if chat_template == "plain" else "given"
+    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
+        tokenizer.pad_token = tokenizer.eos_token
+        notes["padding"] = "the base has no pad_token; its eos_token is used"
+    vocabulary = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > vocabulary:
+        raise TrainingError(
+            f"the tokenizer of {name} has {len(tokenizer)} tokens and the model embeds {vocabulary}; they do not "
+            "belong together: save both from one source, or model.resize_token_embeddings(len(tokenizer))"
+        )
+    return notes
+
+
+def _encoder(model: Any, tokenizer: Any, most: int | None, name: str, whole: bool = False) -> Encoder:
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    limits = [limit for limit in (most, context) if limit]
+    stops = model.generation_config.eos_token_id if model.generation_config else None
+    stops = stops if isinstance(stops, list) else [stops] if stops is not None else []
+    return Encoder(tokenizer, min(limits) if limits else None, stops, name=name, whole=whole)
+
+
+def _refuse_nothing(encoded: Encoded, encoder: Encoder, name: str) -> None:
+    if encoded.rows:
+        return
+    out = encoded.left_out
+    why = ", ".join(f"{count} {reason}" for reason, count in out.items()) or "no rows were given"
+    raise TrainingError(
+        f"{name}: nothing to train on ({why}); the most are {encoder.longest} tokens of prompt and completion. Give "
+        "shorter rows, or more room: args={'max_length': ...} as far as the model goes"
+    )
+
+
+def _dataset(encoded: Encoded) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list(encoded.rows)
+
+
+def _counts(model: Any) -> tuple[int, int]:
+    """Weights that are trained, and all."""
+    return (
+        sum(p.numel() for p in model.parameters() if p.requires_grad),
+        sum(p.numel() for p in model.parameters()),
+    )
+
+
+def _save(trainer: Any, tokenizer: Any, folder: Path, name: str, files: ModelFiles) -> None:
+    """Write model or adapter, and tokenizer, from the main process; of an adapter, with its base named as given."""
+    trainer.accelerator.wait_for_everyone()
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_deepspeed_enabled else None
+    if not trainer.is_world_process_zero():
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "peft_config"):
+        commit = files.identity.partition(":")[2] if files.identity.startswith("commit:") else None
+        for settings in model.peft_config.values():
+            settings.base_model_name_or_path = name if commit else str(files.folder)
+            settings.revision = commit
+        model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's card says nothing
+    else:
+        model.config.use_cache = True
+        model.save_pretrained(folder, state_dict=state)
+    tokenizer.save_pretrained(folder)
+
+
+def _free() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
