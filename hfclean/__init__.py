@@ -31,9 +31,12 @@ if TYPE_CHECKING:
         SourceError,
         TrainingError,
     )
+    from hfclean.evaluation.ab import AbTest, ab_test
     from hfclean.evaluation.agreement import Agreement, agreement
     from hfclean.evaluation.noise import Noise, NoiseReport, noise_report
-    from hfclean.hub import load_cleaned, push_benchmarks, push_dataset, push_reviser, push_rule
+    from hfclean.evaluation.revising import ReviserEvaluation, evaluate_reviser
+    from hfclean.evaluation.winning import WinRate, win_rate
+    from hfclean.hub import load_cleaned, push_benchmarks, push_dataset, push_metric, push_reviser, push_rule
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
@@ -67,6 +70,7 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; loaded when first used
 _HOME = {
+    "AbTest": "evaluation.ab",
     "Agreement": "evaluation.agreement",
     "BenchmarkPack": "selection.benchmarks",
     "ColumnError": "errors",
@@ -90,6 +94,7 @@ _HOME = {
     "RestoreError": "errors",
     "ReverseIFD": "scorers.likelihood",
     "Reviser": "reviser.coach",
+    "ReviserEvaluation": "evaluation.revising",
     "Reward": "scorers.reward",
     "Rule": "rules",
     "RuleError": "errors",
@@ -100,6 +105,8 @@ _HOME = {
     "SourceError": "errors",
     "TrainingError": "errors",
     "UniEval": "scorers.unieval",
+    "WinRate": "evaluation.winning",
+    "ab_test": "evaluation.ab",
     "accept": "checks",
     "agreement": "evaluation.agreement",
     "baselines": "selection.baselines",
@@ -110,6 +117,7 @@ _HOME = {
     "dedupe": "selection.duplicates",
     "diverse": "selection.diversity",
     "duplicate_groups": "selection.duplicates",
+    "evaluate_reviser": "evaluation.revising",
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
@@ -120,6 +128,7 @@ _HOME = {
     "push_benchmarks": "hub",
     "preference_pairs": "conversion",
     "push_dataset": "hub",
+    "push_metric": "hub",
     "push_reviser": "hub",
     "push_rule": "hub",
     "register": "accessor",
@@ -132,11 +141,13 @@ _HOME = {
     "top": "selection",
     "train_reviser": "training.coaching",
     "tune_on_experience": "training.preexperience",
+    "win_rate": "evaluation.winning",
 }
 
 __all__ = [
     "IFD",
     "IRA",
+    "AbTest",
     "Agreement",
     "BenchmarkPack",
     "ColumnError",
@@ -158,6 +169,7 @@ __all__ = [
     "RestoreError",
     "ReverseIFD",
     "Reviser",
+    "ReviserEvaluation",
     "Reward",
     "Rule",
     "RuleError",
@@ -168,7 +180,9 @@ __all__ = [
     "SourceError",
     "TrainingError",
     "UniEval",
+    "WinRate",
     "__version__",
+    "ab_test",
     "accept",
     "agreement",
     "baselines",
@@ -179,6 +193,7 @@ __all__ = [
     "dedupe",
     "diverse",
     "duplicate_groups",
+    "evaluate_reviser",
     "judge_pairs",
     "keep",
     "ledger",
@@ -189,6 +204,7 @@ __all__ = [
     "preference_pairs",
     "push_benchmarks",
     "push_dataset",
+    "push_metric",
     "push_reviser",
     "push_rule",
     "register",
@@ -201,6 +217,7 @@ __all__ = [
     "top",
     "train_reviser",
     "tune_on_experience",
+    "win_rate",
 ]
 
 

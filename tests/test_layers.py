@@ -25,6 +25,7 @@ ROOMS = [
     "training",
     "selection",
     "evaluation",
+    "metrics",
     "conversion",
     "report",
     "cards",

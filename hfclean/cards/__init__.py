@@ -6,8 +6,10 @@ from hfclean.cards.checking import check_card
 from hfclean.cards.licences import Derived, derive_license
 from hfclean.cards.metadata import LICENSES, CardError, config_family, read_card
 from hfclean.cards.model_card import (
+    Comparison,
     Evaluation,
     ReviserFacts,
+    read_comparisons,
     read_evaluation,
     reviser_card,
     rule_card,
@@ -19,6 +21,7 @@ __all__ = [
     "END",
     "LICENSES",
     "CardError",
+    "Comparison",
     "Derived",
     "Evaluation",
     "ReviserFacts",
@@ -27,6 +30,7 @@ __all__ = [
     "dataset_card",
     "derive_license",
     "read_card",
+    "read_comparisons",
     "read_evaluation",
     "reviser_card",
     "rule_card",

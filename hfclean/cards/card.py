@@ -34,6 +34,8 @@ from hfclean.report.page import score_meanings
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from hfclean.evaluation.ab_report import AbTest
+
 __all__ = ["BEGIN", "END", "dataset_card", "environment", "marks", "place_section"]
 
 BEGIN = "<!-- hfclean:begin -->"
@@ -72,6 +74,7 @@ def dataset_card(
     plots: Sequence[str] = (),
     config_name: str = "default",
     folder: str = "",
+    ab_test: AbTest | None = None,
 ) -> str:
     """The README.md of a cleaned dataset.
 
@@ -96,6 +99,7 @@ def dataset_card(
         config_name: what the config of the rows is called. Each has a section and a family of configs of its own:
             `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
         folder: where in the repo `plots/` lies, such as `v2/`.
+        ab_test: what `hfclean.ab_test` found.
 
     Raises:
         CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that
@@ -122,7 +126,7 @@ def dataset_card(
     data["task_categories"] = list(dict.fromkeys([*strings(data.get("task_categories")), "text-generation"]))
     data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *TAGS]))
     state_configs(data, ours, keep=keep_configs, family=config_family(config_name))
-    section = _section(report, data, sources, title, ours, plots, config_name, folder)
+    section = _section(report, data, sources, title, ours, plots, config_name, folder, ab_test)
     return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', marks(config_name))}"
 
 
@@ -181,6 +185,7 @@ def _section(
     plots: Sequence[str],
     config_name: str,
     folder: str,
+    ab_test: AbTest | None,
 ) -> str:
     _, ledger, removed = config_family(config_name)
     names = {config.get("config_name") for config in configs}
@@ -210,6 +215,7 @@ def _section(
             ledger=ledger if ledger in names else "",
             removed=removed if removed in names else "",
             folder=folder,
+            ab_test=ab_test,
         )
     )
     return text.strip()

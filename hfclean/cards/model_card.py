@@ -10,9 +10,19 @@ from typing import Any
 
 from hfclean.cards.card import environment, place_section
 from hfclean.cards.metadata import HUB_ID, CardError, Metadata, split_card, state_language, state_license, strings
+from hfclean.evaluation.revising import ReviserEvaluation
 from hfclean.scorers.linear_rule import LinearRule
 
-__all__ = ["Evaluation", "ReviserFacts", "read_evaluation", "reviser_card", "rule_card", "rule_reviser_card"]
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "ReviserFacts",
+    "read_comparisons",
+    "read_evaluation",
+    "reviser_card",
+    "rule_card",
+    "rule_reviser_card",
+]
 
 COMMIT = 40
 SHOWN_PROMPT = 6000
@@ -53,6 +63,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """An evaluation beside its baselines: what there is to know, and a table with its head first."""
+
+    about: tuple[str, ...]
+    table: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class ReviserFacts:
     """What a reviser's card says.
 
@@ -67,6 +85,7 @@ class ReviserFacts:
         datasets: Hub ids of the data it was trained on.
         training: facts of the training, as (name, value).
         evaluation: figures.
+        comparisons: of evaluations beside baselines: what was done, and rows of cells with their head first.
         license_why: where its licence comes from.
     """
 
@@ -81,19 +100,23 @@ class ReviserFacts:
     datasets: tuple[str, ...] = ()
     training: tuple[tuple[str, str], ...] = ()
     evaluation: tuple[Evaluation, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     license_why: str = ""
 
 
 def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
-    """Figures from what a user hands over: one mapping, or several.
+    """Figures from what a user hands over: what `hfclean.evaluate_reviser` gave, or a mapping, or several.
 
-    Each is `{"dataset": ID, "metrics": {NAME: NUMBER}}`, and may have `split`, `revision`, `task` and `notes`.
+    A mapping is `{"dataset": ID, "metrics": {NAME: NUMBER}}`, and may have `split`, `revision`, `task` and `notes`.
 
     Raises:
         CardError: something is missing, or no number.
     """
-    found = []
-    for entry in [given] if isinstance(given, Mapping) else given or ():
+    found: list[Evaluation] = []
+    for entry in _several(given):
+        if isinstance(entry, ReviserEvaluation):
+            found += read_evaluation(entry.for_card())
+            continue
         if isinstance(entry, Evaluation):
             found.append(entry)
             continue
@@ -112,6 +135,25 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
             words = {key: str(entry[key]) for key in ("split", "revision", "task", "notes") if entry.get(key)}
             found.append(Evaluation(str(name), value, entry["dataset"], **words))
     return tuple(found)
+
+
+def read_comparisons(given: Any) -> tuple[Comparison, ...]:
+    """The tables of those figures that came with baselines."""
+    found = []
+    for entry in _several(given):
+        if isinstance(entry, ReviserEvaluation):
+            where = f" of {entry.dataset}{f' ({entry.split})' if entry.split else ''}" if entry.dataset else ""
+            clean = "1 row that needs nothing" if entry.clean == 1 else f"{entry.clean:,} rows that need nothing"
+            about = f"{entry.pairs:,} pairs{where} that an expert changed, {clean}"
+            table = tuple(tuple(row) for row in entry.table())
+            found.append(Comparison((about, *([entry.warning] if entry.warning else [])), table))
+    return tuple(found)
+
+
+def _several(given: Any) -> Sequence[Any]:
+    if isinstance(given, (Mapping, ReviserEvaluation)):
+        return [given]
+    return list(given or ())
 
 
 def reviser_card(

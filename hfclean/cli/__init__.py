@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from hfclean.cli import selection_commands
+from hfclean.cli import evaluation_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
 from hfclean.cli.training_commands import add_training
@@ -197,6 +197,7 @@ def parser() -> argparse.ArgumentParser:
     selection_commands.add_commands(verbs, _source)
     add_training(verbs)
     add_commands(verbs)
+    evaluation_commands.add_commands(verbs)
     return top
 
 

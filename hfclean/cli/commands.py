@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli import hub_commands, model_commands, selection_commands, training_commands
+from hfclean.cli import evaluation_commands, hub_commands, model_commands, selection_commands, training_commands
 from hfclean.cli.model_options import reviser_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
@@ -36,9 +36,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 1
     except KeyboardInterrupt:
-        kept = "; every answer so far is kept: run the same command again" if getattr(args, "model", None) else ""
-        done = "the checkpoints stay: --resume goes on" if args.verb == "train" else f"nothing was written{kept}"
-        print(f"\nhfclean {args.verb}: stopped; {done}", file=err)
+        print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args)}", file=err)
         return 1
     except PermissionError as e:
         print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
@@ -50,6 +48,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         print(f"hfclean {args.verb}: {e.strerror or e}; nothing was written", file=err)
         return 1
     return 0
+
+
+def _what_is_kept(args: argparse.Namespace) -> str:
+    if args.verb == "ab" and args.out:
+        return "what was tuned is kept: run the same command again"
+    if args.verb == "train":
+        return "the checkpoints stay: --resume goes on"
+    kept = "; every answer so far is kept: run the same command again" if getattr(args, "model", None) else ""
+    return f"nothing was written{kept}"
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -371,4 +378,6 @@ _COMMANDS = {
     "train": training_commands.train,
     "pull": hub_commands.pull,
     "card": hub_commands.card,
+    "evaluate": evaluation_commands.evaluate,
+    "ab": evaluation_commands.ab,
 }

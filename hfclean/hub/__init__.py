@@ -7,6 +7,7 @@ from hfclean.hub.benchmarks import push_benchmarks
 from hfclean.hub.dataset import push_dataset
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, RepoError
 from hfclean.hub.loading import load_cleaned, pull_dataset
+from hfclean.hub.metric import push_metric
 from hfclean.hub.model import push_reviser, push_rule
 from hfclean.hub.plan import PlannedFile, PushPlan
 from hfclean.hub.pulling import pull, render_card
@@ -29,6 +30,7 @@ __all__ = [
     "pull_dataset",
     "push_benchmarks",
     "push_dataset",
+    "push_metric",
     "push_reviser",
     "push_rule",
     "render_card",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.cards import CardError, config_family, dataset_card, read_card
+from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
 from hfclean.hub.plan import PushPlan
 from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder
@@ -48,6 +49,7 @@ def push_dataset(
     columns: Any = None,
     prefix: str = "",
     extra: Sequence[Rule] = (),
+    ab_test: AbTest | None = None,
     patience: Patience | None = None,
 ) -> Pushed | PushPlan:
     """Push a cleaned dataset to the Hub in one commit: rows, ledger, removed rows, card, report, pictures, record.
@@ -77,6 +79,7 @@ def push_dataset(
         allow_secrets: ids of keys that may stay, as the refusal names them.
         mask_secrets: replace all other keys by their kind in brackets, also in originals and report.
         columns, prefix, extra: as the transforms were given them; `extra` are rules of your own.
+        ab_test: what `hfclean.ab_test` found, for the card. It stands there until the next push.
         patience: with failures that may pass.
 
     Returns:
@@ -116,7 +119,7 @@ def push_dataset(
         files = {below + name: made.folder / name for name in made.files}
 
         def card(existing: str | None) -> str:
-            return card_of(made, existing, repo_id, config_name, license, language)
+            return card_of(made, existing, repo_id, config_name, license, language, ab_test)
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return _gone(remote, config_name, files)
@@ -170,7 +173,13 @@ def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
 
 
 def card_of(
-    made: Prepared, existing: str | None, repo_id: str, config_name: str, license: str | None, language: Any
+    made: Prepared,
+    existing: str | None,
+    repo_id: str,
+    config_name: str,
+    license: str | None,
+    language: Any,
+    ab_test: AbTest | None = None,
 ) -> str:
     """The card of a push, on top of the one that is there."""
     data = read_card(existing)[0] if existing else {}
@@ -192,6 +201,7 @@ def card_of(
         plots=made.plots,
         config_name=config_name,
         folder=below,
+        ab_test=ab_test,
     )
 
 

@@ -29,7 +29,7 @@ __all__ = [
     "unseen",
 ]
 
-TYPES = {"dataset": "datasets/", "model": ""}
+TYPES = {"dataset": "datasets/", "model": "", "space": "spaces/"}
 SETTINGS = "https://huggingface.co/settings/tokens"
 LOG_IN = f"make one: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
 TOKEN = re.compile(r"(hf|api_org|hf_oauth)_[A-Za-z0-9_.-]{8,}|Bearer\s[^'\"]*")
@@ -69,7 +69,7 @@ class Repo:
         from huggingface_hub.utils._validators import validate_repo_id
 
         text = self.id
-        for start in ("hf://", "https://huggingface.co/", "https://hf.co/", "datasets/", "models/"):
+        for start in ("hf://", "https://huggingface.co/", "https://hf.co/", "datasets/", "models/", "spaces/"):
             if isinstance(text, str):
                 text = text.removeprefix(start)
         try:

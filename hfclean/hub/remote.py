@@ -281,7 +281,8 @@ def _commit_once(
         )
     wanted = make(remote)
     if not remote.exists:
-        api.create_repo(repo.id, repo_type=repo.type, private=private, exist_ok=True)
+        sdk = {"space_sdk": "gradio"} if repo.type == "space" else {}
+        api.create_repo(repo.id, repo_type=repo.type, private=private, exist_ok=True, **sdk)
     if remote.commit is None and repo.revision is not None:
         api.create_branch(repo.id, repo_type=repo.type, branch=repo.revision, exist_ok=True)
     if not remote.exists or remote.commit is None:

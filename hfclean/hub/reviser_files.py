@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hfclean.cards import Derived, Evaluation, ReviserFacts, derive_license, read_card, read_evaluation, reviser_card
+from hfclean.cards import (
+    Derived,
+    Evaluation,
+    ReviserFacts,
+    derive_license,
+    read_card,
+    read_comparisons,
+    read_evaluation,
+    reviser_card,
+)
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
 from hfclean.models.weights import HUB_ID, NOT_PARTS, is_part
 from hfclean.reviser import RuleReviser
@@ -111,6 +120,7 @@ def prepare_reviser(
         datasets=names,
         training=_training(about.get("training"), told.training),
         evaluation=figures,
+        comparisons=read_comparisons(told.evaluation),
         license_why="as stated by whoever published it" if told.license else derived.why if parts or names else "",
     )
     return PreparedReviser(files, facts, told, derived, (*base.notes, *notes))

@@ -26,6 +26,7 @@ __all__ = [
     "PLAIN_TEMPLATE",
     "LocalModel",
     "device_of",
+    "forget",
     "load_causal",
     "open_local",
     "read_causal",
@@ -53,6 +54,17 @@ def open_local(spec: ModelSpec, store: Store | None = None) -> LocalModel:
     assert isinstance(spec.model, str)
     files = find_model(spec.model, spec.revision, store)
     return LocalModel(spec, files)
+
+
+def forget(spec: ModelSpec) -> None:
+    """Let go of a local model's weights, for whoever asks many models in one process; they load again when needed."""
+    assert isinstance(spec.model, str)
+    files = find_model(spec.model, spec.revision)
+    process.drop_shared(_weights_key(spec, files, device_of(ready_torch(), spec.device)))
+
+
+def _weights_key(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[object, ...]:
+    return ("weights", files.folder, spec.dtype, device, spec.chat_template, spec.limits.batch_size)
 
 
 def load_causal(spec: ModelSpec, files: ModelFiles) -> tuple[Any, Any]:
@@ -221,7 +233,7 @@ class LocalModel:
         torch = ready_torch()
         device = device_of(torch, self.spec.device)
         spec = self.spec
-        key = ("weights", self.files.folder, spec.dtype, device, spec.chat_template, spec.limits.batch_size)
+        key = _weights_key(spec, self.files, device)
         loaded = process.keep_across_fork(key, lambda: self._read(torch, device))
         if loaded.identity != self.files.identity:  # the folder holds another model by now
             process.drop_shared(key)

@@ -1,0 +1,213 @@
+"""What the evaluation of a reviser found: figures beside baselines, in words, as a table, and for the card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hfclean.errors import HfcleanError
+from hfclean.evaluation.bootstrap import Figure
+
+__all__ = ["BASELINES", "COMPARED", "MEANINGS", "PERCENT", "ReviserEvaluation", "System"]
+
+REVISER, IDENTITY, RULES, LONGEST, EXPERT = "reviser", "identity", "rules", "longest", "expert"
+BASELINES: Mapping[str, str] = {
+    IDENTITY: "leaves every pair as it is",
+    RULES: "hfclean.revise, which asks no model",
+    LONGEST: "the reviser's pair or the old one, whichever has the longer response: what length alone would choose",
+    EXPERT: "the experts themselves, a ceiling and no baseline",
+}
+# figure -> what it says; all are of rows that the expert changed, but the last
+MEANINGS: Mapping[str, str] = {
+    "improved": "share of pairs whose `preference` rises, 0 to 1, higher = better",
+    "worsened": "share of pairs whose `preference` falls, 0 to 1, lower = better",
+    "preference_gain": "mean change of `preference`, -1 to 1, higher = better",
+    "closer": "share of pairs that come nearer to the expert's text, 0 to 1, higher = better",
+    "farther": "share of pairs that go away from it, 0 to 1, lower = better",
+    "distance": "mean character Levenshtein distance to the expert's text, 0 and up, lower = better",
+    "distance_left": "all distances after over all distances before, 0 and up; below 1 = nearer on the whole",
+    "exact": "share of pairs that equal the expert's but for outer white space, 0 to 1, higher = better",
+    "length_ratio": "characters of all responses after over before, 0 and up; 1 = as long",
+    "refused": "share of pairs whose revision the gate refuses (of baselines: would refuse), 0 to 1, lower = better",
+    "failed": "share of pairs for which no answer came, 0 to 1, lower = better",
+    "unchanged": "share of rows that need nothing and stay as they are, 0 to 1, higher = better",
+}
+COMPARED = ("improved", "preference_gain", "closer", "distance", "exact")
+PERCENT = ("improved", "worsened", "closer", "farther", "exact", "refused", "failed", "unchanged")
+
+
+@dataclass(frozen=True)
+class System:
+    """What one reviser or baseline does to the held-out pairs.
+
+    Attributes:
+        name: `reviser`, a key of `BASELINES`.
+        figures: a figure for every key of `MEANINGS`.
+        refusals: check, or other reason -> share of pairs whose revision it refused; of those that have no gate of
+            their own, would refuse.
+        failures: kind of error -> pairs without an answer.
+        gated: whether the refusals are its own, and its refused revisions were not taken.
+    """
+
+    name: str
+    figures: Mapping[str, Figure]
+    refusals: Mapping[str, Figure]
+    failures: Mapping[str, int]
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class ReviserEvaluation:
+    """How good a reviser is on held-out pairs; see `evaluate_reviser`.
+
+    Attributes:
+        reviser: what was evaluated, in words.
+        dataset, split: on what, where that was said.
+        pairs: how many pairs the expert changed; all figures but `unchanged` are of these.
+        clean: how many rows need nothing: those given, and the pairs that the expert left as they were.
+        left_out: pairs that say nothing, by reason.
+        trained_on: how many of the pairs the reviser was trained on; above 0 only where that was forced.
+        systems: the reviser first, then the baselines.
+        beyond: baseline -> figure -> the reviser's figure less the baseline's, paired by row.
+        preference: version of the rule behind `preference`.
+        seed, draws: of the intervals.
+    """
+
+    reviser: str
+    dataset: str
+    split: str
+    pairs: int
+    clean: int
+    left_out: Mapping[str, int]
+    trained_on: int
+    systems: tuple[System, ...]
+    beyond: Mapping[str, Mapping[str, Figure]]
+    preference: int
+    seed: int
+    draws: int
+
+    def of(self, system: str) -> System:
+        """The reviser's figures, or a baseline's.
+
+        Raises:
+            HfcleanError: there is none of this name.
+        """
+        for found in self.systems:
+            if found.name == system:
+                return found
+        raise HfcleanError(f"no figures of {system!r}; wanted one of {', '.join(s.name for s in self.systems)}")
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """The reviser's own."""
+        return self.systems[0].figures
+
+    @property
+    def warning(self) -> str:
+        """What makes the figures worthless, in a sentence; empty where nothing does."""
+        if not self.trained_on:
+            return ""
+        return (
+            f"measured on its own training rows: {self.trained_on:,} of {self.pairs + self.clean:,} pairs trained "
+            "this reviser, so the figures say nothing about rows that it has not seen"
+        )
+
+    def table(self) -> list[list[str]]:
+        """The figures as rows of cells: a head, then one row per figure, one column per system."""
+        rows = [["", *(system.name for system in self.systems)]]
+        for name in MEANINGS:
+            rows.append([name, *(_cell(name, system.figures[name]) for system in self.systems)])
+        return rows
+
+    def for_card(self) -> list[dict[str, Any]]:
+        """The reviser's figures as `push_reviser(evaluation=...)` and a model-index take them."""
+        where = {"dataset": self.dataset or "held-out pairs", **({"split": self.split} if self.split else {})}
+        found = []
+        for name, figure in self.figures.items():
+            if math.isnan(figure.value):
+                continue
+            notes = [f"{figure.count:,} rows"]
+            if not math.isnan(figure.low):
+                notes.append(f"95 % interval {figure.low:.4g} to {figure.high:.4g}")
+            others = [f"{s.name} {s.figures[name].value:.4g}" for s in self.systems[1:]]
+            notes.append(f"beside it: {', '.join(others)}")
+            if self.trained_on:
+                notes.insert(0, self.warning)
+            found.append({**where, "metrics": {name: round(figure.value, 6)}, "notes": "; ".join(notes)})
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON; what is nan is None."""
+        systems = {
+            system.name: {
+                "figures": {name: figure.to_dict() for name, figure in system.figures.items()},
+                "refusals": {name: figure.to_dict() for name, figure in system.refusals.items()},
+                "failures": dict(system.failures),
+                "gated": system.gated,
+            }
+            for system in self.systems
+        }
+        beyond = {
+            other: {name: figure.to_dict() for name, figure in figures.items()}
+            for other, figures in self.beyond.items()
+        }
+        names = (
+            "reviser",
+            "dataset",
+            "split",
+            "pairs",
+            "clean",
+            "trained_on",
+            "warning",
+            "preference",
+            "seed",
+            "draws",
+        )
+        told = {name: getattr(self, name) for name in names}
+        return {**told, "left_out": dict(self.left_out), "systems": systems, "beyond": beyond}
+
+    def __str__(self) -> str:
+        lines = [f"{self.reviser}: {self.pairs:,} pairs that an expert changed, {self.clean:,} rows that need nothing"]
+        if self.warning:
+            lines.append(f"WARNING: {self.warning}")
+        if self.left_out:
+            lines.append("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items()))
+        table = self.table()
+        widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
+        for row in table:
+            lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines += self._beyond() + self._refusals()
+        lines.append("shares in %; 95 % bootstrap intervals over rows; `preference` sees form and length, not truth")
+        return "\n".join(lines)
+
+    def _beyond(self) -> list[str]:
+        lines = []
+        for other, figures in self.beyond.items():
+            told = [_difference(name, figure) for name, figure in figures.items() if not math.isnan(figure.value)]
+            if told:
+                lines.append(f"less {other}: {', '.join(told)}")
+        return lines
+
+    def _refusals(self) -> list[str]:
+        own = self.systems[0]
+        lines = []
+        if own.refusals:
+            told = ", ".join(f"{name} {figure.percent()} %" for name, figure in own.refusals.items())
+            lines.append(f"{'refused by' if own.gated else 'the gate would refuse'}: {told}")
+        if own.failures:
+            lines.append("failed: " + ", ".join(f"{name} {count:,}" for name, count in own.failures.items()))
+        return lines
+
+
+def _cell(name: str, figure: Figure) -> str:
+    if name in PERCENT:
+        return figure.percent()
+    return figure.number({"distance": 1, "preference_gain": 3}.get(name, 2))
+
+
+def _difference(name: str, figure: Figure) -> str:
+    sure = "" if figure.excludes(0.0) else " (no difference)"
+    told = figure.percent() if name in PERCENT else _cell(name, figure)
+    return f"{name} {'+' if figure.value > 0 else ''}{told}{sure}"

@@ -1,0 +1,308 @@
+"""Is a reviser any good? Held-out pairs that experts revised, beside revisers that know nothing or next to it.
+
+Nothing is written to the rows. A reviser is never held against pairs that it was trained on, unless that is asked for,
+and then the result says so wherever it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from hfclean.errors import HfcleanError
+from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure
+from hfclean.evaluation.revised_pairs import ExpertPairs, Revised, gated, read_clean, read_pairs, revise_with, same
+from hfclean.evaluation.reviser_report import (
+    BASELINES,
+    COMPARED,
+    EXPERT,
+    IDENTITY,
+    LONGEST,
+    MEANINGS,
+    PERCENT,
+    REVISER,
+    RULES,
+    ReviserEvaluation,
+    System,
+)
+from hfclean.reviser.codec import encode
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.reviser.rules import revise
+from hfclean.schema import Columns, Pair
+from hfclean.scorers.embedded import preference_rule
+from hfclean.training.leakage import pair_hash, trained_on
+from hfclean.transform import Transform
+
+__all__ = ["BASELINES", "MEANINGS", "ReviserEvaluation", "System", "evaluate_reviser", "measure"]
+
+
+def evaluate_reviser(
+    reviser: Any,
+    pairs: Any,
+    *,
+    clean: Iterable[Any] | None = None,
+    columns: Columns = None,
+    dataset: str = "",
+    split: str = "",
+    force: bool = False,
+    draws: int = 1000,
+    seed: int = 0,
+    show: bool = False,
+) -> ReviserEvaluation:
+    """How good a reviser is on pairs that experts revised and it has not seen.
+
+    For the reviser, and beside it for one that changes nothing, for the rules, for length alone and for the experts:
+    the figures of `hfclean.evaluation.revising.MEANINGS`, with bootstrap intervals in which rows stay whole, and what
+    the reviser does beyond each baseline on the same rows. A pair that failed or was refused counts as it stands:
+    unchanged. Distances are of the text in the form in which models get it (`hfclean.reviser.codec`).
+
+    `preference` is a rule of thumb that knows form and length, not truth, and distance rewards the expert's wording:
+    neither replaces a judge (`hfclean.win_rate`) or a look at rows.
+
+    Args:
+        reviser: a `Reviser`, `Reflection` or `RuleReviser`.
+        pairs: a `Dataset` or list of rows with `raw_instruction`, `raw_input`, `raw_output` and the same three after
+            `revised_`; the inputs may be missing. Pairs that the expert left as they were need nothing and count so.
+        clean: more rows that need nothing, of any shape.
+        columns: which columns of `clean` hold what, as in a transform.
+        dataset, split: what the pairs are called, for the card.
+        force: evaluate although some of the pairs trained the reviser; the result then says so.
+        draws: bootstrap samples.
+        seed: of the draws.
+        show: a progress bar.
+
+    Raises:
+        HfcleanError: no pairs, none of which can say anything, or pairs that trained the reviser.
+        ColumnError: a column is missing, or holds no text.
+        BackendError: the reviser's model cannot be asked at all. Every answer so far is kept: run the same again.
+
+    >>> import hfclean
+    >>> pairs = [{"raw_instruction": "Name a fruit.", "raw_output": "An apple.</s>",
+    ...           "revised_instruction": "Name a fruit.", "revised_output": "An apple."}]
+    >>> found = hfclean.evaluate_reviser(hfclean.revise, pairs, draws=10)
+    >>> found.figures["exact"].value, found.of("identity").figures["exact"].value
+    (1.0, 0.0)
+    """
+    read = read_pairs(pairs)
+    ok = [*read.unchanged, *read_clean(clean, columns)]
+    if not read.raw and not ok:
+        told = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
+        raise HfcleanError(f"none of the pairs can say anything ({told}); wanted pairs with text on both sides")
+    every = [*read.raw, *ok]
+    seen = _seen(reviser, every, force=force)
+    plain = _plain(reviser)
+    with _bar(len(every), show) as update:
+        own = revise_with(plain, every, update)
+    made = {REVISER: own, **_baselines(read, ok, own)}
+    measured = _Measured(read, ok, draws, seed)
+    return ReviserEvaluation(
+        reviser=_name(reviser),
+        dataset=dataset,
+        split=split,
+        pairs=len(read.raw),
+        clean=len(ok),
+        left_out=read.left_out,
+        trained_on=seen,
+        systems=tuple(measured.system(name, revised) for name, revised in made.items()),
+        beyond={name: measured.beyond(own, made[name]) for name in (IDENTITY, RULES, LONGEST)},
+        preference=preference_rule().version,
+        seed=seed,
+        draws=draws,
+    )
+
+
+def measure(
+    raw: Iterable[Pair], expert: Iterable[Pair], revised: Iterable[Pair], *, draws: int = 1000, seed: int = 0
+) -> System:
+    """The figures of revisions that are there already, of whatever reviser; its refusals are what the gate would say.
+
+    Args:
+        raw, expert, revised: the pairs before, after the expert and after the reviser, in the same order.
+        draws, seed: as for `evaluate_reviser`.
+
+    Raises:
+        HfcleanError: no pairs.
+    """
+    changed: list[tuple[Pair, Pair, Pair]] = []
+    ok: list[tuple[Pair, Pair]] = []
+    for before, wanted, after in zip(raw, expert, revised, strict=True):
+        if same(before, wanted):
+            ok.append((before, after))
+        else:
+            changed.append((before, wanted, after))
+    if not changed and not ok:
+        raise HfcleanError("measure got no pairs; wanted one or more")
+    read = ExpertPairs(tuple(b for b, _, _ in changed), tuple(w for _, w, _ in changed), (), {})
+    clean = [before for before, _ in ok]
+    made = gated([*read.raw, *clean], [*(after for _, _, after in changed), *(after for _, after in ok)])
+    return _Measured(read, clean, draws, seed).system(REVISER, made)
+
+
+def _plain(reviser: Any) -> Any:
+    """The reviser as it takes rows of instruction, input and output, those among them that taught it."""
+    if not isinstance(reviser, Transform):
+        return reviser
+    if isinstance(reviser, ModelReviser):
+        reviser = replace(reviser, revise_trained_on=True)
+    return replace(reviser, columns=None, prefix="")
+
+
+def _seen(reviser: Any, pairs: Sequence[Pair], *, force: bool) -> int:
+    """How many of the pairs the reviser was trained on.
+
+    Raises:
+        HfcleanError: some, and nobody forces it.
+    """
+    known = trained_on(reviser)
+    count = sum(pair_hash(pair) in known for pair in pairs) if known else 0
+    if count and not force:
+        raise HfcleanError(
+            f"{count:,} of {len(pairs):,} pairs trained this reviser, and it would be measured on what it was told. "
+            "Leave them out: [row for row in pairs if pair_hash(row) not in trained_on(reviser)], both in "
+            "hfclean.training.leakage; or say force=True, and the result will say that it is worthless"
+        )
+    return count
+
+
+@contextmanager
+def _bar(total: int, show: bool) -> Iterator[Callable[[int], Any]]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc="evaluate", unit=" rows", disable=not show, dynamic_ncols=True) as bar:
+        yield bar.update
+
+
+def _name(reviser: Any) -> str:
+    spec = getattr(reviser, "spec", None)
+    name = type(reviser).__name__
+    model = spec().name if spec else ""
+    return f"{name} ({model.rstrip('/').rpartition('/')[2] or model})" if model else name
+
+
+def _baselines(read: ExpertPairs, ok: Sequence[Pair], own: Revised) -> dict[str, Revised]:
+    every = [*read.raw, *ok]
+    longer = [
+        after if len(after.response) > len(before.response) else before
+        for before, after in zip(every, own.pairs, strict=True)
+    ]
+    return {
+        IDENTITY: gated(every, every),
+        RULES: revise_with(revise, every),
+        LONGEST: gated(every, longer),
+        EXPERT: gated(every, [*read.expert, *ok]),
+    }
+
+
+class _Measured:
+    """The pairs, and the samples that all figures over them share."""
+
+    def __init__(self, read: ExpertPairs, ok: Sequence[Pair], draws: int, seed: int) -> None:
+        self.read, self.ok = read, ok
+        self.drawn = Draws(len(read.raw), draws=draws, seed=seed)
+        self.drawn_ok = Draws(len(ok), draws=draws, seed=seed)
+        self.before = self._numbers(read.raw)
+
+    def _numbers(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+        """Preference, distance and length of every pair."""
+        import numpy as np
+        from rapidfuzz.distance import Levenshtein
+
+        both = zip(pairs, self.read.expert, strict=True)
+        return {
+            "preference": np.array(preference_rule().predict(list(pairs)), float),
+            "distance": np.array([Levenshtein.distance(encode(a), encode(b)) for a, b in both], float),
+            "length": np.array([len(pair.response) for pair in pairs], float),
+        }
+
+    def _columns(self, revised: Revised) -> dict[str, Any]:
+        """One number per pair for every figure that is a mean."""
+        import numpy as np
+
+        count = len(self.read.raw)
+        after = self._numbers(revised.pairs[:count])
+        gain = after["preference"] - self.before["preference"]
+        nearer = self.before["distance"] - after["distance"]
+        equal = [same(a, b) for a, b in zip(revised.pairs, self.read.expert, strict=False)]
+        edits = revised.edits[:count]
+        refused = [edit == "reverted" for edit in edits] if revised.gated else [bool(r) for r in revised.reasons]
+        unknown = np.where(np.isnan(gain), np.nan, 0.0)
+        return {
+            "improved": (gain > 0) + unknown,
+            "worsened": (gain < 0) + unknown,
+            "preference_gain": gain,
+            "closer": (nearer > 0).astype(float),
+            "farther": (nearer < 0).astype(float),
+            "distance": after["distance"],
+            "exact": np.array(equal, float),
+            "refused": np.array(refused[:count], float),
+            "failed": np.array([edit == "failed" for edit in edits], float),
+            "length": after["length"],
+        }
+
+    def system(self, name: str, revised: Revised) -> System:
+        import numpy as np
+
+        count = len(self.read.raw)
+        figures: dict[str, Figure] = {}
+        if count:
+            columns = self._columns(revised)
+            shares = [key for key in PERCENT if key in columns]
+            figures |= zip(shares, self.drawn.shares(np.stack([columns[key] for key in shares], 1)), strict=True)
+            means = ("preference_gain", "distance")
+            figures |= zip(means, self.drawn.means(np.stack([columns[key] for key in means], 1)), strict=True)
+            figures |= zip(
+                ("distance_left", "length_ratio"),
+                self.drawn.ratios(
+                    np.stack([columns["distance"], columns["length"]], 1),
+                    np.stack([self.before["distance"], self.before["length"]], 1),
+                ),
+                strict=True,
+            )
+        if self.ok:
+            stay = [float(same(a, b)) for a, b in zip(self.ok, revised.pairs[count:], strict=True)]
+            figures["unchanged"] = self.drawn_ok.shares(np.array(stay)[:, None])[0]
+        return System(
+            name,
+            {key: figures.get(key, NOTHING) for key in MEANINGS},
+            self._refusals(revised),
+            self._failures(revised),
+            revised.gated,
+        )
+
+    def _refusals(self, revised: Revised) -> dict[str, Figure]:
+        import numpy as np
+
+        count = len(self.read.raw)
+        names = sorted(
+            {
+                code
+                for edit, reasons in zip(revised.edits[:count], revised.reasons, strict=False)
+                if edit == "reverted" or not revised.gated
+                for code in reasons
+            }
+        )
+        if not names:
+            return {}
+        shares = self.drawn.shares(np.stack([revised.refused_by(name)[:count] for name in names], 1))
+        ranked = sorted(zip(names, shares, strict=True), key=lambda one: (-one[1].value, one[0]))
+        return dict(ranked)
+
+    def _failures(self, revised: Revised) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for edit, reasons in zip(revised.edits[: len(self.read.raw)], revised.reasons, strict=False):
+            for reason in reasons if edit == "failed" else ():
+                found[reason] = found.get(reason, 0) + 1
+        return dict(sorted(found.items()))
+
+    def beyond(self, own: Revised, other: Revised) -> dict[str, Figure]:
+        """The reviser's figures less another's, paired by row."""
+        import numpy as np
+
+        if not self.read.raw:
+            return {}
+        one, two = self._columns(own), self._columns(other)
+        return dict(
+            zip(COMPARED, self.drawn.means(np.stack([one[k] - two[k] for k in COMPARED], axis=1)), strict=True)
+        )

@@ -1,0 +1,35 @@
+"""The module `revision_quality` of hfclean, as `evaluate.load` reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import evaluate
+
+from hfclean.metrics.computing import revision_figures
+from hfclean.metrics.modules import MODULES
+
+ABOUT = MODULES["revision_quality"]
+
+
+class RevisionQuality(evaluate.Metric):  # type: ignore[misc]
+    """How much nearer revised texts come to an expert's."""
+
+    def _info(self) -> Any:
+        return evaluate.MetricInfo(
+            module_type="metric",
+            description=ABOUT.meaning,
+            citation=ABOUT.source,
+            inputs_description="\n".join(f"{name}: {told}" for name, told in ABOUT.inputs.items()),
+            features=datasets.Features(
+                {
+                    "predictions": datasets.Value("string"),
+                    "references": datasets.Value("string"),
+                    "raw": datasets.Value("string"),
+                }
+            ),
+        )
+
+    def _compute(self, predictions: list[str], references: list[str], raw: list[str], **how: Any) -> dict[str, float]:
+        return dict(revision_figures(predictions, references, raw, **how))
