@@ -41,27 +41,37 @@ if TYPE_CHECKING:
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
     from hfclean.reviser.coach import Reviser
+    from hfclean.reviser.pii import MaskPII
     from hfclean.reviser.reflection import Reflection
     from hfclean.rules import Rule, rule
+    from hfclean.rules.pii import find_pii, mask_pii
     from hfclean.schema import Pair
     from hfclean.scorers import Score, score, scorer
     from hfclean.scorers.comparing import judge_pairs
     from hfclean.scorers.direction import Direction
     from hfclean.scorers.embedding import Embed
     from hfclean.scorers.expected_rating import RatingExpectation
+    from hfclean.scorers.fitting import CollinearityWarning, Fit
     from hfclean.scorers.judge import Judge
+    from hfclean.scorers.language import Language
     from hfclean.scorers.likelihood import IFD, IRA, Perplexity, ReverseIFD, SelectiveIFD
     from hfclean.scorers.linear_rule import LinearRule
     from hfclean.scorers.neighbours import neighbours
+    from hfclean.scorers.personal import PII
     from hfclean.scorers.reward import Reward
     from hfclean.scorers.unieval import UniEval
     from hfclean.selection import keep, top
     from hfclean.selection.baselines import baselines
+    from hfclean.selection.batches import DiverseBatches, diverse_batches
     from hfclean.selection.benchmarks import BenchmarkPack
     from hfclean.selection.decontamination import decontaminate
     from hfclean.selection.diversity import diverse
     from hfclean.selection.duplicates import dedupe, duplicate_groups
+    from hfclean.selection.experiment import Experiment, experiment
+    from hfclean.selection.mining import expected_loss, indicator_columns, instruct_mining, mine
+    from hfclean.selection.novelty import Novelty, novel
     from hfclean.selection.pre_experience import pre_experience
+    from hfclean.selection.search import SizeSearch, search_size
     from hfclean.training.coaching import train_reviser
     from hfclean.training.pairs import revision_pairs
     from hfclean.training.preexperience import tune_on_experience
@@ -73,19 +83,27 @@ _HOME = {
     "AbTest": "evaluation.ab",
     "Agreement": "evaluation.agreement",
     "BenchmarkPack": "selection.benchmarks",
+    "CollinearityWarning": "scorers.fitting",
     "ColumnError": "errors",
     "Direction": "scorers.direction",
+    "DiverseBatches": "selection.batches",
     "Embed": "scorers.embedding",
+    "Experiment": "selection.experiment",
+    "Fit": "scorers.fitting",
     "FolderError": "errors",
     "HfcleanError": "errors",
     "HubError": "errors",
     "IFD": "scorers.likelihood",
     "IRA": "scorers.likelihood",
     "Judge": "scorers.judge",
+    "Language": "scorers.language",
     "LinearRule": "scorers.linear_rule",
+    "MaskPII": "reviser.pii",
     "MissingExtraError": "errors",
     "Noise": "evaluation.noise",
     "NoiseReport": "evaluation.noise",
+    "Novelty": "selection.novelty",
+    "PII": "scorers.personal",
     "Pair": "schema",
     "Perplexity": "scorers.likelihood",
     "RatingExpectation": "scorers.expected_rating",
@@ -102,6 +120,7 @@ _HOME = {
     "SchemaError": "errors",
     "Score": "scorers",
     "SelectiveIFD": "scorers.likelihood",
+    "SizeSearch": "selection.search",
     "SourceError": "errors",
     "TrainingError": "errors",
     "UniEval": "scorers.unieval",
@@ -118,15 +137,24 @@ _HOME = {
     "diverse": "selection.diversity",
     "duplicate_groups": "selection.duplicates",
     "evaluate_reviser": "evaluation.revising",
+    "diverse_batches": "selection.batches",
+    "expected_loss": "selection.mining",
+    "experiment": "selection.experiment",
+    "find_pii": "rules.pii",
+    "indicator_columns": "selection.mining",
+    "instruct_mining": "selection.mining",
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
     "load_cleaned": "hub",
+    "mask_pii": "rules.pii",
+    "mine": "selection.mining",
     "neighbours": "scorers.neighbours",
     "noise_report": "evaluation.noise",
     "pre_experience": "selection.pre_experience",
     "push_benchmarks": "hub",
     "preference_pairs": "conversion",
+    "novel": "selection.novelty",
     "push_dataset": "hub",
     "push_metric": "hub",
     "push_reviser": "hub",
@@ -138,6 +166,7 @@ _HOME = {
     "rule": "rules",
     "score": "scorers",
     "scorer": "scorers",
+    "search_size": "selection.search",
     "top": "selection",
     "train_reviser": "training.coaching",
     "tune_on_experience": "training.preexperience",
@@ -147,20 +176,28 @@ _HOME = {
 __all__ = [
     "IFD",
     "IRA",
+    "PII",
     "AbTest",
     "Agreement",
     "BenchmarkPack",
+    "CollinearityWarning",
     "ColumnError",
     "Direction",
+    "DiverseBatches",
     "Embed",
+    "Experiment",
+    "Fit",
     "FolderError",
     "HfcleanError",
     "HubError",
     "Judge",
+    "Language",
     "LinearRule",
+    "MaskPII",
     "MissingExtraError",
     "Noise",
     "NoiseReport",
+    "Novelty",
     "Pair",
     "Perplexity",
     "RatingExpectation",
@@ -177,6 +214,7 @@ __all__ = [
     "SchemaError",
     "Score",
     "SelectiveIFD",
+    "SizeSearch",
     "SourceError",
     "TrainingError",
     "UniEval",
@@ -192,14 +230,23 @@ __all__ = [
     "decontaminate",
     "dedupe",
     "diverse",
+    "diverse_batches",
     "duplicate_groups",
     "evaluate_reviser",
+    "expected_loss",
+    "experiment",
+    "find_pii",
+    "indicator_columns",
+    "instruct_mining",
     "judge_pairs",
     "keep",
     "ledger",
     "load_cleaned",
+    "mask_pii",
+    "mine",
     "neighbours",
     "noise_report",
+    "novel",
     "pre_experience",
     "preference_pairs",
     "push_benchmarks",
@@ -214,6 +261,7 @@ __all__ = [
     "rule",
     "score",
     "scorer",
+    "search_size",
     "top",
     "train_reviser",
     "tune_on_experience",

@@ -187,7 +187,7 @@ class _Undo(Transform):
         ours = own_columns(batch, self.prefix)
         rows = batch.rows([*view.columns, *ours])
         changed = [self._undo(row, view) for row in rows]
-        names = dict.fromkeys([*view.writable, *ours])
+        names = dict.fromkeys([*view.columns, *ours])
         return {name: [new.get(name, row[name]) for new, row in zip(changed, rows, strict=True)] for name in names}
 
     def _undo(self, row: dict[str, Any], view: View) -> dict[str, Any]:
@@ -206,7 +206,8 @@ class _Undo(Transform):
         step = Step(
             "restore", self.version, settings=self._what(), edit="revised" if paths else "kept", reasons=("restored",)
         )
-        new = {name: cells[name] for name in view.writable}
+        # all columns that are read, not only those that revisers of the main pair write: masking reaches further
+        new = {name: cells[name] for name in view.columns}
         new |= {
             prefix + "edit": step.edit,
             prefix + "edit_reason": "restored",

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from hfclean.cli import evaluation_commands, selection_commands
+from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
 from hfclean.cli.training_commands import add_training
@@ -196,6 +196,7 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     selection_commands.add_commands(verbs, _source)
     add_training(verbs)
+    mining_commands.add_commands(verbs, _source, _reading, _output)
     add_commands(verbs)
     evaluation_commands.add_commands(verbs)
     return top

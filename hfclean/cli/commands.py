@@ -13,12 +13,19 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli import evaluation_commands, hub_commands, model_commands, selection_commands, training_commands
+from hfclean.cli import (
+    evaluation_commands,
+    hub_commands,
+    mining_commands,
+    model_commands,
+    selection_commands,
+    training_commands,
+)
 from hfclean.cli.model_options import reviser_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
-from hfclean.cli.writing import check_file, write_files
+from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
@@ -345,19 +352,26 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.conversion import convert
     from hfclean.source import load
 
-    target = Path(args.out).expanduser()
-    check_file(target)
+    check_file(args.out)
     columns = columns_of(args.columns)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
         made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
-        written = write_files(made, target, overwrite=args.overwrite)
-    if args.json:
-        emit({"files": written}, out)
+        written = write_files(made, args.out, overwrite=args.overwrite)
+    tell_files(args, out, written)
+
+
+def _pii(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.reviser.pii import MaskPII
+
+    if args.mask and args.drop:
+        raise UsageError("--mask and --drop: one at a time")
+    if args.mask:
+        reviser = MaskPII(tuple(args.kind or MaskPII.kinds), columns=columns_of(args.columns), prefix=args.prefix)
+        _write(args, out, err, reviser=reviser)
     else:
-        for name, count in written.items():
-            print(f"{name}  {count:,} rows", file=out)
+        mining_commands.pii(args, out, err)
 
 
 _COMMANDS = {
@@ -374,6 +388,8 @@ _COMMANDS = {
     "dedupe": selection_commands.dedupe,
     "decontaminate": selection_commands.decontaminate,
     "select": selection_commands.select,
+    "pii": _pii,
+    "mine": mining_commands.mine,
     "push": hub_commands.push,
     "train": training_commands.train,
     "pull": hub_commands.pull,

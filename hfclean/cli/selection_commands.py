@@ -149,7 +149,7 @@ def _choose(
     from hfclean.source import load
 
     if args.out:
-        check_file(Path(args.out))
+        check_file(args.out)
     columns = columns_of(args.columns)
     told: dict[str, Any] = {}
     words: list[str] = []
@@ -170,7 +170,7 @@ def _choose(
                 told[split] |= {type(report).__name__.lower(): report.to_dict()}
             words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
         if args.out:
-            written = write_files(kept, Path(args.out).expanduser(), overwrite=args.overwrite)
+            written = write_files(kept, args.out, overwrite=args.overwrite)
     if args.report:
         Path(args.report).expanduser().write_text(json.dumps(told) + "\n", encoding="ascii")
     if args.json:

@@ -46,6 +46,10 @@ class Scorer(Transform):
         """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
         return self.score_batch([pairs[-1] for pairs in rows])
 
+    def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
+        """What of a row is scored, oldest first."""
+        return view.pairs(cells, turns=self.turns, side=self.side)
+
     def identity(self) -> str:
         """The commit or the hash of the model that is asked; empty where there is none."""
         return ""
@@ -61,7 +65,7 @@ class Scorer(Transform):
             # scoring again replaces the line of the last time: the scores are those of today's text
             kept = [s.line() for s in steps if s.is_revision or s.columns != names]
             lines.append("\n".join([*kept, line]) if kept else line)
-        columns = self.score_rows([view.pairs(row, turns=self.turns, side=self.side) for row in rows])
+        columns = self.score_rows([self.pairs(row, view) for row in rows])
         return {**{self.prefix + name: columns[name] for name in names}, history: lines}
 
 

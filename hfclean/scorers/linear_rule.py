@@ -15,11 +15,14 @@ from difflib import get_close_matches
 from numbers import Real
 from operator import itemgetter, mul
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from hfclean.errors import FolderError, LinearRuleError
 from hfclean.schema import Pair
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
+
+if TYPE_CHECKING:
+    from hfclean.scorers.fitting import Fit
 
 __all__ = ["LinearRule"]
 
@@ -190,6 +193,72 @@ class LinearRule:
             return 1.0
         below, above = self.reference[first - 1], self.reference[first]
         return (first - 1 + (total - below) / (above - below)) / steps
+
+    # ---------------------------------------------------------------------------------------------------------- fit
+
+    @classmethod
+    def fit(
+        cls,
+        table: Any,
+        *,
+        target: str = "log_loss",
+        predictors: Sequence[str],
+        name: str = "expected_loss",
+        standardize: bool = False,
+        confidence: float = 0.95,
+        direction: str = "lower is better",
+        fitted_on: Sequence[tuple[str, float | int | str]] = (),
+    ) -> Self:
+        """A rule fitted to a table by ordinary least squares (statsmodels): InstructMining's, with one row per
+        training set, the means of its indicators and the log loss of the model that was tuned on it.
+
+        `rule.fitted` has what there is to doubt: standard errors, t, p, intervals, variance inflation, R² and the
+        leave-one-out error. They are saved with the rule. A sample is as large as its number of tunings, not of rows.
+
+        Args:
+            table: rows as mappings, columns as lists, a `Dataset`, a DataFrame, what `hfclean.experiment` returned, or
+                the path of a .jsonl or .parquet file. Rows with a number that is missing, nan or infinite are left out
+                and counted.
+            target: the column to be predicted.
+            predictors: the columns to predict it from: the rule's indicators.
+            name, direction: of the rule.
+            standardize: give every predictor mean 0 and deviation 1 first; the rule stores both, so that it takes the
+                same numbers. The predictions are the same, the weights can then be compared.
+            confidence: of the intervals, 0 to 1.
+            fitted_on: more facts to be kept with the rule, such as the base model.
+
+        Raises:
+            LinearRuleError: fewer observations than predictors and two, a constant column, predictors that follow
+                exactly from each other, a column that is missing or holds no numbers.
+            SourceError: no table.
+            MissingExtraError: statsmodels is not installed: `pip install 'hfclean[mining]'`.
+
+        >>> rows = [{"x": x, "log_loss": 1 - 0.5 * x + 0.01 * (-1) ** x} for x in range(8)]
+        >>> rule = LinearRule.fit(rows, predictors=["x"])
+        >>> round(rule.coefficients[0], 2), rule.fitted.observations
+        (-0.5, 8)
+        """
+        from hfclean.scorers.fitting import fit_rule
+
+        return fit_rule(  # type: ignore[return-value]
+            cls,
+            table,
+            target=target,
+            predictors=predictors,
+            name=name,
+            standardize=standardize,
+            confidence=confidence,
+            direction=direction,
+            fitted_on=fitted_on,
+        )
+
+    @property
+    def fitted(self) -> Fit | None:
+        """What is known of the fit: standard errors, intervals, leave-one-out error; None where `fit` did not make
+        the rule."""
+        from hfclean.scorers.fitting import Fit
+
+        return Fit.of(self)
 
     # -------------------------------------------------------------------------------------------------------- files
 

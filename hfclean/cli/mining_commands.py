@@ -1,0 +1,180 @@
+"""What `mine` and `pii` do: rules fitted to experiments, rows ranked by them; personal data counted and dropped."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.writing import check_file, tell_files, write_files
+from hfclean.errors import FolderError
+
+__all__ = ["add_commands", "mine", "pii"]
+
+KINDS = ("key", "email", "card", "ip", "phone")
+MARKS = ("p5", "p25", "p50", "p75", "p95")
+
+
+def add_commands(verbs: Any, source: Any, reading: Any, output: Any) -> None:
+    """The two subcommands; what they share with the others is handed in."""
+    found = verbs.add_parser(
+        "pii",
+        help="count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers",
+        description="Count the personal data that has a form; changes nothing. With --mask, write the folder of "
+        "hfclean clean with every find replaced by its kind, such as [EMAIL]; for undo that folder keeps the "
+        "originals (column original, ledger.parquet, report.html): give away what hfclean convert makes of it. With "
+        "--drop, write the rows without any to a file.",
+    )
+    source(found)
+    output(found, required=False, needed=" (--mask), or the .jsonl, .parquet or .csv file (--drop)")
+    found.add_argument("--kind", action="append", choices=KINDS, help="only this kind (may be given several times)")
+    found.add_argument("--mask", action="store_true", help="replace every find by its kind")
+    found.add_argument("--drop", action="store_true", help="drop the rows that have any")
+
+    mine = verbs.add_parser(
+        "mine",
+        help="fit a linear rule to experiments, or rank rows by the loss that one predicts",
+        description="InstructMining. fit: IN is a table (.jsonl, .parquet) with one row per experiment; writes the "
+        "rule with its figures to the folder --out. predict: IN is a dataset with the rule's indicators as columns; "
+        "prints how the predictions are distributed, or writes the rows with the lowest, lowest first, to the file "
+        "--out.",
+    )
+    mine.add_argument("action", choices=["fit", "predict"], help="what to do")
+    mine.add_argument("source", metavar="IN", help="fit: the table; predict: a dataset, as hfclean clean takes it")
+    reading(mine)
+    mine.add_argument("--out", metavar="PATH", help="fit: a folder; predict: a .jsonl, .parquet or .csv file")
+    mine.add_argument("--overwrite", action="store_true", help="replace what is there")
+    mine.add_argument(
+        "--target", default="log_loss", metavar="COLUMN", help="fit: what to predict (default: log_loss)"
+    )
+    mine.add_argument(
+        "--predictor", action="append", metavar="COLUMN", help="fit: from what (give one or more of them)"
+    )
+    mine.add_argument("--standardize", action="store_true", help="fit: weights that can be compared with each other")
+    mine.add_argument(
+        "--rule", default="v2", metavar="RULE", help="predict: v1, v2, v3, a folder or a Hub id (default: v2)"
+    )
+    mine.add_argument("-n", type=int, metavar="N", help="predict: so many rows")
+    mine.add_argument("--fraction", type=float, metavar="F", help="predict: this share of the rows, 0 to 1")
+    mine.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="INDICATOR=COLUMN",
+        help="predict: the column that holds an indicator (may be given several times)",
+    )
+
+
+def mine(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    """Fit a rule, or rank rows by one."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        (_fit if args.action == "fit" else _predict)(args, out, err)
+    for warning in told:
+        if warning.category.__module__.startswith("hfclean") or "no prediction" in str(warning.message):
+            print(f"note: {warning.message}", file=err)
+
+
+def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.scorers.linear_rule import FILE_NAME, LinearRule
+
+    if not args.predictor:
+        raise UsageError("fit needs --predictor COLUMN, one or more")
+    target = Path(args.out).expanduser() if args.out else None
+    if target is not None and (target / FILE_NAME).exists() and not args.overwrite:
+        raise FolderError(f"the folder {target.name!r} holds a rule; name another, or replace it with --overwrite")
+    rule = LinearRule.fit(args.source, target=args.target, predictors=args.predictor, standardize=args.standardize)
+    path = rule.save_pretrained(target) if target is not None else None
+    if args.json:
+        emit({"out": None if path is None else str(path), "rule": dict(rule.fitted_on)}, out)
+        return
+    assert rule.fitted is not None
+    print(rule.fitted.summary(), file=out)
+    if path is not None:
+        print(f"\n{path}", file=out)
+
+
+def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.report.distributions import quantiles
+    from hfclean.scorers.linear_rule import LinearRule
+    from hfclean.selection.mining import expected_loss, instruct_mining
+    from hfclean.selection.mining import mine as mined
+    from hfclean.source import load
+
+    if args.out:
+        check_file(args.out)
+    pairs = [part.partition("=") for part in args.rename]
+    if not all(name and column for name, _, column in pairs):
+        raise UsageError("--rename: wanted INDICATOR=COLUMN, such as reward=my_reward")
+    renamed = {name: column for name, _, column in pairs}
+    known = args.rule in ("v1", "v2", "v3")
+    rule = instruct_mining(args.rule) if known else LinearRule.from_pretrained(args.rule)
+    columns = columns_of(args.columns)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        notes(source, err)
+        if len(source.dataset) > 1:
+            raise UsageError(f"--split is missing: there are {', '.join(source.dataset)}")
+        ((split, ds),) = source.dataset.items()
+        how: dict[str, Any] = {"columns": columns, "renamed": renamed}
+        if args.out:
+            picks = mined(ds, rule, n=args.n, fraction=args.fraction, **how)
+            written = write_files({split: ds.select(picks)}, args.out, overwrite=args.overwrite)
+            tell_files(args, out, written)
+            return
+        values = expected_loss(ds, rule, **how)
+    found = quantiles([value for value in values if value == value])
+    told: dict[str, Any] = {"rule": rule.name, "rows": len(values), "predicted": found.n}
+    told |= {mark: getattr(found, mark) for mark in MARKS if found.n}
+    if args.json:
+        emit(told, out)
+    else:
+        print(f"{rule.name}: {found.n:,} of {len(values):,} rows have a prediction", file=out)
+        print("  ".join(f"{mark} {told[mark]:.4g}" for mark in MARKS if mark in told), file=out)
+
+
+def pii(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    """Count personal data, or write the rows without any."""
+    from hfclean.scorers.personal import PII
+    from hfclean.selection import keep
+    from hfclean.source import load
+
+    if args.drop and not args.out:
+        raise UsageError("--drop needs --out FILE")
+    if args.out and not args.drop:
+        raise UsageError("--out is for --mask or --drop; without them nothing is written")
+    if args.out:
+        check_file(args.out)
+    report = PII(tuple(args.kind or KINDS), columns=columns_of(args.columns), prefix=args.prefix)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=report.columns, cache_dir=cache)
+        notes(source, err)
+        scored = source.dataset.map(report, batched=True)
+        if args.drop:
+            kept = scored.filter(keep(f"{args.prefix}pii_count", at_most=0))
+            before = {split: part.column_names for split, part in source.dataset.items()}
+            plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
+            if not plain:
+                raise FolderError("every row holds personal data; there is nothing to write")
+            tell_files(args, out, write_files(plain, args.out, overwrite=args.overwrite))
+            return
+        rows: Counter[str] = Counter()
+        finds = total = some = 0
+        for part in scored.values():
+            total += len(part)
+            if not len(part):
+                continue
+            for kinds, count in zip(part[f"{args.prefix}pii"], part[f"{args.prefix}pii_count"], strict=True):
+                rows.update(kinds.split())
+                finds += int(count)
+                some += bool(kinds)
+    if args.json:
+        emit({"rows": total, "with_pii": some, "finds": finds, "rows_by_kind": dict(rows)}, out)
+        return
+    print(f"{some:,} of {total:,} rows hold personal data, {finds:,} finds", file=out)
+    for kind in KINDS:
+        if rows[kind]:
+            print(f"  {kind:<6} {rows[kind]:,} rows", file=out)

@@ -1,0 +1,238 @@
+"""Personal data that has a form: e-mail addresses, phone numbers, keys, IP addresses, payment card numbers.
+
+Names, addresses and anything else that only a reader knows is not found. What is no secret by its form is let through:
+
+* addresses at domains that are reserved for documentation (example.com, example.org, *.test, *.invalid, *.localhost),
+  `git@host`, and file names such as icon@2x.png;
+* phone numbers of the exchange or area 555, which fiction uses, and of the area 123;
+* addresses of networks that are not public (10.0.0.1, 192.168.0.1, the documentation ranges), those of public name
+  servers (8.8.8.8), the placeholders 1.2.3.4 and the like; four numbers after "version", "v", "section" or a name and
+  a slash are a version;
+* card numbers whose check digit or issuer does not fit, and the test numbers that payment services publish;
+* keys that look like samples.
+
+Every search is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from hfclean.errors import RuleError
+from hfclean.rules.keys import find_secrets
+
+__all__ = ["PII_KINDS", "Personal", "find_pii", "luhn", "mask_pii"]
+
+
+class Personal(NamedTuple):
+    """One find: `kind` is one of `PII_KINDS`, the text is `text[start:end]`."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PASSES = 4  # what was masked can have kept its neighbour from being seen
+MAY_HOLD = re.compile(r"[\d@_-]")  # what every find has one of
+EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@((?:[^\W_](?:[\w-]{0,62})\.){1,8}[A-Za-z]{2,24})(?![\w-])")
+RESERVED = re.compile(r"(?:\A|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)\Z", re.IGNORECASE)
+FILES = _words("png jpg jpeg gif svg webp bmp ico pdf css js ts py json html htm txt md")
+
+# a phone number by its own look: with a plus, or as North America writes it
+PLUS = re.compile(r"(?<![\w+])(?<![\d)] )\+[1-9][\d ().\-/]{6,22}\d(?![\w])")
+NORTH_AMERICAN = re.compile(
+    r"(?<![\w.+/-])(?:1[ .-])?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[.-])([2-9]\d\d)[ .-]\d{4}(?![\w-])(?!\.\d)"
+)
+# and by what stands before it
+CALLED = re.compile(
+    r"(?:\b(?:tele?(?:phone)?|phone|mobile|cell|fax|call|whats ?app|telefono|teléfono|telefon|handy|tél)|电话|手机|"
+    r"電話|手機|联系方式)(?:[ .]?(?:number|no|nr|num|is|at|me|us|on|号码|号)\b){0,2}[ .:：#=]{0,4}"
+    r"(\(?\d[\d ().\-/]{5,20}\d)(?!\w)",
+    re.IGNORECASE,
+)
+DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}")
+
+IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
+IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
+IS_VERSION = re.compile(
+    r"(?:\b(?:v|ver|vers|version|release|rev|revision|build|section|chapter)\W{0,3}|\w/)\Z", re.IGNORECASE
+)
+UNICAST = ipaddress.ip_network("2000::/3")
+KNOWN_ADDRESSES = _words(
+    "8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 9.9.9.9 208.67.222.222 208.67.220.220 1.2.3.4 5.6.7.8 12.34.56.78 123.45.67.89 "
+    "123.123.123.123"
+)
+
+# looked for at every place, since a number before it may look like the beginning of it
+CARD = re.compile(
+    r"(?<![\w.,-])(?=(\d{13,19}|\d{4}([ -])\d{4}\2\d{4}\2\d{1,4}(?:\2\d{1,3})?|\d{4}([ -])\d{6}\3\d{4,5})"
+    r"(?!\w|-\d|[.,]\d))"
+)
+ISSUER = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}|"
+    r"6(?:011|4[4-9]\d|5\d\d)\d{12,15}|3(?:0[0-5]|[68]\d)\d{11}|35(?:2[89]|[3-8]\d)\d{12,15}|62\d{14,17}"
+)
+TEST_CARDS = _words(
+    "4111111111111111 4242424242424242 4012888888881881 4000056655665556 4222222222222 5555555555554444 "
+    "5105105105105100 2223003122003222 5200828282828210 378282246310005 371449635398431 6011111111111117 "
+    "6011000990139424 30569309025904 38520000023237 3056930009020004 3530111333300000 3566002020360505 "
+    "6200000000000005 4000000000000002"
+)
+
+
+def _emails(text: str) -> Iterator[tuple[int, int]]:
+    if "@" not in text:
+        return
+    for found in EMAIL.finditer(text):
+        domain = found[1].lower()
+        if RESERVED.search(domain) or domain.rpartition(".")[2] in FILES or found[0].startswith("git@"):
+            continue
+        yield found.start() + len(found[0]) - len(found[0].lstrip(".-")), found.end()
+
+
+def _phones(text: str) -> Iterator[tuple[int, int]]:
+    if "+" in text:
+        for found in PLUS.finditer(text):
+            groups = re.findall(r"\d+", found[0])
+            lone = sum(len(group) == 1 for group in groups)
+            decimal = len(groups) == 2 and "." in found[0]
+            if 8 <= sum(map(len, groups)) <= 15 and lone <= 2 and not decimal and not _fictional("".join(groups)):
+                yield found.span()
+    for found in NORTH_AMERICAN.finditer(text):
+        if "555" not in (found[1] or found[2], found[3]):
+            yield found.span()
+    for found in CALLED.finditer(text):
+        digits = re.sub(r"\D", "", found[1])
+        if 7 <= len(digits) <= 15 and not DATE.fullmatch(found[1]) and not _fictional(digits):
+            yield found.span(1)
+
+
+def _fictional(digits: str) -> bool:
+    digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    if len(digits) == 10:
+        return "555" in (digits[:3], digits[3:6]) or digits[:3] == "123"
+    return (digits.startswith("555") and len(digits) == 7) or digits in "12345678901234567890"
+
+
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    for found in IPV4.finditer(text):
+        if found[0] in KNOWN_ADDRESSES or IS_VERSION.search(text[max(0, found.start() - 12) : found.start()]):
+            continue
+        if _is_public(found[0]):
+            yield found.span()
+    for found in IPV6.finditer(text):
+        if _is_public(found[0]):
+            yield found.span()
+
+
+def _is_public(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def _cards(text: str) -> Iterator[tuple[int, int]]:
+    for found in CARD.finditer(text):
+        groups = re.split("[ -]", found[1])
+        # a number after it may look like the end of it
+        for whole in (found[1], found[1][: -len(groups[-1]) - 1]) if len(groups) == 5 else (found[1],):
+            digits = re.sub(r"\D", "", whole)
+            if digits not in TEST_CARDS and ISSUER.fullmatch(digits) and luhn(digits) and len(set(digits)) > 2:
+                yield found.start(1), found.start(1) + len(whole)
+                break
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last of some digits is their check digit.
+
+    >>> luhn("79927398713"), luhn("79927398714")
+    (True, False)
+    """
+    total = 0
+    for k, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + k % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _keys(text: str) -> Iterator[tuple[int, int]]:
+    for _, _, start, end in find_secrets(text):
+        yield start, end
+
+
+# in this order: what an earlier kind found is not looked at again
+_FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
+    "key": _keys,
+    "email": _emails,
+    "card": _cards,
+    "ip": _addresses,
+    "phone": _phones,
+}
+PII_KINDS: tuple[str, ...] = tuple(_FINDERS)
+
+
+def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
+    """The kinds as a tuple.
+
+    Raises:
+        RuleError: one of them is none.
+    """
+    names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    for name in names:
+        if name not in _FINDERS:
+            raise RuleError(f"unknown kind {name!r} of personal data; known: {', '.join(PII_KINDS)}")
+    return names
+
+
+def find_pii(text: str, kinds: Collection[str] = PII_KINDS) -> list[Personal]:
+    """Personal data in a text, in its order; finds do not overlap.
+
+    Args:
+        text: any.
+        kinds: which of `PII_KINDS` to look for: `key`, `email`, `card`, `ip`, `phone`.
+
+    >>> [found.kind for found in find_pii("Mail jo@hfclean.dev or call (212) 867-5309, not help@example.com.")]
+    ['email', 'phone']
+    """
+    kinds = check_kinds(kinds)
+    if not MAY_HOLD.search(text):
+        return []
+    found: list[Personal] = []
+    taken: set[int] = set()
+    for kind, find in _FINDERS.items():
+        if kind not in kinds:
+            continue
+        for start, end in find(text):
+            if taken.isdisjoint(range(start, end)):
+                found.append(Personal(kind, start, end))
+                taken.update(range(start, end))
+    return sorted(found, key=lambda each: each.start)
+
+
+def mask_pii(text: str, kinds: Collection[str] = PII_KINDS) -> str:
+    """The text with every find replaced by its kind in brackets.
+
+    >>> mask_pii("Write to jo@hfclean.dev.")
+    'Write to [EMAIL].'
+    """
+    for _ in range(PASSES):
+        found = find_pii(text, kinds)
+        if not found:
+            break
+        parts, start = [], 0
+        for each in found:
+            parts += [text[start : each.start], f"[{each.kind.upper()}]"]
+            start = each.end
+        text = "".join([*parts, text[start:]])
+    return text

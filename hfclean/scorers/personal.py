@@ -1,0 +1,63 @@
+"""A report of personal data: which kinds a row holds, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hfclean.rules.pii import PII_KINDS, check_kinds, find_pii
+from hfclean.rules.strings import texts_of
+from hfclean.schema import Pair, View
+from hfclean.scorers import Scorer
+
+__all__ = ["PII"]
+
+APART = "\n\n"
+
+
+@dataclass(frozen=True)
+class PII(Scorer):
+    """Which personal data a row holds: e-mail addresses, phone numbers, keys, public IP addresses, card numbers.
+
+    Every text of the row is read: all turns, both answers of a preference row, system texts, tool calls. What counts
+    and what does not is told in `hfclean.rules.pii`.
+
+    Adds these columns, and a line to `edit_history`:
+
+    * `pii` (string): the kinds that were found, in the order of `PII_KINDS`, separated by spaces; `""` for none.
+    * `pii_count` (float, 0 and up): how many finds; nan after the text was changed, until it is looked at again.
+
+    To report, map it; to drop such rows, `ds.filter(hfclean.keep("pii_count", at_most=0))`; to mask them,
+    `hfclean.MaskPII`.
+
+    Args:
+        kinds: which of `key`, `email`, `card`, `ip`, `phone` to look for.
+
+    Raises:
+        RuleError: an unknown kind.
+
+    >>> found = PII()({"prompt": "Who wrote it?", "completion": "jo@hfclean.dev, and ann@hfclean.dev"})
+    >>> found["pii"], found["pii_count"]
+    ('email', 2.0)
+    """
+
+    version: ClassVar[int] = 1
+    adds: ClassVar[tuple[str, ...]] = ("pii", "pii_count")
+
+    kinds: tuple[str, ...] = PII_KINDS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "kinds", check_kinds(self.kinds))
+
+    def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
+        """All texts of the row as one."""
+        return [Pair("", "", APART.join(found.text for found in texts_of(cells, view.columns)))]
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        found = [[each.kind for each in find_pii(pair.response, self.kinds)] for pair in pairs]
+        return {
+            "pii": [" ".join(kind for kind in PII_KINDS if kind in kinds) for kinds in found],
+            "pii_count": [float(len(kinds)) for kinds in found],
+        }

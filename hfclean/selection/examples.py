@@ -1,0 +1,71 @@
+"""Examples: rows of any shape as prompt and completion to tune on, and which of them an evaluation set has too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any, Literal
+
+from hfclean.errors import HfcleanError
+from hfclean.schema import Columns, Pair, Target, detect
+from hfclean.text import words
+
+__all__ = ["Overlap", "overlapping", "prompt_rows", "text_digest"]
+
+Overlap = Literal["drop", "refuse"]
+
+
+def _targets(rows: Any, columns: Columns) -> list[Target]:
+    if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
+        raise HfcleanError(
+            f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
+        )
+    plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
+    return [detect(tuple(row), columns).targets(row)[-1] for row in plain]
+
+
+def prompt_rows(rows: Any, columns: Columns = None) -> list[dict[str, Any]]:
+    """Every row's main pair as `prompt` and `completion`: strings, or lists of messages where some row has earlier
+    turns or a system text."""
+    targets = _targets(rows, columns)
+    if not any(target.pair.history or target.pair.system for target in targets):
+        return [{"prompt": _asked(target.pair), "completion": target.pair.response} for target in targets]
+    return [
+        {"prompt": _conversation(t), "completion": [{"role": "assistant", "content": t.pair.response}]}
+        for t in targets
+    ]
+
+
+def _asked(pair: Pair) -> str:
+    return f"{pair.instruction}\n\n{pair.input}" if pair.input else pair.instruction
+
+
+def _conversation(target: Target) -> list[dict[str, str]]:
+    pair = target.pair
+    if target.turns:
+        return [{"role": turn.role, "content": turn.text} for turn in target.turns]
+    found = [{"role": "system", "content": pair.system}] if pair.system else []
+    found += [{"role": turn.role, "content": turn.text} for turn in pair.history]
+    return [*found, {"role": "user", "content": _asked(pair)}]
+
+
+def _key(pair: Pair) -> str:
+    """The words of the prompt, or of the response where there is no prompt."""
+    return " ".join(words(pair.prompt.lower())) or "\0" + " ".join(words(pair.response.lower()))
+
+
+def overlapping(pool: Any, against: Any, columns: Columns = None) -> list[int]:
+    """Indices of the rows whose prompt (without one, whose response) some row of `against` has too, whatever the case
+    and the punctuation."""
+    known = {_key(target.pair) for target in _targets(against, columns)} - {"\0"}
+    return [k for k, target in enumerate(_targets(pool, columns)) if _key(target.pair) in known]
+
+
+def text_digest(rows: Any, columns: Columns = None) -> str:
+    """16 hex digits that name the texts of some rows in their order."""
+    found = blake2b(digest_size=8)
+    for target in _targets(rows, columns):
+        for text in (target.pair.system, *(turn.text for turn in target.pair.history), target.pair.prompt):
+            found.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        found.update(target.pair.response.encode("utf-8", "surrogatepass") + b"\1")
+    return found.hexdigest()
