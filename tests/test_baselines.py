@@ -150,6 +150,7 @@ def test_the_commands_choose_write_and_say(files: Path) -> None:
     ("words", "code", "said"),
     [
         (("dedupe", "in.jsonl", "--threshold", "2"), 1, "at most 1"),
+        (("dedupe", "in.jsonl", "--out", "new.jsonl", "--report", "nowhere/r.json"), 1, "no such folder"),
         (("dedupe", "in.jsonl", "--out", "x.txt"), 2, ".jsonl"),
         (("select", "in.jsonl", "--n", "1", "--method", "top"), 2, "--by"),
         (("decontaminate", "in.jsonl", "--against", "nowhere.jsonl"), 1, "cannot be read"),

@@ -159,6 +159,7 @@ def test_the_field_says_what_is_compared() -> None:
         ({"threshold": 1.01}, "threshold=1.01"),
         ({"threshold": math.nan}, "threshold=nan"),
         ({"threshold": True}, "threshold=True"),
+        ({"threshold": "0.7"}, "threshold='0.7'"),
         ({"field": "titel"}, "field='titel': no such column; wanted one, or instruction"),
         ({"against": "a text"}, "got a str"),
     ],
@@ -305,8 +306,10 @@ def test_rows_that_are_all_equal_make_one_cluster() -> None:
         (None, {"batch_size": 2, "clusters": "kind"}, ColumnError, "no such column"),
         (None, {"batch_size": 2, "clusters": "embedding"}, ColumnError, "holds lists, no labels"),
         (None, {"batch_size": 2, "embedding": "vector"}, ColumnError, "Add it first"),
-        (None, {"batch_size": 2, "embedding": "prompt"}, ColumnError, "no vectors of one length"),
-        ([[1.0], [1.0, 2.0]], {"batch_size": 2}, ColumnError, "no vectors of one length"),
+        (None, {"batch_size": 2, "embedding": "prompt"}, ColumnError, "holds string; wanted one list of numbers"),
+        (None, {"batch_size": 2, "clusters": 1.5}, HfcleanError, r"clusters=1.5\): wanted a whole number"),
+        (None, {"batch_size": 2, "seed": "a"}, HfcleanError, "seed='a'"),
+        ([[1.0], [1.0, 2.0]], {"batch_size": 2}, ColumnError, "different lengths"),
         (None, {"batch_size": 2, "threshold": 2}, HfcleanError, "threshold=2"),
     ],
 )
@@ -341,3 +344,14 @@ def test_samplers_feed_a_loader_batch_by_batch_and_reshuffle_batches_only() -> N
     assert [sorted(batch) for batch in batch_sampler] == second
     batch_sampler.set_epoch(0)
     assert [sorted(batch) for batch in batch_sampler] == wanted
+
+
+def test_no_rows_are_no_batches_in_every_epoch() -> None:
+    sampler = hfclean.diverse_batches(dataset([[1.0, 0.0]]).select([]), 4).sampler()
+    assert [list(sampler), list(sampler)] == [[], []]
+
+
+def test_vectors_of_any_length_are_compared_by_direction() -> None:
+    found = hfclean.diverse_batches(dataset([[1e200, 0.0], [0.0, 1e-200]]), 2, threshold=None)
+    assert (found.after, found.unplaced) == (1.0, 0)
+    assert found.summary().startswith("2 of 2 rows kept: no gate")

@@ -120,6 +120,22 @@ def test_turns_before_are_part_of_the_prompt() -> None:
     assert ids(hfclean.decontaminate(ds, [ITEMS])) == [(0, "long", "ngram", "prompt")]
 
 
+@pytest.mark.parametrize(
+    ("role", "item", "found"),
+    [
+        ("system", "long", [(0, "long", "ngram", "prompt")]),
+        ("assistant", "answered", [(0, "answered", "ngram", "response")]),
+        ("user", "answered", []),
+    ],
+)
+def test_system_texts_hold_questions_and_earlier_responses_answers(role: str, item: str, found: Any) -> None:
+    planted = next(each.get("answer", each["question"]) for each in ITEMS if each["id"] == item)
+    turns = [("user", "Hello."), ("assistant", "Hi."), ("user", "Go on."), ("assistant", "Done.")]
+    turns.insert(0 if role == "system" else 1 if role == "assistant" else 2, (role, planted))
+    ds = Dataset.from_dict({"messages": [[{"role": who, "content": text} for who, text in turns]]})
+    assert ids(hfclean.decontaminate(ds, [ITEMS])) == found
+
+
 def test_the_report_counts_items_and_says_when_a_set_would_be_dropped() -> None:
     items = [
         {"question": f"What is the {k}th number of the series that begins with {k} and ends with {k * k}?"}
@@ -132,6 +148,7 @@ def test_the_report_counts_items_and_says_when_a_set_would_be_dropped() -> None:
         (5, 0, 0, False),
     ]
     assert "a: 3 of 100 items (3.0%) in 4 rows  (over 2 %" in report.summary()
+    assert "row 0: a " in report.summary()
     assert "1 rows have no text" not in report.summary()  # it has a response
     assert json.loads(json.dumps(report.to_dict()))["hits"][0]["item"] == "0"
 
@@ -233,6 +250,9 @@ def test_columns_of_a_benchmark_can_be_named(work: Path) -> None:
         (["nowhere.jsonl"], {}, "cannot be read"),
         (["nowhere.txt"], {}, "no Hub id"),
         ([["no row"]], {}, "wanted a dict"),
+        (None, {}, "wanted a list or a dict"),
+        ([3], {}, "wanted a Dataset"),
+        ([ITEMS], {"overlap": "0.5"}, "below 1"),
     ],
 )
 def test_wrong_settings_say_what_was_wanted(work: Path, against: Any, settings: dict[str, Any], said: str) -> None:

@@ -153,6 +153,7 @@ def test_every_cluster_has_its_best_row_and_then_the_best_of_all() -> None:
     assert list(found.order) == [*best, *others][:30]
     assert dict(found.report.settings)["seed"] == 42
     assert found.report.groups == 8
+    assert dict(hfclean.diverse(dataset(vectors), 3, "car").report.settings)["clusters"] == 8  # the root of 75
     assert hfclean.diverse(dataset(vectors), 3, "car", clusters=8, seed=1) == hfclean.diverse(
         dataset(vectors), 3, "car", clusters=8, seed=1
     )
@@ -210,7 +211,9 @@ def test_huge_and_tiny_vectors_keep_their_direction() -> None:
         ({"threshold": math.nan}, "-1 to 1"),
         ({"weight": -1}, "0 or more"),
         ({"variance": 0}, "at most 1"),
-        ({"clusters": 0}, "1 or more"),
+        ({"clusters": 0}, r"clusters=0\): wanted a whole number of 1 or more"),
+        ({"threshold": "0.9"}, "threshold='0.9'"),
+        ({"weight": None}, "weight=None"),
         ({"seed": -1}, "0 or more"),
         ({"method": "score_times_distance"}, "needs scores"),
         ({"by": "nope"}, "no column 'nope'"),

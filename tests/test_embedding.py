@@ -334,6 +334,9 @@ def test_neighbours_of_a_dataset_make_a_column(encoder: Path) -> None:
     turned = hfclean.neighbours(ds.select([3, 4, 1, 0, 5]), k=1)
     assert turned == pytest.approx([far[k] for k in (3, 4, 1, 0, 5)], abs=1e-6)
     assert hfclean.neighbours(ds.select([])) == []
+    without = Dataset.from_dict({"embedding": [None, [0.0, 1.0], [0.0, 3.0], [1e200, 0.0]]})
+    assert str(hfclean.neighbours(without, k=1)) == "[nan, 2.0, 2.0, nan]"
+    assert str(hfclean.neighbours(without.select([0, 0]), k=1)) == "[nan, nan]"
     with pytest.raises(hfclean.ColumnError, match=r"no such column in .*ds\.map\(hfclean\.Embed\(\)"):
         hfclean.neighbours(Dataset.from_list(ROWS))
     with pytest.raises(hfclean.HfcleanError, match="one split at a time"):

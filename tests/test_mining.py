@@ -218,6 +218,8 @@ def test_indicators_are_found_by_name_in_the_columns_of_the_scorers() -> None:
     assert found["natural"] == [0.9, 0.5, 0.5, 0.1]
     assert found["knn_1"][0] == pytest.approx(0.1)
     assert found["own"] == [1.0, 2.0, 3.0, 4.0]
+    without = Dataset.from_dict({**ROWS, "embedding": [None, [0.0, 1.0], [0.0, 2.0], [0.0, 5.0]]})
+    assert str(hfclean.indicator_columns(without, ["knn_2"])["knn_2"]) == "[nan, 4.0, 3.0, 4.0]"
     tokens = hfclean.indicator_columns(ds, ["length_in"], tokenizer=list)
     assert tokens["length_in"] == [13.0, 4.0, 6.0, 5.0]
     assert hfclean.indicator_columns(ds, ["reward"], renamed={"reward": "own"})["reward"] == [1.0, 2.0, 3.0, 4.0]
@@ -249,7 +251,9 @@ def test_rows_are_ranked_by_predicted_loss_and_those_without_one_are_counted() -
         (lambda ds: hfclean.indicator_columns(ds, ["reward"], renamed={"reward": "r"}), ColumnError, "no column 'r'"),
         (lambda ds: hfclean.indicator_columns({"train": ds}, ["length"]), HfcleanError, "one split at a time"),
         (lambda ds: hfclean.mine(ds, "v1", n=1, fraction=0.5), ColumnError, "not both"),
-        (lambda ds: hfclean.mine(ds, "v1", n=-1), ColumnError, "wanted 0 rows or more"),
+        (lambda ds: hfclean.mine(ds, "v1", n=-1), HfcleanError, "whole number of 0 or more"),
+        (lambda ds: hfclean.mine(ds, "v1", n=1.5), HfcleanError, r"mine\(n=1.5\): wanted a whole"),
+        (lambda ds: hfclean.mine(ds, "v1", fraction=1.5), ColumnError, "a share from 0 to 1"),
         (
             lambda ds: hfclean.mine(
                 ds.add_column("reward", [math.nan] * 4), hfclean.LinearRule("x", ("reward",), (1.0,))

@@ -57,7 +57,7 @@ def add_commands(verbs: Any, source: Any, reading: Any, output: Any) -> None:
     mine.add_argument(
         "--rule", default="v2", metavar="RULE", help="predict: v1, v2, v3, a folder or a Hub id (default: v2)"
     )
-    mine.add_argument("-n", type=int, metavar="N", help="predict: so many rows")
+    mine.add_argument("-n", "--n", type=int, metavar="N", help="predict: so many rows")
     mine.add_argument("--fraction", type=float, metavar="F", help="predict: this share of the rows, 0 to 1")
     mine.add_argument(
         "--rename",

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
 from hfclean.cli.writing import check_file, write_files
+from hfclean.errors import FolderError
 
 __all__ = ["add_commands", "decontaminate", "dedupe", "select"]
 
@@ -67,7 +68,7 @@ def add_commands(verbs: Any, source: Callable[[argparse.ArgumentParser], None]) 
         "rows would be.",
     )
     source(found)
-    found.add_argument("--n", type=int, required=True, metavar="N", help="how many rows")
+    found.add_argument("-n", "--n", type=int, required=True, metavar="N", help="how many rows")
     found.add_argument(
         "--method",
         choices=["top", "score_first", "k_center", "facility_location", "clusters", "score_times_distance"],
@@ -150,6 +151,9 @@ def _choose(
 
     if args.out:
         check_file(args.out)
+    report_file = Path(args.report).expanduser() if args.report else None
+    if report_file is not None and not report_file.parent.is_dir():
+        raise FolderError(f"--report {args.report!r}: there is no such folder; make it, or choose another")
     columns = columns_of(args.columns)
     told: dict[str, Any] = {}
     words: list[str] = []
@@ -171,8 +175,8 @@ def _choose(
             words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
         if args.out:
             written = write_files(kept, args.out, overwrite=args.overwrite)
-    if args.report:
-        Path(args.report).expanduser().write_text(json.dumps(told) + "\n", encoding="ascii")
+    if report_file is not None:
+        report_file.write_text(json.dumps(told) + "\n", encoding="ascii")
     if args.json:
         emit({"splits": told, "files": written}, out)
         return

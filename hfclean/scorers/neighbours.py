@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, require
+from hfclean.scorers.vectors import read_vectors
 
 __all__ = ["neighbours"]
 
@@ -73,7 +74,8 @@ def _vectors(np: Any, ds: Any, column: str) -> Any:
                 f"neighbours(column={column!r}): no such column in {ds.column_names}. Add it first: "
                 "ds.map(hfclean.Embed(), batched=True)"
             )
-        ds = ds.with_format("numpy")[column][:]
+        found = read_vectors(ds, column, "neighbours", np.float32)
+        return found if found.shape[1] or not len(found) else np.full((len(found), 1), np.nan, np.float32)
     try:
         vectors = np.asarray(ds, dtype=np.float32)
     except (TypeError, ValueError) as e:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.errors import ColumnError, HfcleanError
+from hfclean.errors import ColumnError
 from hfclean.schema import plain
 from hfclean.transform import Spec
 
@@ -85,28 +85,26 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
 
     Raises:
         ColumnError: the column is missing or not numeric, or not exactly one of `n` and `fraction` is given.
+        HfcleanError: not one `Dataset`, or `n` is no whole number of 0 or more.
 
     >>> import hfclean
     >>> from datasets import Dataset
     >>> hfclean.top(Dataset.from_dict({"rating": [0.2, 0.9, 0.9, float("nan")]}), by="rating", n=2)
     [1, 2]
     """
-    if not hasattr(ds, "select"):
-        raise HfcleanError(
-            f"top needs a Dataset that can be selected from, got {type(ds).__name__}. A DatasetDict: one split at a "
-            "time, "
-            "ds['train']; a streaming dataset: load it without streaming=True"
-        )
+    from hfclean.selection.rows import check_count, check_dataset, is_number
+
+    check_dataset(ds, "top")
     if by not in ds.column_names:
         raise ColumnError(
             f"top(by={by!r}): no such column in {ds.column_names}. Score the dataset first: ds.map(hfclean.score)"
         )
     if (n is None) == (fraction is None):
         raise ColumnError("top wants exactly one of n= (rows) and fraction= (0 to 1)")
-    if fraction is not None and not 0 <= fraction <= 1:
-        raise ColumnError(f"top(fraction={fraction}): wanted 0 to 1")
-    if n is not None and n < 0:
-        raise ColumnError(f"top(n={n}): wanted 0 or more")
+    if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):
+        raise ColumnError(f"top(fraction={fraction!r}): wanted 0 to 1")
+    if n is not None:
+        check_count(n, "top(n")
     values = plain(list(ds.with_format(None)[by]))
     if any(isinstance(value, (str, list, dict)) for value in values):
         raise ColumnError(f"top(by={by!r}): the column holds {type(values[0]).__name__}, not numbers")

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.errors import ColumnError, HfcleanError, require
+from hfclean.errors import ColumnError, require
 from hfclean.schema import Columns
 from hfclean.selection.novelty import Novelty, novel
+from hfclean.selection.rows import check_count, check_dataset, vectors
 
 __all__ = ["BatchSampler", "DiverseBatches", "OrderSampler", "diverse_batches", "spread"]
 
@@ -86,7 +87,7 @@ class BatchSampler:
 
     def __iter__(self) -> Iterator[list[int]]:
         order = list(range(len(self.batches)))
-        if self.epoch:
+        if self.epoch and order:
             # a batch that is not full stays the last: else a loader that cuts the stream would shift all after it
             full = order[:-1] if len(self.batches[-1]) < len(self.batches[0]) else order
             random.Random(f"{self.seed} {self.epoch}").shuffle(full)  # noqa: S311 - order, no secret
@@ -143,7 +144,7 @@ def diverse_batches(
         columns: which columns hold what, as every transform takes it.
 
     Raises:
-        HfcleanError: not a `Dataset`, or a size or threshold out of range.
+        HfcleanError: not a `Dataset`, or a size, threshold or seed out of range.
         ColumnError: no such column, or vectors of different lengths.
 
     >>> from datasets import Dataset
@@ -152,15 +153,11 @@ def diverse_batches(
     >>> found.before, found.after, sorted(found.order)
     (0.0, 1.0, [0, 1, 2, 3])
     """
-    if not hasattr(ds, "select"):
-        raise HfcleanError(
-            f"diverse_batches needs one Dataset, got {type(ds).__name__}. A DatasetDict: one split at a time, "
-            "ds['train']; a streaming dataset: load it without streaming=True"
-        )
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise HfcleanError(f"diverse_batches(batch_size={batch_size!r}): wanted 1 row or more")
-    if not isinstance(clusters, str) and clusters is not None and (isinstance(clusters, bool) or clusters < 1):
-        raise HfcleanError(f"diverse_batches(clusters={clusters!r}): wanted 1 or more, or the name of a column")
+    check_dataset(ds, "diverse_batches")
+    check_count(batch_size, "diverse_batches(batch_size", 1)
+    check_count(seed, "diverse_batches(seed")
+    if not isinstance(clusters, str) and clusters is not None:
+        check_count(clusters, "diverse_batches(clusters", 1)
     np: Any = require("numpy", extra="models")
     if threshold is None:
         gate = Novelty(tuple(range(len(ds))), (), math.nan, 0, 0)
@@ -241,24 +238,11 @@ def _labels(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
 
 
 def _vectors(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
-    """The vectors made one long, and which rows have one: no null, no nan, not all zero."""
-    if column not in ds.column_names:
-        raise ColumnError(
-            f"diverse_batches(embedding={column!r}): no such column in {ds.column_names}. Add it first: "
-            "ds.map(hfclean.Embed(), batched=True); or name a column of labels: clusters="
-        )
-    cells = ds.with_format(None).select_columns([column])[column][:]
-    width = next((len(cell) for cell in cells if cell is not None), 0)
-    try:
-        rows = [[math.nan] * width if cells[index] is None else cells[index] for index in kept.tolist()]
-        points = np.array(rows, dtype=np.float64).reshape(len(rows), width)
-    except (TypeError, ValueError) as e:
-        raise ColumnError(f"diverse_batches: column {column!r} holds no vectors of one length ({e})") from e
-    lengths = np.sqrt((points**2).sum(1))
-    known = np.isfinite(lengths) & (lengths > 0)
-    points[known] /= lengths[known, None]
-    points[~known] = np.nan
-    return points, known
+    """The vectors of the kept rows made one long, nan where there is none, and which rows have one."""
+    found = vectors(ds, column, "diverse_batches")
+    points = np.full((len(ds), found.unit.shape[1]), math.nan)
+    points[found.rows] = found.unit
+    return points[kept], np.isin(kept, found.rows)
 
 
 def _distance(np: Any, batches: Sequence[Sequence[int]], labels: Any, points: Any) -> float:

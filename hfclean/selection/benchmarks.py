@@ -196,6 +196,8 @@ def read_rows(rows: Any) -> Iterator[Mapping[str, Any]]:
         rows = _file_rows(Path(rows).expanduser())
     elif hasattr(rows, "with_format"):
         rows = rows.with_format(None)
+    elif not isinstance(rows, Iterable):
+        raise SourceError(f"a benchmark is {type(rows).__name__}; wanted a Dataset, a list of rows or a file")
     for row in rows:
         if not isinstance(row, Mapping):
             raise SourceError(f"a benchmark's row is {type(row).__name__} ({str(row)[:40]!r}); wanted a dict")

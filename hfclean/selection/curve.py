@@ -46,7 +46,9 @@ def draw_curve(points: Sequence[tuple[int, Sequence[float]]], *, title: str, bes
     ]
     if best and drawn:
         at = _at(x(math.log(best)))
+        end = "end" if x(math.log(best)) > WIDTH // 2 else "start"
         parts.append(f'<path class="m" d="M{at} {TOP}V{FLOOR}"/>')
+        parts.append(f'<text x="{at}" y="{TOP - 5}" text-anchor="{end}">lowest mean: {best:,} rows</text>')
     parts.append(f'<path class="c" d="M{"L".join(f"{_at(a)} {_at(b)}" for a, b in means)}"/>' if means else "")
     for rows, losses in drawn:
         at = _at(x(math.log(rows)))

@@ -14,7 +14,7 @@ from hfclean.errors import HfcleanError
 from hfclean.schema import Columns, Pair
 from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
 from hfclean.selection.joins import expand
-from hfclean.selection.rows import Picks, check_dataset, pairs
+from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
 from hfclean.selection.shingles import Words, runs, words
 
 __all__ = ["BenchmarkCount", "Decontamination", "Hit", "decontaminate"]
@@ -25,6 +25,7 @@ EMBEDDED = 2  # a shorter question must be the whole prompt, not stand somewhere
 FUZZY_PROMPT = 4  # different runs of 3 words that a question needs for the fuzzy check
 FUZZY_ANSWER = 10
 CONTAMINATED = 0.02
+SHOWN = 5  # hits that a summary names
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Hit:
         row: its index.
         benchmark, item: what was found.
         side: `prompt` or `answer` of the item.
-        found_in: `prompt` or `response` of the row.
+        found_in: `prompt` or `response` of the row; an earlier turn of the assistant is part of both.
         check: `ngram` (runs of 8 or 13 words), `whole` (all words of a short text), or `fuzzy` (runs of 3 words).
         overlap: which share of the item's words (`fuzzy`: of its runs) is there, 0 to 1.
     """
@@ -112,6 +113,13 @@ class Decontamination:
                 f"{each.name}: {each.items_hit:,} of {each.items:,} items ({each.share:.1%}) in {each.rows_hit:,} "
                 f"rows{mark}"
             )
+        for hit in self.hits[:SHOWN]:
+            lines.append(
+                f"  row {hit.row}: {hit.benchmark} {hit.item}, its {hit.side} in the {hit.found_in} "
+                f"({hit.check}, {hit.overlap:.0%})"
+            )
+        if len(self.hits) > SHOWN:
+            lines.append(f"  and {len(self.hits) - SHOWN:,} more hits")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -129,8 +137,8 @@ def decontaminate(
     Words are compared without case and punctuation. Three checks, each of one text of a benchmark with one row:
 
     * `ngram`, the rule of Tulu 3: more than `overlap` of the text's words lie in runs of `ngram` words that the row
-      has as well. Questions are looked for in the row's prompt, earlier turns with it, and in its response; answers
-      in its response.
+      has as well. Questions are looked for in the row's prompt, with it the system text and earlier turns, and in its
+      responses; answers in its responses, those of earlier turns among them.
     * `whole`: a text of fewer words than `ngram` stands in the prompt as it is; a single word must be all of the
       prompt. Answers that short prove nothing and are not looked for.
     * `fuzzy`: `fuzzy` or more of the text's different runs of 3 words are in the row, in any order; questions of 4
@@ -163,9 +171,9 @@ def decontaminate(
     check_dataset(ds, "decontaminate")
     if ngram not in (8, 13):
         raise HfcleanError(f"decontaminate(ngram={ngram!r}): wanted 8 or 13")
-    if not 0 <= overlap < 1:
+    if not is_number(overlap) or not 0 <= overlap < 1:
         raise HfcleanError(f"decontaminate(overlap={overlap!r}): wanted 0 or more, below 1")
-    if fuzzy is not None and not 0 < fuzzy <= 1:
+    if fuzzy is not None and (not is_number(fuzzy) or not 0 < fuzzy <= 1):
         raise HfcleanError(f"decontaminate(fuzzy={fuzzy!r}): wanted a share above 0, at most 1, or None")
     pack = _packs(against)
     found: list[Hit] = []
@@ -187,8 +195,15 @@ def _found(
 ) -> Iterable[Hit]:
     """The hits in some rows, of which the first has the index `start`; of each text in each place the first check."""
     read = {
-        "prompt": words(["\n".join([*(turn.text for turn in pair.history), pair.prompt]) for pair in rows]),
-        "response": words([pair.response for pair in rows]),
+        "prompt": words(
+            ["\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt]) for pair in rows]
+        ),
+        "response": words(
+            [
+                "\n".join([*(turn.text for turn in pair.history if turn.role == "assistant"), pair.response])
+                for pair in rows
+            ]
+        ),
     }
     found: dict[tuple[int, int, str], Hit] = {}
     for side, place in (("prompt", "prompt"), ("prompt", "response"), ("answer", "response")):
@@ -227,11 +242,13 @@ def _counts(pack: BenchmarkPack, hits: Sequence[Hit]) -> tuple[BenchmarkCount, .
 
 def _packs(against: Any) -> BenchmarkPack:
     """All benchmarks as one pack."""
-    if isinstance(against, (str, Path, BenchmarkPack)) or hasattr(against, "with_format"):
-        against = [against]
-    if isinstance(against, Mapping):
+    if isinstance(against, Mapping):  # a DatasetDict too: each split is one
         named = list(against.items())
     else:
+        if isinstance(against, (str, Path, BenchmarkPack)) or hasattr(against, "with_format"):
+            against = [against]
+        if not isinstance(against, Iterable):
+            raise HfcleanError(f"decontaminate(against={against!r}): wanted a list or a dict of benchmarks")
         given = list(against)
         if given and isinstance(given[0], Mapping):
             given = [given]  # the rows of one benchmark

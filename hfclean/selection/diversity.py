@@ -11,7 +11,7 @@ import numpy as np
 from hfclean.errors import HfcleanError
 from hfclean.selection import coverage
 from hfclean.selection.clusters import kmeans, main_axes
-from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, numbers, vectors
+from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, is_number, numbers, vectors
 
 __all__ = ["Diversity", "diverse"]
 
@@ -125,24 +125,24 @@ def diverse(
         found = Vectors(found.rows[there], found.unit[there], found.without, found.zero)
         scores = scores[found.rows]
     n = int(n)
-    groups = 0
+    groups, groups_asked = 0, clusters or max(1, math.isqrt(len(found.rows) // 2))
     if not len(found.rows) or not n:
         picks: list[int] = []
     elif method == "score_first":
         order = np.arange(len(found.rows)) if scores is None else np.argsort(-scores, kind="stable")
         picks = coverage.score_first(found.unit, order, n, threshold)
     elif method == "clusters":
-        groups_asked = clusters or max(1, math.isqrt(len(found.rows) // 2))
         picks, groups = _stratified(found.unit, n, scores, groups_asked, variance, seed)
     else:
         picks = _greedy(found.unit, n, scores, method, weight)
     if len(picks) < n:
-        why = "too near to a better one" if method == "score_first" and len(found.rows) > len(picks) else "not there"
-        notes.append(f"{n:,} rows were asked for and {len(picks):,} picked: the others are {why}")
+        near = len(found.rows) - len(picks)
+        why = f"{near:,} are too near to a better one" if near else "there are no more that can be"
+        notes.append(f"{n:,} rows were asked for and {len(picks):,} picked: {why}")
     settings: dict[str, dict[str, float]] = {
         "score_first": {"threshold": threshold},
         "score_times_distance": {"weight": weight},
-        "clusters": {"clusters": clusters or 0, "variance": variance, "seed": seed},
+        "clusters": {"clusters": groups_asked, "variance": variance, "seed": seed},
     }
     told = tuple(settings.get(method, {}).items())
     report = Diversity(method, len(ds), n, len(picks), by or "", told, groups, tuple(notes))
@@ -169,11 +169,11 @@ def _checked(
     name = OTHER_NAMES.get(name, name)
     if name not in METHODS:
         raise HfcleanError(f"diverse(method={method!r}): wanted one of {', '.join(METHODS)}")
-    if not -1 <= threshold <= 1:
+    if not is_number(threshold) or not -1 <= threshold <= 1:
         raise HfcleanError(f"diverse(threshold={threshold!r}): wanted a cosine, -1 to 1")
-    if not 0 <= weight < math.inf:
+    if not is_number(weight) or not 0 <= weight < math.inf:
         raise HfcleanError(f"diverse(weight={weight!r}): wanted 0 or more")
-    if not 0 < variance <= 1:
+    if not is_number(variance) or not 0 < variance <= 1:
         raise HfcleanError(f"diverse(variance={variance!r}): wanted a share above 0, at most 1")
     if clusters is not None:
         check_count(clusters, "diverse(clusters", 1)

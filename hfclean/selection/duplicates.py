@@ -11,7 +11,17 @@ import numpy as np
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns
 from hfclean.selection import joins, minhash
-from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, numbers, pairs, texts, vectors
+from hfclean.selection.rows import (
+    Picks,
+    Vectors,
+    check_count,
+    check_dataset,
+    is_number,
+    numbers,
+    pairs,
+    texts,
+    vectors,
+)
 from hfclean.selection.shingles import Shingles, fold, shingles, text_hash
 
 __all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs", "similar_vectors"]
@@ -181,7 +191,7 @@ def _find(
     check_dataset(ds, who)
     if method not in METHODS:
         raise HfcleanError(f"{who}(method={method!r}): wanted one of {', '.join(METHODS)}")
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold <= 1:
+    if not is_number(threshold) or not 0 < threshold <= 1:
         raise HfcleanError(f"{who}(threshold={threshold!r}): wanted a number above 0, at most 1")
     check_count(ngram, f"{who}(ngram", 1)
     if ngram > 32:

@@ -16,6 +16,7 @@ from hfclean.schema import Columns
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.selection.examples import Overlap, overlapping, prompt_rows, text_digest
 from hfclean.selection.mining import indicator_columns
+from hfclean.selection.rows import check_count, check_dataset, is_number
 from hfclean.selection.runs import Runs, digest
 from hfclean.selection.sampling import sample_subset
 
@@ -116,9 +117,15 @@ def experiment(
         FolderError: the folder holds runs of another experiment.
     """
     names = _checked(indicators, runs)
+    if not is_number(tilt) or not math.isfinite(tilt):
+        raise HfcleanError(f"experiment(tilt={tilt!r}): wanted a number, 0 for uniform samples")
+    given: list[Any] = [*size] if isinstance(size, (list, tuple, range)) else [size]
+    for number in given:
+        check_count(number, "experiment(size", 1)
+    sizes = [int(number) for number in given]
+    check_count(seed, "experiment(seed")
     clean, dropped = without_overlap(ds, {"eval_set": eval_set}, overlap, columns)
-    sizes = [size] if isinstance(size, int) else list(size)
-    if not sizes or not all(0 < number <= len(clean) for number in sizes):
+    if not sizes or max(sizes) > len(clean):
         raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; wanted from 1 to as many")
     values = indicator_columns(clean, names, columns=columns, renamed=renamed, tokenizer=tokenizer)
     groups = _groups(clean, group)
@@ -147,7 +154,7 @@ def experiment(
             known = [values[name][k] for k in picks if math.isfinite(values[name][k])]
             found[name] = math.fsum(known) / len(known) if known else math.nan
             found[f"{name}_missing"] = len(picks) - len(known)
-        return {**found, **outcome(measure(_examples(clean.select(picks), columns), seed + number))}
+        return {**found, **outcome(measure(examples(clean.select(picks), columns), seed + number))}
 
     done = ledger.work([f"{number:05d}" for number in range(runs)], run)
     table = [{name: math.nan if value is None else value for name, value in row.items()} for row in done.values()]
@@ -228,11 +235,7 @@ def model_identity(model: str | Path | None) -> str | None:
 
 def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, columns: Columns) -> tuple[Any, int]:
     """The pool without the rows that an evaluation set has too, and how many those were."""
-    if not hasattr(ds, "select"):
-        raise HfcleanError(
-            f"the pool is a {type(ds).__name__}; wanted one Dataset. A DatasetDict: one split at a time, ds['train']; "
-            "a streaming dataset: load it without streaming=True"
-        )
+    check_dataset(ds, "the pool")
     if overlap not in ("drop", "refuse"):
         raise HfcleanError(f"overlap={overlap!r}: wanted 'drop' or 'refuse'")
     gone: set[int] = set()
@@ -273,8 +276,7 @@ def _checked(indicators: Sequence[str], runs: int) -> list[str]:
         raise ColumnError(
             f"experiment(indicators={names}): wanted one or more, each once, none of them called {', '.join(TAKEN)}"
         )
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
-        raise HfcleanError(f"experiment(runs={runs!r}): wanted 1 or more")
+    check_count(runs, "experiment(runs", 1)
     return names
 
 
@@ -292,5 +294,6 @@ def _dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
     return Dataset.from_list([dict(row) for row in rows])
 
 
-def _examples(ds: Any, columns: Columns) -> Any:
+def examples(ds: Any, columns: Columns) -> Any:
+    """The rows as prompt and completion, as a measure takes them."""
     return _dataset(prompt_rows(ds, columns))

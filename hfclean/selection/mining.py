@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hfclean.errors import ColumnError, HfcleanError, LinearRuleError
-from hfclean.schema import Columns, Pair, detect, plain
+from hfclean.errors import ColumnError, LinearRuleError
+from hfclean.schema import Columns, Pair
 from hfclean.scorers.lexical import mtld
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.scorers.neighbours import neighbours
+from hfclean.selection.rows import check_count, check_dataset, is_number, numbers, pairs
 from hfclean.text import words
 
 __all__ = ["INDICATORS", "expected_loss", "indicator_columns", "instruct_mining", "mine"]
@@ -96,7 +97,7 @@ def indicator_columns(
     renamed: Mapping[str, str] | None = None,
     tokenizer: Callable[[str], Sequence[Any]] | None = None,
 ) -> dict[str, list[float]]:
-    """The indicators of every row, one list per name; nan where a row has none.
+    """The indicators of every row, one list per name; nan where a row has none, or an infinite one.
 
     A column of the name is taken as it is. Else the names in `INDICATORS` say which column of hfclean's scorers is
     read, or that the text itself is.
@@ -111,11 +112,7 @@ def indicator_columns(
     Raises:
         ColumnError: the column is missing or holds no numbers.
     """
-    if not hasattr(ds, "select"):
-        raise HfcleanError(
-            f"indicators need one Dataset, got {type(ds).__name__}. A DatasetDict: one split at a time, ds['train']; "
-            "a streaming dataset: load it without streaming=True"
-        )
+    check_dataset(ds, "indicator_columns")
     ds = ds.with_format(None)
     renamed = dict(renamed or {})
     found: dict[str, list[float]] = {}
@@ -127,7 +124,7 @@ def indicator_columns(
         elif name in renamed and not KNN.fullmatch(name):
             raise ColumnError(f"indicator {name!r}: no column {column!r} in {ds.column_names}")
         elif name in _TEXT:
-            texts = _pairs(ds, columns) if texts is None else texts
+            texts = list(pairs(ds, columns)) if texts is None else texts
             found[name] = [_TEXT[name](pair, tokenizer or words) for pair in texts]
         elif match := KNN.fullmatch(name):
             found[name] = _lonely(ds, name, renamed.get(name, "embedding"), int(match[1]))
@@ -148,26 +145,14 @@ def _lonely(ds: Any, name: str, column: str, k: int) -> list[float]:
     """Distances to the k-th neighbour: a column of them, or computed from a column of vectors."""
     if name in ds.column_names:
         return _numbers(ds, name)
-    if column in ds.column_names and len(ds) and not isinstance(plain(ds[0][column]), (list, tuple)):
+    if column in ds.column_names and type(ds.features[column]).__name__ == "Value":
         return _numbers(ds, column)
     return neighbours(ds, k=k, column=column)
 
 
 def _numbers(ds: Any, column: str) -> list[float]:
-    found = []
-    for value in plain(list(ds[column])):
-        if value is None:
-            found.append(math.nan)
-        elif isinstance(value, (int, float)):
-            found.append(float(value))
-        else:
-            raise ColumnError(f"indicator column {column!r} holds {type(value).__name__}, not numbers")
+    found: list[float] = numbers(ds, column, "indicators").tolist()
     return found
-
-
-def _pairs(ds: Any, columns: Columns) -> list[Pair]:
-    view = detect(tuple(ds.column_names), columns)
-    return [view.targets(row)[-1].pair for row in ds.select_columns(list(view.columns))]
 
 
 _TEXT: dict[str, Callable[[Pair, Callable[[str], Sequence[Any]]], float]] = {
@@ -202,7 +187,7 @@ def expected_loss(
     [-0.5, 0.5]
     """
     if rule.reads == "pair":
-        return rule.predict(_pairs(ds.with_format(None), columns))
+        return rule.predict(list(pairs(ds, columns)))
     found = indicator_columns(ds, rule.indicators, columns=columns, renamed=renamed, tokenizer=tokenizer)
     return rule.predict([dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)])
 
@@ -233,13 +218,16 @@ def mine(
         indices; rows without a prediction are never among them, and a warning says how many those are.
 
     Raises:
-        ColumnError: an indicator's column is missing, or `n` and `fraction` are both given or below 0.
+        ColumnError: an indicator's column is missing, or `n` and `fraction` are both given, or `fraction` is no share.
+        HfcleanError: not one `Dataset`, or `n` is no whole number of 0 or more.
         LinearRuleError: no such published rule, or no row has a prediction.
     """
     if n is not None and fraction is not None:
         raise ColumnError("mine wants n= (rows) or fraction= (0 to 1), not both")
-    if (n is not None and n < 0) or (fraction is not None and not 0 <= fraction <= 1):
-        raise ColumnError(f"mine(n={n}, fraction={fraction}): wanted 0 rows or more, or a share from 0 to 1")
+    if n is not None:
+        check_count(n, "mine(n")
+    if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):
+        raise ColumnError(f"mine(fraction={fraction!r}): wanted a share from 0 to 1")
     rule = instruct_mining(rule) if isinstance(rule, str) else rule
     values = expected_loss(ds, rule, columns=columns, renamed=renamed, tokenizer=tokenizer)
     ranked = [k for k, value in enumerate(values) if value == value]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns, Pair, detect
+from hfclean.selection.rows import is_number
 from hfclean.text import words
 
 __all__ = ["Dropped", "Novelty", "novel", "rouge_l"]
@@ -53,7 +54,7 @@ class Novelty:
     Attributes:
         kept: indices for `ds.select`, in dataset order.
         dropped: the others, each with the row that it repeats.
-        threshold: from which ROUGE-L on a row counts as repeated.
+        threshold: from which ROUGE-L on a row counts as repeated; nan where no row was compared.
         wordless: rows without a word; they are compared with nothing and kept.
         compared: pairs whose longest common subsequence was computed, of `len(ds)` squared over two.
     """
@@ -73,6 +74,8 @@ class Novelty:
     def summary(self) -> str:
         """The figures in a line for people."""
         total = len(self.kept) + len(self.dropped)
+        if math.isnan(self.threshold):
+            return f"{len(self.kept):,} of {total:,} rows kept: no gate was asked for"
         share = f" ({100 * self.drop_rate:.1f} %)" if total else ""
         return (
             f"{len(self.kept):,} of {total:,} rows kept, {len(self.dropped):,}{share} dropped at ROUGE-L "
@@ -122,8 +125,8 @@ def novel(
     >>> novel(rows).kept
     (0, 2)
     """
-    if isinstance(threshold, bool) or not 0 < threshold <= 1:
-        raise HfcleanError(f"novel(threshold={threshold}): wanted above 0 and up to 1; SeDi takes 0.85")
+    if not is_number(threshold) or not 0 < threshold <= 1:
+        raise HfcleanError(f"novel(threshold={threshold!r}): wanted above 0 and up to 1; SeDi takes 0.85")
     given = [_split(text) for text in _texts(against, field, columns)]
     rows = [_split(text) for text in _texts(ds, field, columns)]
     gate = _Gate(threshold, [*given, *rows])

@@ -4,11 +4,12 @@ scores the rest."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError, require
 from hfclean.scorers.embedding import Embed
+from hfclean.scorers.vectors import read_vectors
+from hfclean.selection.rows import check_dataset
 
 __all__ = ["pre_experience"]
 
@@ -63,11 +64,7 @@ def pre_experience(
     for name, value in (("clusters", clusters), ("per_cluster", per_cluster)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise HfcleanError(f"pre_experience({name}={value!r}): wanted 1 or more")
-    if not hasattr(ds, "select") or not hasattr(ds, "column_names"):
-        raise HfcleanError(
-            f"pre_experience needs one Dataset, got {type(ds).__name__}. A DatasetDict: one split at a time, "
-            "ds['train']; a streaming dataset: load it without streaming=True"
-        )
+    check_dataset(ds, "pre_experience")
     np: Any = require("numpy", extra="embed")
     vectors = _vectors(np, ds, by)
     known = np.isfinite(vectors).all(1) if vectors.size else np.zeros(len(vectors), bool)
@@ -103,31 +100,23 @@ def _vectors(np: Any, ds: Any, by: str | None) -> Any:
             cells += embed(plain[start : start + AT_ONCE])[COLUMN]
         return np.asarray(cells, np.float32).reshape(len(cells), -1)
     column = by or COLUMN
-    cells = _column(ds, column, "hfclean.Embed(text='prompt')")
-    width = next((len(cell) for cell in cells if isinstance(cell, Sequence) and not isinstance(cell, str)), 0)
-    try:
-        table = [[np.nan] * width if cell is None else cell for cell in cells]
-        vectors = np.asarray(table, np.float32)
-    except (TypeError, ValueError) as e:
-        raise ColumnError(f"pre_experience(by={column!r}): these are no vectors of one length ({e})") from e
-    if vectors.ndim != 2 and len(cells):
-        raise ColumnError(f"pre_experience(by={column!r}): wanted one vector a row, got numbers in the column")
-    return vectors.reshape(len(cells), -1) if len(cells) else vectors.reshape(0, 0)
+    _check_column(ds, column, "hfclean.Embed(text='prompt')")
+    return read_vectors(ds, column, f"pre_experience(by={column!r})", np.float32)
 
 
 def _numbers(np: Any, ds: Any, column: str) -> Any:
-    cells = _column(ds, column, "hfclean.Perplexity(model, of='prompt')")
+    _check_column(ds, column, "hfclean.Perplexity(model, of='prompt')")
+    cells = list(ds.with_format(None)[column])
     if any(cell is not None and not isinstance(cell, (int, float)) for cell in cells):
         raise ColumnError(f"pre_experience(ppl={column!r}): the column holds no numbers")
     return np.array([np.nan if cell is None else cell for cell in cells], np.float64)
 
 
-def _column(ds: Any, name: str, adds: str) -> list[Any]:
+def _check_column(ds: Any, name: str, adds: str) -> None:
     if name not in ds.column_names:
         raise ColumnError(
             f"pre_experience: no column {name!r} in {ds.column_names}. Add it first: ds.map({adds}, batched=True)"
         )
-    return list(ds.with_format(None)[name])
 
 
 def _clustered(vectors: Any, clusters: int, seed: int) -> tuple[Any, Any]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.schema import Columns, Pair, detect
+from hfclean.scorers.vectors import read_vectors
 
-__all__ = ["Picks", "Vectors", "check_count", "check_dataset", "numbers", "pairs", "texts", "vectors"]
+__all__ = ["Picks", "Vectors", "check_count", "check_dataset", "is_number", "numbers", "pairs", "texts", "vectors"]
 
 BATCH = 1000
 ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
@@ -45,11 +46,19 @@ def check_dataset(ds: Any, who: str) -> None:
 
 def check_count(value: Any, what: str, least: int = 0) -> None:
     """
+    Args:
+        what: the call up to the name of the argument: `diverse(n`.
+
     Raises:
         HfcleanError: `value` is not a whole number of `least` or more.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise HfcleanError(f"{what}={value!r}: wanted a whole number of {least} or more")
+        raise HfcleanError(f"{what}={value!r}): wanted a whole number of {least} or more")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is an integer or a float, not a truth value."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
@@ -149,16 +158,8 @@ def vectors(ds: Any, column: str, who: str) -> Vectors:
             f"{who}: no column {column!r} in {ds.column_names}. Add it first: ds.map(hfclean.Embed(), batched=True), "
             "or name another"
         )
-    found: list[Any] = []
-    width = 0
-    for batch in ds.with_format("arrow").select_columns([column]).iter(BATCH):
-        block = _vectors(batch[column], column, who)
-        if block.shape[1] and width and block.shape[1] != width:
-            raise _uneven(column, who)
-        width = width or block.shape[1]
-        found.append(block)
-    whole = [block if block.shape[1] else np.full((len(block), width), np.nan) for block in found]
-    raw = np.concatenate(whole) if whole else np.empty((0, 0))
+    raw = read_vectors(ds, column, who)
+    width = raw.shape[1]
     finite = np.isfinite(raw).all(1) if width else np.zeros(len(raw), bool)
     raw[~finite] = 0
     most = np.abs(raw).max(1, initial=0)
@@ -166,32 +167,3 @@ def vectors(ds: Any, column: str, who: str) -> Vectors:
     unit = raw[there] / most[there, None]  # so that squares neither overflow nor vanish
     unit /= np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
     return Vectors(np.flatnonzero(there), unit, int((~finite).sum()), int((finite & ~there).sum()))
-
-
-def _vectors(chunks: Any, column: str, who: str) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    array = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
-    if hasattr(array, "storage"):
-        array = array.storage
-    kind = array.type
-    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if pa.types.is_null(kind):
-        return np.empty((len(array), 0))
-    if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise ColumnError(f"{who}: the column {column!r} holds {kind}; wanted one list of numbers in every row")
-    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
-    there = np.asarray(array.is_valid())
-    widths = np.unique(lengths[there])
-    if len(widths) > 1:
-        raise _uneven(column, who)
-    width = int(widths[0]) if len(widths) else 0
-    block = np.full((len(array), width), np.nan)
-    values = pc.list_flatten(array).to_numpy(zero_copy_only=False)
-    block[there] = values.astype(np.float64).reshape(-1, width)
-    return block
-
-
-def _uneven(column: str, who: str) -> ColumnError:
-    return ColumnError(f"{who}: the vectors in the column {column!r} have different lengths; wanted one length")

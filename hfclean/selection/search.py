@@ -16,8 +16,17 @@ from typing import Any, Literal
 from hfclean.errors import HfcleanError, require
 from hfclean.schema import Columns
 from hfclean.selection.curve import draw_curve
-from hfclean.selection.examples import Overlap, overlapping, prompt_rows, text_digest
-from hfclean.selection.experiment import Measure, model_identity, outcome, told, tuned_loss, without_overlap
+from hfclean.selection.examples import Overlap, overlapping, text_digest
+from hfclean.selection.experiment import (
+    Measure,
+    examples,
+    model_identity,
+    outcome,
+    told,
+    tuned_loss,
+    without_overlap,
+)
+from hfclean.selection.rows import check_count, check_dataset
 from hfclean.selection.runs import Runs, digest
 
 __all__ = ["SizePoint", "SizeSearch", "search_size"]
@@ -272,16 +281,10 @@ class _Trial:
             used = self.measure if what == "search" else self.final
             assert used is not None
             found = {"what": what, "size": rows, "repeat": repeat, "rows": digest(picks)}
-            return {**found, **outcome(used(_examples(self.pool.select(picks), self.columns), self.seed + repeat))}
+            return {**found, **outcome(used(examples(self.pool.select(picks), self.columns), self.seed + repeat))}
 
         done = self.runs.work([f"{what}-{rows}-{repeat}" for repeat in range(self.repeats)], run)
         return SizePoint(rows, tuple(math.nan if run["loss"] is None else run["loss"] for run in done.values()))
-
-
-def _examples(ds: Any, columns: Columns) -> Any:
-    from datasets import Dataset
-
-    return Dataset.from_list(prompt_rows(ds, columns))
 
 
 def _blend(trial: _Trial, low: int, high: int, budget: int, seed: int) -> list[SizePoint]:
@@ -352,8 +355,7 @@ def _bounds(at_least: int | None, at_most: int | None, most: int) -> tuple[int, 
 
 
 def _ranked(ds: Any, ranking: Sequence[int] | None) -> list[int]:
-    if not hasattr(ds, "select"):
-        raise HfcleanError(f"search_size needs one Dataset, got {type(ds).__name__}; of a DatasetDict one split")
+    check_dataset(ds, "search_size")
     order = list(range(len(ds))) if ranking is None else [int(index) for index in ranking]
     if len(set(order)) < len(order) or any(not 0 <= index < len(ds) for index in order):
         raise HfcleanError(f"ranking has an index twice or one that is not in the {len(ds):,} rows of the dataset")
@@ -365,8 +367,8 @@ def _check(
 ) -> None:
     if method not in ("blend", "grid"):
         raise HfcleanError(f"search_size(method={method!r}): wanted 'blend' or 'grid'")
-    if budget < 1 or repeats < 1:
-        raise HfcleanError(f"search_size(budget={budget}, repeats={repeats}): wanted 1 or more")
+    check_count(budget, "search_size(budget", 1)
+    check_count(repeats, "search_size(repeats", 1)
     if measure is None and (base_model is None or "search_set" not in sets):
         raise HfcleanError("search_size needs base_model= and search_set=, or measure= of your own")
 

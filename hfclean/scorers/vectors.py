@@ -1,0 +1,67 @@
+"""Vectors: a column of a dataset as one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hfclean.errors import ColumnError
+
+__all__ = ["read_vectors"]
+
+BATCH = 1000
+
+
+def read_vectors(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Any:
+    """The vectors as an array (rows, width) of this type; nan in the rows that have none. Nulls in a list are nan.
+
+    Args:
+        ds: a `Dataset` that has the column.
+        who: what the errors begin with.
+
+    Raises:
+        ColumnError: no vectors in it, or vectors of different lengths.
+    """
+    found: list[Any] = []
+    width = 0
+    for batch in ds.with_format("arrow").select_columns([column]).iter(BATCH):
+        block = _vectors(batch[column], column, who)
+        with np.errstate(over="ignore"):  # infinite is what is too large for the type
+            block = block.astype(dtype, copy=False)
+        if block.shape[1] and width and block.shape[1] != width:
+            raise _uneven(column, who)
+        width = width or block.shape[1]
+        found.append(block)
+    whole = [block if block.shape[1] else np.full((len(block), width), np.nan, dtype) for block in found]
+    return np.concatenate(whole) if whole else np.empty((0, 0), dtype)
+
+
+def _vectors(chunks: Any, column: str, who: str) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
+    if hasattr(array, "storage"):
+        array = array.storage
+    kind = array.type
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if pa.types.is_null(kind):
+        return np.empty((len(array), 0))
+    if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise ColumnError(f"{who}: the column {column!r} holds {kind}; wanted one list of numbers in every row")
+    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
+    there = np.asarray(array.is_valid())
+    widths = np.unique(lengths[there])
+    if len(widths) > 1:
+        raise _uneven(column, who)
+    width = int(widths[0]) if len(widths) else 0
+    block = np.full((len(array), width), np.nan)
+    if width:
+        values = pc.list_flatten(array).to_numpy(zero_copy_only=False)
+        block[there] = values.astype(np.float64).reshape(-1, width)
+    return block
+
+
+def _uneven(column: str, who: str) -> ColumnError:
+    return ColumnError(f"{who}: the vectors in the column {column!r} have different lengths; wanted one length")
