@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hfclean import metrics, models, testing  # noqa: F401
     from hfclean.accessor import register
     from hfclean.checks import accept
     from hfclean.cleaning import clean
@@ -269,7 +270,13 @@ __all__ = [
 ]
 
 
+# rooms that people reach by their name, loaded when they are asked for
+_MODULES = ("metrics", "models", "testing")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"hfclean.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'hfclean' has no attribute {name!r}")
@@ -279,4 +286,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_MODULES})

@@ -23,7 +23,9 @@ def main() -> None:
     parser.add_argument("--base", metavar="ID", help="Hub id of the model that it was tuned from")
     parser.add_argument("--base-revision", metavar="REF", help="commit, branch or tag of it")
     parser.add_argument("--dataset", metavar="ID", action="append", default=[], help="Hub id of its training data")
-    parser.add_argument("--evaluation", metavar="FILE", help="JSON: dataset, metrics (name: number), split, notes")
+    parser.add_argument(
+        "--evaluation", metavar="FILE", help="what hfclean evaluate --json printed, or figures as JSON"
+    )
     parser.add_argument("--license", help="licence of OUTPUT (default: what follows from base and data)")
     parser.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
     parser.add_argument("--private", action="store_true", help="make OUTPUT a private repo")

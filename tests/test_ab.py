@@ -314,7 +314,7 @@ def test_on_the_command_line(tuner: FakeTuner, work: Path, capsys: pytest.Captur
     command += ["--eval", "held.jsonl", "--size", "4", "--quiet"]
     assert main([*command, "--epochs", "2", "--lora-rank", "4", "--out", "ab"]) == 0
     assert "cleaned makes no difference to raw" in capsys.readouterr().out
-    assert tuner.kept["args"] == {"num_train_epochs": 2.0}
+    assert tuner.kept["args"] == {"num_train_epochs": 2.0, "disable_tqdm": True}
     assert tuner.kept["peft_config"] == {"r": 4}
     assert len(list(Path("ab").glob("*/run.json"))) == 12
     assert main([*command, "--seeds", "2", "--json"]) == 0

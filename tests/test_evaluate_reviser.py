@@ -14,11 +14,12 @@ from datasets import Dataset, DatasetDict
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
-from hfclean.cards import check_card, read_card
+from hfclean.cards import check_card, read_card, read_evaluation
+from hfclean.cards.model_card import read_comparisons
 from hfclean.cli import main
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.revised_pairs import read_pairs
-from hfclean.evaluation.revising import BASELINES, MEANINGS, evaluate_reviser, measure
+from hfclean.evaluation.revising import BASELINES, MEANINGS, ReviserEvaluation, evaluate_reviser, measure
 from hfclean.hub import Patience
 from hfclean.models import Answer, Conversation
 from hfclean.schema import Pair
@@ -132,6 +133,11 @@ def test_its_own_training_rows_are_refused_and_when_forced_labelled(fake_hub: Fa
         evaluate_reviser(Taught(), PAIRS[:6])
     held_out = evaluate_reviser(Taught(), PAIRS[2:6], draws=20)
     assert (held_out.trained_on, held_out.warning) == (0, "")
+    unseen = evaluate_reviser(Taught(), PAIRS[:6], unseen=True, draws=20)
+    assert unseen.left_out == {**held_out.left_out, "trained_on": 2}
+    assert (unseen.trained_on, unseen.systems) == (0, held_out.systems)
+    with pytest.raises(HfcleanError, match=r"none of the pairs.*2 trained_on"):
+        evaluate_reviser(Taught(), PAIRS[:2], unseen=True)
     forced = evaluate_reviser(Taught(), PAIRS[:6], force=True, draws=20, dataset="org/pairs", split="test")
     assert forced.trained_on == 2
     assert "WARNING: measured on its own training rows: 2 of 6 pairs" in str(forced)
@@ -209,6 +215,16 @@ def test_a_dataset_with_nulls_and_lone_surrogates_is_read() -> None:
     assert read_pairs(ds).raw[0].input == ""
     lone = [row("a \ud800 aple", "An \udfff apple.")]
     assert evaluate_reviser(hfclean.revise, [*ds, *lone], draws=20).pairs == 3
+
+
+def test_the_json_of_the_command_line_goes_on_a_card() -> None:
+    found = evaluate_reviser(hfclean.revise, PAIRS[:6], draws=20, dataset="org/pairs")
+    told = json.loads(json.dumps(found.to_dict()))
+    assert ReviserEvaluation.from_dict(told).to_dict() == found.to_dict()
+    assert read_evaluation(told) == read_evaluation(found)
+    assert read_comparisons(told) == read_comparisons(found) != ()
+    with pytest.raises(HfcleanError, match="no evaluation of a reviser"):
+        read_evaluation({**told, "systems": {"reviser": {}}})
 
 
 def test_what_is_there_already_is_measured_the_same() -> None:

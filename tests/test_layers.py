@@ -81,6 +81,11 @@ def test_the_public_names_are_the_ones_that_exist() -> None:
     assert for_checkers >= set(hfclean._HOME)
 
 
+def test_rooms_that_the_readme_names_are_there_without_an_import() -> None:
+    code = "import hfclean; hfclean.metrics.load, hfclean.models.Backend, hfclean.testing.ScriptedBackend"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_hfclean_loads_nothing_heavy() -> None:
     heavy = ["torch", "transformers", "datasets", "pyarrow", "pandas", "numpy", "jinja2", "rapidfuzz", "ftfy", "yaml"]
     code = f"import sys, hfclean; print([m for m in {heavy} if m in sys.modules])"

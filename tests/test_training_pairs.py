@@ -11,6 +11,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 import hfclean
+from hfclean.cli import main
 from hfclean.errors import ColumnError, RestoreError, SourceError, TrainingError
 from hfclean.testing_models import ScriptedBackend
 from hfclean.training.choice import choose_pairs
@@ -98,7 +99,9 @@ def test_nothing_left_is_an_error_that_says_why() -> None:
         choose_pairs([])
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 30}, {"near_identity": 1.0}, {"heldout": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": 0.0}, {"alpha": 30}, {"alpha": "0.3"}, {"near_identity": 1.0}, {"heldout": -0.1}]
+)
 def test_a_share_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(TrainingError, match=next(iter(wrong))):
         choose_pairs([pair("a", "b", "c")], **wrong)
@@ -282,3 +285,34 @@ def test_preference_pairs_are_the_rows_that_trl_wants(revised: Dataset) -> None:
     assert same["row_id"] == [revised["row_id"][0]]  # the other lost its placeholder of an input
     with pytest.raises(RestoreError, match="did not revise"):
         hfclean.preference_pairs(Dataset.from_list(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, "pairs of NoneType"),
+        (5, "pairs of int"),
+        (["a"], "pairs of str"),
+        ([pair("Name a fruit.", "a \ud800", "An apple.")], "surrogate"),
+    ],
+)
+def test_what_are_no_rows_is_refused(source: Any, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        hfclean.revision_pairs(source)
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "it is empty"), ('{"raw_instruction": "x", ', "cannot be read")])
+def test_a_damaged_file_is_named(text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pairs.jsonl").write_text(text)
+    with pytest.raises(SourceError, match=f"'pairs.jsonl'.*{said}"):
+        hfclean.revision_pairs(tmp_path / "pairs.jsonl")
+    assert main(["train", str(tmp_path / "pairs.jsonl"), "--base", "org/base", "--out", str(tmp_path / "out")]) == 1
+    assert "'pairs.jsonl'" in capsys.readouterr().err
+
+
+def test_conversations_alone_are_no_pairs_and_it_says_so(tmp_path: Path) -> None:
+    turns = [{"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "b")) * 2]
+    ds = Dataset.from_list([{"messages": [*turns[:3], {"role": "assistant", "content": "b</s>"}]}]).map(hfclean.revise)
+    for given in (ds, hfclean.revision_pairs(ds)):
+        with pytest.raises(TrainingError, match="1 no_single_turn"):
+            hfclean.train_reviser(given, "org/base", folder=tmp_path)

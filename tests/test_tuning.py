@@ -17,6 +17,7 @@ from hfclean.models import ModelError, process
 from hfclean.testing_models import tiny_adapter, tiny_model
 from hfclean.training import trainer as trainers
 from hfclean.training.preexperience import experience_rows, tune_on_experience
+from hfclean.training.run import COMPARED, Run
 from hfclean.training.tokens import IGNORED
 from hfclean.training.tuning import RECORD, Tuned, held_out_loss, tune
 
@@ -211,6 +212,15 @@ def test_what_cannot_be_is_refused(base: Path, tmp_path: Path, how: dict[str, An
     with pytest.raises(TrainingError, match=said):
         tune(**(settings | how))
     assert not list((tmp_path / "x").glob("*.safetensors"))
+
+
+def test_two_do_not_train_in_one_folder(base: Path, tmp_path: Path) -> None:
+    first = Run(tmp_path / "out", dict.fromkeys(COMPARED), True)
+    with first.alone(), pytest.raises(TrainingError, match="another process is training in"):
+        tune(ROWS, base, tmp_path / "out", args=ARGS)
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="is a file"), Run(tmp_path / "file", {}, True).alone():
+        pass
 
 
 def test_a_tokenizer_without_an_end_is_refused(base: Path, tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ class ReviserFacts:
 
 
 def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
-    """Figures from what a user hands over: what `hfclean.evaluate_reviser` gave, or a mapping, or several.
+    """Figures from what a user hands over: what `hfclean.evaluate_reviser` gave (or its `to_dict`), or a mapping, or
+    several.
 
     A mapping is `{"dataset": ID, "metrics": {NAME: NUMBER}}`, and may have `split`, `revision`, `task` and `notes`.
 
@@ -151,9 +152,10 @@ def read_comparisons(given: Any) -> tuple[Comparison, ...]:
 
 
 def _several(given: Any) -> Sequence[Any]:
-    if isinstance(given, (Mapping, ReviserEvaluation)):
-        return [given]
-    return list(given or ())
+    several = [given] if isinstance(given, (Mapping, ReviserEvaluation)) else list(given or ())
+    return [
+        ReviserEvaluation.from_dict(one) if isinstance(one, Mapping) and "systems" in one else one for one in several
+    ]
 
 
 def reviser_card(

@@ -35,6 +35,9 @@ def add_commands(verbs: Any) -> None:
     )
     evaluate.add_argument("--columns", metavar="MAP", help="which columns of --clean hold what")
     evaluate.add_argument(
+        "--unseen", action="store_true", help="leave out the pairs that trained the reviser, and count them"
+    )
+    evaluate.add_argument(
         "--force", action="store_true", help="evaluate although the pairs trained the reviser; the result says so"
     )
     _drawing(evaluate)
@@ -111,6 +114,7 @@ def evaluate(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             dataset=source.name,
             split=args.split or "",
             force=args.force,
+            unseen=args.unseen,
             draws=args.draws,
             show=not args.quiet,
         )

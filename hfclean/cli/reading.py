@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +29,13 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
     """A folder for what `datasets` unpacks, gone afterwards; near the output, whose disk has to hold the data
     anyway. What killed processes left there goes as well."""
     from datasets.utils.logging import disable_progress_bar
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if getattr(args, "quiet", args.verb == "why"):
         disable_progress_bar()
+        disable_progress_bars()  # of the Hub, and of transformers, which looks here when it is loaded
+        if "transformers" in sys.modules:
+            sys.modules["transformers"].utils.logging.disable_progress_bar()
     _quiet_loaders()
     parent = Path(near).expanduser().resolve().parent if near else None
     # the machine's name: on a shared disk, a process of another machine may live under a number unknown here

@@ -68,9 +68,9 @@ def train(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     folder = Path(args.out).expanduser()
     rank = args.lora_rank
-    with unpacked(args):
+    with unpacked(args) as cache:
         found = revision_pairs(
-            args.source,
+            _source(args.source, cache),
             verdicts=args.verdicts,
             unchanged=True,
             columns=columns_of(args.columns),
@@ -105,6 +105,17 @@ def train(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     for reason, count in found.left_out.items():
         print(f"{reason + ', no pairs:':<40} {count}", file=out)
     print(f"{type(reviser).__name__} in {folder}: hfclean revise IN --model {folder} --out OTHER", file=out)
+
+
+def _source(where: str, cache: Path) -> Any:
+    """A file of pairs, read with messages that name the line; a folder and its ledger as they are."""
+    from hfclean.source import load
+    from hfclean.training.pairs import LEDGER
+
+    path = Path(where).expanduser()
+    if path.is_file() and path.suffix in (".jsonl", ".json", ".parquet") and path.name != LEDGER:
+        return load(path, cache_dir=cache).dataset
+    return where
 
 
 def _fields(args: argparse.Namespace) -> dict[str, Any]:

@@ -110,6 +110,8 @@ def ab_test(
         notes.append("one seed: nothing can be said of chance; wanted three or more")
     if judge is not None:
         judge.check_access()  # before hours of tuning, not after
+    if args is None or isinstance(args, Mapping):
+        args = {"disable_tqdm": True, **(args or {})}  # one bar over all models, and none for each
     recipe = Recipe(base_model, args, peft_config, [tuning_row(pair) for pair in heldout])
     asked = heldout[:judged_rows] if judge is not None else []
     with ExitStack() as stack:

@@ -4,7 +4,7 @@ seeds with Student's t."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,12 @@ class Figure:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is nan is None."""
         return {"value": plain(self.value), "low": plain(self.low), "high": plain(self.high), "count": self.count}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Figure:
+        """What `to_dict` gave."""
+        value, low, high = (math.nan if told[name] is None else float(told[name]) for name in ("value", "low", "high"))
+        return cls(value, low, high, int(told["count"]))
 
 
 NOTHING = Figure(math.nan)

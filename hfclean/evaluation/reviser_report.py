@@ -168,6 +168,40 @@ class ReviserEvaluation:
         told = {name: getattr(self, name) for name in names}
         return {**told, "left_out": dict(self.left_out), "systems": systems, "beyond": beyond}
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> ReviserEvaluation:
+        """What `to_dict` gave, such as the JSON of `hfclean evaluate --json`.
+
+        Raises:
+            HfcleanError: something is missing, or is not what `to_dict` gives.
+        """
+        try:
+            systems = tuple(
+                System(
+                    name,
+                    {key: Figure.from_dict(one["figures"][key]) for key in MEANINGS},
+                    {key: Figure.from_dict(figure) for key, figure in one["refusals"].items()},
+                    dict(one["failures"]),
+                    bool(one["gated"]),
+                )
+                for name, one in told["systems"].items()
+            )
+            beyond = {
+                other: {key: Figure.from_dict(figure) for key, figure in figures.items()}
+                for other, figures in told["beyond"].items()
+            }
+            words = {name: str(told[name]) for name in ("reviser", "dataset", "split")}
+            counts = {
+                name: int(told[name]) for name in ("pairs", "clean", "trained_on", "preference", "seed", "draws")
+            }
+            left_out = dict(told["left_out"])
+            return cls(**words, **counts, left_out=left_out, systems=systems, beyond=beyond)  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise HfcleanError(
+                f"this is no evaluation of a reviser ({type(e).__name__}: {e}); wanted what to_dict or hfclean "
+                "evaluate --json gave"
+            ) from e
+
     def __str__(self) -> str:
         lines = [f"{self.reviser}: {self.pairs:,} pairs that an expert changed, {self.clean:,} rows that need nothing"]
         if self.warning:

@@ -47,6 +47,7 @@ def evaluate_reviser(
     dataset: str = "",
     split: str = "",
     force: bool = False,
+    unseen: bool = False,
     draws: int = 1000,
     seed: int = 0,
     show: bool = False,
@@ -69,6 +70,7 @@ def evaluate_reviser(
         columns: which columns of `clean` hold what, as in a transform.
         dataset, split: what the pairs are called, for the card.
         force: evaluate although some of the pairs trained the reviser; the result then says so.
+        unseen: leave out the pairs that trained the reviser, and count them as `trained_on` in `left_out`.
         draws: bootstrap samples.
         seed: of the draws.
         show: a progress bar.
@@ -87,6 +89,8 @@ def evaluate_reviser(
     """
     read = read_pairs(pairs)
     ok = [*read.unchanged, *read_clean(clean, columns)]
+    if unseen:
+        read, ok = _unseen(reviser, read, ok)
     if not read.raw and not ok:
         told = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
         raise HfcleanError(f"none of the pairs can say anything ({told}); wanted pairs with text on both sides")
@@ -160,10 +164,21 @@ def _seen(reviser: Any, pairs: Sequence[Pair], *, force: bool) -> int:
     if count and not force:
         raise HfcleanError(
             f"{count:,} of {len(pairs):,} pairs trained this reviser, and it would be measured on what it was told. "
-            "Leave them out: [row for row in pairs if pair_hash(row) not in trained_on(reviser)], both in "
-            "hfclean.training.leakage; or say force=True, and the result will say that it is worthless"
+            "Leave them out: unseen=True (--unseen); or say force=True (--force), and the result will say that it "
+            "is worthless"
         )
     return count
+
+
+def _unseen(reviser: Any, read: ExpertPairs, ok: Sequence[Pair]) -> tuple[ExpertPairs, list[Pair]]:
+    """Without the pairs that trained the reviser, which are counted."""
+    known = trained_on(reviser)
+    new = [k for k, pair in enumerate(read.raw) if pair_hash(pair) not in known]
+    rest = [pair for pair in ok if pair_hash(pair) not in known]
+    seen = len(read.raw) - len(new) + len(ok) - len(rest)
+    raw, expert = (tuple(side[k] for k in new) for side in (read.raw, read.expert))
+    left_out = {**read.left_out, "trained_on": seen} if seen else read.left_out
+    return replace(read, raw=raw, expert=expert, left_out=left_out), rest
 
 
 @contextmanager

@@ -252,6 +252,8 @@ def _counted(counts: Counts) -> dict[str, int]:
 
 
 def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Sequence[str], Sequence[str]]]:
+    if not isinstance(judge, Judge):
+        raise HfcleanError(f"judge={judge!r}: wanted an hfclean.Judge, such as hfclean.Judge(model)")
     if firsts is None or seconds is None:
         raise HfcleanError("win_rate(judge=...) needs the rows of both sides: win_rate(after, before, judge=judge)")
     one, two = (pairs_of(rows, judge.columns) for rows in (firsts, seconds))

@@ -60,8 +60,8 @@ def push_reviser(
         base_revision: branch, tag or commit of it; the commit is looked up and named.
         datasets: Hub ids of what it was trained on.
         training: facts of the training, for the card.
-        evaluation: what `hfclean.evaluate_reviser` gave, or `{"dataset": ID, "metrics": {NAME: NUMBER}}`, or several;
-            with `task`, also for that leaderboard.
+        evaluation: what `hfclean.evaluate_reviser` gave (or its `to_dict`, which `hfclean evaluate --json` prints), or
+            `{"dataset": ID, "metrics": {NAME: NUMBER}}`, or several; with `task`, also for that leaderboard.
         license: over what follows from base and data.
         base_license, data_license: where they are not on the Hub's cards.
         language: ISO 639 codes.

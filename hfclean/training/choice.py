@@ -71,16 +71,16 @@ def choose_pairs(
 
     Source: CoachLM, arXiv 2311.13246, for alpha.
     """
-    if alpha is not None and not 0 < alpha <= 1:
-        raise TrainingError(f"alpha={alpha}: wanted a share above 0 and up to 1, such as 0.3")
+    if alpha is not None and not (_is_number(alpha) and 0 < alpha <= 1):
+        raise TrainingError(f"alpha={alpha!r}: wanted a share above 0 and up to 1, such as 0.3")
     for name, share in (("near_identity", near_identity), ("heldout", heldout)):
-        if not 0 <= share < 1:
-            raise TrainingError(f"{name}={share}: wanted a share of at least 0 and below 1")
+        if not (_is_number(share) and 0 <= share < 1):
+            raise TrainingError(f"{name}={share!r}: wanted a share of at least 0 and below 1")
     left_out: Counter[str] = Counter()
     known, same, given = _read(pairs, left_out)
     if not known:
+        left_out += Counter({"identical": len(same)})
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none was given"
-        why = ", ".join(filter(None, [why, f"{len(same)} identical" if same else ""]))
         raise TrainingError(f"no pair to learn from ({why}); wanted raw and revised text that differ")
     held_groups = _held(known, heldout, seed)
     held = [one for one in known if one.group in held_groups]
@@ -105,6 +105,10 @@ def choose_pairs(
         "seed": seed,
     }
     return Chosen(tuple(one.sides for one in [*taken, *still]), tuple(one.sides for one in held), facts)
+
+
+def _is_number(share: Any) -> bool:
+    return isinstance(share, (int, float)) and not isinstance(share, bool)
 
 
 def _read(pairs: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> tuple[list[_Known], list[_Known], int]:

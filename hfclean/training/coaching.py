@@ -22,7 +22,7 @@ from hfclean.reviser.saved import write_reviser
 from hfclean.schema import Target
 from hfclean.training.choice import Chosen, choose_pairs
 from hfclean.training.leakage import pair_hash
-from hfclean.training.pairs import Sides, pair_of, revision_pairs
+from hfclean.training.pairs import Revisions, Sides, pair_of, revision_pairs
 from hfclean.training.presets import Preset, preset_of
 from hfclean.training.tuning import Tuned, is_main_process, tune
 
@@ -88,7 +88,8 @@ def train_reviser(
     chosen = _chosen(pairs, told, alpha, near_identity, heldout, seed)
     if revise not in ("pair", "response"):
         raise TrainingError(f"revise={revise!r}: wanted 'pair' or 'response'")
-    patience = patience if patience is not None else told.patience
+    if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is no mistake
+        patience = told.patience if chosen.heldout else None
     how: dict[str, Any] = {"revise": revise, "instructions": instructions}
     tuned = tune(
         as_rows(chosen.train, **how),
@@ -101,7 +102,7 @@ def train_reviser(
         resume=resume,
         revision=revision,
         chat_template=chat_template or "auto",
-        patience=patience if chosen.heldout else None,
+        patience=patience,
     )
     reviser = Reviser(
         str(Path(folder).expanduser()),
@@ -164,6 +165,8 @@ def _chosen(
     pairs: Any, told: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
 ) -> Chosen:
     still = told.near_identity if near_identity is None else near_identity
+    if not isinstance(still, (int, float)):
+        raise TrainingError(f"near_identity={still!r}: wanted a share of at least 0 and below 1")
     share = heldout if isinstance(heldout, (int, float)) and not isinstance(heldout, bool) else 0.0
     found = choose_pairs(
         _rows(pairs, still > 0),
@@ -172,7 +175,7 @@ def _chosen(
         heldout=share,
         seed=seed,
     )
-    if heldout is None or isinstance(heldout, (int, float)):
+    if heldout is None or heldout is False or (isinstance(heldout, (int, float)) and heldout is not True):
         return found
     own = tuple(pair_of(row) for row in _rows(heldout, True))
     taught = {pair_hash(sides.raw) for sides in found.train}
@@ -186,10 +189,19 @@ def _chosen(
 
 
 def _rows(pairs: Any, unchanged: bool) -> Iterable[Mapping[str, Any]]:
-    if hasattr(pairs, "rows") and hasattr(pairs, "left_out"):
+    if isinstance(pairs, Revisions):
+        _refuse_none(pairs)
         pairs = pairs.rows
-    rows: Iterable[Mapping[str, Any]] = revision_pairs(pairs, unchanged=unchanged).rows
+    found = revision_pairs(pairs, unchanged=unchanged)
+    _refuse_none(found)
+    rows: Iterable[Mapping[str, Any]] = found.rows
     return rows
+
+
+def _refuse_none(found: Revisions) -> None:
+    if not len(found.rows) and found.left_out:
+        why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+        raise TrainingError(f"none of the rows is a pair to learn from ({why}); see hfclean.revision_pairs")
 
 
 def _over(preset: Mapping[str, Any] | None, own: Any) -> Any:

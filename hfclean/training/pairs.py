@@ -189,14 +189,22 @@ def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
     else:
         from datasets import Dataset
 
-        rows = [dict(row) for row in source]
-        if rows:
-            yield _Part(Dataset.from_list(rows), how)
+        rows = list(source) if isinstance(source, Iterable) else [source]
+        odd = next((row for row in rows if not isinstance(row, Mapping)), None)
+        if odd is not None or source is None:
+            raise SourceError(
+                f"pairs of {type(odd).__name__}: wanted a Dataset, a list of dicts, a folder of hfclean clean, or a "
+                "file of pairs"
+            )
+        try:
+            made = Dataset.from_list(rows) if rows else None
+        except UnicodeEncodeError as e:
+            raise SourceError(f"a pair holds half a surrogate pair, which is no text ({e}); take it out") from e
+        if made is not None:
+            yield _Part(made, how)
 
 
 def _file(path: Path, how: _Reading) -> _Part:
-    from datasets import load_dataset
-
     if not path.exists():
         raise SourceError(f"no file or folder {str(path)!r}; wanted a cleaned folder, ledger.parquet, or pairs.jsonl")
     if path.is_dir() or path.name == LEDGER:
@@ -206,12 +214,23 @@ def _file(path: Path, how: _Reading) -> _Part:
             raise SourceError(f"{str(folder)!r} has no data/*.parquet; wanted a folder that hfclean clean wrote")
         only = None
         if path.name == LEDGER:
-            only = frozenset(load_dataset("parquet", data_files=str(path), split="train")["row_id"])
-        return _Part(load_dataset("parquet", data_files=files, split="train"), _as_cleaned(folder, how), only)
+            only = frozenset(_loaded("parquet", path, [str(path)])["row_id"])
+        return _Part(_loaded("parquet", folder, files), _as_cleaned(folder, how), only)
     kind = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}.get(path.suffix)
     if kind is None:
         raise SourceError(f"{path.name!r}: pairs come as .jsonl, .json or .parquet; convert it, or load it yourself")
-    return _Part(load_dataset(kind, data_files=str(path), split="train"), how)
+    return _Part(_loaded(kind, path, [str(path)]), how)
+
+
+def _loaded(kind: str, path: Path, files: list[str]) -> Any:
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        return load_dataset(kind, data_files=files, split="train")
+    except (DatasetGenerationError, StopIteration, OSError, ValueError) as e:
+        cause = " ".join(str(e.__cause__ or e).split())[:200] or "it is empty"
+        raise SourceError(f"{path.name!r} cannot be read: {cause}; mend or delete what is wrong") from e
 
 
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:

@@ -49,6 +49,12 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
         SchemaError: rows of no known shape.
         TrainingError: rows with earlier turns or a system prompt, which that form cannot hold.
     """
+    if isinstance(ds, list):
+        from datasets import Dataset
+
+        ds = Dataset.from_list(ds)
+    if not len(ds):
+        raise TrainingError("no rows were picked; wanted some, such as ds.select(hfclean.pre_experience(ds, ...))")
     rows = []
     view = detect(tuple(ds.column_names), columns)
     for number, row in enumerate(ds.with_format(None)):

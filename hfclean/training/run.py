@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -74,6 +75,39 @@ class Run:
         self.folder = folder
         self.facts = facts
         self.writes = writes
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other training in the folder meanwhile; the lock goes with its process, however that ends."""
+        if not self.writes:  # the main process sees to it
+            yield
+            return
+        try:
+            import fcntl
+        except ImportError:  # not on this system: two processes would write over each other
+            yield
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            place = os.open(self.folder, os.O_RDONLY)
+        except (FileExistsError, NotADirectoryError):
+            raise TrainingError(f"{str(self.folder)!r} is a file; name a folder") from None
+        except OSError as e:
+            raise TrainingError(
+                f"{str(self.folder)!r} cannot be written ({e.strerror or e}); name another folder"
+            ) from e
+        try:
+            with suppress(OSError):  # a disk without locks
+                try:
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise TrainingError(
+                        f"another process is training in {str(self.folder)!r} right now; wait for it, or name another "
+                        "folder"
+                    ) from None
+            yield
+        finally:
+            os.close(place)
 
     def begin(self, resume: bool) -> Tuned | None:
         """Make the folder; what was finished there, if that is asked for."""

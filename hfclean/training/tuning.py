@@ -87,6 +87,8 @@ def tune(
     transformers = require("transformers", extra=EXTRA)
     require("trl", extra=EXTRA)
     folder = Path(folder).expanduser()
+    if patience is not None and patience < 1:
+        raise TrainingError(f"patience={patience}: wanted at least 1 evaluation without a lower held-out loss")
     if patience is not None and heldout is None:
         raise TrainingError(f"patience={patience} needs held-out rows to look at: heldout=")
     files = find_model(str(base_model), revision)
@@ -114,22 +116,23 @@ def tune(
     facts = facts_of(str(base_model), files, config, adapter, train, held)
     facts |= notes | {"device": str(config.device), "processes": config.world_size}
     run = Run(folder, facts, is_main_process())
-    finished = run.begin(resume)
-    if finished is not None:
-        return finished
-    checkpoint = last_checkpoint(folder) if resume else None
-    data = (_dataset(train), _dataset(held) if held else None)
-    trainer = run.guard(partial(guarded_trainer, model, tokenizer, config, *data, adapter, patience))
-    del model
-    tuned = _train(run, trainer, train, checkpoint, patience)
-    run.guard(lambda: _save(trainer, tokenizer, folder, str(base_model), files))
-    trainer.accelerator.free_memory()
-    trainer.model = trainer.model_wrapped = trainer.optimizer = None
-    _free()
-    if held is not None:
-        tuned = replace(tuned, heldout_loss=held_out_loss(folder, heldout, max_length=config.max_length))
-    run.finish(tuned)
-    return tuned
+    with run.alone():
+        finished = run.begin(resume)
+        if finished is not None:
+            return finished
+        checkpoint = last_checkpoint(folder) if resume else None
+        data = (_dataset(train), _dataset(held) if held else None)
+        trainer = run.guard(partial(guarded_trainer, model, tokenizer, config, *data, adapter, patience))
+        del model
+        tuned = _train(run, trainer, train, checkpoint, patience)
+        run.guard(lambda: _save(trainer, tokenizer, folder, str(base_model), files))
+        trainer.accelerator.free_memory()
+        trainer.model = trainer.model_wrapped = trainer.optimizer = None
+        _free()
+        if held is not None:
+            tuned = replace(tuned, heldout_loss=held_out_loss(folder, heldout, max_length=config.max_length))
+        run.finish(tuned)
+        return tuned
 
 
 def held_out_loss(
