@@ -2,6 +2,7 @@
 
     python benchmarks/likelihood.py                       GPT-2 124M and Qwen3 0.6B shapes, float32 and bfloat16
     python benchmarks/likelihood.py --model gpt2 --rows 16 --repeats 3 --dtypes float32
+    python benchmarks/likelihood.py --preamble 40         every prompt begins with the same 40 tokens
     python benchmarks/likelihood.py --memory              peak memory of both, each in a process of its own
 
 The loop is written from its description: for every row and pass one forward of one sequence, the loss of the answer's
@@ -56,16 +57,18 @@ SHAPES: dict[str, Callable[[], Any]] = {
 }
 
 
-def rows(count: int, vocabulary: int) -> list[Sequence_]:
+def rows(count: int, vocabulary: int, preamble: int = 0) -> list[Sequence_]:
     """Both passes of rows with the lengths of real ones; seeded."""
     chance = random.Random(0)
+    beginning = [chance.randrange(vocabulary) for _ in range(preamble)]
     lines = (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()
     found = []
     for line in chance.sample(lines, count):
         row = json.loads(line)
         prompt = max(3, len(row["instruction"] + row["input"]) // 4)
         answer = [chance.randrange(vocabulary) for _ in range(max(2, len(row["output"]) // 4))]
-        found.append(Sequence_([*(chance.randrange(vocabulary) for _ in range(prompt)), *answer], prompt))
+        question = [*beginning, *(chance.randrange(vocabulary) for _ in range(prompt))]
+        found.append(Sequence_([*question, *answer], len(question)))
         found.append(Sequence_(answer, 1))
     return found
 
@@ -137,9 +140,9 @@ def work_of(model: Any, sequences: Sequence[Sequence_]) -> float:
     return 2.0 * (body * tokens + head.numel() * scored)
 
 
-def compare(shape: str, dtype: str, device: str, count: int, repeats: int) -> None:
+def compare(shape: str, dtype: str, device: str, count: int, repeats: int, preamble: int) -> None:
     model = model_of(shape, "float32" if device == "cpu" else dtype, device)
-    sequences = rows(count, model.config.vocab_size)
+    sequences = rows(count, model.config.vocab_size, preamble)
     reference = timed(lambda: loop(model, sequences), device)[1]  # also warms up
     backbone = Backbone(model.to(getattr(torch, dtype)) if dtype != "float32" else model, None)
     # ours may put a faster activation into its model, which the loop has no part in
@@ -148,7 +151,9 @@ def compare(shape: str, dtype: str, device: str, count: int, repeats: int) -> No
         "ours": lambda: [float(losses.values.mean()) for losses in backbone.losses(sequences)]
     }
     if backbone.packed:
-        ways["ours, padded rows only"] = lambda: without_packing(backbone, sequences)
+        ways["ours, padded rows only"] = lambda: without("packed", backbone, sequences)
+    if backbone.shared and preamble:
+        ways["ours, nothing shared"] = lambda: without("shared", backbone, sequences)
     if device != "cpu":
         ways["padded batch"] = lambda: padded(model, sequences)
     ratios: dict[str, list[float]] = {name: [] for name in ways}
@@ -165,6 +170,10 @@ def compare(shape: str, dtype: str, device: str, count: int, repeats: int) -> No
     tokens = sum(len(s.ids) for s in sequences)
     about = f"{count} rows, {tokens / count:.0f} tokens a row in both passes, peak {limit / 1e9:,.0f} GFLOP/s"
     print(f"\n{shape}, {dtype}, {device}: {about}")
+    if "ours, nothing shared" in ways:
+        gains = [ours / rest for ours, rest in zip(ratios["ours"], ratios["ours, nothing shared"], strict=True)]
+        spread = f"[{min(gains):.2f}..{max(gains):.2f}]"
+        print(f"  {'sharing the preamble':24} {statistics.median(gains):5.2f} times what nothing shared is {spread}")
     for name, each in ratios.items():
         worst = max(abs(a - b) for a, b in zip(found[name], reference, strict=True))
         spread = f"[{min(each):.2f}..{max(each):.2f}]"
@@ -172,12 +181,12 @@ def compare(shape: str, dtype: str, device: str, count: int, repeats: int) -> No
         print(f"  {name:24} {statistics.median(each):5.2f} times the loop {spread}, {share}, differs by {worst:.1e}")
 
 
-def without_packing(backbone: Backbone, sequences: Sequence[Sequence_]) -> list[float]:
-    backbone.packed = False
+def without(shortcut: str, backbone: Backbone, sequences: Sequence[Sequence_]) -> list[float]:
+    setattr(backbone, shortcut, False)
     try:
         return [float(losses.values.mean()) for losses in backbone.losses(sequences)]
     finally:
-        backbone.packed = True
+        setattr(backbone, shortcut, True)
 
 
 def memory(shape: str, count: int) -> None:
@@ -215,6 +224,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--preamble", type=int, default=0)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--peak-of", choices=["loop", "ours"])
     options = parser.parse_args()
@@ -229,7 +239,7 @@ def main() -> None:
             memory(shape, count)
             continue
         for dtype in options.dtypes:
-            compare(shape, dtype, options.device, count, options.repeats)
+            compare(shape, dtype, options.device, count, options.repeats, options.preamble)
 
 
 if __name__ == "__main__":

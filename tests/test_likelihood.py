@@ -18,6 +18,7 @@ from hfclean.errors import HfcleanError
 from hfclean.models import ModelError, ModelSpec, process, products
 from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.losses import Passage, Reading, token_losses
+from hfclean.models.prefix import Prefix, common_prefix, reach
 from hfclean.schema import Pair
 from hfclean.scorers.likelihood import IFD, IRA, Perplexity, ReverseIFD, SelectiveIFD
 from hfclean.testing_models import tiny_model, tiny_tokenizer
@@ -95,6 +96,14 @@ def sequences(seed: int = 1) -> list[Sequence_]:
     return [Sequence_(torch.randint(VOCABULARY, (n,), generator=chance).tolist(), at) for n, at in SIZES]
 
 
+def alike(seed: int = 2, size: int = 31) -> list[Sequence_]:
+    """Sequences of which most begin alike, one that does so for long and then not, and what stands behind alone."""
+    chance = torch.Generator().manual_seed(seed)
+    begin, *others = (torch.randint(VOCABULARY, (n,), generator=chance).tolist() for n in (size, 40, 1, 22, 90, 9))
+    sharing = [Sequence_([*begin, *ids], size + len(ids) // 3) for ids in others]
+    return [*sharing, *(Sequence_(ids, 1) for ids in others[:1]), Sequence_([*begin[:20], *others[3]], 50)]
+
+
 def reference(model: Any, ids: Sequence[int], start: int) -> Any:
     """The plain way: the whole forward, all logits, float64."""
     with torch.inference_mode():
@@ -114,7 +123,8 @@ def test_every_architecture_gives_the_numbers_of_its_own_forward(name: str) -> N
     assert backbone.gathered  # the head at scored positions only
     assert backbone.quick
     assert backbone.packed == (name not in ("opt", "bloom", "mamba"))
-    some = sequences()
+    assert backbone.shared == (backbone.packed and name != "mistral, sliding window")
+    some = [*sequences(), *alike()]
     found = [losses.values for losses in backbone.losses(some)]
     for (ids, start), values in zip(some, found, strict=True):
         np.testing.assert_allclose(values, reference(model, ids, start), atol=1e-4)
@@ -204,6 +214,92 @@ def test_products_through_onednn_are_those_of_torch(dtype: Any) -> None:
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gpt2", "gemma2"])
+def test_what_most_sequences_begin_with_goes_through_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = Backbone(model_of(ARCHITECTURES[name]()), None, budget=150)
+    some = alike()
+    run, groups, prefix, begun = backbone._run, [], backbone._prefix, []  # type: ignore[var-annotated]
+    monkeypatch.setattr(backbone, "_run", lambda group, *more: (groups.append((group, *more)), run(group, *more))[1])
+    monkeypatch.setattr(backbone, "_prefix", lambda ids: (begun.append(ids), prefix(ids))[1])
+    found = backbone.losses(some)
+    assert begun == [some[0].ids[:30]]  # the token before the first scored one stays with its sequence
+    behind = [s for group, prefix in groups if prefix for s in group]
+    assert sorted(behind) == sorted(some[:5])
+    assert len([group for group, prefix in groups if prefix]) == 2  # 31 + 40 + 1 + 22 + 90 + 9 tokens at 150
+    monkeypatch.setattr(backbone, "shared", False)
+    for with_it, without in zip(found, backbone.losses(some), strict=True):
+        np.testing.assert_allclose(with_it.values, without.values, atol=1e-4)
+    assert len(begun) == 1
+
+
+def test_a_beginning_that_does_not_fit_the_memory_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = Backbone(model_of(transformers.LlamaConfig(**SHAPE)), None)
+    wanted = [losses.values for losses in backbone.losses(alike())]
+
+    def full(ids: Sequence[int]) -> Any:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(backbone, "_prefix", full)
+    for before, after in zip(wanted, backbone.losses(alike()), strict=True):
+        np.testing.assert_allclose(after.values, before, atol=1e-4)
+
+
+def test_a_shared_beginning_that_gives_other_numbers_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = Prefix.behind
+
+    def wrong(self: Prefix, sizes: Sequence[int], like: Any) -> dict[str, Any]:
+        found = behind(self, sizes, like)
+        found["attention_mask"][..., 0] = torch.finfo(like.dtype).min
+        return found
+
+    monkeypatch.setattr(Prefix, "behind", wrong)
+    backbone = Backbone(model_of(transformers.LlamaConfig(**SHAPE)), None)
+    assert (backbone.packed, backbone.shared) == (True, False)
+
+
+def test_what_a_layer_cannot_look_back_on_is_not_shared() -> None:
+    config = ARCHITECTURES["mistral, sliding window"]()
+    config.sliding_window = 60
+    model = model_of(config)
+    backbone = Backbone(model_of(config), None, budget=400)
+    some = alike()
+    assert (backbone.shared, backbone._reach) == (True, 60)
+    assert common_prefix(some, 60) == (0, [])
+    assert common_prefix(some) == (30, [0, 1, 2, 3, 4])
+    for (ids, start), losses in zip(some, backbone.losses(some), strict=True):
+        np.testing.assert_allclose(losses.values, reference(model, ids, start), atol=1e-4)
+    backbone._reach = math.inf
+    wrong = backbone.losses(some)[3].values
+    assert abs(wrong - reference(model, *some[3])).max() > 1e-3  # what the limit is for
+
+
+def test_how_far_a_model_looks_back_is_in_its_configuration() -> None:
+    assert reach(ARCHITECTURES["llama"]()) == math.inf
+    assert reach(transformers.Qwen2Config(sliding_window=512, use_sliding_window=False)) == math.inf
+    assert reach(transformers.Gemma3TextConfig(sliding_window=512)) == 512
+    assert reach(transformers.GPTNeoConfig(window_size=256)) == 256
+    long = {"rope_type": "longrope", "original_max_position_embeddings": 4096, "rope_theta": 1e4}
+    factors = {"long_factor": [1.0] * 4, "short_factor": [1.0] * 4}
+    assert reach(transformers.LlamaConfig(**SHAPE, rope_parameters={**long, **factors})) == 4096
+
+
+@pytest.mark.parametrize(
+    ("sequences", "found"),
+    [
+        ([([7] * 40, 25)] * 4, (24, [0, 1, 2, 3])),
+        ([([7] * 40, 24)] * 4, (0, [])),  # a token less before the first scored one
+        ([([7] * 40, 30)] * 3, (0, [])),  # too few
+        ([([7] * 40, 30), ([7] * 28 + [8] * 9, 31), *[([7] * 40, 33)] * 2, ([7] * 9, 1)], (28, [0, 1, 2, 3])),
+        ([([8] * 40, 30), *[([7] * 40, 33)] * 4], (32, [1, 2, 3, 4])),
+        ([], (0, [])),
+    ],
+)
+def test_a_beginning_is_shared_by_most_and_ends_before_what_is_scored(
+    sequences: list[tuple[list[int], int]], found: tuple[int, list[int]]
+) -> None:
+    assert common_prefix([Sequence_(*each) for each in sequences]) == found
+
+
 def test_numbers_that_are_none_are_said_to_be_none() -> None:
     model = model_of(transformers.LlamaConfig(**SHAPE))
     backbone = Backbone(model, None)
@@ -218,10 +314,10 @@ def test_out_of_memory_halves_the_budget_and_goes_on(monkeypatch: pytest.MonkeyP
     wanted = [losses.values for losses in backbone.losses(some)]
     run = backbone._run
 
-    def full(group: Sequence[Sequence_]) -> Any:
+    def full(group: Sequence[Sequence_], *prefix: Any) -> Any:
         if sum(len(s.ids) for s in group) > 130 or any(s.start == 79 for s in group):
             raise RuntimeError("CUDA out of memory")
-        return run(group)
+        return run(group, *prefix)
 
     monkeypatch.setattr(backbone, "_run", full)
     found = backbone.losses(some)
@@ -231,7 +327,7 @@ def test_out_of_memory_halves_the_budget_and_goes_on(monkeypatch: pytest.MonkeyP
         if not after.error:
             np.testing.assert_allclose(after.values, before, atol=1e-4)
 
-    def broken(group: Sequence[Sequence_]) -> Any:
+    def broken(group: Sequence[Sequence_], *prefix: Any) -> Any:
         raise RuntimeError("something else")
 
     monkeypatch.setattr(backbone, "_run", broken)
@@ -388,6 +484,17 @@ def test_the_tokens_that_change_most_are_chosen_by_a_threshold_of_the_dataset(ti
     assert scorer.score_rows([ROWS[:1]])["s_ifd"][0] == pytest.approx(math.exp(chosen.mean()), abs=1e-4)
     none = SelectiveIFD(str(tiny), threshold=1e6).score_rows([ROWS[:1]])
     assert (math.isnan(none["s_ifd"][0]), none["s_ifd_reason"]) == (True, ["no_token"])
+
+
+def test_a_long_template_is_shared_and_changes_no_score(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = IFD(str(tiny), template=f"{'A fruit is a fruit. ' * 4}{{prompt}} ANSWER: ", store=False)
+    prefix, begun = Backbone._prefix, []  # type: ignore[var-annotated]
+    monkeypatch.setattr(Backbone, "_prefix", lambda self, ids: (begun.append(ids), prefix(self, ids))[1])
+    found = scorer.score_rows([[pair] for pair in ROWS[:5]])["ifd_ppl"]
+    assert len(begun[-1]) >= 24
+    for pair, value in zip(ROWS, found, strict=False):
+        given, alone = aligned(tiny, scorer.prompt(pair), pair.response)
+        assert value == pytest.approx(math.exp(given.mean() - alone.mean()), abs=1e-4)
 
 
 def test_reverse_ifd_asks_for_the_instruction(tiny: Path) -> None:

@@ -1,9 +1,10 @@
 """How a causal language model takes texts: the loss of every target token, exactly and at the speed of the hardware.
 
 Sequences of all rows and of both passes go through the backbone in one pool, several in a row without padding where
-the architecture allows it; the head is computed at scored positions only, a few at a time, so that the memory never
-holds a matrix of all positions by the whole vocabulary. What a shortcut gives is compared with the model's own forward
-when the model is loaded, and a shortcut that does not give the same is not taken.
+the architecture allows it; a beginning that most of them share goes through once, and they continue from it. The head
+is computed at scored positions only, a few at a time, so that the memory never holds a matrix of all positions by the
+whole vocabulary. What a shortcut gives is compared with the model's own forward when the model is loaded, and a
+shortcut that does not give the same is not taken.
 
 Losses are natural-log, in float32 or better whatever the dtype of the weights.
 """
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from hfclean.models import process
 from hfclean.models.local import unless_out_of_memory
+from hfclean.models.prefix import Prefix, common_prefix, reach
 from hfclean.models.products import fused_activations, through_onednn
 
 __all__ = ["Backbone", "Losses", "Sequence_"]
@@ -65,7 +67,8 @@ class Backbone:
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
         self._finish = _finisher(config)
-        self.gathered = self.fused = self.quick = self.packed = self.padded = False
+        self._reach = reach(config)
+        self.gathered = self.fused = self.quick = self.packed = self.padded = self.shared = False
         self._probe()
 
     # ------------------------------------------------------------------------------------------------ losses
@@ -81,11 +84,25 @@ class Backbone:
         """The losses as they are ready, with the places of their sequences."""
         lock = process.once(("likelihood lock", id(self.model)), threading.Lock)
         waiting = sorted(range(len(sequences)), key=lambda k: (-len(sequences[k].ids), k))
+        length, places = common_prefix(sequences, self._reach) if self.shared and self.packed else (0, [])
+        if places:
+            with lock:
+                prefix = unless_out_of_memory(partial(self._prefix, sequences[places[0]].ids[:length]))
+            if prefix is not None:
+                sharing = set(places)
+                yield from self._batches(sequences, [k for k in waiting if k in sharing], lock, prefix)
+                waiting = [k for k in waiting if k not in sharing]
+        yield from self._batches(sequences, waiting, lock)
+
+    def _batches(
+        self, sequences: Sequence[Sequence_], waiting: list[int], lock: threading.Lock, prefix: Prefix | None = None
+    ) -> Iterator[tuple[list[int], list[Losses]]]:
+        """The losses of the sequences at these places, which all begin with the prefix."""
         while waiting:
-            group, rest = self._next_group(waiting, sequences)
+            group, rest = self._next_group(waiting, sequences, prefix.length if prefix else 0)
             together = [sequences[k] for k in group]
             with lock:
-                values = unless_out_of_memory(partial(self._run, together))
+                values = unless_out_of_memory(partial(self._run, together, prefix))
             if values is None:
                 if len(group) > 1 or self.chunk > 1:
                     self.budget = max(1, self.budget // 2)
@@ -95,7 +112,9 @@ class Backbone:
             waiting = rest
             yield group, [_checked(value) for value in values]
 
-    def _next_group(self, waiting: list[int], sequences: Sequence[Sequence_]) -> tuple[list[int], list[int]]:
+    def _next_group(
+        self, waiting: list[int], sequences: Sequence[Sequence_], skipped: int
+    ) -> tuple[list[int], list[int]]:
         """Which sequences go together next, and the others in their order."""
         longest = len(sequences[waiting[0]].ids) - 1
         if self.packed:  # the longest, and then whatever still fits behind it
@@ -103,7 +122,7 @@ class Backbone:
             rest: list[int] = []
             left = self.budget
             for n, k in enumerate(waiting):
-                size = len(sequences[k].ids) - 1
+                size = len(sequences[k].ids) - 1 - skipped
                 if not group or size <= left:
                     group.append(k)
                     left -= size
@@ -116,12 +135,22 @@ class Backbone:
         count = max(1, self.budget // max(1, longest)) if self.padded else 1
         return waiting[:count], waiting[count:]
 
-    def _run(self, group: Sequence[Sequence_]) -> list[Any]:
+    def _prefix(self, ids: Sequence[int]) -> Prefix:
+        """These tokens through the backbone."""
+        import torch
+
+        body = self.model.base_model if self.gathered else self.model
+        with through_onednn(self.quick):
+            out = body(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=True)
+        return Prefix(len(ids), out.past_key_values)
+
+    def _run(self, group: Sequence[Sequence_], prefix: Prefix | None = None) -> list[Any]:
         """The losses of a group, as float32 arrays."""
         import torch
 
+        together = prefix is not None or (self.packed and len(group) > 1)
         with through_onednn(self.quick):
-            hidden, where = self._packed(group) if self.packed and len(group) > 1 else self._rows(group)
+            hidden, where = self._packed(group, prefix) if together else self._rows(group)
             positions = torch.cat(where).to(self.device)
             targets = torch.tensor([t for s in group for t in s.ids[s.start :]], device=self.device)
             values = self._score(hidden, positions, targets).cpu().numpy()
@@ -132,16 +161,20 @@ class Backbone:
             at += count
         return found
 
-    def _packed(self, group: Sequence[Sequence_]) -> tuple[Any, list[Any]]:
+    def _packed(self, group: Sequence[Sequence_], prefix: Prefix | None = None) -> tuple[Any, list[Any]]:
+        """All sequences in one row, told apart by their positions, or by a mask behind a prefix."""
         import torch
 
-        ids = torch.tensor([[t for s in group for t in s.ids[:-1]]], device=self.device)
-        places = torch.tensor([[p for s in group for p in range(len(s.ids) - 1)]], device=self.device)
-        out = self._forward(ids, position_ids=places)
+        skip = prefix.length if prefix else 0
+        sizes = [len(s.ids) - 1 - skip for s in group]
+        ids = torch.tensor([[t for s in group for t in s.ids[skip:-1]]], device=self.device)
+        places = torch.tensor([[p for size in sizes for p in range(skip, skip + size)]], device=self.device)
+        weight = self.model.get_output_embeddings().weight
+        out = self._forward(ids, position_ids=places, **(prefix.behind(sizes, weight) if prefix else {}))
         where, at = [], 0
-        for s in group:
-            where.append(torch.arange(at + s.start - 1, at + len(s.ids) - 1))
-            at += len(s.ids) - 1
+        for s, size in zip(group, sizes, strict=True):
+            where.append(torch.arange(at + s.start - 1 - skip, at + size))
+            at += size
         return out[0], where
 
     def _rows(self, group: Sequence[Sequence_]) -> tuple[Any, list[Any]]:
@@ -183,10 +216,12 @@ class Backbone:
 
         few = min(self.context or 24, 24)
         chance = torch.Generator().manual_seed(0)
-        probes = [
-            Sequence_(torch.randint(self.vocabulary, (size,), generator=chance).tolist(), 1)
+        first, *others = (
+            torch.randint(self.vocabulary, (size,), generator=chance).tolist()
             for size in (few, max(2, few // 2), max(2, few // 3))
-        ]
+        )
+        skip = few // 6
+        probes = [Sequence_(ids, 1) for ids in (first, *(first[:skip] + ids[skip:] for ids in others))]
         with torch.inference_mode():
 
             def alone() -> list[Any]:
@@ -201,6 +236,10 @@ class Backbone:
             self.quick = self.device.type == "cpu" and self._agrees("quick", alone, wanted)
             self.padded = self._agrees("padded", lambda: self._run(probes), wanted)
             self.packed = self._agrees("packed", lambda: self._run(probes), wanted)
+            if self.packed and skip:
+                ends = [Sequence_(ids, skip + 1) for ids, _ in probes]
+                later = [values[skip:] for values in wanted]
+                self.shared = self._agrees("shared", lambda: self._run(ends, self._prefix(first[:skip])), later)
 
     def _agrees(self, name: str, run: Callable[[], list[Any]], wanted: Sequence[Any]) -> bool:
         setattr(self, name, True)

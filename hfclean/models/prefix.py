@@ -1,0 +1,71 @@
+"""The beginning that many sequences share, through the backbone once: the others continue from its keys and values."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["Prefix", "common_prefix", "reach"]
+
+FROM = 24  # tokens from which on a shared beginning is worth a forward of its own
+SHARERS = 4  # sequences that must share it
+# where a layer looks back only so far, or turns positions otherwise beyond
+BOUND = re.compile(r"window(_size)?$|chunk_size$|^local_attention$|^original_max_position_embeddings$")
+
+
+class Prefix(NamedTuple):
+    """The keys and values of a number of tokens, as the model itself keeps them."""
+
+    length: int
+    cache: Any
+
+    def behind(self, sizes: Sequence[int], like: Any) -> dict[str, Any]:
+        """What a forward takes with it for sequences of these sizes in one row, each behind the prefix and no other.
+
+        Args:
+            sizes: tokens of each, without the prefix.
+            like: a tensor of the model's, whose dtype and device the mask has.
+        """
+        import torch
+
+        owner = torch.repeat_interleave(torch.tensor(list(sizes), device=like.device))
+        seen = (owner[:, None] == owner[None, :]).tril_()
+        mask = torch.zeros(1, 1, len(owner), self.length + len(owner), dtype=like.dtype, device=like.device)
+        mask[..., self.length :].masked_fill_(~seen, torch.finfo(like.dtype).min)
+        # a copy: a forward adds to the cache that it is given
+        return {"past_key_values": copy.deepcopy(self.cache), "attention_mask": mask}
+
+
+def common_prefix(sequences: Sequence[Any], longest: float = math.inf) -> tuple[int, list[int]]:
+    """How many tokens most sequences begin with, and the places of those that do; (0, []) where it does not pay.
+
+    Args:
+        sequences: with `ids`, and `start`, before which the prefix ends.
+        longest: a sequence of more tokens shares nothing.
+    """
+    able = [k for k, s in enumerate(sequences) if s.start > FROM and len(s.ids) <= longest]
+    starts = {k: tuple(sequences[k].ids[:FROM]) for k in able}
+    ((most, count),) = Counter(starts.values()).most_common(1) or [((), 0)]
+    if count < SHARERS:
+        return 0, []
+    places = [k for k in able if starts[k] == most]
+    heads = [list(sequences[k].ids[: sequences[k].start - 1]) for k in places]
+    low, high = min(heads), max(heads)  # whatever these two share, those between them do as well
+    return next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low)), places
+
+
+def reach(config: Any) -> float:
+    """The longest sequence in which every token of a model sees all before it, and positions mean the same."""
+
+    def bounds(settings: dict[str, Any]) -> Iterable[float]:
+        for name, value in settings.items():
+            if isinstance(value, dict):
+                yield from bounds(value)
+            elif BOUND.search(str(name)) and type(value) in (int, float) and value:
+                yield value
+
+    return min(bounds(config.to_dict()), default=math.inf)
