@@ -127,7 +127,7 @@ def preference_pairs(
 
 
 def _same_question(row: Mapping[str, Any], view: View, prefix: str) -> bool:
-    now, then = (view.targets(cells)[-1].pair for cells in (row, original_cells(row, prefix)))
+    now, then = (view.pairs(cells)[-1] for cells in (row, original_cells(row, prefix)))
     return (now.instruction, now.input) == (then.instruction, then.input)
 
 
@@ -221,7 +221,7 @@ def _alpaca(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, An
 
 def _preference(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any] | None:
     pair = target.pair
-    old = made.view.targets(original_cells(row, made.prefix), turns="last")[-1].pair
+    old = made.view.pairs(original_cells(row, made.prefix), turns="last")[-1]
     if old.response == pair.response:
         return None  # only the instruction or the input changed: both answers are the same
     if made.rich:

@@ -235,7 +235,7 @@ def _said(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) ->
 
 
 def _words(model: ModelTransform, row: Mapping[str, Any]) -> int:
-    return int(response_words(model.targets(row, detect(tuple(row), model.columns))[-1].pair))
+    return int(response_words(model.pairs(row, detect(tuple(row), model.columns))[-1]))
 
 
 def _latency(model: ModelTransform, asked: int, seconds: float) -> float | None:

@@ -214,7 +214,7 @@ class _Undo(Transform):
             prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }
-        pair = view.targets(cells, turns=self.turns, side=self.side)[-1].pair
+        pair = self.pairs(cells, view)[-1]
         return new | refresh(list(steps), pair, row, prefix)
 
     def _what(self) -> dict[str, Any]:

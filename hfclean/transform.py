@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError, SchemaError
-from hfclean.schema import Columns, Target, View, detect, is_batch, plain
+from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 
 __all__ = ["Batch", "Spec", "Transform"]
 
@@ -123,6 +123,10 @@ class Transform(Spec):
     def targets(self, cells: Mapping[str, Any], view: View) -> list[Target]:
         """The pairs of a row that this transform works on, oldest first."""
         return view.targets(cells, turns=self.turns, side=self.side)
+
+    def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
+        """The same for those that only read."""
+        return view.pairs(cells, turns=self.turns, side=self.side)
 
     # ------------------------------------------------------------------------------------------------ for datasets
 

@@ -201,7 +201,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
     prefix, columns = folder.about.get("prefix", ""), folder.about.get("columns")
     steps = parse_history(row.get(prefix + "edit_history")) or ()
     names = [name for step in steps if not step.is_revision for name in step.columns]
-    pair = detect(tuple(row), columns).targets(row)[-1].pair
+    pair = detect(tuple(row), columns).pairs(row)[-1]
     return RowStory(
         split=split,
         index=index,

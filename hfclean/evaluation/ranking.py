@@ -105,5 +105,5 @@ def pairs_of(rows: Iterable[Any], columns: Columns = None) -> list[Pair]:
         if isinstance(row, Pair):
             found.append(row)
             continue
-        found.append(detect(tuple(row), columns).targets(row)[-1].pair)
+        found.append(detect(tuple(row), columns).pairs(row)[-1])
     return found

@@ -390,7 +390,7 @@ def _excerpts(
         positions = iter(wanted)
         for batch in iterate(rows.ds, rows.view.columns, wanted):
             for row, k in zip(batch, positions, strict=False):
-                pair = rows.view.targets(row)[-1].pair
+                pair = rows.view.pairs(row)[-1]
                 found[split, k] = RowExcerpt(
                     rows.ids[k], split, k, note((split, k)) or "", _cut(pair.prompt), _cut(pair.response)
                 )

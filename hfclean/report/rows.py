@@ -251,7 +251,7 @@ def measure(
 
     Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off; the others are computed.
     """
-    pairs = [view.targets(row)[-1].pair for row in rows]
+    pairs = [view.pairs(row)[-1] for row in rows]
     known = [trust and facts(row.get(prefix + HISTORY)).current for row in rows]
     to_score = [pair for pair, has in zip(pairs, known, strict=True) if not has]
     scored = Score().score_batch(to_score) if to_score else {}

@@ -46,10 +46,6 @@ class Scorer(Transform):
         """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
         return self.score_batch([pairs[-1] for pairs in rows])
 
-    def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
-        """What of a row is scored, oldest first."""
-        return view.pairs(cells, turns=self.turns, side=self.side)
-
     def identity(self) -> str:
         """The commit or the hash of the model that is asked; empty where there is none."""
         return ""

@@ -172,7 +172,7 @@ def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
         if isinstance(row, Mapping):
             batch, view, _ = judge._opened(row)
             (cells,) = batch.rows(view.columns)
-            row = judge.targets(cells, view)[-1].pair
+            row = judge.pairs(cells, view)[-1]
         if not isinstance(row, Pair):
             raise HfcleanError(f"judge_pairs got a {type(row).__name__}; wanted Pairs, or rows (mappings of columns)")
         found.append(row)

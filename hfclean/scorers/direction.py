@@ -206,7 +206,7 @@ class Direction(HeadScorer):
             elif isinstance(row, Mapping):
                 batch, view, _ = self._opened(row)
                 (cells,) = batch.rows(view.columns)
-                row = self.targets(cells, view)[-1].pair
+                row = self.pairs(cells, view)[-1]
             if not isinstance(row, Pair):
                 raise HfcleanError(f"Direction.fit got a {type(row).__name__}; wanted rows, Pairs or texts")
             found.append(row)

@@ -120,7 +120,7 @@ class Judge(ModelTransform):
         names = self.names()
         columns = (*names, HISTORY)
         rows = batch.rows([*view.columns, *(self.prefix + name for name in columns)])
-        pairs = [self.targets(row, view)[-1].pair for row in rows]
+        pairs = [self.pairs(row, view)[-1] for row in rows]
         steps = [own_steps(row, columns, self.prefix, type(self).__name__) for row in rows]
         current = [self._is_current(*each) for each in zip(rows, pairs, steps, strict=True)]
         judged = yield from self._judge([pair for pair, is_so in zip(pairs, current, strict=True) if not is_so])

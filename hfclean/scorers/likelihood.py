@@ -435,7 +435,7 @@ class SelectiveIFD(LikelihoodScorer):
         pairs = []
         for row in rows:
             view = detect(tuple(row), self.columns)
-            pairs += [target.pair for target in self.targets(row, view)][-1:]
+            pairs.append(self.pairs(row, view)[-1])
         found = token_losses(self.spec(), [self.passage(pair) for pair in pairs], self.reading())
         changes = [abs(losses.values[0] - losses.values[1]) for losses in found if losses.scored]
         if not changes:

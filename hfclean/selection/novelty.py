@@ -168,7 +168,7 @@ def _texts(rows: Any, field: str, columns: Columns) -> list[str]:
             found.append(str(row[field] or ""))
         else:
             _of_pair(Pair(""), field)  # an unknown field first: it says more than an unknown shape
-            found.append(_of_pair(detect(tuple(row), columns).targets(row)[-1].pair, field))
+            found.append(_of_pair(detect(tuple(row), columns).pairs(row)[-1], field))
     return found
 
 

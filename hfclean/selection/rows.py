@@ -73,7 +73,7 @@ def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
     names = list(view.columns)
     for batch in ds.with_format(None).select_columns(names).iter(BATCH):
         for cells in zip(*(batch[name] for name in names), strict=True):
-            yield view.targets(dict(zip(names, cells, strict=True)))[-1].pair
+            yield view.pairs(dict(zip(names, cells, strict=True)))[-1]
 
 
 def texts(ds: Any, fields: str | Sequence[str] | None, columns: Columns, who: str) -> list[tuple[str, ...]]:
