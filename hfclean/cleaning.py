@@ -10,7 +10,7 @@ from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelSpec, ModelTransform, Usage
-from hfclean.models.transform import once
+from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
 from hfclean.schema import Columns, detect

@@ -16,7 +16,8 @@ from hfclean.checks import CHECKS
 from hfclean.cleaning import in_order
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage, estimate
-from hfclean.models.transform import Place, as_columns, once, spread
+from hfclean.models.transform import Place, as_columns, spread
+from hfclean.models.work import once
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.changes import row_edits
 from hfclean.reviser.coach import Reviser

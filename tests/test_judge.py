@@ -338,7 +338,7 @@ def test_an_estimate_asks_nothing_and_says_what_it_rests_on() -> None:
 
 
 def test_grades_are_work_within_work() -> None:
-    from hfclean.models.transform import wait_for
+    from hfclean.models.work import wait_for
 
     judge = hfclean.Judge(ScriptedBackend(["4", "what?"]))
     pairs = [hfclean.Pair("a", "", "b"), hfclean.Pair(""), hfclean.Pair("a", "", "c")]

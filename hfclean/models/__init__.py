@@ -14,7 +14,8 @@ from hfclean.models.failures import AccessError, BackendError, BudgetError, Mode
 from hfclean.models.process import close
 from hfclean.models.protocol import ERRORS, Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.spec import Limits, ModelSpec, Prices
-from hfclean.models.transform import Asking, ModelTransform, Work
+from hfclean.models.transform import ModelTransform
+from hfclean.models.work import Asking, Work
 
 __all__ = [
     "ERRORS",

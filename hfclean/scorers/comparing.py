@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Work
-from hfclean.models.transform import await_for, wait_for
+from hfclean.models.work import await_for, wait_for
 from hfclean.schema import Pair
 from hfclean.scorers.framing import PROMPT_VERSION, comparing, comparing_schema
 from hfclean.scorers.gradings import read_better
