@@ -30,6 +30,7 @@ __all__ = [
     "HubError",
     "LinearRuleError",
     "MissingExtraError",
+    "RecoveryWarning",
     "RestoreError",
     "RuleError",
     "SchemaError",
@@ -41,6 +42,10 @@ __all__ = [
 
 class HfcleanError(Exception):
     """Base class of every error that hfclean raises on purpose."""
+
+
+class RecoveryWarning(UserWarning):
+    """An interrupted run left something, which was finished, put back or given a visible name."""
 
 
 class SchemaError(HfcleanError, ValueError):

@@ -9,16 +9,13 @@
     DIR/hfclean.json                          the transforms, their versions, the source, the report's figures, and
                                               the hash of each other file but the card
 
-A folder is written beside its place and renamed at the end: it is there whole or not at all.
+A folder is written beside its place and put there at the end (see `durable`): it is there whole or not at all.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -26,6 +23,7 @@ from typing import Any
 
 from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
+from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
@@ -40,7 +38,6 @@ __all__ = [
     "check_target",
     "file_hash",
     "read_folder",
-    "staging",
     "write_about",
     "write_folder",
     "write_parts",
@@ -98,6 +95,7 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
         FolderError: it is there and `overwrite` is off; it is there and was not written by hfclean; it holds the
             source.
     """
+    recover(out)
     if source is not None and Path(source).exists():
         inside = Path(source).resolve()
         if out.resolve() == inside or out.resolve() in inside.parents:
@@ -144,7 +142,7 @@ def write_folder(
     """
     out = Path(out)
     check_target(out, overwrite=overwrite)
-    with staging(out, overwrite=overwrite) as folder:
+    with new_folder(out, overwrite=overwrite) as folder:
         how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
         report = compare(
             before,
@@ -254,43 +252,6 @@ def _version() -> str:
     return hfclean.__version__
 
 
-@contextmanager
-def staging(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A fresh folder beside `out` that becomes `out` when the block ends well, and vanishes when it does not."""
-    parent = out.resolve().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    name = out.resolve().name
-    for leftover in parent.glob(f".{name}.partial-*"):
-        if not _alive(leftover.name.rpartition("-")[2]):
-            shutil.rmtree(leftover, ignore_errors=True)
-    partial = parent / f".{name}.partial-{os.getpid()}"
-    partial.mkdir()
-    try:
-        yield partial
-        old = parent / f".{name}.old-{os.getpid()}"
-        if overwrite and out.exists():
-            out.resolve().rename(old)
-        try:
-            partial.rename(parent / name)
-        except OSError as e:
-            if old.exists():
-                old.rename(parent / name)
-            raise FolderError(f"the folder {name!r} appeared while this one was written; nothing was replaced") from e
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
     """The rows as parquet shards; returns the pattern of each split's files.
 
@@ -367,6 +328,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     from datasets import load_dataset
 
     path = Path(path)
+    recover(path)
     about_file = path / ABOUT
     if not about_file.is_file():
         raise FolderError(

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hfclean.durable import recover
 from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect
 
@@ -64,6 +65,8 @@ def load(
         SourceError: there is nothing of that name, or it cannot be read; the message says where.
     """
     path = Path(where).expanduser()
+    if not path.exists():
+        recover(path)
     if path.is_dir():
         source = _folder(path, split, config, cache_dir)
     elif path.is_file():

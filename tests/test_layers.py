@@ -12,6 +12,7 @@ import hfclean
 PACKAGE = Path(hfclean.__file__).parent
 ROOMS = [
     "errors",
+    "durable",
     "schema",
     "text",
     "provenance",

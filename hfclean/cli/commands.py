@@ -22,7 +22,7 @@ from hfclean.cli import (
     training_commands,
 )
 from hfclean.cli.model_options import reviser_of
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, notes_on, tokenizer_of, unpacked
 from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
 from hfclean.cli.writing import check_file, tell_files, write_files
@@ -33,9 +33,13 @@ __all__ = ["run"]
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
-    signal.signal(signal.SIGTERM, _interrupt)  # so that what was begun is cleaned away, as with Ctrl-C
+    for name in ("SIGTERM", "SIGHUP"):  # so that what was begun is cleaned away, as with Ctrl-C
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # nohup
+            signal.signal(getattr(signal, name), _interrupt)
+    before = _written(args)
     try:
-        _COMMANDS[args.verb](args, out, err)
+        with notes_on(err):
+            _COMMANDS[args.verb](args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 1
     except KeyboardInterrupt:
-        print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args)}", file=err)
+        print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args, before)}", file=err)
         return 1
     except PermissionError as e:
         print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
@@ -52,12 +56,23 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as e:  # a full disk, above all
-        print(f"hfclean {args.verb}: {e.strerror or e}; nothing was written", file=err)
+        print(f"hfclean {args.verb}: {e.strerror or e}; {_what_is_kept(args, before)}", file=err)
         return 1
     return 0
 
 
-def _what_is_kept(args: argparse.Namespace) -> str:
+def _written(args: argparse.Namespace) -> object:
+    """What tells the folder or file that a command writes from another one in its place."""
+    name = getattr(args, "out", None) or getattr(args, "dir", None)
+    try:
+        return os.stat(os.path.expanduser(name)).st_ino if name else None
+    except OSError:
+        return None
+
+
+def _what_is_kept(args: argparse.Namespace, before: object) -> str:
+    if args.verb not in ("ab", "train") and _written(args) != before:
+        return f"{args.out or args.dir} had been written by then, and is whole"
     if args.verb == "ab" and args.out:
         return "what was tuned is kept: run the same command again"
     if args.verb == "train":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ from typing import Any, TextIO
 from hfclean.cli.model_options import reviser_of, store_of
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.cli.render_models import describe_estimate, describe_preview, describe_stats
+from hfclean.durable import new_file
 from hfclean.errors import FolderError
 from hfclean.report.figures import plural
 
@@ -158,13 +158,8 @@ def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: S
     target = Path(args.out).expanduser()
     if target.exists() and not args.overwrite:
         raise FolderError(f"the file {target.name!r} is there already; name another, or replace it with --overwrite")
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as f:
-            count = store.export(f, where, sources=sources)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(target) as partial, partial.open("w", encoding="utf-8") as f:
+        count = store.export(f, where, sources=sources)
     if args.json:
         emit({"file": str(target), "answers": count}, out)
     else:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import re
-import shutil
 import sys
-import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.errors import SourceError
+from hfclean.durable import scratch_folder
+from hfclean.errors import RecoveryWarning, SourceError
 
-__all__ = ["UsageError", "columns_of", "emit", "notes", "tokenizer_of", "unpacked"]
+__all__ = ["UsageError", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
 
 
 class UsageError(Exception):
@@ -38,26 +35,10 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
             sys.modules["transformers"].utils.logging.disable_progress_bar()
     _quiet_loaders()
     parent = Path(near).expanduser().resolve().parent if near else None
-    # the machine's name: on a shared disk, a process of another machine may live under a number unknown here
-    mine = f".hfclean-{re.sub('[^a-zA-Z0-9]', '', platform.node())}-"
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
-        for leftover in parent.glob(f"{mine}*-*"):
-            if not _alive(leftover.name.removeprefix(mine).partition("-")[0]):
-                shutil.rmtree(leftover, ignore_errors=True)
-    prefix = f"{mine}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, PermissionError, OverflowError):  # somebody else's
-        return True
-    return True
+    with scratch_folder("data", parent) as folder:
+        yield folder
 
 
 def _quiet_loaders() -> None:
@@ -97,6 +78,23 @@ def emit(data: Any, out: TextIO) -> None:
     print(
         text.encode("utf-8", "backslashreplace").decode("utf-8"), file=out
     )  # a lone surrogate becomes its JSON escape
+
+
+@contextmanager
+def notes_on(err: TextIO) -> Iterator[None]:
+    """What was found of an interrupted run is told in a line of its own, as every note."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RecoveryWarning)
+        show = warnings.showwarning
+
+        def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, RecoveryWarning):
+                print(f"note: {message}", file=err)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 def notes(source: Any, err: TextIO) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli.reading import UsageError, emit
+from hfclean.durable import new_file
 from hfclean.errors import FolderError
 
 __all__ = ["check_file", "tell_files", "write_files"]
@@ -41,13 +41,9 @@ def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[
             raise FolderError(f"the file {file.name!r} is there already; name another, or replace it with --overwrite")
     written = {}
     for split, part in made.items():
-        partial = files[split].with_name(f".{files[split].name}.partial-{os.getpid()}")
         options: dict[str, Any] = {"force_ascii": False} if target.suffix == ".jsonl" else {}
-        try:
+        with new_file(files[split]) as partial:
             getattr(part, WRITERS[target.suffix])(str(partial), **options)
-            partial.replace(files[split])
-        finally:
-            partial.unlink(missing_ok=True)
         written[str(files[split])] = len(part)
     return written
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfclean.durable import sync_tree, write_text
 from hfclean.errors import FolderError
 from hfclean.evaluation.bootstrap import plain
 from hfclean.models import Message
@@ -155,9 +155,8 @@ def tuned_run(place: Path, name: str, rows: Sequence[Mapping[str, Any]], recipe:
             fresh=True,
         )
         told = {name: plain(getattr(run, name)) for name in KEPT}
-        partial = folder / f".{DONE}.{os.getpid()}"
-        partial.write_text(json.dumps(told) + "\n", encoding="utf-8")
-        partial.replace(folder / DONE)
+        sync_tree(folder)
+        write_text(folder / DONE, json.dumps(told) + "\n")
         shutil.rmtree(folder / MODEL / CHECKPOINTS, ignore_errors=True)
     return run
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hfclean.cards import CardError, config_family, dataset_card, read_card
+from hfclean.durable import scratch_folder
 from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
 from hfclean.hub.plan import PushPlan
@@ -92,16 +92,16 @@ def push_dataset(
     repo = Repo(repo_id, "dataset", revision)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
         raise HubRefusal(f"config_name={config_name!r} cannot be; wanted letters, digits, '_' and '-', such as 'v2'")
-    with tempfile.TemporaryDirectory(prefix="hfclean-push-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
         if isinstance(ds, (str, Path)):
             if report is not None or removed is not None:
                 raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
-            made = prepare_folder(Path(ds).expanduser(), Path(scratch), mask_secrets, allow_secrets)
+            made = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allow_secrets)
         else:
             how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": tuple(extra)}
             made = prepare_dataset(
-                ds, Path(scratch), report, removed, transforms, stated, mask_secrets, allow_secrets, **how
+                ds, scratch, report, removed, transforms, stated, mask_secrets, allow_secrets, **how
             )
         made = _with_source(made, source, license, language, hub_api(token))
         target = Target(

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hfclean.folder import check_target, file_hash, staging
+from hfclean.durable import new_folder
+from hfclean.folder import check_target, file_hash
 from hfclean.hub.failures import Repo, RepoError, explained
 from hfclean.hub.record import ABOUT, LARGEST_ABOUT, About, folder_of, read_about, with_edits
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
@@ -93,7 +94,7 @@ def pull_dataset(
     with explained(remote.repo, "read", remote.api):
         card = (patience or Patience()).run(lambda: remote.read("README.md", most=LARGEST_ABOUT))
         record = (patience or Patience()).run(lambda: remote.read(below + ABOUT, most=LARGEST_ABOUT))
-    with staging(out, overwrite=overwrite) as folder:
+    with new_folder(out, overwrite=overwrite) as folder:
         for name, file in local.items():
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, folder / name)

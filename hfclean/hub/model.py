@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hfclean.cards import rule_card
+from hfclean.durable import scratch_folder
 from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
@@ -90,8 +90,7 @@ def push_reviser(
         data_license,
         language,
     )
-    with tempfile.TemporaryDirectory(prefix="hfclean-push-", ignore_cleanup_errors=True) as scratch:
-        place = Path(scratch)
+    with scratch_folder("push") as place:
         made = _prepared(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
         target = Target(
             repo,
@@ -202,5 +201,5 @@ def card_of_reviser(
 ) -> str:
     """The card of a reviser's folder, as `push_reviser` would render it without looking anything up."""
     told = Told(license=license, language=language)
-    with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:
-        return _prepared(read_reviser_folder(folder), name, told, Path(scratch), None, dry_run=True).card(None)
+    with scratch_folder("card") as scratch:
+        return _prepared(read_reviser_folder(folder), name, told, scratch, None, dry_run=True).card(None)

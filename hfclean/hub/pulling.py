@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hfclean.folder import check_target, staging
+from hfclean.durable import new_folder, scratch_folder
+from hfclean.folder import check_target
 from hfclean.hub.benchmarks import card_of_benchmarks
 from hfclean.hub.dataset import card_of
 from hfclean.hub.failures import Repo, RepoError, explained, unseen
@@ -75,7 +75,7 @@ def pull(
         if ABOUT in names and remote.files[ABOUT].size > LARGEST_ABOUT:
             raise RepoError(f"{ABOUT} of {repo} has more than {LARGEST_ABOUT:,} bytes, and no reviser's has")
         folder = patience.run(lambda: api.snapshot_download(repo_id, revision=remote.commit, allow_patterns=names))
-    with staging(out, overwrite=overwrite) as place:
+    with new_folder(out, overwrite=overwrite) as place:
         for name in names:
             shutil.copyfile(Path(folder) / name, place / name)
         if ABOUT in names:
@@ -113,6 +113,6 @@ def render_card(
         return card_of_benchmarks(BenchmarkPack.load(folder), name, license=license, language=language)
     if kind == "reviser":
         return card_of_reviser(folder, name, license=license, language=language)
-    with tempfile.TemporaryDirectory(prefix="hfclean-card-") as scratch:
-        made = prepare_folder(folder, Path(scratch), False, ())
+    with scratch_folder("card") as scratch:
+        made = prepare_folder(folder, scratch, False, ())
         return card_of(made, None, name, "default", license, language)

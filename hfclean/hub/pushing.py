@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hfclean.folder import check_target, staging
+from hfclean.durable import new_folder
+from hfclean.folder import check_target
 from hfclean.hub.failures import Repo
 from hfclean.hub.plan import PushPlan, check_files, new_problems, refuse, write_plan
 from hfclean.hub.remote import Change, Patience, Pushed, Remote, check_token, commit, hub_api, look
@@ -107,7 +108,7 @@ def push_files(
     if target.folder is None:
         place = Path(tempfile.mkdtemp(prefix="hfclean-push-"))
         return write_plan(place, target.repo, change, remote, message=target.message, problems=every)
-    with staging(target.folder, overwrite=False) as place:
+    with new_folder(target.folder, overwrite=False) as place:
         plan = write_plan(place, target.repo, change, remote, message=target.message, problems=every)
     return replace(plan, folder=target.folder)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from hfclean.durable import write_text
 from hfclean.errors import FolderError, HfcleanError
 from hfclean.models.weights import HUB_ID, fetch_ahead, fetch_small
 from hfclean.reviser.codec import CODEC_VERSION
@@ -146,7 +147,7 @@ def write_record(about: Mapping[str, Any], folder: str | Path) -> Path:
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ABOUT).write_text(text, encoding="utf-8")
+    write_text(folder / ABOUT, text)
     return folder
 
 

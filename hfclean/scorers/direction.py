@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
+from hfclean.durable import sync_tree, write_text
 from hfclean.errors import HfcleanError, require
 from hfclean.models import ModelError
 from hfclean.models.coding import Tokens, fill, placeholders
@@ -256,7 +257,8 @@ class Direction(HeadScorer):
         told = {name: getattr(self, name) for name in _SAVED}
         about = {"format": FORMAT, **told, "found": asdict(self.found) if self.found else None}
         numpy.save_file({"direction": np.array(self.vector, np.float32)}, folder / WEIGHTS)
-        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        sync_tree(folder)
+        write_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
         return folder
 
     @classmethod

@@ -17,6 +17,7 @@ from operator import itemgetter, mul
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from hfclean.durable import write_text
 from hfclean.errors import FolderError, LinearRuleError
 from hfclean.schema import Pair
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
@@ -271,7 +272,7 @@ class LinearRule:
         path = Path(folder) / FILE_NAME
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.to_json(), encoding="utf-8", newline="\n")
+            write_text(path, self.to_json())
         except OSError as e:
             raise FolderError(f"{path} cannot be written: {e.strerror or e}; choose another folder") from e
         return path

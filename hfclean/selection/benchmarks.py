@@ -7,7 +7,6 @@ who has a guess of it: a guess can be hashed and compared.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from hfclean.durable import write_bytes
 from hfclean.errors import ColumnError, FolderError, HfcleanError, SourceError
 from hfclean.selection.shingles import VERSION, runs, words
 
@@ -126,9 +126,7 @@ class BenchmarkPack:
             for name, content in self.files().items():
                 target = path / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f".{target.name}.{os.getpid()}")
-                part.write_bytes(content)
-                part.replace(target)
+                write_bytes(target, content)
         except OSError as e:
             raise FolderError(f"{path} cannot be written: {e.strerror or e}; choose another folder") from e
         return path

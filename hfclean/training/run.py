@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hfclean.durable import sync_tree, write_text
 from hfclean.errors import TrainingError, require
 from hfclean.models.local import is_out_of_memory
 from hfclean.models.weights import ModelFiles
@@ -187,9 +188,8 @@ class Run:
             return
         told = {"started": {key: self.facts[key] for key in COMPARED}, **more}
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{RECORD}.{os.getpid()}"
-        partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(self.folder / RECORD)
+        sync_tree(self.folder)  # the record speaks of files: they are on the disk before it says so
+        write_text(self.folder / RECORD, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 # ---------------------------------------------------------------------------------------------------------- the facts

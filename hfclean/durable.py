@@ -1,0 +1,359 @@
+"""Files and folders that are there whole or not at all, also after a kill or a power cut.
+
+What is new is written beside its place under a hidden name, flushed to the disk together with the folders that name
+it, and only then renamed. A folder that replaces another one is exchanged with it in one step where the system can do
+that. Whatever an interrupted run leaves behind is recognised by the next one:
+
+    .NAME.partial-OWNER        not finished: deleted once its owner is gone
+    .NAME.ready-INODE-OWNER    finished and on the disk, but not yet in its place; after an exchange, what was replaced
+    .NAME.displaced-OWNER      what was moved out of the way where there is no exchange
+    .NAME.discard-OWNER        replaced, and being deleted
+
+A finished folder is never deleted by anybody but the run that made it: `recover` puts it in its place where that is
+empty, and under a visible name where it is not. Whether an owner is alive is told by a lock on the folder itself,
+which ends with its process whatever its number; after a restart of the same machine every owner is gone; what another
+machine wrote on a shared disk is left alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import NamedTuple
+
+from hfclean.errors import FolderError, RecoveryWarning
+
+__all__ = ["new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
+
+OWNER = r"(?P<boot>[0-9a-f]{8})-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}"
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+LEGACY = re.compile(r"(?P<state>partial|old)-\d+")
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A place to write a file that becomes `path` when the block ends well, and vanishes when it does not."""
+    path = path.resolve()
+    recover(path)
+    owner = _owner()
+    partial, starting = (path.with_name(f".{path.name}.{state}-{owner}") for state in ("partial", "starting"))
+    starting.touch()
+    lock = _lock(starting)  # before it has the name by which others could take it for a leftover
+    starting.rename(partial)
+    try:
+        yield partial
+        _sync(partial)
+        _rename(partial, path, replace=True)
+        _sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+        _unlock(lock)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file: the old content or the new one is there at any time."""
+    with new_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for text, in UTF-8 with "\\n" line ends."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """An empty folder beside `out` that becomes `out` when the block ends well, and vanishes when it does not.
+
+    Args:
+        out: the folder to make; parents are made as well.
+        overwrite: replace `out` if it exists. The old folder stays in its place until the new one is on the disk.
+
+    Raises:
+        FolderError: `out` appeared while the new folder was written; nothing was replaced.
+    """
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    recover(out)
+    partial, lock = _locked_folder(out.parent, f".{out.name}")
+    try:
+        yield partial
+        _install(partial, out, overwrite=overwrite)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        _unlock(lock)
+
+
+def _locked_folder(parent: Path, begin: str, mode: int = 0o777) -> tuple[Path, int | None]:
+    """A new folder and the lock on it, held before the folder has the name by which others could take it for a
+    leftover."""
+    owner = _owner()
+    starting = parent / f"{begin}.starting-{owner}"
+    starting.mkdir(mode=mode)
+    lock = _lock(starting)
+    return starting.rename(parent / f"{begin}.partial-{owner}"), lock
+
+
+def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
+    """Put a finished folder in its place; after any exception the old state is there again."""
+    owner = partial.name.removeprefix(f".{out.name}.partial-")
+    sync_tree(partial)
+    ready = out.parent / f".{out.name}.ready-{partial.stat().st_ino}-{owner}"
+    displaced = out.parent / f".{out.name}.displaced-{owner}"
+    discard = out.parent / f".{out.name}.discard-{owner}"
+    _rename(partial, ready)
+    replaced = _lock(out)  # once exchanged, it lies under a name by which others could take it for a leftover
+    try:
+        _sync(out.parent)
+        if not (overwrite and out.exists()):
+            try:
+                _rename(ready, out)
+            except OSError as e:
+                if not out.exists():
+                    raise
+                raise FolderError(
+                    f"the folder {out.name!r} appeared while this one was written; nothing was replaced"
+                ) from e
+        elif not _exchange(ready, out):
+            _rename(out, displaced)
+            _rename(ready, out)
+        _sync(out.parent)
+    except BaseException:
+        if displaced.exists() and not out.exists():
+            _rename(displaced, out)
+        raise
+    finally:  # whichever way it went: of old and new, what is not in its place is not wanted any more
+        for leftover in (ready, displaced):
+            if leftover.exists() and out.exists():
+                _rename(leftover, discard)
+                shutil.rmtree(discard, ignore_errors=True)
+        _unlock(replaced)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush every file below a folder, and the folders that name them, to the disk."""
+    for place, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            _sync(Path(place) / name)
+        _sync(Path(place))
+
+
+@contextmanager
+def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
+    """A hidden folder for intermediate files, gone afterwards; what killed runs left of the same kind goes as well.
+
+    Args:
+        kind: what it is for, part of its name.
+        parent: where to make it; by default the system's folder for temporary files.
+    """
+    where = Path(tempfile.gettempdir()) if parent is None else parent
+    for leftover in _leftovers(where, f".hfclean-{kind}"):
+        with _abandoned(leftover) as abandoned:
+            if abandoned:
+                shutil.rmtree(leftover.path, ignore_errors=True)
+    folder, lock = _locked_folder(where, f".hfclean-{kind}", mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _unlock(lock)
+
+
+# ---------------------------------------------------------------------------------------------------------- recovering
+
+
+class _Leftover(NamedTuple):
+    """Something that a run left beside its target."""
+
+    path: Path
+    state: str
+    inode: int
+    boot: str
+    host: str
+    pid: int
+
+
+def recover(out: Path) -> tuple[str, ...]:
+    """Finish or restore what an interrupted run left beside `out`; warns of what was found and what became of it.
+
+    Unfinished files are deleted. A finished folder goes to its place if that is empty, else it gets a visible name
+    beside it. What a live run, another machine or an unknown owner has there is left alone.
+    """
+    out = out.resolve()
+    if not out.parent.is_dir():
+        return ()
+    notes = []
+    # of two finished ones, the new one goes first: what it was to replace is then kept beside it
+    for leftover in sorted(_leftovers(out.parent, f".{out.name}"), key=lambda left: left.state != "ready"):
+        with _abandoned(leftover) as abandoned:
+            if abandoned:
+                notes += _settle(leftover, out)
+    notes += _legacy(out)
+    for note in notes:
+        warnings.warn(note, RecoveryWarning, stacklevel=2)
+    return tuple(notes)
+
+
+def _settle(leftover: _Leftover, out: Path) -> list[str]:
+    if leftover.state in ("partial", "discard"):
+        shutil.rmtree(leftover.path) if leftover.path.is_dir() else leftover.path.unlink(missing_ok=True)
+        return []
+    new = leftover.state == "ready" and leftover.path.stat().st_ino == leftover.inode
+    if not out.exists():
+        _rename(leftover.path, out)
+        _sync(out.parent)
+        what = "the finished folder" if new else "the folder that was being replaced"
+        return [f"an interrupted run left {out.name!r} out of its place: {what} was put there"]
+    return [_shown(leftover.path, out, "unfinished" if new else "replaced")]
+
+
+def _shown(path: Path, out: Path, word: str) -> str:
+    """Give a finished leftover a name that people see; says so."""
+    count = 1
+    while (place := out.parent / f"{out.name}.{word}-{count}").exists():
+        count += 1
+    _rename(path, place)
+    _sync(out.parent)
+    story = "a finished folder that was to replace" if word == "unfinished" else "the earlier version of"
+    return f"an interrupted run left {story} {out.name!r}: it is {place.name!r} now; delete it if you do not need it"
+
+
+def _legacy(out: Path) -> list[str]:
+    """What hfclean 0.1.0 left: its names hold a process number alone, so that nobody knows whether it is alive."""
+    notes = []
+    for path in out.parent.glob(f".{_escaped(out.name)}.*-*"):
+        match = LEGACY.fullmatch(path.name.removeprefix(f".{out.name}."))
+        if match is None:
+            continue
+        if match["state"] == "partial":
+            notes.append(f"{path.name!r} may be an unfinished folder of hfclean 0.1.0; delete it if no run writes it")
+        elif out.exists():
+            notes.append(_shown(path, out, "replaced"))
+        else:
+            _rename(path, out)
+            notes.append(f"an interrupted run left {out.name!r} out of its place: the earlier version was put back")
+    return notes
+
+
+def _leftovers(parent: Path, begin: str) -> list[_Leftover]:
+    pattern = re.compile(
+        re.escape(begin) + rf"\.(?P<state>partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
+    )
+    found = []
+    for path in sorted(parent.glob(f"{_escaped(begin)}.*")):
+        if match := pattern.fullmatch(path.name):
+            inode, pid = int(match["inode"] or 0), int(match["pid"])
+            found.append(_Leftover(path, match["state"], inode, match["boot"], match["host"], pid))
+    return found
+
+
+@contextmanager
+def _abandoned(leftover: _Leftover) -> Iterator[bool]:
+    """Whether the run that owns a leftover is gone; while the block runs, nobody else takes it."""
+    boot, host = _machine()
+    if leftover.boot != boot:
+        yield leftover.host == host  # the machine was started again since
+        return
+    lock = _lock(leftover.path)
+    try:
+        yield lock is not None
+    finally:
+        _unlock(lock)
+
+
+# --------------------------------------------------------------------------------------------------------- the machine
+
+
+def _owner() -> str:
+    boot, host = _machine()
+    return f"{boot}-{host}-{os.getpid()}-{token_hex(4)}"
+
+
+@lru_cache(maxsize=1)
+def _machine() -> tuple[str, str]:
+    """What tells one start of one machine from others, and the machine from others: eight hex digits each.
+
+    Containers on one kernel share the first, so that locks decide between them.
+    """
+    boot = host = platform.node()
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with suppress(OSError):
+        host = Path("/etc/machine-id").read_text().strip() or host
+    return sha256(boot.encode()).hexdigest()[:8], sha256(host.encode()).hexdigest()[:8]
+
+
+def _lock(path: Path) -> int | None:
+    """An open lock on a file or folder, or None where another process holds it or locks are not to be had."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
+def _sync(path: Path) -> None:
+    """Flush one file, or the names in one folder."""
+    if os.name == "nt":  # where folders cannot be opened, and files only to be written
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no flush of a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _rename(path: Path, target: Path, *, replace: bool = False) -> None:
+    os.replace(path, target) if replace else os.rename(path, target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; False where system or file system has no such step."""
+    libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    if libc is None or not hasattr(libc, "renameat2"):
+        return False
+    done = libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
+    if done == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(one))
+
+
+def _escaped(name: str) -> str:
+    """A name as a pattern of `glob` that matches nothing else."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
