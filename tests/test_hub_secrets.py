@@ -2,79 +2,23 @@
 
 from __future__ import annotations
 
-import random
-import string
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from datasets import Dataset
+from datasets import Dataset, Features, Json, List, Value
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
+from keys_made import KEYS
 
 import hfclean
-from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan
-from hfclean.hub.secrets import KINDS, find_secrets, mask_secrets, scan_files
+from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan, secrets
+from hfclean.hub.secrets import _in_table, find_secrets, scan_files
 
 QUICK = Patience(sleep=lambda seconds: None)
-WORDS = string.ascii_letters + string.digits
-
-
-def made(start: str, length: int, letters: str = WORDS, seed: int = 3) -> str:
-    """A key as chance makes them; put together here so that no scanner finds one in this file."""
-    chance = random.Random(seed)
-    return start + "".join(chance.choice(letters) for _ in range(length))
-
-
-TOKEN = made("hf" + "_", 34)
-REAL = {
-    "hf_token": TOKEN,
-    "openai_key": made("sk" + "-proj-", 60),
-    "anthropic_key": made("sk" + "-ant-api03-", 90),
-    "aws_key": made("AK" + "IA", 16, string.ascii_uppercase + "234567"),
-    "github_token": made("gh" + "p_", 36),
-    "gitlab_token": made("gl" + "pat-", 20),
-    "google_key": made("AI" + "za", 35),
-    "slack_token": made("xo" + "xb-", 40, string.digits + string.ascii_letters),
-    "stripe_key": made("sk" + "_live_", 24),
-    "npm_token": made("np" + "m_", 36),
-    "pypi_token": made("py" + "pi-AgEIcHlwaS5vcmc", 80),
-    "sendgrid_key": made("S" + "G.", 22) + "." + made("", 43),
-    "groq_key": made("gs" + "k_", 52),
-    "private_key": "-----BEGIN RSA PRIV" + "ATE KEY-----\n" + "".join(made("", 64, seed=k) + "\n" for k in range(4)),
-}
-
-
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_each_kind_is_found_and_masked(kind: str) -> None:
-    text = f"Use this: {REAL[kind]}\nand go on."
-    (found,) = find_secrets(text)
-    assert found[0] == kind
-    assert found[1].startswith(f"{kind}-")
-    assert REAL[kind] not in found[1]
-    masked = mask_secrets(text)
-    assert f"[{kind} removed]" in masked
-    assert REAL[kind].split("\n")[-2 if kind == "private_key" else 0] not in masked
-    assert mask_secrets(masked) == masked
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "hf" + "_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-        "hf" + "_your_token_here",
-        "AK" + "IAIOSFODNN7EXAMPLE",
-        "sk" + "-1234567890abcdef1234567890abcdef",
-        "sk" + "-XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-        "sk" + "-" + "your-api-key-goes-in-this-place-of-the-file",
-        "gh" + "p_" + "a" * 36,
-        "hf" + "_thisisaplaceholderinlowercaseletters",
-        "-----BEGIN PRIV" + "ATE KEY-----\n...\n-----END PRIV" + "ATE KEY-----",
-        "task-oriented dialogue systems-based approaches, ask-me-anything-style-questions-and-more",
-        "Red.",
-    ],
-)
-def test_samples_and_words_are_let_through(text: str) -> None:
-    assert list(find_secrets(text)) == []
+TOKEN, AWS, NPM = KEYS["hf_token"], KEYS["aws_key"], KEYS["npm_token"]
 
 
 def test_a_key_is_found_in_every_shape_of_cell_and_in_texts(tmp_path: Path) -> None:
@@ -83,9 +27,9 @@ def test_a_key_is_found_in_every_shape_of_cell_and_in_texts(tmp_path: Path) -> N
         {"messages": [], "tags": None, "n": 2, "deep": {"a": [{"b": "y"}]}},
         {
             "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": f"Set {TOKEN}."}],
-            "tags": ["b", REAL["aws_key"]],
+            "tags": ["b", AWS],
             "n": 3,
-            "deep": {"a": [{"b": "z"}, {"b": REAL["npm_token"]}]},
+            "deep": {"a": [{"b": "z"}, {"b": NPM}]},
         },
     ]
     Dataset.from_list(rows).to_parquet(str(tmp_path / "a.parquet"))
@@ -147,3 +91,127 @@ def test_a_key_in_the_card_that_is_there_stops_the_push(fake_hub: FakeHub) -> No
     with pytest.raises(HubRefusal, match=r"README.md, line \d+"):
         hfclean.push_dataset(Dataset.from_list([{"instruction": "a", "output": "b"}]), "me/x", patience=QUICK)
     assert len(repo.commits) == 2
+
+
+TEXT = f"say {TOKEN}"
+ARROW = {
+    "string": pa.array(["x", TEXT]),
+    "large_string": pa.array(["x", TEXT], pa.large_string()),
+    "string_view": pa.array(["x", TEXT], pa.string_view()),
+    "binary": pa.array([b"x", b"\xff" + TEXT.encode()]),
+    "large_binary": pa.array([b"x", TEXT.encode()], pa.large_binary()),
+    "binary_view": pa.array([b"x", TEXT.encode()], pa.binary_view()),
+    "fixed_size_binary": pa.array([b" " * len(TEXT), TEXT.encode()], pa.binary(len(TEXT))),
+    "dictionary": pa.array(["x", TEXT]).dictionary_encode(),
+    "json": pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}", json.dumps({"k": TEXT})])),
+    "list": pa.array([["x"], ["y", TEXT]]),
+    "large_list": pa.array([[], ["y", TEXT]], pa.large_list(pa.string())),
+    "fixed_size_list": pa.array([["x"], [TEXT]], pa.list_(pa.string(), 1)),
+    "list_view": pa.array([["x"], ["y", TEXT]], pa.list_view(pa.string())),
+    "list of dictionary": pa.array([["x"], ["y", TEXT]], pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+    "list of json": pa.ListArray.from_arrays(
+        pa.array([0, 1, 2], pa.int32()), pa.ExtensionArray.from_storage(pa.json_(), pa.array(["1", f'"{TEXT}"']))
+    ),
+    "struct": pa.array([{"a": {"b": ["x"]}}, {"a": {"b": ["q", TEXT]}}]),
+    "struct with a null": pa.array([None, {"a": TEXT}]),
+    "map": pa.array([[("a", "b")], [("a", TEXT)]], pa.map_(pa.string(), pa.string())),
+    "key of a map": pa.array([[("a", "b")], [(TEXT, "b")]], pa.map_(pa.string(), pa.string())),
+    "run ends": pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), pa.array(["x", TEXT])),
+    "a slice": pa.array([["x"], ["z"], ["y", TEXT]]).slice(1),
+}
+
+
+@pytest.mark.parametrize("kind", list(ARROW))
+def test_a_key_is_found_in_every_type_that_a_column_can_have(kind: str) -> None:
+    ((column, row, text),) = _in_table(pa.table({"c": ARROW[kind]}))
+    assert (column, row, [found[0] for found in find_secrets(text)]) == ("c", 1, ["hf_token"])
+
+
+def test_a_text_file_is_read_in_parts_and_every_key_is_told_once_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "PART", 1000)
+    monkeypatch.setattr(secrets, "OVERLAP", 200)
+    for begin in range(700, 1100, 37):  # before, over and behind the seam
+        filler = "é is two bytes\n" * 200
+        head = filler.encode()[:begin].decode("utf-8", "ignore")
+        head = head[: head.rfind("\n") + 1]
+        file = tmp_path / f"{begin}.txt"
+        file.write_text(f"{head}{TOKEN}\n{filler}{AWS}\n")
+        found = scan_files({"big.txt": file})
+        assert [(s.kind, s.places) for s in found] == [
+            ("hf_token", (f"big.txt, line {head.count(chr(10)) + 1}",)),
+            ("aws_key", (f"big.txt, line {head.count(chr(10)) + 2 + 200}",)),
+        ]
+
+
+def canaries() -> Dataset:
+    """A row with a key in each kind of place that a trace has, in columns of many types."""
+    arguments = {"headers": {"Authorization": f"Bearer {KEYS['openai_key']}"}, KEYS["groq_key"]: 1}
+    messages = [
+        {"role": "system", "content": f"Use {KEYS['github_token']}.", "tool_calls": None},
+        {"role": "user", "content": "Deploy.", "tool_calls": None},
+        {
+            "role": "assistant",
+            "content": "Done.</s>",
+            "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": arguments}}],
+        },
+    ]
+    clean = [
+        {"role": "user", "content": "Hi", "tool_calls": None},
+        {"role": "assistant", "content": "Hello!</s>", "tool_calls": None},
+    ]
+    features = Features(
+        {
+            "messages": List({"role": Value("string"), "content": Value("string"), "tool_calls": Json()}),
+            "trace": Json(),
+            "blob": Value("binary"),
+            "large": Value("large_string"),
+            "nested": List({"a": List(Value("string"))}),
+        }
+    )
+    return Dataset.from_list(
+        [
+            {"messages": clean, "trace": {"n": 1}, "blob": b"x", "large": "y", "nested": []},
+            {
+                "messages": messages,
+                "trace": {"steps": [{"env": {"HF": TOKEN}}]},
+                "blob": b"\xff" + KEYS["slack_token"].encode(),
+                "large": KEYS["xai_key"],
+                "nested": [{"a": ["x", KEYS["telegram_token"]]}],
+            },
+        ],
+        features=features,
+    )
+
+
+KINDS = ("openai_key", "groq_key", "github_token", "hf_token", "slack_token", "xai_key", "telegram_token")
+PLANTED = [KEYS[kind] for kind in KINDS]
+
+
+def test_canaries_in_a_trace_stop_the_push_and_none_is_shown(fake_hub: FakeHub) -> None:
+    ds = canaries().map(hfclean.revise).map(hfclean.score)
+    with pytest.raises(HubRefusal) as refusal:
+        hfclean.push_dataset(ds, "me/x", patience=QUICK)
+    assert [kind for kind in KINDS if f"{kind}-" not in str(refusal.value)] == []
+    assert [key for key in PLANTED if key in str(refusal.value)] == []
+    assert fake_hub.log == []
+
+
+def test_masked_canaries_are_in_nothing_that_is_pushed_and_in_no_temporary_file(
+    fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ds = canaries().map(hfclean.revise).map(hfclean.score)
+    hfclean.push_dataset(ds, "me/x", mask_secrets=True, patience=QUICK)
+    back = hfclean.load_cleaned("me/x")[0]["train"]
+    assert back["trace"][1] == {"steps": [{"env": {"HF": "[hf_token removed]"}}]}
+    assert back["blob"][1] == b"\xff[slack_token removed]"
+    call = back["messages"][1][2]["tool_calls"][0]["function"]["arguments"]
+    assert call == {"headers": {"Authorization": "Bearer [openai_key removed]"}, "[groq_key removed]": 1}
+    assert str(back.features["trace"]) == str(canaries().features["trace"])
+    for name, content in fake_hub.repo("me/x", "dataset").files.items():
+        assert [key for key in PLANTED if key.encode() in content] == [], name
+    assert [
+        f for f in tmp_path.rglob("*") if f.is_file() and any(key.encode() in f.read_bytes() for key in PLANTED)
+    ] == []

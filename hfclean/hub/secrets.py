@@ -6,23 +6,19 @@ The rest is let through by id only, or masked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hfclean.rules.keys import KINDS, find_secrets
+from hfclean.rules.keys import HINT, KINDS, find_secrets
 
 __all__ = ["KINDS", "Secret", "find_secrets", "mask_secrets", "masked_rows", "scan_file", "scan_files"]
 
-# what every one of them has: the quick look before the close one
-HINT = (
-    "hf_|api_org_|sk-|AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|AIza|xox[abposr]-|[sr]k_live_|npm_|pypi-AgEI|SG\\.|gsk_|"
-    "PRIVATE KEY"
-)
-LARGEST_TEXT = 50_000_000
+# A text file is read in parts that overlap by more than the longest key.
+PART, OVERLAP = 8_000_000, 100_000
+LINE_FEED = b"\n"
+WEIGHTS = (".safetensors", ".gguf", ".bin")
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,19 @@ def _mask_row(row: Mapping[str, Any], allowed: list[str]) -> dict[str, Any]:
 def _mask_value(value: Any, allowed: list[str]) -> Any:
     if isinstance(value, str):
         return mask_secrets(value, allowed)
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+        masked = mask_secrets(text, allowed)
+        return value if masked == text else masked.encode("utf-8", "surrogateescape")
     if isinstance(value, Mapping):
-        return {key: _mask_value(item, allowed) for key, item in value.items()}
-    return [_mask_value(item, allowed) for item in value] if isinstance(value, list) else value
+        # a name can hold a key as well: in the arguments of a tool call, say
+        return {
+            mask_secrets(name, allowed) if isinstance(name, str) else name: _mask_value(item, allowed)
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return type(value)(_mask_value(item, allowed) for item in value)
+    return value
 
 
 # ------------------------------------------------------------------------------------------------------------- files
@@ -93,25 +99,34 @@ def scan_files(files: Mapping[str, Path | bytes], *, allowed: Collection[str] = 
 
 
 def scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str]]:
-    """Kind, id and place of every key in a parquet or text file; other files are not looked into."""
+    """Kind, id and place of every key in a parquet or text file of any size; weights are not looked into."""
     if name.endswith(".parquet") and isinstance(content, Path):
         yield from _in_parquet(name, content)
         return
-    if name.endswith((".safetensors", ".gguf", ".bin")):
+    if name.endswith(WEIGHTS):
         return
-    size = len(content) if isinstance(content, bytes) else content.stat().st_size
-    if size > LARGEST_TEXT:
-        return
-    text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8", "replace")
-    if not _hint().search(text):
-        return
-    for kind, secret, start, _ in find_secrets(text):
-        yield kind, secret, f"{name}, line {text.count(chr(10), 0, start) + 1}"
+    line = 1
+    for part, is_last in _parts(content):
+        stays = len(part) if is_last else len(part) - OVERLAP  # what begins later is whole in the next part
+        text = part.decode("utf-8", "surrogateescape")
+        for kind, secret, start, _ in find_secrets(text):
+            before = text[:start].encode("utf-8", "surrogateescape")
+            if len(before) < stays:
+                yield kind, secret, f"{name}, line {line + before.count(LINE_FEED)}"
+        line += part.count(LINE_FEED, 0, stays)
 
 
-@lru_cache(maxsize=1)
-def _hint() -> re.Pattern[str]:
-    return re.compile(HINT)
+def _parts(content: Path | bytes) -> Iterator[tuple[bytes, bool]]:
+    """A file in parts, each beginning with the last `OVERLAP` bytes of the one before, and whether it is the last."""
+    if isinstance(content, bytes):
+        yield content, True
+        return
+    with content.open("rb") as file:
+        part = file.read(PART)
+        while rest := file.read(PART - OVERLAP):
+            yield part, False
+            part = part[-OVERLAP:] + rest
+        yield part, True
 
 
 def _in_parquet(name: str, path: Path) -> Iterator[tuple[str, str, str]]:
@@ -139,22 +154,42 @@ def _in_table(table: Any) -> Iterator[tuple[str, int, str]]:
 
 
 def _suspects(array: Any, rows: Any) -> Iterator[tuple[int, str]]:
-    """Row and text of the strings of an Arrow array, however deep, that may hold a key."""
+    """Row and text of the strings and bytes of an Arrow array, however deep and of whatever type, that may hold a
+    key."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind = array.type
-    if isinstance(kind, pa.ExtensionType):
+    kind, is_ = array.type, pa.types
+    if isinstance(kind, pa.BaseExtensionType):  # Json() of datasets is one, and no ExtensionType
         yield from _suspects(array.storage, rows)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    elif is_.is_dictionary(kind):
+        yield from _suspects(array.dictionary_decode(), rows)
+    elif is_.is_run_end_encoded(kind):
+        yield from _suspects(pc.run_end_decode(array), rows)
+    elif is_.is_string_view(kind) or is_.is_binary_view(kind):
+        yield from _suspects(array.cast(pa.large_string() if is_.is_string_view(kind) else pa.large_binary()), rows)
+    elif is_.is_fixed_size_binary(kind):
+        yield from _suspects(array.cast(pa.binary()), rows)
+    elif is_.is_string(kind) or is_.is_large_string(kind) or is_.is_binary(kind) or is_.is_large_binary(kind):
         hits = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(array, HINT), False)).to_pylist()
         for hit in hits:
-            yield (hit if rows is None else rows[hit].as_py()), array[hit].as_py()
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            value = array[hit].as_py()
+            text = value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+            yield (hit if rows is None else rows[hit].as_py()), text
+    elif is_.is_map(kind):
+        entry = pa.struct([pa.field("key", kind.key_type, nullable=False), pa.field("value", kind.item_type)])
+        parents = pc.list_parent_indices(array.cast(pa.list_(entry)))
+        parents = parents if rows is None else rows.take(parents)
+        yield from _suspects(array.keys, parents)
+        yield from _suspects(array.items, parents)
+    elif is_.is_list_view(kind) or is_.is_large_list_view(kind):
+        yield from _suspects(pa.array(array.to_pylist(), pa.large_list(kind.value_type)), rows)
+    elif is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
         parents = pc.list_parent_indices(array)
         yield from _suspects(array.flatten(), parents if rows is None else rows.take(parents))
-    elif pa.types.is_struct(kind):
+    elif is_.is_struct(kind):
         for field in array.flatten():
             yield from _suspects(field, rows)
-    elif pa.types.is_dictionary(kind):
-        yield from _suspects(array.dictionary_decode(), rows)
+    elif is_.is_union(kind):
+        for k in range(kind.num_fields):
+            yield from _suspects(array.field(k), None)
