@@ -110,11 +110,29 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
 def test_what_a_server_does_not_say_is_no_number(fault: str) -> None:
     reply, status, reason = FAULTS[fault]
     with ChatServer({"a\nb c": reply}, default=scored) as server:
+        token_losses(spec_of(server), [Passage(("x\n", ""), "y z")])  # a server that is known to have them
         bad, good, none = token_losses(
             spec_of(server), [Passage(("a\n", ""), "b c"), Passage(("a\n", ""), "c d e"), Passage(("a\n", ""), " ")]
         )
     assert (bad.status, bad.reason, bad.values) == (status, reason, ())
     assert (good.status, none.status) == ("ok", "empty")
+
+
+NONE = {
+    "null": b'{"choices": [{"text": "x", "logprobs": null}], "usage": {"prompt_tokens": 3}}',
+    "no such key": b'{"choices": [{"text": "x"}]}',
+    "another form": b'{"choices": [{"text": "x", "logprobs": {"content": [{"token": "x", "logprob": -1.0}]}}]}',
+    "only those of the answer": b'{"choices": [{"logprobs": {"text_offset": [], "token_logprobs": []}}]}',
+}
+
+
+@pytest.mark.parametrize("case", NONE)
+def test_a_server_without_log_probabilities_ends_the_run_at_its_first_answer(case: str) -> None:
+    with ChatServer(default=Reply(body=NONE[case])) as server:
+        spec = ModelSpec("tiny", base_url=server.url, limits=Limits(start=1, concurrency=1, backoff_s=0.001))
+        with pytest.raises(BackendError, match="answers without the log-probabilities of the prompt"):
+            token_losses(spec, [Passage((f"{k}\n", ""), "b c") for k in range(50)])
+        assert len(server.received) == 1
 
 
 def test_a_length_of_ones_own_is_refused() -> None:

@@ -25,7 +25,16 @@ from hfclean.models.pace import Allowance, Pace, backoff, retry_after
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.request import Group, Keep, Request
 from hfclean.models.spec import ModelSpec
-from hfclean.models.wire import Failure, Form, judge, messages_json, prompt_json, read_answer, read_logprobs
+from hfclean.models.wire import (
+    Failure,
+    Form,
+    judge,
+    largest_reply,
+    messages_json,
+    prompt_json,
+    read_answer,
+    read_logprobs,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint"]
 
 TRIES_TWICE = 2
+PLAIN = ("identity", "")  # encodings of a body that nobody has to unpack
 RECENT = 1024  # answers to remember between a look into the store and the request that follows it
 REFUSALS = 3  # so many 403 in a row are about the key; fewer may be about the texts
 RATE_LIMIT_PATIENCE = 3  # a full queue passes by itself: wait so many times as often as for an error
@@ -140,6 +150,7 @@ class Endpoint:
                 timeout=http.ClientTimeout(total=limits.timeout_s, sock_connect=limits.connect_timeout_s),
                 # answers are small: unpacking them would cost more than it saves
                 skip_auto_headers=("Accept-Encoding",),
+                auto_decompress=False,
                 trust_env=False,
             )
             loop = asyncio.get_running_loop()
@@ -167,26 +178,46 @@ class Endpoint:
                 allow_redirects=False,
             )
             try:
-                body = await response.read()
+                # a body that was not asked for in this encoding may unpack to a thousand times its size
+                encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+                body = (
+                    b""
+                    if encoding not in PLAIN
+                    else await _bounded(response, largest_reply(request.messages, group.generation))
+                )
             finally:
-                response.release()
+                response.close() if not response.content.at_eof() else response.release()
         except (http.ClientConnectorCertificateError, http.ClientSSLError) as e:
-            stops = BackendError(f"no safe connection to {self.spec.where()}: {_words(e)}; put its certificate right")
-            return Failure("connection", _words(e), stops=stops)
+            stops = BackendError(
+                f"no safe connection to {self.spec.where()}: {self._words(e)}; put its certificate right"
+            )
+            return Failure("connection", self._words(e), stops=stops)
         except http.ConnectionTimeoutError as e:
-            return Failure("connection", _words(e), retry="often", stops_if_repeated=True)
+            return Failure("connection", self._words(e), retry="often", stops_if_repeated=True)
         except TimeoutError:
             detail = f"no answer within {self.spec.limits.timeout_s:g} s"
             return Failure("timeout", detail, retry="often", slow=True, stops_if_repeated=True)
         except (http.ClientError, OSError) as e:
-            return Failure("connection", _words(e), retry="often", stops_if_repeated=True)
+            return Failure("connection", self._words(e), retry="often", stops_if_repeated=True)
         self._heard = True
+        if encoding not in PLAIN:
+            detail = f"a reply in the encoding {encoding[:40]!r}, which was not asked for"
+            return Failure("bad_answer", detail, retry="twice", stops_if_repeated=True)
+        if body is None:
+            detail = f"a reply of more than {largest_reply(request.messages, group.generation):,} bytes"
+            return Failure("bad_answer", detail, retry="twice", stops_if_repeated=True)
         body = without_key(body, self._secret)
         if response.status == 200:
             return read(body)
         asked = replace(form, structured=form.structured and group.generation.response_format is not None)
         wait_s = retry_after(response.headers, datetime.now(UTC))
         return judge(response.status, body, asked=asked, wait_s=wait_s)
+
+    def _words(self, error: BaseException) -> str:
+        """What an error of the connection says, without objects that could hold a header, and without the key."""
+        said = str(error) if not hasattr(error, "request_info") else getattr(error, "message", "")
+        told = f"{type(error).__name__}: {said}".encode("utf-8", "replace")
+        return without_key(told, self._secret).decode("utf-8", "replace")[:300].rstrip(": ")
 
     # ------------------------------------------------------------------------------------------------ workers
 
@@ -339,7 +370,7 @@ class Endpoint:
     def _wait(self, failure: Failure, tries: int) -> float | None:
         """Seconds until the next try; None for no further try."""
         limits = self.spec.limits
-        if failure.stops is not None:
+        if failure.stops is not None and not (failure.only_at_first and self.serial):
             self.stop(failure.stops)
             return None
         allowed = {"never": 0, "twice": min(TRIES_TWICE, limits.retries), "often": limits.retries}[failure.retry]
@@ -395,7 +426,12 @@ class Endpoint:
         return expected
 
 
-def _words(error: BaseException) -> str:
-    """What an error of the connection says, without objects that could hold a header."""
-    said = str(error) if not hasattr(error, "request_info") else getattr(error, "message", "")
-    return f"{type(error).__name__}: {said}"[:300].rstrip(": ")
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The body of a reply, or None where it has more bytes than that; no more of it is read then."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            return None
+    return b"".join(parts)

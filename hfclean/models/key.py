@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import lru_cache
 
 from hfclean.models.failures import AccessError
 
@@ -26,5 +28,24 @@ def read_key(variable: str | None) -> str:
 
 
 def without_key(body: bytes, key: str) -> bytes:
-    """What a server said, without the key: some say back what they were sent."""
-    return body.replace(key.encode(), b"[key]") if key and key.encode() in body else body
+    """What a server said, without the key: some say back what they were sent.
+
+    The key is found as it is and with any of its characters escaped, as JSON, HTML and addresses escape them.
+    """
+    return _forms_of(key).sub(b"[key]", body) if key else body
+
+
+@lru_cache(maxsize=8)
+def _forms_of(key: str) -> re.Pattern[bytes]:
+    """The key with each character as it is or escaped: `\\u0073`, `\\x73`, `\\/`, `%73`, `&#115;`, `&#x73;`."""
+    characters = []
+    for character in key:
+        code = ord(character)
+        forms = (
+            rf"\\*{re.escape(character)}",
+            rf"(?i:\\+(?:u00|x){code:02x})",
+            rf"(?i:%{code:02x})",
+            rf"(?i:&#0*{code};|&#x0*{code:x};)",
+        )
+        characters.append(f"(?:{'|'.join(forms)})")
+    return re.compile("".join(characters).encode())

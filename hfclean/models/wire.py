@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hfclean.models.failures import AccessError, BackendError
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["Failure", "Form", "judge", "messages_json", "prompt_json", "read_answer", "read_logprobs"]
+__all__ = ["Failure", "Form", "judge", "largest_reply", "messages_json", "prompt_json", "read_answer", "read_logprobs"]
 
 # what other servers call "stop" and "length"
 FINISHED = {"eos_token": "stop", "stop_sequence": "stop", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
@@ -30,6 +30,11 @@ NO_MODEL = re.compile(
     re.I | re.S,
 )
 NO_SCHEMA = re.compile(r"response_format|json_schema|guided_json|structured output|grammar", re.IGNORECASE)
+LONGEST_NAME = 300
+MOST_TOKENS = 100_000_000
+# A reply is larger than the text in it: escapes, thoughts that some servers send beside it, a prompt said back.
+SMALLEST_BOUND, BYTES_PER_TOKEN, BYTES_PER_LOGPROB = 2_000_000, 200, 600
+LARGEST_BOUND = 64_000_000
 NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
 
 
@@ -73,6 +78,7 @@ class Failure:
         slow: the server has more than it can do.
         wait_s: the server asks for so long a pause.
         stops: what the whole run ends with, if nothing further could succeed.
+        only_at_first: that is so where nothing succeeded before; afterwards it is this one request.
         stops_if_repeated: the run ends if this is what everything gets.
         change: ask again, from now on in a form with these fields changed.
         note: what to say about that in the ledger.
@@ -84,9 +90,18 @@ class Failure:
     slow: bool = False
     wait_s: float | None = None
     stops: BackendError | None = None
+    only_at_first: bool = False
     stops_if_repeated: bool = False
     change: dict[str, Any] | None = None
     note: str = ""
+
+
+def largest_reply(messages: bytes, generation: Generation) -> int:
+    """The most bytes that a reply to these messages is read of."""
+    bound = SMALLEST_BOUND + BYTES_PER_TOKEN * generation.max_new_tokens
+    if generation.prompt_logprobs:  # at most a token for each byte
+        bound += BYTES_PER_LOGPROB * len(messages)
+    return min(bound, LARGEST_BOUND)
 
 
 def messages_json(conversation: Conversation) -> bytes:
@@ -99,28 +114,51 @@ def read_answer(body: bytes) -> Answer | Failure:
     try:
         reply = json.loads(body)
         if "error" in reply and not reply.get("choices"):  # a status in the body: the server had begun to answer
-            code = reply["error"].get("code")
-            return judge(code if isinstance(code, int) and code >= 400 else 502, body)
+            error = reply["error"]
+            code = error.get("code") if isinstance(error, Mapping) else None
+            return judge(code if type(code) is int and 400 <= code < 600 else 502, body)
         choice = reply["choices"][0]
         message = choice["message"]
         text = message.get("content") or message.get("refusal") or ""
         if isinstance(text, list):
-            text = "".join(part["text"] for part in text if part.get("type") == "text")
-        finish = choice.get("finish_reason") or ""
-        usage = reply.get("usage") or {}
-        read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if not isinstance(text, str) or not isinstance(finish, str):
+            text = "".join(map(_text_of_part, text))
+        if not isinstance(text, str):
             raise TypeError
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return Failure("bad_answer", _excerpt(body), retry="twice")
-    name = reply.get("model")
+        return _useless(body)
+    finish = _word(choice.get("finish_reason"))
+    usage = reply.get("usage")
+    counts = usage if isinstance(usage, Mapping) else {}
     return Answer(
         tidy(text),
         FINISHED.get(finish, finish),
-        read if type(read) is int else None,
-        written if type(written) is int else None,
-        model=name if isinstance(name, str) else "",
+        _count(counts.get("prompt_tokens")),
+        _count(counts.get("completion_tokens")),
+        model=_word(reply.get("model")),
     )
+
+
+def _useless(body: bytes, what: str = "") -> Failure:
+    """A reply with status 200 and no answer in it: every other may be like it, and then the run ends."""
+    return Failure("bad_answer", what + _excerpt(body), retry="twice", stops_if_repeated=True)
+
+
+def _text_of_part(part: Any) -> str:
+    """The text of one part of a message; parts without a text (pictures, thoughts of some servers) have none."""
+    if isinstance(part, str):
+        return part
+    text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else None
+    return text if isinstance(text, str) else ""
+
+
+def _word(value: Any) -> str:
+    """A name or a word of the server's, bounded, with nothing in it that a store cannot hold."""
+    return tidy(value)[:LONGEST_NAME].replace("\0", "\ufffd") if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens, or None where it is none that a request can have: it would move what may be spent."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def prompt_json(messages: bytes) -> bytes:
@@ -133,6 +171,8 @@ def read_logprobs(body: bytes) -> Answer | Failure:
     try:
         reply = json.loads(body)
         found = reply["choices"][0]["logprobs"]
+        if not isinstance(found, Mapping) or not found.get("text_offset"):
+            return _no_logprobs()
         offsets, values = found["text_offset"], found["token_logprobs"]
         read = reply["usage"]["prompt_tokens"]
         if not len(offsets) == len(values) >= read > 0:
@@ -140,11 +180,28 @@ def read_logprobs(body: bytes) -> Answer | Failure:
         if not all(type(at) is int for at in offsets):
             raise TypeError
         values = [None if value is None else float(value) for value in values]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return Failure("bad_answer", "no log-probabilities of the prompt: " + _excerpt(body), retry="twice")
+    except KeyError as e:
+        if e.args[0] in ("logprobs", "token_logprobs", "text_offset"):
+            return _no_logprobs()
+        return _useless(body, "no log-probabilities of the prompt: ")
+    except (ValueError, IndexError, TypeError, AttributeError, OverflowError, RecursionError):
+        return _useless(body, "no log-probabilities of the prompt: ")
     text = json.dumps({"offsets": offsets[:read], "logprobs": values[:read]}, separators=(",", ":"))
-    name = reply.get("model")
-    return Answer(text, "stop", read, 0, model=name if isinstance(name, str) else "")
+    return Answer(text, "stop", _count(read), 0, model=_word(reply.get("model")))
+
+
+def _no_logprobs() -> Failure:
+    return replace(
+        _ends(
+            BackendError(
+                "the server answers without the log-probabilities of the prompt, so that it cannot say how likely a "
+                "text is; expected `echo` and `logprobs` of /v1/completions as vLLM has them. Use such a server, or "
+                "a model that runs here: model='FOLDER OR HUB ID' without base_url"
+            )
+        ),
+        kind="bad_answer",
+        only_at_first=True,
+    )
 
 
 def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float | None = None) -> Failure:
