@@ -25,6 +25,7 @@ from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError
+from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
@@ -125,6 +126,7 @@ def write_folder(
     extra: tuple[Any, ...] = (),
     tokenizer: Any = None,
     max_tokens: int = 2048,
+    own: bool = True,
 ) -> Report:
     """Write a cleaned dataset with card, report and ledger; returns the report.
 
@@ -136,6 +138,8 @@ def write_folder(
         license, language, source_id: as the user states them, over what the source's card says.
         columns, prefix, extra: as the transforms were given them.
         tokenizer, max_tokens: for the report's token lengths.
+        own: whether all that the record says is this user's own word, and nothing of it comes from a folder of
+            somebody else.
 
     Raises:
         FolderError: see `check_target`; or the folder appeared meanwhile.
@@ -185,6 +189,8 @@ def write_folder(
             plots=parts.plots,
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
+    if own:
+        claim(out)
     return report
 
 

@@ -101,10 +101,10 @@ def test_a_pulled_record_is_a_strangers_as_well(fake_hub: FakeHub, tmp_path: Pat
             hfclean.push_reviser(folder, "me/mine", patience=QUICK)
     told = json.loads((tmp_path / "url" / "hfclean.json").read_text())
     assert told["pulled_from"] == f"you/coach@{repo.commits[1].sha}"
-    # of a folder that nobody pulled, a server is followed, but a key never
+    # what lies in a folder that was put there is followed no more than that, and a key never
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "hfclean.json").write_text(about(settings={"api_key_env": "OPENAI_API_KEY"}))
-    with pytest.raises(FolderError, match="'api_key_env', which is not taken from a file"):
+    with pytest.raises(FolderError, match="'api_key_env', which is not taken from a folder that was"):
         hfclean.Reviser.from_pretrained(tmp_path / "own")
     own = hfclean.Reviser.from_pretrained(tmp_path / "own", base_url="http://localhost:1/v1", api_key_env="MY_KEY")
     assert own.api_key_env == "MY_KEY"

@@ -13,6 +13,7 @@ PACKAGE = Path(hfclean.__file__).parent
 ROOMS = [
     "errors",
     "durable",
+    "ownership",
     "schema",
     "text",
     "provenance",

@@ -315,6 +315,7 @@ def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import Cleaned
     from hfclean.folder import check_target, read_folder, write_folder
+    from hfclean.ownership import is_own
     from hfclean.restoration import restore
     from hfclean.source import Source
 
@@ -323,7 +324,7 @@ def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         check_target(target, overwrite=False)
     with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
-        about = folder.about
+        about, own = folder.about, is_own(folder.path)
         prefix, columns = about.get("prefix", ""), about.get("columns")
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
@@ -350,6 +351,7 @@ def _undo(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             source_id=stated["source"],
             columns=columns,
             prefix=prefix,
+            own=own,
         )
     if args.json:
         emit({"out": str(target), "report": report.to_dict(edits=False)}, out)

@@ -66,6 +66,7 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Ask again for the rows of a folder that failed, and write the folder anew."""
     from hfclean.cleaning import Cleaned, failed_rows, retry_failed
     from hfclean.folder import check_target, read_folder, write_folder
+    from hfclean.ownership import is_own
     from hfclean.restoration import restore
     from hfclean.source import Source
 
@@ -81,6 +82,9 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if told is None:
             raise FolderError(f"{args.source}: no model was asked for it, so nothing of it can have failed")
         prefix, columns = about.get("prefix", ""), about.get("columns")
+        own = is_own(folder.path)
+        if not own:
+            _check_stranger(args, told)
         reviser = replace(reviser_of(args, told), columns=columns, prefix=prefix)
         count = sum(map(len, failed_rows(folder.dataset, prefix).values()))
         if not count:
@@ -105,6 +109,7 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             prefix=prefix,
             tokenizer=tokenizer_of(args.tokenizer),
             max_tokens=args.max_tokens,
+            own=own,
         )
         left = sum(map(len, failed_rows(done.dataset, prefix).values()))
     if args.json:
@@ -114,6 +119,25 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     print(report.summary(), file=out)
     print(f"\nasked again for {plural(count, 'row')} that had failed: {left:,} failed again", file=out)
     print(f"\n{target}  written anew", file=out)
+
+
+def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> None:
+    """Refuse to follow the record of a folder that was not written here to a server or a model.
+
+    Raises:
+        FolderError: it names what has to be said on the command line.
+    """
+    settings = step.get("settings", {})
+    stated = {"base_url": args.base_url, "model": args.model, "extra_body": args.extra_body}
+    named = [name for name, value in stated.items() if value is None and settings.get(name)]
+    if not named:
+        return
+    values = ", ".join(f"{name.replace('_', ' ')} {str(settings[name])[:80]!r}" for name in named)
+    options = " ".join(f"--{name.replace('_', '-')} ..." for name in named)
+    raise FolderError(
+        f"{args.source} was not written here (or was moved or changed since), and its hfclean.json names the "
+        f"{values}. Whom your rows are sent to is yours to say: repeat what you agree to, {options}"
+    )
 
 
 def _stated(args: argparse.Namespace) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hfclean.models import process
 from hfclean.models.failures import StoreError
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
+from hfclean.ownership import home
 
 __all__ = [
     "Record",
@@ -107,11 +108,7 @@ class StoreStats:
 
 def default_path() -> Path:
     """Where answers are kept unless a file is named: `answers.sqlite3` in `HFCLEAN_HOME`, else in the user's cache."""
-    home = os.environ.get("HFCLEAN_HOME")
-    if home:
-        return Path(home).expanduser() / "answers.sqlite3"
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "hfclean" / "answers.sqlite3"
+    return home() / "answers.sqlite3"
 
 
 def open_store(path: str | Path | None = None) -> Store:

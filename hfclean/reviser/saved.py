@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from hfclean.durable import write_text
 from hfclean.errors import FolderError, HfcleanError
 from hfclean.models.weights import HUB_ID, fetch_ahead, fetch_small
+from hfclean.ownership import claim, is_own
 from hfclean.reviser.codec import CODEC_VERSION
 
 if TYPE_CHECKING:
@@ -76,7 +77,14 @@ class Record(NamedTuple):
     @property
     def is_strange(self) -> bool:
         """Whether somebody else may have written it."""
-        return bool(self.repo_id) or PULLED in self.about
+        return bool(self.repo_id) or not is_own(self.folder)
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for errors."""
+        if self.repo_id or PULLED in self.about:
+            return "the Hub"
+        return "a folder that was not written here" if self.is_strange else "a file"
 
     @property
     def has_weights(self) -> bool:
@@ -148,6 +156,7 @@ def write_record(about: Mapping[str, Any], folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / ABOUT, text)
+    claim(folder)
     return folder
 
 
@@ -309,7 +318,7 @@ def _check_names(found: Record, told: Mapping[str, Any]) -> None:
     if unknown:
         raise FolderError(
             f"{found.where}: {ABOUT} settles {', '.join(map(repr, unknown))[:200]}, which is not taken from "
-            f"{'the Hub' if found.is_strange else 'a file'} (or this version does not know it: pip install --upgrade "
+            f"{found.origin} (or this version does not know it: pip install --upgrade "
             "hfclean); say it yourself when you load"
         )
 

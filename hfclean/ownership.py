@@ -1,0 +1,52 @@
+"""Which folders hfclean wrote here for this user: only their records are followed without a word.
+
+The record of a folder (`hfclean.json`) can name servers, models and settings. It may come from a stranger: by
+`git clone`, `hf download`, an archive. What was written here is noted in `HFCLEAN_HOME` by the hash of the folder's
+path and of its record; neither path nor content can be read from the notes. A folder that was moved or changed is a
+stranger's.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from hfclean.durable import write_text
+
+__all__ = ["RECORD", "claim", "home", "is_own"]
+
+RECORD = "hfclean.json"
+NOTES = "own-folders"
+
+
+def home() -> Path:
+    """Where hfclean keeps what belongs to the user: `HFCLEAN_HOME`, else `hfclean` in the user's cache."""
+    named = os.environ.get("HFCLEAN_HOME")
+    if named:
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hfclean"
+
+
+def claim(folder: Path) -> None:
+    """Note that the record of a folder, as it is now, was written here."""
+    note = _note(folder)
+    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_text(note, _digest(folder / RECORD))
+
+
+def is_own(folder: Path) -> bool:
+    """Whether the record of a folder is one that was written here, and unchanged since."""
+    try:
+        return _note(folder).read_text(encoding="utf-8") == _digest(folder / RECORD)
+    except OSError:
+        return False
+
+
+def _note(folder: Path) -> Path:
+    return home() / NOTES / sha256(os.fsencode(folder.expanduser().resolve())).hexdigest()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return file_digest(content, "sha256").hexdigest()
