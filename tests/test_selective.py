@@ -368,9 +368,9 @@ def test_a_scoring_model_is_saved_by_name_and_a_scorer_is_not(tmp_path: Any, mon
 
 def test_rows_chosen_by_older_scores_are_chosen_again_and_no_others(small: str) -> None:
     assert hfclean.Reflection.version == 2
-    for settings, again in (({}, 0), ({"select": "ifd", "scored_by": small}, 2)):
-        backend = ScriptedBackend(_two)
-        reviser = hfclean.Reflection(backend, store=False, **settings)
+    for settings, again in (({}, 0), ({"table": "ifd", "scored_by": small}, 2)):
+        reviser = reflect(script=answer, **{"table": None, **settings})
+        backend: Any = reviser.model
         row = reviser(ROW)
         del backend.asked[:]
         assert reviser(row)["output"] == row["output"]
