@@ -374,7 +374,9 @@ def pythia(folder: Path, *, pooling: str | None = "last", markers: bool = True, 
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     tokenizer.save_pretrained(folder)
     told = {**config.to_dict(), "model_type": "gpt_neox_reward_model", "architectures": ["GPTNeoXRewardModel"]}
-    told |= {"auto_map": {"AutoConfig": "reward_model.GPTNeoXRewardModelConfig"}} | ({"pooling": pooling} if pooling else {})
+    told |= {"auto_map": {"AutoConfig": "reward_model.GPTNeoXRewardModelConfig"}} | (
+        {"pooling": pooling} if pooling else {}
+    )
     (folder / "config.json").write_text(json.dumps(told))
     (folder / "reward_model.py").write_text("raise SystemExit('code of a stranger')")
     return str(folder), body, head
@@ -409,7 +411,13 @@ def test_a_reward_model_that_transformers_does_not_know_gives_the_numbers_of_its
 def test_turns_before_stand_behind_their_markers_and_those_of_a_row_are_text(tmp_path: Path) -> None:
     folder, body, head = pythia(tmp_path / "rm")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
-    said = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "A fruit?"), ("assistant", "Yes")]
+    said = [
+        ("system", "Be brief."),
+        ("user", "Hi"),
+        ("assistant", "Hello"),
+        ("user", "A fruit?"),
+        ("assistant", "Yes"),
+    ]
     marks = {"system": "<|system|>", "user": "<|prompter|>", "assistant": "<|assistant|>"}
     ids = tokenizer("".join(f"{marks[role]}{text}{tokenizer.eos_token}" for role, text in said))["input_ids"]
     row = {"messages": [{"role": role, "content": text} for role, text in said]}
@@ -449,7 +457,7 @@ def test_a_reward_model_with_parts_missing_is_refused(tmp_path: Path) -> None:
     refused(r"has the shape \(2, 16\).*expected \(1, 16\)", **{"out_proj.weight": torch.zeros(2, 16)})
     (Path(folder) / "config.json").write_text(about.replace('"pooling": "last"', '"pooling": "first"'))
     refused("pooling in config.json is 'first'; expected last or mean")
-    with pytest.raises(ModelError, match="gives rewards only: hfclean.Reward reads them"):
+    with pytest.raises(ModelError, match=r"only gives rewards; expected by hfclean\.Reward"):
         hfclean.Embed(folder)(ROWS[0])
 
 

@@ -478,7 +478,11 @@ def test_each_variant_has_the_formula_and_the_limit_that_it_selects_by() -> None
     assert kinds == {"aligned": "ppl", "superfiltering": "ppl", "cherry": "loss"}
     assert IFD("m", variant="cherry", kind="ppl").names()[0] == "ifd_ppl"
     told = IFD("m", variant="cherry", verdict=True)
-    assert (told.scores(), told.settings()["template"], told.settings()["max_length"]) == (("ifd_loss",), "alpaca", 512)
+    assert (told.scores(), told.settings()["template"], told.settings()["max_length"]) == (
+        ("ifd_loss",),
+        "alpaca",
+        512,
+    )
     values = (0.2, 0.5, 1.0, 1.0000001, math.nan)
     assert [told._say(value) for value in values] == ["easy", "informative", "informative", "misaligned", ""]
     assert [IFD("m")._say(value) for value in values] == ["easy", "informative", "misaligned", "misaligned", ""]
@@ -512,15 +516,30 @@ def test_prompts_are_in_the_form_that_models_were_tuned_with(name: tuple[str, bo
 
 # ------------------------------------------------------------------------------------- blanks at the end of a template
 
-ENDS = ("{prompt} A: ", "{prompt} A:  ", "{prompt}\tA:\t", "{prompt}\n", "{prompt} A:\n\n", "{prompt} A:\u00a0", "{prompt} A: \n ")
-ANSWERS = ("Paris.", "An apple is a fruit.", "7 of 9", "Ünïcödé 漢字", "(a) b", "fruit salad", "  Paris is blue", "\nGuten Morgen!")
+ENDS = (
+    "{prompt} A: ",
+    "{prompt} A:  ",
+    "{prompt}\tA:\t",
+    "{prompt}\n",
+    "{prompt} A:\n\n",
+    "{prompt} A:\u00a0",
+    "{prompt} A: \n ",
+)
+ANSWERS = (
+    "Paris.",
+    "An apple is a fruit.",
+    "7 of 9",
+    "Ünïcödé 漢字",
+    "(a) b",
+    "fruit salad",
+    "  Paris is blue",
+    "\nGuten Morgen!",
+)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("template", ENDS)
-def test_a_blank_at_the_end_of_a_template_takes_no_token_of_the_answer(
-    tiny: Path, template: str, answer: str
-) -> None:
+def test_a_blank_at_the_end_of_a_template_takes_no_token_of_the_answer(tiny: Path, template: str, answer: str) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
     context = template.format(prompt="Name it.")
     (found,) = token_losses(spec_of(tiny), [Passage((context, ""), answer)])
@@ -580,6 +599,11 @@ def test_what_was_computed_before_is_read_only_where_no_blank_was_in_the_way(
     monkeypatch.setattr(Backbone, "losses", lambda self, pool: asked.append(len(pool)) or run(self, pool))
     token_losses(spec_of(tiny), some)
     assert asked == [4]  # both passes of the two that end in a blank
+
+
+def test_a_folder_may_be_a_path(tiny: Path) -> None:
+    assert IFD(tiny) == IFD(str(tiny))  # type: ignore[arg-type]
+    assert IFD(tiny).score_rows([[ROWS[0]]]) == IFD(str(tiny)).score_rows([[ROWS[0]]])  # type: ignore[arg-type]
 
 
 def test_worked_numbers() -> None:

@@ -127,7 +127,7 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
     for settings in ({"clusters": 0}, {"clusters": True}, {"per_cluster": 0}, {"per_cluster": 1.5}):
         with pytest.raises(HfcleanError, match="wanted 1 or more"):
             pick(ds, **settings)  # type: ignore[arg-type]
-    with pytest.raises(HfcleanError, match="order='random'.: expected 'dataset' or 'perplexity'"):
+    with pytest.raises(HfcleanError, match=r"order='random'.: expected 'dataset' or 'perplexity'"):
         pick(ds, order="random")  # type: ignore[arg-type]
     with pytest.raises(HfcleanError, match="one split at a time"):
         pick(DatasetDict({"train": ds}))

@@ -166,7 +166,9 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
     about = read_json(files.folder / "config.json")
     if isinstance(about, dict) and about.get("model_type") == KIND:
         if kind != "classifier":
-            raise ModelError(f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.Reward reads them")
+            raise ModelError(
+                f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.Reward reads them"
+            )
         own, tokenizer = load_reward_model(spec.name, files.folder, about, dtype)
         own = own.to(device_of(torch, None) if where else device)
         return _Weights(own.eval(), tokenizer, own.config.pad_token_id)

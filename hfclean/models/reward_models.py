@@ -1,4 +1,4 @@
-"""Reward models of the type `gpt_neox_reward_model`, those of OpenAssistant on Pythia, which transformers does not know.
+"""Reward models of the type `gpt_neox_reward_model`, OpenAssistant's on Pythia, which transformers does not know.
 
 A GPT-NeoX without its head over the vocabulary, and one linear layer over its last hidden states: those of the last
 token, or their mean, as `pooling` in the configuration says. Configuration and safetensors are all that is read.
@@ -105,7 +105,7 @@ def _head(folder: Path) -> tuple[Any, Any]:
 def _model(torch: Any, body: Any, weight: Any, bias: Any, pooling: str) -> Any:
     """A module of the body with its head."""
 
-    class RewardModel(torch.nn.Module):  # type: ignore[misc, name-defined]
+    class RewardModel(torch.nn.Module):  # type: ignore[misc]
         read_here = True
 
         def __init__(self) -> None:

@@ -83,9 +83,10 @@ class Reflection(ModelReviser):
             or a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at a
             time, by `prefetch` from several threads; not by `estimate`.
         scored_by: with `select="ifd"`, whose losses these are: a folder or a Hub id to run here, asked in Vicuna's
-            form, with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with settings of its own (template, dtype, a server that returns
-            the log-probabilities of prompts), which the reverse scores share. By default the model that revises. The
-            paper takes the base model that is to be tuned. Only scores that the rule comes to are computed.
+            form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with settings of its own
+            (template, dtype, a server that returns the log-probabilities of prompts), which the reverse scores share.
+            By default the model that revises. The paper takes the base model that is to be tuned. Only scores that
+            the rule comes to are computed.
 
     Raises:
         BackendError: the model cannot be asked at all, or tells no losses. Every answer so far is kept: run the same

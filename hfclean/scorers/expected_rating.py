@@ -164,7 +164,9 @@ class RatingExpectation(HeadScorer):
         if self.form not in get_args(Form):
             raise HfcleanError(f"RatingExpectation(form={self.form!r}): expected 'paper' or 'file'")
         if self.form == "file" and self.kind != "selectit":
-            raise HfcleanError("RatingExpectation(form='file') is a form of kind='selectit'; leave it out, or say that")
+            raise HfcleanError(
+                "RatingExpectation(form='file') is a form of kind='selectit'; leave it out, or say that"
+            )
         if self.kind == "deita" and len(self.prompts()) != 1:
             raise HfcleanError(f"RatingExpectation has {len(self.prompts())} prompts; kind='deita' takes one")
         for prompt in self.prompts():

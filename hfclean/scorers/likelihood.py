@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from hfclean.errors import HfcleanError
@@ -21,14 +22,15 @@ from hfclean.scorers import Scorer
 
 __all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
 
-# {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} is left out without one.
+# {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} goes without one.
 # The words of "alpaca" are those that Stanford Alpaca's models are tuned with (tatsu-lab/stanford_alpaca, Apache-2.0),
 # those of "vicuna" the turn format of Vicuna v1.1 (lm-sys/FastChat, Apache-2.0) with the input on lines of its own: a
 # model knows its own format only, and Cherry LLM and Selective Reflection-Tuning score in these.
 TEMPLATES = {
     "lines": "{history}{instruction}\n{if_input:{input}\n}",
     "alpaca": (
-        "Below is an instruction that describes a task{if_input:, paired with an input that provides further context}. "
+        "Below is an instruction that describes a task"
+        "{if_input:, paired with an input that provides further context}. "
         "Write a response that appropriately completes the request.\n\n"
         "{history}### Instruction:\n{instruction}\n\n{if_input:### Input:\n{input}\n\n}### Response:"
     ),
@@ -87,6 +89,8 @@ class LikelihoodScorer(Scorer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.model, Path):
+            object.__setattr__(self, "model", str(self.model))
         if self.max_length is not None and self.max_length < 2:
             raise HfcleanError(f"{type(self).__name__}(max_length={self.max_length}): wanted at least 2 tokens")
         template = self.template

@@ -23,7 +23,7 @@ class Reward(HeadScorer):
     one, prompt and response as a pair of texts, as the reward models of OpenAssistant do (`tokenizer(question,
     answer)`), with what came before at the beginning of the first. Those of OpenAssistant on Pythia, whose type
     `gpt_neox_reward_model` transformers does not know, are read as well, without code of theirs, and get each turn
-    behind its marker, as they were trained; their repositories hold no safetensors, so convert the weights first.
+    behind its marker, as they were trained. Weights in another format than safetensors are to be converted first.
 
     Adds these columns, and a line to `edit_history`:
 
