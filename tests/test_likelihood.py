@@ -473,6 +473,23 @@ def test_the_scripts_of_superfiltering_and_cherry_are_followed_when_asked(tiny: 
     )
 
 
+@pytest.mark.parametrize(
+    "pair", [ROWS[0], ROWS[2], Pair("Add.", "1\n2", "The sum is 3."), Pair("Say it", "", "Paris, now")]
+)
+def test_cherrys_ratio_is_that_of_its_script(tiny: Path, pair: Pair) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    has = ", paired with an input that provides further context" if pair.input else ""
+    more = f"### Input:\n{pair.input}\n\n" if pair.input else ""
+    prompt = f"Below is an instruction that describes a task{has}. {PREAMBLE}{pair.instruction}\n\n{more}### Response:"
+    means = []
+    for before in (prompt, "### Response:"):
+        ids = tokenizer(before + pair.response)["input_ids"]
+        means.append(reference(model, ids, len(tokenizer(before)["input_ids"])).mean())
+    found = IFD(str(tiny), variant="cherry").score_rows([[pair]])
+    assert found["ifd_loss"] == [pytest.approx(means[0] / means[1], abs=1e-4)]
+
+
 def test_each_variant_has_the_formula_and_the_limit_that_it_selects_by() -> None:
     kinds = {variant: IFD("m", variant=variant).kind for variant in ("aligned", "superfiltering", "cherry")}  # type: ignore[arg-type]
     assert kinds == {"aligned": "ppl", "superfiltering": "ppl", "cherry": "loss"}
@@ -576,6 +593,68 @@ def test_an_answer_of_one_word_has_a_score_behind_a_blank(tmp_path: Path, settin
     given = reference(model, whole, len(whole) - 1)
     out = Perplexity(str(folder), template="Q: {prompt} A: ").score_rows([[Pair("Name a fruit.", "", "pear")]])
     assert out["ppl"][0] == pytest.approx(math.exp(given.mean()), rel=1e-4)
+
+
+def llama_like(text: str, *, bos: bool = True) -> Any:
+    """A tokenizer that writes a blank as a letter and joins it to the word behind, with a token before every text."""
+    import tokenizers
+    from tokenizers.processors import TemplateProcessing
+
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>", byte_fallback=True))
+    inner.normalizer = tokenizers.normalizers.Sequence(
+        [tokenizers.normalizers.Prepend("\u2581"), tokenizers.normalizers.Replace(" ", "\u2581")]
+    )
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Split("\u2581", "merged_with_next")
+    alphabet = [f"<0x{k:02X}>" for k in range(256)]
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=500, special_tokens=["<unk>", "<s>", "</s>", *alphabet])
+    inner.train_from_iterator([text], trainer)
+    inner.pre_tokenizer = None
+    if bos:
+        inner.post_processor = TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)])
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")  # noqa: S106
+
+
+WORDS_OF_ALL = "Name a fruit : apple pear USER: ASSISTANT: An apple is a fruit. Guten Morgen! It is deep and blue. "
+
+
+@pytest.mark.parametrize("answer", ["apple", "An apple is a fruit.", "It is deep"])
+@pytest.mark.parametrize("end", [" ", "", "\n", "  "])
+def test_the_first_word_counts_where_blanks_are_letters(tmp_path: Path, answer: str, end: str) -> None:
+    tokenizer = llama_like(WORDS_OF_ALL * 30)
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    context = f"USER: Name a fruit. ASSISTANT:{end}"
+    (found,) = token_losses(spec_of(folder), [Passage((context, ""), answer)])
+    assert found.status == "ok"
+    ids, alone = tokenizer(context + answer)["input_ids"], tokenizer(answer)["input_ids"]
+    count = len(found.values[0])
+    assert count >= len(alone) - 1 - (end != " ")  # this tokenizer puts a blank before a bare text
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - count), atol=1e-4)
+    np.testing.assert_allclose(found.values[1], reference(model, [1, *ids[-count:]], 1), atol=1e-4)
+    if end == " ":
+        assert ids[-count:] == alone[1:]
+
+
+def test_the_script_of_selective_reflection_gives_the_same_numbers(tmp_path: Path) -> None:
+    """Its way: the whole text, from as many tokens on as the prompt has by itself; and the bare answer."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = tiny_tokenizer()
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", pair="<|im_start|> $A $B", special_tokens=[("<|im_start|>", start)]
+    )
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    rows = [*ROWS[:3], Pair("Add.", "1\n2", "3"), Pair("Say it", "", "Paris"), Pair("Translate", "Meer", "The sea.")]
+    found = IFD(str(folder), template="vicuna").score_rows([[pair] for pair in rows])
+    for pair, value in zip(rows, found["ifd_ppl"], strict=True):
+        prompt = (
+            f"{SYSTEM} USER: {pair.instruction}" + (f"\nInput:\n{pair.input}" if pair.input else "") + " ASSISTANT:"
+        )
+        whole, bare = (tokenizer(text)["input_ids"] for text in (prompt + pair.response, pair.response))
+        given = reference(model, whole, len(tokenizer(prompt)["input_ids"]))
+        assert value == pytest.approx(math.exp(given.mean() - reference(model, bare, 1).mean()), abs=2e-4)
 
 
 def test_a_blank_that_joins_no_word_stays_with_the_prompt(tiny: Path) -> None:
