@@ -457,7 +457,7 @@ def test_a_reward_model_with_parts_missing_is_refused(tmp_path: Path) -> None:
     refused(r"has the shape \(2, 16\).*expected \(1, 16\)", **{"out_proj.weight": torch.zeros(2, 16)})
     (Path(folder) / "config.json").write_text(about.replace('"pooling": "last"', '"pooling": "first"'))
     refused("pooling in config.json is 'first'; expected last or mean")
-    with pytest.raises(ModelError, match=r"only gives rewards; expected by hfclean\.Reward"):
+    with pytest.raises(ModelError, match=r"gives rewards only: hfclean\.Reward"):
         hfclean.Embed(folder)(ROWS[0])
 
 

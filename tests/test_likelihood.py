@@ -611,7 +611,7 @@ def llama_like(text: str, *, bos: bool = True) -> Any:
     inner.pre_tokenizer = None
     if bos:
         inner.post_processor = TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)])
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")  # noqa: S106
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
 
 
 WORDS_OF_ALL = "Name a fruit : apple pear USER: ASSISTANT: An apple is a fruit. Guten Morgen! It is deep and blue. "
