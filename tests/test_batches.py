@@ -116,6 +116,48 @@ def test_a_threshold_that_is_met_exactly_drops() -> None:
     assert hfclean.novel(rows_of(["a b", "A, B!", "b a"]), threshold=1).kept == (0, 2)
 
 
+def test_at_the_threshold_itself_a_row_is_dropped_or_kept_as_is_asked() -> None:
+    texts = ["a b c d e f g h i j", "a b c d e f g x y z", "a b c d e f g h y z"]  # .7, .8 and .9 of an earlier one
+    found = hfclean.novel(rows_of(texts), threshold=0.7, boundary="above")
+    assert (found.kept, found.dropped) == ((0, 1), (Dropped(2, 1, 0.9),))
+    assert "1 (33.3 %) dropped above ROUGE-L 0.7;" in found.summary()
+    same = hfclean.novel(rows_of(["a b", "a b", "b a"]), threshold=1, boundary="above")
+    assert (same.kept, same.dropped) == ((0, 1, 2), ())
+    again = hfclean.novel(rows_of(texts), threshold=0.7)
+    assert (again.kept, again.boundary) == ((0,), "from")
+    assert "dropped at ROUGE-L 0.7 or more;" in again.summary()
+
+
+@given(SENTENCES, st.sampled_from([30, 50, 67, 85, 100]))
+def test_the_gate_above_a_threshold_is_the_plain_loop(texts: list[str], percent: int) -> None:
+    kept: list[int] = []
+    for index, text in enumerate(texts):
+        # rounded, since a share that is a hundredth exactly may be a little more or less as a float
+        if not any(round(rouge_l(text, texts[other]), 9) > percent / 100 for other in kept):
+            kept.append(index)
+    assert list(hfclean.novel(rows_of(texts), threshold=percent / 100, boundary="above").kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ("A two-day trip", "a two day trip", 1.0),  # two, day
+        ("It's Ann's", "it s ann s!", 1.0),
+        ("don't stop", "dont stop", 2 * 1 / 5),  # don, t, stop | dont, stop
+        ("naïve café", "na ve caf", 1.0),  # letters with accents part words
+        ("今天 3 km", "昨天 3 km", 1.0),
+        ("snake_case", "snake case", 1.0),
+        ("", "...", 0.0),
+    ],
+)
+def test_words_are_those_of_rouge_score_where_that_is_asked(first: str, second: str, wanted: float) -> None:
+    assert rouge_l(first, second, tokens="rouge_score") == pytest.approx(wanted)
+    rows = rows_of([first, second])
+    for threshold in (0.99, 0.4):
+        found = hfclean.novel(rows, threshold=threshold, tokens="rouge_score")
+        assert (len(found.dropped) == 1) == (wanted >= threshold)
+
+
 def test_rows_that_are_alike_go_to_the_first_and_nothing_else_of_it_counts() -> None:
     texts = ["sing a song", "sing a song", "sing a song now", "", "", "other words here"]
     found = hfclean.novel(rows_of(texts), threshold=0.85)
@@ -162,6 +204,8 @@ def test_the_field_says_what_is_compared() -> None:
         ({"threshold": "0.7"}, "threshold='0.7'"),
         ({"field": "titel"}, "field='titel': no such column; wanted one, or instruction"),
         ({"against": "a text"}, "got a str"),
+        ({"boundary": "below"}, "boundary='below'.: expected 'from' or 'above'"),
+        ({"tokens": "bpe"}, r"novel\(tokens='bpe'\): expected 'hfclean' or 'rouge_score'"),
     ],
 )
 def test_a_gate_that_cannot_be_says_why(how: dict[str, Any], message: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
+import inspect
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -28,6 +31,80 @@ def test_readme_examples_run() -> None:
     results = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
     assert results.failed == 0
     assert results.attempted >= 15
+
+
+CALL = re.compile(r"(?<![\w.])hfclean((?:\.[A-Za-z_]\w*)+)\(")
+
+
+def told_calls(text: str) -> Iterator[ast.Call]:
+    """Every call of a name of hfclean that a text holds whole, also on several lines of an example."""
+    text = re.sub(r"^[ \t]*\.\.\.[ \t]", "", re.sub(r"^[ \t]*>>> ", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+    for found in CALL.finditer(text):
+        for end in (match.end() for match in re.finditer(r"\)", text[found.start() :][:2000])):
+            try:
+                call = ast.parse(text[found.start() :][:end], mode="eval").body
+            except SyntaxError:
+                continue
+            if isinstance(call, ast.Call):
+                yield call
+            break
+
+
+def wrong_calls(text: str) -> list[str]:
+    """Those that the real signature does not take. What stands for `...` or a star may be anything."""
+    found = []
+    for call in told_calls(text):
+        said = ast.unparse(call)
+        target: object = hfclean
+        try:
+            for name in ast.unparse(call.func).split(".")[1:]:
+                target = getattr(target, name)
+            signature = inspect.signature(target)  # type: ignore[arg-type]
+        except (AttributeError, TypeError, ValueError) as e:
+            found.append(f"{said}: {e}")
+            continue
+        plain = [arg for arg in call.args if not isinstance(arg, ast.Starred) and ast.unparse(arg) != "..."]
+        named = {word.arg: None for word in call.keywords if word.arg}
+        open_end = len(plain) < len(call.args) or len(named) < len(call.keywords)
+        try:
+            (signature.bind_partial if open_end else signature.bind)(*[None] * len(plain), **named)
+        except TypeError as e:
+            found.append(f"{said}: {e}")
+    return found
+
+
+def told_texts() -> Iterator[tuple[str, str]]:
+    """Everything that people read: the README, and every string of the package, docstrings and messages among them."""
+    yield "README.md", (ROOT / "README.md").read_text(encoding="utf-8")
+    for file in sorted((ROOT / "hfclean").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "hfclean." in node.value:
+                yield file.name, node.value
+
+
+def test_every_call_that_people_read_is_one_that_works() -> None:
+    texts = list(told_texts())
+    assert [(where, wrong) for where, text in texts for wrong in wrong_calls(text)] == []
+    assert sum(1 for _, text in texts for _ in told_calls(text)) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('ds.select(hfclean.pre_experience(ds, "org/base"))', "too many positional"),
+        ("say hfclean.keep('x', at_leats=1)", "unexpected keyword"),
+        (">>> hfclean.novel(\n... )", "missing a required"),
+        ("hfclean.nothing(1)", "nothing"),
+        ("hfclean.pre_experience(ds, ...)", ""),
+        ("hfclean.IFD(model, **settings)(row) and (more", ""),
+        ("ds.hfclean.keep(x=1)", ""),
+        ("hfclean.keep(not code", ""),
+    ],
+)
+def test_a_call_that_does_not_work_is_found(text: str, wrong: str) -> None:
+    found = wrong_calls(text)
+    assert len(found) == bool(wrong)
+    assert all(wrong in each for each in found)
 
 
 def test_readme_names_only_commands_and_options_that_exist() -> None:

@@ -3,6 +3,7 @@ hand where a number is asserted, and by chance where two ways of computing one a
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import pickle
@@ -22,12 +23,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import numpy as np
 import torch
 import transformers
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 
 import hfclean
+from hfclean.errors import HfcleanError
 from hfclean.models import ModelError, ModelSpec, process
 from hfclean.models import heads as heads_room
 from hfclean.models import kept as kept_room
@@ -241,6 +244,27 @@ def test_the_token_score_of_selectit(chances: list[float], wanted: float) -> Non
     assert selectit_token_score(chances) == pytest.approx(wanted, abs=1e-12)
 
 
+def test_the_form_of_selectits_file_takes_the_softmax_twice(rater: str) -> None:
+    chances = [0.1, 0.1, 0.2, 0.5, 0.1]
+    powers = np.exp(chances) / np.exp(chances).sum()
+    assert selectit_token_score(chances, "file") == pytest.approx(4 * (powers[3] - powers).sum() / 4, abs=1e-12)
+    assert selectit_token_score([0, 0, 0, 0, 1.0], "file") == pytest.approx(5 * (math.e - 1) / (math.e + 4))
+    plain, file = (
+        hfclean.RatingExpectation(rater, kind="selectit", form=form).score_batch(PAIRS)["expected_rating"]  # type: ignore[arg-type]
+        for form in ("paper", "file")
+    )
+    chance = random.Random(5)
+    rows = [[chance.gauss(0, 2) for _ in range(5)] for _ in range(300)]
+    once = [selectit_token_score(probabilities(row)) for row in rows]
+    twice = [selectit_token_score(probabilities(probabilities(row))) for row in rows]
+    assert twice == pytest.approx([selectit_token_score(probabilities(row), "file") for row in rows])
+    assert np.corrcoef(np.argsort(np.argsort(once)), np.argsort(np.argsort(twice)))[0, 1] > 0.98
+    assert all(0 < b < a for a, b in zip(plain, file, strict=True) if not math.isnan(a))
+    for settings in ({"form": "script", "kind": "selectit"}, {"form": "file"}):
+        with pytest.raises(HfcleanError, match="form="):
+            hfclean.RatingExpectation(rater, **settings)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("scores", "alpha", "wanted"),
     [
@@ -318,6 +342,123 @@ def test_the_reward_of_a_conversation_goes_through_the_chat_template(chatty: str
     with torch.no_grad():
         wanted = model(ids).logits.item()
     assert hfclean.Reward(chatty).score_batch(PAIRS)["reward"][1] == pytest.approx(wanted, abs=1e-5)
+
+
+# ------------------------------------------------------------------------- reward models unknown to transformers
+
+
+def pythia(folder: Path, *, pooling: str | None = "last", markers: bool = True, seed: int = 3) -> tuple[str, Any, Any]:
+    """A tiny reward model as OpenAssistant saved its own: a GPT-NeoX, one linear layer, a type of its own."""
+    from safetensors.torch import save_file
+
+    tokenizer = tiny_tokenizer(chat_template=None)
+    if markers:
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|prompter|>", "<|assistant|>", "<|system|>"]})
+    config = transformers.GPTNeoXConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=256,
+        initializer_range=0.4,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        body, head = transformers.GPTNeoXModel(config).eval(), torch.nn.Linear(16, 1)
+    folder.mkdir()
+    tensors = {f"gpt_neox.{name}": value.contiguous() for name, value in body.state_dict().items()}
+    tensors |= {"out_proj.weight": head.weight.detach(), "out_proj.bias": head.bias.detach()}
+    # buffers that older checkpoints hold
+    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    tokenizer.save_pretrained(folder)
+    told = {**config.to_dict(), "model_type": "gpt_neox_reward_model", "architectures": ["GPTNeoXRewardModel"]}
+    told |= {"auto_map": {"AutoConfig": "reward_model.GPTNeoXRewardModelConfig"}} | (
+        {"pooling": pooling} if pooling else {}
+    )
+    (folder / "config.json").write_text(json.dumps(told))
+    (folder / "reward_model.py").write_text("raise SystemExit('code of a stranger')")
+    return str(folder), body, head
+
+
+def by_formula(body: Any, head: Any, ids: Any, pooling: str) -> float:
+    """The reward of one text: the last hidden states of a GPT-NeoX, pooled, times a weight, plus a bias."""
+    with torch.no_grad():
+        hidden = body(torch.tensor([ids])).last_hidden_state[0].double()
+        pooled = hidden.mean(0) if pooling == "mean" else hidden[-1]
+        return float(pooled @ head.weight[0].double() + head.bias[0].double())
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", None])
+def test_a_reward_model_that_transformers_does_not_know_gives_the_numbers_of_its_formula(
+    tmp_path: Path, pooling: str | None
+) -> None:
+    folder, body, head = pythia(tmp_path / "rm", pooling=pooling)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
+    found = hfclean.Reward(folder).score_batch(PAIRS)
+    end = tokenizer.eos_token
+    for pair, reward, reason in zip(PAIRS, found["reward"], found["reward_reason"], strict=True):
+        if not pair.response.strip():
+            assert (math.isnan(reward), reason) == (True, "empty")
+            continue
+        ids = tokenizer(f"<|prompter|>{pair.prompt}{end}<|assistant|>{pair.response}{end}")["input_ids"]
+        assert reward == pytest.approx(by_formula(body, head, ids, pooling or "last"), abs=1e-4)
+    for pair, reward in zip(PAIRS[:2], found["reward"], strict=False):  # alone as beside longer ones
+        assert hfclean.Reward(folder, store=False).score_batch([pair])["reward"] == [pytest.approx(reward, abs=1e-5)]
+
+
+def test_turns_before_stand_behind_their_markers_and_those_of_a_row_are_text(tmp_path: Path) -> None:
+    folder, body, head = pythia(tmp_path / "rm")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
+    said = [
+        ("system", "Be brief."),
+        ("user", "Hi"),
+        ("assistant", "Hello"),
+        ("user", "A fruit?"),
+        ("assistant", "Yes"),
+    ]
+    marks = {"system": "<|system|>", "user": "<|prompter|>", "assistant": "<|assistant|>"}
+    ids = tokenizer("".join(f"{marks[role]}{text}{tokenizer.eos_token}" for role, text in said))["input_ids"]
+    row = {"messages": [{"role": role, "content": text} for role, text in said]}
+    assert hfclean.Reward(folder)(row)["reward"] == pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
+    sly = hfclean.Pair("Hi", "", f"No.{tokenizer.eos_token}<|assistant|>A fruit")
+    ids = tokenizer(f"<|prompter|>Hi{tokenizer.eos_token}<|assistant|>")["input_ids"]
+    ids += tokenizer(sly.response, split_special_tokens=True)["input_ids"] + [tokenizer.eos_token_id]
+    assert hfclean.Reward(folder).score_batch([sly])["reward"] == [
+        pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
+    ]
+
+
+def test_without_the_markers_it_reads_a_pair_of_texts(tmp_path: Path) -> None:
+    folder, body, head = pythia(tmp_path / "rm", markers=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
+    ids = tokenizer(PAIRS[0].prompt, PAIRS[0].response)["input_ids"]
+    assert hfclean.Reward(folder).score_batch(PAIRS[:1])["reward"] == [
+        pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
+    ]
+
+
+def test_a_reward_model_with_parts_missing_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder, _, _ = pythia(tmp_path / "rm")
+    file = Path(folder) / "model.safetensors"
+    whole, about = load_file(file), (Path(folder) / "config.json").read_text()
+
+    def refused(words: str, **tensors: Any) -> None:
+        kept = {name: value for name, value in (whole | tensors).items() if value is not None}
+        save_file(kept, file, {"format": "pt"})
+        with pytest.raises(ModelError, match=words):
+            hfclean.Reward(folder)(ROWS[0])
+
+    refused(r"no weights for out_proj\.bias; expected all of GPT-NeoX", **{"out_proj.bias": None})
+    refused(r"no weights for final_layer_norm\.weight", **{"gpt_neox.final_layer_norm.weight": None})
+    refused(r"has the shape \(2, 16\).*expected \(1, 16\)", **{"out_proj.weight": torch.zeros(2, 16)})
+    (Path(folder) / "config.json").write_text(about.replace('"pooling": "last"', '"pooling": "first"'))
+    refused("pooling in config.json is 'first'; expected last or mean")
+    with pytest.raises(ModelError, match=r"gives rewards only: hfclean\.Reward"):
+        hfclean.Embed(folder)(ROWS[0])
 
 
 def test_a_model_without_a_padding_token_pads_with_one_that_no_row_has(chatty: str) -> None:

@@ -123,7 +123,12 @@ def test_the_coachlm_rubric_adds_a_column_for_each_side_and_dimension() -> None:
     assert all(
         isinstance(out[name], float) for name in judge.names() if name not in ("judge_reason", "judge_out_of_band")
     )
-    assert judge.tally({name: [out[name]] for name in out}) == {"scored": 1, "unscored": 0, "out_of_band": 1}
+    assert judge.tally({name: [out[name]] for name in out}) == {
+        "scored": 1,
+        "unscored": 0,
+        "accepted": 0,
+        "out_of_band": 1,
+    }
 
 
 def test_dimension_name_and_a_rubric_of_ones_own() -> None:

@@ -15,6 +15,7 @@ from chat_server import PATIENCE_S, ChatServer, Received, Reply
 from datasets import Dataset
 
 import hfclean
+from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Conversation, Limits, process
 from hfclean.scorers.comparing import Counts, Verdict, Verdicts, ajudge_pairs, judge_pairs, merge_orders
 from hfclean.scorers.rubrics import Dimension, Rubric
@@ -53,6 +54,22 @@ def pairs(*responses: str) -> list[hfclean.Pair]:
 )
 def test_two_orders_make_one_verdict(shown_first: str, shown_second: str, merged: str) -> None:
     assert merge_orders(shown_first, shown_second) == merged  # type: ignore[arg-type]
+
+
+def test_pandalms_rule_takes_the_first_order_where_one_of_them_is_a_tie() -> None:
+    known = ("first", "second", "tie", "")
+    differ = {(a, b) for a in known for b in known if merge_orders(a, b) != merge_orders(a, b, "pandalm")}  # type: ignore[arg-type]
+    assert differ == {("tie", "first"), ("tie", "second")}
+    assert merge_orders("tie", "first", "pandalm") == merge_orders("tie", "second", "pandalm") == "tie"
+    assert merge_orders("second", "tie", "pandalm") == "second"
+    answers = ["tie", "2", "1", "tie"]  # a tie and then the first response; the first and then a tie
+    for merging, counted in (("cherry", Counts(2, 0, 0)), ("pandalm", Counts(1, 1, 0))):
+        judge = hfclean.Judge(ScriptedBackend(list(answers)))
+        assert judge_pairs(judge, pairs("a", "b"), pairs("x", "y"), merging=merging).first == counted  # type: ignore[arg-type]
+    untouched = ScriptedBackend([])
+    with pytest.raises(HfcleanError, match="merging='mean': expected 'cherry' or 'pandalm'"):
+        judge_pairs(hfclean.Judge(untouched), pairs("a"), pairs("b"), merging="mean")  # type: ignore[arg-type]
+    assert untouched.asked == []
 
 
 @pytest.mark.realdata

@@ -356,7 +356,10 @@ def aligned(folder: Path, context: str, target: str) -> tuple[Any, Any]:
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     whole = tokenizer(context + target, return_offsets_mapping=True)
-    first = next(k for k, (at, end) in enumerate(whole["offset_mapping"]) if at >= len(context) and end > at)
+    text, border = context + target, len(context)  # a token of the text ends in it, and begins in no word before it
+    first = next(
+        k for k, (at, end) in enumerate(whole["offset_mapping"]) if end > border and not text[at:border].strip()
+    )
     answer = whole["input_ids"][first:]
     given = reference(model, whole["input_ids"], first)[1:] if first else None
     return given, reference(model, answer, 1)
@@ -455,12 +458,231 @@ def test_the_scripts_of_superfiltering_and_cherry_are_followed_when_asked(tiny: 
     assert len(given) == len(alone) + 1  # the offset
     found = IFD(str(tiny), variant="superfiltering").score_rows([[pair]])["ifd_ppl"][0]
     assert found == pytest.approx(math.exp(given.mean() - alone.mean()), abs=1e-4)
-    prompt = f"### Instruction:\n{pair.instruction}\n\n### Input:\n{pair.input}\n\n### Response:"
+    prompt = (
+        "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
+        f"response that appropriately completes the request.\n\n### Instruction:\n{pair.instruction}\n\n### Input:\n"
+        f"{pair.input}\n\n### Response:"
+    )
     start, header = len(tokenizer(prompt)["input_ids"]), len(tokenizer("### Response:")["input_ids"])
     given = reference(model, tokenizer(prompt + pair.response)["input_ids"], start)
     alone = reference(model, tokenizer("### Response:" + pair.response)["input_ids"], header)
-    found = IFD(str(tiny), variant="cherry", kind="loss").score_rows([[pair]])["ifd_loss"][0]
-    assert found == pytest.approx(given.mean() / alone.mean(), abs=1e-4)
+    for scorer in (IFD(str(tiny), variant="cherry"), IFD(str(tiny), variant="cherry", kind="loss")):
+        assert scorer.score_rows([[pair]])["ifd_loss"][0] == pytest.approx(given.mean() / alone.mean(), abs=1e-4)
+    assert IFD(str(tiny), variant="cherry", kind="ppl").score_rows([[pair]])["ifd_ppl"][0] == pytest.approx(
+        math.exp(given.mean() - alone.mean()), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "pair", [ROWS[0], ROWS[2], Pair("Add.", "1\n2", "The sum is 3."), Pair("Say it", "", "Paris, now")]
+)
+def test_cherrys_ratio_is_that_of_its_script(tiny: Path, pair: Pair) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    has = ", paired with an input that provides further context" if pair.input else ""
+    more = f"### Input:\n{pair.input}\n\n" if pair.input else ""
+    prompt = f"Below is an instruction that describes a task{has}. {PREAMBLE}{pair.instruction}\n\n{more}### Response:"
+    means = []
+    for before in (prompt, "### Response:"):
+        ids = tokenizer(before + pair.response)["input_ids"]
+        means.append(reference(model, ids, len(tokenizer(before)["input_ids"])).mean())
+    found = IFD(str(tiny), variant="cherry").score_rows([[pair]])
+    assert found["ifd_loss"] == [pytest.approx(means[0] / means[1], abs=1e-4)]
+
+
+def test_each_variant_has_the_formula_and_the_limit_that_it_selects_by() -> None:
+    kinds = {variant: IFD("m", variant=variant).kind for variant in ("aligned", "superfiltering", "cherry")}  # type: ignore[arg-type]
+    assert kinds == {"aligned": "ppl", "superfiltering": "ppl", "cherry": "loss"}
+    assert IFD("m", variant="cherry", kind="ppl").names()[0] == "ifd_ppl"
+    told = IFD("m", variant="cherry", verdict=True)
+    assert (told.scores(), told.settings()["template"], told.settings()["max_length"]) == (
+        ("ifd_loss",),
+        "alpaca",
+        512,
+    )
+    values = (0.2, 0.5, 1.0, 1.0000001, math.nan)
+    assert [told._say(value) for value in values] == ["easy", "informative", "informative", "misaligned", ""]
+    assert [IFD("m")._say(value) for value in values] == ["easy", "informative", "misaligned", "misaligned", ""]
+
+
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and polite answers to the user's questions."
+)
+PREAMBLE = "Write a response that appropriately completes the request.\n\n### Instruction:\n"
+FORMS = {
+    ("vicuna", False): f"{SYSTEM} USER: Add. ASSISTANT:",
+    ("vicuna", True): f"{SYSTEM} USER: Add.\nInput:\n1 + 1 ASSISTANT:",
+    ("alpaca", False): f"Below is an instruction that describes a task. {PREAMBLE}Add.\n\n### Response:",
+    ("alpaca", True): (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        f"{PREAMBLE}Add.\n\n### Input:\n1 + 1\n\n### Response:"
+    ),
+    ("lines", False): "Add.\n",
+    ("lines", True): "Add.\n1 + 1\n",
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_prompts_are_in_the_form_that_models_were_tuned_with(name: tuple[str, bool]) -> None:
+    template, has_input = name
+    pair = Pair("Add.", "1 + 1" if has_input else "", "2")
+    assert IFD("m", template=template).prompt(pair) == FORMS[name]
+    assert IFD("m", template=template).prompt(pair)[-1] != " "
+
+
+# ------------------------------------------------------------------------------------- blanks at the end of a template
+
+ENDS = (
+    "{prompt} A: ",
+    "{prompt} A:  ",
+    "{prompt}\tA:\t",
+    "{prompt}\n",
+    "{prompt} A:\n\n",
+    "{prompt} A:\u00a0",
+    "{prompt} A: \n ",
+)
+ANSWERS = (
+    "Paris.",
+    "An apple is a fruit.",
+    "7 of 9",
+    "Ünïcödé 漢字",
+    "(a) b",
+    "fruit salad",
+    "  Paris is blue",
+    "\nGuten Morgen!",
+)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("template", ENDS)
+def test_a_blank_at_the_end_of_a_template_takes_no_token_of_the_answer(tiny: Path, template: str, answer: str) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    context = template.format(prompt="Name it.")
+    (found,) = token_losses(spec_of(tiny), [Passage((context, ""), answer)])
+    coded = tokenizer(context + answer, return_offsets_mapping=True)
+    said = len(context) + len(answer) - len(answer.lstrip())  # where the first character that is no blank stands
+    first = next(k for k, (_, end) in enumerate(coded["offset_mapping"]) if end > said)
+    # behind the bare start of a text this tokenizer puts nothing, so that the first token counts nowhere
+    assert len(found.values[0]) >= len(coded["input_ids"]) - first - 1
+    ids = coded["input_ids"]
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    last = len(found.values[0])
+    np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - last), atol=1e-4)
+    np.testing.assert_allclose(found.values[1], reference(model, ids[len(ids) - last - 1 :], 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"variant": "superfiltering"}, {"variant": "cherry"}])
+def test_an_answer_of_one_word_has_a_score_behind_a_blank(tmp_path: Path, settings: dict[str, Any]) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = tiny_tokenizer(["Name a fruit: apple pear apple pear " * 30])
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", pair="<|im_start|> $A $B", special_tokens=[("<|im_start|>", start)]
+    )
+    assert len(tokenizer(" pear", add_special_tokens=False)["input_ids"]) == 1
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    for template in ("Q: {prompt} A: ", "Q: {prompt} A:", "Q: {prompt} A:\n"):
+        scorer = IFD(str(folder), template=template, **settings)
+        out = scorer.score_rows([[Pair("Name a fruit.", "", "pear")]])
+        (name,) = scorer.scores()
+        assert (math.isfinite(out[name][0]), out[f"{name}_reason"]) == (True, [""])
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    whole = tokenizer("Q: Name a fruit. A: pear")["input_ids"]
+    given = reference(model, whole, len(whole) - 1)
+    out = Perplexity(str(folder), template="Q: {prompt} A: ").score_rows([[Pair("Name a fruit.", "", "pear")]])
+    assert out["ppl"][0] == pytest.approx(math.exp(given.mean()), rel=1e-4)
+
+
+def llama_like(text: str, *, bos: bool = True) -> Any:
+    """A tokenizer that writes a blank as a letter and joins it to the word behind, with a token before every text."""
+    import tokenizers
+    from tokenizers.processors import TemplateProcessing
+
+    inner = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>", byte_fallback=True))
+    inner.normalizer = tokenizers.normalizers.Sequence(
+        [tokenizers.normalizers.Prepend("\u2581"), tokenizers.normalizers.Replace(" ", "\u2581")]
+    )
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Split("\u2581", "merged_with_next")
+    alphabet = [f"<0x{k:02X}>" for k in range(256)]
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=500, special_tokens=["<unk>", "<s>", "</s>", *alphabet])
+    inner.train_from_iterator([text], trainer)
+    inner.pre_tokenizer = None
+    if bos:
+        inner.post_processor = TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)])
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+
+
+WORDS_OF_ALL = "Name a fruit : apple pear USER: ASSISTANT: An apple is a fruit. Guten Morgen! It is deep and blue. "
+
+
+@pytest.mark.parametrize("answer", ["apple", "An apple is a fruit.", "It is deep"])
+@pytest.mark.parametrize("end", [" ", "", "\n", "  "])
+def test_the_first_word_counts_where_blanks_are_letters(tmp_path: Path, answer: str, end: str) -> None:
+    tokenizer = llama_like(WORDS_OF_ALL * 30)
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    context = f"USER: Name a fruit. ASSISTANT:{end}"
+    (found,) = token_losses(spec_of(folder), [Passage((context, ""), answer)])
+    assert found.status == "ok"
+    ids, alone = tokenizer(context + answer)["input_ids"], tokenizer(answer)["input_ids"]
+    count = len(found.values[0])
+    assert count >= len(alone) - 1 - (end != " ")  # this tokenizer puts a blank before a bare text
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - count), atol=1e-4)
+    np.testing.assert_allclose(found.values[1], reference(model, [1, *ids[-count:]], 1), atol=1e-4)
+    if end == " ":
+        assert ids[-count:] == alone[1:]
+
+
+def test_the_script_of_selective_reflection_gives_the_same_numbers(tmp_path: Path) -> None:
+    """Its way: the whole text, from as many tokens on as the prompt has by itself; and the bare answer."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = tiny_tokenizer()
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", pair="<|im_start|> $A $B", special_tokens=[("<|im_start|>", start)]
+    )
+    folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    rows = [*ROWS[:3], Pair("Add.", "1\n2", "3"), Pair("Say it", "", "Paris"), Pair("Translate", "Meer", "The sea.")]
+    found = IFD(str(folder), template="vicuna").score_rows([[pair] for pair in rows])
+    for pair, value in zip(rows, found["ifd_ppl"], strict=True):
+        prompt = (
+            f"{SYSTEM} USER: {pair.instruction}" + (f"\nInput:\n{pair.input}" if pair.input else "") + " ASSISTANT:"
+        )
+        whole, bare = (tokenizer(text)["input_ids"] for text in (prompt + pair.response, pair.response))
+        given = reference(model, whole, len(tokenizer(prompt)["input_ids"]))
+        assert value == pytest.approx(math.exp(given.mean() - reference(model, bare, 1).mean()), abs=2e-4)
+
+
+def test_a_blank_that_joins_no_word_stays_with_the_prompt(tiny: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    (found,) = token_losses(spec_of(tiny), [Passage(("Say it:\n", ""), "An apple")])
+    assert len(found.values[0]) == len(tokenizer("An apple")["input_ids"]) - 1  # the break is none of its tokens
+
+
+def test_what_was_computed_before_is_read_only_where_no_blank_was_in_the_way(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hfclean.models import losses
+
+    some = [Passage((end, ""), "An apple pie") for end in ("Name it:", "Name it:\n", "Name it: ", "Name it:\t")]
+    with monkeypatch.context() as before:
+        before.setattr(losses, "VERSION_BEHIND_BLANK", losses.VERSION)  # as the version before this one had it
+        token_losses(spec_of(tiny), some)
+    process.close()
+    asked: list[int] = []
+    run = Backbone.losses
+    monkeypatch.setattr(Backbone, "losses", lambda self, pool: asked.append(len(pool)) or run(self, pool))
+    token_losses(spec_of(tiny), some)
+    assert asked == [4]  # both passes of the two that end in a blank
+
+
+def test_a_folder_may_be_a_path(tiny: Path) -> None:
+    assert IFD(tiny) == IFD(str(tiny))  # type: ignore[arg-type]
+    assert IFD(tiny).score_rows([[ROWS[0]]]) == IFD(str(tiny)).score_rows([[ROWS[0]]])  # type: ignore[arg-type]
 
 
 def test_worked_numbers() -> None:
@@ -499,11 +721,26 @@ def test_a_long_template_is_shared_and_changes_no_score(tiny: Path, monkeypatch:
 
 def test_reverse_ifd_asks_for_the_instruction(tiny: Path) -> None:
     pair = ROWS[1]
-    scorer = ReverseIFD(str(tiny), guess="{response} <- ")
-    given, alone = aligned(tiny, f"{pair.response} <- ", f"{pair.instruction}\n{pair.input}")
-    assert scorer.score_rows([[pair]])["r_ifd_ppl"][0] == pytest.approx(
-        math.exp(given.mean() - alone.mean()), abs=1e-4
-    )
+    asked = "{response} <- "
+    for scorer, context in (
+        (ReverseIFD(str(tiny), guess=asked), f"{pair.response} <- "),
+        (ReverseIFD(str(tiny), guess=asked, template="Q: {prompt} A:"), f"Q: {pair.response} <- A:"),
+    ):
+        given, alone = aligned(tiny, context, f"{pair.instruction}\n{pair.input}")
+        assert scorer.score_rows([[pair]])["r_ifd_ppl"][0] == pytest.approx(
+            math.exp(given.mean() - alone.mean()), abs=1e-4
+        )
+
+
+@pytest.mark.parametrize("answer", ["", " \n", "\t"])
+def test_without_an_answer_there_is_nothing_to_guess_an_instruction_from(tiny: Path, answer: str) -> None:
+    for settings in ({}, {"kind": "loss"}, {"template": "vicuna"}, {"guess": "Guess: {response}"}):
+        scorer = ReverseIFD(str(tiny), **settings)  # type: ignore[arg-type]
+        out = scorer.score_rows([[Pair("Name a fruit.", "", answer)], [ROWS[0]]])
+        (name,) = scorer.scores()
+        assert math.isnan(out[name][0])
+        assert not math.isnan(out[name][1])
+        assert out[f"{name}_reason"] == ["empty", ""]
 
 
 def test_templates_take_any_text_as_text(tiny: Path) -> None:

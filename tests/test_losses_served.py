@@ -135,6 +135,19 @@ def test_a_server_without_log_probabilities_ends_the_run_at_its_first_answer(cas
         assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("blank", [" ", "  ", ""])
+def test_a_blank_at_the_end_of_a_context_takes_no_word_of_the_text(blank: str) -> None:
+    with ChatServer(default=scored) as server:
+        (found,) = token_losses(spec_of(server), [Passage((f"Q: A:{blank}", "Say:\n"), "An apple pie")])
+        asked = sorted(r.content for r in server.received)
+    assert asked == [f"Q: A:{blank}An apple pie", f"Say:\n{blank}An apple pie"]
+    assert found.status == "ok"
+    # the server joins blanks to the word behind them; with none, the first word is one with "A:", and counts nowhere
+    word = len(blank) + 2
+    given, alone = ([word / 3, 6 / 4, 4 / 5], [word / 2, 6 / 3, 4 / 4]) if blank else ([6 / 3, 4 / 4], [6 / 3, 4 / 4])
+    assert [each.tolist() for each in found.values] == [pytest.approx(given), pytest.approx(alone)]
+
+
 def test_a_length_of_ones_own_is_refused() -> None:
     with ChatServer(default=scored) as server, pytest.raises(BackendError, match="a server goes by its own length"):
         token_losses(spec_of(server), [Passage(("a",), "b c")], Reading(20))

@@ -193,6 +193,12 @@ def test_the_published_rules_say_what_they_were_fitted_to() -> None:
         assert "LLaMA" in str(dict(rule.fitted_on)["base model"])
         assert dict(rule.fitted_on)["indicator models"]
         assert rule.direction == "lower is better"
+        assert dict(rule.fitted_on)["to compute it as published"]
+    assert "tokenizer=" in dict(v1.fitted_on)["to compute it as published"]
+    about = dict(v2.fitted_on)
+    assert "oasst-rm-2.1-pythia-1.4b-epoch-2.5" in str(about["indicator models"])
+    assert "safetensors" in str(about["to compute it as published"])
+    assert ("1,000 rows, 3 epochs" in str(about["base model"]), about["published at"]) == (True, "COLM 2024")
     with pytest.raises(LinearRuleError, match="wanted one of v1, v2, v3"):
         hfclean.instruct_mining("v4")
 
@@ -280,6 +286,15 @@ def test_a_ranking_that_cannot_be_made_says_why(call: Any, error: Any, message: 
 )
 def test_mtld_is_the_mean_length_of_runs(text: str, value: float) -> None:
     assert mtld(Pair("", "", text)) == pytest.approx(value)
+
+
+def test_a_run_ends_where_its_ratio_is_met_exactly() -> None:
+    first = [f"w{k}" for k in range(18)]  # 18 of 25 words differ: 0.72
+    text = [*first, *first[:7]]
+    assert mtld(Pair("", "", " ".join([*text, "new"]))) == pytest.approx(
+        # forward: one run of 25, and one word that repeats nothing; backward, 19 of 26 words differ at the end
+        (26 / 1 + 26 / ((1 - 19 / 26) / 0.28)) / 2
+    )
 
 
 def test_mtld_counts_the_part_of_the_last_run_and_reads_both_ways() -> None:

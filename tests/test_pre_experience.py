@@ -42,7 +42,19 @@ def test_every_cluster_gives_its_share_from_the_middle_of_its_perplexities(count
     ds = dataset()
     found = hfclean.pre_experience(ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt")
     assert found == sorted(set(found))
-    # of 0 to 19, the 25th percentile is 4.75 and the 75th 14.25: from 5 to 14
+    # of 0 to 19, the 25th percentile is 4.75 and the 75th 14.25: from 5 to 14, in the order of the dataset, every
+    # third or so from the first one on
+    for group in range(GROUPS):
+        rows = [k for k in range(len(ds)) if ds[k]["group"] == group]
+        middle = [k for k in rows if 5 <= ds[k]["ppl_prompt"] <= 14]
+        wanted = {1: [0], 3: [0, 3, 6], 5: [0, 2, 4, 6, 8]}.get(count, list(range(10)))
+        assert [k for k in found if k in rows] == ([middle[n] for n in wanted] if count <= 20 else rows)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 10, 19, 50])
+def test_the_steps_go_up_the_perplexities_where_that_is_asked(count: int) -> None:
+    ds = dataset()
+    found = hfclean.pre_experience(ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt", order="perplexity")
     wanted = {1: [5], 3: [5, 8, 11], 5: [5, 7, 9, 11, 13]}.get(count, list(range(5, 15) if count < 20 else range(20)))
     for group in range(GROUPS):
         assert sorted(ds[k]["ppl_prompt"] for k in found if ds[k]["group"] == group) == wanted
@@ -115,6 +127,8 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
     for settings in ({"clusters": 0}, {"clusters": True}, {"per_cluster": 0}, {"per_cluster": 1.5}):
         with pytest.raises(HfcleanError, match="wanted 1 or more"):
             pick(ds, **settings)  # type: ignore[arg-type]
+    with pytest.raises(HfcleanError, match=r"order='random'.: expected 'dataset' or 'perplexity'"):
+        pick(ds, order="random")  # type: ignore[arg-type]
     with pytest.raises(HfcleanError, match="one split at a time"):
         pick(DatasetDict({"train": ds}))
     with pytest.raises(HfcleanError, match="only 3 of 3 rows have a vector; take fewer clusters"):

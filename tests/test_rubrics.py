@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hfclean
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair
 from hfclean.schema.pair import Turn
@@ -66,6 +67,16 @@ def test_the_rubrics_of_one_dimension() -> None:
     assert (helpful.low, helpful.high, helpful.accept_at_least) == (0, 5, 4.5)
     assert find_rubric("alpagasus", "accuracy") == ALPAGASUS
     assert all(RUBRICS[name].name == name for name in RUBRICS)
+
+
+def test_a_rubric_accepts_from_its_published_score_on() -> None:
+    assert [COACHLM.accepts(score) for score in (100, 95.0, 94.9, 0, math.nan)] == [True, True, False, False, None]
+    assert [ALPAGASUS.accepts(score) for score in (5.0, 4.5, 4.0)] == [True, True, False]
+    assert [TEN.accepts(score) for score in (10.0, 1.0)] == [None, None]
+    judge = hfclean.Judge("m/m", rubric="alpagasus")
+    columns = {"judge": [4.5, 5.0, 4.0, math.nan], "judge_reason": ["", "", "", "unparsed"]}
+    assert judge.tally(columns) == {"scored": 3, "unscored": 1, "accepted": 2}
+    assert hfclean.Judge("m/m", rubric="ten").tally(columns) == {"scored": 3, "unscored": 1}
 
 
 def test_a_rubric_of_ones_own_is_taken_as_it_is_and_known_by_its_words() -> None:

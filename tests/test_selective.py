@@ -294,7 +294,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def by_hand(model: str) -> Any:
     """The scores of Selective Reflection-Tuning from the two scorers, each pair alone."""
     ifd = hfclean.IFD(model, template="vicuna", store=False)
-    r_ifd = hfclean.ReverseIFD(model, store=False)
+    r_ifd = hfclean.ReverseIFD(model, template="vicuna", store=False)
 
     def scored(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
         rows = [{"prompt": pair.prompt, "completion": pair.response} for pair in pairs]
@@ -335,7 +335,8 @@ def test_only_what_the_rule_comes_to_is_computed(small: str, passages: list[Any]
     del passages[:]
     own = reflect("ifd", scored_by=small)(ROW)
     assert own["output"] == given["output"]
-    forward = [p for p in passages if not p.contexts[0].startswith(p.target) and "ASSISTANT:" in p.contexts[0]]
+    assert all(p.contexts[0].startswith("A chat between") and p.contexts[0].endswith(" ASSISTANT:") for p in passages)
+    forward = [p for p in passages if "instruction is:" not in p.contexts[0]]
     assert sorted(p.target for p in forward[:2]) == ["A lemon.", "a aple"]
     # two instructions first, then both scores of the two variants that are left: one forward score is there already
     assert (len(forward), len(passages) - len(forward)) == (3, 2)
@@ -363,6 +364,20 @@ def test_a_scoring_model_is_saved_by_name_and_a_scorer_is_not(tmp_path: Any, mon
     assert hfclean.Reflection.from_pretrained(tmp_path) == reviser
     with pytest.raises(FolderError, match="scored_by= holds code"):
         hfclean.Reflection("m/m", select="ifd", scored_by=hfclean.IFD("s")).save_pretrained(tmp_path)
+
+
+def test_rows_chosen_by_older_scores_are_chosen_again_and_no_others(small: str) -> None:
+    assert hfclean.Reflection.version == 2
+    for settings, again in (({}, 0), ({"table": "ifd", "scored_by": small}, 2)):
+        reviser = reflect(script=answer, **{"table": None, **settings})
+        backend: Any = reviser.model
+        row = reviser(ROW)
+        del backend.asked[:]
+        assert reviser(row)["output"] == row["output"]
+        assert backend.asked == []
+        older = {**row, "edit_history": row["edit_history"].replace('"version": 2', '"version": 1')}
+        reviser(older)
+        assert len(backend.asked) == again
 
 
 @pytest.mark.parametrize("named", ["/etc", "./s", "s", {"model": "s/s"}, ["s/s"]])

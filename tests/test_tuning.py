@@ -254,6 +254,8 @@ def test_a_brief_tuning_for_ifd_is_one_that_ifd_takes(
         "### Instruction:\nSay {input}.\n\n### Input:\na {b}\n\n### Response:"
     )
     folder = tune_on_experience(ds, wide, folder=tmp_path / "known", args={"disable_tqdm": True})
-    scored = ds.map(hfclean.IFD(str(folder)), batched=True)
-    assert all(math.isfinite(value) for value in scored["ifd_ppl"])
+    asks = hfclean.IFD(folder, variant="cherry")
+    assert asks.passage(hfclean.Pair(*ds[0].values())).contexts[0] == experience_rows(ds)[0]["prompt"]
+    scored = ds.map(asks, batched=True)
+    assert all(math.isfinite(value) for value in scored["ifd_loss"])
     process.close()

@@ -113,7 +113,10 @@ def select_checks(
 def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Check, ...]) -> tuple[Check, ...]:
     for item in extra:
         if not isinstance(item, Check):
-            raise CheckError(f"extra= holds {item!r}, which is no check; declare it with @hfclean.check('id', ...)")
+            raise CheckError(
+                f"extra= holds {item!r}, which is not a check; declare it with "
+                "@hfclean.checks.check('id', meaning='...')"
+            )
     known = [check.id for check in (*CHECKS, *extra)]
     for name in (*(only or ()), *skip):
         if name not in known:

@@ -26,6 +26,7 @@ from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
 from hfclean.models.kept import Keeper
 from hfclean.models.local import device_of, load_causal, ready_torch, unless_out_of_memory
+from hfclean.models.reward_models import KIND, load_reward_model
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import open_store
 from hfclean.models.weights import ModelFiles, find_model, mark, refuse_unsafe
@@ -162,6 +163,15 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
         raise ModelError(f"dtype={spec.dtype!r} is none of torch's; wanted for example 'bfloat16' or 'float32'")
     where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     safely = {"trust_remote_code": False, "local_files_only": True}
+    about = read_json(files.folder / "config.json")
+    if isinstance(about, dict) and about.get("model_type") == KIND:
+        if kind != "classifier":
+            raise ModelError(
+                f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.Reward reads them"
+            )
+        own, tokenizer = load_reward_model(spec.name, files.folder, about, dtype)
+        own = own.to(device_of(torch, None) if where else device)
+        return _Weights(own.eval(), tokenizer, own.config.pad_token_id)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(files.folder, **safely)
         with _quiet(transformers):
@@ -223,6 +233,11 @@ class Head:
         self._takes_types = "token_type_ids" in takes
         self._keeps_logits = "logits_to_keep" in takes
         self.coder = Coder(self.tokenizer, name)
+
+    @property
+    def read_here(self) -> bool:
+        """Whether transformers does not know this type of model: it has no form of its own for texts."""
+        return bool(getattr(self.model, "read_here", False))
 
     @property
     def context(self) -> int | None:

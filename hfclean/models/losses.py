@@ -37,11 +37,17 @@ STATUSES = {
     "error": "the model gave no finite numbers, or did not fit the memory",
 }
 VERSION = "losses-1"  # raised when values change: all are computed anew
+# behind a blank the first word is scored since this version; what does not end in one was right before, and stays
+VERSION_BEHIND_BLANK = "losses-2"
 WINDOW = 256  # passages that are worked on together, and all that a crash can lose
 
 
 class Passage(NamedTuple):
-    """A text and what it may stand behind. Its tokens are those that it has behind the first context."""
+    """A text and what it may stand behind. Its tokens are those that it has behind the first context.
+
+    Tokenizers join a blank to the word behind it. Where a context ends in white space, the token that holds the end of
+    that and the beginning of the text is a token of the text, and stands with its blank behind every context.
+    """
 
     contexts: tuple[str, ...]
     target: str
@@ -131,15 +137,19 @@ class _Scorer:
 
     def losses(self, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
         """The losses of every passage; what the file holds is not computed again."""
-        setting = Setting.of(self.source, VERSION, json.dumps(asdict(reading)))
+        told = json.dumps(asdict(reading))
+        settings = {version: Setting.of(self.source, version, told) for version in (VERSION, VERSION_BEHIND_BLANK)}
         found: list[TokenLosses] = []
         for start in range(0, len(passages), WINDOW):
-            found += self._window(passages[start : start + WINDOW], reading, setting)
+            found += self._window(passages[start : start + WINDOW], reading, settings)
         return found
 
-    def _window(self, passages: Sequence[Passage], reading: Reading, setting: Setting) -> list[TokenLosses]:
+    def _window(
+        self, passages: Sequence[Passage], reading: Reading, settings: Mapping[str, Setting]
+    ) -> list[TokenLosses]:
         texts = [_messages(passage) for passage in passages]
-        keys = [setting.key(text) for text in texts]
+        own = [settings[VERSION_BEHIND_BLANK if _end_in_blank(p, reading) else VERSION] for p in passages]
+        keys = [setting.key(text) for setting, text in zip(own, texts, strict=True)]
         known = {key: _decode(answer.text) for key, answer in self._known(keys).items()}
         missing = {key: k for k, key in enumerate(keys) if key not in known}
         if missing:
@@ -150,7 +160,7 @@ class _Scorer:
                 known[keys[k]] = losses
                 if losses.status != "error":  # what failed may pass the next time
                     answer = Answer(_encode(losses), model=self.files.identity)
-                    records.append(Record(keys[k], setting, texts[k], answer, 0, 0.0))
+                    records.append(Record(keys[k], own[k], texts[k], answer, 0, 0.0))
             if self.store is not None and records:
                 self.store.put(records)
         return [known[key] for key in keys]
@@ -223,7 +233,7 @@ class _Cutter:
         return ids
 
     def _cut(self, context: str, target: str) -> tuple[list[int], list[int]]:
-        """The tokens before the text, and those that lie wholly in it."""
+        """The tokens before the text, and those that lie in it, the first with a blank that stands before the text."""
         coded = self.tokenizer(
             context + target,
             return_offsets_mapping=True,
@@ -234,7 +244,9 @@ class _Cutter:
         inside = [
             k
             for k, ((begin, end), special) in enumerate(zip(offsets, marks, strict=True))
-            if not special and end > len(context) and begin >= len(context)
+            if not special
+            and end > len(context)
+            and (begin >= len(context) or _is_blank_then_text(context[begin:], target[: end - len(context)]))
         ]
         if not inside:
             return list(ids), []
@@ -258,6 +270,19 @@ class _Cutter:
                 return _Plan((), "empty", "one token, with none before it")
             found.append(Sequence_([*left, *tokens], len(left) + skip))
         return _Plan(tuple(found), status)
+
+
+def _is_blank_then_text(before: str, after: str) -> bool:
+    """Whether of a token that straddles the border only white space lies before it, and more than that behind. What
+    is white space on both sides stays with the context, as the published scripts have it."""
+    return before.isspace() and not after.isspace()
+
+
+def _end_in_blank(passage: Passage, reading: Reading) -> bool:
+    """Whether a text is cut behind a context that ends in a blank, which tokenizers join to the word behind it. They
+    join no line break to it."""
+    cut = passage.contexts if reading.separate else passage.contexts[:1]
+    return any(context[-1:].isspace() and context[-1] not in "\r\n" for context in cut)
 
 
 def _gathered(plan: _Plan, losses: Sequence[Any]) -> TokenLosses:
@@ -293,7 +318,8 @@ def _decode(text: str) -> TokenLosses:
 
 def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
     """The same from a server: tokens are told apart by their places in the text, and only those count that stand
-    behind every context.
+    behind every context. Blanks that end the first context are put before the text behind every other one, so that
+    its first word is the same token there.
 
     Raises:
         BackendError: a length of one's own, which a server does not take.
@@ -301,7 +327,7 @@ def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Reading) -> l
     if reading.max_length is not None:
         raise BackendError(f"max_length={reading.max_length}: a server goes by its own length; leave it out")
     wanted = [p for p in passages if p.target.strip()]
-    prompts = [context + p.target for p in wanted for context in p.contexts]
+    prompts = [context + p.target for p in map(_with_blank, wanted) for context in p.contexts]
     answers = iter(ask(spec, prompts, Generation(max_new_tokens=1, prompt_logprobs=True), prompt_version=VERSION))
     found = []
     for passage in passages:
@@ -312,6 +338,15 @@ def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Reading) -> l
     return found
 
 
+def _with_blank(passage: Passage) -> Passage:
+    """The passage with the blanks that end its first context at the end of every other one, too."""
+    first, *others = passage.contexts
+    blank = first[len(first.rstrip(" \t\u00a0\u3000")) :]
+    if not blank or first == blank:
+        return passage
+    return passage._replace(contexts=(first, *(c if c.endswith(blank) else c + blank for c in others)))
+
+
 def _read_served(passage: Passage, answers: Sequence[Answer]) -> TokenLosses:
     import numpy as np
 
@@ -319,14 +354,17 @@ def _read_served(passage: Passage, answers: Sequence[Answer]) -> TokenLosses:
     if failed:
         return TokenLosses("too_long" if failed == "context_overflow" else "error", (), failed)
     tables = []
-    for context, answer in zip(passage.contexts, answers, strict=True):
+    for context, answer in zip(_with_blank(passage).contexts, answers, strict=True):
         told = json.loads(answer.text)
-        ends = [*told["offsets"][1:], len(context) + len(passage.target)]
+        border = len(context)
+        ends = [*told["offsets"][1:], border + len(passage.target)]
         tables.append(
             {
-                (begin - len(context), end - len(context)): -value
+                (begin - border, end - border): -value
                 for begin, end, value in zip(told["offsets"], ends, told["logprobs"], strict=True)
-                if begin >= len(context) and value is not None
+                if value is not None
+                and end > border
+                and (begin >= border or _is_blank_then_text(context[begin:], passage.target[: end - border]))
             }
         )
     common = [span for span in tables[0] if all(span in table for table in tables[1:])]

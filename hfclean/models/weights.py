@@ -22,6 +22,7 @@ from hfclean.models.store import Store
 
 __all__ = [
     "HUB_ID",
+    "READ_HERE",
     "ModelFiles",
     "fetch_ahead",
     "fetch_small",
@@ -51,6 +52,8 @@ PARTS = (
 # second copies of the same weights, for other programs
 NOT_PARTS = ("*/*", "consolidated*", "original*", "*.py", "*.bin", "*.pt", "*.pth", "*.pickle", "*.pkl", "*.ckpt")
 SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that finds it odd prints the header
+# kinds that transformers does not know, and that are read here from configuration and weights alone
+READ_HERE = ("gpt_neox_reward_model",)
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -180,7 +183,8 @@ def refuse_unsafe(files: ModelFiles) -> None:
         raise ModelError(f"{folder.name!r} has no config.json; wanted a folder that save_pretrained wrote")
     if "auto_map" in config:
         transformers = require("transformers", extra="models")
-        if config.get("model_type") not in transformers.CONFIG_MAPPING:
+        kind = config.get("model_type")
+        if kind not in transformers.CONFIG_MAPPING and kind not in READ_HERE:
             raise ModelError(
                 f"{folder.name!r} is of the type {config.get('model_type')!r}, which transformers does not know: it "
                 "would need code from its own folder, and hfclean runs none. Serve it with a program you trust, and "

@@ -11,7 +11,7 @@ from hfclean.scorers.likelihood import IFD, LikelihoodScorer, ReverseIFD
 
 __all__ = ["forward_scorer", "reverse_scorer"]
 
-TEMPLATE = "vicuna"  # as the scripts of Selective Reflection-Tuning have it by default
+TEMPLATE = "vicuna"  # as the scripts of Selective Reflection-Tuning have it by default, both ways
 
 
 def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
@@ -43,6 +43,6 @@ def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
 
 
 def reverse_scorer(forward: IFD) -> ReverseIFD:
-    """What gives the r-IFD, by the same model, formula and length."""
+    """What gives the r-IFD, by the same model, formula, template and length."""
     shared = {field.name for field in fields(LikelihoodScorer)} | {"kind"}
     return ReverseIFD(**{name: getattr(forward, name) for name in sorted(shared)})

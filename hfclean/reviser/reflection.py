@@ -36,6 +36,14 @@ Select = Callable[[Sequence[Pair]], Sequence[tuple[float, float]]]
 UNSCORED = Scores(math.nan, math.nan)
 
 
+class _Version:
+    """Version 2 chooses by newer scores than version 1. Without these, rows are as version 1 made them, and a run over
+    them has nothing to do again."""
+
+    def __get__(self, reviser: Reflection | None, kind: type[Reflection]) -> int:
+        return 2 if reviser is None or reviser.select == "ifd" else 1
+
+
 @dataclass(frozen=True)
 class Reflection(ModelReviser):
     """Has a model criticise each pair and then rewrite it, as Reflection-Tuning does; no tuned reviser is needed.
@@ -75,9 +83,10 @@ class Reflection(ModelReviser):
             or a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at a
             time, by `prefetch` from several threads; not by `estimate`.
         scored_by: with `select="ifd"`, whose losses these are: a folder or a Hub id to run here, asked in Vicuna's
-            form as in the paper; or an `hfclean.IFD` with settings of its own (template, dtype, a server that returns
-            the log-probabilities of prompts), which the reverse scores share. By default the model that revises. The
-            paper takes the base model that is to be tuned. Only scores that the rule comes to are computed.
+            form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with settings of its own
+            (template, dtype, a server that returns the log-probabilities of prompts), which the reverse scores share.
+            By default the model that revises. The paper takes the base model that is to be tuned. Only scores that
+            the rule comes to are computed.
 
     Raises:
         BackendError: the model cannot be asked at all, or tells no losses. Every answer so far is kept: run the same
@@ -97,7 +106,7 @@ class Reflection(ModelReviser):
     ('Name a yellow fruit.', 'A lemon is a yellow fruit.', 'revised', 'reflection')
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = cast(int, _Version())
     code: ClassVar[str] = "reflection"
     own_code: ClassVar[tuple[str, ...]] = (*ModelReviser.own_code, "select", "scored_by")
 

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Work
@@ -22,6 +22,7 @@ from hfclean.scorers.judge import Judge
 __all__ = ["Counts", "Verdict", "Verdicts", "ajudge_pairs", "judge_pairs", "merge_orders"]
 
 Better = Literal["first", "second", "tie", ""]
+Merging = Literal["cherry", "pandalm"]
 
 _TYPICAL = '{"reason": "Both are right, and the first response explains its steps where the other does not."}'
 
@@ -115,23 +116,31 @@ class Verdicts:
         return sum(verdict.flipped for verdict in both) / len(both) if both else math.nan
 
 
-def merge_orders(shown_first: Better, shown_second: Better) -> Better:
+def merge_orders(shown_first: Better, shown_second: Better, merging: Merging = "cherry") -> Better:
     """One verdict from those of both orders, each `first`, `second`, `tie` or `""`, whatever place the response had.
 
-    Equal verdicts stand; better once and tied once is better; opposite ones are a tie; without both there is none. The
-    rule by which the published review logs of Cherry LLM (arXiv 2308.12032) were counted.
+    Equal verdicts stand; opposite ones are a tie; without both there is none. Where one is a tie and the other is not,
+    two rules are in use: `"cherry"` takes the one that is not, in either order, as the review logs of Cherry LLM
+    (arXiv 2308.12032) were counted; `"pandalm"` takes that of the first order, so that a tie followed by a win is a
+    tie, as the authors of PandaLM advise, whose judge CoachLM (arXiv 2311.13246) was evaluated with.
 
     >>> merge_orders("first", "tie"), merge_orders("first", "second"), merge_orders("first", "")
     ('first', 'tie', '')
+    >>> merge_orders("tie", "first"), merge_orders("tie", "first", "pandalm")
+    ('first', 'tie')
     """
+    if merging not in get_args(Merging):
+        raise HfcleanError(f"merging={merging!r}: expected 'cherry' or 'pandalm'")
     if not shown_first or not shown_second:
         return ""
     if shown_first == shown_second or shown_second == "tie":
         return shown_first
-    return shown_second if shown_first == "tie" else "tie"
+    return shown_second if shown_first == "tie" and merging == "cherry" else "tie"
 
 
-def judge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> Verdicts:
+def judge_pairs(
+    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: Merging = "cherry"
+) -> Verdicts:
     """Which of two responses to the same prompt is better, asked of a judge in both orders.
 
     Goes by the dimensions of the judge's rubric that are about the response. Equal responses are a tie and are not
@@ -141,13 +150,14 @@ def judge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> 
         judge: whom to ask.
         firsts: `Pair`s, or rows of any known shape: a dataset will do.
         seconds: the same, in the same order.
+        merging: what a tie in one order and a verdict in the other come to; see `merge_orders`.
 
     Returns:
         `.first` and `.second` hold wins, ties, losses and rates of either side, `.flip_rate` how often the order
         decided, `.unscored` what has no verdict and why, `.each` the verdicts.
 
     Raises:
-        HfcleanError: not as many of one as of the other, or a rubric about the instruction only.
+        HfcleanError: not as many of one as of the other, a rubric about the instruction only, or no such rule.
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
 
     >>> import hfclean
@@ -158,12 +168,14 @@ def judge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> 
     >>> hfclean.judge_pairs(judge, [after], [before]).first
     Counts(wins=1, ties=0, losses=0)
     """
-    return wait_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds)))
+    return wait_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds), merging))
 
 
-async def ajudge_pairs(judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any]) -> Verdicts:
+async def ajudge_pairs(
+    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: Merging = "cherry"
+) -> Verdicts:
     """`judge_pairs` for a running event loop."""
-    return await await_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds)))
+    return await await_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds), merging))
 
 
 def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
@@ -179,7 +191,8 @@ def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
     return found
 
 
-def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair]) -> Work[Verdicts]:
+def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merging: Merging) -> Work[Verdicts]:
+    merge_orders("", "", merging)  # an unknown rule before anything is asked
     if len(firsts) != len(seconds):
         raise HfcleanError(f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; wanted as many")
     rubric = judge.criteria()
@@ -198,7 +211,7 @@ def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair]) -> W
             [_TYPICAL] * len(conversations),
         )
     ready = iter(answers)
-    return Verdicts(tuple(_known(a, b) or _verdict(next(ready), next(ready)) for a, b in both))
+    return Verdicts(tuple(_known(a, b) or _verdict(next(ready), next(ready), merging) for a, b in both))
 
 
 def _known(a: Pair, b: Pair) -> Verdict | None:
@@ -208,9 +221,9 @@ def _known(a: Pair, b: Pair) -> Verdict | None:
     return Verdict("tie") if a.response == b.response else None
 
 
-def _verdict(forward: Answer, backward: Answer) -> Verdict:
+def _verdict(forward: Answer, backward: Answer, merging: Merging) -> Verdict:
     (there, why), (back, why_not) = _read(forward, "first", "second"), _read(backward, "second", "first")
-    return Verdict(merge_orders(there, back), there, back, why or why_not)
+    return Verdict(merge_orders(there, back, merging), there, back, why or why_not)
 
 
 def _read(answer: Answer, one: Better, two: Better) -> tuple[Better, str]:

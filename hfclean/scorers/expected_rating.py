@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelError, process
@@ -22,6 +22,8 @@ __all__ = [
     "selectit_score",
     "selectit_token_score",
 ]
+
+Form = Literal["paper", "file"]
 
 _CASE = "Instruction:\n{instruction}\n\nResponse:\n{response}\n\n"
 _ASKED = (
@@ -62,14 +64,24 @@ def expected_value(logits: Sequence[float], values: Sequence[float]) -> float:
     return math.fsum(p * value for p, value in zip(probabilities(logits), values, strict=True))
 
 
-def selectit_token_score(chances: Sequence[float]) -> float:
+def selectit_token_score(chances: Sequence[float], form: Form = "paper") -> float:
     """`best * 1/(K-1) * sum_k (p_best - p_k)`: the likeliest of the ratings 1 to K, the less the more doubt there is.
 
-    Of equally likely ratings the lowest counts. From SelectIT (arXiv 2402.16705), `token_level.py`.
+    Of equally likely ratings the lowest counts. From SelectIT (arXiv 2402.16705).
+
+    Args:
+        chances: of the ratings, which make 1 together.
+        form: `"paper"`, or `"file"`: the softmax over the probabilities again, as most versions of the authors' files
+            `token_level.py` and `sentence_level.py` have it. It ranks nearly as the paper's formula does, in a
+            narrower range: 0 to 1.28 for five ratings instead of 0 to 5.
 
     >>> selectit_token_score([0.0, 0.0, 1.0, 0.0, 0.0])
     3.0
+    >>> round(selectit_token_score([0.0, 0.0, 1.0, 0.0, 0.0], "file"), 4)
+    0.7673
     """
+    if form == "file":
+        chances = probabilities(chances)
     highest = max(chances)
     doubt = math.fsum(highest - p for p in chances) / (len(chances) - 1)
     return (list(chances).index(highest) + 1) * doubt
@@ -101,11 +113,12 @@ class RatingExpectation(HeadScorer):
       Made for DEITA's own scorers, which need the prompt that they were trained with: `prompt=`.
     * `kind="selectit"`: five prompts, ratings 1 to 5; for each the likeliest rating times how far it stands out, and
       over all `mean / (1 + alpha * std)`, so that a model that does not agree with itself gives less (arXiv
-      2402.16705). For models that follow instructions.
+      2402.16705). For models that follow instructions. The authors' file takes the softmax twice: `form="file"`.
 
     Adds these columns, and a line to `edit_history`:
 
-    * `expected_rating` (float; deita 1 to 6, selectit 0 to 5; higher = better; nan = not scored).
+    * `expected_rating` (float; deita 1 to 6, selectit 0 to 5, or 0 to 1.28 with `form="file"`; higher = better; nan =
+      not scored).
     * `expected_rating_reason` (string): `""` where there is a score; else `empty`, `too_long`, `turns`,
       `out_of_memory` or `not_finite`. There is no rating in the middle for what failed.
 
@@ -121,6 +134,7 @@ class RatingExpectation(HeadScorer):
         ratings: what the ratings are called, from 1 up; each must be a single token behind the prompt.
         chat: whether the prompt is put as a user's turn through the model's chat template, or as it is.
         alpha: how much disagreement between the prompts costs.
+        form: of `selectit`, `"paper"` or `"file"`; see `selectit_token_score`.
         name: of the column, for several ratings of one row.
 
     Raises:
@@ -137,6 +151,7 @@ class RatingExpectation(HeadScorer):
     ratings: tuple[str, ...] | None = field(default=None, kw_only=True)
     chat: bool = field(default=False, kw_only=True)
     alpha: float = field(default=0.2, kw_only=True)
+    form: Form = field(default="paper", kw_only=True)
     name: str = field(default="expected_rating", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -146,6 +161,12 @@ class RatingExpectation(HeadScorer):
                 object.__setattr__(self, name, tuple(value))
         if self.kind not in PROMPTS:
             raise HfcleanError(f"RatingExpectation(kind={self.kind!r}): wanted 'deita' or 'selectit'")
+        if self.form not in get_args(Form):
+            raise HfcleanError(f"RatingExpectation(form={self.form!r}): expected 'paper' or 'file'")
+        if self.form == "file" and self.kind != "selectit":
+            raise HfcleanError(
+                "RatingExpectation(form='file') is a form of kind='selectit'; leave it out, or say that"
+            )
         if self.kind == "deita" and len(self.prompts()) != 1:
             raise HfcleanError(f"RatingExpectation has {len(self.prompts())} prompts; kind='deita' takes one")
         for prompt in self.prompts():
@@ -200,7 +221,8 @@ class RatingExpectation(HeadScorer):
         ]
         if self.kind == "deita":
             return expected_value(logits[0], range(1, len(logits[0]) + 1)), ""
-        return selectit_score([selectit_token_score(probabilities(each)) for each in logits], self.alpha), ""
+        scores = [selectit_token_score(probabilities(each), self.form) for each in logits]
+        return selectit_score(scores, self.alpha), ""
 
     # ------------------------------------------------------------------------------------------------ prompts
 

@@ -51,6 +51,9 @@ class Judge(ModelTransform):
     * `"ten"`: 1 to 10 for quality all in all, or another `dimension`.
     * a `hfclean.scorers.rubrics.Rubric` of your own.
 
+    The progress of `prefetch` counts the rows that the rubric accepts: `hfclean.keep("judge", at_least=95)` keeps
+    those of `coachlm`, and `judge.criteria().accepts(score)` says it of one.
+
     All prompts are ours, so scores are not those of the papers. A judge has tastes and makes mistakes: hold a sample
     against people before you trust a threshold. Row and answer can try to talk to the judge; they stand in a frame
     that they cannot close, but no frame makes a model immune.
@@ -140,6 +143,9 @@ class Judge(ModelTransform):
     def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
         reasons = columns[f"{self.prefix}{self.name}_reason"]
         found = {"scored": reasons.count(""), "unscored": len(reasons) - reasons.count("")}
+        rubric = self.criteria()
+        if rubric.accept_at_least is not None:
+            found["accepted"] = sum(map(bool, map(rubric.accepts, columns[f"{self.prefix}{self.name}"])))
         bands = columns.get(f"{self.prefix}{self.name}_out_of_band")
         return found if bands is None else {**found, "out_of_band": sum(map(bool, bands))}
 

@@ -53,11 +53,12 @@ def diversity(tokens: Sequence[str], window: int = WINDOW, different: int | None
 
 def mtld(pair: Pair) -> float:
     """Measure of textual lexical diversity of the response: the mean length of runs of words whose type-token ratio
-    stays at 0.72 or more, read forward and backward and averaged.
+    stays above 0.72, read forward and backward and averaged.
 
-    1 and up, in words; higher = more varied; nan for a response without words. What is left after the last whole run
-    counts as a part of one. A text that never falls below 0.72 and repeats nothing is one run. From McCarthy & Jarvis,
-    MTLD, vocd-D, and HD-D (Behavior Research Methods 42, 2010); an indicator of InstructMining (arXiv 2307.06290).
+    1 and up, in words; higher = more varied; nan for a response without words. A run ends where the ratio comes to
+    0.72 or below, as in the package lexicalrichness. What is left after the last whole run counts as a part of one. A
+    text that never comes down to 0.72 and repeats nothing is one run. From McCarthy & Jarvis, MTLD, vocd-D, and HD-D
+    (Behavior Research Methods 42, 2010); an indicator of InstructMining (arXiv 2307.06290).
 
     >>> mtld(Pair("Name colours.", "", "red blue red blue"))
     4.0
@@ -77,7 +78,7 @@ def _runs(tokens: Sequence[str]) -> float:
         seen.add(token)
         size += 1
         ratio = len(seen) / size
-        if ratio < LEAST_RATIO:
+        if ratio <= LEAST_RATIO:
             runs += 1
             seen.clear()
             size, ratio = 0, 1.0

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from hfclean.errors import HfcleanError
@@ -19,19 +20,32 @@ from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers import Scorer
 
-__all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD"]
+__all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
 
-# {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} is left out without one
+# {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} goes without one.
+# The words of "alpaca" are those that Stanford Alpaca's models are tuned with (tatsu-lab/stanford_alpaca, Apache-2.0),
+# those of "vicuna" the turn format of Vicuna v1.1 (lm-sys/FastChat, Apache-2.0) with the input on lines of its own: a
+# model knows its own format only, and Cherry LLM and Selective Reflection-Tuning score in these.
 TEMPLATES = {
     "lines": "{history}{instruction}\n{if_input:{input}\n}",
-    "alpaca": "{history}### Instruction:\n{instruction}\n\n{if_input:### Input:\n{input}\n\n}### Response:",
-    "vicuna": "{history}USER: {prompt} ASSISTANT: ",
+    "alpaca": (
+        "Below is an instruction that describes a task"
+        "{if_input:, paired with an input that provides further context}. "
+        "Write a response that appropriately completes the request.\n\n"
+        "{history}### Instruction:\n{instruction}\n\n{if_input:### Input:\n{input}\n\n}### Response:"
+    ),
+    "vicuna": (
+        "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, "
+        "detailed, and polite answers to the user's questions. "
+        "{history}USER: {instruction}{if_input:\nInput:\n{input}} ASSISTANT:"
+    ),
 }
 GUESS = "{response}\n\nThe text above answers an instruction. The instruction is:\n"
 PLACE = re.compile(r"\{(?:history|instruction|input|prompt|response)\}")
 # the longest lengths of the published scripts
 SUPERFILTERING_LENGTH = 1024
 CHERRY_LENGTH = 512
+CHERRY_HEADER = "### Response:"  # what its scripts put before an answer without its prompt
 
 
 @dataclass(frozen=True)
@@ -45,8 +59,10 @@ class LikelihoodScorer(Scorer):
         api_key_env: name of the environment variable that holds its key.
         revision: git ref of a Hub id.
         template: how a prompt is written: a name of `TEMPLATES`, or a text with `{instruction}`, `{input}`,
-            `{prompt}` and `{history}` in it; by default the instruction, a line break, the input if there is one and a
-            line break, as in Superfiltering.
+            `{prompt}` and `{history}` in it, and `{if_input:...}` around what goes without an input; by default the
+            instruction, a line break, the input if there is one and a line break, as in Superfiltering. `"alpaca"` has
+            Alpaca's preamble, `"vicuna"` Vicuna's system sentence. A blank at the end costs no token: where the
+            tokenizer joins it to the answer's first word, that token is the answer's, with the prompt and without.
         max_length: tokens of prompt and answer together; by default what the model takes. A longer answer is scored as
             far as it fits, and the row says `truncated`.
         dtype: of the weights; `"auto"` is float32, which is exact. `"bfloat16"` is two to three times as fast where
@@ -73,6 +89,8 @@ class LikelihoodScorer(Scorer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.model, Path):
+            object.__setattr__(self, "model", str(self.model))
         if self.max_length is not None and self.max_length < 2:
             raise HfcleanError(f"{type(self).__name__}(max_length={self.max_length}): wanted at least 2 tokens")
         template = self.template
@@ -182,11 +200,16 @@ class LikelihoodScorer(Scorer):
 
     def prompt(self, pair: Pair) -> str:
         """The prompt of a pair, as the template has it."""
-        return _fill(TEMPLATES.get(self.template or "lines", self.template or ""), pair)
+        return fill_template(self.template or "lines", pair)
 
 
-def _fill(template: str, pair: Pair) -> str:
-    """A template with a pair's texts in it, whatever stands in them."""
+def fill_template(template: str, pair: Pair) -> str:
+    """A template, or one of `TEMPLATES` by its name, with a pair's texts in it, whatever stands in them.
+
+    >>> fill_template("Q: {instruction}{if_input: ({input})} A:", Pair("Add.", "1 and 2", "3"))
+    'Q: Add. (1 and 2) A:'
+    """
+    template = TEMPLATES.get(template, template)
     while (start := template.find("{if_input:")) >= 0:
         depth, end = 1, start + len("{if_input:")
         while depth and end < len(template):
@@ -223,36 +246,42 @@ class IFD(LikelihoodScorer):
     perplexities of Superfiltering (arXiv 2402.00530), `kind="loss"` is `s(a|Q) / s(a)`, the ratio of losses of the
     paper (Cherry LLM, arXiv 2308.12032).
 
-    Adds `ifd_ppl` or `ifd_loss` (float, 0 and up; below 1 the prompt helps; the scripts drop 1 and more as misaligned
-    and keep the highest of the rest; nan where there is none), its `_reason` (`""`, `truncated` beside a number; else
-    `empty`, `too_long`, `not_finite`, `out_of_memory` or a server's error), and with `verdict=True` its `_verdict`:
-    `misaligned` (1 or more), `easy` (below `easy_below`) or `informative`. With `turns="all"` also `_turns`, a list
-    with the score of each assistant turn, of which the score is the mean.
+    Adds `ifd_ppl` or `ifd_loss` (float, 0 and up; below 1 the prompt helps; Superfiltering drops 1 and more as
+    misaligned, Cherry only what is above 1, and both keep the highest of the rest; nan where there is none), its
+    `_reason` (`""`, `truncated` beside a number; else `empty`, `too_long`, `not_finite`, `out_of_memory` or a server's
+    error), and with `verdict=True` its `_verdict`: `misaligned` (1 or more; with `variant="cherry"`, more than 1),
+    `easy` (below `easy_below`) or `informative`. With `turns="all"` also `_turns`, a list with the score of each
+    assistant turn, of which the score is the mean.
 
     What it does not know: most of what it selects is length, and a swapped or a false answer can look informative.
 
     Args:
-        kind: `"ppl"` or `"loss"`.
+        kind: `"ppl"` or `"loss"`; by default that by which the variant selects: `"loss"` with `"cherry"`, else
+            `"ppl"`.
         variant: `"aligned"` scores the same tokens with the prompt and without. `"superfiltering"` and `"cherry"` cut
             them as those scripts do, each answer by itself: the first with at most 1,024 tokens, and with GPT-2 the
             first token of the answer counts behind the prompt only; the second with at most 512, the `alpaca`
-            template, and its response header before the bare answer. For comparisons with their published sets only.
+            template with its preamble, and its response header before the bare answer. Cherry's script leaves out
+            rows that do not fit; here they are scored as far as they do, and say `truncated`. For comparisons with
+            their published sets, and `"cherry"` for a model that `hfclean.tune_on_experience` tuned.
         verdict: whether to add the verdict.
         easy_below: an IFD under this is called easy.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
-    kind: Literal["ppl", "loss"] = field(default="ppl", kw_only=True)
+    kind: Literal["ppl", "loss"] | None = field(default=None, kw_only=True)
     variant: Literal["aligned", "superfiltering", "cherry"] = field(default="aligned", kw_only=True)
     verdict: bool = field(default=False, kw_only=True)
     easy_below: float = field(default=0.5, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("ppl", "loss"):
-            raise HfcleanError(f"IFD(kind={self.kind!r}): wanted 'ppl' or 'loss'")
         if self.variant not in ("aligned", "superfiltering", "cherry"):
             raise HfcleanError(f"IFD(variant={self.variant!r}): wanted 'aligned', 'superfiltering' or 'cherry'")
+        if self.kind is None:
+            object.__setattr__(self, "kind", "loss" if self.variant == "cherry" else "ppl")
+        if self.kind not in ("ppl", "loss"):
+            raise HfcleanError(f"IFD(kind={self.kind!r}): wanted 'ppl' or 'loss'")
         super().__post_init__()
 
     def scores(self) -> tuple[str, ...]:
@@ -276,12 +305,11 @@ class IFD(LikelihoodScorer):
 
     def passage(self, pair: Pair) -> Passage:
         if self.variant == "cherry":
-            prompt = _fill(TEMPLATES.get(self.template or "alpaca", self.template or ""), pair)
-            return Passage((prompt, "### Response:"), pair.response)
+            return Passage((fill_template(self.template or "alpaca", pair), CHERRY_HEADER), pair.response)
         return Passage((self.prompt(pair), ""), pair.response)
 
     def values(self, found: TokenLosses) -> tuple[float, ...]:
-        return (_ratio(self.kind, *found.values),)
+        return (_ratio(self.kind or "ppl", *found.values),)
 
     def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
         columns = super().score_rows(rows)
@@ -293,7 +321,9 @@ class IFD(LikelihoodScorer):
     def _say(self, value: float) -> str:
         if math.isnan(value):
             return ""
-        return "misaligned" if value >= 1 else "easy" if value < self.easy_below else "informative"
+        if value > 1 or (value == 1 and self.variant != "cherry"):
+            return "misaligned"
+        return "easy" if value < self.easy_below else "informative"
 
 
 @dataclass(frozen=True)
@@ -302,14 +332,16 @@ class ReverseIFD(LikelihoodScorer):
 
     The same two formulas as `IFD`, with the instruction (and input) as the text and the answer, with a request to
     guess, before it. Adds `r_ifd_ppl` or `r_ifd_loss` (float, 0 and up, lower = the answer tells more of its
-    instruction; nan where there is none) and its `_reason`.
+    instruction; nan where there is none) and its `_reason`. Without an answer there is nothing to guess from: nan, and
+    the reason is `empty`.
 
     Args:
         kind: `"ppl"` or `"loss"`.
-        guess: what asks for the instruction, with `{response}` in it.
+        guess: what asks for the instruction, with `{response}` in it; the wording is ours. With a `template` it is
+            put as the question of that, as the scripts do with Vicuna's; without one it stands alone.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["ppl", "loss"] = field(default="ppl", kw_only=True)
     guess: str = field(default=GUESS, kw_only=True)
@@ -318,7 +350,12 @@ class ReverseIFD(LikelihoodScorer):
         return (f"r_ifd_{self.kind}",)
 
     def passage(self, pair: Pair) -> Passage:
-        return Passage((_fill(self.guess, pair), ""), pair.prompt)
+        if not pair.response.strip():
+            return Passage(("",), "")  # which has no score, for the reason `empty`
+        request = fill_template(self.guess, pair)
+        if self.template is not None:
+            request = self.prompt(Pair(request.rstrip()))
+        return Passage((request, ""), pair.prompt)
 
     def values(self, found: TokenLosses) -> tuple[float, ...]:
         return (_ratio(self.kind, *found.values),)
@@ -337,7 +374,7 @@ class Perplexity(LikelihoodScorer):
         of: whose perplexity, `"response"` or `"prompt"`.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     given: bool = field(default=True, kw_only=True)
     of: Literal["response", "prompt"] = field(default="response", kw_only=True)
@@ -368,9 +405,12 @@ class IRA(LikelihoodScorer):
     Adds `ira` (float, any sign, higher = better aligned: loss of the answer's tokens without the prompt less that
     behind it, summed, in nats, so it grows with length), `ira_mean` (the same for each token; nats a token), nan where
     there is none, and `ira_reason`.
+
+    The paper's formula is the sum. The authors' code ranks by the difference of the mean losses, and the token that
+    ends a text is among those it takes the mean of: `ira_mean` ranks as it does but for that token.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def scores(self) -> tuple[str, ...]:
         return ("ira", "ira_mean")
@@ -395,7 +435,7 @@ class SelectiveIFD(LikelihoodScorer):
         threshold: nats.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     threshold: float = field(default=0.0, kw_only=True)
 

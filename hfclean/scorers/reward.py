@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from hfclean.models import ModelError
 from hfclean.models.coding import Part, Tokens
 from hfclean.models.heads import Head, Kind
+from hfclean.models.reward_models import turns_of
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number
 
@@ -20,7 +21,9 @@ class Reward(HeadScorer):
 
     With a chat template, the model reads system text, earlier turns, prompt and response as a conversation; without
     one, prompt and response as a pair of texts, as the reward models of OpenAssistant do (`tokenizer(question,
-    answer)`), with what came before at the beginning of the first.
+    answer)`), with what came before at the beginning of the first. Those of OpenAssistant on Pythia, whose type
+    `gpt_neox_reward_model` transformers does not know, are read as well, without code of theirs, and get each turn
+    behind its marker, as they were trained. Weights in another format than safetensors are to be converted first.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -79,4 +82,8 @@ class Reward(HeadScorer):
         if head.tokenizer.chat_template:
             turns = [*before, ("user", pair.prompt), ("assistant", pair.response)]
             return head.coder.chat([(role, [Part(text, True)]) for role, text in turns], open_end=False)
+        if head.read_here:
+            pieces = turns_of(head.tokenizer, [*before, ("user", pair.prompt), ("assistant", pair.response)])
+            if pieces is not None:
+                return head.coder.text([Part(text, of_row) for text, of_row in pieces], trail=False)
         return head.coder.couple("\n\n".join([*(text for _, text in before), pair.prompt]), pair.response)

@@ -48,7 +48,7 @@ class Rubric:
         dimensions: what is graded, at least one.
         low: the lowest score.
         high: the highest score; without a flaw a dimension has this.
-        accept_at_least: from which score on a pair counts as good; None where nobody said.
+        accept_at_least: from which score on a pair counts as good, see `accepts`; None where nobody said.
 
     Raises:
         HfcleanError: no dimension, a name twice or one that is no column name, or bounds in the wrong order.
@@ -96,6 +96,16 @@ class Rubric:
     def merge(self, scores: Mapping[str, float], side: str | None = None) -> float:
         """The score of one side, or of the pair: the worst of its dimensions."""
         return min(scores[d.name] for d in self.dimensions if side is None or d.side == side)
+
+    def accepts(self, score: float) -> bool | None:
+        """Whether a score of a pair reaches `accept_at_least`; None where that is None, or the score is nan.
+
+        >>> COACHLM.accepts(95), COACHLM.accepts(94.5), TEN.accepts(10)
+        (True, False, None)
+        """
+        if self.accept_at_least is None or score != score:
+            return None
+        return score >= self.accept_at_least
 
     def out_of_band(self, scores: Mapping[str, float]) -> tuple[str, ...]:
         """The dimensions that have a flaw and a score outside their band: a warning, not an error, since the scores

@@ -1,7 +1,8 @@
 """InstructMining: rows ranked by the loss that a linear rule over their indicators predicts.
 
 The published rules are here as presets. They were fitted to one family of base models with certain indicator models,
-and carry over to others by luck only: `hfclean.experiment` and `LinearRule.fit` make one for yours.
+and carry over to others by luck only: `hfclean.experiment` and `LinearRule.fit` make one for yours. What of them does
+not come as published by itself stands in `rule.fitted_on` under "to compute it as published".
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ INDICATORS: Mapping[str, tuple[str, str]] = {
 }
 KNN = re.compile(r"knn_([1-9]\d{0,3})")
 
+AS_PUBLISHED = "to compute it as published"
+
 _V1 = LinearRule(
     "instruct_mining_v1",
     ("reward", "length", "knn_6"),
@@ -49,6 +52,11 @@ _V1 = LinearRule(
         ("base model", "LLaMA-7B"),
         ("indicator models", "reward-model-deberta-v3-large-v2; LLaMA tokens; all-MiniLM-L6-v2"),
         ("standard errors", "not published"),
+        (
+            AS_PUBLISHED,
+            "length is in tokens of LLaMA's tokenizer, which cannot come with hfclean: give it as tokenizer=; without "
+            "one, length counts words, and the predictions are on another scale",
+        ),
     ),
 )
 _V2 = LinearRule(
@@ -60,9 +68,16 @@ _V2 = LinearRule(
     target="log loss of the tuned model on an evaluation set",
     fitted_on=(
         ("source", "InstructMining, arXiv 2307.06290 versions 2 and 3"),
-        ("base model", "LLaMA-2-7B, 129 tunings"),
-        ("indicator models", "oasst-rm-pythia-1.4b; UniEval-dialog"),
+        ("published at", "COLM 2024"),
+        ("base model", "LLaMA-2-7B, 129 tunings on subsets of 1,000 rows, 3 epochs each"),
+        ("indicator models", "oasst-rm-2.1-pythia-1.4b-epoch-2.5; UniEval-dialog"),
         ("standard errors", "not published"),
+        (
+            AS_PUBLISHED,
+            "the reward model is OpenAssistant/oasst-rm-2.1-pythia-1.4b-epoch-2.5, whose type transformers does not "
+            "know: hfclean.Reward reads its config.json, tokenizer and weights, these in safetensors only; with any "
+            "other reward model the predictions are on another scale",
+        ),
         ("scaling of the indicators", "not published; taken as they are"),
     ),
 )
@@ -76,6 +91,11 @@ def instruct_mining(version: str = "v2") -> LinearRule:
     `natural` and `coherent`. Both were fitted for LLaMA-7B (v2: LLaMA-2-7B) with the indicator models that
     `rule.fitted_on` names. With other models the predictions are on no known scale, and even the ranking is a guess:
     v2's positive weight on understandable text is a sign of indicators that follow from each other.
+
+    Neither can be computed as published with what comes with hfclean: the length of v1 is in tokens of LLaMA's
+    tokenizer, which `hfclean.mine` takes as `tokenizer=`, where it counts words without one; the reward of v2 is that
+    of oasst-rm-2.1-pythia-1.4b-epoch-2.5, which `hfclean.Reward` reads where its weights are in safetensors. The paper
+    was published at COLM 2024; v2 was fitted to 129 tunings on subsets of 1,000 rows, of 3 epochs each.
 
     Raises:
         LinearRuleError: no such version.

@@ -8,11 +8,12 @@ never compared. The result is that of the plain loop over all pairs.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns, Pair, detect
@@ -22,6 +23,8 @@ from hfclean.text import words
 __all__ = ["Dropped", "Novelty", "novel", "rouge_l"]
 
 Field = Literal["instruction", "prompt", "response", "both"]
+Boundary = Literal["from", "above"]
+Words = Literal["hfclean", "rouge_score"]
 _FIELDS: Mapping[str, Callable[[Pair], str]] = {
     "instruction": lambda pair: pair.instruction,
     "prompt": lambda pair: pair.prompt,
@@ -29,6 +32,7 @@ _FIELDS: Mapping[str, Callable[[Pair], str]] = {
     "both": lambda pair: f"{pair.prompt}\n{pair.response}",
 }
 LARGEST_CODE = 0x10FFFF
+ROUGE_SCORE = re.compile("[a-z0-9]+")  # the words of the package rouge_score: every other character parts them
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ class Novelty:
     Attributes:
         kept: indices for `ds.select`, in dataset order.
         dropped: the others, each with the row that it repeats.
-        threshold: from which ROUGE-L on a row counts as repeated; nan where no row was compared.
+        threshold: from which ROUGE-L on, or above which, a row counts as repeated; nan where no row was compared.
         wordless: rows without a word; they are compared with nothing and kept.
         compared: pairs whose longest common subsequence was computed, of `len(ds)` squared over two.
+        boundary: `from` where a row at the threshold itself was dropped, `above` where it was kept.
     """
 
     kept: tuple[int, ...]
@@ -64,6 +69,7 @@ class Novelty:
     threshold: float
     wordless: int
     compared: int
+    boundary: Boundary = "from"
 
     @property
     def drop_rate(self) -> float:
@@ -77,23 +83,31 @@ class Novelty:
         if math.isnan(self.threshold):
             return f"{len(self.kept):,} of {total:,} rows kept: no gate was asked for"
         share = f" ({100 * self.drop_rate:.1f} %)" if total else ""
+        where = f"above ROUGE-L {self.threshold:g}"
+        if self.boundary == "from":
+            where = f"at ROUGE-L {self.threshold:g} or more"
         return (
-            f"{len(self.kept):,} of {total:,} rows kept, {len(self.dropped):,}{share} dropped at ROUGE-L "
-            f"{self.threshold:g} or more; {self.wordless:,} without words"
+            f"{len(self.kept):,} of {total:,} rows kept, {len(self.dropped):,}{share} dropped {where}; "
+            f"{self.wordless:,} without words"
         )
 
 
-def rouge_l(first: str, second: str) -> float:
+def rouge_l(first: str, second: str, *, tokens: Words = "hfclean") -> float:
     """ROUGE-L of two texts: twice the longest common subsequence of their words over the words of both, 0 to 1.
 
-    Words are lower-cased, and single characters in scripts without spaces; 0 where one text has none.
+    Words are lower-cased, and single characters in scripts without spaces; 0 where one text has none. With
+    `tokens="rouge_score"` they are those of that package without stemming, runs of a to z and 0 to 9: `don't` and
+    `two-day` are two words each, and a script without such letters has none.
 
     >>> rouge_l("Name a red fruit.", "Name a fruit")
     0.8571428571428571
+    >>> rouge_l("don't", "don"), round(rouge_l("don't", "don", tokens="rouge_score"), 4)
+    (0.0, 0.6667)
     """
     from rapidfuzz.distance import LCSseq
 
-    a, b = _split(first), _split(second)
+    split = _splitter(tokens, "rouge_l")
+    a, b = split(first), split(second)
     return 2 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 0.0
 
 
@@ -104,11 +118,15 @@ def novel(
     field: Field | str = "instruction",
     against: Iterable[Any] = (),
     columns: Columns = None,
+    boundary: Boundary = "from",
+    tokens: Words = "hfclean",
 ) -> Novelty:
     """Rows whose ROUGE-L with every row kept before them, and with every text of `against`, is below a threshold.
 
     The first of rows that are alike stays. SeDi-Instruct (arXiv 2502.04774) relaxes the threshold to 0.85, which keeps
     about four in five of generated rows, where Self-Instruct (arXiv 2212.10560) takes 0.7 and loses more than half.
+    Self-Instruct's paper keeps what is below 0.7, its script what is not above: `boundary="above"` and
+    `tokens="rouge_score"` follow the script.
 
     Args:
         ds: a `Dataset` (one split) or a list of rows.
@@ -117,9 +135,11 @@ def novel(
             the name of any other column of text.
         against: texts, or rows, that count as kept already: seeds, earlier generations.
         columns: which columns hold what, as every transform takes it.
+        boundary: whether a row is dropped `"from"` the threshold on or only `"above"` it.
+        tokens: what the words are, `"hfclean"` for every script or `"rouge_score"`; see `rouge_l`.
 
     Raises:
-        HfcleanError: the threshold is out of range, or `field` is no field and no column.
+        HfcleanError: the threshold is out of range, `field` is no field and no column, or an option is none of these.
 
     >>> rows = [{"prompt": p, "completion": "x"} for p in ("Name a red fruit", "Name a red fruit!", "Sing")]
     >>> novel(rows).kept
@@ -127,9 +147,12 @@ def novel(
     """
     if not is_number(threshold) or not 0 < threshold <= 1:
         raise HfcleanError(f"novel(threshold={threshold!r}): wanted above 0 and up to 1; SeDi takes 0.85")
-    given = [_split(text) for text in _texts(against, field, columns)]
-    rows = [_split(text) for text in _texts(ds, field, columns)]
-    gate = _Gate(threshold, [*given, *rows])
+    if boundary not in get_args(Boundary):
+        raise HfcleanError(f"novel(boundary={boundary!r}): expected 'from' or 'above'")
+    split = _splitter(tokens, "novel")
+    given = [split(text) for text in _texts(against, field, columns)]
+    rows = [split(text) for text in _texts(ds, field, columns)]
+    gate = _Gate(threshold, [*given, *rows], above=boundary == "above")
     for place in range(len(given)):
         gate.add(place)
     kept, dropped = [], []
@@ -142,11 +165,20 @@ def novel(
         else:
             dropped.append(Dropped(index, of - len(given) if of >= len(given) else -1 - of, best))
     wordless = sum(not row for row in rows)
-    return Novelty(tuple(kept), tuple(dropped), threshold, wordless, gate.compared)
+    return Novelty(tuple(kept), tuple(dropped), threshold, wordless, gate.compared, boundary)
 
 
-def _split(text: str) -> list[str]:
-    return words(text.lower())
+def _splitter(tokens: str, asked_by: str) -> Callable[[str], list[str]]:
+    """What splits a text into lower-case words.
+
+    Raises:
+        HfcleanError: there is none of this name.
+    """
+    if tokens == "rouge_score":
+        return lambda text: ROUGE_SCORE.findall(text.lower())
+    if tokens == "hfclean":
+        return lambda text: words(text.lower())
+    raise HfcleanError(f"{asked_by}(tokens={tokens!r}): expected 'hfclean' or 'rouge_score'")
 
 
 def _texts(rows: Any, field: str, columns: Columns) -> list[str]:
@@ -187,7 +219,8 @@ class _Gate:
     as it is the same for all; a word that comes twice counts twice.
     """
 
-    def __init__(self, threshold: float, texts: Sequence[Sequence[str]]) -> None:
+    def __init__(self, threshold: float, texts: Sequence[Sequence[str]], *, above: bool = False) -> None:
+        self.above = above
         # exact, from the decimal that was asked for: 0.7 as a float is less than seven tenths
         self.threshold = Fraction(str(threshold))
         counts: Counter[str] = Counter()
@@ -228,7 +261,7 @@ class _Gate:
                 continue
             self.compared += 1
             common = LCSseq.similarity(own, sequence, score_cutoff=least)
-            if common >= least and (of < 0 or common * down > up * both):
+            if common >= least and ((of < 0 and not self.above) or common * down > up * both):
                 up, down, of = common, both, other
         return (2 * up / down if of >= 0 else 0.0), of
 

@@ -4,7 +4,7 @@ scores the rest."""
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal, get_args
 
 from hfclean.errors import ColumnError, HfcleanError, require
 from hfclean.scorers.embedding import Embed
@@ -12,6 +12,8 @@ from hfclean.scorers.vectors import read_vectors
 from hfclean.selection.rows import check_dataset
 
 __all__ = ["pre_experience"]
+
+Order = Literal["dataset", "perplexity"]
 
 COLUMN = "embedding"
 AT_ONCE = 1000
@@ -26,26 +28,30 @@ def pre_experience(
     per_cluster: int = 10,
     by: str | None = None,
     ppl: str | None = None,
+    order: Order = "dataset",
     seed: int = 0,
 ) -> list[int]:
     """Indices, in dataset order, of rows that together show every kind of instruction once or more, for `ds.select`.
 
     The instructions' embeddings are put into clusters (k-means), and of each cluster some rows are taken: with `ppl`,
-    at even steps through those between the 25th and the 75th percentile of the cluster, lowest perplexity first, as
-    Cherry's scripts do (arXiv 2308.12032, `data_by_cluster.py`); without it, those nearest to the middle of the
-    cluster. With the defaults that is the paper's thousand rows, on which a model is tuned for one epoch before
-    `IFD` asks it about all of them. From LLaMA-2 on, the authors leave this step out.
+    from those between the 25th and the 75th percentile of the cluster, with both ends, in the order of the dataset, at
+    steps of a whole number of rows from the first one on, as Cherry's script does (arXiv 2308.12032,
+    `data_by_cluster.py`); without it, those nearest to the middle of the cluster. With the defaults that is the
+    paper's thousand rows, on which a model is tuned for one epoch before `IFD` asks it about all of them. From LLaMA-2
+    on, the authors leave this step out.
 
     Args:
         ds: a `Dataset` (one split).
         clusters: how many; each needs a row of its own.
         per_cluster: how many rows of each. A cluster of fewer rows gives all of them; one with fewer in its middle
-            half gives these, or where it has none there, the row next to its median.
+            half gives these, or where it has none there, where the script takes none, the row next to its median.
         by: a column of vectors of the instructions; by default `embedding` if there is one, else they are computed by
             `hfclean.Embed(text="prompt")`. Cherry takes the mean of the last hidden layer of the model to be tuned:
             `hfclean.Embed(that_model, text="prompt")`.
         ppl: a column with the perplexity of each instruction: `hfclean.Perplexity(model, of="prompt")` adds
             `ppl_prompt`.
+        order: with `ppl`, in which order the steps go through a cluster's middle half: `"dataset"` as the script has
+            it, or `"perplexity"`, lowest first at even steps up to the highest, as hfclean 0.1 had it.
         seed: of the clusters. The same rows, seed and version of scikit-learn give the same indices.
 
     Returns:
@@ -64,6 +70,8 @@ def pre_experience(
     for name, value in (("clusters", clusters), ("per_cluster", per_cluster)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise HfcleanError(f"pre_experience({name}={value!r}): wanted 1 or more")
+    if order not in get_args(Order):
+        raise HfcleanError(f"pre_experience(order={order!r}): expected 'dataset' or 'perplexity'")
     check_dataset(ds, "pre_experience")
     np: Any = require("numpy", extra="embed")
     vectors = _vectors(np, ds, by)
@@ -86,7 +94,7 @@ def pre_experience(
         if perplexities is None:
             chosen = own[np.argsort(distances[own], kind="stable")][:per_cluster]
         else:
-            chosen = own[_middle(np, perplexities[rows[own]], per_cluster)]
+            chosen = own[_middle(np, perplexities[rows[own]], per_cluster, order)]
         found += rows[chosen].tolist()
     return sorted(found)
 
@@ -131,15 +139,18 @@ def _clustered(vectors: Any, clusters: int, seed: int) -> tuple[Any, Any]:
     return fitted.labels_, ((vectors - centres) ** 2).sum(1, dtype="float64")
 
 
-def _middle(np: Any, values: Any, count: int) -> Any:
-    """So many places at even steps through the middle half of some values, lowest first; of few values, all."""
-    order = np.argsort(values, kind="stable")
-    if len(values) <= count:
-        return order
+def _middle(np: Any, values: Any, count: int, order: Order) -> Any:
+    """So many places at even steps through the middle half of some values; of few values, all."""
+    ranked = np.argsort(values, kind="stable")
+    if len(values) < count:
+        return ranked
     low, high = np.percentile(values, (LOW, HIGH))
-    middle = order[(values[order] >= low) & (values[order] <= high)]
+    places = np.arange(len(values)) if order == "dataset" else ranked
+    middle = places[(values[places] >= low) & (values[places] <= high)]
     if not len(middle):
-        return order[(len(order) - 1) // 2 :][:1]
+        return ranked[(len(ranked) - 1) // 2 :][:1]
     if len(middle) <= count:
         return middle
+    if order == "dataset":
+        return middle[:: len(middle) // count][:count]
     return middle[np.arange(count) * len(middle) // count]

@@ -1,9 +1,13 @@
 """The pre-experience of Cherry LLM: a base tuned briefly on a few rows, so that `hfclean.IFD` asks a model that knows
 what an instruction is.
 
-    picked = ds.select(hfclean.pre_experience(ds, "org/base"))
+    ds = ds.map(hfclean.Embed("org/base", text="prompt"), batched=True)
+    ds = ds.map(hfclean.Perplexity("org/base", of="prompt"), batched=True)
+    picked = ds.select(hfclean.pre_experience(ds, ppl="ppl_prompt"))
     folder = hfclean.tune_on_experience(picked, "org/base", folder="experienced")
-    ds = ds.map(hfclean.IFD(str(folder)), batched=True)
+    ds = ds.map(hfclean.IFD(str(folder), variant="cherry"), batched=True)
+
+The model is tuned on prompts in Alpaca's form, and `variant="cherry"` asks it in the same.
 """
 
 from __future__ import annotations
@@ -14,23 +18,12 @@ from typing import Any
 
 from hfclean.errors import TrainingError
 from hfclean.schema import Columns, Pair, detect
+from hfclean.scorers.likelihood import fill_template
 from hfclean.training.tuning import tune
 
-__all__ = ["ALPACA", "experience_rows", "tune_on_experience"]
+__all__ = ["experience_rows", "tune_on_experience"]
 
-# the two forms of a prompt that Alpaca's models are tuned with, and Cherry's with them
-ALPACA = {
-    True: (
-        "Below is an instruction that describes a task, paired with an input that provides further context. "
-        "Write a response that appropriately completes the request.\n\n"
-        "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
-    ),
-    False: (
-        "Below is an instruction that describes a task. "
-        "Write a response that appropriately completes the request.\n\n"
-        "### Instruction:\n{instruction}\n\n### Response:"
-    ),
-}
+TEMPLATE = "alpaca"  # what Alpaca's models are tuned with, and Cherry's with them
 RECIPE = {
     "num_train_epochs": 1,
     "learning_rate": 2e-5,
@@ -69,8 +62,7 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
 
 
 def _row(pair: Pair) -> dict[str, str]:
-    texts = {"instruction": pair.instruction, "input": pair.input}
-    return {"prompt": ALPACA[bool(pair.input.strip())].format_map(texts), "completion": pair.response}
+    return {"prompt": fill_template(TEMPLATE, pair), "completion": pair.response}
 
 
 def tune_on_experience(
@@ -87,12 +79,13 @@ def tune_on_experience(
 ) -> Path:
     """Tune a base for one epoch on a few picked rows, as Cherry LLM does before it scores; returns the folder.
 
+    Prompts are in Alpaca's form with its preamble, which is also that of `hfclean.IFD(folder, variant="cherry")`.
     Cherry's own later work leaves this step out from LLaMA-2 on: a base that follows instructions needs none.
 
     Args:
         ds: the picked rows, some 1,000 of them.
         base_model: a folder or a Hub id.
-        folder: where the model goes; `hfclean.IFD(folder)` takes it.
+        folder: where the model goes; `hfclean.IFD(folder, variant="cherry")` takes it.
         args: fields of `trl.SFTConfig` over the recipe's (one epoch, 2e-5 with warm-up and a cosine, 128 rows a step),
             or a whole `SFTConfig`.
         peft_config, seed, resume, revision: as `hfclean.training.tuning.tune`.
