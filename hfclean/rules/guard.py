@@ -1,4 +1,4 @@
-"""What no repair may do to a field, whichever rule made it: tear a pair of delimiters apart, or answer with the input."""
+"""What no repair may do, whichever rule made it: tear a pair of delimiters apart, or answer with the input."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def halves(text: str) -> Counter[str]:
                 events.append((match.start(), f"<|{BEGINS.sub('_', name)}|>", True))
             elif ENDS.search(name) and ENDS.sub("", name):
                 events.append((match.start(), f"<|{ENDS.sub('_', name)}|>", False))
-            elif f"<|/{match[1]}|>" in text:
+            else:  # "<|ref|>", closed by "<|/ref|>" if at all
                 events.append((match.start(), f"<|{name}|>", True))
-    if "[/" in text:
+    if "[" in text:
         events += [(m.start(), f"[{m[2]}]", not m[1]) for m in BRACKETED.finditer(text)]
     odd: Counter[str] = Counter()
     if "\\" in text:

@@ -1,8 +1,8 @@
 """The markers of chat templates and tokenizers, as data: what each is for and which templates write it.
 
-`turn` opens or closes the turn of a role, `end` begins or ends a sequence: these are cut where they leak at the edge of
-a text. `content` is part of what the text says (a thought, a call, a picture, a gap to fill) and always stays. A marker
-that is in no list is unknown: it is reported, never cut.
+`turn` opens or closes the turn of a role, `end` begins or ends a sequence: these are cut where they leak at the edge
+of a text. `content` is part of what the text says (a thought, a call, a picture, a gap to fill) and always stays. A
+marker that is in no list is unknown: it is reported, never cut.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ for _marker in MARKERS:
     _KINDS.setdefault(_marker.text.lower(), _marker.kind)
 # "<EOT>" ends the gap of a fill-in-the-middle prompt, "<eot>" a sequence: by itself the first is taken for the second.
 _KINDS["<eot>"] = "end"
-REMOVABLE: tuple[str, ...] = tuple(sorted((t for t, kind in _KINDS.items() if kind != "content"), key=len, reverse=True))
+REMOVABLE: tuple[str, ...] = tuple(
+    sorted((t for t, kind in _KINDS.items() if kind != "content"), key=len, reverse=True)
+)
 CONTENT: frozenset[str] = frozenset(text for text, kind in _KINDS.items() if kind == "content")
 
 # Content by its form, whatever it is called: numbered placeholders, languages, and both halves of a named stretch.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.marker_table import CONTENT, REMOVABLE, kind_of
+from hfclean.rules.marker_table import REMOVABLE, kind_of
+from hfclean.rules.mentions import joins
 from hfclean.rules.rule import Rule, asked_about, has_mark
 from hfclean.schema import Pair
 from hfclean.text import without_code
@@ -41,8 +42,7 @@ ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
 # A text in one of these forms is a template as a whole: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
-    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF)> ?.*?<(?:SUF|MID)>",
-    re.DOTALL,
+    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>"
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
@@ -63,13 +63,15 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
-LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and "end" in text or text in ("<eos>", "</s>"))
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>"))
 QUOTES = "\"'“”‘’«»`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b",
+    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
+    r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
 )
 ABOUT_TEMPLATES = re.compile(r"\bchatml\b|special tokens?\b|(?:chat|prompt)[- ]template|\btokeni[sz]", re.IGNORECASE)
@@ -112,27 +114,46 @@ def _without_markers(pair: Pair) -> Pair:
 def _is_about(pair: Pair) -> bool:
     """Whether the row speaks about markers: its words say so, or a sentence of it has one as a word."""
     return asked_about(ABOUT_MARKERS, pair.instruction) or any(
-        _spoken(text, match)
-        for text in (pair.instruction, pair.input, pair.response)
-        if text and _hints(text)
-        for match in ANY_TOKEN.finditer(text)
+        _speaks(text) for text in (pair.instruction, pair.input, pair.response) if text and _hints(text)
     )
 
 
-def _spoken(text: str, match: re.Match[str]) -> bool:
+def _speaks(text: str) -> bool:
+    first = LEADING.match(text)
+    turns = first is not None and "end" not in first.group().lower()
+    last = -1
+    for count, match in enumerate(ANY_TOKEN.finditer(text)):
+        if count > 200:  # a degenerate answer, no sentence
+            return False
+        between = text[last : match.start()] if last >= 0 else ""
+        if (between.strip() and "\n" not in between and joins(between)) or _spoken(text, match, turns=turns):
+            return True
+        last = match.end()
+    return False
+
+
+def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
     """Whether the marker is a word of a sentence: what stands around it goes on as if it were one."""
     if _quoted(text, match):
         return True
     start, end = match.span()
+    if turns:  # "[INST] name a fruit [/INST] a plum"
+        return False
     before, after = text[start - 1 : start], text[end : end + 1]
     if not after:
         return False
     if not before or before == "\n":
         # "<|im_end|> closes a turn": as a leak, a marker at the start opens a turn.
-        return "end" in match.group().lower() and after in " -" and text[end + 1 : end + 2].islower()
+        ends = "end" in match.group().lower() and "text" not in match.group().lower()
+        return ends and (_is_caseless(after) or (after in " -" and _goes_on(text[end + 1 : end + 2])))
     if after in AFTER_MENTION and (before.isspace() or before.isalpha()):
         return True
-    if after in ".!" and before == " " and text[start - 2 : start - 1].isalpha() and not text[end + 1 : end + 2].isalpha():
+    if (
+        after in ".!"
+        and before == " "
+        and text[start - 2 : start - 1].isalpha()
+        and not text[end + 1 : end + 2].isalpha()
+    ):
         return True
     if before in " (" and text[start - 2 : start - 1] not in SENTENCE_END:
         follows = text[end + 1 : end + 2]
@@ -185,14 +206,14 @@ def _may_belong(text: str, name: str, start: int, end: int) -> bool:
     if "<" in kept or "[" in kept:
         # Several turns in one text: without its edges nobody could tell where they begin.
         plain = without_code(kept)
-        if any(kind_of(match.group()) != "content" and "endoftext" not in match.group() for match in TURN.finditer(plain)):
+        if any("endoftext" not in match.group() for match in TURN.finditer(plain)):
             return True
-    cut = text[end:].strip()
-    if start or not cut or text[end - 1 : end] == "" or "\n" in text[_before_space(text, 0, end) : end]:
-        # An answer that is one end marker may be the answer; a run of them is none.
-        return name == "response" and not start and end == 0 and cut in LONE_ANSWERS
-    word = text[_before_space(text, 0, end) - 1]
-    spaced = text[end - 1].isspace()
+    if not kept.strip():  # an answer that is one end marker may be the answer; a run of them is none
+        return name == "response" and text.strip().lower() in LONE_ANSWERS
+    last, cut = _before_space(text, 0, end), text[end:].strip()
+    if start or not cut or "\n" in text[last:end]:
+        return False
+    word, spaced = text[last - 1], last < end
     about_words = len(kept.split()) > 2 or name == "instruction" or _is_caseless(word)
     return spaced and word.isalnum() and about_words and TURN.fullmatch(cut) is not None
 
