@@ -50,7 +50,7 @@ def test_a_leaking_marker_is_cut(before: str, after: str) -> None:
 
 
 CONTENT = [
-    "<|begin_of_thought|>\n\nA sphere.\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nRound.\n\n<|end_of_solution|>",
+    "<|begin_of_thought|>\n\nA sphere.\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nRound.\n\n<|end_of_solution|>",
     "<|start|>assistant<|channel|>final<|message|>Round.<|return|>",
     "<|channel|>commentary to=functions.moon <|constrain|>json<|message|>{}<|call|>",
     "<|START_THINKING|>A sphere.<|END_THINKING|><|START_RESPONSE|>Round.<|END_RESPONSE|>",
@@ -146,7 +146,7 @@ def test_the_table_knows_each_marker_once_and_says_where_it_comes_from() -> None
     assert removable & content <= {"<eot>"}
 
 
-# --------------------------------------------------------------------------------------------------- terminal sequences
+# -------------------------------------------------------------------------------------------------- terminal sequences
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_terminal_sequence_goes_whole_or_not_at_all(before: str, after: str) -
     assert control_characters.repair(pair).response == after
 
 
-# ------------------------------------------------------------------------------------------------------ pairs stay pairs
+# ---------------------------------------------------------------------------------------------------- pairs stay pairs
 
 
 def cutting(what: str) -> Rule:
@@ -260,11 +260,12 @@ PAIRED = [
     ("<|im_start|>assistant\n", "<|im_end|>"),
     ("[INST] ", " [/INST]"),
 ]
-LINES = st.sampled_from(
-    "The moon is round.|The moon is round.|a<b and b>c|12. Instruction: Name a river.|Copy code|python|x = 1|&amp;|</s>|"
-    "<|endoftext|>|<|foo|>|  |word word|### Instruction:|As an AI language model, I think so.|\x1b[1mred\x1b[0m|"
-    "Regenerate response|N/A|<br>|- one|- one|1. two|<|im_end|>|Was heißt <b> hier?|\x1b]8;;x\x1b\\".split("|")
+SEPARATED = (
+    "The moon is round.~The moon is round.~a<b and b>c~12. Instruction: Name a river.~Copy code~python~x = 1~&amp;~"
+    "</s>~<|endoftext|>~<|foo|>~  ~word word~### Instruction:~As an AI language model, I think so.~- one~- one~"
+    "\x1b[1mred\x1b[0m~Regenerate response~N/A~<br>~1. two~<|im_end|>~Was heißt <b> hier?~\x1b]8;;x\x1b\\"
 )
+LINES = st.sampled_from(SEPARATED.split("~"))
 BLOCKS = st.recursive(
     LINES,
     lambda inner: st.tuples(

@@ -134,6 +134,8 @@ def _names_tags(text: str) -> bool:
         opener = opened.pop(at)
         between = text[opener.end() : match.start()]
         empty = "=" not in opener.group() and "\n" not in between and joins(between)
+        if empty and between.isalpha() and between.lower() != between.upper():
+            empty = False  # "<b>a</b>" sets a word of the sentence in bold, "<b> a </b>" names two tags
         if empty and (between.strip() or _is_word(text, opener) or name in INLINE_NAMES):
             return True
         if between[:1] in " -" and between[-1:] == " " and "\n" not in between and _is_word(text, opener):
