@@ -56,15 +56,22 @@ ABOUT_PAGES = re.compile(
     r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b",
     re.IGNORECASE,
 )
-HINTS = (
-    "Copy", "kop", "Kop", "Copi", "Regenerate", "generating", "Share", "Save &", "Model: ", "ChatGPT", "You said",
-    "Upgrade", "Free Res", "Send a", "This content", "<", " / ", "复制", "複製", "コピー", "복사", "نسخ", "Копир",
-)  # fmt: skip
+# What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
+HINTS = ("opy code", "Regenerate r", " generating", "Share Prompt", "Save &", "Model: ", "ChatGPT", "You said:", " / ")
+OTHER_HINTS = ("Upgrade to", "Free Res", "Send a mess", "This content may", "kop", "Copi", "Kopi")
+SHORT = 40
 
 
 def _found(text: str) -> bool:
-    if not any(hint in text for hint in HINTS):
-        return False
+    if "<" not in text:
+        if len(text) > SHORT and "\n" not in text:
+            return False
+        if (
+            text.isascii()
+            and not any(hint in text for hint in HINTS)
+            and not any(hint in text for hint in OTHER_HINTS)
+        ):
+            return False
     if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("<" in text and PAGE_HTML.search(text)):
         return True
     if "ChatGPT" in text and HEADER.match(text):
@@ -80,7 +87,7 @@ def _found(text: str) -> bool:
 
 
 def _has_scraps(pair: Pair) -> bool:
-    return any(_found(text) for text in (pair.response, pair.instruction, pair.input)) and not _is_about(pair)
+    return any(_found(text) for text in (pair.response, pair.instruction)) and not _is_about(pair)
 
 
 def _is_about(pair: Pair) -> bool:
