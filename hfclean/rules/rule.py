@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from hfclean.errors import RuleError
+from hfclean.rules.guard import allowed
 from hfclean.schema import Pair
 
 __all__ = [
@@ -258,7 +259,7 @@ def mend(pair: Pair, rules: Sequence[Rule], *, writable: Sequence[str] = FIELDS)
         for rule in rules:
             if rule.repair is None or not rule.detect(pair):
                 continue
-            after = rule.repair(pair)
+            after = allowed(pair, rule.repair(pair))
             if after == pair:
                 continue
             locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
