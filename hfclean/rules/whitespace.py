@@ -1,6 +1,6 @@
-"""The rule about white space: what nobody sees and every tokenizer does.
+"""The rule about white space: invisible to readers, visible to tokenizers.
 
-Indentation, aligned columns, verse and the two spaces that break a line in Markdown carry meaning and stay. A blank at
+Indentation, aligned columns, verse, patches, dumps and the two spaces that break a line in Markdown carry meaning and stay. A blank at
 the end of a line stays too: experts who revised such rows left it as often as they took it away, so taking it away
 would mostly fill the list of changes.
 """
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 
+from hfclean.rules.requests import ABOUT_SPACING
 from hfclean.rules.rule import Glance, Rule, asked_about
+from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
+from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
@@ -26,6 +29,13 @@ ABOUT_SPACE = re.compile(
     re.IGNORECASE,
 )
 
+# A task about code, whose answer may be lines that go on where other lines end.
+ABOUT_CODE = re.compile(
+    r"\bcod(?:e|es|ing)\b|function|\bmethod|program|\bscript|\bbody of\b|`|\bdef \w|\bclass \w|\bpython\b|\bjava|\bpatch\b|"
+    r"\bdiff\b|funktion|fonction|función|funzion|função|functie|funkcj|függvény|funcți|fonksiyon|функци|код\b|代码|函数|関数|コード|"
+    r"함수|코드|دالة|كود|फ़ंक्शन|फंक्शन|कोड",
+    re.IGNORECASE,
+)
 INDENTED = re.compile(r"[\n\r][ \t]+\S")
 GAPS = re.compile(r"\n{4,}")
 # Two blanks or more between two other characters; it starts with what is searched for fast.
@@ -39,8 +49,8 @@ WORDS_PER_RUN = 4
 
 def _spaced(pair: Pair) -> bool:
     for text in (pair.instruction, pair.input, pair.response):
-        if text and _candidate(text) and ("\r" in text or _tidy(text) != text):
-            return not asked_about(ABOUT_SPACE, pair.instruction)
+        if text and _candidate(text) and (("\r" in text and not is_patch(text)) or _tidied(pair, text) != text):
+            return not _is_about_space(pair)
     return False
 
 
@@ -61,27 +71,66 @@ def _may_be_spaced(pair: Pair, glance: Glance) -> bool:
     )
 
 
+def _is_about_space(pair: Pair) -> bool:
+    asked = pair.instruction
+    return asked_about(ABOUT_SPACE, asked) or ABOUT_SPACING.named_in(asked)
+
+
 def _without_space(pair: Pair) -> Pair:
-    if asked_about(ABOUT_SPACE, pair.instruction):
+    if _is_about_space(pair):
         return pair
     changed = {}
     for name in FIELDS:
         text = getattr(pair, name)
         if text and _candidate(text):
-            tidied = _tidy(text)
+            tidied = _tidied(pair, text)
             if tidied != text:
                 changed[name] = tidied
     return pair.replace(**changed) if changed else pair
 
 
+def _tidied(pair: Pair, text: str) -> str:
+    if text[0] in " \t\n\r" and _is_continued_code(pair, text):
+        return _with_line_feeds(text.rstrip(BLANK))
+    tidied = _tidy(text)
+    if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
+        return tidied
+    # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
+    return tidied if language_of(pair.instruction) else text.strip(BLANK) if not is_layout(text) else text
+
+
+def _is_continued_code(pair: Pair, text: str) -> bool:
+    """Whether a text that begins with indentation is code that goes on from somewhere else."""
+    head = text[: len(text) - len(text.lstrip(BLANK))]
+    indent = head[max(head.rfind("\n"), head.rfind("\r")) + 1 :]
+    if len(indent) < 2 and "\t" not in indent:
+        return False
+    end = text.find("\n", len(head))
+    first = text[len(head) : len(text) if end < 0 else end]
+    if looks_like_code(first) or first[:1] in "#/{}<@\"'":
+        return looks_like_code(first) or asked_about(ABOUT_CODE, pair.instruction)
+    return not looks_like_prose(first) and asked_about(ABOUT_CODE, pair.instruction)
+
+
 def _tidy(text: str) -> str:
+    if is_layout(text):
+        return text if is_patch(text) else _between_lines(text)
     text = _without_ends(text)  # first: whether a line is prose shows only once its edge is clean
+    return outside_protected(_with_line_feeds(text), _tidy_stretch)
+
+
+def _with_line_feeds(text: str) -> str:
     if "\r" in text:
         # Line ends of code and tables are theirs; changed around them only, one text would have two kinds.
         spans = protected_spans(text)
         if not any(text.find("\r", start, end) >= 0 for start, end in spans):
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return outside_protected(text, _tidy_stretch)
+    return text
+
+
+def _between_lines(text: str) -> str:
+    """A table or a drawing without empty lines around it; the blanks of its first and last line are its own."""
+    return text.rstrip("\r\n").lstrip("\r\n")
 
 
 def _without_ends(text: str) -> str:
@@ -91,14 +140,21 @@ def _without_ends(text: str) -> str:
     head = len(text) - len(text.lstrip(BLANK))
     first_line = max(text.rfind("\n", 0, head), text.rfind("\r", 0, head)) + 1
     rest = text[head:]
-    if "\n" not in rest or (not INDENTED.search(rest) and _is_prose_start(rest)):
+    indent = head - first_line
+    if "\n" not in rest:
+        return text[first_line:] if indent > 1 and not _is_prose_start(rest) else rest
+    if not INDENTED.search(rest) and _is_prose_start(rest) and not (indent > 1 and is_verse(rest)):
         return rest
     # Other lines are indented too: the first one's indentation is part of the shape.
     return text[first_line:]
 
 
 def _is_prose_start(text: str) -> bool:
-    return " " in text[: text.find("\n")] and text[0].isalnum()
+    end = text.find("\n")
+    first = text if end < 0 else text[:end]
+    if end < 0:
+        return not looks_like_code(first) and (first[0].isalnum() or not first.isascii() or looks_like_prose(first))
+    return " " in first and first[0].isalnum() and not looks_like_code(first)
 
 
 def _tidy_stretch(text: str) -> str:
@@ -109,6 +165,7 @@ def _tidy_stretch(text: str) -> str:
 
 def _without_runs(text: str) -> str:
     lines = text.split("\n")
+    verse = is_verse(text)
     runs = [len(RUN.findall(line)) if "  " in line else 0 for line in lines]
     if not any(runs):
         return text
@@ -117,7 +174,7 @@ def _without_runs(text: str) -> str:
     filled = [n for n, line in enumerate(lines) if line.strip()]
     for position, n in enumerate(filled):
         line = lines[n]
-        if not runs[n] or NOT_PROSE.search(line):
+        if not runs[n] or NOT_PROSE.search(line) or (verse and "   " in line.strip()):
             continue
         words = sum(word[0].isalpha() for word in line.split())
         if words < FEWEST_WORDS or words < WORDS_PER_RUN * runs[n]:
@@ -139,4 +196,5 @@ whitespace = Rule(
         " A short  walk helps more than most people think.\n\n\n\nTry it. ",
         "A short walk helps more than most people think.\n\nTry it.",
     ),
+    version=2,
 )
