@@ -6,7 +6,7 @@ import re
 
 from hfclean.rules.broken_code import code_breaks_off
 from hfclean.rules.code import last_block
-from hfclean.rules.requests import SAME_WORDS_ABROAD, SAID_AGAIN, WORDS_AS_MATTER
+from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
@@ -34,7 +34,8 @@ LETTERS = re.compile(r"[^\W_]+")
 # What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
 NEEDS_INPUT = re.compile(
     r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|values?|"
-    r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|antonyms?|"
+    r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|"
+    r"antonyms?|"
     r"opposite|spell|pronounce|rhymes?)\b|以下|下列|给定|单词|词语|翻译|这个",
     re.IGNORECASE,
 )
@@ -65,9 +66,8 @@ def is_placeholder(text: str, instruction: str) -> bool:
     return False
 
 
-# The languages of NEEDS_INPUT, and those in which `requests` knows words for words.
+# The languages of NEEDS_INPUT; of others `requests` knows words.
 KNOWN_WELL = ("en", "zh")
-KNOWN = frozenset("de fr es it pt nl da pl hu ro tr ru ja ko ar hi".split())
 
 
 def _needs_input(instruction: str) -> bool:
@@ -78,7 +78,7 @@ def _needs_input(instruction: str) -> bool:
     language = language_of(instruction)
     if language in KNOWN_WELL:
         return False
-    return language not in KNOWN or WORDS_AS_MATTER.named_in(instruction, language)
+    return language not in COVERED or WORDS_AS_MATTER.named_in(instruction, language)
 
 
 def _has_placeholder(pair: Pair) -> bool:
@@ -281,7 +281,8 @@ NOT_SENTENCES = re.compile(
 
 # Tasks whose answer may be code that is not whole.
 PARTS_OF_CODE = re.compile(
-    r"\b(?:complete the|fill in|first (?:part|half|lines?)|beginning of|snippet|skeleton|stub|excerpt|fragment|incomplete|"
+    r"\b(?:complete the|fill in|first (?:part|half|lines?)|beginning of|snippet|skeleton|stub|excerpt|fragment|"
+    r"incomplete|"
     r"unfinished|partial|brackets?|parenthes[ie]s|syntax error|missing|one-?liner)\b",
     re.IGNORECASE,
 )
@@ -294,7 +295,7 @@ def _has_broken_code(pair: Pair) -> bool:
 
 def _is_truncated(pair: Pair) -> bool:
     text = pair.response
-    if ("`" in text and "```" in text or "~" in text and "~~~" in text) and _has_broken_code(pair):
+    if (("`" in text and "```" in text) or ("~" in text and "~~~" in text)) and _has_broken_code(pair):
         return True
     tail = text[-1:]
     if tail.isspace():

@@ -1,7 +1,7 @@
 """Whether a block of code breaks off: an open string or bracket, a last line that asks for more.
 
-Only for code that ends the text. Languages differ, so that little is asked of each: brackets are counted outside strings
-and comments, and the last line is judged by signs that end no line in any language that the block may be in.
+Only for code that ends the text. Languages differ, so that little is asked of each: brackets are counted outside
+strings and comments, and the last line is judged by signs that end no line in any language that the block may be in.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ from hfclean.rules.shapes import looks_like_code
 
 __all__ = ["code_breaks_off"]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # What is no program: a bracket or an operator at the end means nothing there.
-NOT_PROGRAMS = frozenset(
-    "text txt plain plaintext markdown md diff patch output log csv tsv regex ascii math latex tex mermaid dot yaml yml "
-    "toml ini console http none bnf ebnf poem lyrics wiki rst asciidoc prolog apl brainfuck bf".split()
+NOT_PROGRAMS = _words(
+    "text txt plain plaintext markdown md diff patch output log csv tsv regex ascii math latex tex mermaid "
+    "dot yaml yml toml ini console http none bnf ebnf poem lyrics wiki rst asciidoc prolog apl brainfuck bf"
 )
-SHELLS = frozenset("bash sh shell zsh fish cmd bat batch powershell ps1 ps dockerfile makefile make".split())
-HASH_COMMENTS = frozenset(
-    "python py python3 ruby rb perl pl r julia jl elixir bash sh shell zsh yaml toml coffee nim tcl powershell ps1".split()
+SHELLS = _words("bash sh shell zsh fish cmd bat batch powershell ps1 ps dockerfile makefile make")
+HASH_COMMENTS = _words(
+    "python py python3 ruby rb perl pl r julia jl elixir bash sh shell zsh yaml toml coffee nim tcl powershell ps1"
 )
-LISPS = frozenset("lisp clojure clj scheme racket elisp common-lisp".split())
-DASH_COMMENTS = frozenset("lua sql mysql postgresql plsql tsql sqlite haskell hs ada elm".split())
+LISPS = _words("lisp clojure clj scheme racket elisp common-lisp")
+DASH_COMMENTS = _words("lua sql mysql postgresql plsql tsql sqlite haskell hs ada elm")
+TAGGED = _words("html xml svg vue svelte jsx tsx xhtml astro")
 LONGEST = 20_000
 TOKEN = re.compile(
     r"\"\"\"|'''|/\*|//[^\n]*|--[^\n]*|#[^\n]*|;[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|[()\[\]{}]"
@@ -30,19 +36,22 @@ TOKEN = re.compile(
 OPENER = {")": "(", "]": "[", "}": "{"}
 # An operator that has its left side and waits for the right one.
 WAITS = re.compile(
-    r"(?:[\w)\]\"'}] ?(?:\+|-|/|%|\^|\||&|<|\*) *|[\w)\]\"'}] *(?:=|\+=|-=|\*=|/=|:=|<-|==|!=|<=|>=|&&|\|\||=>|->|\?|<<|"
+    r"(?:[\w)\]\"'}] ?(?:\+|-|/|%|\^|\||&|<|\*) *|[\w)\]\"'}>] *(?:=|\+=|-=|\*=|/=|:=|<-|==|!=|<=|>=|&&|\|\||=>|->|\?|"
+    r"<<|"
     r"\?\?|\.)) *\Z"
 )
 HALF_WORDS = re.compile(
-    r"(?:^|[\s(])(?:and|or|not|import|from|extends|implements|instanceof|typeof|throw|await|lambda|AND|OR|WHERE|FROM|JOIN|"
-    r"SELECT|INTO|VALUES|SET|elif|def|class|struct|func|fn|const|let|var|new|public|private|protected|static|case|raise|"
+    r"(?:^|[\s(])(?:and|or|not|import|from|extends|implements|instanceof|typeof|throw|await|lambda|AND|OR|WHERE|FROM|"
+    r"JOIN|"
+    r"SELECT|INTO|VALUES|SET|elif|def|class|struct|func|fn|const|let|var|new|public|private|protected|static|case|"
+    r"raise|"
     r"using|namespace|foreach|switch)\Z"
 )
 HEAD_ALONE = re.compile(r"(?:def|class|if|elif|else|for|while|try|except|finally|with|async def)\b.*:\Z")
 RULER = re.compile(r"[^\w\s]{3,}\Z|^\W+\Z")
 STRING_TAIL = re.compile(r"(?<!\\)\"")
 # A string, a character or a pattern that is whole; a comment after it.
-WHOLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)'|'(?:[^'\\\"]|\\.)*'|'\"'|/(?:[^/\\ ]|\\.)+/")
+WHOLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\ ]|\\.)+/")
 COMMENT = re.compile(r"(?:^|\s)(?://|#|--).*")
 PYTHON = re.compile(r"^\s*(?:def \w+\(.*:|class \w+.*:|elif .*:|from \w[\w.]* import |import \w+$)", re.MULTILINE)
 
@@ -71,7 +80,9 @@ def code_breaks_off(code: str, language: str) -> bool:
     if not comment:
         if _has_open_string(last, language):
             return True
-        if _waits(last, language):
+        if _waits(last, language) and (language or len(lines) > 2 or not last.endswith("=")):
+            return True
+        if language in TAGGED and re.search(r"<[A-Za-z/][^<>]*\Z", last):
             return True
         if len(lines) > 1 and HEAD_ALONE.match(last) and language in ("", "python", "py", "python3"):
             return True
@@ -93,13 +104,23 @@ def _waits(last: str, language: str) -> bool:
     match = WAITS.search(last)
     if match is None:
         return False
-    sign = match.group().strip()[1:].strip()
-    if sign == ".":
+    operator = match.group().strip()[1:].strip()
+    if operator == ".":
         return False
-    if sign in ("-", "/", "*", "<", "%", "|", "?", "^", "&"):  # they also end paths, globs, tags, types and references
-        return match.group()[1] == " " and not (sign == "*" and re.search(r"\bselect\b|\bcount\b", last, re.I))
-    if sign in ("=", "=="):
-        return " " in match.group() or re.search(r"[A-Za-z_]\w* ?=\Z", last) is not None and len(last) < 60
+    if operator in (
+        "-",
+        "/",
+        "*",
+        "<",
+        "%",
+        "|",
+        "?",
+        "^",
+        "&",
+    ):  # they also end paths, globs, tags, types and references
+        return match.group()[1] == " " and not (operator == "*" and re.search(r"\bselect\b|\bcount\b", last, re.I))
+    if operator in ("=", "=="):
+        return " " in match.group() or (re.search(r"[A-Za-z_]\w* ?=\Z", last) is not None and len(last) < 60)
     return True
 
 
@@ -122,32 +143,32 @@ def _depth(code: str, language: str) -> tuple[int, bool]:
     stack: list[str] = []
     position = 0
     while match := TOKEN.search(code, position):
-        token, position = match.group(), match.end()
-        if token in ('"""', "'''", "/*"):
-            if token == "/*" and language in HASH_COMMENTS | DASH_COMMENTS - {"sql"}:
+        sign, position = match.group(), match.end()
+        if sign in ('"""', "'''", "/*"):
+            if sign == "/*" and language in HASH_COMMENTS | DASH_COMMENTS - {"sql"}:
                 continue
-            if token != "/*" and language not in ("", "python", "py", "python3", "kotlin", "scala", "swift", "java"):
+            if sign != "/*" and language not in ("", "python", "py", "python3", "kotlin", "scala", "swift", "java"):
                 continue
-            end = code.find("*/" if token == "/*" else token, position)
+            end = code.find("*/" if sign == "/*" else sign, position)
             if end < 0:
-                return 0, token != "/*" or "\n" in code[:position]
-            position = end + len(token)
-        elif token[0] == "#":
+                return 0, sign != "/*" or "\n" in code[:position]
+            position = end + len(sign)
+        elif sign[0] == "#":
             if language not in HASH_COMMENTS and not (language == "" and _begins(code, match.start())):
                 position = match.start() + 1
-        elif token.startswith("--"):
+        elif sign.startswith("--"):
             if language not in DASH_COMMENTS:
                 position = match.start() + 2
-        elif token[0] == ";":
+        elif sign[0] == ";":
             if language not in LISPS and language not in ("asm", "nasm", "assembly"):
                 position = match.start() + 1
-        elif token.startswith("//"):
+        elif sign.startswith("//"):
             if language in HASH_COMMENTS or code[match.start() - 1 : match.start()] == ":":
                 position = match.start() + 2
-        elif token in "([{":
-            stack.append(token)
-        elif token in OPENER and OPENER[token] in stack:
-            while stack.pop() != OPENER[token]:
+        elif sign in "([{":
+            stack.append(sign)
+        elif sign in OPENER and OPENER[sign] in stack:
+            while stack.pop() != OPENER[sign]:
                 pass
     return len(stack), False
 
@@ -159,7 +180,7 @@ def _begins(code: str, start: int) -> bool:
 def _unclosed_at_the_end(lines: list[str], depth: int) -> bool:
     """Whether what is open is a loss: not a fragment that shows the head of a block on purpose."""
     last = lines[-1].strip()
-    if last.endswith(("{", "(", "[", ",")) and len(lines) > 2:
+    if last.endswith((",", ":")) or (last.endswith(("{", "(", "[")) and len(lines) > 2):
         return True
     # the head of a block and no more: an excerpt
     return len(lines) > 3 and (depth > 1 or last[-1] not in ";}")

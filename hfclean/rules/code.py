@@ -14,11 +14,13 @@ __all__ = ["last_block", "unclosed_bracket", "unclosed_fence"]
 
 # ----------------------------------------------------------------------------------------------------- unclosed_fence
 
+BLOCK = re.compile(r"(?:def|class|if|elif|for|while|with|try|except|else)\b.*[):\w]:|else:|try:")
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
 
 
 def _open_fence(text: str) -> tuple[str, str, int, int]:
-    """The fence that is open at the end of the text, what it names, and where its line begins and ends; or "" and zeros."""
+    """The fence that is open at the end of the text, what it names, and where its line begins and ends; or "" and "
+    "zeros."""
     if "```" not in text and "~~~" not in text:
         return "", "", 0, 0
     opened = "", "", 0, 0
@@ -73,8 +75,8 @@ def _closed(pair: Pair) -> Pair:
 def _opens(before: str, info: str, after: str) -> bool:
     """Whether a fence that nothing closes opens a block that goes on to the end of the text.
 
-    It may also close one whose opener was lost, or open one whose closer stands at the end of a line of code; then prose
-    comes after it, and a fence at the end would turn that into code.
+    It may also close one whose opener was lost, or open one whose closer stands at the end of a line of code; then
+    prose comes after it, and a fence at the end would turn that into code.
     """
     lines = [line for line in after.split("\n") if line.strip()]
     above = [line for line in before.split("\n") if line.strip()]
@@ -82,18 +84,20 @@ def _opens(before: str, info: str, after: str) -> bool:
         return False
     if info:
         return True
-    if (
-        above
-        and not FENCE.match(above[-1])
-        and looks_like_code(above[-1])
-        and not above[-1].rstrip().endswith((":", "："))
-    ):
+    if above and not FENCE.match(above[-1]) and _is_code_above(above[-1].strip()):
         return False
     return looks_like_code(lines[0]) or not looks_like_prose(lines[0])
 
 
+def _is_code_above(line: str) -> bool:
+    """Whether the line above a fence is code that it closes: no sentence that speaks of code and leads in to it."""
+    speaks = line[-1] in ".!?。！？" and line.count(" ") >= 4 and line[0].isupper()
+    return (looks_like_code(line) and not speaks and not line.endswith((":", "："))) or bool(BLOCK.fullmatch(line))
+
+
 def _ends_in_prose(lines: list[str]) -> bool:
-    """Whether the last line is a sentence, beside code above it or alone: a comment in a program begins with its sign."""
+    """Whether the last line is a sentence, beside code above it or alone: a comment in a program begins with its "
+    "sign."""
     last = lines[-1].strip()
     if last[-1] not in ".!?:。！？：" or not looks_like_prose(last):
         return False

@@ -12,11 +12,16 @@ from typing import Literal
 
 from hfclean.rules.rule import Glance, Rule, asked_about
 from hfclean.rules.shapes import is_verse
-from hfclean.rules.spoken import is_english, language_of
+from hfclean.rules.spoken import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
 
 __all__ = ["TWICE", "doubled_word"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 # Words that rarely follow themselves in correct English; "had had", "that that", "is is" and "in in" sometimes do. The
 # letter a must not stand before another single letter, where it is a rhyme scheme, nor name a vitamin or a group.
@@ -39,39 +44,55 @@ MOST_DOUBLES = 200
 
 # Where the pair is what the text is about.
 SPOKEN_OF = re.compile(
-    r"\b(?:words?|articles?|prepositions?|conjunctions?|pronouns?|determiners?|doubled|repeated|typos?|spelled|keywords?|"
+    r"\b(?:words?|articles?|prepositions?|conjunctions?|pronouns?|determiners?|doubled|repeated|typos?|spelled|"
+    r"keywords?|"
     r"stop ?words?|tokens?|operators?|letters?|stutter\w*|syllables?)\b",
     re.IGNORECASE,
 )
 LETTER_OF = re.compile(
-    r"\b(?:vitamin|hepatitis|type|plan|option|point|group|class|team|section|side|grade|influenza) \Z"
+    r"\b(?:vitamin|hepatitis|type|plan|option|point|group|class|team|section|side|grade|influenza) \Z",
+    re.IGNORECASE,
 )
 # A clause with one of these may end in a preposition, and the next phrase may begin with the same one.
-RELATIVE = frozenset(
-    "what who whom which whatever whoever whichever where that thing things everything anything something nothing "
-    "someone anyone everyone one ones".split()
+RELATIVE = _words(
+    "what who whom which whatever whoever whichever where that thing things everything anything something "
+    "nothing someone anyone everyone one ones"
 )
 STRANDED = {
     "to": "go goes went gone going come comes came listen listens listened listening talk talks talked talking speak "
-    "speaks spoke spoken look looked forward refer refers referred belong belongs belonged used added attached close next "
+    "speaks spoke spoken look looked forward refer refers referred belong belongs belonged used added attached close "
+    "next "
     "respond responded reply replied write wrote written sent given move moved travel travelled traveled drive drove "
     "adhere aspire cater contribute lead leads led married object point react relate resort return returned stick "
     "subscribe turn turned up back over on in",
-    "for": "ask asks asked asking look looks looked looking wait waits waited waiting pay paid care cared search searched "
-    "call called stand stands stood long hope hoped apply applied account go going known used vote voted provide allow "
+    "for": "ask asks asked asking look looks looked looking wait waits waited waiting pay paid care cared search "
+    "searched "
+    "call called stand stands stood long hope hoped apply applied account go going known used vote voted provide "
+    "allow "
     "work works worked live lived made meant famous responsible",
-    "with": "go went work works worked live lives lived deal deals dealt agree agreed play played talk talked speak spoke "
+    "with": "go went work works worked live lives lived deal deals dealt agree agreed play played talk talked speak "
+    "spoke "
     "meet met familiar associated happy along up",
-    "at": "look looks looked looking laugh laughed stare stared point aim work worked arrive arrived good present shop eat",
+    "at": "look looks looked looking laugh laughed stare stared point aim work worked arrive arrived good present "
+    "shop eat",
     "from": "come comes came hear heard suffer suffered get got made buy bought borrow borrowed escape escaped",
-    "by": "pass passes passed passing go goes went gone stop stopped drop dropped come came stand stood live lived swear "
+    "by": "pass passes passed passing go goes went gone stop stopped drop dropped come came stand stood live lived "
+    "swear "
     "drive drove driven fly flew flown abide close near walk walked walking ride slip slipped tick ticked",
     "of": "think thought hear heard made capable proud afraid aware sort kind tired dream dreamed dreamt speak spoke",
     "as": "regarded known described seen viewed treated classified perceived considered much well soon just",
 }
 STRANDS = {word: frozenset(listed.split()) for word, listed in STRANDED.items()}
-CLAUSE = re.compile(r"[^.!?;:\n]*\Z")
+CLAUSE = re.compile(r"[^.!?;:\n]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+")
+# English that speaks of another language may hold words of it.
+OF_LANGUAGES = re.compile(
+    r"\b(?:Arabic|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|Estonian|Finnish|French|German|Greek|Hawaiian|"
+    r"Hebrew|Hindi|Hungarian|Icelandic|Indonesian|Irish|Italian|Japanese|Korean|Latin|Latvian|Lithuanian|Malay|Maori|"
+    r"Norwegian|Persian|Polish|Portuguese|Romanian|Russian|Samoan|Scots|Serbian|Slovak|Slovenian|Spanish|Swahili|"
+    r"Swedish|"
+    r"Tagalog|Turkish|Ukrainian|Vietnamese|Welsh|Yoruba)\b"
+)
 
 
 def _may_double(text: str) -> bool:
@@ -109,16 +130,16 @@ def _may_have_double(pair: Pair, glance: Glance) -> bool:
 def _has_double(pair: Pair) -> bool:
     for text in (pair.response, pair.instruction if len(pair.instruction) <= LONGEST_TASK else ""):
         if _may_double(text) and _has_slip(text):
-            return _is_about_something_else(pair)
+            return _may_slip(pair)
     return False
 
 
-def _is_about_something_else(pair: Pair) -> bool:
-    return not asked_about(ABOUT_DOUBLES, pair.instruction) and language_of(pair.instruction) in ("en", "")
+def _may_slip(pair: Pair) -> bool:
+    return not asked_about(ABOUT_DOUBLES, pair.instruction) and may_be_english(pair.instruction)
 
 
 def _single(pair: Pair) -> Pair:
-    if not _is_about_something_else(pair):
+    if not _may_slip(pair):
         return pair
     changed = {}
     for name in ("instruction", "response"):  # an input is the matter to work on
@@ -166,9 +187,17 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
     word = match.group(1) or "a"
     if word == "a" and LETTER_OF.search(before):
         return "fine"
-    if before[-1:] in "\"'“‘«„*_(" and before or after[:1] in "\"'”’»*_)" and after:
+    if (before[-1:] in "\"'“‘«„*_(" and before) or (after[:1] in "\"'”’»*_)" and after):
         return "doubt"
     if sum(mark in '"“”„«»' for mark in before) % 2:  # in speech that is quoted, where somebody may stammer
+        return "doubt"
+    near = WORD.findall(before.lower())[-4:], WORD.findall(after.lower())[:4]
+    if any(name in LOOK_UP and name not in ENGLISH for name in near[0][-1:] + near[1][:1]):
+        return "fine"  # a quotation in English text
+    around = {*near[0], *near[1]}
+    if ENGLISH_ALONE.isdisjoint(around) and len(ENGLISH & around) < 2:
+        return "doubt"
+    if OF_LANGUAGES.search(before):
         return "doubt"
     clause = CLAUSE.search(before)
     words = [found.lower() for found in WORD.findall(clause.group())] if clause else []

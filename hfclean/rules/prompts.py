@@ -47,7 +47,8 @@ def _runs_on(pair: Pair) -> bool:
 SEPARATOR = re.compile(r"[\s#/=*_~-]+")
 LOOSE_END = re.compile(r"\s(?:[#=]{2,}|/{2,})\Z")
 DEBRIS = re.compile(
-    r"\W*(?:(?:tasks?|instructions?|questions?|inputs?|outputs?|responses?|answers?|examples?|exercises?|prompts?|no|nr|"
+    r"\W*(?:(?:tasks?|instructions?|questions?|inputs?|outputs?|responses?|answers?|examples?|exercises?|prompts?|no|"
+    r"nr|"
     r"number|end)\b)?\W*\d*\W*|.*\s#+",
     re.IGNORECASE,
 )

@@ -1,7 +1,7 @@
 """Rules about text that says the same again: doubled words, repeated lines and sentences, loops.
 
-Much is said again on purpose: refrains, drills, answers to "write it ten times". Where the instruction asks for it in any
-language that `requests` knows, nothing is reported; only what is certainly a loop is repaired.
+Much is said again on purpose: refrains, drills, answers to "write it ten times". Where the instruction asks for it in
+any language that `requests` knows, nothing is reported; only what is certainly a loop is repaired.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from hfclean.rules.doubled import TWICE, doubled_word
-from hfclean.rules.requests import CREATIVE, SAID_AGAIN, SAY_THIS, numbers_in
+from hfclean.rules.requests import COVERED, CREATIVE, SAID_AGAIN, SAY_THIS, numbers_in
 from hfclean.rules.rule import Glance, Rule
 from hfclean.rules.shapes import is_verse
 from hfclean.rules.spoken import language_of
@@ -57,7 +57,8 @@ def _repeats(pair: Pair) -> bool:
 
 
 def _belongs(pair: Pair) -> bool:
-    """Whether the row asks for text that is said again, now or earlier, or looks like a song in an unknown language."""
+    """Whether the row asks for text that is said again, now or earlier, or looks like a song in an unknown "
+    "language."""
     if SAID_AGAIN.named_in(pair.instruction) or SAID_AGAIN.named_in(pair.system):
         return True
     if any(turn.role == "user" and SAID_AGAIN.named_in(turn.text) for turn in pair.history[-EARLIER:]):
@@ -199,7 +200,7 @@ def _once(pair: Pair) -> Pair:
     language = language_of(pair.instruction)
     response = pair.response
     if (
-        not language
+        language not in COVERED
         or is_verse(response)
         or SAID_AGAIN.named_in(pair.instruction, "")
         or SAID_AGAIN.named_in(pair.input)
@@ -222,7 +223,7 @@ class _Loop(NamedTuple):
     creative: bool
 
     def holds(self, line: str, times: int) -> bool:
-        if times < 2 or len(line.split()) < LEAST_WORDS and line.isascii() or len(line) < LEAST_LENGTH:
+        if times < 2 or (len(line.split()) < LEAST_WORDS and line.isascii()) or len(line) < LEAST_LENGTH:
             return False
         if times in self.asked or NOT_PROSE.search(line):
             return False

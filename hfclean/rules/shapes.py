@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["has_columns", "is_layout", "is_patch", "is_verse", "looks_like_code", "looks_like_prose"]
 
@@ -12,15 +13,19 @@ BARE = re.compile(
     r"False|self|this)[:;{]?"
 )
 STATEMENT = re.compile(
-    r"(?:return|yield|raise|throw|await|assert|del|goto|echo|print|puts|let|const|var|import|from|export|package|using|"
-    r"namespace|end|elif|elsif|elseif|unless|until|case|when|global|nonlocal|local|int|float|double|char|bool|void|auto|"
-    r"long|string|def|fn|func|function|sub|class|struct|enum|public|private|protected|static|override|async)\s+[\w\"'(\[{*&$-]"
+    r"(?:return|yield|raise|throw|await|assert|del|goto|echo|print|puts|let|const|var|import|from|export|package|"
+    r"using|"
+    r"namespace|end|elif|elsif|elseif|unless|until|case|when|global|nonlocal|local|int|float|double|char|bool|void|"
+    r"auto|"
+    r"long|string|def|fn|func|function|sub|class|struct|enum|public|private|protected|static|override|"
+    r"async)\s+[\w\"'(\[{*&$-]"
 )
 BLOCK_HEAD = re.compile(
     r"(?:if|for|while|with|switch|try|except|catch|else|elif|def|class|async|match|foreach|do)\b.*[:{]$"
 )
 CODE_SIGN = re.compile(
-    r"\w\(|\s(?:==|!=|<=|>=|:=|=|\+=|-=|\*=|/=|=>|->|&&|\|\||<<|>>|<-)\s|[;{}]$|^[@$]\w|^//|^/\*|^#(?:include|define|if)|"
+    r"\w\(|\s(?:==|!=|<=|>=|:=|=|\+=|-=|\*=|/=|=>|->|&&|\|\||<<|>>|<-)\s|[;{}]$|^[@$]\w|^//|^/\*|^#(?:include|define|"
+    r"if)|"
     r"^</?\w[^>]*>|</\w+>|\w\[[\w'\"]+\]|\w::\w|\w->\w|\b\w+\.\w+\.\w+|^[)\]}]|\\$|^\w+ ?= ?\S|^(?:--|\+\+)\w"
 )
 ARITHMETIC = re.compile(r"[\w)\]]\s*(?:[+*/%&^|]|\*\*|//)\s*[\w(]")
@@ -86,6 +91,8 @@ def is_patch(text: str) -> bool:
 def is_layout(text: str) -> bool:
     """Whether blanks at the edges of a text may be part of it: a patch, a dump, a table, a drawing."""
     if "\n" not in text.strip("\r\n"):
+        if HEXDUMP.match(text):
+            return True
         return "\t" in text.strip(" \r\n").strip("\t") and text.strip(" \r\n")[-1:] == "\t"
     if is_patch(text) or HEXDUMP.search(text):
         return True
@@ -99,7 +106,7 @@ def is_layout(text: str) -> bool:
 def has_columns(lines: Sequence[str]) -> bool:
     """Whether two neighbouring lines have gaps that do not follow a sentence, as the columns of a table do."""
     gaps = ["  " in line and _has_cells(line) for line in lines]
-    return any(one and other for one, other in zip(gaps, gaps[1:], strict=False))
+    return any(one and other for one, other in pairwise(gaps))
 
 
 def _has_cells(line: str) -> bool:

@@ -8,52 +8,68 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_english", "language_of"]
+__all__ = ["ENGLISH", "ENGLISH_ALONE", "LOOK_UP", "is_english", "language_of", "may_be_english"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 # Words that no other language in Latin letters shares, at least not as a frequent word.
-ENGLISH_ALONE = frozenset(
-    "the and with from that this which their your our they you were been would should could when what how there those "
-    "it's its then into about because she them than who these not have had whose whom where while such other more most "
-    "some any every each also only very through between before after during without my her him us if write describe "
-    "explain give make list generate create tell find identify suggest summarize summarise rewrite provide classify "
-    "calculate design answer why does did many much".split()
+ENGLISH_ALONE = _words(
+    "the and with from that this which their your our they you were been would should could when what how "
+    "there those it's its then into about because she them than who these not have had whose whom where while "
+    "such other more most some any every each also only very through between before after during without my "
+    "her him us if write describe explain give make list generate create tell find identify suggest summarize "
+    "summarise rewrite provide classify calculate design answer why does did many much"
 )
 # Words that are English, and something else elsewhere.
-ENGLISH_TOO = frozenset(
-    "a an as at by for of to in is was be or he we me no on his over will can are has but who it do so must i all am up "
-    "out one name compose convert compare edit sort construct outline propose plan use need want like say said please "
-    "continue translate choose select predict imagine come build add check read show state take think time good "
-    "people are there was were "
-    "two three four five six seven eight nine ten".split()
+ENGLISH_TOO = _words(
+    "a an as at by for of to in is was be or he we me no on his over will can are has but who it do so must i "
+    "all am up out one name compose convert compare edit sort construct outline propose plan use need want "
+    "like say said please continue translate choose select predict imagine come build add check read show "
+    "state take think time good people are there was were two three four five six seven eight nine ten"
 )
 # Frequent words of others, and the first words of requests. What is English too counts for no one here.
 OTHERS = {
-    "de": "der die das und ist nicht ein eine einen einem einer mit für auf den dem sich von zu im auch wie als bei sind "
-    "oder wird warum was welche welcher nenne schreib schreibe erkläre beschreibe gib ich wir sie er es aus nach zum zur "
+    "de": "der die das und ist nicht ein eine einen einem einer mit für auf den dem sich von zu im auch wie als bei "
+    "sind "
+    "oder wird warum was welche welcher nenne schreib schreibe erkläre beschreibe gib ich wir sie er es aus nach zum "
+    "zur "
     "sehr aber wenn über nenn erzähle erstelle mach mir du bitte wer kein keine liste finde vom unser",
-    "fr": "le les des une est dans que qui avec pas sont cette ces vous nous aux être ou où et pourquoi quel quelle quels "
-    "quelles elles ils leur leurs mais très par se ce donne donnez écris écrivez explique expliquez décris en de la un il "
+    "fr": "le les des une est dans que qui avec pas sont cette ces vous nous aux être ou où et pourquoi quel quelle "
+    "quels "
+    "quelles elles ils leur leurs mais très par se ce donne donnez écris écrivez explique expliquez décris en de la "
+    "un il "
     "elle au du ne sur pour mon ma mes je tu fais raconte nomme cite dis comment plus",
-    "es": "el los las una por para con del que como más pero su sus esta este qué cómo también según muy fue porque sobre "
+    "es": "el los las una por para con del que como más pero su sus esta este qué cómo también según muy fue porque "
+    "sobre "
     "entre se al lo y está hay cuál cuáles dónde escribe explica describe dame haz di cuenta nombra en de la un es mi "
     "tu enumera genera crea quién",
-    "it": "il gli della che con sono non di una più nel dei delle alla questo anche si è perché quale quali scrivi descrivi "
+    "it": "il gli della che con sono non di una più nel dei delle alla questo anche si è perché quale quali scrivi "
+    "descrivi "
     "spiega un la le al lo del da nella nelle nei dalla molto loro hanno fino e elenca dammi raccontami sulla sul per "
     "come mi dimmi chi crea un' uno",
-    "pt": "os uma não são você mais da dos das em ao seu sua foi pelo pela também isso que para por com como se na nas nos "
-    "até muito essa esse ou quando o de é e qual quais escreva explique descreva liste um dê conte sobre faça crie cite",
+    "pt": "os uma não são você mais da dos das em ao seu sua foi pelo pela também isso que para por com como se na "
+    "nas nos "
+    "até muito essa esse ou quando o de é e qual quais escreva explique descreva liste um dê conte sobre faça crie "
+    "cite",
     "nl": "het een en niet zijn voor ook maar naar deze wordt bij dat te er de waarom hoe welke schrijf geef noem leg "
     "beschrijf vertel maak wat over van met ik je mijn uit aan om zin",
-    "da": "og det er en et den som på til af med ikke jeg du vi han hun har kan skal vil fra om men eller hvad hvordan "
-    "hvorfor skriv beskriv forklar giv nævn fortæl lav mig din der ett och att är inte jag hur vad varför skriva ge hva "
+    "da": "og det er en et den som på til af med ikke jeg du vi han hun har kan skal vil fra om men eller hvad "
+    "hvordan "
+    "hvorfor skriv beskriv forklar giv nævn fortæl lav mig din der ett och att är inte jag hur vad varför skriva ge "
+    "hva "
     "hvordan ikke også blev",
     "pl": "i w na z się nie to że jest jak ale lub oraz dla przez czy co dlaczego napisz opisz wyjaśnij podaj wymień "
     "opowiedz stwórz jaki jaka jakie o po od są być mi ten ta",
     "hu": "az és egy hogy nem van ez mint is de vagy meg csak már mi miért írj írd sorolj mondj magyarázd készíts adj "
     "milyen hogyan le el ha a mit ki",
-    "ro": "și şi în este nu de la cu pe un o că din care sunt mai pentru sau ce cum scrie descrie explică dă numește fă "
+    "ro": "și şi în este nu de la cu pe un o că din care sunt mai pentru sau ce cum scrie descrie explică dă numește "
+    "fă "
     "spune lista despre al ale ai să dintr",
-    "tr": "ve bir bu için ile da de ne nasıl neden yaz açıkla anlat ver listele söyle hakkında olan olarak çok daha gibi "
+    "tr": "ve bir bu için ile da de ne nasıl neden yaz açıkla anlat ver listele söyle hakkında olan olarak çok daha "
+    "gibi "
     "mi mı var bana şu oluştur",
     "sv": "och att det är som en på för med inte jag hur vad skriv ge om till av",
     "fi": "ja on ei se että kun mitä miten miksi kirjoita kerro anna ole",
@@ -100,9 +116,19 @@ def language_of(text: str) -> str:
             scores[""] = scores.get("", 0) + 1
     if not scores:
         return ""
+    unknown = scores.pop("", 0)
+    if not scores:
+        return ""
     best = max(scores, key=lambda name: scores[name])
-    rivals = [name for name, score in scores.items() if score == scores[best]]
-    return best if len(rivals) == 1 else ""
+    if list(scores.values()).count(scores[best]) > 1 or (best == "en" and unknown >= scores["en"]):
+        return ""
+    return best
+
+
+def may_be_english(text: str) -> bool:
+    """Whether nothing in a request speaks against English."""
+    language = language_of(text)
+    return language == "en" or (language == "" and text.isascii())
 
 
 def is_english(text: str) -> bool:

@@ -1,15 +1,15 @@
 """The rule about white space: invisible to readers, visible to tokenizers.
 
-Indentation, aligned columns, verse, patches, dumps and the two spaces that break a line in Markdown carry meaning and stay. A blank at
-the end of a line stays too: experts who revised such rows left it as often as they took it away, so taking it away
-would mostly fill the list of changes.
+Indentation, aligned columns, verse, patches, dumps and the two spaces that break a line in Markdown carry meaning and
+stay. A blank at the end of a line stays too: experts who revised such rows left it as often as they took it away, so
+taking it away would mostly fill the list of changes.
 """
 
 from __future__ import annotations
 
 import re
 
-from hfclean.rules.requests import ABOUT_SPACING
+from hfclean.rules.requests import ABOUT_SPACING, COVERED
 from hfclean.rules.rule import Glance, Rule, asked_about
 from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
 from hfclean.rules.spoken import language_of
@@ -31,8 +31,11 @@ ABOUT_SPACE = re.compile(
 
 # A task about code, whose answer may be lines that go on where other lines end.
 ABOUT_CODE = re.compile(
-    r"\bcod(?:e|es|ing)\b|function|\bmethod|program|\bscript|\bbody of\b|`|\bdef \w|\bclass \w|\bpython\b|\bjava|\bpatch\b|"
-    r"\bdiff\b|funktion|fonction|función|funzion|função|functie|funkcj|függvény|funcți|fonksiyon|функци|код\b|代码|函数|関数|コード|"
+    r"\bcod(?:e|es|ing)\b|function|\bmethod|program|\bscript|assembl|makefile|\bbody of\b|`|\bdef \w|\bclass \w|"
+    r"\bpython\b|\bjava|"
+    r"\bpatch\b|"
+    r"\bdiff\b|funktion|fonction|función|funzion|função|functie|funkcj|függvény|funcți|fonksiyon|функци|код\b|代码|函数|"
+    r"関数|コード|"
     r"함수|코드|دالة|كود|फ़ंक्शन|फंक्शन|कोड",
     re.IGNORECASE,
 )
@@ -96,7 +99,7 @@ def _tidied(pair: Pair, text: str) -> str:
     if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
         return tidied
     # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
-    return tidied if language_of(pair.instruction) else text.strip(BLANK) if not is_layout(text) else text
+    return tidied if language_of(pair.instruction) in COVERED else text.strip(BLANK) if not is_layout(text) else text
 
 
 def _is_continued_code(pair: Pair, text: str) -> bool:
@@ -140,21 +143,24 @@ def _without_ends(text: str) -> str:
     head = len(text) - len(text.lstrip(BLANK))
     first_line = max(text.rfind("\n", 0, head), text.rfind("\r", 0, head)) + 1
     rest = text[head:]
-    indent = head - first_line
+    indent = 2 if "\t" in text[first_line:head] else head - first_line
     if "\n" not in rest:
-        return text[first_line:] if indent > 1 and not _is_prose_start(rest) else rest
-    if not INDENTED.search(rest) and _is_prose_start(rest) and not (indent > 1 and is_verse(rest)):
+        return text[first_line:] if indent > 1 and not _is_sentence(rest) else rest
+    first = rest[: rest.find("\n")].rstrip()
+    plain = " " in first and first[0].isalnum() and not looks_like_code(first) and not INDENTED.search(rest)
+    if plain and (indent == 1 or (_is_sentence(first) and not is_verse(rest))):
         return rest
-    # Other lines are indented too: the first one's indentation is part of the shape.
+    # Other lines are indented too, or this one alone is code or verse: its indentation is part of the shape.
     return text[first_line:]
 
 
-def _is_prose_start(text: str) -> bool:
-    end = text.find("\n")
-    first = text if end < 0 else text[:end]
-    if end < 0:
-        return not looks_like_code(first) and (first[0].isalnum() or not first.isascii() or looks_like_prose(first))
-    return " " in first and first[0].isalnum() and not looks_like_code(first)
+def _is_sentence(line: str) -> bool:
+    """Whether a line is prose that may lose its indentation.
+
+    One that begins with a small letter goes on from somewhere, unless many words make a sentence of it.
+    """
+    begins = not "a" <= line[0] <= "z" and (line[0].isalnum() or not line.isascii())
+    return not looks_like_code(line) and (begins or looks_like_prose(line))
 
 
 def _tidy_stretch(text: str) -> str:
