@@ -26,6 +26,7 @@ SAYS_NO_INPUT = re.compile(
     r"|n a|no inputs?|noinputs?|nan|无输入|没有输入|无需输入|不需要输入|输入为空|なし|入力なし|입력 없음|нет ввода"
     r"|aucune entrée|pas d entrée|sin entrada|ninguna entrada|no hay entrada|keine eingabe|nessun input|sem entrada"
 )
+PAIRED = ("()", "[]", "{}", "<>")
 NOT_ENGLISH = re.compile(r"[^\x00-\x7f]|aucune|pas d|sin |ningun|no hay|keine|nessun|sem ")
 WORD_ALONE = re.compile(
     r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"
@@ -50,7 +51,8 @@ def is_placeholder(text: str, instruction: str) -> bool:
         return False
     said = " ".join(LETTERS.findall(text.lower()))
     if not said:  # "-", "...", "<>"
-        return text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
+        bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
+        return bare and all(text.count(opener) == text.count(closer) for opener, closer in PAIRED)  # else it is code
     if SAYS_NO_INPUT.fullmatch(said):
         if asked_about(ABOUT_ERRORS, instruction):
             return False
@@ -162,10 +164,9 @@ def _takes_up_words(instruction: str) -> bool:
     """Whether a task is answered in its own words, in any language that is known."""
     if asked_about(SAME_WORDS, instruction):
         return True
-    language = language_of(instruction)
-    return language != "en" and (
-        SAME_WORDS_ABROAD.named_in(instruction, language) or SAID_AGAIN.named_in(instruction, language)
-    )
+    if language_of(instruction) == "en":
+        return False
+    return SAME_WORDS_ABROAD.named_in(instruction, "") or SAID_AGAIN.named_in(instruction, "")
 
 
 def _has_echo(pair: Pair) -> bool:

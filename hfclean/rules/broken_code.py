@@ -48,7 +48,7 @@ HALF_WORDS = re.compile(
     r"using|namespace|foreach|switch)\Z"
 )
 HEAD_ALONE = re.compile(r"(?:def|class|if|elif|else|for|while|try|except|finally|with|async def)\b.*:\Z")
-RULER = re.compile(r"[^\w\s]{3,}\Z|^\W+\Z")
+RULER = re.compile(r"([^\w\s()\[\]{}])\1{2,}\Z|^[-=_*#~+|.: ]+\Z")
 STRING_TAIL = re.compile(r"(?<!\\)\"")
 # A string, a character or a pattern that is whole; a comment after it.
 WHOLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\ ]|\\.)+/")

@@ -191,7 +191,7 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
         return "doubt"
     if sum(mark in '"“”„«»' for mark in before) % 2:  # in speech that is quoted, where somebody may stammer
         return "doubt"
-    near = WORD.findall(before.lower())[-4:], WORD.findall(after.lower())[:4]
+    near = WORD.findall(before.lower())[-6:], WORD.findall(after.lower())[:6]
     if any(name in LOOK_UP and name not in ENGLISH for name in near[0][-1:] + near[1][:1]):
         return "fine"  # a quotation in English text
     around = {*near[0], *near[1]}

@@ -61,11 +61,9 @@ def looks_like_prose(line: str) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------- layout
 
-PATCH = re.compile(
-    r"^(?:@@ -\d|diff --git |\+\+\+ \S|--- [ab]/|index [0-9a-f]{6,}\.\.|Index: \S|\*\*\* \d)", re.MULTILINE
-)
+PATCH = re.compile(r"^(?:@@ -\d|diff --git |\+\+\+ \S|--- [ab]/|index [0-9a-f]{6,}\.\.)", re.MULTILINE)
 PATCH_LINE = " +-\\"
-HEXDUMP = re.compile(r"^ ?(?:0x)?[0-9a-fA-F]{4,16}:?[ \t]+(?:[0-9a-fA-F]{2,4}[ \t]+){3}", re.MULTILINE)
+HEXDUMP = re.compile(r"^ ?(?:0x)?[0-9a-fA-F]{4,16}:?[ \t]+(?:[0-9a-fA-F]{2,4}[ \t]+){2}", re.MULTILINE)
 COLUMN_GAP = re.compile(r"[^\s.!?,;:] {2,}(?=\S)|\S {3,}(?=\S)")
 INNER_TAB = re.compile(r"\S\t+\S|\S\t+$")
 LIST_MARK = re.compile(r"\A(?:[-*•+]|\(?\w{1,3}[.)])\s+")
@@ -75,6 +73,8 @@ MOST_LINES = 400
 
 def is_patch(text: str) -> bool:
     """Whether a text is a patch, in which the first character of each line is a sign; with or without its head."""
+    if text[0] not in PATCH_LINE and "\n+" not in text and "\n-" not in text and "\n@@" not in text:
+        return False
     if PATCH.search(text):
         return True
     lines = [line for line in text.split("\n")[:MOST_LINES] if line]
@@ -120,7 +120,7 @@ def _is_padded(lines: Sequence[str]) -> bool:
     if not last.endswith(" "):
         return False
     alike = [line for line in lines if len(line) == len(last) and line.endswith(" ")]
-    return len(alike) > 1 and 2 * len(alike) >= len(lines) and any(line.endswith("   ") for line in alike)
+    return len(alike) > 1 and 2 * len(alike) >= len(lines) and any(line.endswith("  ") for line in alike)
 
 
 def _is_drawing(lines: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ __all__ = ["whitespace"]
 
 FIELDS = ("instruction", "input", "response")
 BLANK = " \t\r\n\xa0"
+EDGE = (" ", "\t")
 
 # Rows whose matter is the white space itself.
 ABOUT_SPACE = re.compile(
@@ -94,7 +95,8 @@ def _without_space(pair: Pair) -> Pair:
 
 def _tidied(pair: Pair, text: str) -> str:
     if text[0] in " \t\n\r" and _is_continued_code(pair, text):
-        return _with_line_feeds(text.rstrip(BLANK))
+        padded = text.rstrip("\r\n")[-1:] in EDGE and is_layout(text)
+        return _tidy(text) if padded else _with_line_feeds(text.rstrip(BLANK))
     tidied = _tidy(text)
     if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
         return tidied
@@ -116,8 +118,10 @@ def _is_continued_code(pair: Pair, text: str) -> bool:
 
 
 def _tidy(text: str) -> str:
-    if is_layout(text):
-        return text if is_patch(text) else _between_lines(text)
+    if "\n" in text and is_patch(text):
+        return text
+    if (text.rstrip("\r\n")[-1:] in EDGE or text.lstrip("\r\n")[:1] in EDGE) and is_layout(text):
+        return text.rstrip("\r\n").lstrip("\r\n")
     text = _without_ends(text)  # first: whether a line is prose shows only once its edge is clean
     return outside_protected(_with_line_feeds(text), _tidy_stretch)
 
@@ -129,11 +133,6 @@ def _with_line_feeds(text: str) -> str:
         if not any(text.find("\r", start, end) >= 0 for start, end in spans):
             text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
-
-
-def _between_lines(text: str) -> str:
-    """A table or a drawing without empty lines around it; the blanks of its first and last line are its own."""
-    return text.rstrip("\r\n").lstrip("\r\n")
 
 
 def _without_ends(text: str) -> str:
@@ -171,7 +170,6 @@ def _tidy_stretch(text: str) -> str:
 
 def _without_runs(text: str) -> str:
     lines = text.split("\n")
-    verse = is_verse(text)
     runs = [len(RUN.findall(line)) if "  " in line else 0 for line in lines]
     if not any(runs):
         return text
@@ -180,7 +178,7 @@ def _without_runs(text: str) -> str:
     filled = [n for n, line in enumerate(lines) if line.strip()]
     for position, n in enumerate(filled):
         line = lines[n]
-        if not runs[n] or NOT_PROSE.search(line) or (verse and "   " in line.strip()):
+        if not runs[n] or NOT_PROSE.search(line) or ("   " in line.strip() and is_verse(text)):
             continue
         words = sum(word[0].isalpha() for word in line.split())
         if words < FEWEST_WORDS or words < WORDS_PER_RUN * runs[n]:
