@@ -311,7 +311,7 @@ def test_verse_is_told_from_lists_and_paragraphs() -> None:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.repair], ids=lambda rule: rule.id)
-def test_repairs_of_layout_are_idempotent(rule: object) -> None:
+def test_repairs_of_layout_are_idempotent(rule: Rule) -> None:
     for text in [*INDENTED, *PATCHES, *LAYOUTS, *CLOSERS, POEM]:
         pair = Pair("Go on from here.", text, text)
         assert rule.repair is not None

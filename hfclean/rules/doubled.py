@@ -40,6 +40,7 @@ ABOUT_DOUBLES = re.compile(
 # A longer instruction holds pasted matter, such as transcripts of speech.
 LONGEST_TASK = 600
 AROUND, NEAR = 160, 40
+SAMPLE = 800
 MOST_DOUBLES = 200
 
 # Where the pair is what the text is about.
@@ -182,7 +183,7 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
     line = max(text.rfind("\n", 0, start) + 1, start - AROUND)
     line_end = text.find("\n", end, end + AROUND)
     before, after = text[line:start], text[end : end + AROUND if line_end < 0 else line_end]
-    if not is_english(before + match.group() + after) or SPOKEN_OF.search(before[-NEAR:] + after[:NEAR]):
+    if not _in_english(before + match.group() + after, text) or SPOKEN_OF.search(before[-NEAR:] + after[:NEAR]):
         return "fine"
     word = match.group(1) or "a"
     if word == "a" and LETTER_OF.search(before):
@@ -204,6 +205,16 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
     if word in STRANDS and words and (words[-1] in STRANDS[word] or not RELATIVE.isdisjoint(words[-8:])):
         return "doubt"
     return "slip"
+
+
+def _in_english(line: str, text: str) -> bool:
+    """Whether a line is English; a short one is told by the text around it, if no word of it speaks against that."""
+    if is_english(line):
+        return True
+    words = set(WORD.findall(line.lower()))
+    if not line.isascii() or any(word in LOOK_UP and word not in ENGLISH for word in words):
+        return False
+    return is_english(text[:SAMPLE])
 
 
 doubled_word = Rule(

@@ -73,7 +73,7 @@ MOST_LINES = 400
 
 def is_patch(text: str) -> bool:
     """Whether a text is a patch, in which the first character of each line is a sign; with or without its head."""
-    if text[0] not in PATCH_LINE and "\n+" not in text and "\n-" not in text and "\n@@" not in text:
+    if text[:1] not in PATCH_LINE and "\n+" not in text and "\n-" not in text and "\n@@" not in text:
         return False
     if PATCH.search(text):
         return True

@@ -141,7 +141,7 @@ def language_of(text: str) -> str:
     if list(scores.values()).count(scores[best]) > 1 or (best == "en" and unknown >= scores["en"]):
         return ""
     # Words that several languages share tell nothing for sure.
-    return best if best in alone or (best == "en" and len(scores) == 1) else ""
+    return best if best in alone or (best == "en" and not alone) else ""
 
 
 def may_be_english(text: str) -> bool:
