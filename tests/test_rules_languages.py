@@ -219,6 +219,19 @@ LEFT_ALONE = [
     # nothing but the one line, where words are to be said
     ("Say what the teacher wants to hear.", "I must not throw paper planes while the teacher reads.", 5),
     ("What did Anna type into the box?", "I must not throw paper planes while the teacher reads.", 5),
+    # the same said of each item
+    ("Who won each week?", "The team from the old town by the canal won the game again that week.", 3),
+    ("Wer hat jede Woche gewonnen?", "Die Mannschaft aus der alten Stadt am Kanal hat das Spiel wieder gewonnen.", 3),
+    ("Who won? And who won then? And then?", "The team from the old town by the canal won the game that week.", 3),
+    # pages to be filled, machines that stammer, exercises
+    ("Fülle die Seite mit diesem Satz.", "Die Lampen am alten Kanal brennen wieder, sobald der Abend kommt.", 9),
+    (
+        "Remplis la page avec cette phrase.",
+        "Les lampes du vieux canal se rallument quand le soir tombe sur la ville.",
+        9,
+    ),
+    ("Act as a machine that fails.", "The lamps along the old canal are lit again when the evening falls.", 4),
+    ("Produce messages for the console.", "The lamps along the old canal are lit again when the evening falls.", 4),
     # speakers, quotations, stories
     ("Show how the two talk past each other.", "Anna: I did not hear what you said to me about the boat.", 4),
     ("Show how the two talk past each other.", '"I did not hear what you said to me about the boat," she said.', 4),
@@ -232,6 +245,16 @@ LEFT_ALONE = [
 @pytest.mark.parametrize(("request_", "line", "times"), LEFT_ALONE)
 def test_what_may_be_meant_is_left_alone(request_: str, line: str, times: int) -> None:
     pair = Pair(request_, "", "\n".join([line] * times))
+    assert after(pair) == pair
+
+
+def test_a_step_that_comes_again_in_a_plan_stays() -> None:
+    steps = [
+        "Warm up for a while.",
+        *["Do ten push-ups and then rest for one minute."] * 3,
+        "Stretch your arms and legs.",
+    ]
+    pair = Pair("Give me a short workout.", "", "\n".join(steps))
     assert after(pair) == pair
 
 

@@ -26,7 +26,7 @@ SAYS_NO_INPUT = re.compile(
     r"|n a|no inputs?|noinputs?|nan|无输入|没有输入|无需输入|不需要输入|输入为空|なし|入力なし|입력 없음|нет ввода"
     r"|aucune entrée|pas d entrée|sin entrada|ninguna entrada|no hay entrada|keine eingabe|nessun input|sem entrada"
 )
-PAIRED = ("()", "[]", "{}", "<>")
+PAIRED = (("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"))
 NOT_ENGLISH = re.compile(r"[^\x00-\x7f]|aucune|pas d|sin |ningun|no hay|keine|nessun|sem ")
 WORD_ALONE = re.compile(
     r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"

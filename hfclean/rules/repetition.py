@@ -12,7 +12,16 @@ from itertools import groupby
 from typing import NamedTuple
 
 from hfclean.rules.doubled import TWICE, doubled_word
-from hfclean.rules.requests import COVERED, CREATIVE, SAID_AGAIN, SAY_THIS, numbers_in
+from hfclean.rules.requests import (
+    COVERED,
+    CREATIVE,
+    INFORMS,
+    PER_ITEM,
+    QUESTION_ENDS,
+    SAID_AGAIN,
+    SAY_THIS,
+    numbers_in,
+)
 from hfclean.rules.rule import Glance, Rule
 from hfclean.rules.shapes import is_verse
 from hfclean.rules.spoken import language_of
@@ -190,29 +199,35 @@ def _may_repeat(pair: Pair, glance: Glance) -> bool:
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", '."', ".”", ".)")
 NOT_PROSE = re.compile(r"[{}<>=|\\;\t_]|^\W*[\w .'’-]{1,30}:(?:\s|$)|^[\"'“„«‘—–-]{1,2}(?!\s)|^(?:—|–) ")
 LEAST_WORDS, LEAST_LENGTH = 5, 25
-LONG_LINE, LONG_PARAGRAPH = 60, 120
+LONG_LINE, LONGER_LINE, LONG_PARAGRAPH = 60, 80, 120
 
 
 def _once(pair: Pair) -> Pair:
     """The answer with each long line that repeats the one before it said once, where that is certainly a loop."""
     if not _repeats(pair):
         return pair
-    language = language_of(pair.instruction)
-    response = pair.response
-    if (
-        language not in COVERED
-        or is_verse(response)
-        or SAID_AGAIN.named_in(pair.instruction, "")
-        or SAID_AGAIN.named_in(pair.input)
-    ):
+    asked, response = pair.instruction, pair.response
+    language = language_of(asked)
+    if language not in COVERED or is_verse(response):
+        return pair
+    if SAID_AGAIN.named_in(asked, "") or SAID_AGAIN.named_in(pair.input) or PER_ITEM.named_in(asked):
         return pair
     lines = {line.strip() for line in response.split("\n") if line.strip()}
-    if len(lines) == 1 and SAY_THIS.search(pair.instruction):
+    alone = len(lines) == 1
+    if alone and not _informs(asked, language):
         return pair
-    asked = numbers_in(pair.instruction) | numbers_in(pair.input[:300])
-    loop = _Loop(language, asked, CREATIVE.named_in(pair.instruction))
+    items = sum(line.strip() != "" for line in pair.input.split("\n")) if pair.input else 0
+    numbers = numbers_in(asked) | numbers_in(pair.input[:300]) | {items, pair.prompt.count("?")} - {0, 1}
+    loop = _Loop(language, numbers, CREATIVE.named_in(asked), alone)
     response = outside_protected(response, lambda stretch: _without_repeated_lines(stretch, loop))
     return pair.replace(response=response) if response.strip() and response != pair.response else pair
+
+
+def _informs(asked: str, language: str) -> bool:
+    """Whether a request is for information, so that an answer of one line over and over cannot be what it wants."""
+    if language == "en":
+        return INFORMS.match(asked) is not None and not SAY_THIS.search(asked)
+    return asked.rstrip(" 。.").endswith(QUESTION_ENDS)
 
 
 class _Loop(NamedTuple):
@@ -221,22 +236,22 @@ class _Loop(NamedTuple):
     language: str
     asked: set[int]
     creative: bool
+    alone: bool
 
     def holds(self, line: str, times: int) -> bool:
-        if times < 2 or (len(line.split()) < LEAST_WORDS and line.isascii()) or len(line) < LEAST_LENGTH:
+        size = len(line)
+        if times < 2 or (len(line.split()) < LEAST_WORDS and line.isascii()) or size < LEAST_LENGTH:
             return False
         if times in self.asked or NOT_PROSE.search(line):
             return False
         if self.creative:
-            return times >= 4 and len(line) >= LONG_PARAGRAPH
+            return times >= 4 and size >= LONG_PARAGRAPH
         sentence = line.endswith(SENTENCE_ENDS)
         if self.language != "en":
-            return (
-                times >= 3 and sentence and len(line) >= (LONG_LINE if line.isascii() or " " in line else LEAST_LENGTH)
-            )
-        if len(line) >= LONG_LINE:
-            return times >= (2 if sentence else 4)
-        return times >= 3 and sentence
+            return times >= 3 and sentence and (size >= LONG_LINE or (" " not in line and not line.isascii()))
+        if size >= LONG_LINE:
+            return times >= (4 if not sentence else 2 if size >= LONGER_LINE else 3)
+        return sentence and times >= (3 if self.alone else 5)
 
 
 def _without_repeated_lines(text: str, loop: _Loop) -> str:

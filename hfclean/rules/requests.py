@@ -17,6 +17,9 @@ __all__ = [
     "CODE_BLOCKS",
     "COVERED",
     "CREATIVE",
+    "INFORMS",
+    "PER_ITEM",
+    "QUESTION_ENDS",
     "SAID_AGAIN",
     "SAME_WORDS_ABROAD",
     "SAY_THIS",
@@ -168,9 +171,11 @@ SAID_AGAIN = Subject(
     r"노래|가사|시를|시 한|시 하나|동시|동요|자장가|후렴|운율|랩|발라드|찬송|찬가|주문을|기도|만트라|반복|되풀이|"
     r"따라\s?(?:말|해|하|써|읽)|베껴|벌로|깜지|받아쓰|말놀이|잰말|코드|프로그램|스크립트|표로|표를|음악|멜로디|시조|구호|"
     r"(?:\d+|두|세|네|다섯|여섯|일곱|여덟|아홉|열|스무|오십|백|여러)\s?번|"
-    r"[أا]غني|[أا]غان|نشيد|نشود|قصيد|شعر|ترانه|آهنگ|سرود|[أا]بيات|لازمة|قافي|راب|ترنيم|تهويد|دعاء|صلاة|تعويذ|مانترا|كرر|كرّر|تكرار|"
+    r"[أا]غني|[أا]غان|نشيد|نشود|قصيد|شعر|ترانه|آهنگ|سرود|[أا]بيات|لازمة|قافي|راب|ترنيم|تهويد|دعاء|صلاة|تعويذ|مانترا|"
+    r"كرر|كرّر|تكرار|"
     r"ردد|ردّد|مرات|مرّات|مرة|عقاب|عقوب|انسخ|[إا]ملاء|كود|برنامج|جدول|موسيق|لحن|موال|هتاف|"
-    r"गीत|गान|गाण|कवित|शायरी|ग़ज़ल|गजल|गज़ल|छंद|दोह|लोरी|भजन|आरती|तुकबंद|मंत्र|मन्त्र|प्रार्थना|रैप|दुहरा|बार|सज़ा|सजा|"
+    r"गीत|गान|गाण|कवित|शायरी|ग़ज़ल|गजल|गज़ल|छंद|दोह|लोरी|भजन|आरती|तुकबंद|मंत्र|मन्त्र|प्रार्थना|रैप|दुहरा|बार|सज़ा|"
+    r"सजा|"
     r"नकल|"
     r"श्रुतलेख|कोड|प्रोग्राम|तालिका|संगीत|धुन|नारा|नारे|शेर|"
     r"שיר|חזור|פעמים|ποίημα|τραγούδι|φορές|เพลง|กลอน|ครั้ง|ซ้ำ",
@@ -202,13 +207,41 @@ CREATIVE = Subject(
     r"قصة|حكاية|خطاب|خطبة|حوار|نكتة|رواية|कहानी|भाषण|संवाद|चुटकुला|उपन्यास",
 )
 
-# English tasks that ask for given words; then an answer of nothing but one line may be what was asked for.
-SAY_THIS = re.compile(
-    r"\b(?:say|recite|type|print|output|copy|shout|yell|whisper|utter|answer only|respond only|reply only|"
-    r"write (?:it|this|that|out|down|me|the (?:\w+ ){0,2}(?:sentence|line|word|phrase|text|following|words))|"
-    r"lines?\b|sentences?\b)",
+# Tasks with several items, to each of which the same may be said.
+PER_ITEM = Subject(
+    {
+        "en": r"each\b / every / both\b / respectively / identical / same\b / one by one / fill\b / item by item",
+        "de": r"jede / jeweils / beide / gleich / identisch / füll",
+        "fr": r"chaque / chacun / même / identique / rempli",
+        "es": r"cada / ambos / ambas / mism / idéntic / llena",
+        "it": r"ogni\b / ciascun / entrambi / stess / identic / riemp",
+        "pt": r"cada / ambos / ambas / mesm / idêntic / preench / encha",
+        "nl": r"elk / ieder / beide / zelfde / identiek / vul\b",
+        "da": r"hver / begge / samme / ens\b / identisk / fyld",
+        "pl": r"każd / obydw / oba\b / ten sam / tak[aie] sam / identyczn / wypełn",
+        "hu": r"minden / mindegyik / mindkét / ugyanaz / azonos / tölts",
+        "ro": r"fiecare / ambele / același / aceeași / identic / umple",
+        "tr": r"her\b / her bir / ayn[ıi] / özdeş / doldur",
+        "ru": r"кажд / обоих / оба\b / одинаков / одно и то же / тот же / заполни",
+    },
+    r"每|各|都|相同|一样|同样|填满|それぞれ|同じ|埋め|각각|마다|똑같|같은|채워|لكل|كل |نفس|املأ|"
+    r"प्रत्येक|हर |एक ही|समान|भर",
+)
+
+# English questions and requests whose answer is information, and never one line said over and over.
+INFORMS = re.compile(
+    r"\s*(?:please )?(?:what|why|how|who|when|where|which|can|could|is|are|do|does|did|was|were|should|list|describe|"
+    r"explain|"
+    r"tell|summari[sz]e|name|give|discuss|outline|suggest|provide|identify|compare|define|analy[sz]e)\b",
     re.IGNORECASE,
 )
+# Words, lines, sentences to be said: then even one line over and over may be what was asked for.
+SAY_THIS = re.compile(
+    r"\b(?:say|recite|type|print|output|copy|shout|yell|whisper|utter|lines?|sentences?|robot|record|log|sample|"
+    r"stuck)\b",
+    re.IGNORECASE,
+)
+QUESTION_ENDS = ("?", "？", "؟", "吗", "か")
 
 # -------------------------------------------------------------------------- answers made from the instruction's words
 
