@@ -322,7 +322,8 @@ def _is_verse(text: str) -> bool:
 
 def _others_end(text: str, last: str, fewest: int) -> bool:
     """Whether every other line of prose ends as sentences do, so that the last one stands out."""
-    lines = [line.rstrip() for line in text[-6000 : len(text) - len(last)].split("\n") if line.count(" ") >= 7]
+    before = text[-6000 : len(text) - len(last)].split("\n")
+    lines = [line.rstrip() for line in before if line.count(" ") >= 7 and not line.isspace()]
     return len(lines) >= fewest and all(line[-1] in CLOSED for line in lines)
 
 
