@@ -33,7 +33,17 @@ from hfclean.checks.taste import PREFERENCE_MARGIN
 from hfclean.errors import describe_error, of_row, stop_at
 from hfclean.schema import Pair
 
-__all__ = ["CHECKS", "CHECK_ERROR", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
+__all__ = [
+    "CHECKS",
+    "CHECK_ERROR",
+    "PREFERENCE_MARGIN",
+    "Case",
+    "Check",
+    "CheckError",
+    "accept",
+    "check",
+    "select_checks",
+]
 
 CHECK_ERROR = "check_error"  # the reason where a check raised: what cannot be checked is not let through
 CHECKS: tuple[Check, ...] = (
@@ -119,7 +129,9 @@ def accept(
         stop_at(raised, "check", before.instruction)
     if errors is None:
         told = "; ".join(f"{name} raised {describe_error(error)}" for name, error in raised.items())
-        warnings.warn(f"the revision is refused, since not every check could run: {told}", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"the revision is refused, since not every check could run: {told}", RuntimeWarning, stacklevel=2
+        )
     else:
         errors.update(raised)
     return [*reasons, CHECK_ERROR]

@@ -111,10 +111,12 @@ class RuleReviser(Transform):
 
     def changes(self, cells: Mapping[str, Any], view: View) -> list[FieldChange]:
         """What the rules change in one row, rule by rule, in order; the row itself is left as it is."""
-        return list(self._outcome(cells, view).changes)
+        return list(self._outcome(cells, view, self._repairing()).changes)
 
-    def _outcome(self, cells: Mapping[str, Any], view: View) -> Outcome:
-        rules = self.rules()
+    def _repairing(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules() if rule.repair is not None)
+
+    def _outcome(self, cells: Mapping[str, Any], view: View, rules: Sequence[Rule]) -> Outcome:
         changes: list[FieldChange] = []
         errors: dict[str, Exception] = {}
         for target in self.targets(cells, view):
@@ -125,7 +127,8 @@ class RuleReviser(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        return record(self, rows, view, [self._outcome(row, view) for row in rows])
+        rules = self._repairing()
+        return record(self, rows, view, [self._outcome(row, view, rules) for row in rows])
 
 
 def _mend_target(target: Target, rules: Sequence[Rule], errors: dict[str, Exception]) -> list[FieldChange]:

@@ -145,7 +145,10 @@ def _without_echo(pair: Pair) -> Pair:
     rest = pair.response[end:]
     label = ANSWER_LABEL.match(rest)
     rest = rest[label.end() :] if label else rest.lstrip("\r\n")
-    return pair.replace(response=rest) if rest.strip() else pair
+    if not rest.strip():
+        return pair
+    after = pair.replace(response=rest)
+    return pair if _echo_end(after) else after  # said again and again it is a loop and no preface: for people to see
 
 
 instruction_echo = Rule(
@@ -154,6 +157,7 @@ instruction_echo = Rule(
     meaning="an answer that first repeats the instruction word for word",
     detect=_has_echo,
     repair=_without_echo,
+    version=2,
     example=(
         "Why is the sky blue?\n\nAir scatters blue light more than red light.",
         "Air scatters blue light more than red light.",

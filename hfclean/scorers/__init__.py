@@ -117,11 +117,12 @@ class Scorer(Transform):
         step = Step(type(self).__name__, self.version, names, self.settings(), model=self.identity())
         rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
         writes = (*names, HISTORY)
-        before = []
-        for row in rows:
-            steps = own_steps(row, writes, self.prefix, type(self).__name__)
-            # scoring again replaces the line of the last time: the scores are those of today's text
-            before.append([s.line() for s in steps if s.is_revision or s.columns != names])
+        before: list[list[str]] = [[] for _ in rows]
+        if any(self.prefix + name in batch for name in writes):
+            for row, kept in zip(rows, before, strict=True):
+                steps = own_steps(row, writes, self.prefix, type(self).__name__)
+                # scoring again replaces the line of the last time: the scores are those of today's text
+                kept += [s.line() for s in steps if s.is_revision or s.columns != names]
         columns, errors = self.scored([self.pairs(row, view) for row in rows])
         whole, lines = step.line(), []
         for kept, raised in zip(before, errors, strict=True):
@@ -166,6 +167,8 @@ class Score(Scorer):
     def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        preferences, ratings, lengths, diversities, named = columns.values()
+        places, repaired, left, unsure = [], [], [], []
         for start in range(0, len(rows), AT_ONCE):
             few = [pairs[-1] for pairs in rows[start : start + AT_ONCE]]
             raised = errors[start : start + AT_ONCE]
@@ -173,46 +176,38 @@ class Score(Scorer):
             for pair in few:
                 reading = read(pair)
                 values.append(reading.values)
-                columns["response_words"].append(float(len(reading.words)))
-                columns["lexical_diversity"].append(diversity(reading.words, different=len(reading.vocabulary)))
+                lengths.append(float(len(reading.words)))
+                diversities.append(diversity(reading.words, different=len(reading.vocabulary)))
                 glances.append(_glance(pair, reading))
             defects = all_defects(few, RULES, glances, raised)
-            counted = _as_left(few, values, defects, raised)
-            for each, ids in zip(values, counted, strict=True):
-                share = factor(ids) if ids else 1.0
-                columns["preference"].append(preference(each) * share)
-                columns["rating"].append(rating(each) * share)
-            columns["defects"] += map(" ".join, defects)
+            for k, ids in enumerate(defects):
+                share = 1.0
+                if ids:
+                    named.append(" ".join(ids))
+                    changes = repairs(few[k], ids, raised[k])
+                    if changes:  # see `agreement`: scored as the rules would leave it
+                        after = changes[-1].after
+                        reading = read(after)
+                        values[k] = reading.values
+                        ids = list(dict.fromkeys([change.rule for change in changes]))
+                        places.append(start + k)
+                        repaired.append(after)
+                        left.append(_glance(after, reading))
+                        unsure.append(raised[k])
+                    share = factor(ids)
+                else:
+                    named.append("")
+                preferences.append(preference(values[k]) * share)
+                ratings.append(rating(values[k]) * share)
+        for place, ids in zip(places, all_defects(repaired, RULES, left, unsure), strict=True):
+            share = factor(ids)
+            preferences[place] *= share
+            ratings[place] *= share
         return columns
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
         return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear}
-
-
-def _as_left(
-    pairs: Sequence[Pair],
-    values: list[tuple[float, ...]],
-    defects: Sequence[Sequence[str]],
-    errors: Sequence[dict[str, Exception]],
-) -> list[Sequence[str]]:
-    """For pairs that rules would repair, put the indicators of what they would become into `values`. Returns the
-    defects that count against each pair: those that a repair would take away, and those that would be left."""
-    counted = list(defects)
-    repaired: list[Pair] = []
-    places, glances = [], []
-    for k, ids in enumerate(defects):
-        changes = repairs(pairs[k], ids, errors[k]) if ids else []
-        if changes:
-            reading = read(changes[-1].after)
-            values[k] = reading.values
-            counted[k] = tuple(dict.fromkeys(change.rule for change in changes))
-            repaired.append(changes[-1].after)
-            glances.append(_glance(repaired[-1], reading))
-            places.append(k)
-    for k, left in zip(places, all_defects(repaired, RULES, glances, [errors[k] for k in places]), strict=True):
-        counted[k] = (*counted[k], *left)
-    return counted
 
 
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
@@ -242,11 +237,11 @@ def _glance(pair: Pair, reading: Reading) -> Glance | None:
     end words there.
     """
     response = pair.response
-    prompt = pair.instruction + pair.input
+    prompt = pair.instruction + pair.input if pair.input else pair.instruction
     is_ascii = response.isascii() and prompt.isascii()
     if not is_ascii and not (_is_plain(response) and _is_plain(prompt)):
         return None
-    marks = {*reading.signs, *prompt.encode("ascii", "ignore").translate(None, NO_SIGNS)}
+    marks = set(reading.signs + prompt.encode("ascii", "ignore").translate(None, NO_SIGNS))
     if not CONTROLS.isdisjoint(marks):
         return None
     words, asked, task = WATCHED & reading.vocabulary, WATCHED & reading.asked_vocabulary, reading.asked

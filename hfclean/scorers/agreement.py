@@ -12,17 +12,18 @@ repaired form, hardly ever between two answers (`benchmarks/README.md` has the f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
-from hfclean.rules import RULES, Change, Glance, all_defects, mend
+from hfclean.rules import RULES, Change, find_defects, mend
 from hfclean.schema import Pair
 
-__all__ = ["SHARES", "as_repaired", "factor", "repairs"]
+__all__ = ["SHARES", "counted", "factor", "repairs"]
 
 # What part of a score a defect takes away.
-SHARES = {"low": 0.002, "medium": 0.005, "high": 0.01}
+SHARES = {"low": 0.02, "medium": 0.05, "high": 0.1}
 SHARE_OF = {rule.id: SHARES[rule.severity] for rule in RULES}
-REPAIRABLE = frozenset(rule.id for rule in RULES if rule.repair is not None)
+WITH_REPAIR = tuple(rule for rule in RULES if rule.repair is not None)
+REPAIRABLE = frozenset(rule.id for rule in WITH_REPAIR)
 
 
 def factor(defects: Iterable[str]) -> float:
@@ -33,12 +34,14 @@ def factor(defects: Iterable[str]) -> float:
     return left
 
 
-def repairs(pair: Pair, defects: Iterable[str], errors: dict[str, Exception] | None = None) -> list[Change]:
+def repairs(pair: Pair, defects: Collection[str], errors: dict[str, Exception] | None = None) -> list[Change]:
     """What the rules would change in a pair that has these defects; nothing is run where none can be repaired."""
-    return [] if REPAIRABLE.isdisjoint(defects) else mend(pair, RULES, errors=errors)
+    return [] if REPAIRABLE.isdisjoint(defects) else mend(pair, WITH_REPAIR, errors=errors, found=defects)
 
 
-def as_repaired(pair: Pair) -> Pair:
-    """The pair as the rules would leave it: what the embedded scores are computed on."""
-    changes = mend(pair, RULES, errors={})
-    return changes[-1].after if changes else pair
+def counted(pair: Pair) -> tuple[Pair, tuple[str, ...]]:
+    """The pair as the rules would leave it, which is what the embedded scores are computed on, and the defects that
+    count against it as it stands: those that a repair takes away, and those that stay."""
+    changes = mend(pair, WITH_REPAIR)
+    left = changes[-1].after if changes else pair
+    return left, (*dict.fromkeys(change.rule for change in changes), *find_defects(left, RULES))
