@@ -148,6 +148,6 @@ def stop_at(errors: Mapping[str, Exception], kind: str, text: str) -> None:
     """
     for name, error in errors.items():
         raise StrictError(
-            f"the {kind} {name!r} raised {describe_error(error)} on the row that begins {text[:60]!r}; fix it, or leave "
-            f"out strict (--strict) to go on without it where it raises"
+            f"the {kind} {name!r} raised {describe_error(error)} on the row that begins {text[:60]!r}; fix it, or "
+            "leave out strict (--strict) to go on without it where it raises"
         ) from error

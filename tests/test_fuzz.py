@@ -10,6 +10,7 @@ import os
 import string
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -44,26 +45,28 @@ def fuzzed(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]
     )
 
 
-# ------------------------------------------------------------------------------------------------------------- the texts
+# ----------------------------------------------------------------------------------------------------------- the texts
 
 BLANKS = [" ", "  ", "\t", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\x0b", "\x0c", "\x1c", "\x1f", "\x85"]
 BREAKS = ["\n", "\n\n", "\n\n\n\n", "\r\n", "\r", "\u2028", "\u2029", "\n \n", "\n        \n", "\x85", "\x1e"]
 WORDS = """
-the The and is not Answer word words I you cannot sorry image attached above below Dr. e.g. No noinput none N/A null
-because although 1 12 007 1,000.50 ½ ² ٣ ４ नमस्ते दुनिया река Москва 河流 日本語 を は です 강 나라 สวัสดี العربية مرحبا
-שלום ελληνικά straße ẞ ŉ ﬁ İ ı Größe niño château õ đ ơ 𝒜 😀 👨‍👩‍👧 e\u0301 \u0301 \u202e \ud800 \udfff \x00 \x1b[31m \ufffd Ã© â€™
-""".split(" ")
-WORDS = [word.strip("\n") for word in WORDS if word.strip("\n")]
+the The and is not Answer word words I you cannot sorry image attached above below Dr. e.g. No noinput none
+N/A null because although 1 12 007 1,000.50 ½ ² ٣ ４ नमस्ते दुनिया река Москва 河流 日本語 を は です 강 나라 สวัสดี
+العربية مرحبا שלום ελληνικά straße ẞ ŉ ﬁ İ ı Größe niño château õ đ ơ 𝒜 😀 👨\u200d👩\u200d👧 é ́ \u202e � � \x00
+\x1b[31m � Ã© â€™
+"""
 MARKS = """
-. , ; : ? ! … 。 ， 、 ！ ？ - – — * ** *** _ # ## ### > | || ` `` ``` ```` ~~~ $ $$ \\ \\( \\) \\[ \\] \\begin{a} \\end{a} ( ) [ ] { }
-< > </ /> <b> </b> <br/> <div <p class="a"> </p> &amp; &#39; &nbsp; &lt;b&gt; <s> </s> <|im_start|> <|im_end|> <|endoftext|> [INST] [/INST]
-<think> </think> <tool_call> </tool_call> <<SYS>> " ' “ ” ‘ ’ « » https:// http://a.b/c?d=e#f a@b.org +49 192.168.0.1 AKIA0000 sk-
-Instruction: Input: Response: Output: Question: Answer: ### [Instruction] [Response] [End] {"a": 1} {"critique": "x", Score: 4/5 [[8]]
-def f(x): return x import os; SELECT * FROM a; 1. 2) - * • (a) i. 10. --- === || a | b -> => :: %s {name} [name] [Your [insert
-""".split()
+. , ; : ? ! … 。 ， 、 ！ ？ - – — * ** *** _ # ## ### > | || ` `` ``` ```` ~~~ $ $$ \\ \\( \\) \\[ \\] \\begin{a}
+\\end{a} ( ) [ ] { } < > </ /> <b> </b> <br/> <div <p class="a"> </p> &amp; &#39; &nbsp; &lt;b&gt; <s> </s>
+<|im_start|> <|im_end|> <|endoftext|> [INST] [/INST] <think> </think> <tool_call> </tool_call> <<SYS>> " ' “ ”
+‘ ’ « » https:// http://a.b/c?d=e#f a@b.org +49 192.168.0.1 AKIA0000 sk- Instruction: Input: Response: Output:
+Question: Answer: ### [Instruction] [Response] [End] {"a": 1} {"critique": "x", Score: 4/5 [[8]] def f(x):
+return x import os; SELECT * FROM a; 1. 2) - * • (a) i. 10. --- === || a | b -> => :: %s {name} [name] [Your
+[insert
+"""
 PIECES = st.one_of(
-    st.sampled_from(WORDS),
-    st.sampled_from(MARKS),
+    st.sampled_from(WORDS.split()),
+    st.sampled_from(MARKS.split()),
     st.sampled_from(BLANKS),
     st.text(max_size=6),
     st.integers(-5, 10**6).map(str),
@@ -144,7 +147,7 @@ WHITE_LINE = Pair(
     + "\nThis one is a longer line that stops. And here another sentence. Then nothing follows the river",
 )
 
-# -------------------------------------------------------------------------------------------------------------- the rules
+# ----------------------------------------------------------------------------------------------------------- the rules
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
@@ -207,7 +210,7 @@ def test_rows_of_every_kind_come_through(pair: Pair) -> None:
         assert hfclean.restore(single) == row
 
 
-# -------------------------------------------------------------------------------------------------------------- the gate
+# ------------------------------------------------------------------------------------------------------------ the gate
 
 
 @given(pairs(), pairs(), st.booleans())
@@ -228,7 +231,7 @@ def test_no_cut_answer_crashes_a_check(pair: Pair, percent: int) -> None:
     assert set(hfclean.accept(pair, after, strict=True)) <= {check.id for check in CHECKS}
 
 
-# --------------------------------------------------------------------------------------------------- helpers and parsers
+# ------------------------------------------------------------------------------------------------- helpers and parsers
 
 
 @given(TEXTS)
@@ -236,9 +239,10 @@ def test_no_cut_answer_crashes_a_check(pair: Pair, percent: int) -> None:
 def test_text_helpers_lose_nothing(text: str) -> None:
     spans = protected_spans(text)
     assert all(0 <= begin < end <= len(text) for begin, end in spans)
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
     assert outside_protected(text, lambda part: part) == text
-    assert all(words(text)) and is_cjk(text) in (True, False)
+    assert all(words(text))
+    assert is_cjk(text) in (True, False)
     assert len(without_code(text)) <= len(text) + 3 * text.count("`") + 3 * text.count("~")
     assert settle(text, text) == text
     assert tidy(text) == tidy(tidy(text))
@@ -257,10 +261,33 @@ ANSWERS = st.one_of(
     st.lists(
         st.one_of(
             st.sampled_from(
-                '[Instruction]|[Input]|[Response]|[End]|**[Response]**:|\\[End]|<think>|</think>|```json|```|{|}|"response":'
-                '|"score": 4|Score: 3/5|{"score": 4.5, "why": "x"}|{"better": "a"}|A|B|[[A]]|1e999|-0|null|NaN|{"score":'.split(
-                    "|"
-                )
+                [
+                    "[Instruction]",
+                    "[Input]",
+                    "[Response]",
+                    "[End]",
+                    "**[Response]**:",
+                    "\\[End]",
+                    "<think>",
+                    "</think>",
+                    "```json",
+                    "```",
+                    "{",
+                    "}",
+                    '"response":',
+                    '"score": 4',
+                    "Score: 3/5",
+                    '{"score": 4.5, "why": "x"}',
+                    '{"better": "a"}',
+                    "A",
+                    "B",
+                    "[[A]]",
+                    "1e999",
+                    "-0",
+                    "null",
+                    "NaN",
+                    '{"score":',
+                ]
             ),
             LINES,
         ),
@@ -278,15 +305,14 @@ def test_no_answer_of_a_model_crashes_its_reader(text: str, pair: Pair, whole: b
         assert set(decode(text, ended=ended)) == {"instruction", "input", "response"}
     assert decode(encode(pair)) == {"instruction": pair.instruction, "input": pair.input, "response": pair.response}
     better, reason = read_better(text)
-    assert isinstance(better, str) and isinstance(reason, str)
-    for name in ("alpagasus", "quality"):
-        with suppress(hfclean.HfcleanError):
-            rubric = find_rubric(name)
-            scores = read_scores(text, rubric).scores
-            assert all(rubric.low <= value <= rubric.high for value in scores.values())
+    assert (better == "") is (reason != "")
+    for name in ("alpagasus", "coachlm"):
+        rubric = find_rubric(name)
+        scores = read_scores(text, rubric).scores
+        assert all(rubric.low <= value <= rubric.high for value in scores.values())
 
 
-# ----------------------------------------------------------------------------------------------------- one-megabyte texts
+# -------------------------------------------------------------------------------------------------- one-megabyte texts
 
 HOSTILE = [
     *(

@@ -117,12 +117,12 @@ def accept(
     case = Case(before, after, finish_reason, preference, preference_margin, prompt)
     reasons: list[str] = []
     raised: dict[str, Exception] = {}
-    for check in every:
+    for each in every:
         try:
-            if check.refuses(case):
-                reasons.append(check.id)
-        except Exception as e:
-            raised[check.id] = of_row(e)
+            if each.refuses(case):
+                reasons.append(each.id)
+        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+            raised[each.id] = of_row(e)
     if not raised:
         return reasons
     if strict:

@@ -50,8 +50,8 @@ def _rows(report: Report) -> str:
 def _failures(report: Report) -> str:
     """What raised errors and was left out on those rows."""
     return "\n".join(
-        f"error: {one_line(each.name, 60)} ({one_line(each.by, 40)}) raised on {plural(each.rows, 'row')} and was left "
-        f"out there; first on {one_line(each.row_id, 40)}: {one_line(each.error, 200)}"
+        f"error: {one_line(each.name, 60)} ({one_line(each.by, 40)}) raised on {plural(each.rows, 'row')} and was "
+        f"left out there; first on {one_line(each.row_id, 40)}: {one_line(each.error, 200)}"
         for each in report.failures
     )
 

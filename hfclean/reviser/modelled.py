@@ -344,7 +344,8 @@ class ModelReviser(ModelTransform):
             best, errors = good[0], raised
             if len(set(some)) > 1:
                 graded = [next(grades) for _ in some]
-                errors = {**raised, **{"choose": grade for grade in graded if isinstance(grade, Exception)}}
+                if broken := [grade for grade in graded if isinstance(grade, Exception)]:
+                    errors = {**raised, "choose": broken[0]}
                 values = [math.nan if isinstance(grade, Exception) else grade for grade in graded]
                 if all(math.isnan(value) for value in values):
                     verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model, errors))
@@ -375,7 +376,7 @@ class ModelReviser(ModelTransform):
         try:
             (value,) = self.choose([pair])
             return float(value)
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
             error = of_row(e)
         if self.strict:
             stop_at({"choose": error}, "grader", pair.instruction)

@@ -24,8 +24,8 @@ class RuleReviser(Transform):
     Adds `edit` (`revised` or `kept`), `edit_reason` (ids of the rules that changed something), `edit_history`,
     `original` and `row_id`; changes the text columns in place. `hfclean.restore` gives back what went in.
 
-    A rule that raises on a row is left out there and the others go on: the row has the reason `rule_error`, its line in
-    `edit_history` says which rule raised what, and reports count such rows.
+    A rule that raises on a row is left out there and the others go on: the row has the reason `rule_error`, its line
+    in `edit_history` says which rule raised what, and reports count such rows.
 
     Args:
         only: ids of the rules to run, and no others.

@@ -266,7 +266,7 @@ def _detected(rule: Rule, pair: Pair, errors: dict[str, Exception]) -> bool:
     """Whether the defect is there; where the rule raises that is noted, and it is not."""
     try:
         return bool(rule.detect(pair))
-    except Exception as e:
+    except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
         errors[rule.id] = of_row(e)
         return False
 
@@ -281,9 +281,9 @@ def mend(
 ) -> list[Change]:
     """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
 
-    Rules run in the order given. Mending one defect can bare another, so the list is run again until each rule has seen
-    the pair as it is and changed nothing; that makes mending idempotent. A change that touches a field which is not
-    `writable` is not made.
+    Rules run in the order given. Mending one defect can bare another, so the list is run again until each rule has
+    seen the pair as it is and changed nothing; that makes mending idempotent. A change that touches a field which is
+    not `writable` is not made.
 
     Args:
         pair: what is to be repaired.

@@ -16,7 +16,7 @@ from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
 from hfclean.rules.rule import WATCHED
 from hfclean.schema import Pair, View
-from hfclean.scorers.agreement import factor, repairs
+from hfclean.scorers.agreement import SHARES, factor, repairs
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import INDICATOR_NAMES, NO_SIGNS, Reading, read
 from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
@@ -97,7 +97,7 @@ class Scorer(Transform):
             try:
                 found = self._scored([pairs], [raised])
                 cells = [found[name][0] for name in names]
-            except Exception as e:
+            except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
                 raised[self._name()] = of_row(e)
                 cells = [self._unscored(name) for name in names]
             for name, cell in zip(names, cells, strict=True):
@@ -207,7 +207,7 @@ class Score(Scorer):
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
-        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear}
+        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
 
 
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
