@@ -6,8 +6,9 @@ it, and then lowered a little for each defect: for those that a repair would tak
 has, and for those that would stay. A repaired row therefore scores above the row that it was made of, whatever the
 defect, and a row without any has the score of its text.
 
-How much a defect costs goes by its severity. The shares are small on purpose: they decide between a row and its
-repaired form, hardly ever between two answers (`benchmarks/README.md` has the figures).
+How much a defect costs goes by its severity. The shares are small: they decide between a row and its repaired form,
+hardly ever between two answers. Cross-validation on people's judgements does not tell shares from none to four times
+these apart (`benchmarks/README.md` has the figures).
 """
 
 from __future__ import annotations
