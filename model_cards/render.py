@@ -28,8 +28,8 @@ SHARED = (
     "answer' above."
 )
 AGREES = (
-    "The column of this name that `hfclean.score` adds is this rule on the pair as the rules of hfclean would leave it, "
-    "less a small share for each defect of the row as it stands, so that repairing a row raises it."
+    "The column of this name that `hfclean.score` adds is this rule on the pair as the rules of hfclean would leave "
+    "it, less a small share for each defect of the row as it stands, so that repairing a row raises it."
 )
 LIMITS = {
     "preference": (
