@@ -4,7 +4,7 @@ here."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
 
@@ -17,7 +17,7 @@ from hfclean.schema import Columns, detect
 from hfclean.scorers import score as embedded_score
 from hfclean.transform import Transform
 
-__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed"]
+__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
 
 MARK = "mark_duplicates"
 
@@ -48,6 +48,7 @@ def clean(
     scorers: Sequence[Transform] = (),
     drop_duplicates: bool = False,
     show: bool = True,
+    strict: bool = False,
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`.
 
@@ -66,8 +67,11 @@ def clean(
         scorers: scorers of your own, run after them.
         drop_duplicates: drop the rows that `duplicate_of` marks. They are returned as `removed`.
         show: whether to show a live line while a model is asked.
+        strict: stop at the first row on which a rule, scorer or check raises, as if each transform had been given
+            `strict=True`. By default the row says what was raised, and `hfclean.compare` counts such rows.
 
     Raises:
+        StrictError: one raised, and `strict` is set.
         BackendError: a model cannot be asked at all (no key, no server, money spent). Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
@@ -80,6 +84,9 @@ def clean(
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
     transforms = [*revisers, *([_score_like(first)] if score else ()), *scorers]
+    if strict:
+        transforms = [strictly(transform) for transform in transforms]
+        revisers = tuple(transforms[: len(revisers)])
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             transform.check_access()
@@ -116,6 +123,12 @@ def _score_like(reviser: Transform | None) -> Transform:
     return replace(
         embedded_score, columns=reviser.columns, prefix=reviser.prefix, turns=reviser.turns, side=reviser.side
     )
+
+
+def strictly(transform: Transform) -> Transform:
+    """The transform, stopping at the first row on which a rule, scorer or check raises, where it has such."""
+    has = any(spec.name == "strict" for spec in fields(transform))
+    return replace(transform, strict=True) if has else transform  # type: ignore[call-arg]
 
 
 def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:

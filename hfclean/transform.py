@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 
-__all__ = ["Batch", "Spec", "Transform"]
+__all__ = ["STRICT", "Batch", "Spec", "Transform"]
 
 
+# How a field `strict` is declared: it changes no output, only whether there is one, so that no row's history has it.
+STRICT: Mapping[str, bool] = {"came_later": True, "unsaid": True}
 _SCALARS = {str, type(None), int, float, bool}
 
 
@@ -71,7 +73,7 @@ class Spec:
         found = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if value != spec.default:
+            if value != spec.default and not spec.metadata.get("unsaid"):
                 found[spec.name] = list(value) if isinstance(value, tuple) else value
         return found
 
@@ -81,7 +83,12 @@ class Spec:
 
     def __getstate__(self) -> dict[str, Any]:
         # The class attribute alone would not reach the hash: a default on the class is not in the instance's dict.
-        state = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        # A field that came later is left out at its default, where it changes nothing that was cached before.
+        state = {
+            spec.name: value
+            for spec in fields(self)
+            if (value := getattr(self, spec.name)) != spec.default or not spec.metadata.get("came_later")
+        }
         return {"fields": state, "version": self.version, "depends": self.depends()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _source(clean)
     _output(clean, required=False, needed="; needed unless --preview is given")
     _rules(clean)
+    _strict(clean)
     _drop(clean)
     add_preview(clean)
     add_model(clean, needed=" (default: rules only)")
@@ -77,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _source(revise)
     _output(revise, required=False, needed="; needed unless --preview or --retry-failed is given")
+    _strict(revise)
     _drop(revise)
     add_preview(revise)
     revise.add_argument(
@@ -139,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     _source(score)
     _output(score, required=False)
     score.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_with("scorer"))
+    _strict(score)
 
     rules = verbs.add_parser(
         "rules", help="list the rules: id, severity, meaning, example", description="List the rules."
@@ -227,6 +230,15 @@ def _source(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--prefix", default="", help="put before the names of added columns, if yours has one of them"
+    )
+
+
+def _strict(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at the first row on which a rule, scorer or check raises an error (default: leave it out on that "
+        "row, and count such rows)",
     )
 
 

@@ -142,8 +142,11 @@ def _revise(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _revised(
     args: argparse.Namespace, out: TextIO, err: TextIO, revisers: tuple[Any, ...], extra: tuple[Any, ...] = ()
 ) -> None:
+    from hfclean.cleaning import strictly
+
     revisers[-1].check_access()
     if args.preview:
+        revisers = tuple(map(strictly, revisers)) if args.strict else revisers
         model_commands.preview(args, out, err, revisers)
     else:
         _write(args, out, err, reviser=revisers, extra=extra)
@@ -171,7 +174,14 @@ def _write(
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
         drop = getattr(args, "drop_duplicates", False)
-        cleaned = clean(source.dataset, reviser=reviser, scorers=scorers, drop_duplicates=drop, show=not args.quiet)
+        cleaned = clean(
+            source.dataset,
+            reviser=reviser,
+            scorers=scorers,
+            drop_duplicates=drop,
+            show=not args.quiet,
+            strict=getattr(args, "strict", False),
+        )
         report = write_folder(
             target,
             cleaned,
@@ -211,7 +221,7 @@ def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
-        scored = clean(source.dataset, reviser=None, scorers=scorers).dataset
+        scored = clean(source.dataset, reviser=None, scorers=scorers, strict=args.strict).dataset
         report = compare(
             source.dataset,
             scored,

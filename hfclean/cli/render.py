@@ -52,6 +52,8 @@ REVISER_CODES = {
     "not_selected": "none of the variants is what the rule of selection asks for",
     "unscored": "a score that the selection needs is missing",
     "restored": "the original was put back",
+    "rule_error": "a rule raised an error on this row and was left out",
+    "check_error": "a check raised an error on the revision, which was therefore not taken",
 }
 
 
@@ -128,15 +130,22 @@ class StepStory:
     model: str
     edit: str
     reasons: dict[str, str]
+    errors: dict[str, str]
 
     @classmethod
     def of(cls, step: Step) -> StepStory:
         """The step of a history, with the model that answered, else the one that was asked."""
         model = step.model or str(step.settings.get("model", ""))
-        return cls(step.by, step.version, model, step.edit, {code: meaning(code) for code in step.reasons})
+        return cls(
+            step.by, step.version, model, step.edit, {code: meaning(code) for code in step.reasons}, dict(step.errors)
+        )
 
     def text(self) -> str:
         """The step for people."""
+        raised = [f"    {visible(name, 80)} raised {visible(error, 300)}" for name, error in self.errors.items()]
+        return "\n".join([self._done(), *raised])
+
+    def _done(self) -> str:
         head = f"{self.by} v{self.version}" + (f", model {visible(self.model, 80)}" if self.model else "")
         if not self.edit:
             return head

@@ -92,6 +92,7 @@ def compare(
         notes=findings.notes(matched),
         edits=tuple(matched.edits),
         baselines=findings.plain_choices(matched),
+        failures=findings.failures(matched),
     )
 
 

@@ -190,6 +190,8 @@ def _put(into: Measured, fresh: Measured, places: list[int]) -> None:
         for name, values in fresh.numbers.items():
             into.numbers[name][place] = values[n]
         into.defects[place] = fresh.defects[n]
+        if n in fresh.errors:
+            into.errors[place] = fresh.errors[n]
         if fresh.tokens:
             into.tokens[place] = fresh.tokens[n]
 

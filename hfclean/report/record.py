@@ -21,6 +21,7 @@ __all__ = [
     "UNRECORDED",
     "Count",
     "Edit",
+    "Failure",
     "Histogram",
     "Lengths",
     "ModelUse",
@@ -98,6 +99,22 @@ class Refusal:
     edit: str
     reason: str
     rows: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What raised an error on rows and was left out there: a rule, scorer or check, and whose (`by`).
+
+    `error` is what it said the first time, in the row `row_id` of `split`. Errors of the comparison itself, which
+    scores rows that have no scores, are `by` `compare`.
+    """
+
+    by: str
+    name: str
+    rows: int
+    error: str
+    split: str
+    row_id: str
 
 
 @dataclass(frozen=True)
@@ -287,6 +304,7 @@ class Report:
     notes: tuple[str, ...]
     edits: tuple[Edit, ...]
     baselines: tuple[Baseline, ...] = ()  # where rows were removed: what plain choices of as many would have kept
+    failures: tuple[Failure, ...] = ()
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -361,7 +379,7 @@ class Report:
                 "again: hfclean.compare(before, after)"
             )
         told = {key: value for key, value in data.items() if key not in ("format", "version")}
-        return from_plain(cls, {"baselines": [], **told})  # reports of before there were any have none
+        return from_plain(cls, {"baselines": [], "failures": [], **told})  # older reports have none
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON; `load` reads it."""

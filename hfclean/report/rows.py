@@ -72,6 +72,7 @@ class Facts:
     current: bool = False  # the columns of Score hold what this version of it would compute
     stale: tuple[str, ...] = ()  # score columns that are older than the text
     models: tuple[Step, ...] = ()  # of each reviser that asks a model, the last step
+    errors: tuple[tuple[str, str, str], ...] = ()  # who raised what: class of the transform, name, text
 
 
 @lru_cache(maxsize=8192)
@@ -92,6 +93,7 @@ def facts(history: Any) -> Facts:
         models=tuple(
             {identity(step): step for step in steps if step.is_revision and "model" in step.settings}.values()
         ),
+        errors=tuple((step.by, name, text) for step in steps for name, text in step.errors.items()),
     )
 
 
@@ -127,6 +129,7 @@ class Measured:
     numbers: dict[str, array[float]] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
     tokens: array[float] = field(default_factory=lambda: array("d"))
+    errors: dict[int, dict[str, Exception]] = field(default_factory=dict)  # by row, where there are any
 
 
 @dataclass
@@ -142,6 +145,7 @@ class SplitRows:
     edits: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     models: Counter[str] = field(default_factory=Counter)  # lines of steps of revisers that ask a model
+    errors: dict[int, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)  # see `Facts`; by row
     duplicates: int = 0
     stale: dict[str, int] = field(default_factory=dict)
     others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
@@ -197,6 +201,8 @@ def read_split(
 
 def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> None:
     told = facts(row.get(prefix + HISTORY))
+    if told.errors:
+        found.errors[len(found)] = told.errors
     digest = row_id(row, view)
     known = row.get(prefix + "row_id") if told.has_id else None
     found.digests.append(digest)
@@ -234,7 +240,7 @@ def _is_text(ds: Any, column: str) -> bool:
 @lru_cache(maxsize=1)
 def number_names() -> tuple[str, ...]:
     """Those of the embedded scores that are numbers."""
-    probe = Score().score_batch([Pair("Name a colour.", "", "Red.")])
+    probe, _ = Score().scored([[Pair("Name a colour.", "", "Red.")]])
     return tuple(name for name, values in probe.items() if isinstance(values[0], float))
 
 
@@ -254,7 +260,12 @@ def measure(
     pairs = [view.pairs(row)[-1] for row in rows]
     known = [trust and facts(row.get(prefix + HISTORY)).current for row in rows]
     to_score = [pair for pair, has in zip(pairs, known, strict=True) if not has]
-    scored = Score().score_batch(to_score) if to_score else {}
+    scored: dict[str, list[Any]] = {}
+    if to_score:
+        scored, raised = Score().scored([[pair] for pair in to_score])
+        if any(raised):
+            places = [len(into.defects) + k for k, has in enumerate(known) if not has]
+            into.errors |= {place: errors for place, errors in zip(places, raised, strict=True) if errors}
     for name in number_names():
         fresh = iter(scored.get(name, ()))
         column = into.numbers.setdefault(name, array("d"))

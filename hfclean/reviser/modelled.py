@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
-from hfclean.errors import HfcleanError
+from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
 from hfclean.reviser.codec import settle
@@ -19,11 +20,13 @@ from hfclean.reviser.saved import read_reviser, write_reviser
 from hfclean.reviser.taught import join_hashes, original_row, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
 from hfclean.scorers.embedded import preference_rule
-from hfclean.transform import Batch
+from hfclean.transform import STRICT, Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
 Grader = Callable[[Sequence[Pair]], Sequence[float]]
+Errors = Mapping[str, Exception]
+NO_ERRORS: Errors = MappingProxyType({})
 
 
 class Task(NamedTuple):
@@ -59,6 +62,7 @@ class Proposal(NamedTuple):
         finish_reason: why the model stopped.
         model: what the model calls itself.
         notes: codes to record even if the proposal is taken.
+        errors: what checks raised on the way to it, by their ids.
     """
 
     pair: Pair | None = None
@@ -67,6 +71,7 @@ class Proposal(NamedTuple):
     finish_reason: str | None = None
     model: str = ""
     notes: tuple[str, ...] = ()
+    errors: Errors = NO_ERRORS
 
 
 class _Verdict(NamedTuple):
@@ -74,6 +79,14 @@ class _Verdict(NamedTuple):
     pair: Pair
     reasons: tuple[str, ...] = ()
     model: str = ""
+    errors: Errors = NO_ERRORS
+
+
+class _Judged(NamedTuple):
+    """The proposals of a pair among which to choose, and what was raised while they were checked."""
+
+    proposals: list[Proposal]
+    errors: Errors
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,9 @@ class ModelReviser(ModelTransform):
         trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
         revise_trained_on: revise them all the same.
+        strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
+            checked is refused with the reason `check_error`, one that cannot be graded is not chosen, and the row's
+            line in `edit_history` says what was raised.
     """
 
     code: ClassVar[str] = "reviser"
@@ -109,6 +125,7 @@ class ModelReviser(ModelTransform):
     preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     revise_trained_on: bool = field(default=False, kw_only=True)
+    strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -159,8 +176,8 @@ class ModelReviser(ModelTransform):
         """One proposal for each task, by way of what has to be asked for it."""
         raise HfcleanError(f"{type(self).__name__} defines no propose(tasks, candidate)")
 
-    def refused(self, before: Pair, proposal: Proposal) -> tuple[str, ...]:
-        """Why a proposal may not be taken; empty when it may."""
+    def refused(self, before: Pair, proposal: Proposal, errors: dict[str, Exception] | None = None) -> tuple[str, ...]:
+        """Why a proposal may not be taken; empty when it may. What checks raised is noted in `errors`."""
         if proposal.pair is None:
             return (proposal.reason or "unparsed",)
         return tuple(
@@ -173,6 +190,8 @@ class ModelReviser(ModelTransform):
                 preference=preference_rule().predict,
                 preference_margin=self.preference_margin,
                 prompt=self.prompt(),
+                strict=self.strict,
+                errors=errors,
             )
         )
 
@@ -289,14 +308,14 @@ class ModelReviser(ModelTransform):
         for candidate in range(self.candidates):
             for found, proposal in zip(proposals, (yield from self.propose(tasks, candidate)), strict=True):
                 found.append(proposal)
-        verdicts: list[_Verdict | list[Proposal]] = [
+        verdicts: list[_Verdict | _Judged] = [
             self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
         ]
-        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, list)]
+        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, _Judged)]
         chosen = iter((yield from self._choose(open_ones)))
-        return [next(chosen) if isinstance(verdict, list) else verdict for verdict in verdicts]
+        return [next(chosen) if isinstance(verdict, _Judged) else verdict for verdict in verdicts]
 
-    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | list[Proposal]:
+    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | _Judged:
         """The verdict on a pair, or the proposals among which to choose."""
         model = next((p.model for p in proposals if p.model), "")
         error = next((p.error for p in proposals if p.error), "")
@@ -304,43 +323,64 @@ class ModelReviser(ModelTransform):
             return _Verdict("failed", before, (error,), model)
         good: list[Proposal] = []
         reasons: list[str] = []
+        errors: dict[str, Exception] = {}
         for proposal in proposals:
-            refused = () if proposal.pair == before else self.refused(before, proposal)
+            errors |= proposal.errors
+            refused = () if proposal.pair == before else self.refused(before, proposal, errors)
             reasons += refused
             if not refused:
                 good.append(proposal)
         if not good:
             notes = tuple(note for proposal in proposals for note in proposal.notes)
-            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model)
-        return good
+            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)
+        return _Judged(good, errors)
 
-    def _choose(self, found: Sequence[tuple[Pair, list[Proposal]]]) -> Work[list[_Verdict]]:
-        rivals = [[cast(Pair, p.pair) for p in good] for _, good in found]
+    def _choose(self, found: Sequence[tuple[Pair, _Judged]]) -> Work[list[_Verdict]]:
+        rivals = [[cast(Pair, p.pair) for p in judged.proposals] for _, judged in found]
         pairs = [pair for some in rivals if len(set(some)) > 1 for pair in some]
         grades = iter((yield from self._grades(pairs)) if pairs else [])
         verdicts = []
-        for (before, good), some in zip(found, rivals, strict=True):
-            best = good[0]
+        for (before, (good, raised)), some in zip(found, rivals, strict=True):
+            best, errors = good[0], raised
             if len(set(some)) > 1:
-                values = [next(grades) for _ in some]
+                graded = [next(grades) for _ in some]
+                if broken := [grade for grade in graded if isinstance(grade, Exception)]:
+                    errors = {**raised, "choose": broken[0]}
+                values = [math.nan if isinstance(grade, Exception) else grade for grade in graded]
                 if all(math.isnan(value) for value in values):
-                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model))
+                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model, errors))
                     continue
                 best = good[max(range(len(some)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
-            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model))
+            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model, errors))
         return verdicts
 
-    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float]]:
-        """A number for each pair, higher = better, nan where there is none."""
+    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float | Exception]]:
+        """A number for each pair, higher = better, nan where there is none, or what was raised on it."""
         if self.choose == "preference":
             return [preference_rule().predict(pair) for pair in pairs]
         if hasattr(self.choose, "grades"):
-            graded: list[float] = yield from self.choose.grades(pairs)
+            graded: list[float | Exception] = yield from self.choose.grades(pairs)
             return graded
-        values = [float(value) for value in self.choose(pairs)]
+        try:
+            values: list[float | Exception] = [float(value) for value in self.choose(pairs)]
+        except Exception as e:
+            of_row(e)
+            values = [self._grade(pair) for pair in pairs]
+            if not any(isinstance(value, Exception) for value in values):
+                raise  # what fails on these pairs together only is the fault of none of them
         if len(values) != len(pairs):
             raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; wanted one for each")
         return values
+
+    def _grade(self, pair: Pair) -> float | Exception:
+        try:
+            (value,) = self.choose([pair])
+            return float(value)
+        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+            error = of_row(e)
+        if self.strict:
+            stop_at({"choose": error}, "grader", pair.instruction)
+        return error
 
     def _outcome(self, judged: Sequence[tuple[Task, _Verdict | None]]) -> Outcome:
         """What becomes of a row whose pairs are judged: one that failed leaves all of it as it was."""
@@ -349,15 +389,16 @@ class ModelReviser(ModelTransform):
         taught = ("trained_on",) if any(task.taught for task, _ in judged) else ()
         if not verdicts:
             return Outcome(reasons=taught or ("nothing_to_revise",))
+        errors = {name: error for verdict in verdicts for name, error in verdict.errors.items()}
         failed = [v for v in verdicts if v.edit == "failed"]
         if failed:
-            return Outcome((), "failed", failed[0].reasons, model)
+            return Outcome((), "failed", failed[0].reasons, model, errors=errors)
         changes = [
             change for task, verdict in judged if verdict is not None for change in self._changes(task, verdict.pair)
         ]
         reasons = (*(reason for v in verdicts for reason in v.reasons), *taught)
         reverted = any(v.edit == "reverted" for v in verdicts)
-        return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model)
+        return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model, errors=errors)
 
     def _changes(self, task: Task, after: Pair) -> list[FieldChange]:
         found = []

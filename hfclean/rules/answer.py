@@ -180,7 +180,10 @@ def _without_echo(pair: Pair) -> Pair:
     rest = pair.response[end:]
     label = ANSWER_LABEL.match(rest)
     rest = rest[label.end() :] if label else rest.lstrip("\r\n")
-    return pair.replace(response=rest) if rest.strip() and rest.strip() != pair.input.strip() else pair
+    if not rest.strip() or rest.strip() == pair.input.strip():
+        return pair
+    after = pair.replace(response=rest)
+    return pair if _echo_end(after) else after  # said again and again it is a loop and no preface: for people to see
 
 
 instruction_echo = Rule(
@@ -189,6 +192,7 @@ instruction_echo = Rule(
     meaning="an answer that first repeats the instruction word for word",
     detect=_has_echo,
     repair=_without_echo,
+    version=2,
     example=(
         "Why is the sky blue?\n\nAir scatters blue light more than red light.",
         "Air scatters blue light more than red light.",
@@ -374,7 +378,8 @@ def _is_verse(text: str) -> bool:
 
 def _others_end(text: str, last: str, fewest: int) -> bool:
     """Whether every other line of prose ends as sentences do, so that the last one stands out."""
-    lines = [line.rstrip() for line in text[-6000 : len(text) - len(last)].split("\n") if line.count(" ") >= 7]
+    before = text[-6000 : len(text) - len(last)].split("\n")
+    lines = [line.rstrip() for line in before if line.count(" ") >= 7 and not line.isspace()]
     return len(lines) >= fewest and all(line[-1] in CLOSED for line in lines)
 
 

@@ -47,6 +47,7 @@ class Language(Scorer):
 
     version: ClassVar[int] = 1
     adds: ClassVar[tuple[str, ...]] = ("language", "language_confidence", "language_reason")
+    texts: ClassVar[frozenset[str]] = frozenset({"language"})
 
     text: Literal["response", "prompt", "both"] = field(default="response", kw_only=True)
     at_least: int = field(default=LETTERS, kw_only=True)

@@ -44,6 +44,7 @@ class PII(Scorer):
 
     version: ClassVar[int] = 1
     adds: ClassVar[tuple[str, ...]] = ("pii", "pii_count")
+    texts: ClassVar[frozenset[str]] = frozenset({"pii"})
 
     kinds: tuple[str, ...] = PII_KINDS
 
