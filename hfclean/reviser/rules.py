@@ -121,15 +121,15 @@ def _mend_target(target: Target, rules: Sequence[Rule]) -> list[FieldChange]:
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:
                 slot = slots[name]
-                found.append(FieldChange(change.rule, slot.paths[0], slot.prefix + before, slot.prefix + after))
+                before, after = slot.prefix + before, slot.prefix + after
+                found += [FieldChange(change.rule, path, before, after) for path in slot.places()]
     for name, slot in slots.items():
         if len(slot.paths) > 1:  # several text parts: each by itself, by the rules that need no context
-            for path, text in zip(slot.paths, slot.texts, strict=True):
+            for n, text in enumerate(slot.texts):
                 part = Pair("").replace(**{name: text})
                 for change in mend(part, [rule for rule in rules if rule.scope == "text"], writable=(name,)):
-                    found.append(
-                        FieldChange(change.rule, path, getattr(change.before, name), getattr(change.after, name))
-                    )
+                    before, after = getattr(change.before, name), getattr(change.after, name)
+                    found += [FieldChange(change.rule, path, before, after) for path in slot.places(n)]
     return found
 
 
