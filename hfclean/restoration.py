@@ -214,8 +214,7 @@ class _Undo(Transform):
             prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }
-        pair = self.pairs(cells, view)[-1]
-        return new | refresh(list(steps), pair, row, prefix)
+        return new | refresh(list(steps), cells, view, row, prefix)
 
     def _what(self) -> dict[str, Any]:
         return {"rule": self.rule} if self.rule is not None else {}

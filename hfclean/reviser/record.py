@@ -95,7 +95,7 @@ def record(
         for column, cell in zip(names, cells, strict=True):
             out[column].append(cell)
         score_columns.update(dict.fromkeys(prefix + c for s in steps if not s.is_revision for c in s.columns))
-        fresh.append(refresh(steps, transform.pairs(after, view)[-1], row, prefix) if edits and steps else {})
+        fresh.append(refresh(steps, after, view, row, prefix) if edits and steps else {})
     for column in score_columns:
         out[column] = [new.get(column, row.get(column)) for new, row in zip(fresh, rows, strict=True)]
     return out

@@ -6,11 +6,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import eq
 from typing import Any, ClassVar
 
-from hfclean.errors import ColumnError
+from hfclean.errors import ColumnError, SchemaError
 from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
@@ -29,10 +29,30 @@ class Scorer(Transform):
     """Base of the scorers: subclasses name their columns and score pairs; the row's main pair is the one that is
     scored.
 
-    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer.
+    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer. With
+    `turns="all"` every assistant turn is scored, each with what came before it, and a number is the mean over them,
+    nan if one of them has none; columns of words, such as reasons, name what any turn has.
+
+    A subclass that means something else by `turns="all"` overrides `score_rows`; one that means nothing by it says so
+    in `only_last`, and then it is refused. `unites` names columns of words other than reasons.
     """
 
     adds: ClassVar[tuple[str, ...]] = ()
+    unites: ClassVar[tuple[str, ...]] = ()
+    only_last: ClassVar[str] = ""
+    both_sides: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.turns == "all" and self.only_last:
+            raise SchemaError(
+                f"{type(self).__name__}(turns='all'): {self.only_last}; expected turns='last', which is the default"
+            )
+        if self.side == "both" and not self.both_sides:
+            raise SchemaError(
+                f"{type(self).__name__}(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For both, "
+                "score twice, with another prefix= the second time"
+            )
 
     def names(self) -> tuple[str, ...]:
         """The columns that this scorer adds, without prefix."""
@@ -43,8 +63,34 @@ class Scorer(Transform):
         raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
 
     def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
-        """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
-        return self.score_batch([pairs[-1] for pairs in rows])
+        """The same for rows of one pair or several, oldest first: only the last of each, or with `turns="all"` all."""
+        if self.turns == "last" or all(len(pairs) == 1 for pairs in rows):
+            return self.score_batch([pairs[-1] for pairs in rows])
+        each = self.score_batch([pair for pairs in rows for pair in pairs])
+        columns: dict[str, list[Any]] = {}
+        for name, values in each.items():
+            left = iter(values)
+            columns[name] = [self.merged(name, [next(left) for _ in pairs]) for pairs in rows]
+        return columns
+
+    def score_cells(self, rows: Sequence[Mapping[str, Any]], view: View) -> dict[str, list[Any]]:
+        """The same for rows as they lie in a dataset."""
+        return self.score_rows([self.pairs(row, view) for row in rows])
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        """What a row has in a column with `turns="all"`, of what its turns have.
+
+        Raises:
+            SchemaError: nothing is known to come of such values.
+        """
+        if all(isinstance(value, (float, int)) and not isinstance(value, bool) for value in values):
+            return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        if (name in self.unites or name.endswith("_reason")) and all(isinstance(value, str) for value in values):
+            return " ".join(dict.fromkeys(word for value in values for word in value.split()))
+        raise SchemaError(
+            f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be made one, since it "
+            f"holds {type(values[0]).__name__}; use turns='last'"
+        )
 
     def identity(self) -> str:
         """The commit or the hash of the model that is asked; empty where there is none."""
@@ -61,7 +107,7 @@ class Scorer(Transform):
             # scoring again replaces the line of the last time: the scores are those of today's text
             kept = [s.line() for s in steps if s.is_revision or s.columns != names]
             lines.append("\n".join([*kept, line]) if kept else line)
-        columns = self.score_rows([self.pairs(row, view) for row in rows])
+        columns = self.score_cells(rows, view)
         return {**{self.prefix + name: columns[name] for name in names}, history: lines}
 
 
@@ -84,6 +130,10 @@ class Score(Scorer):
     * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
       none is.
 
+    With `turns="all"` the first two and `lexical_diversity` are means over all assistant turns (nan if a turn has
+    none), `response_words` counts the words of all, and `defects` names the defects of any. With `side="both"` the
+    numbers are those of the chosen answer and `defects` those of either.
+
     >>> import hfclean
     >>> row = {"instruction": "Name a colour.", "input": "", "output": "Red, or perhaps blue"}
     >>> scores = hfclean.score(row)
@@ -91,7 +141,9 @@ class Score(Scorer):
     (4.0, 1.0, '')
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+    unites: ClassVar[tuple[str, ...]] = ("defects",)
+    both_sides: ClassVar[bool] = True
     adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
@@ -109,6 +161,18 @@ class Score(Scorer):
                 glances.append(_glance(pair, reading))
             columns["defects"] += map(" ".join, all_defects(few, RULES, glances))
         return columns
+
+    def score_cells(self, rows: Sequence[Mapping[str, Any]], view: View) -> dict[str, list[Any]]:
+        if self.side != "both" or view.shape != "preference":
+            return super().score_cells(rows, view)
+        sides = [replace(self, side=side).score_cells(rows, view) for side in ("rejected", "chosen")]
+        defects = [
+            self.merged("defects", list(pair)) for pair in zip(*(side["defects"] for side in sides), strict=True)
+        ]
+        return {**sides[1], "defects": defects}
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        return math.fsum(values) if name == "response_words" else super().merged(name, values)
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
@@ -176,6 +240,8 @@ def _is_plain(text: str) -> bool:
 class FunctionScorer(Scorer):
     """A scorer made of a function `pair -> float`; see `scorer`."""
 
+    version: ClassVar[int] = 2
+
     name: str
     function: Callable[[Pair], float]
     function_version: int = 1
@@ -194,6 +260,9 @@ class FunctionScorer(Scorer):
 
 def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
     """Make a scorer of a function `pair -> float`: it goes into `ds.map` and adds the float column `name`.
+
+    With `turns="all"` (`dataclasses.replace(scorer, turns="all")`) it is called for every assistant turn, and the
+    column holds the mean.
 
     Args:
         name: the column's name. Return `math.nan` for a pair that cannot be scored, never a made-up number.
@@ -215,17 +284,29 @@ def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]]
     return declare
 
 
-def refresh(steps: list[Step], pair: Pair, cells: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def refresh(
+    steps: list[Step], after: Mapping[str, Any], view: View, cells: Mapping[str, Any], prefix: str
+) -> dict[str, Any]:
     """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
 
-    The embedded scores are computed again; what this room cannot compute becomes nan (text: empty), since a score
-    belongs to the text that it was computed on.
+    The embedded scores are computed again, of the turns and the side that they were computed of before; what this room
+    cannot compute becomes nan (text: empty), since a score belongs to the text that it was computed on.
+
+    Args:
+        steps: what was done to the row before.
+        after: its cells as they are now.
+        view: how they are read.
+        cells: the cells before, with the score columns.
+        prefix: of these columns.
     """
     fresh: dict[str, Any] = {}
     for step in steps:
         if step.is_revision:
             continue
-        embedded = {k: v[0] for k, v in Score().score_batch([pair]).items()} if step.by == "Score" else {}
+        embedded = {}
+        if step.by == "Score":
+            told = {name: step.settings[name] for name in ("turns", "side") if name in step.settings}
+            embedded = {name: values[0] for name, values in Score(**told).score_cells([after], view).items()}
         for name in step.columns:
             cell = cells.get(prefix + name)
             stale: Any = (
