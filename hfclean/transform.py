@@ -156,14 +156,14 @@ class Transform(Spec):
         """Every column: under these formats what is returned replaces the whole row."""
         import pyarrow as pa
 
-        columns = _ArrowColumns(data) if kind == "pyarrow" else _FrameColumns(data, kind, self.prefix)
+        columns: _Columns = _ArrowColumns(data) if kind == "pyarrow" else _FrameColumns(data, kind, self.prefix)
         batch, view = Batch(columns), detect(tuple(columns), self.columns)
         new = self.apply(batch, view)
         if kind != "pyarrow" and len(data) > 1:
             # values without a type of their own: `datasets` gives them the types that its columns have, which a frame
             # does not know (a number beside a null is another kind of number, a text may be a large one)
             return {**{name: batch[name] for name in columns}, **new}
-        table = data if kind == "pyarrow" else columns.table(frozenset(view.columns))
+        table = columns.table(frozenset(view.columns))
         for name, column in new.items():
             if name not in table.column_names:
                 table = table.append_column(name, pa.array(column))
@@ -192,7 +192,15 @@ def _usual(kind: Any, *, text: bool) -> Any:
     return kind
 
 
-class _FrameColumns(Mapping[str, Any]):
+class _Columns(Mapping[str, Any]):
+    """The columns of a table as plain lists."""
+
+    def table(self, texts: frozenset[str]) -> Any:
+        """All of them as an Arrow table; `texts` are the columns whose nulls are of text."""
+        raise NotImplementedError
+
+
+class _FrameColumns(_Columns):
     """A pandas or polars frame as a mapping of plain lists, each column read when it is asked for."""
 
     def __init__(self, frame: Any, kind: str, prefix: str) -> None:
@@ -211,7 +219,6 @@ class _FrameColumns(Mapping[str, Any]):
         return pa.array(column.to_numpy() if name in self._ours and column.dtype.kind == "f" else column)
 
     def table(self, texts: frozenset[str]) -> Any:
-        """One row as an Arrow table; `texts` are the columns whose nulls are of text."""
         import pyarrow as pa
 
         arrays = {name: self._array(name) for name in self}
@@ -231,11 +238,14 @@ class _FrameColumns(Mapping[str, Any]):
         return name in self._frame.columns
 
 
-class _ArrowColumns(Mapping[str, Any]):
+class _ArrowColumns(_Columns):
     """An Arrow table as a mapping of plain lists, read column by column."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
+
+    def table(self, texts: frozenset[str]) -> Any:
+        return self._table
 
     def __getitem__(self, name: str) -> list[Any]:
         values: list[Any] = self._table.column(name).to_pylist()

@@ -50,8 +50,8 @@ class Scorer(Transform):
             )
         if self.side == "both" and not self.both_sides:
             raise SchemaError(
-                f"{type(self).__name__}(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For both, "
-                "score twice, with another prefix= the second time"
+                f"{type(self).__name__}(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For "
+                "both, score twice, with another prefix= the second time"
             )
 
     def names(self) -> tuple[str, ...]:
@@ -165,11 +165,9 @@ class Score(Scorer):
     def score_cells(self, rows: Sequence[Mapping[str, Any]], view: View) -> dict[str, list[Any]]:
         if self.side != "both" or view.shape != "preference":
             return super().score_cells(rows, view)
-        sides = [replace(self, side=side).score_cells(rows, view) for side in ("rejected", "chosen")]
-        defects = [
-            self.merged("defects", list(pair)) for pair in zip(*(side["defects"] for side in sides), strict=True)
-        ]
-        return {**sides[1], "defects": defects}
+        rejected, chosen = (replace(self, side=side).score_cells(rows, view) for side in ("rejected", "chosen"))
+        both = zip(rejected["defects"], chosen["defects"], strict=True)
+        return {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
 
     def merged(self, name: str, values: list[Any]) -> Any:
         return math.fsum(values) if name == "response_words" else super().merged(name, values)
