@@ -144,7 +144,8 @@ class ModelReviser(ModelTransform):
 
     def depends(self) -> dict[str, Any]:
         checks = {check.id: check.version for check in select_checks(None, self.skip_checks, self.checks)}
-        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks}
+        shared = {"shared_turns": 1} if self.turns == "all" else {}
+        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks, **shared}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 

@@ -65,7 +65,8 @@ class RuleReviser(Transform):
         return found
 
     def depends(self) -> dict[str, Any]:
-        return {"rules": {rule.id: rule.version for rule in self.rules()}}
+        found: dict[str, Any] = {"rules": {rule.id: rule.version for rule in self.rules()}}
+        return {**found, "shared_turns": 1} if self.turns == "all" else found
 
     # ------------------------------------------------------------------------------------------------ in a folder
 
