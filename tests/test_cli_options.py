@@ -45,8 +45,12 @@ SIDES = [
 ]
 EXPERTS = [
     {
-        **{"raw_instruction": f"Name {k}.", "raw_input": "", "raw_output": "It is   right .</s>"},
-        **{"revised_instruction": f"Name {k}.", "revised_input": "", "revised_output": "It is right."},
+        "raw_instruction": f"Name {k}.",
+        "raw_input": "",
+        "raw_output": "It is   right .</s>",
+        "revised_instruction": f"Name {k}.",
+        "revised_input": "",
+        "revised_output": "It is right.",
     }
     for k in range(4)
 ]
@@ -272,7 +276,7 @@ def test_scorers_of_ones_own_read_as_the_command_says(ran: Callable[..., Ran]) -
     assert (refused.code, "side='both'" in refused.err) == (1, True)
 
 
-# --------------------------------------------------------------------------------------------- folders that were cleaned
+# ------------------------------------------------------------------------------------------- cleaned folders
 
 
 @pytest.fixture
@@ -297,8 +301,12 @@ def test_a_cleaned_folder_says_itself_how_it_is_read(cleaned: Path, ran: Callabl
     assert (again.code, "--prefix h_, as cleaned was cleaned" in again.err) == (0, True), again.err
     assert ran("convert", "cleaned", "--to", "alpaca", "--out", "plain.jsonl").code == 0
     assert json.loads(Path("plain.jsonl").read_text().split("\n")[0]) == {
-        **{"instruction": "Name fruit 0.", "input": "", "output": "It is fruit 0."},
-        **{"length": 0, "rating": 3, "original": "mine"},
+        "instruction": "Name fruit 0.",
+        "input": "",
+        "output": "It is fruit 0.",
+        "length": 0,
+        "rating": 3,
+        "original": "mine",
     }
 
 

@@ -13,7 +13,6 @@ from datasets import ClassLabel, Dataset, Features, LargeList, List, Value
 
 import hfclean
 
-UTC = datetime.timezone.utc
 # a feature, and a value of it that survives a frame; every second row has a null instead
 KINDS: dict[str, tuple[Any, Any]] = {
     "whole": (Value("int64"), 2**40 + 1),
@@ -23,7 +22,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "real": (Value("float64"), 1.25),
     "truth": (Value("bool"), True),
     "moment": (Value("timestamp[ns]"), datetime.datetime(2020, 1, 2, 3, 4, 5, 678901)),
-    "instant": (Value("timestamp[us, tz=UTC]"), datetime.datetime(2020, 1, 2, tzinfo=UTC)),
+    "instant": (Value("timestamp[us, tz=UTC]"), datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC)),
     "day": (Value("date32"), datetime.date(2020, 1, 2)),
     "hour": (Value("time64[us]"), datetime.time(1, 2, 3)),
     "span": (Value("duration[ms]"), datetime.timedelta(milliseconds=5)),
@@ -45,7 +44,8 @@ FORMATS = ["numpy", "pandas", "polars", "arrow"]
 
 def rows(kinds: dict[str, tuple[Any, Any]], count: int = 5) -> Dataset:
     answers = ["An apple.</s>", " A pear. \n", "A fig.", "Three  plums.", "A quince.<|im_end|>"]
-    features = {"instruction": Value("string"), "input": Value("string"), "output": Value("string")}
+    features: dict[str, Any] = {name: Value("string") for name in ("instruction", "input", "output")}
+    features |= {name: kind for name, (kind, _) in kinds.items()}
     made = [
         {
             "instruction": f"Name fruit {k}. ",

@@ -189,8 +189,9 @@ def test_a_judge_that_fails_on_a_turn_has_no_score_of_the_row() -> None:
         hfclean.Judge(backend, side="both")
 
 
-# --------------------------------------------------------------------------------------- what chosen and rejected share
+# -------------------------------------------------------------------------------- what both sides share
 
+TYPED = {"role": "assistant", "content": [{"type": "text", "text": "Hello there.</s>"}]}
 SHAPES: dict[str, dict[str, Any]] = {
     "implicit": {
         "chosen": [*FIRST, user("A fruit?"), said("Apple.")],
@@ -211,10 +212,8 @@ SHAPES: dict[str, dict[str, Any]] = {
         "rejected": [*FIRST, user("A fruit?"), said("Car.</s>"), user("More."), said("Bus.")],
     },
     "typed parts": {
-        "chosen": [user("Hi"), {"role": "assistant", "content": [{"type": "text", "text": "Hello there.</s>"}]}]
-        + [user("A fruit?"), said("Apple.")],
-        "rejected": [user("Hi"), {"role": "assistant", "content": [{"type": "text", "text": "Hello there.</s>"}]}]
-        + [user("A fruit?"), said("Car.</s>")],
+        "chosen": [user("Hi"), TYPED, user("A fruit?"), said("Apple.")],
+        "rejected": [user("Hi"), TYPED, user("A fruit?"), said("Car.</s>")],
     },
 }
 
