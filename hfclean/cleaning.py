@@ -44,7 +44,7 @@ def clean(
     ds: Any,
     *,
     reviser: Transform | Sequence[Transform] | None = rules_reviser,
-    score: bool = True,
+    score: bool | Transform = True,
     scorers: Sequence[Transform] = (),
     drop_duplicates: bool = False,
     show: bool = True,
@@ -63,7 +63,7 @@ def clean(
         ds: a `Dataset` or `DatasetDict`; left as it is.
         reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
             scores.
-        score: whether the embedded scores are added.
+        score: whether the embedded scores are added, reading rows as the reviser does; or a `Score` that says how.
         scorers: scorers of your own, run after them.
         drop_duplicates: drop the rows that `duplicate_of` marks. They are returned as `removed`.
         show: whether to show a live line while a model is asked.
@@ -83,7 +83,8 @@ def clean(
         raise HfcleanError(f"clean got {type(ds).__name__}; wanted a Dataset or a DatasetDict (not a streaming one)")
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
-    transforms = [*revisers, *([_score_like(first)] if score else ()), *scorers]
+    embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()
+    transforms = [*revisers, *embedded, *scorers]
     if strict:
         transforms = [strictly(transform) for transform in transforms]
         revisers = tuple(transforms[: len(revisers)])

@@ -22,7 +22,7 @@ from hfclean.provenance import (
 )
 from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
-from hfclean.schema import Path, View, detect, read_at, write
+from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers import refresh
 from hfclean.transform import Batch, Transform
 
@@ -107,11 +107,12 @@ def _restore_split(
             + ("" if prefix else ", or did it with a prefix (restore(..., prefix=))")
         )
     partly = rule is not None or rows is not None
-    undo = _Undo(rule, rows, prefix=prefix, extra=extra)
     if streaming:
         first: dict[str, Any] = next(iter(ds), {})
+        undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of([first.get(prefix + HISTORY)]))
         return ds.map(undo, batched=True, remove_columns=[] if partly else _added(first, prefix))
     texts = ds.with_format(None).unique(prefix + HISTORY)
+    undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of(texts))
     drop = [] if partly else [name for text in texts for name in added_columns(parse_history(text) or (), prefix)]
     drop = [name for name in dict.fromkeys(drop) if name in columns]
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
@@ -136,10 +137,17 @@ def _restore_example(
         )
     if rows is not None and row.get(prefix + "row_id") not in rows:
         return dict(row)
-    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra)(row)}
+    columns = _columns_of([row[prefix + HISTORY]])
+    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra, columns=columns)(row)}
     partly = rule is not None or rows is not None
     drop = () if partly else _added(row, prefix)
     return {name: value for name, value in back.items() if name not in drop}
+
+
+def _columns_of(histories: Iterable[Any]) -> Columns:
+    """The `columns` that the revisers were given, as their steps tell it."""
+    steps = (step for text in histories for step in parse_history(text) or ())
+    return next((step.settings["columns"] for step in steps if step.settings.get("columns")), None)
 
 
 def _added(row: Mapping[str, Any], prefix: str) -> list[str]:
@@ -214,8 +222,7 @@ class _Undo(Transform):
             prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }
-        pair = self.pairs(cells, view)[-1]
-        return new | refresh(list(steps), pair, row, prefix)
+        return new | refresh(list(steps), cells, view, row, prefix)
 
     def _what(self) -> dict[str, Any]:
         return {"rule": self.rule} if self.rule is not None else {}

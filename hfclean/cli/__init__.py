@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
@@ -167,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("--limit", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
     diff.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
     _reading(diff)
+    _prefix(diff)
 
     undo = verbs.add_parser(
         "undo",
@@ -186,7 +188,7 @@ def parser() -> argparse.ArgumentParser:
         help="write the rows in another shape",
         description="Write the rows in another shape. preference: chosen = revised response, rejected = original one.",
     )
-    _source(convert)
+    _source(convert, pairs=False)
     convert.add_argument(
         "--to", required=True, choices=["messages", "prompt_completion", "alpaca", "preference"], help="the shape"
     )
@@ -197,9 +199,9 @@ def parser() -> argparse.ArgumentParser:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
-    selection_commands.add_commands(verbs, _source)
+    selection_commands.add_commands(verbs, partial(_source, pairs=False, prefix=False))
     add_training(verbs)
-    mining_commands.add_commands(verbs, _source, _reading, _output)
+    mining_commands.add_commands(verbs, partial(_source, pairs=False), _reading, _output)
     add_commands(verbs)
     evaluation_commands.add_commands(verbs)
     return top
@@ -217,20 +219,32 @@ def _reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def _source(command: argparse.ArgumentParser) -> None:
+def _prefix(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--prefix",
+        default="",
+        help="put before the names of added columns, if yours has one of them (default: as the folder was cleaned)",
+    )
+
+
+def _source(command: argparse.ArgumentParser, *, pairs: bool = True, prefix: bool = True) -> None:
+    """What is read: with `pairs`, of every row the turns and the side that are worked on."""
     command.add_argument(
         "source", metavar="IN", help="a .jsonl, .json, .csv, .tsv or .parquet file, a save_to_disk folder, or a Hub id"
     )
     _reading(command)
-    command.add_argument(
-        "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
-    )
-    command.add_argument(
-        "--side", choices=["chosen", "rejected", "both"], default="chosen", help="which answers of preference rows"
-    )
-    command.add_argument(
-        "--prefix", default="", help="put before the names of added columns, if yours has one of them"
-    )
+    if pairs:
+        command.add_argument(
+            "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
+        )
+        command.add_argument(
+            "--side",
+            choices=["chosen", "rejected", "both"],
+            default="chosen",
+            help="which answers of preference rows",
+        )
+    if prefix:
+        _prefix(command)
 
 
 def _strict(command: argparse.ArgumentParser) -> None:

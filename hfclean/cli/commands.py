@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -22,13 +23,25 @@ from hfclean.cli import (
     training_commands,
 )
 from hfclean.cli.model_options import reviser_of
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, notes_on, tokenizer_of, unpacked
+from hfclean.cli.reading import (
+    UsageError,
+    as_cleaned,
+    columns_of,
+    emit,
+    notes,
+    notes_on,
+    tokenizer_of,
+    unpacked,
+)
 from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
 from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
+
+# those whose IN may be a folder that hfclean wrote
+READERS = ("clean", "revise", "estimate", "score", "convert", "dedupe", "decontaminate", "select", "pii", "mine")
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -39,6 +52,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     before = _written(args)
     try:
         with notes_on(err):
+            if args.verb in READERS and not getattr(args, "retry_failed", False):
+                as_cleaned(args, err, args.source)
             _COMMANDS[args.verb](args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
@@ -160,6 +175,7 @@ def _write(
     reviser: Any = None,
     extra: tuple[Any, ...] = (),
     scorers: Sequence[Any] = (),
+    score: Any = True,
 ) -> None:
     from hfclean.cleaning import clean
     from hfclean.folder import check_target, write_folder
@@ -174,14 +190,12 @@ def _write(
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
         drop = getattr(args, "drop_duplicates", False)
-        cleaned = clean(
-            source.dataset,
-            reviser=reviser,
-            scorers=scorers,
-            drop_duplicates=drop,
-            show=not args.quiet,
-            strict=getattr(args, "strict", False),
-        )
+        how: dict[str, Any] = {
+            "drop_duplicates": drop,
+            "show": not args.quiet,
+            "strict": getattr(args, "strict", False),
+        }
+        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **how)
         report = write_folder(
             target,
             cleaned,
@@ -210,18 +224,22 @@ def _write(
 def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
     from hfclean.report import compare
-    from hfclean.scorers import Scorer
+    from hfclean.scorers import Score, Scorer
     from hfclean.source import load
 
-    scorers = [_named(spec, Scorer, "scorer") for spec in args.extra]
-    if args.out:
-        _write(args, out, err, scorers=scorers)
-        return
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
+    how = {"columns": columns, "prefix": args.prefix, "turns": args.turns, "side": args.side}
+    score = Score(**how)
+    # what a scorer was declared with stands where the command line says nothing
+    said = {name: value for name, value in how.items() if value not in (None, "", "last", "chosen")}
+    scorers = [replace(_named(spec, Scorer, "scorer"), **said) for spec in args.extra]
+    if args.out:
+        _write(args, out, err, scorers=scorers, score=score)
+        return
     with unpacked(args) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
-        scored = clean(source.dataset, reviser=None, scorers=scorers, strict=args.strict).dataset
+        scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, strict=args.strict).dataset
         report = compare(
             source.dataset,
             scored,
@@ -229,6 +247,8 @@ def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             tokenizer=tokenizer,
             max_tokens=args.max_tokens,
             prefix=args.prefix,
+            turns=args.turns,
+            side=args.side,
         )
     if args.json:
         emit(report.to_dict(), out)
@@ -303,13 +323,14 @@ def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report import compare
     from hfclean.source import load
 
+    as_cleaned(args, err, args.before, args.after)
     columns = columns_of(args.columns)
     with unpacked(args) as cache:
         before, after = (
             load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
             for where in (args.before, args.after)
         )
-        report = compare(before.dataset, after.dataset, columns=columns)
+        report = compare(before.dataset, after.dataset, columns=columns, prefix=args.prefix)
         if args.html:
             report.save_html(args.html)
     if args.json:

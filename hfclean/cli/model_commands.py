@@ -70,6 +70,14 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.restoration import restore
     from hfclean.source import Source
 
+    for name, usual in (("columns", None), ("prefix", ""), ("turns", "last"), ("side", "chosen")):
+        if getattr(args, name) != usual:
+            raise UsageError(
+                f"--{name} with --retry-failed: rows are read as they were when the folder was revised, which its "
+                f"hfclean.json says; leave --{name} out"
+            )
+    if args.split or args.config:
+        raise UsageError("--split and --config with --retry-failed: all splits of the folder are gone through")
     source_dir = Path(args.source).expanduser()
     target = Path(args.out).expanduser() if args.out else source_dir
     elsewhere = target.resolve() != source_dir.resolve()

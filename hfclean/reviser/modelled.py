@@ -19,6 +19,7 @@ from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
 from hfclean.reviser.taught import join_hashes, original_row, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
+from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import STRICT, Batch
 
@@ -160,7 +161,8 @@ class ModelReviser(ModelTransform):
 
     def depends(self) -> dict[str, Any]:
         checks = {check.id: check.version for check in select_checks(None, self.skip_checks, self.checks)}
-        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks}
+        shared = {"shared_turns": 1} if self.turns == "all" else {}
+        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks, **shared}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 
@@ -286,12 +288,13 @@ class ModelReviser(ModelTransform):
         if not taught:
             return [self._task(target) for target in targets]
         first = original_row(row, self.prefix)
-        before = targets if first is row else self.targets(first, view)
+        # by place, since sides that share a turn today may not have shared it before
+        before = {} if first is row else {_place(target): target.pair for target in self.targets(first, view)}
         return [
             Task(target.pair, (), target, taught=True)
-            if not taught.isdisjoint((pair_hash(target.pair), pair_hash(old.pair)))
+            if not taught.isdisjoint(map(pair_hash, (target.pair, before.get(_place(target), target.pair))))
             else self._task(target)
-            for target, old in zip(targets, before, strict=True)
+            for target in targets
         ]
 
     def _task(self, target: Target) -> Task:
@@ -405,5 +408,11 @@ class ModelReviser(ModelTransform):
         for name, slot in task.target.slots():
             old, new = getattr(task.pair, name), getattr(after, name)
             if name in task.fields and old != new:
-                found.append(FieldChange(self.code, slot.paths[0], slot.prefix + old, slot.prefix + new))
+                old, new = slot.prefix + old, slot.prefix + new
+                found += [FieldChange(self.code, path, old, new) for path in slot.places()]
         return found
+
+
+def _place(target: Target) -> Place | None:
+    """Where the response of a target lives; None where it has no place of its own."""
+    return target.response.paths[0] if target.response else None

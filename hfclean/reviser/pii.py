@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hfclean.errors import SchemaError
 from hfclean.provenance import own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, find_pii, mask_pii
@@ -35,6 +36,7 @@ class MaskPII(Transform):
 
     Raises:
         RuleError: an unknown kind.
+        SchemaError: `side="rejected"`: both answers are always read.
 
     >>> import hfclean
     >>> row = {"prompt": "Who wrote it?", "completion": "jo@hfclean.dev"}
@@ -51,6 +53,10 @@ class MaskPII(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.side == "rejected":
+            raise SchemaError(
+                "MaskPII(side='rejected'): every text of a row is read, those of both answers; leave side= out"
+            )
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:

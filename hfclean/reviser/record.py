@@ -78,7 +78,7 @@ def record(
         edit = outcome.edit or ("revised" if edits else "kept")
         reasons = tuple(dict.fromkeys([*(c.by for c in outcome.changes if edits), *outcome.reasons]))
         errors = dict(outcome.errors)
-        fresh.append(refresh(steps, transform.pairs(after, view)[-1], row, prefix, errors) if edits and steps else {})
+        fresh.append(refresh(steps, after, view, row, prefix, errors) if edits and steps else {})
         told = {who: describe_error(error) for who, error in errors.items()}
         line = (
             kept_line

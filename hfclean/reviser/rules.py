@@ -72,7 +72,8 @@ class RuleReviser(Transform):
         return found
 
     def depends(self) -> dict[str, Any]:
-        return {"rules": {rule.id: rule.version for rule in self.rules()}}
+        found: dict[str, Any] = {"rules": {rule.id: rule.version for rule in self.rules()}}
+        return {**found, "shared_turns": 1} if self.turns == "all" else found
 
     # ------------------------------------------------------------------------------------------------ in a folder
 
@@ -140,16 +141,16 @@ def _mend_target(target: Target, rules: Sequence[Rule], errors: dict[str, Except
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:
                 slot = slots[name]
-                found.append(FieldChange(change.rule, slot.paths[0], slot.prefix + before, slot.prefix + after))
+                before, after = slot.prefix + before, slot.prefix + after
+                found += [FieldChange(change.rule, path, before, after) for path in slot.places()]
     for name, slot in slots.items():
         if len(slot.paths) > 1:  # several text parts: each by itself, by the rules that need no context
-            for path, text in zip(slot.paths, slot.texts, strict=True):
+            for n, text in enumerate(slot.texts):
                 part = Pair("").replace(**{name: text})
                 alone = [rule for rule in rules if rule.scope == "text"]
                 for change in mend(part, alone, writable=(name,), errors=errors):
-                    found.append(
-                        FieldChange(change.rule, path, getattr(change.before, name), getattr(change.after, name))
-                    )
+                    before, after = getattr(change.before, name), getattr(change.after, name)
+                    found += [FieldChange(change.rule, path, before, after) for path in slot.places(n)]
     return found
 
 

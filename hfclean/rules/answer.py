@@ -192,7 +192,6 @@ instruction_echo = Rule(
     meaning="an answer that first repeats the instruction word for word",
     detect=_has_echo,
     repair=_without_echo,
-    version=2,
     example=(
         "Why is the sky blue?\n\nAir scatters blue light more than red light.",
         "Air scatters blue light more than red light.",

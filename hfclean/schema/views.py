@@ -46,12 +46,20 @@ class Slot(NamedTuple):  # these two are made for every row: a tuple is made fas
     """Where a text lives in the row: one path, or several when a message has several text parts.
 
     `prefix` is what stands before the text in the same cell and is put back with it (implicit-prompt preference
-    strings).
+    strings). `mirrors` are other places that hold the same texts and have to go on doing so, each with as many paths:
+    what is written to one is written to all (turns that chosen and rejected share).
     """
 
     paths: tuple[Path, ...]
     texts: tuple[str, ...]
     prefix: str = ""
+    mirrors: tuple[tuple[Path, ...], ...] = ()
+
+    def places(self, part: int = 0) -> tuple[Path, ...]:
+        """Every path to which a text part is written."""
+        if not self.mirrors:
+            return (self.paths[part],)
+        return (self.paths[part], *(paths[part] for paths in self.mirrors))
 
 
 class Target(NamedTuple):
@@ -382,7 +390,8 @@ class PreferenceView(View):
     """Chosen and rejected answers: strings, message lists or single turns; the prompt in a column of its own or
     implicit.
 
-    The prompt is read-only: both answers stand on it.
+    The prompt is read-only: both answers stand on it. With `turns="all"`, an earlier turn that both sides have is one
+    target, and what is written to it goes to both sides (and to the prompt column, where that repeats it).
     """
 
     chosen: str
@@ -396,26 +405,53 @@ class PreferenceView(View):
 
     @property
     def writable(self) -> tuple[str, ...]:
-        return (self.chosen, self.rejected)
+        return tuple(name for name in (self.prompt, self.chosen, self.rejected) if name)
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
-        sides = (self.rejected, self.chosen) if side == "both" else (getattr(self, side),)
-        return [target for name in sides for target in self._side(cells, name, turns)]
+        if side != "both":
+            return self._side(cells, getattr(self, side), turns)[0]
+        chosen, shared = self._side(cells, self.chosen, turns)
+        rejected, _ = self._side(cells, self.rejected, turns)
+        if not shared:
+            return [*rejected, *chosen]
+        # what both share is one target: it comes first, and the main pair of the row stays the last
+        return [*chosen[:-1][:shared], *rejected[shared:], *chosen[:-1][shared:], chosen[-1]]
 
-    def _side(self, cells: Cells, name: str, turns: str) -> list[Target]:
+    def _side(self, cells: Cells, name: str, turns: str) -> tuple[list[Target], int]:
+        """The targets of one side, and how many of them, the first ones, the other side has as well."""
         cell = cells[name]
         if self.prompt is None and isinstance(cell, str):
-            return [self._implicit(cells, name, cell)]
+            return [self._implicit(cells, name, cell)], 0
         before = _context((self.prompt,), cells[self.prompt], self.prompt) if self.prompt else []
         after = _answer((name,), cell, name)
+        shared = 0
+        if turns == "all":
+            after, shared = self._mirrored(cells, name, after)
         if isinstance(cell, list) and len(after) > len(before) and _texts(after[: len(before)]) == _texts(before):
-            before = []  # the answer repeats the whole conversation, as implicit-prompt sets do
+            # the answer repeats the whole conversation, as implicit-prompt sets do
+            if turns == "all":
+                after = [*map(_mirror, after[: len(before)], before), *after[len(before) :]]
+            before = []
         first = len(before) if turns == "all" else 0
         found = _conversation_targets([*before, *after], turns=turns, first=first)
         text = _as_text(cells[self.input]) if self.input else ""
-        return [
+        targets = [
             Target(t.pair.replace(input=text) if text else t.pair, response=t.response, turns=t.turns) for t in found
         ]
+        return targets, sum(message.role == "assistant" for message in after[:shared])
+
+    def _mirrored(self, cells: Cells, name: str, after: list[_Message]) -> tuple[list[_Message], int]:
+        """The messages of one side, those that the other side begins with too tied to it, and how many these are."""
+        other = self.rejected if name == self.chosen else self.chosen
+        if len(after) < 2 or not isinstance(cells[other], (list, dict)):  # an answer alone is a side's own
+            return after, 0
+        others = _answer((other,), cells[other], other)
+        shared = 0
+        for mine, theirs in zip(after, others, strict=False):
+            if (mine.role, mine.text) != (theirs.role, theirs.text):
+                break
+            shared += 1
+        return [*map(_mirror, after[:shared], others[:shared]), *after[shared:]], shared
 
     def _implicit(self, cells: Cells, name: str, cell: str) -> Target:
         """Two strings that begin alike: what they share, up to the last space, is the prompt."""
@@ -423,6 +459,15 @@ class PreferenceView(View):
         shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
         slot = Slot(((name,),), (cell[len(shared) :],), shared)
         return Target(Pair(shared, "", cell[len(shared) :]), response=slot)
+
+
+def _mirror(message: _Message, other: _Message) -> _Message:
+    """A message whose text is written to another one's place as well; to neither where that cannot be done part by
+    part."""
+    slot, theirs = message.slot, other.slot
+    if slot is None or theirs is None or slot.texts != theirs.texts:
+        return _Message(message.role, message.text, None)
+    return _Message(message.role, message.text, slot._replace(mirrors=(*slot.mirrors, theirs.paths)))
 
 
 def _texts(messages: list[_Message]) -> list[tuple[str, str]]:

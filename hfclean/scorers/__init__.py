@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from operator import eq
 from typing import Any, ClassVar
 
-from hfclean.errors import ColumnError, describe_error, of_row, stop_at
+from hfclean.errors import ColumnError, SchemaError, describe_error, of_row, stop_at
 from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
@@ -30,7 +30,12 @@ class Scorer(Transform):
     """Base of the scorers: subclasses name their columns and score pairs; the row's main pair is the one that is
     scored.
 
-    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer.
+    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer. With
+    `turns="all"` every assistant turn is scored, each with what came before it, and a number is the mean over them,
+    nan if one of them has none; columns of words, such as reasons, name what any turn has.
+
+    A subclass that means something else by `turns="all"` overrides `score_rows`; one that means nothing by it says so
+    in `only_last`, and then it is refused.
 
     A row on which the scorer raises has nan (`""` in the columns of `texts`, `scorer_error` in those that end in
     `_reason`), its line in `edit_history` says what was raised, and the run goes on; reports count such rows.
@@ -44,8 +49,24 @@ class Scorer(Transform):
     texts: ClassVar[frozenset[str]] = frozenset()
     # False where one error is no row's own: a model that cannot be loaded fails on all of them
     contained: ClassVar[bool] = True
+    # why several turns have no score, where they have none
+    only_last: ClassVar[str] = ""
+    # whether `side="both"` means something
+    both_sides: ClassVar[bool] = False
 
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.turns == "all" and self.only_last:
+            raise SchemaError(
+                f"{type(self).__name__}(turns='all'): {self.only_last}; expected turns='last', which is the default"
+            )
+        if self.side == "both" and not self.both_sides:
+            raise SchemaError(
+                f"{type(self).__name__}(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For "
+                "both, score twice, with another prefix= the second time"
+            )
 
     def names(self) -> tuple[str, ...]:
         """The columns that this scorer adds, without prefix."""
@@ -56,8 +77,36 @@ class Scorer(Transform):
         raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
 
     def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
-        """The same for rows of one pair or several, oldest first; by default only the last of each is looked at."""
-        return self.score_batch([pairs[-1] for pairs in rows])
+        """The same for rows of one pair or several, oldest first: only the last of each, or with `turns="all"` all."""
+        if self._only_last(rows):
+            return self.score_batch([pairs[-1] for pairs in rows])
+        return self._merged_turns(self.score_batch([pair for pairs in rows for pair in pairs]), rows)
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        """What a row has in a column with `turns="all"`, of what its turns have.
+
+        Raises:
+            SchemaError: nothing is known to come of such values.
+        """
+        if all(isinstance(value, (float, int)) and not isinstance(value, bool) for value in values):
+            return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        if (name in self.texts or name.endswith("_reason")) and all(isinstance(value, str) for value in values):
+            return " ".join(dict.fromkeys(word for value in values for word in value.split()))
+        raise SchemaError(
+            f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be made one, since it "
+            f"holds {type(values[0]).__name__}; use turns='last'"
+        )
+
+    def _only_last(self, rows: Sequence[Sequence[Pair]]) -> bool:
+        return self.turns == "last" or all(len(pairs) == 1 for pairs in rows)
+
+    def _merged_turns(self, each: Mapping[str, list[Any]], rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        """Columns of all turns of some rows as columns of the rows."""
+        columns: dict[str, list[Any]] = {}
+        for name, values in each.items():
+            left = iter(values)
+            columns[name] = [self.merged(name, [next(left) for _ in pairs]) for pairs in rows]
+        return columns
 
     def identity(self) -> str:
         """The commit or the hash of the model that is asked; empty where there is none."""
@@ -83,6 +132,12 @@ class Scorer(Transform):
             for pairs, raised in zip(rows, errors, strict=True):
                 stop_at(raised, "scorer" if self._name() in raised else "rule", pairs[-1].instruction)
         return columns, errors
+
+    def scored_cells(
+        self, rows: Sequence[Mapping[str, Any]], view: View
+    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
+        """The same for rows as they lie in a dataset."""
+        return self.scored([self.pairs(row, view) for row in rows])
 
     def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
         """`score_rows`, for a scorer that can go on without a part of itself: that is noted in `errors`."""
@@ -123,7 +178,7 @@ class Scorer(Transform):
                 steps = own_steps(row, writes, self.prefix, type(self).__name__)
                 # scoring again replaces the line of the last time: the scores are those of today's text
                 kept += [s.line() for s in steps if s.is_revision or s.columns != names]
-        columns, errors = self.scored([self.pairs(row, view) for row in rows])
+        columns, errors = self.scored_cells(rows, view)
         whole, lines = step.line(), []
         for kept, raised in zip(before, errors, strict=True):
             line = replace(step, errors=_described(raised)).line() if raised else whole
@@ -155,6 +210,10 @@ class Score(Scorer):
     * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
       none is.
 
+    With `turns="all"` the first two and `lexical_diversity` are means over all assistant turns (nan if a turn has
+    none), `response_words` counts the words of all, and `defects` names the defects of any. With `side="both"` the
+    numbers are those of the chosen answer and `defects` those of either.
+
     >>> import hfclean
     >>> row = {"instruction": "Name a colour.", "input": "", "output": "Red, or perhaps blue"}
     >>> scores = hfclean.score(row)
@@ -164,18 +223,40 @@ class Score(Scorer):
 
     version: ClassVar[int] = 2
     texts: ClassVar[frozenset[str]] = frozenset({"defects"})
+    both_sides: ClassVar[bool] = True
     adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         return self.scored([[pair] for pair in pairs])[0]
 
+    def scored_cells(
+        self, rows: Sequence[Mapping[str, Any]], view: View
+    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
+        if self.side != "both" or view.shape != "preference":
+            return super().scored_cells(rows, view)
+        rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
+        chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
+        both = zip(rejected["defects"], chosen["defects"], strict=True)
+        columns = {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
+        return columns, [one | other for one, other in zip(of_rejected, of_chosen, strict=True)]
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        return math.fsum(values) if name == "response_words" else super().merged(name, values)
+
     def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
+        if self._only_last(rows):
+            return self._scored_pairs([pairs[-1] for pairs in rows], errors)
+        pairs = [pair for pairs in rows for pair in pairs]
+        of_each = [raised for pairs, raised in zip(rows, errors, strict=True) for _ in pairs]
+        return self._merged_turns(self._scored_pairs(pairs, of_each), rows)
+
+    def _scored_pairs(self, pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
         preferences, ratings, lengths, diversities, named = columns.values()
         places, repaired, left, unsure = [], [], [], []
-        for start in range(0, len(rows), AT_ONCE):
-            few = [pairs[-1] for pairs in rows[start : start + AT_ONCE]]
+        for start in range(0, len(pairs), AT_ONCE):
+            few = pairs[start : start + AT_ONCE]
             raised = errors[start : start + AT_ONCE]
             values, glances = [], []
             for pair in few:
@@ -276,6 +357,8 @@ def _is_plain(text: str) -> bool:
 class FunctionScorer(Scorer):
     """A scorer made of a function `pair -> float`; see `scorer`."""
 
+    version: ClassVar[int] = 2
+
     name: str
     function: Callable[[Pair], float]
     function_version: int = 1
@@ -297,6 +380,9 @@ class FunctionScorer(Scorer):
 
 def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
     """Make a scorer of a function `pair -> float`: it goes into `ds.map` and adds the float column `name`.
+
+    With `turns="all"` (`dataclasses.replace(scorer, turns="all")`) it is called for every assistant turn, and the
+    column holds the mean.
 
     Args:
         name: the column's name. Return `math.nan` for a pair that cannot be scored, never a made-up number. Where the
@@ -325,15 +411,24 @@ def _described(errors: Mapping[str, Exception]) -> dict[str, str]:
 
 def refresh(
     steps: list[Step],
-    pair: Pair,
+    after: Mapping[str, Any],
+    view: View,
     cells: Mapping[str, Any],
     prefix: str,
     errors: dict[str, Exception] | None = None,
 ) -> dict[str, Any]:
     """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
 
-    The embedded scores are computed again; what this room cannot compute becomes nan (text: empty), since a score
-    belongs to the text that it was computed on. What was raised on the way is noted in `errors`.
+    The embedded scores are computed again, of the turns and the side that they were computed of before; what this room
+    cannot compute becomes nan (text: empty), since a score belongs to the text that it was computed on.
+
+    Args:
+        steps: what was done to the row before.
+        after: its cells as they are now.
+        view: how they are read.
+        cells: the cells before, with the score columns.
+        prefix: of these columns.
+        errors: is given what was raised on the way.
     """
     fresh: dict[str, Any] = {}
     for step in steps:
@@ -341,7 +436,8 @@ def refresh(
             continue
         embedded: dict[str, Any] = {}
         if step.by == "Score":
-            columns, raised = Score().scored([[pair]])
+            settings = {name: step.settings[name] for name in ("turns", "side") if name in step.settings}
+            columns, raised = Score(**settings).scored_cells([after], view)
             embedded = {name: column[0] for name, column in columns.items()}
             if errors is not None:
                 errors |= raised[0]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hfclean.errors import SchemaError
 from hfclean.rules.pii import PII_KINDS, check_kinds, find_pii
 from hfclean.rules.strings import texts_of
 from hfclean.schema import Pair, View
@@ -36,6 +37,7 @@ class PII(Scorer):
 
     Raises:
         RuleError: an unknown kind.
+        SchemaError: `side="rejected"`: both answers are always read.
 
     >>> found = PII()({"prompt": "Who wrote it?", "completion": "jo@hfclean.dev, and ann@hfclean.dev"})
     >>> found["pii"], found["pii_count"]
@@ -45,11 +47,16 @@ class PII(Scorer):
     version: ClassVar[int] = 1
     adds: ClassVar[tuple[str, ...]] = ("pii", "pii_count")
     texts: ClassVar[frozenset[str]] = frozenset({"pii"})
+    both_sides: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = PII_KINDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.side == "rejected":
+            raise SchemaError(
+                "PII(side='rejected'): every text of a row is read, those of both answers; leave side= out"
+            )
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
