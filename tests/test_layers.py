@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "schema",
     "text",
+    "values",
     "provenance",
     "transform",
     "models",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.schema import Pair
+from hfclean.schema import Pair, unknown_roles
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
 
@@ -185,7 +185,7 @@ def _is_empty(pair: Pair) -> bool:
         return text.isspace()
     text = text.strip()
     if not text:
-        return True
+        return not (pair.history and unknown_roles(pair))  # then the answer may be there, under another name
     if text[0] not in "<([{nN-.…_`\"'\\":
         return False
     said = " ".join(LETTERS.findall(text.lower()))
