@@ -9,13 +9,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
-__all__ = ["Kinds", "features_of", "has_json", "loaded", "stored", "stored_columns"]
+__all__ = [
+    "Kinds",
+    "decoded",
+    "features_of",
+    "has_json",
+    "has_media",
+    "loaded",
+    "stored",
+    "stored_columns",
+    "undecoded",
+]
 
 INT64 = (-(1 << 63), (1 << 63) - 1)
 UINT64 = (0, (1 << 64) - 1)
 DOUBLE = 1 << 53  # whole numbers up to here are the same as floats
+EXACT_DIGITS = 16  # with sign and point, a number this long is read back exactly
 
 MIXED = object()  # strings among values of other types: no place to stand for JSON text
 
@@ -23,10 +36,10 @@ MIXED = object()  # strings among values of other types: no place to stand for J
 class Kinds:
     """What kinds of values stand at one place of many rows."""
 
-    __slots__ = ("fields", "flag", "high", "items", "low", "maps", "real", "seen", "text", "whole")
+    __slots__ = ("fields", "flag", "high", "items", "long", "low", "maps", "real", "seen", "text", "whole")
 
     def __init__(self) -> None:
-        self.text = self.flag = self.whole = self.real = False
+        self.text = self.flag = self.whole = self.real = self.long = False
         self.low = self.high = 0
         self.seen = 0
         self.maps = 0
@@ -64,6 +77,7 @@ class Kinds:
             self.whole = True
         else:
             self.real = True
+            self.long = self.long or not _reads_back(value)
 
     @property
     def is_mixed_number(self) -> bool:
@@ -87,6 +101,16 @@ class Kinds:
         for key, place in (self.fields or {}).items():
             found += place.large_places(f"{path}.{key}" if path else key)
         return found + (self.items.large_places(f"{path}[]") if self.items else [])
+
+
+def _reads_back(number: float) -> bool:
+    """Whether the reader of `Json()` gives this float back; it rounds the last digits of long ones."""
+    written = repr(number)
+    if len(written) <= EXACT_DIGITS and number - number == 0:
+        return True
+    from datasets.utils.json import ujson_loads
+
+    return bool(number - number == 0 and ujson_loads(written) == number)
 
 
 def _within(low: int, high: int, limits: tuple[int, int]) -> bool:
@@ -165,6 +189,8 @@ def stored(value: Any, feature: Any) -> Any:
     if value is None:
         return None
     if isinstance(feature, Json):
+        if type(value) is float and not _reads_back(value):
+            value = json.dumps(value)  # a cell for itself: better its digits than other digits
         return json.dumps(_narrow(value), ensure_ascii=False)
     if isinstance(feature, Mapping):
         return {key: stored(value.get(key), inner) for key, inner in feature.items()}
@@ -236,3 +262,49 @@ def _kept(new: Any, old: Any, exact: Any) -> Any:
     if isinstance(new, list) and isinstance(old, list) and isinstance(exact, list) and len(new) == len(old):
         return [_kept(*items) for items in zip(new, old, exact, strict=True)]
     return exact if type(new) is type(old) and new == old else new
+
+
+# ---------------------------------------------------------------------------------------------------- pictures and sound
+
+
+def has_media(feature: Any) -> bool:
+    """Whether a feature holds pictures, sound or the like."""
+    if isinstance(feature, Mapping):
+        return any(map(has_media, feature.values()))
+    return has_media(feature.feature) if hasattr(feature, "feature") else _is_media(feature)
+
+
+def undecoded(ds: Any) -> Any:
+    """A `Dataset` whose pictures and sounds stay the files that they are: nothing is needed that could open them."""
+    return _with_decoding(ds, False)
+
+
+def decoded(ds: Any) -> Any:
+    """The same for those who read it later: pictures are pictures again."""
+    return _with_decoding(ds, True)
+
+
+def _is_media(feature: Any) -> bool:
+    from datasets import Json
+
+    return hasattr(feature, "decode_example") and hasattr(feature, "decode") and not isinstance(feature, Json)
+
+
+def _with_decoding(ds: Any, decode: bool) -> Any:
+    from datasets import Dataset, Features
+
+    features = Features({name: _set(feature, decode) for name, feature in ds.features.items()})
+    if features == ds.features:
+        return ds
+    info = ds.info.copy()
+    info.features = features
+    key = sha256(f"{ds._fingerprint} {decode}".encode()).hexdigest()[:16]
+    return Dataset(ds.data, info=info, split=ds.split, indices_table=ds._indices, fingerprint=key)
+
+
+def _set(feature: Any, decode: bool) -> Any:
+    if isinstance(feature, Mapping):
+        return {key: _set(inner, decode) for key, inner in feature.items()}
+    if hasattr(feature, "feature"):
+        return replace(feature, feature=_set(feature.feature, decode))
+    return replace(feature, decode=decode) if _is_media(feature) else feature

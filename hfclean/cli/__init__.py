@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
@@ -17,6 +18,7 @@ __all__ = ["main", "parser"]
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
+  zcat rows.jsonl.gz | hfclean clean - --out cleaned      the same for what comes on the standard input
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
                                                   what a model would make of 20 rows, and what all would take
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --out revised
@@ -33,9 +35,14 @@ REVISE_EPILOG = """the careful way:
   hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
   hfclean revise DIR --retry-failed                                                asks again for what failed
 """
+SOURCE_HELP = (
+    "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of them "
+    "or a pattern ('data/*.jsonl'), read one after the other; a folder of files, a save_to_disk folder or a Hub id; or - "
+    "for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
+)
 SHAPE_HELP = (
     "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
-    "conversations, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
+    "conversations, conversation, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
 )
 
 
@@ -202,6 +209,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _OneOrMore(argparse.Action):
+    """One word as it stands, several as a list."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
+
+
 def _with(kind: str) -> str:
     return f"a {kind} of your own, as module:name (may be given several times)"
 
@@ -215,9 +229,7 @@ def _reading(command: argparse.ArgumentParser) -> None:
 
 
 def _source(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "source", metavar="IN", help="a .jsonl, .json, .csv, .tsv or .parquet file, a save_to_disk folder, or a Hub id"
-    )
+    command.add_argument("source", metavar="IN", nargs="+", action=_OneOrMore, help=SOURCE_HELP)
     _reading(command)
     command.add_argument(
         "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"

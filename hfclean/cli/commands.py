@@ -145,12 +145,13 @@ def _write(
 ) -> None:
     from hfclean.cleaning import clean
     from hfclean.folder import check_target, write_folder
-    from hfclean.source import load
+    from hfclean.source import load, local_paths
 
     if not args.out:
         raise UsageError("--out DIR is missing: the folder to write")
     target = Path(args.out).expanduser()
-    check_target(target, overwrite=args.overwrite, source=args.source)
+    for path in local_paths(args.source) or [None]:
+        check_target(target, overwrite=args.overwrite, source=path)
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)

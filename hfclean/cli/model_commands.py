@@ -69,6 +69,8 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.restoration import restore
     from hfclean.source import Source
 
+    if not isinstance(args.source, str):
+        raise UsageError("--retry-failed: expected one folder that hfclean wrote, not several files")
     source_dir = Path(args.source).expanduser()
     target = Path(args.out).expanduser() if args.out else source_dir
     elsewhere = target.resolve() != source_dir.resolve()

@@ -19,6 +19,8 @@ from hfclean.schema.pair import Pair, Turn
 
 __all__ = [
     "KNOWN_ROLES",
+    "ROLE_KEYS",
+    "TEXT_KEYS",
     "ChatView",
     "FlatView",
     "Path",
@@ -27,6 +29,7 @@ __all__ = [
     "Slot",
     "Target",
     "View",
+    "key_of",
     "messages_of",
     "read_at",
     "recorded_at",
@@ -178,7 +181,7 @@ def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
     return "\n".join(texts), Slot(tuple(paths), tuple(texts))
 
 
-def _key(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """Which of its spellings a message uses; the one that holds a value where Arrow filled in several, `""` if none."""
     found = ""
     for n, name in enumerate(names):
@@ -202,7 +205,7 @@ def _messages(path: Path, cell: Any, where: str) -> list[_Message]:
         return []
     text, cell = cell, messages_of(cell)
     if isinstance(cell, dict):
-        role_key, text_key = _key(cell, ROLE_KEYS), _key(cell, TEXT_KEYS)
+        role_key, text_key = key_of(cell, ROLE_KEYS), key_of(cell, TEXT_KEYS)
         roles, contents = cell.get(role_key), cell.get(text_key)
         if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
             return [
@@ -228,7 +231,7 @@ def _messages(path: Path, cell: Any, where: str) -> list[_Message]:
 
 
 def _message_of(message: Mapping[str, Any], path: Path) -> _Message:
-    role_key, text_key = _key(message, ROLE_KEYS), _key(message, TEXT_KEYS)
+    role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
     calls = next((message[key] for key in CALL_KEYS if message.get(key)), None)
     if not role_key or (not text_key and calls is None and _has_more(message)):
         return _Message(f"keys: {', '.join(message)}", _as_text(dict(message)), None)

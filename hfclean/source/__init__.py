@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from hashlib import sha256
 from pathlib import Path
@@ -24,8 +24,9 @@ from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import json_parts
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, opened, standard_input
 from hfclean.source.table import dataset_of
+from hfclean.values import undecoded
 
-__all__ = ["LOADERS", "Source", "load"]
+__all__ = ["LOADERS", "Source", "load", "local_paths"]
 
 HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
@@ -91,6 +92,7 @@ def load(
         source = _hub(str(where), split, config, columns)
     if not any(len(part) for part in source.dataset.values()):
         raise SourceError(f"{source.name!r} holds no rows")
+    source = replace(source, dataset=type(source.dataset)({s: undecoded(part) for s, part in source.dataset.items()}))
     _check_roles(source, columns)
     return source if split is None or list(source.dataset) == [split] else _one_split(source, split)
 
@@ -105,6 +107,13 @@ def _check_roles(source: Source, columns: Columns) -> None:
         return  # not every command reads pairs; one that does says what is wrong with them
     if said:
         raise SchemaError(said)
+
+
+def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files and folders on this machine that are meant by a source; none for the Hub and the standard input."""
+    names = [where] if isinstance(where, (str, Path)) else where
+    paths = [Path(name).expanduser() for name in names]
+    return [match for path in paths for match in ([path] if path.exists() else map(Path, glob(str(path), recursive=True)))]
 
 
 def _found(patterns: Iterable[str | Path]) -> list[Path]:
@@ -159,7 +168,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     try:
         builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
         if _is_plain(builder):
-            files = {s: [Path(file) for file in found] for s, found in builder.config.data_files.items()}
+            files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
             read = _read({s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder))
             return Source(read.dataset, name, "folder", read.fingerprint, card, read.notes)
         dataset = _as_dict(load_dataset(str(path.resolve()), config, split=split, cache_dir=str(cache_dir)), split)
@@ -172,8 +181,8 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
 
 def _is_plain(builder: Any) -> bool:
     """Whether `datasets` would read JSON or CSV files without being told anything particular about them."""
-    config, kind = builder.config, type(builder).__name__
-    if kind not in ("Json", "Csv") or not config.data_files or builder.info.features is not None:
+    config, kind = builder.config, type(builder.config).__name__
+    if kind not in ("JsonConfig", "CsvConfig") or not config.data_files or builder.info.features is not None:
         return False
     usual = type(config)()
     told = {
@@ -182,7 +191,7 @@ def _is_plain(builder: Any) -> bool:
         if key not in ("name", "version", "data_dir", "data_files", "description", "sep", "delimiter")
         and value != getattr(usual, key, None)
     }
-    separator = config.sep if kind == "Csv" else ","
+    separator = config.sep if kind == "CsvConfig" else ","
     return not told and isinstance(separator, str) and len(separator) == 1
 
 
