@@ -168,7 +168,7 @@ def _number(kinds: Kinds) -> Any:
     return Value("int64") if _within(kinds.low, kinds.high, INT64) else Value("uint64")
 
 
-# ------------------------------------------------------------------------------------------------------ into and out of
+# ----------------------------------------------------------------------------------------------------- into and out of
 
 
 def has_json(feature: Any) -> bool:
@@ -264,7 +264,7 @@ def _kept(new: Any, old: Any, exact: Any) -> Any:
     return exact if type(new) is type(old) and new == old else new
 
 
-# ---------------------------------------------------------------------------------------------------- pictures and sound
+# -------------------------------------------------------------------------------------------------- pictures and sound
 
 
 def has_media(feature: Any) -> bool:

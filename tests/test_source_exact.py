@@ -1,4 +1,4 @@
-"""Text stays text and numbers stay numbers: what a file holds is what the cleaned folder holds, and what comes back."""
+"""Text stays text and numbers stay numbers: what a file holds is what the cleaned folder holds and gives back."""
 
 from __future__ import annotations
 
@@ -142,7 +142,9 @@ def test_arguments_of_several_types_and_keys_that_are_absent(tmp_path: Path) -> 
 
 
 def test_dates_stay_text_even_where_others_are_not_dates(tmp_path: Path) -> None:
-    rows = [{"instruction": ASK, "output": "2020-01-01", "day": day} for day in ("2020-01-01", "unknown", "2020-01-02")]
+    rows = [
+        {"instruction": ASK, "output": "2020-01-01", "day": day} for day in ("2020-01-01", "unknown", "2020-01-02")
+    ]
     ds, _ = cleaned(written(tmp_path, rows), tmp_path)
     assert ds["day"][:] == ["2020-01-01", "unknown", "2020-01-02"]
     assert ds["output"][:] == ["2020-01-01"] * 3
@@ -211,8 +213,11 @@ def test_names_that_a_csv_header_lacks_or_repeats(tmp_path: Path) -> None:
 
 def test_convert_writes_what_the_file_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    rows = [{"messages": [{"role": "user", "content": ASK}, {"role": "assistant", "content": c}], "x": x, "y": y}
-            for c, x, y in (("007", 0.1 + 0.2, "4"), ("null", 1 / 3, 4), (["1e3"], 5e-324, {"a": "</s>"}))]  # fmt: skip
+    cells = (("007", 0.1 + 0.2, "4"), ("null", 1 / 3, 4), (["1e3"], 5e-324, {"a": "</s>"}))
+    rows = [
+        {"messages": [{"role": "user", "content": ASK}, {"role": "assistant", "content": content}], "x": x, "y": y}
+        for content, x, y in cells
+    ]
     written(tmp_path, rows)
     assert main(["convert", "rows.jsonl", "--to", "messages", "--out", "same.jsonl", "--quiet"]) == 0
     assert [json.loads(line) for line in (tmp_path / "same.jsonl").read_text().splitlines()] == rows

@@ -44,7 +44,9 @@ def zipped(members: dict[str, bytes]) -> bytes:
 def read(tmp_path: Path) -> Callable[..., Source]:
     """Write files and load them, or the one of that name."""
 
-    def write_and_load(files: dict[str, bytes | str | Any], where: str | list[str] | None = None, **how: Any) -> Source:
+    def write_and_load(
+        files: dict[str, bytes | str | Any], where: str | list[str] | None = None, **how: Any
+    ) -> Source:
         for name, content in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +118,11 @@ def test_an_archive_of_several_files(read: Any) -> None:
         ("rows.zip", LINES, "damaged, or is not a .zip file"),
         ("rows.zip", zipped({"notes.txt": b"x"}), r"the archive 'rows.zip' holds \['notes.txt'\]"),
         ("notes.txt.gz", gzip.compress(b"hello"), "expected one of .jsonl, .*which may be followed by .gz"),
-        ("rows.jsonl.gz", gzip.compress(LINES + b'{"a": '), "'rows.jsonl.gz', line 3 is not valid JSON.*cut off there"),
+        (
+            "rows.jsonl.gz",
+            gzip.compress(LINES + b'{"a": '),
+            "'rows.jsonl.gz', line 3 is not valid JSON.*cut off there",
+        ),
         ("rows.csv.gz", gzip.compress(b"instruction,output\na,b,c\n"), "'rows.csv.gz', line 2: 3 cells"),
         ("rows.jsonl", b"\xff\xfe{\x00", "not UTF-8"),
         ("rows.jsonl", b"[" * 100_000, "nested too deeply|not valid JSON"),
@@ -167,7 +173,7 @@ def test_a_folder_of_files_has_the_splits_that_datasets_sees(read: Any) -> None:
 
 def test_a_part_of_a_split(read: Any) -> None:
     assert splits(read({"rows.jsonl": LINES}, split="train[1:]")) == {"train": [TREE]}
-    with pytest.raises(hfclean.SourceError, match="no split 'dev' in rows.jsonl; it has train"):
+    with pytest.raises(hfclean.SourceError, match=r"no split 'dev' in rows\.jsonl; it has train"):
         read({"rows.jsonl": LINES}, split="dev")
 
 
@@ -186,7 +192,9 @@ def test_the_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dat
     assert source.name.startswith("stdin.")
 
 
-@pytest.mark.parametrize(("data", "said"), [(b" \n", "nothing came on the standard input"), (b"hello\n", "begins with b'hello")])
+@pytest.mark.parametrize(
+    ("data", "said"), [(b" \n", "nothing came on the standard input"), (b"hello\n", "begins with b'hello")]
+)
 def test_what_is_said_of_a_standard_input_that_holds_no_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, said: str
 ) -> None:
@@ -212,7 +220,10 @@ def test_the_command_line_takes_several_files(
 # ------------------------------------------------------------------------------------------------- layouts of JSON
 
 LAYOUTS = {
-    "columns by index": {"instruction": {"0": "Name a fruit.", "1": "Name a tree."}, "output": {"0": "007", "1": "null"}},
+    "columns by index": {
+        "instruction": {"0": "Name a fruit.", "1": "Name a tree."},
+        "output": {"0": "007", "1": "null"},
+    },
     "rows by index": {"0": FRUIT, "1": TREE},
     "rows by name": {"first": FRUIT, "second": TREE},
     "split": {
@@ -263,7 +274,9 @@ def test_an_object_of_splits(read: Any, tmp_path: Path) -> None:
 def test_one_object_that_is_one_row(read: Any) -> None:
     chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
     assert splits(read({"rows.json": {"messages": chat}})) == {"train": [{"messages": chat}]}
-    assert splits(read({"pair.json": {"chosen": chat, "rejected": chat}}))["train"] == [{"chosen": chat, "rejected": chat}]
+    assert splits(read({"pair.json": {"chosen": chat, "rejected": chat}}))["train"] == [
+        {"chosen": chat, "rejected": chat}
+    ]
     assert splits(read({"row.json": json.dumps(FRUIT, indent=1)})) == {"train": [FRUIT]}
     assert splits(read({"row.jsonl": json.dumps(FRUIT, indent=1)})) == {"train": [FRUIT]}
 
@@ -273,7 +286,10 @@ def test_one_object_that_is_one_row(read: Any) -> None:
     [
         ([["Name a fruit.", "007"]], "list of lists.*orient='records'"),
         ({"instruction": {"0": "a", "1": "b"}, "output": {"0": "c"}}, "columns .* whose rows differ"),
-        ({"a": {"b": {"c": 1}}}, r"one object with the keys \['a'\], which is not one row and neither columns nor splits"),
+        (
+            {"a": {"b": {"c": 1}}},
+            r"one object with the keys \['a'\], which is not one row and neither columns nor splits",
+        ),
         ({"a": [1, 2], "b": [3]}, "neither columns nor splits"),
     ],
 )
@@ -304,5 +320,10 @@ def test_pictures_need_nothing_that_opens_them(tmp_path: Path, capsys: pytest.Ca
         assert back.select_columns(["messages"])[0]["messages"][1]["content"] == "A cat."
         assert main(["undo", str(out), "--out", str(tmp_path / f"undone-{source}")]) == 0
     capsys.readouterr()
-    assert main(["convert", str(tmp_path / "disk"), "--to", "messages", "--out", str(tmp_path / "x.jsonl"), "--quiet"]) == 1
-    assert "'images' holds pictures or sound, which .jsonl cannot hold; choose a .parquet file" in capsys.readouterr().err
+    assert (
+        main(["convert", str(tmp_path / "disk"), "--to", "messages", "--out", str(tmp_path / "x.jsonl"), "--quiet"])
+        == 1
+    )
+    assert (
+        "'images' holds pictures or sound, which .jsonl cannot hold; choose a .parquet file" in capsys.readouterr().err
+    )

@@ -36,9 +36,9 @@ REVISE_EPILOG = """the careful way:
   hfclean revise DIR --retry-failed                                                asks again for what failed
 """
 SOURCE_HELP = (
-    "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of them "
-    "or a pattern ('data/*.jsonl'), read one after the other; a folder of files, a save_to_disk folder or a Hub id; or - "
-    "for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
+    "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of "
+    "them or a pattern ('data/*.jsonl'), read one after the other; a folder of files, a save_to_disk folder or a Hub "
+    "id; or - for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
 )
 SHAPE_HELP = (
     "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "

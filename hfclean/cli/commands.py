@@ -150,7 +150,8 @@ def _write(
     if not args.out:
         raise UsageError("--out DIR is missing: the folder to write")
     target = Path(args.out).expanduser()
-    for path in local_paths(args.source) or [None]:
+    check_target(target, overwrite=args.overwrite)
+    for path in local_paths(args.source):
         check_target(target, overwrite=args.overwrite, source=path)
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
     with unpacked(args, args.out) as cache:

@@ -47,8 +47,8 @@ def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[
         media = [name for name, feature in part.features.items() if has_media(feature)]
         if media and target.suffix != ".parquet":
             raise FolderError(
-                f"the column {media[0]!r} holds pictures or sound, which {target.suffix} cannot hold; choose a .parquet "
-                "file"
+                f"the column {media[0]!r} holds pictures or sound, which {target.suffix} cannot hold; choose a "
+                ".parquet file"
             )
     written = {}
     for split, part in made.items():
@@ -115,7 +115,9 @@ def _as_text(part: Any) -> Any:
     names = [name for name, feature in part.features.items() if isinstance(feature, Json)]
     for name in names:
         cells = [loaded(cell, Json()) for cell in part.with_format("arrow")[:][name].to_pylist()]
-        told = [cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in cells]
+        told = [
+            cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in cells
+        ]
         order = part.column_names
         part = part.remove_columns(name).add_column(name, told, feature=Value("string")).select_columns(order)
     return part

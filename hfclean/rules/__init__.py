@@ -11,7 +11,19 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from hfclean.errors import RuleError
-from hfclean.rules import answer, assistant, characters, claims, code, html, language, markers, prompts, repetition, roles
+from hfclean.rules import (
+    answer,
+    assistant,
+    characters,
+    claims,
+    code,
+    html,
+    language,
+    markers,
+    prompts,
+    repetition,
+    roles,
+)
 from hfclean.rules import whitespace as layout
 from hfclean.rules.rule import SEVERITIES, Change, Glance, Rule, all_defects, find_defects, mend, rule, text_rule
 

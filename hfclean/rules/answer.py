@@ -202,6 +202,7 @@ empty_output = Rule(
     meaning="an answer that is empty, blank or a placeholder",
     detect=_is_empty,
     example=("<nooutput>", ""),
+    version=2,
 )
 
 

@@ -182,7 +182,7 @@ def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
 
 
 def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Which of its spellings a message uses; the one that holds a value where Arrow filled in several, `""` if none."""
+    """Which spelling a message uses: the one that holds a value where Arrow filled in several; `""` if none."""
     found = ""
     for n, name in enumerate(names):
         if name in message:

@@ -3,8 +3,8 @@ input.
 
 What is a string in the file is the same string in the dataset. The readers of `datasets` guess: an answer "NA" becomes
 a missing value, "2020-01-01" a timestamp, and in a column of several types "007" becomes 7. JSON and CSV are therefore
-read here; the rest, and the question which files a folder or a Hub dataset has, is left to `datasets`. Errors say which
-line and what to do.
+read here; the rest, and the question which files a folder or a Hub dataset has, is left to `datasets`. Errors say
+which line and what to do.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files and folders on this machine that are meant by a source; none for the Hub and the standard input."""
     names = [where] if isinstance(where, (str, Path)) else where
     paths = [Path(name).expanduser() for name in names]
-    return [match for path in paths for match in ([path] if path.exists() else map(Path, glob(str(path), recursive=True)))]
+    return [
+        match for path in paths for match in ([path] if path.exists() else map(Path, glob(str(path), recursive=True)))
+    ]
 
 
 def _found(patterns: Iterable[str | Path]) -> list[Path]:
@@ -169,7 +171,9 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
         builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
         if _is_plain(builder):
             files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
-            read = _read({s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder))
+            read = _read(
+                {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
+            )
             return Source(read.dataset, name, "folder", read.fingerprint, card, read.notes)
         dataset = _as_dict(load_dataset(str(path.resolve()), config, split=split, cache_dir=str(cache_dir)), split)
     except (SchemaError, SourceError):

@@ -48,7 +48,7 @@ class CsvRows:
 
     def _header(self) -> list[str]:
         with self._reader() as reader:
-            names = next((row for row in reader if row), [])
+            names: list[str] = next((row for row in reader if row), [])
         return _distinct(names)
 
     def cells(self) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect
+from hfclean.schema.views import ROLE_KEYS, TEXT_KEYS
 from hfclean.source.opening import Opened
 
 __all__ = ["JsonLines", "NamedRows", "json_parts", "without_surrogates"]
@@ -18,7 +19,8 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
 SPLIT = re.compile(r"\w+([.-]\w+)*")
-SPLITS = frozenset("train training test testing validation valid val dev eval evaluation".split())
+SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
+MESSAGE_KEYS = frozenset((*ROLE_KEYS[:2], *TEXT_KEYS[:2]))
 BLANK = b" \t\r\n"
 
 Rows = Iterable[dict[str, Any]]
@@ -228,7 +230,7 @@ def _is_shape(names: Iterable[str], columns: Columns) -> bool:
 
 def _is_row(value: Mapping[str, Any]) -> bool:
     """Whether the cells of this object are conversations, not columns of them."""
-    return all(_are_rows(cell) and {"role", "from", "content", "value"} & set(cell[0]) for cell in value.values()) and (
+    return all(_are_rows(cell) and not MESSAGE_KEYS.isdisjoint(cell[0]) for cell in value.values()) and (
         "messages" in value or "conversations" in value or "conversation" in value or len(value) > 1
     )
 

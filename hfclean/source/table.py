@@ -81,8 +81,8 @@ def _notes(kinds: Mapping[str, Kinds], large: Sequence[str]) -> list[str]:
     long = [name for name, place in kinds.items() if name in mixed and place.long]
     if long:
         found.append(
-            f"numbers of more than 15 digits among text in the columns {', '.join(map(repr, long[:5]))}: kept as their "
-            "digits, since Json() would round them"
+            f"numbers of more than 15 digits among text in the columns {', '.join(map(repr, long[:5]))}: kept as "
+            "their digits, since Json() would round them"
         )
     if large:
         found.append(f"whole numbers of more than 64 bits in {', '.join(map(repr, large[:5]))}: kept as their digits")
