@@ -8,8 +8,11 @@ gives the values back, as far out as strings cannot stand there bare, and everyt
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +23,7 @@ __all__ = [
     "has_json",
     "has_media",
     "loaded",
+    "spelled",
     "stored",
     "stored_columns",
     "undecoded",
@@ -28,7 +32,9 @@ __all__ = [
 INT64 = (-(1 << 63), (1 << 63) - 1)
 UINT64 = (0, (1 << 64) - 1)
 DOUBLE = 1 << 53  # whole numbers up to here are the same as floats
-EXACT_DIGITS = 16  # with sign and point, a number this long is read back exactly
+SPELLINGS = ("{}", "{}0", "{}00", "{}0000", "{}00000", "{:.16g}", "{:.17g}", "{:.18g}", "{:.20g}")
+
+WHOLE = re.compile("-?[0-9]+")
 
 MIXED = object()  # strings among values of other types: no place to stand for JSON text
 
@@ -36,10 +42,10 @@ MIXED = object()  # strings among values of other types: no place to stand for J
 class Kinds:
     """What kinds of values stand at one place of many rows."""
 
-    __slots__ = ("fields", "flag", "high", "items", "long", "low", "maps", "real", "seen", "text", "whole")
+    __slots__ = ("fields", "flag", "high", "items", "low", "maps", "real", "seen", "text", "whole")
 
     def __init__(self) -> None:
-        self.text = self.flag = self.whole = self.real = self.long = False
+        self.text = self.flag = self.whole = self.real = False
         self.low = self.high = 0
         self.seen = 0
         self.maps = 0
@@ -77,7 +83,6 @@ class Kinds:
             self.whole = True
         else:
             self.real = True
-            self.long = self.long or not _reads_back(value)
 
     @property
     def is_mixed_number(self) -> bool:
@@ -101,16 +106,6 @@ class Kinds:
         for key, place in (self.fields or {}).items():
             found += place.large_places(f"{path}.{key}" if path else key)
         return found + (self.items.large_places(f"{path}[]") if self.items else [])
-
-
-def _reads_back(number: float) -> bool:
-    """Whether the reader of `Json()` gives this float back; it rounds the last digits of long ones."""
-    written = repr(number)
-    if len(written) <= EXACT_DIGITS and number - number == 0:
-        return True
-    from datasets.utils.json import ujson_loads
-
-    return bool(number - number == 0 and ujson_loads(written) == number)
 
 
 def _within(low: int, high: int, limits: tuple[int, int]) -> bool:
@@ -189,9 +184,9 @@ def stored(value: Any, feature: Any) -> Any:
     if value is None:
         return None
     if isinstance(feature, Json):
-        if type(value) is float and not _reads_back(value):
-            value = json.dumps(value)  # a cell for itself: better its digits than other digits
-        return json.dumps(_narrow(value), ensure_ascii=False)
+        if type(value) is float and spelled(value) is None:
+            return json.dumps(json.dumps(value))  # a cell for itself: better its digits than other digits
+        return _text(value)
     if isinstance(feature, Mapping):
         return {key: stored(value.get(key), inner) for key, inner in feature.items()}
     if hasattr(feature, "feature") and isinstance(value, (list, tuple)):
@@ -201,15 +196,44 @@ def stored(value: Any, feature: Any) -> Any:
     return value
 
 
-def _narrow(value: Any) -> Any:
-    """The reader of `Json()` fails on whole numbers of more than 64 bits: they become text."""
-    if type(value) is int and not INT64[0] <= value <= UINT64[1]:
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _narrow(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_narrow(item) for item in value]
-    return value
+def _text(value: Any) -> str:
+    """A value as JSON that `json` and the reader of `Json()` read alike."""
+    kind = type(value)
+    if kind is float:
+        return spelled(value) or json.dumps(value)
+    if kind is int and not INT64[0] <= value <= UINT64[1]:
+        return f'"{value}"'  # the reader fails on whole numbers of more than 64 bits
+    if kind is dict:
+        items = (f"{json.dumps(key, ensure_ascii=False)}: {_text(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    if kind is list or kind is tuple:
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@lru_cache(maxsize=4096)
+def spelled(number: float) -> str | None:
+    """A spelling of a float that the reader of `Json()` gives back; `None` where it has none.
+
+    That reader counts in tenths: to it 0.3 is 0.30000000000000004, and 0.30 is 0.3.
+    """
+    from datasets.utils.json import ujson_loads
+
+    if not math.isfinite(number):
+        return None
+    written = repr(number)
+    bare = "e" not in written
+    places = [*(f"{{:.{n}e}}" for n in range(19)), *(f"{{:.{n}f}}" for n in range(1, 22))]
+    for form in (*SPELLINGS, *places):
+        text = form.format(written) if form.startswith("{}") else form.format(number)
+        if form.startswith("{}0") and not bare:
+            continue
+        try:
+            if float(text) == number and ujson_loads(text) == number and not WHOLE.fullmatch(text):
+                return text
+        except ValueError:  # more digits than it reads
+            continue
+    return None
 
 
 def loaded(value: Any, feature: Any) -> Any:

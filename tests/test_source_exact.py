@@ -18,7 +18,7 @@ from hfclean.cleaning import clean
 from hfclean.cli import main
 from hfclean.folder import write_folder
 from hfclean.source import load
-from hfclean.values import Kinds, features_of, loaded, stored
+from hfclean.values import Kinds, features_of, loaded, spelled, stored
 
 LOOKALIKES = ["4", "null", "007", "[1,  2]", "1e3", "true", "NaN", '"x"', "{}", "-", "5.", "Infinity", "0.10"]
 ASK = "How many legs has a spider?"
@@ -89,20 +89,40 @@ def test_whole_numbers_of_any_size(tmp_path: Path) -> None:
 
 
 def test_numbers_that_datasets_would_round(tmp_path: Path) -> None:
-    third, sum_ = 1 / 3, 0.1 + 0.2
-    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "f", "arguments": {"x": third}}]}
-    other = {"role": "assistant", "content": None, "tool_calls": [{"name": "f", "arguments": {"x": "007"}}]}
+    numbers = [0.3, 0.7, 0.95, 1.7, 1 / 3, 0.1 + 0.2, 1e22, 123456789.12345679, -73.98765432109876, 5e-324]
     rows = [
-        {"messages": [{"role": "user", "content": ASK}, call], "score": sum_, "mixed": third},
-        {"messages": [{"role": "user", "content": ASK}, other], "score": third, "mixed": "0.5"},
+        {
+            "messages": [
+                {"role": "user", "content": ASK},
+                {"role": "assistant", "content": None, "tool_calls": [{"name": "f", "arguments": arguments}]},
+            ],
+            "score": number,
+            "mixed": mixed,
+        }
+        for number, arguments, mixed in zip(
+            numbers, [{"x": "007"}, *({"x": number} for number in numbers[1:])], ["0.5", *numbers[1:]], strict=True
+        )
     ]
     ds, notes = cleaned(written(tmp_path, rows), tmp_path)
-    assert ds["score"][:] == [sum_, third]
-    assert ds["mixed"][:] == ["0.3333333333333333", "0.5"]
-    assert "kept as their digits, since Json() would round them" in notes[1]
-    cells = ds.data.column("messages").to_pylist()
-    assert loaded(cells[0], ds.features["messages"]) == rows[0]["messages"]
-    assert ds["messages"][1] == rows[1]["messages"]
+    assert ds["score"][:] == numbers
+    assert ds["mixed"][:] == ["0.5", *numbers[1:-1], "5e-324"]
+    assert notes[-1] == "numbers among text in 'mixed' that Json() would round: kept as their digits"
+    assert ds["messages"][:-1] == [row["messages"] for row in rows[:-1]]
+    cell = ds.data.column("messages").to_pylist()[-1]
+    assert loaded(cell, ds.features["messages"]) == rows[-1]["messages"]
+    assert hfclean.restore(ds).remove_columns("mixed").to_list()[:-1] == [
+        {name: row[name] for name in ("messages", "score")} for row in rows[:-1]
+    ]
+
+
+@given(st.floats(-1e9, 1e9).map(lambda number: round(number, 4)) | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_spelling_of_a_number_is_read_alike_by_all(number: float) -> None:
+    text = spelled(number)
+    if text is not None:
+        assert (json.loads(text), type(json.loads(text))) == (number, float)
+        assert Json().decode_example(text) == number
+    else:
+        assert len(repr(number)) > 8
 
 
 def test_one_and_one_point_nothing_are_different_answers(tmp_path: Path) -> None:
@@ -245,7 +265,7 @@ VALUES = st.recursive(
 ROWS = st.lists(st.dictionaries(st.sampled_from(["x", "y", "output"]), VALUES, min_size=1), min_size=1, max_size=4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS)
 def test_any_rows_come_back_from_the_folder(rows: list[dict[str, Any]]) -> None:
     rows = [{"instruction": "007 </s>", "output": "4", **row} for row in rows]

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from datasets import Dataset, DatasetInfo, Features, Image, List, Value, load_dataset
+from fake_hub import FakeHub, hub_fixture  # noqa: F401
+from huggingface_hub import HfApi
 
 import hfclean
 from hfclean.cli import main
@@ -327,3 +329,17 @@ def test_pictures_need_nothing_that_opens_them(tmp_path: Path, capsys: pytest.Ca
     assert (
         "'images' holds pictures or sound, which .jsonl cannot hold; choose a .parquet file" in capsys.readouterr().err
     )
+
+
+def test_json_and_csv_files_on_the_hub_are_read_as_they_stand(fake_hub: FakeHub, tmp_path: Path) -> None:
+    api = HfApi()
+    api.create_repo("me/mixed", repo_type="dataset")
+    rows = [{"instruction": "q", "output": output} for output in ("007", 4, "null")]
+    files = {"train.jsonl": "\n".join(json.dumps(row) for row in rows), "test.jsonl.gz": None, "README.md": "Rows.\n"}
+    for name, text in files.items():
+        data = gzip.compress(json.dumps(rows[0]).encode()) if text is None else text.encode()
+        api.upload_file(path_or_fileobj=data, path_in_repo=name, repo_id="me/mixed", repo_type="dataset")
+    source = load("me/mixed", cache_dir=tmp_path)
+    assert splits(source) == {"train": rows, "test": rows[:1]}
+    assert (source.kind, len(source.fingerprint)) == ("hub", 40)
+    assert splits(load("me/mixed", split="test", cache_dir=tmp_path)) == {"test": rows[:1]}

@@ -9,7 +9,7 @@ from typing import Any
 
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, detect
-from hfclean.values import Kinds, features_of, has_json, stored
+from hfclean.values import Kinds, features_of, has_json, spelled, stored
 
 __all__ = ["dataset_of"]
 
@@ -51,15 +51,20 @@ def dataset_of(
     large = {name for name, place in kinds.items() if place.large_places(name)}
     notes += _notes(kinds, places)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    made = {}
+    made, digits = {}, set[str]()
     for split, sources in parts.items():
         file = cache_dir / f"rows-{key[:16]}-{split}.arrow"
         partial = file.with_suffix(f".partial-{os.getpid()}")  # another process may have the old one in its memory
-        _write(partial, sources, features, large)
+        _write(partial, sources, features, large, digits)
         partial.replace(file)
         table = MemoryMappedTable.from_file(str(file))
         info = DatasetInfo(features=features)
         made[split] = Dataset(table, info=info, split=NamedSplit(split), fingerprint=f"{key[:12]}{split}"[:64])
+    if digits:
+        notes.append(
+            f"numbers among text in {', '.join(map(repr, sorted(digits)[:5]))} that Json() would round: kept as their "
+            "digits"
+        )
     return DatasetDict(made)
 
 
@@ -78,18 +83,14 @@ def _notes(kinds: Mapping[str, Kinds], large: Sequence[str]) -> list[str]:
             f"cells of several types in the columns {', '.join(map(repr, mixed[:5]))}: each stays what it is, and the "
             "column's type is Json()"
         )
-    long = [name for name, place in kinds.items() if name in mixed and place.long]
-    if long:
-        found.append(
-            f"numbers of more than 15 digits among text in the columns {', '.join(map(repr, long[:5]))}: kept as "
-            "their digits, since Json() would round them"
-        )
     if large:
         found.append(f"whole numbers of more than 64 bits in {', '.join(map(repr, large[:5]))}: kept as their digits")
     return found
 
 
-def _write(file: Path, sources: Iterable[Iterable[dict[str, Any]]], features: Any, large: set[str]) -> None:
+def _write(
+    file: Path, sources: Iterable[Iterable[dict[str, Any]]], features: Any, large: set[str], digits: set[str]
+) -> None:
     import pyarrow as pa
 
     schema = features.arrow_schema
@@ -101,18 +102,21 @@ def _write(file: Path, sources: Iterable[Iterable[dict[str, Any]]], features: An
                 batch.append(row)
                 size += sum(len(value) for value in row.values() if isinstance(value, str))
                 if len(batch) == BATCH_ROWS or size > BATCH_SIZE:
-                    writer.write_table(_table(batch, features, schema, large))
+                    writer.write_table(_table(batch, features, schema, large, digits))
                     batch, size = [], 0
         if batch:
-            writer.write_table(_table(batch, features, schema, large))
+            writer.write_table(_table(batch, features, schema, large, digits))
 
 
-def _table(rows: list[dict[str, Any]], features: Any, schema: Any, large: set[str]) -> Any:
+def _table(rows: list[dict[str, Any]], features: Any, schema: Any, large: set[str], digits: set[str]) -> Any:
     import pyarrow as pa
+    from datasets import Json
 
     arrays = []
     for name, feature in features.items():
         cells = [row.get(name) for row in rows]
+        if isinstance(feature, Json) and any(type(cell) is float and spelled(cell) is None for cell in cells):
+            digits.add(name)
         if name in large or has_json(feature):
             cells = [stored(cell, feature) for cell in cells]
         kind = schema.field(name).type
