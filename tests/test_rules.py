@@ -524,6 +524,6 @@ def test_the_example_rows_hold_every_defect_and_many_healthy_rows() -> None:
         pairs = [Pair(row["instruction"], row["input"], row["output"]) for row in map(json.loads, lines)]
     found = [find_defects(pair, RULES) for pair in pairs]
     counts = {rule.id: sum(rule.id in ids for ids in found) for rule in RULES}
-    assert {name for name, count in counts.items() if count < 3} == set()
+    assert {name for name, count in counts.items() if count < 3} == {"unknown_roles"}  # of conversations alone
     assert sum(not ids for ids in found) >= 80
     assert len(set(pairs)) < len(pairs)

@@ -335,7 +335,11 @@ def test_json_and_csv_files_on_the_hub_are_read_as_they_stand(fake_hub: FakeHub,
     api = HfApi()
     api.create_repo("me/mixed", repo_type="dataset")
     rows = [{"instruction": "q", "output": output} for output in ("007", 4, "null")]
-    files = {"train.jsonl": "\n".join(json.dumps(row) for row in rows), "test.jsonl.gz": None, "README.md": "Rows.\n"}
+    files = {
+        "train.jsonl": "\n".join(json.dumps(row) for row in rows),
+        "test.jsonl.gz": None,
+        "README.md": "---\nlicense: mit\n---\nRows.\n",
+    }
     for name, text in files.items():
         data = gzip.compress(json.dumps(rows[0]).encode()) if text is None else text.encode()
         api.upload_file(path_or_fileobj=data, path_in_repo=name, repo_id="me/mixed", repo_type="dataset")

@@ -183,11 +183,16 @@ def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
 
 def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """Which spelling a message uses: the one that holds a value where Arrow filled in several; `""` if none."""
+    first, second = names[0], names[1]
+    if message.get(first) is not None:
+        return first
+    if message.get(second) is not None:
+        return second
     found = ""
     for n, name in enumerate(names):
         if name in message:
             value = message[name]
-            if value is not None and (n < 2 or isinstance(value, (str, list))):
+            if n > 1 and isinstance(value, (str, list)):
                 return name
             found = found or (name if value is None or n < 2 else "")
     return found
@@ -243,14 +248,17 @@ def _has_more(message: Mapping[str, Any]) -> bool:
     return any(isinstance(value, (str, list, dict)) and value and key not in BESIDE for key, value in message.items())
 
 
+def _has_result(content: list[Any]) -> bool:
+    return any(isinstance(part, dict) and part.get("type") in RESULT_PARTS for part in content)
+
+
 def _message(role: Any, path: Path, content: Any, calls: Any = None) -> _Message:
     name = ROLES.get(str(role).strip().lower(), str(role))
     text, slot = _content(path, content)
-    if isinstance(content, list) and name in ("assistant", "user"):
-        kinds = {part.get("type") for part in content if isinstance(part, dict)}
-        if name == "assistant" and not kinds.isdisjoint(CALL_PARTS):
+    if type(content) is list:
+        if name == "assistant":
             calls = calls or [part for part in content if isinstance(part, dict) and part.get("type") in CALL_PARTS]
-        elif name == "user" and not text and not kinds.isdisjoint(RESULT_PARTS):
+        elif name == "user" and not text and _has_result(content):
             name, text = "tool", _as_text(content)
     if name in ("tool", "tool_call") or calls:
         slot = None  # a call and its result belong to a program: never altered
