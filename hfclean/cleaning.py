@@ -13,7 +13,7 @@ from hfclean.models import ModelSpec, ModelTransform, Usage
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
-from hfclean.schema import Columns, detect
+from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
 from hfclean.transform import Transform
 
@@ -93,6 +93,7 @@ def clean(
             transform.check_access()
     done = []
     splits = {"": ds} if isinstance(ds, Dataset) else dict(ds)
+    _check_roles(splits, transforms)
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             splits, told = _with_model(splits, transform, show=show)
@@ -115,6 +116,13 @@ def clean(
     if isinstance(ds, Dataset):
         return Cleaned(splits[""], removed.get(""), tuple(done))
     return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done))
+
+
+def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:
+    parts = [part.with_format(None) for part in splits.values() if len(part)]
+    if transforms and parts:
+        view = detect(tuple(parts[0].column_names), transforms[0].columns)
+        refuse_unknown_roles((row for part in parts for row in part.select_columns(list(view.columns))), view)
 
 
 def _score_like(reviser: Transform | None) -> Transform:

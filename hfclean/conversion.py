@@ -14,8 +14,8 @@ from typing import Any
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.restoration import original_cells
-from hfclean.schema import ChatView, Columns, Pair, Target, View, detect, plain
-from hfclean.schema.views import ROLES
+from hfclean.schema import ChatView, Columns, Pair, Target, View, detect, messages_of, plain
+from hfclean.schema.views import ROLE_KEYS, ROLES, TEXT_KEYS, key_of
 
 __all__ = ["FORMS", "convert", "preference_pairs"]
 
@@ -168,15 +168,15 @@ def _joined(pair: Pair) -> str:
 
 def _messages(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any]:
     if isinstance(made.view, ChatView):
-        return {"messages": [_openai(message) for message in plain(row[made.view.messages]) or []]}
+        return {"messages": [_openai(message) for message in messages_of(plain(row[made.view.messages])) or []]}
     return {"messages": [*_conversation(target), {"role": "assistant", "content": target.pair.response}]}
 
 
 def _openai(message: Mapping[str, Any]) -> dict[str, Any]:
     """A ShareGPT message as role and content; a call becomes `tool_calls`, with its arguments as a JSON string."""
-    said = str(message.get("from", message.get("role")))
+    said = str(message.get(key_of(message, ROLE_KEYS)))
     role = ROLES.get(said.lower(), said)
-    text = message.get("value", message.get("content"))
+    text = message.get(key_of(message, TEXT_KEYS))
     call = None
     if role == "tool_call":
         role = "assistant"

@@ -25,6 +25,7 @@ from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers import refresh
 from hfclean.transform import Batch, Transform
+from hfclean.values import stored_columns
 
 __all__ = ["LedgerEntry", "ledger", "ledger_entries", "original_cells", "pointer", "restore"]
 
@@ -168,7 +169,7 @@ class _Undo(Transform):
         # The row shape is that of the step that changed it, and a full undo needs none: the paths are enough.
         if self.rule is None and self.rows is None:
             single = isinstance(data.get(self.prefix + HISTORY), str)
-            out = self._undo_all(Batch(data, single=single))
+            out = stored_columns(self._undo_all(Batch(data, single=single)), data)
             return {name: column[0] for name, column in out.items()} if single else out
         return super().__call__(data)
 

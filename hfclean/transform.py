@@ -7,13 +7,14 @@ turns whatever came in into that, and back. It never keeps a model, a client or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
+from hfclean.values import stored_columns
 
 __all__ = ["STRICT", "Batch", "Spec", "Transform"]
 
@@ -29,12 +30,15 @@ class Batch(Mapping[str, list[Any]]):
     def __init__(self, data: Mapping[str, Any], *, single: bool = False) -> None:
         self._data = data
         self._single = single
-        self._python = type(data).__name__ in ("LazyRow", "LazyBatch", "_ArrowColumns")
+        kind = type(data).__name__
+        self._python = kind in ("LazyRow", "LazyBatch", "_ArrowColumns")
+        # what was asked of a lazy form itself is written again by `map`, whether it changed or not
+        self._read: Callable[[str], Any] = data.format if kind in ("LazyRow", "LazyBatch") else data.__getitem__  # type: ignore[attr-defined]
         self._lists: dict[str, list[Any]] = {}
 
     def __getitem__(self, name: str) -> list[Any]:
         if name not in self._lists:
-            value = self._data[name]
+            value = self._read(name)
             cells = [value] if self._single else list(value)
             # most columns are strings already, and the lazy forms hold Python objects all the way down
             if not self._python and not set(map(type, cells)) <= _SCALARS:
@@ -144,7 +148,7 @@ class Transform(Spec):
         if kind in ("pyarrow", "pandas", "polars"):
             return self._table(data, kind)
         batch, view, single = self._opened(data)
-        columns = self.apply(batch, view)
+        columns = stored_columns(self.apply(batch, view), data)
         return {name: column[0] for name, column in columns.items()} if single else columns
 
     def _opened(self, data: Any) -> tuple[Batch, View, bool]:

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
@@ -18,6 +19,7 @@ __all__ = ["main", "parser"]
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
+  zcat rows.jsonl.gz | hfclean clean - --out cleaned      the same for what comes on the standard input
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
                                                   what a model would make of 20 rows, and what all would take
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --out revised
@@ -34,9 +36,14 @@ REVISE_EPILOG = """the careful way:
   hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
   hfclean revise DIR --retry-failed                                                asks again for what failed
 """
+SOURCE_HELP = (
+    "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of "
+    "them or a pattern ('data/*.jsonl'), read one after the other; a folder of files, a save_to_disk folder or a Hub "
+    "id; or - for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
+)
 SHAPE_HELP = (
     "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
-    "conversations, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
+    "conversations, conversation, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
 )
 
 
@@ -207,6 +214,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _OneOrMore(argparse.Action):
+    """One word as it stands, several as a list."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
+
+
 def _with(kind: str) -> str:
     return f"a {kind} of your own, as module:name (may be given several times)"
 
@@ -229,9 +243,7 @@ def _prefix(command: argparse.ArgumentParser) -> None:
 
 def _source(command: argparse.ArgumentParser, *, pairs: bool = True, prefix: bool = True) -> None:
     """What is read: with `pairs`, of every row the turns and the side that are worked on."""
-    command.add_argument(
-        "source", metavar="IN", help="a .jsonl, .json, .csv, .tsv or .parquet file, a save_to_disk folder, or a Hub id"
-    )
+    command.add_argument("source", metavar="IN", nargs="+", action=_OneOrMore, help=SOURCE_HELP)
     _reading(command)
     if pairs:
         command.add_argument(

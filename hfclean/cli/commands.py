@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     try:
         with notes_on(err):
             if args.verb in READERS and not getattr(args, "retry_failed", False):
-                as_cleaned(args, err, args.source)
+                as_cleaned(args, err, *([args.source] if isinstance(args.source, str) else args.source))
             _COMMANDS[args.verb](args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
@@ -179,12 +179,14 @@ def _write(
 ) -> None:
     from hfclean.cleaning import clean
     from hfclean.folder import check_target, write_folder
-    from hfclean.source import load
+    from hfclean.source import load, local_paths
 
     if not args.out:
         raise UsageError("--out DIR is missing: the folder to write")
     target = Path(args.out).expanduser()
-    check_target(target, overwrite=args.overwrite, source=args.source)
+    check_target(target, overwrite=args.overwrite)
+    for path in local_paths(args.source):
+        check_target(target, overwrite=args.overwrite, source=path)
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)

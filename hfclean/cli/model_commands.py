@@ -78,6 +78,8 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             )
     if args.split or args.config:
         raise UsageError("--split and --config with --retry-failed: all splits of the folder are gone through")
+    if not isinstance(args.source, str):
+        raise UsageError("--retry-failed: expected one folder that hfclean wrote, not several files")
     source_dir = Path(args.source).expanduser()
     target = Path(args.out).expanduser() if args.out else source_dir
     elsewhere = target.resolve() != source_dir.resolve()

@@ -25,6 +25,7 @@ from hfclean.models.weights import fingerprint
 from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
+from hfclean.values import stored_columns
 
 __all__ = [
     "Heard",
@@ -162,7 +163,7 @@ class ModelTransform(Transform):
     async def acall(self, data: Any) -> dict[str, Any]:
         """Like calling it, for a running event loop: `await reviser.acall(row)`, or `ds.map(reviser.acall)`."""
         batch, view, single = self._opened(data)
-        columns = await await_for(self.work(batch, view))
+        columns = stored_columns(await await_for(self.work(batch, view)), data)
         return {name: column[0] for name, column in columns.items()} if single else columns
 
     def prefetch(self, ds: Any, *, show: bool = True) -> Usage:

@@ -16,7 +16,7 @@ from hfclean.provenance import (
     own_steps,
     row_id,
 )
-from hfclean.schema import Path, View, read_at, write
+from hfclean.schema import Path, View, read_at, recorded_at, write
 from hfclean.scorers import refresh
 from hfclean.transform import Transform
 
@@ -87,7 +87,7 @@ def record(
         )
         original = row.get(prefix + "original") or "" if steps else ""
         if edits:
-            before = {path: read_at(row, path) for path in edits}
+            before = {place: read_at(row, place) for place in (recorded_at(row, path) for path in edits)}
             original = encode_original({**before, **decode_original(original)})
         revised_before = any(step.is_revision for step in steps)
         cells = (

@@ -22,6 +22,7 @@ from hfclean.rules import (
     markers,
     prompts,
     repetition,
+    roles,
     scrape,
 )
 from hfclean.rules import whitespace as layout
@@ -60,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     assistant.ai_boilerplate,
     # From here on nothing is mended: what these find is for people, models and filters.
     answer.empty_output,
+    roles.unknown_role,
     answer.truncated_output,
     prompts.missing_input,
     prompts.leftover_fill_in,

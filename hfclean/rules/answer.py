@@ -9,7 +9,7 @@ from hfclean.rules.code import last_block
 from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.spoken import language_of
-from hfclean.schema import Pair
+from hfclean.schema import Pair, unknown_roles
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
 
@@ -224,7 +224,7 @@ def _is_empty(pair: Pair) -> bool:
         return text.isspace()
     text = text.strip()
     if not text:
-        return True
+        return not (pair.history and unknown_roles(pair))  # then the answer may be there, under another name
     if text[0] not in "<([{nN-.…_`\"'\\":
         return False
     said = " ".join(LETTERS.findall(text.lower()))
@@ -241,6 +241,7 @@ empty_output = Rule(
     meaning="an answer that is empty, blank or a placeholder",
     detect=_is_empty,
     example=("<nooutput>", ""),
+    version=2,
 )
 
 
