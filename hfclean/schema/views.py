@@ -86,8 +86,13 @@ def read_at(cells: Cells, path: Path) -> Any:
     """The value at a path of a row."""
     value: Any = cells
     for key in path:
-        value = value[key]
+        value = value[_key_in(value, key)]
     return value
+
+
+def _key_in(container: Any, key: str | int) -> str | int:
+    """A key of digits is a place in a list, and in an object the string that it is."""
+    return str(key) if isinstance(key, int) and isinstance(container, Mapping) else key
 
 
 def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
@@ -105,6 +110,7 @@ def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
         return value
     key, rest = path[0], path[1:]
     if isinstance(container, dict):
+        key = _key_in(container, key)
         return {**container, key: _put(container[key], rest, value)}
     copy = list(container)
     copy[int(key)] = _put(copy[int(key)], rest, value)
