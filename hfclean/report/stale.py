@@ -79,9 +79,9 @@ def _is_stale(texts: list[str], pairs: list[tuple[str, str]]) -> bool:
         for text in texts:
             if text == old != new:
                 return True
-            bare = old.strip()
-            if len(bare) >= SHORTEST and bare in text and (bare in new or new.strip() not in text or not new.strip()):
-                return bare != new.strip()
+            bare, now = old.strip(), new.strip()
+            if len(bare) >= SHORTEST and bare != now and bare in text and not (bare in now and now in text):
+                return True
     return False
 
 

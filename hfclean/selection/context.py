@@ -45,7 +45,9 @@ def undecoded(ds: Any) -> Any:
     """The dataset with its pictures and sounds as the bytes and paths that are stored: nothing has to be decoded."""
     if not any(_binary(feature) for feature in ds.features.values()):
         return ds
-    return ds.cast(_raw(ds.features))
+    copy = ds.with_format(None)
+    copy.info.features = _raw(ds.features)  # the stored table is the same for both: nothing is cast or written
+    return copy
 
 
 def _raw(feature: Any) -> Any:
