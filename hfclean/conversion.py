@@ -100,9 +100,15 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
         _warn(lost)
     else:
         losses.update(lost)
-    if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and not view.system:
+    if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and not _sharegpt(ds):
         return plain_ds.remove_columns([name for name in ds.column_names if name in ours])
     return _join(plain_ds.select(kept).select_columns(others), rows)
+
+
+def _sharegpt(ds: Any) -> bool:
+    """Whether the column messages is spelled from and value."""
+    first = ds.select_columns(["messages"])[0]["messages"] if len(ds) else None
+    return isinstance(first, list) and any(isinstance(message, Mapping) and "from" in message for message in first)
 
 
 def _warn(lost: Losses) -> None:
@@ -236,9 +242,7 @@ def _conversation(made: _Made, row: Mapping[str, Any], target: Target) -> list[d
     return [*found, {"role": "user", "content": _joined(pair)}]
 
 
-def _split(
-    made: _Made, row: Mapping[str, Any], target: Target
-) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _split(made: _Made, row: Mapping[str, Any], target: Target) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """The messages before the answer, and the message that is the answer; None where the row has no messages.
 
     What comes after the answer is no part of a question and its answer, and is counted.

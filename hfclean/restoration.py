@@ -185,7 +185,7 @@ class _Undo(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         ours = own_columns(batch, self.prefix)
-        originals = batch[self.prefix + "original"] if self.prefix + "original" in batch else []
+        originals = batch.get(self.prefix + "original", [])
         touched = {str(path[0]) for text in set(originals) for path in decode_original(text)}
         names = dict.fromkeys([*view.columns, *sorted(touched.intersection(batch)), *ours])
         rows = batch.rows([*names])

@@ -57,7 +57,9 @@ class PII(Scorer):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         own = own_columns(batch, self.prefix)
-        others = beside(batch, [*view.columns, *own, *(self.prefix + n for n in (*self.adds, HISTORY))], batch.features)
+        others = beside(
+            batch, [*view.columns, *own, *(self.prefix + n for n in (*self.adds, HISTORY))], batch.features
+        )
         return super().apply(batch, Wide(view.shape, view, tuple(others)) if others else view)
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:

@@ -14,7 +14,19 @@ from hfclean.schema import ChatView, Columns, FlatView, PreferenceView, View, de
 
 __all__ = ["context_columns", "context_keys", "undecoded"]
 
-MEDIA = ("image", "images", "audio", "audios", "video", "videos", "picture", "pictures", "photo", "img", "pixel_values")
+MEDIA = (
+    "image",
+    "images",
+    "audio",
+    "audios",
+    "video",
+    "videos",
+    "picture",
+    "pictures",
+    "photo",
+    "img",
+    "pixel_values",
+)
 BESIDE = ("tools", "functions", "system", "system_prompt", "history")
 BINARY = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
 NO_TEXT = ("role", "from", "content", "value", "weight", "loss", "train", "id", "name")
@@ -94,7 +106,9 @@ def context_keys(
             for name in names:
                 marks = _plain(batch[name][k]) if name in beside else list(_marks(batch[name][k]))
                 if marks not in (None, "", [], {}):
-                    digest.update(f"{name}\0{json.dumps(marks, sort_keys=True, default=str)}\0".encode("utf-8", "replace"))
+                    digest.update(
+                        f"{name}\0{json.dumps(marks, sort_keys=True, default=str)}\0".encode("utf-8", "replace")
+                    )
             for name in words:
                 if batch[name][k]:
                     digest.update(f"{name}\0{_plain(batch[name][k])}\0".encode("utf-8", "surrogatepass"))
@@ -120,7 +134,7 @@ def _words(view: View, exact: bool) -> tuple[str | None, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON can hold it, without nulls: bytes by their hash, a picture whose bytes are there by them alone."""
+    """A cell as JSON can hold it, without nulls: bytes by their hash, a picture with bytes by them alone."""
     if isinstance(value, Mapping):
         data = value.get("bytes")
         if isinstance(data, (bytes, bytearray)):
