@@ -288,8 +288,8 @@ def _messages(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, 
 
 
 def _openai(message: Mapping[str, Any], lost: Losses | None) -> dict[str, Any]:
-    """A ShareGPT message as role and content, with its other keys; a call becomes `tool_calls`, with its arguments as a
-    JSON string. A call that does not parse stays the text of the assistant, and is counted."""
+    """A ShareGPT message as role and content, with its other keys; a call becomes `tool_calls`, with its arguments as
+    a JSON string. A call that does not parse stays the text of the assistant, and is counted."""
     said = str(message["from"] if message.get("from") is not None else message.get("role"))
     role = ROLES.get(said.strip().lower(), said)
     text = message["value"] if message.get("value") is not None else message.get("content")

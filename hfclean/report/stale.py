@@ -37,8 +37,8 @@ def stale_note(found: Mapping[str, int]) -> str:
     """One sentence on stale copies, for reports and cards."""
     named = ", ".join(f"{name!r} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in found.items())
     return (
-        f"Columns that still hold text from before the revision: {named}. Make them again from the revised columns, or "
-        "drop them: ds.remove_columns(...)"
+        f"Columns that still hold text from before the revision: {named}. Make them again from the revised columns, "
+        "or drop them: ds.remove_columns(...)"
     )
 
 
