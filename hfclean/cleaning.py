@@ -15,6 +15,7 @@ from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, par
 from hfclean.reviser import revise as rules_reviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
+from hfclean.selection.context import context_keys
 from hfclean.transform import Transform
 
 __all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
@@ -312,7 +313,9 @@ def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
 def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> Any:
     """A revised `Dataset` with the column `duplicate_of`: the `row_id` of the first row with the same text, else `""`.
 
-    Same text means equal in all columns of the row's shape, as they are now. An empty split gets no column.
+    Same text means equal in all columns of the row's shape, as they are now, and in what the row asks beside them:
+    pictures and sounds (by their bytes, else by their path), tools, system prompt, history. An empty split gets no
+    column.
     """
     name = prefix + DUPLICATE_COLUMN
     if len(ds) == 0 or prefix + "row_id" not in ds.column_names:
@@ -331,9 +334,11 @@ def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> An
     view = detect(tuple(ds.column_names), columns)
     for k, row in zip(changed, ds.select(changed).select_columns(list(view.columns)), strict=True):
         text[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
-    first: dict[str, str] = {}
+    keys = context_keys(ds, columns, prefix=prefix, whole=False)
+    contents = zip(text, [0] * len(text) if keys is None else keys.tolist(), strict=True)
+    first: dict[tuple[str, int], str] = {}
     marks = []
-    for name_of_row, content in zip(ids, text, strict=True):
+    for name_of_row, content in zip(ids, contents, strict=True):
         marks.append(first.get(content, ""))
         first.setdefault(content, name_of_row)
     lines = list(histories) if ours else [f"{history}\n{step.line()}" for history in histories]

@@ -194,9 +194,11 @@ class _Undo(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         ours = own_columns(batch, self.prefix)
-        rows = batch.rows([*view.columns, *ours])
+        originals = batch.get(self.prefix + "original", [])
+        touched = {str(path[0]) for text in set(originals) for path in decode_original(text)}
+        names = dict.fromkeys([*view.columns, *sorted(touched.intersection(batch)), *ours])
+        rows = batch.rows([*names])
         changed = [self._undo(row, view) for row in rows]
-        names = dict.fromkeys([*view.columns, *ours])
         return {name: [new.get(name, row[name]) for new, row in zip(changed, rows, strict=True)] for name in names}
 
     def _undo(self, row: dict[str, Any], view: View) -> dict[str, Any]:
@@ -216,7 +218,7 @@ class _Undo(Transform):
             "restore", self.version, settings=self._what(), edit="revised" if paths else "kept", reasons=("restored",)
         )
         # all columns that are read, not only those that revisers of the main pair write: masking reaches further
-        new = {name: cells[name] for name in view.columns}
+        new = {name: cells[name] for name in dict.fromkeys([*view.columns, *(str(path[0]) for path in original)])}
         new |= {
             prefix + "edit": step.edit,
             prefix + "edit_reason": "restored",

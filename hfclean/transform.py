@@ -55,6 +55,12 @@ class Batch(Mapping[str, list[Any]]):
     def __contains__(self, name: object) -> bool:
         return name in self._data
 
+    @property
+    def features(self) -> Mapping[str, Any] | None:
+        """The types of the columns, where `datasets` hands them out with the batch."""
+        features: Mapping[str, Any] | None = getattr(getattr(self._data, "formatter", None), "features", None)
+        return features
+
     def rows(self, columns: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of these columns, as one dict each; columns that are absent are left out."""
         present = [name for name in columns if name in self._data]

@@ -399,7 +399,7 @@ def _row_id(folder: Any, row: str) -> str:
 
 
 def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.conversion import convert
+    from hfclean.conversion import Losses, convert
     from hfclean.source import load
 
     check_file(args.out)
@@ -407,7 +407,10 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
-        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
+        losses = Losses()
+        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
+        for note in losses.notes():
+            print(f"note: left out or respelled: {note}", file=err)
         written = write_files(made, args.out, overwrite=args.overwrite)
     tell_files(args, out, written)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from hfclean.report.rows import (
     recorded_reading,
     splits_of,
 )
+from hfclean.report.stale import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.scorers import Score
@@ -86,6 +88,9 @@ def compare(
     for name, ds in new_splits.items():
         new[name] = read_split(name, ds, counter=counter, which="the second dataset", **how)
     shape = _shape(old, new)
+    stale: Counter[str] = Counter()
+    for ds in new_splits.values():
+        stale.update(stale_copies(ds, columns=columns, prefix=prefix))
     matched = match_rows(old, new, prefix=prefix, columns=columns, extra=tuple(extra), counter=counter)
     return Report(
         hfclean=_version(),
@@ -105,7 +110,7 @@ def compare(
         rows_with_defects_after=sum(map(bool, matched.defects(new))),
         columns_added=_columns_only_in(new_splits, old_splits),
         columns_removed=_columns_only_in(old_splits, new_splits),
-        notes=findings.notes(matched),
+        notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ())),
         edits=tuple(matched.edits),
         baselines=findings.plain_choices(matched),
         failures=findings.failures(matched),

@@ -110,8 +110,14 @@ def read_at(cells: Cells, path: Path) -> Any:
     """The value at a path of a row."""
     value: Any = cells
     for key in path:
-        value = (opened(value) if isinstance(value, str) else value)[key]
+        value = opened(value) if isinstance(value, str) else value
+        value = value[_key_in(value, key)]
     return value
+
+
+def _key_in(container: Any, key: str | int) -> str | int:
+    """A key of digits is a place in a list, and in an object the string that it is."""
+    return str(key) if isinstance(key, int) and isinstance(container, Mapping) else key
 
 
 def recorded_at(cells: Cells, path: Path) -> Path:
@@ -120,7 +126,7 @@ def recorded_at(cells: Cells, path: Path) -> Path:
     for n, key in enumerate(path):
         if isinstance(value, str):
             return path[:n]
-        value = value[key]
+        value = value[_key_in(value, key)]
     return path
 
 
@@ -141,6 +147,7 @@ def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
         return replaced(container, path, value)
     key, rest = path[0], path[1:]
     if isinstance(container, dict):
+        key = _key_in(container, key)
         return {**container, key: _put(container[key], rest, value)}
     copy = list(container)
     copy[int(key)] = _put(copy[int(key)], rest, value)
