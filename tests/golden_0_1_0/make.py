@@ -2,8 +2,9 @@
 
     git worktree add ../v010 v0.1.0 && cd ../v010 && PYTHONPATH=.:tests python THIS_FILE OUT
 
-Each artefact is a `.tar.gz` of one folder, exactly as 0.1.0 wrote it; `raw/NAME.jsonl` is what went into the cleaned
-folder NAME, and `raw/NAME.json` its rows, split by split, as 0.1.0 read them and as its `undo` gives them back. All rows are written by hand here.
+Each artefact is a `.tar.gz` of one folder, exactly as 0.1.0 wrote it. `raw/NAME.jsonl` is what went into the cleaned
+folder NAME, and `raw/NAME.json` its rows, split by split, as 0.1.0 read them and as its `undo` gives them back. All
+rows are written by hand here.
 """
 
 from __future__ import annotations
