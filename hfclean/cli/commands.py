@@ -6,7 +6,9 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -27,6 +29,7 @@ from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
 from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
+from hfclean.models.failures import StoreWarning
 
 __all__ = ["run"]
 
@@ -35,7 +38,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
     signal.signal(signal.SIGTERM, _interrupt)  # so that what was begun is cleaned away, as with Ctrl-C
     try:
-        _COMMANDS[args.verb](args, out, err)
+        with _noted(err):
+            _COMMANDS[args.verb](args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
@@ -55,6 +59,23 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         print(f"hfclean {args.verb}: {e.strerror or e}; nothing was written", file=err)
         return 1
     return 0
+
+
+@contextmanager
+def _noted(err: TextIO) -> Iterator[None]:
+    """Within the block, what the library warns of is a line on `err`, as it comes."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if category is StoreWarning:
+                print(f"note: {message}", file=err, flush=True)
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", StoreWarning)
+        yield
 
 
 def _what_is_kept(args: argparse.Namespace) -> str:
