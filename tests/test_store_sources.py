@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import tarfile
 import warnings
 from collections.abc import Iterator
@@ -138,6 +141,29 @@ def test_a_file_of_0_1_0_is_brought_up_to_date_in_place_and_keeps_its_answers(ea
     db.close()
 
 
+def test_many_processes_may_open_a_file_of_0_1_0_at_once(earlier: Path) -> None:
+    code = (
+        "import sys\nfrom hfclean.models.store import open_store\nsys.stdin.read()\n"
+        "print(sum(open_store(f'{sys.argv[1]}{k}').stats().answers for k in range(12)))"
+    )
+    for k in range(12):
+        shutil.copy(earlier, f"{earlier}{k}")
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(earlier)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.close()
+    for worker in workers:
+        assert worker.stdout is not None
+        with worker.stdout as out:
+            assert out.read() == f"{12 * 9}\n"
+        assert worker.wait() == 0
+
+
 @pytest.mark.usefixtures("earlier")
 def test_answers_of_no_known_port_are_not_used_and_named_before_anything_is_asked() -> None:
     said: list[int] = []
@@ -147,7 +173,7 @@ def test_answers_of_no_known_port_are_not_used_and_named_before_anything_is_aske
         found = ask(ModelSpec("tiny", base_url=server.url), ["Name a fruit, number 0."])
     assert ([answer.text for answer in found], said) == (["new"], [1])
     message = str(caught[0].message)
-    assert "holds 3 of '127.0.0.1/v1 tiny' from hfclean 0.1.0, which did not record the port" in message
+    assert "holds 3 answers of '127.0.0.1/v1 tiny' from hfclean 0.1.0, which did not record the port" in message
     assert f"they are not used for {server.url}" in message
     name = re.findall(r"cache_as='(.*?)'", message)[0]
     assert re.findall(r"--cache-as '(.*?)'", message) == [name]
