@@ -3,16 +3,18 @@ here."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.models import ModelSpec, ModelTransform, Usage
+from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.work import once
-from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, parse_history, row_id
+from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
+from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
 from hfclean.selection.context import context_keys
@@ -33,7 +35,8 @@ class Cleaned:
         removed: the rows that were dropped, with a column `removed_reason`; `None` when none were.
         transforms: what was done, as JSON can hold it: class, version, settings and what they depend on. Where a model
             was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
-            `hfclean.models.Usage`. `cost` is null where no prices were given.
+            `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
+            is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
     """
 
     dataset: Any
@@ -188,6 +191,8 @@ def _with_model(
     told = _describe(transform)
     head = {name: told.pop(name) for name in ("by", "version", "settings")}
     used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
+    if transform.spec().kind == "server" and transform.keeps_answers:
+        used["answers_of"] = open_backend(transform.spec()).source
     return out, {**head, "models": _models(out, transform), "usage": used, **told}
 
 
@@ -205,6 +210,7 @@ def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
         "reused": usage.reused,
         "reused_prompt_tokens": usage.reused_prompt_tokens,
         "reused_completion_tokens": usage.reused_completion_tokens,
+        "reused_on": dict(usage.reused_on),
         "notes": list(usage.notes),
     }
 
@@ -220,10 +226,17 @@ def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
 
 
 def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
-    """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them."""
-    name = prefix + "edit"
+    """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them or could not
+    read what the model answered."""
+    edit, reason = prefix + "edit", prefix + "edit_reason"
     return {
-        split: [k for k, edit in enumerate(part[name]) if edit == "failed"] if name in part.column_names else []
+        split: [
+            k
+            for k, (what, why) in enumerate(zip(part[edit], part[reason], strict=True))
+            if what == "failed" or (what == "reverted" and UNPARSED in why.split())
+        ]
+        if {edit, reason} <= set(part.column_names)
+        else []
         for split, part in ds.items()
     }
 
@@ -231,10 +244,11 @@ def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
 def retry_failed(
     ds: Any, reviser: ModelTransform, *, transforms: Sequence[Mapping[str, Any]] = (), show: bool = True
 ) -> Cleaned:
-    """Ask again for the rows of a revised `DatasetDict` that failed, and for no others.
+    """Ask again for the rows of a revised `DatasetDict` that failed or whose answer was unreadable, and for no others.
 
-    Scores and duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays
-    dropped.
+    An answer that could not be read stays in the file of answers and is passed over: the row is asked for in a further
+    attempt, which is kept by itself. Stopped or killed, the same call asks for the rest of them only. Scores and
+    duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays dropped.
 
     Args:
         ds: what `clean` made, or a folder that holds it.
@@ -252,6 +266,8 @@ def retry_failed(
     places = failed_rows(ds, reviser.prefix)
     count = sum(map(len, places.values()))
     reviser = _patient(reviser, count)
+    if isinstance(reviser, ModelReviser):
+        reviser = replace(reviser, retry_unparsed=True)
     chosen = {split: part.with_format(None).select(places[split]) for split, part in ds.items() if places[split]}
     mended, told = _with_model(chosen, reviser, show=show)
     splits = dict(ds)
@@ -278,6 +294,7 @@ def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -
                 **usage,
                 "cost": round(old["cost"] + new["cost"], 6) if priced else None,
                 "notes": list(dict.fromkeys([*old.get("notes", ()), *new["notes"]])),
+                "reused_on": dict(sorted((Counter(old.get("reused_on", {})) + Counter(new["reused_on"])).items())),
             }
             each["models"] = sorted({*each.get("models", ()), *told["models"]})
             each["retried"] = each.get("retried", 0) + told["retried"]

@@ -20,10 +20,12 @@ __all__ = [
     "EDITS",
     "HISTORY",
     "REVISION_COLUMNS",
+    "UNPARSED",
     "Step",
     "added_columns",
     "decode_original",
     "encode_original",
+    "is_unread",
     "number_rows",
     "own_columns",
     "own_steps",
@@ -35,6 +37,7 @@ HISTORY = "edit_history"
 REVISION_COLUMNS = ("edit", "edit_reason", HISTORY, "original", "row_id")
 DUPLICATE_COLUMN = "duplicate_of"
 EDITS = ("kept", "revised", "reverted", "failed")
+UNPARSED = "unparsed"  # the reason of an answer that came and could not be read
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ def parse_history(text: Any) -> tuple[Step, ...] | None:
             )
         )
     return tuple(steps)
+
+
+def is_unread(step: Step) -> bool:
+    """Whether the step left its row as it was because a model's answer could not be read."""
+    return step.edit == "reverted" and UNPARSED in step.reasons
 
 
 def added_columns(steps: Iterable[Step], prefix: str = "") -> list[str]:

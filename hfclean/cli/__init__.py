@@ -92,8 +92,9 @@ def parser() -> argparse.ArgumentParser:
     revise.add_argument(
         "--retry-failed",
         action="store_true",
-        help="IN is a folder that this command wrote: ask again for its failed rows and no others, with the model and "
-        "settings that its hfclean.json names, and replace the folder (or write --out)",
+        help="IN is a folder that this command wrote: ask again for the rows that failed or whose answer could not be "
+        "read, and no others, with the model and settings that its hfclean.json names, and replace the folder (or "
+        "write --out)",
     )
     add_model(revise, needed="; needed unless --retry-failed is given")
 

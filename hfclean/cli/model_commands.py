@@ -101,7 +101,7 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             if args.json:
                 emit({"out": str(source_dir), "rows": 0}, out)
             else:
-                print(f"{source_dir}  no row failed; nothing to ask again", file=out)
+                print(f"{source_dir}  no row failed, and every answer could be read; nothing to ask again", file=out)
             return
         done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
         stated = {name: value for name, value in _stated(args).items() if value}
@@ -127,7 +127,11 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         emit({**told, "report": report.to_dict(edits=False)}, out)
         return
     print(report.summary(), file=out)
-    print(f"\nasked again for {plural(count, 'row')} that had failed: {left:,} failed again", file=out)
+    print(
+        f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "
+        "without a revision",
+        file=out,
+    )
     print(f"\n{target}  written anew", file=out)
 
 

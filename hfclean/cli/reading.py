@@ -13,8 +13,12 @@ from typing import Any, TextIO
 
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
+from hfclean.models.failures import StoreWarning
 
 __all__ = ["UsageError", "as_cleaned", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
+
+# what the library warns of on purpose
+NOTES = (RecoveryWarning, StoreWarning)
 
 
 class UsageError(Exception):
@@ -114,14 +118,15 @@ def emit(data: Any, out: TextIO) -> None:
 
 @contextmanager
 def notes_on(err: TextIO) -> Iterator[None]:
-    """What was found of an interrupted run is told in a line of its own, as every note."""
+    """Within the block, what the library warns of on purpose is a line on `err`, as it comes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RecoveryWarning)
+        for kind in NOTES:
+            warnings.simplefilter("always", kind)
         show = warnings.showwarning
 
         def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if issubclass(category, RecoveryWarning):
-                print(f"note: {message}", file=err)
+            if issubclass(category, NOTES):
+                print(f"note: {message}", file=err, flush=True)
             else:
                 show(message, category, *rest, **more)
 

@@ -210,6 +210,8 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
         estimated=bool(usage.get("estimated", 0)),
         cost=float(cost) if priced and cost is not None else math.nan,
         currency=str(usage.get("currency", "")),
+        answers_of=str(usage.get("answers_of", "")),
+        reused_on=tuple(Count(str(day), int(n)) for day, n in sorted((usage.get("reused_on") or {}).items())),
     )
 
 

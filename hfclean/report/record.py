@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,8 @@ class ModelUse:
     a server's name for it, or the commit or the hash of a local one. `reasons` say why revisions were not taken. The
     numbers from `asked` on are those of the run that made the dataset, where it was recorded: `asked` new answers,
     `reused` answers that were there already, tokens of both, the `cost` of the new ones (nan: no prices were given).
+    `answers_of` is the name under which the file of answers keeps them, and `reused_on` says how many different ones
+    of `reused` were stored on which UTC date (empty: before dates were recorded); both are empty in reports of 0.1.0.
     """
 
     by: str
@@ -146,6 +148,8 @@ class ModelUse:
     estimated: bool
     cost: float
     currency: str
+    answers_of: str = field(default="", metadata={"later": True})
+    reused_on: tuple[Count, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True)

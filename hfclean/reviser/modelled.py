@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
 from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
-from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
+from hfclean.models.work import NOT_KEPT, in_attempts
+from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, own_columns, own_steps
 from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
@@ -31,12 +32,16 @@ NO_ERRORS: Errors = MappingProxyType({})
 
 
 class Task(NamedTuple):
-    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model."""
+    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model.
+
+    `unread` is how often its row was left as it was because the answer could not be read.
+    """
 
     pair: Pair
     fields: tuple[str, ...]
     target: Target
     taught: bool = False
+    unread: int = 0
 
     @property
     def whole(self) -> bool:
@@ -109,10 +114,14 @@ class ModelReviser(ModelTransform):
         trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
         revise_trained_on: revise them all the same.
+        retry_unparsed: take up again the rows that this reviser left as they were because the answer could not be
+            read, with one attempt more than were made for them; see `hfclean.cleaning.retry_failed`.
         strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
             checked is refused with the reason `check_error`, one that cannot be graded is not chosen, and the row's
             line in `edit_history` says what was raised.
     """
+
+    _unsaid: ClassVar[frozenset[str]] = ModelTransform._unsaid | {"retry_unparsed"}
 
     code: ClassVar[str] = "reviser"
     # settings that may hold code of the user's own, which no file can
@@ -126,6 +135,7 @@ class ModelReviser(ModelTransform):
     preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     revise_trained_on: bool = field(default=False, kw_only=True)
+    retry_unparsed: bool = field(default=False, kw_only=True)
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
     def __post_init__(self) -> None:
@@ -181,7 +191,7 @@ class ModelReviser(ModelTransform):
     def refused(self, before: Pair, proposal: Proposal, errors: dict[str, Exception] | None = None) -> tuple[str, ...]:
         """Why a proposal may not be taken; empty when it may. What checks raised is noted in `errors`."""
         if proposal.pair is None:
-            return (proposal.reason or "unparsed",)
+            return (proposal.reason or UNPARSED,)
         return tuple(
             accept(
                 before,
@@ -246,10 +256,12 @@ class ModelReviser(ModelTransform):
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        done = self._done(rows)
+        histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
+        done = self._done(histories)
         taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         tasks: list[list[Task]] = [
-            [] if finished else self._tasks(row, view, taught) for row, finished in zip(rows, done, strict=True)
+            [] if finished else [task._replace(unread=self._unread(steps)) for task in self._tasks(row, view, taught)]
+            for row, steps, finished in zip(rows, histories, done, strict=True)
         ]
         asked = [task for some in tasks for task in some if task.fields]
         verdicts = yield from self._decide(asked)
@@ -266,17 +278,23 @@ class ModelReviser(ModelTransform):
         edits = columns[self.prefix + "edit"]
         return {name: edits.count(name) for name in ("revised", "reverted", "failed")}
 
-    def _done(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+    def _unread(self, steps: Sequence[Step]) -> int:
+        """How often a row was left as it was because the answer could not be read; 0 unless that is retried."""
+        if not self.retry_unparsed:
+            return 0
+        return sum(step.by == type(self).__name__ and is_unread(step) for step in steps)
+
+    def _done(self, histories: Sequence[Sequence[Step]]) -> list[bool]:
         """Which rows' last revision is this reviser's own, by the same model, and did not fail."""
-        histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         last = [next((step for step in reversed(steps) if step.is_revision), None) for steps in histories]
         if not any(last):
-            return [False] * len(rows)
+            return [False] * len(histories)
         mine = Step(type(self).__name__, self.version, settings=self.settings()).line()
         identity = open_backend(self.spec()).identity
         return [
             step is not None
             and step.edit != "failed"
+            and not (self.retry_unparsed and is_unread(step))
             and Step(step.by, step.version, settings=step.settings).line() == mine
             and (not identity or step.model in ("", identity))
             for step in last
@@ -309,7 +327,7 @@ class ModelReviser(ModelTransform):
         """For each task the best proposal that the gate lets through, or why there is none."""
         proposals: list[list[Proposal]] = [[] for _ in tasks]
         for candidate in range(self.candidates):
-            for found, proposal in zip(proposals, (yield from self.propose(tasks, candidate)), strict=True):
+            for found, proposal in zip(proposals, (yield from self._proposed(tasks, candidate)), strict=True):
                 found.append(proposal)
         verdicts: list[_Verdict | _Judged] = [
             self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
@@ -317,6 +335,15 @@ class ModelReviser(ModelTransform):
         open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, _Judged)]
         chosen = iter((yield from self._choose(open_ones)))
         return [next(chosen) if isinstance(verdict, _Judged) else verdict for verdict in verdicts]
+
+    def _proposed(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        """One proposal for each task; what cannot be read is asked for again as often as it may be."""
+        return in_attempts(
+            [self.attempts + task.unread for task in tasks],
+            lambda places: self.propose([tasks[k] for k in places], candidate),
+            unread=lambda proposal: proposal.pair is None and UNPARSED in (proposal.reason, *proposal.notes),
+            lost=lambda proposal: proposal.error == NOT_KEPT,
+        )
 
     def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | _Judged:
         """The verdict on a pair, or the proposals among which to choose."""

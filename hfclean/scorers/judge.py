@@ -11,7 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
-from hfclean.provenance import HISTORY, Step, own_steps
+from hfclean.models.work import NOT_KEPT, in_attempts
+from hfclean.provenance import HISTORY, UNPARSED, Step, own_steps
 from hfclean.schema import Pair, View
 from hfclean.scorers.framing import PROMPT_VERSION, grading, grading_schema, typical_grading
 from hfclean.scorers.gradings import Grading, read_scores
@@ -62,8 +63,8 @@ class Judge(ModelTransform):
     that they cannot close, but no frame makes a model immune.
 
     Mapped over its own output, it asks again for rows without a score and for rows whose text changed, and leaves all
-    others as they are. An answer that came and says no score is kept like any other: for another one, change how the
-    model answers (`max_new_tokens`, or `temperature` and `seed`).
+    others as they are. An answer that came and cannot be read is kept like any other: for another one, allow more
+    `attempts`, or change how the model answers (`max_new_tokens`, or `temperature` and `seed`).
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
@@ -173,20 +174,21 @@ class Judge(ModelTransform):
     def _judge(self, pairs: Sequence[Pair]) -> Work[list[_Judged]]:
         rubric = self.criteria()
         asked = [pair for pair in pairs if _has_text(pair)]
-        answers: list[Answer] = []
-        if asked:
+
+        def graded(places: Sequence[int]) -> Work[list[_Judged]]:
             answers = yield Asking(
                 self.spec(),
-                [grading(pair, rubric) for pair in asked],
+                [grading(asked[k], rubric) for k in places],
                 self.generation(response_format=grading_schema(rubric)),
                 PROMPT_VERSION,
-                [typical_grading(rubric)] * len(asked),
+                [typical_grading(rubric)] * len(places),
             )
-        ready = iter(answers)
-        return [
-            _read(next(ready), rubric) if _has_text(pair) else _Judged(Grading({}, "nothing_to_judge"))
-            for pair in pairs
-        ]
+            return [_read(answer, rubric) for answer in answers]
+
+        limits = [self.attempts] * len(asked)
+        judged = (yield from in_attempts(limits, graded, unread=_is_unread, lost=_is_lost)) if asked else []
+        ready = iter(judged)
+        return [next(ready) if _has_text(pair) else _Judged(Grading({}, "nothing_to_judge")) for pair in pairs]
 
     def _merged(self, grading: Grading) -> float:
         return math.nan if grading.reason else self.criteria().merge(grading.scores)
@@ -236,6 +238,14 @@ def _read(answer: Answer, rubric: Rubric) -> _Judged:
     if answer.finish_reason == "length":
         return _Judged(Grading({}, "unfinished"), answer.model)
     return _Judged(read_scores(answer.text, rubric), answer.model)
+
+
+def _is_unread(judged: _Judged) -> bool:
+    return judged.grading.reason == UNPARSED
+
+
+def _is_lost(judged: _Judged) -> bool:
+    return judged.grading.reason == NOT_KEPT
 
 
 def _has_text(pair: Pair) -> bool:
