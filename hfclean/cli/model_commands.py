@@ -142,7 +142,9 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> None:
         FolderError: it names what has to be said on the command line.
     """
     settings = step.get("settings", {})
-    stated = {"base_url": args.base_url, "model": args.model, "extra_body": args.extra_body}
+    stated = {"base_url": args.base_url, "extra_body": args.extra_body}
+    if args.base_url is None:  # a server's name for a model says nothing of where rows go
+        stated["model"] = args.model
     named = [name for name, value in stated.items() if value is None and settings.get(name)]
     if not named:
         return
