@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hfclean.schema import Pair
+from hfclean.scorers.agreement import counted, factor
 from hfclean.scorers.embedded import FOLDER
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
 from hfclean.scorers.linear_rule import LinearRule
@@ -255,6 +256,13 @@ def values(pairs: Sequence[Pair]) -> Array:
     return np.array([indicator_values(pair) for pair in pairs], dtype=np.float64)
 
 
+def as_scored(pairs: Sequence[Pair]) -> tuple[Array, Array]:
+    """What the columns are made of: the indicators of each pair as the rules would leave it, and the share of a score
+    that its defects leave."""
+    left, defects = zip(*map(counted, pairs), strict=True)
+    return values(left), np.array([factor(ids) for ids in defects])
+
+
 def table(choices: Sequence[Choice]) -> Table:
     return Table(
         values([c.better for c in choices]) - values([c.worse for c in choices]),
@@ -439,12 +447,30 @@ def cross_validate_preference(
     return people / len(SEEDS), machine / len(SEEDS)
 
 
+def cross_validate_column(shape: Shape, choices: Sequence[Choice], broken: Table, rows: Array) -> Array:
+    """The same for the column `preference`, which reads pairs as the rules would leave them."""
+    human = table(choices)
+    sides = [as_scored([getattr(choice, side) for choice in choices]) for side in ("better", "worse")]
+    found = np.zeros(len(human.source))
+    for seed in SEEDS:
+        fold, other = fold_of(human.group, seed), fold_of(broken.group, seed)
+        for k in range(FOLDS):
+            b = fit_preference(shape, human.where(fold != k), broken.where(other != k), PREFERENCE_DAMAGE)
+            middle = float(np.median(sums(rows, shape, b)))
+            better, worse = (
+                logistic(sums(left[fold == k], shape, b) - middle) * shares[fold == k] for left, shares in sides
+            )
+            found[fold == k] += right(better - worse)
+    return found / len(SEEDS)
+
+
 def preference(choices: Sequence[Choice], rows: Array) -> LinearRule:
     human = table(choices)
     broken = table(damaged([c.better for c in choices if c.source == "expert"], DAMAGED_PAIRS, seed=1))
     shape = Shape.of(PREFERENCE, np.sqrt((human.differences**2).mean(0)), PREFERENCE_FLOOR)
     people, machine = cross_validate_preference(shape, human, broken, PREFERENCE_DAMAGE)
     people_only, machine_only = cross_validate_preference(shape, human, broken, {})
+    column = cross_validate_column(shape, choices, broken, rows)
 
     count = len(shape.places) + len(PINNED)
     print(f"\npreference: {count} indicators, {len(human.source)} choices, {FOLDS} folds by instruction")
@@ -456,6 +482,7 @@ def preference(choices: Sequence[Choice], rows: Array) -> LinearRule:
         print(f" {source}: {mask.sum()} choices, {len(set(group))} instructions")
         for name, per_row in (
             ("rule", people[mask]),
+            ("column: rule as repaired, defects", column[mask]),
             ("rule, no damaged answers in the fit", people_only[mask]),
             ("longer response", right(human.longer[mask])),
         ):
@@ -507,24 +534,35 @@ def rating(pairs: Sequence[Pair], flags: NDArray[np.bool_], rows: Array) -> Line
     count = len(shape.places) + len(PINNED)
     print(f"\nrating: {count} indicators, {len(pairs)} rows, {flags.sum()} flagged, {FOLDS} folds")
     print("AUC                                   mean   95 % interval")
+    left, shares = as_scored(pairs)
     lower: dict[str, Array] = {}
     found = 0.0
     for name, weights in (("rule", RATING_DAMAGE), ("rule, no damaged answers in the fit", dict[str, float]())):
         each, mean_rank, machine = [], np.zeros(len(pairs)), np.zeros(len(broken.source))
+        as_column, column_rank = [], np.zeros(len(pairs))
         for seed in SEEDS:
             fold, other = fold_of(groups, seed), fold_of(broken.group, seed)
-            z = np.zeros(len(pairs))
+            z, column = np.zeros(len(pairs)), np.zeros(len(pairs))
             for k in range(FOLDS):
                 b = fit_rating(shape, rows[fold != k], flags[fold != k], center, broken.where(other != k), weights)
                 z[fold == k] = sums(rows[fold == k] - center, shape, b) + b[-1]
+                known = np.quantile(sums(rows[fold != k] - center, shape, b) + b[-1], np.linspace(0, 1, 201))
+                repaired = sums(left[fold == k] - center, shape, b) + b[-1]
+                column[fold == k] = np.interp(repaired, known, np.linspace(0, 1, 201)) * shares[fold == k]
                 machine[other == k] += right(sums(broken.differences[other == k], shape, b))
             each.append(auc(flags, z))
             mean_rank += z / len(SEEDS)
+            as_column.append(auc(flags, column))
+            column_rank += column / len(SEEDS)
         print(
             line(
                 name, float(np.mean(each)), auc_interval(flags, mean_rank), f"seeds {min(each):.3f} to {max(each):.3f}"
             )
         )
+        if weights:
+            bounds = auc_interval(flags, column_rank)
+            note = f"seeds {min(as_column):.3f} to {max(as_column):.3f}"
+            print(line("column: rule as repaired, defects", float(np.mean(as_column)), bounds, note))
         lower[name] = machine / len(SEEDS)
         found = found or float(np.mean(each))
     for name, score in (("longer response", words), ("shorter response", -words)):

@@ -134,6 +134,22 @@ def html_remnants(pair: Pair, rng: random.Random) -> Pair | None:
     return pair.replace(response=rng.choice([option for option in options if option != text]))
 
 
+def scrape_remnants(pair: Pair, rng: random.Random) -> Pair | None:
+    if not _prose(pair) or not pair.response.strip():
+        return None
+    answer = pair.response.strip()
+    return rng.choice(
+        [
+            pair.replace(response=f"{answer}\n\npythonCopy code\nprint(1)"),
+            pair.replace(response=f"{answer}\n\nbash\nCopy code\nls"),
+            pair.replace(response=f"{answer}\n\nRegenerate response"),
+            pair.replace(response=f"ChatGPT\n\n{answer}"),
+            pair.replace(response=f"Share Prompt\n{answer}"),
+            pair.replace(response=f'<div class="markdown prose w-full">{answer}</div>'),
+        ]
+    )
+
+
 def whitespace(pair: Pair, rng: random.Random) -> Pair | None:
     if not _prose(pair) or pair.response.count(" ") < 12:
         return None
@@ -511,6 +527,7 @@ INJECTORS: dict[str, Injector] = {
     "invisible_characters": invisible_characters,
     "chat_markers": chat_markers,
     "next_task": next_task,
+    "scrape_remnants": scrape_remnants,
     "html_remnants": html_remnants,
     "whitespace": whitespace,
     "doubled_word": doubled_word,

@@ -3,21 +3,24 @@ here."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.models import ModelSpec, ModelTransform, Usage
+from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.work import once
-from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, number_rows, parse_history, row_id
+from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
-from hfclean.schema import Columns, detect
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
+from hfclean.selection.context import context_keys
 from hfclean.transform import Transform
 
-__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed"]
+__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
 
 MARK = "mark_duplicates"
 
@@ -32,7 +35,8 @@ class Cleaned:
         removed: the rows that were dropped, with a column `removed_reason`; `None` when none were.
         transforms: what was done, as JSON can hold it: class, version, settings and what they depend on. Where a model
             was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
-            `hfclean.models.Usage`. `cost` is null where no prices were given.
+            `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
+            is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
     """
 
     dataset: Any
@@ -44,10 +48,11 @@ def clean(
     ds: Any,
     *,
     reviser: Transform | Sequence[Transform] | None = rules_reviser,
-    score: bool = True,
+    score: bool | Transform = True,
     scorers: Sequence[Transform] = (),
     drop_duplicates: bool = False,
     show: bool = True,
+    strict: bool = False,
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`.
 
@@ -62,12 +67,15 @@ def clean(
         ds: a `Dataset` or `DatasetDict`; left as it is.
         reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
             scores.
-        score: whether the embedded scores are added.
+        score: whether the embedded scores are added, reading rows as the reviser does; or a `Score` that says how.
         scorers: scorers of your own, run after them.
         drop_duplicates: drop the rows that `duplicate_of` marks. They are returned as `removed`.
         show: whether to show a live line while a model is asked.
+        strict: stop at the first row on which a rule, scorer or check raises, as if each transform had been given
+            `strict=True`. By default the row says what was raised, and `hfclean.compare` counts such rows.
 
     Raises:
+        StrictError: one raised, and `strict` is set.
         BackendError: a model cannot be asked at all (no key, no server, money spent). Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
@@ -79,12 +87,17 @@ def clean(
         raise HfcleanError(f"clean got {type(ds).__name__}; wanted a Dataset or a DatasetDict (not a streaming one)")
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
-    transforms = [*revisers, *([_score_like(first)] if score else ()), *scorers]
+    embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()
+    transforms = [*revisers, *embedded, *scorers]
+    if strict:
+        transforms = [strictly(transform) for transform in transforms]
+        revisers = tuple(transforms[: len(revisers)])
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             transform.check_access()
     done = []
     splits = {"": ds} if isinstance(ds, Dataset) else dict(ds)
+    _check_roles(splits, transforms)
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             splits, told = _with_model(splits, transform, show=show)
@@ -109,6 +122,13 @@ def clean(
     return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done))
 
 
+def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:
+    parts = [part.with_format(None) for part in splits.values() if len(part)]
+    if transforms and parts:
+        view = detect(tuple(parts[0].column_names), transforms[0].columns)
+        refuse_unknown_roles((row for part in parts for row in part.select_columns(list(view.columns))), view)
+
+
 def _score_like(reviser: Transform | None) -> Transform:
     """The embedded scores, reading rows as the reviser does."""
     if reviser is None:
@@ -116,6 +136,12 @@ def _score_like(reviser: Transform | None) -> Transform:
     return replace(
         embedded_score, columns=reviser.columns, prefix=reviser.prefix, turns=reviser.turns, side=reviser.side
     )
+
+
+def strictly(transform: Transform) -> Transform:
+    """The transform, stopping at the first row on which a rule, scorer or check raises, where it has such."""
+    has = any(spec.name == "strict" for spec in fields(transform))
+    return replace(transform, strict=True) if has else transform  # type: ignore[call-arg]
 
 
 def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform, ...]:
@@ -165,6 +191,8 @@ def _with_model(
     told = _describe(transform)
     head = {name: told.pop(name) for name in ("by", "version", "settings")}
     used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
+    if transform.spec().kind == "server" and transform.keeps_answers:
+        used["answers_of"] = open_backend(transform.spec()).source
     return out, {**head, "models": _models(out, transform), "usage": used, **told}
 
 
@@ -182,6 +210,7 @@ def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
         "reused": usage.reused,
         "reused_prompt_tokens": usage.reused_prompt_tokens,
         "reused_completion_tokens": usage.reused_completion_tokens,
+        "reused_on": dict(usage.reused_on),
         "notes": list(usage.notes),
     }
 
@@ -197,10 +226,17 @@ def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
 
 
 def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
-    """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them."""
-    name = prefix + "edit"
+    """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them or could not
+    read what the model answered."""
+    edit, reason = prefix + "edit", prefix + "edit_reason"
     return {
-        split: [k for k, edit in enumerate(part[name]) if edit == "failed"] if name in part.column_names else []
+        split: [
+            k
+            for k, (what, why) in enumerate(zip(part[edit], part[reason], strict=True))
+            if what == "failed" or (what == "reverted" and UNPARSED in why.split())
+        ]
+        if {edit, reason} <= set(part.column_names)
+        else []
         for split, part in ds.items()
     }
 
@@ -208,10 +244,11 @@ def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
 def retry_failed(
     ds: Any, reviser: ModelTransform, *, transforms: Sequence[Mapping[str, Any]] = (), show: bool = True
 ) -> Cleaned:
-    """Ask again for the rows of a revised `DatasetDict` that failed, and for no others.
+    """Ask again for the rows of a revised `DatasetDict` that failed or whose answer was unreadable, and for no others.
 
-    Scores and duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays
-    dropped.
+    An answer that could not be read stays in the file of answers and is passed over: the row is asked for in a further
+    attempt, which is kept by itself. Stopped or killed, the same call asks for the rest of them only. Scores and
+    duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays dropped.
 
     Args:
         ds: what `clean` made, or a folder that holds it.
@@ -229,6 +266,8 @@ def retry_failed(
     places = failed_rows(ds, reviser.prefix)
     count = sum(map(len, places.values()))
     reviser = _patient(reviser, count)
+    if isinstance(reviser, ModelReviser):
+        reviser = replace(reviser, retry_unparsed=True)
     chosen = {split: part.with_format(None).select(places[split]) for split, part in ds.items() if places[split]}
     mended, told = _with_model(chosen, reviser, show=show)
     splits = dict(ds)
@@ -255,6 +294,7 @@ def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -
                 **usage,
                 "cost": round(old["cost"] + new["cost"], 6) if priced else None,
                 "notes": list(dict.fromkeys([*old.get("notes", ()), *new["notes"]])),
+                "reused_on": dict(sorted((Counter(old.get("reused_on", {})) + Counter(new["reused_on"])).items())),
             }
             each["models"] = sorted({*each.get("models", ()), *told["models"]})
             each["retried"] = each.get("retried", 0) + told["retried"]
@@ -290,7 +330,9 @@ def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
 def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> Any:
     """A revised `Dataset` with the column `duplicate_of`: the `row_id` of the first row with the same text, else `""`.
 
-    Same text means equal in all columns of the row's shape, as they are now. An empty split gets no column.
+    Same text means equal in all columns of the row's shape, as they are now, and in what the row asks beside them:
+    pictures and sounds (by their bytes, else by their path), tools, system prompt, history. An empty split gets no
+    column.
     """
     name = prefix + DUPLICATE_COLUMN
     if len(ds) == 0 or prefix + "row_id" not in ds.column_names:
@@ -309,9 +351,11 @@ def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> An
     view = detect(tuple(ds.column_names), columns)
     for k, row in zip(changed, ds.select(changed).select_columns(list(view.columns)), strict=True):
         text[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
-    first: dict[str, str] = {}
+    keys = context_keys(ds, columns, prefix=prefix, whole=False)
+    contents = zip(text, [0] * len(text) if keys is None else keys.tolist(), strict=True)
+    first: dict[tuple[str, int], str] = {}
     marks = []
-    for name_of_row, content in zip(ids, text, strict=True):
+    for name_of_row, content in zip(ids, contents, strict=True):
         marks.append(first.get(content, ""))
         first.setdefault(content, name_of_row)
     lines = list(histories) if ours else [f"{history}\n{step.line()}" for history in histories]

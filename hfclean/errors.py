@@ -13,6 +13,7 @@
     ├── BackendError       a model cannot be asked at all (AccessError, BudgetError, ModelError; in `hfclean.models`)
     ├── TrainingError      a model cannot be tuned as asked, or its training stopped
     ├── StoreError         the file of answers cannot be read or written (in `hfclean.models`)
+    ├── StrictError        a rule, scorer or check raised on a row, and `strict=True` says that this stops the run
     └── MissingExtraError  an optional package is needed (also an ImportError)
 
 Each message names what was found, what was wanted and the next move.
@@ -21,6 +22,7 @@ Each message names what was found, what was wanted and the next move.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 
 __all__ = [
@@ -35,8 +37,12 @@ __all__ = [
     "RuleError",
     "SchemaError",
     "SourceError",
+    "StrictError",
     "TrainingError",
+    "describe_error",
+    "of_row",
     "require",
+    "stop_at",
 ]
 
 
@@ -84,6 +90,11 @@ class TrainingError(HfcleanError, RuntimeError):
     """A model cannot be tuned as asked, or its training stopped before its end."""
 
 
+class StrictError(HfcleanError, RuntimeError):
+    """A rule, scorer or check raised on a row, and `strict=True` says that this stops the run; its cause is the error
+    that was raised."""
+
+
 class MissingExtraError(HfcleanError, ImportError):
     """An optional package is needed for what was asked."""
 
@@ -106,3 +117,42 @@ def require(module: str, *, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"{module.split('.')[0]} is not installed, and this needs it: pip install 'hfclean[{extra}]'"
         ) from e
+
+
+LONGEST_ERROR = 200
+
+
+def of_row(error: Exception) -> Exception:
+    """The error, where it may be put down to one row; else it is raised again.
+
+    What hfclean raises on purpose says that something is used wrongly, and a machine without memory fails on any row:
+    both stop a run.
+    """
+    if isinstance(error, (HfcleanError, MemoryError)):
+        raise error
+    return error
+
+
+def describe_error(error: Exception) -> str:
+    """What an error says, on one line: its type and the beginning of its message."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
+
+
+def stop_at(errors: Mapping[str, Exception], kind: str, text: str) -> None:
+    """Stop a run that is strict at the first of these errors, if there is any.
+
+    Args:
+        errors: what was raised on a row, by the name of what raised it.
+        kind: what it is: `rule`, `scorer` or `check`.
+        text: the row's instruction, of which the message quotes the beginning.
+
+    Raises:
+        StrictError: there is an error.
+    """
+    for name, error in errors.items():
+        raise StrictError(
+            f"the {kind} {name!r} raised {describe_error(error)} on the row that begins {text[:60]!r}; fix it, or "
+            "leave out strict (--strict) to go on without it where it raises"
+        ) from error

@@ -29,6 +29,7 @@ from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
+from hfclean.values import decoded, undecoded
 
 __all__ = [
     "ABOUT",
@@ -274,7 +275,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
         for k in range(shards):
             shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
             files.append(folder / "data" / f"{split}-{k:05d}-of-{shards:05d}.parquet")
-            shard.to_parquet(str(files[-1]))
+            decoded(shard).to_parquet(str(files[-1]))
             digest.update(bytes.fromhex(file_hash(files[-1])))
         content = digest.hexdigest()[:8]
         for file in files:
@@ -288,7 +289,7 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
         return {}
     (folder / "removed").mkdir()
     for split, part in removed.items():
-        part.to_parquet(str(folder / "removed" / f"{split}.parquet"))
+        decoded(part).to_parquet(str(folder / "removed" / f"{split}.parquet"))
     return {split: f"removed/{split}.parquet" for split in removed}
 
 
@@ -354,6 +355,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     if not data:
         raise FolderError(f"{str(path)!r} has no data left in it (data/*.parquet); clean the source again")
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
+    dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
     gone = {f.stem: str(f) for f in sorted((path / "removed").glob("*.parquet"))}
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"

@@ -89,6 +89,7 @@ class Preview:
         """The preview as JSON can hold it; what is not known is null."""
         data = asdict(self)
         data["usage"]["failed"] = dict(self.usage.failed)
+        data["usage"]["reused_on"] = dict(self.usage.reused_on)
         for part in (data, data["estimate"]):
             for name, value in part.items():
                 if isinstance(value, float) and value != value:

@@ -20,10 +20,12 @@ __all__ = [
     "EDITS",
     "HISTORY",
     "REVISION_COLUMNS",
+    "UNPARSED",
     "Step",
     "added_columns",
     "decode_original",
     "encode_original",
+    "is_unread",
     "number_rows",
     "own_columns",
     "own_steps",
@@ -35,6 +37,7 @@ HISTORY = "edit_history"
 REVISION_COLUMNS = ("edit", "edit_reason", HISTORY, "original", "row_id")
 DUPLICATE_COLUMN = "duplicate_of"
 EDITS = ("kept", "revised", "reverted", "failed")
+UNPARSED = "unparsed"  # the reason of an answer that came and could not be read
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Step:
     `by` is the class of the transform, `settings` its fields that differ from the defaults, `columns` the columns that
     the step added beside the history itself. A reviser's step has `edit` and `reasons`; a scorer's has neither.
     `model` is what the model that was asked calls itself: a server's name for it, or the commit of a local one.
+    `errors` says which rules, scorers or checks raised on the row, and what.
     """
 
     by: str
@@ -53,6 +57,7 @@ class Step:
     edit: str = ""
     reasons: tuple[str, ...] = ()
     model: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     def line(self) -> str:
         """The step as one line of JSON, without what is empty."""
@@ -65,6 +70,8 @@ class Step:
             data["edit"] = self.edit
         if self.reasons:
             data["reasons"] = list(self.reasons)
+        if self.errors:
+            data["errors"] = dict(self.errors)
         if self.columns and not self.edit:
             data["columns"] = list(self.columns)
         return json.dumps(data, ensure_ascii=True, sort_keys=False)
@@ -98,9 +105,15 @@ def parse_history(text: Any) -> tuple[Step, ...] | None:
                 edit=edit,
                 reasons=tuple(data.get("reasons", ())),
                 model=str(data.get("model", "")),
+                errors={str(name): str(text) for name, text in dict(data.get("errors") or {}).items()},
             )
         )
     return tuple(steps)
+
+
+def is_unread(step: Step) -> bool:
+    """Whether the step left its row as it was because a model's answer could not be read."""
+    return step.edit == "reverted" and UNPARSED in step.reasons
 
 
 def added_columns(steps: Iterable[Step], prefix: str = "") -> list[str]:

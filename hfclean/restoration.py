@@ -22,9 +22,10 @@ from hfclean.provenance import (
 )
 from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
-from hfclean.schema import Path, View, detect, read_at, write
+from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers import refresh
 from hfclean.transform import Batch, Transform
+from hfclean.values import stored_columns
 
 __all__ = ["LedgerEntry", "ledger", "ledger_entries", "original_cells", "pointer", "restore"]
 
@@ -107,11 +108,12 @@ def _restore_split(
             + ("" if prefix else ", or did it with a prefix (restore(..., prefix=))")
         )
     partly = rule is not None or rows is not None
-    undo = _Undo(rule, rows, prefix=prefix, extra=extra)
     if streaming:
         first: dict[str, Any] = next(iter(ds), {})
+        undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of([first.get(prefix + HISTORY)]))
         return ds.map(undo, batched=True, remove_columns=[] if partly else _added(first, prefix))
     texts = ds.with_format(None).unique(prefix + HISTORY)
+    undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of(texts))
     drop = [] if partly else [name for text in texts for name in added_columns(parse_history(text) or (), prefix)]
     drop = [name for name in dict.fromkeys(drop) if name in columns]
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
@@ -136,10 +138,17 @@ def _restore_example(
         )
     if rows is not None and row.get(prefix + "row_id") not in rows:
         return dict(row)
-    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra)(row)}
+    columns = _columns_of([row[prefix + HISTORY]])
+    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra, columns=columns)(row)}
     partly = rule is not None or rows is not None
     drop = () if partly else _added(row, prefix)
     return {name: value for name, value in back.items() if name not in drop}
+
+
+def _columns_of(histories: Iterable[Any]) -> Columns:
+    """The `columns` that the revisers were given, as their steps tell it."""
+    steps = (step for text in histories for step in parse_history(text) or ())
+    return next((step.settings["columns"] for step in steps if step.settings.get("columns")), None)
 
 
 def _added(row: Mapping[str, Any], prefix: str) -> list[str]:
@@ -160,7 +169,7 @@ class _Undo(Transform):
         # The row shape is that of the step that changed it, and a full undo needs none: the paths are enough.
         if self.rule is None and self.rows is None:
             single = isinstance(data.get(self.prefix + HISTORY), str)
-            out = self._undo_all(Batch(data, single=single))
+            out = stored_columns(self._undo_all(Batch(data, single=single)), data)
             return {name: column[0] for name, column in out.items()} if single else out
         return super().__call__(data)
 
@@ -185,9 +194,11 @@ class _Undo(Transform):
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         ours = own_columns(batch, self.prefix)
-        rows = batch.rows([*view.columns, *ours])
+        originals = batch.get(self.prefix + "original", [])
+        touched = {str(path[0]) for text in set(originals) for path in decode_original(text)}
+        names = dict.fromkeys([*view.columns, *sorted(touched.intersection(batch)), *ours])
+        rows = batch.rows([*names])
         changed = [self._undo(row, view) for row in rows]
-        names = dict.fromkeys([*view.columns, *ours])
         return {name: [new.get(name, row[name]) for new, row in zip(changed, rows, strict=True)] for name in names}
 
     def _undo(self, row: dict[str, Any], view: View) -> dict[str, Any]:
@@ -207,15 +218,14 @@ class _Undo(Transform):
             "restore", self.version, settings=self._what(), edit="revised" if paths else "kept", reasons=("restored",)
         )
         # all columns that are read, not only those that revisers of the main pair write: masking reaches further
-        new = {name: cells[name] for name in view.columns}
+        new = {name: cells[name] for name in dict.fromkeys([*view.columns, *(str(path[0]) for path in original)])}
         new |= {
             prefix + "edit": step.edit,
             prefix + "edit_reason": "restored",
             prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }
-        pair = self.pairs(cells, view)[-1]
-        return new | refresh(list(steps), pair, row, prefix)
+        return new | refresh(list(steps), cells, view, row, prefix)
 
     def _what(self) -> dict[str, Any]:
         return {"rule": self.rule} if self.rule is not None else {}

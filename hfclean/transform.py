@@ -7,16 +7,20 @@ turns whatever came in into that, and back. It never keeps a model, a client or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError, SchemaError
+from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
+from hfclean.values import stored_columns
 
-__all__ = ["Batch", "Spec", "Transform"]
+__all__ = ["STRICT", "Batch", "Spec", "Transform"]
 
 
+# How a field `strict` is declared: it changes no output, only whether there is one, so that no row's history has it.
+STRICT: Mapping[str, bool] = {"came_later": True, "unsaid": True}
 _SCALARS = {str, type(None), int, float, bool}
 
 
@@ -26,12 +30,15 @@ class Batch(Mapping[str, list[Any]]):
     def __init__(self, data: Mapping[str, Any], *, single: bool = False) -> None:
         self._data = data
         self._single = single
-        self._python = type(data).__name__ in ("LazyRow", "LazyBatch", "_ArrowColumns")
+        kind = type(data).__name__
+        self._python = kind in ("LazyRow", "LazyBatch", "_ArrowColumns")
+        # what was asked of a lazy form itself is written again by `map`, whether it changed or not
+        self._read: Callable[[str], Any] = data.format if kind in ("LazyRow", "LazyBatch") else data.__getitem__  # type: ignore[attr-defined]
         self._lists: dict[str, list[Any]] = {}
 
     def __getitem__(self, name: str) -> list[Any]:
         if name not in self._lists:
-            value = self._data[name]
+            value = self._read(name)
             cells = [value] if self._single else list(value)
             # most columns are strings already, and the lazy forms hold Python objects all the way down
             if not self._python and not set(map(type, cells)) <= _SCALARS:
@@ -47,6 +54,12 @@ class Batch(Mapping[str, list[Any]]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._data
+
+    @property
+    def features(self) -> Mapping[str, Any] | None:
+        """The types of the columns, where `datasets` hands them out with the batch."""
+        features: Mapping[str, Any] | None = getattr(getattr(self._data, "formatter", None), "features", None)
+        return features
 
     def rows(self, columns: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of these columns, as one dict each; columns that are absent are left out."""
@@ -71,7 +84,7 @@ class Spec:
         found = {}
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if value != spec.default:
+            if value != spec.default and not spec.metadata.get("unsaid"):
                 found[spec.name] = list(value) if isinstance(value, tuple) else value
         return found
 
@@ -81,7 +94,12 @@ class Spec:
 
     def __getstate__(self) -> dict[str, Any]:
         # The class attribute alone would not reach the hash: a default on the class is not in the instance's dict.
-        state = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        # A field that came later is left out at its default, where it changes nothing that was cached before.
+        state = {
+            spec.name: value
+            for spec in fields(self)
+            if (value := getattr(self, spec.name)) != spec.default or not spec.metadata.get("came_later")
+        }
         return {"fields": state, "version": self.version, "depends": self.depends()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -136,7 +154,7 @@ class Transform(Spec):
         if kind in ("pyarrow", "pandas", "polars"):
             return self._table(data, kind)
         batch, view, single = self._opened(data)
-        columns = self.apply(batch, view)
+        columns = stored_columns(self.apply(batch, view), data)
         return {name: column[0] for name, column in columns.items()} if single else columns
 
     def _opened(self, data: Any) -> tuple[Batch, View, bool]:
@@ -152,16 +170,18 @@ class Transform(Spec):
         return Batch(data, single=single), view, single
 
     def _table(self, data: Any, kind: str) -> Any:
-        """An Arrow table of every column: under these formats what is returned replaces the whole row."""
+        """Every column: under these formats what is returned replaces the whole row."""
         import pyarrow as pa
 
-        if kind == "pyarrow":
-            table = data
-        else:
-            table = pa.Table.from_pandas(data, preserve_index=False) if kind == "pandas" else data.to_arrow()
-            table = table.cast(pa.schema([field.with_type(_usual(field.type)) for field in table.schema]))
-        batch = Batch(_ArrowColumns(table))
-        for name, column in self.apply(batch, detect(tuple(table.column_names), self.columns)).items():
+        columns: _Columns = _ArrowColumns(data) if kind == "pyarrow" else _FrameColumns(data, kind, self.prefix)
+        batch, view = Batch(columns), detect(tuple(columns), self.columns)
+        new = self.apply(batch, view)
+        if kind != "pyarrow" and len(data) > 1:
+            # values without a type of their own: `datasets` gives them the types that its columns have, which a frame
+            # does not know (a number beside a null is another kind of number, a text may be a large one)
+            return {**{name: batch[name] for name in columns}, **new}
+        table = columns.table(frozenset(view.columns))
+        for name, column in new.items():
             if name not in table.column_names:
                 table = table.append_column(name, pa.array(column))
             elif column != batch[name]:
@@ -170,27 +190,79 @@ class Transform(Spec):
         return table
 
 
-def _usual(kind: Any) -> Any:
+def _usual(kind: Any, *, text: bool) -> Any:
     """Arrow's ordinary types for the large ones that pandas and polars hand back, whatever they were given.
 
     `datasets` stores what a table holds: without this a map under these formats would change the feature types.
+    `text` says whether a cell that is null is one of text; pandas does not know its type.
     """
     import pyarrow as pa
 
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind):
-        return pa.string()  # pandas does not know the type of a cell that is null: in a row it is text, as a rule
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or (text and pa.types.is_null(kind)):
+        return pa.string()
+    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        return pa.binary()
     if pa.types.is_large_list(kind) or pa.types.is_list(kind):
-        return pa.list_(_usual(kind.value_type))
+        return pa.list_(_usual(kind.value_type, text=text))
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _usual(field.type)) for field in kind])
+        return pa.struct([pa.field(field.name, _usual(field.type, text=text)) for field in kind])
     return kind
 
 
-class _ArrowColumns(Mapping[str, Any]):
+class _Columns(Mapping[str, Any]):
+    """The columns of a table as plain lists."""
+
+    def table(self, texts: frozenset[str]) -> Any:
+        """All of them as an Arrow table; `texts` are the columns whose nulls are of text."""
+        raise NotImplementedError
+
+
+class _FrameColumns(_Columns):
+    """A pandas or polars frame as a mapping of plain lists, each column read when it is asked for."""
+
+    def __init__(self, frame: Any, kind: str, prefix: str) -> None:
+        self._frame, self._kind = frame, kind
+        self._ours: frozenset[str] = frozenset()
+        if prefix + HISTORY in self:
+            self._ours = frozenset(own_columns(self, prefix))
+
+    def _array(self, name: str) -> Any:
+        import pyarrow as pa
+
+        column = self._frame[name]
+        if self._kind == "polars":
+            return column.to_arrow()
+        # pandas has one sign for a null and for nan: it is nan in a score, and a null elsewhere
+        return pa.array(column.to_numpy() if name in self._ours and column.dtype.kind == "f" else column)
+
+    def table(self, texts: frozenset[str]) -> Any:
+        import pyarrow as pa
+
+        arrays = {name: self._array(name) for name in self}
+        return pa.table({name: array.cast(_usual(array.type, text=name in texts)) for name, array in arrays.items()})
+
+    def __getitem__(self, name: str) -> list[Any]:
+        values: list[Any] = self._array(name).to_pylist()
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self._frame.columns)
+
+    def __len__(self) -> int:
+        return len(self._frame.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._frame.columns
+
+
+class _ArrowColumns(_Columns):
     """An Arrow table as a mapping of plain lists, read column by column."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
+
+    def table(self, texts: frozenset[str]) -> Any:
+        return self._table
 
     def __getitem__(self, name: str) -> list[Any]:
         values: list[Any] = self._table.column(name).to_pylist()

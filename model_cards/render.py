@@ -27,15 +27,21 @@ SHARED = (
     "It cannot tell whether an answer belongs to its question when the words do not show it: see 'another row's "
     "answer' above."
 )
+AGREES = (
+    "The column of this name that `hfclean.score` adds is this rule on the pair as the rules of hfclean would leave "
+    "it, less a small share for each defect of the row as it stands, so that repairing a row raises it."
+)
 LIMITS = {
     "preference": (
         "Only differences between two versions of one pair mean something; the level depends on what is asked.",
         "It follows length where length still says something, and does not see that an answer goes on too long.",
         "Between two long answers of strong chat models it is no better than chance.",
+        AGREES,
     ),
     "rating": (
         "The judge that it learned from gave its best marks to short answers of checkable tasks, so rows are ranked "
         "by their task as much as by their answer; two versions of one pair are for `preference`.",
+        AGREES,
     ),
 }
 

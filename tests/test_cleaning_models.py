@@ -85,6 +85,8 @@ def test_rules_and_then_a_model_in_one_go() -> None:
         "reused": 0,
         "reused_prompt_tokens": 0,
         "reused_completion_tokens": 0,
+        "reused_on": {},
+        "answers_of": f"127.0.0.1:{server.port}/v1 tiny",
         "notes": [],
     }
     assert "usage" not in done.transforms[0]

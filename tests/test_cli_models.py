@@ -197,7 +197,7 @@ def test_why_says_what_a_model_did_and_what_the_reasons_mean(cities: Path, capsy
         run("clean", "cities.jsonl", "--out", "done", *at(server), capsys=capsys)
     revised, failed, reverted = (run("why", "done", str(k), capsys=capsys)[1] for k in (0, 4, 7))
     assert "reviser in output: the model's revision was taken\n  - city 0 is large\n  + City 0 is large.\n" in revised
-    assert "\n  RuleReviser v1: revised chat_markers\n  Reviser v1, model tiny-2026: revised\n  Score v1\n" in revised
+    assert "\n  RuleReviser v1: revised chat_markers\n  Reviser v1, model tiny-2026: revised\n  Score v2\n" in revised
     assert "  Reviser v1, model tiny: failed because\n      refused_request: the server does not take" in failed
     assert "  Reviser v1, model tiny-2026: reverted because\n      number_changed: " in reverted
     steps = json.loads(run("why", "done", "7", "--json", capsys=capsys)[1])["steps"]
@@ -311,10 +311,11 @@ def test_what_was_kept_is_counted_written_out_and_deleted(
 ) -> None:
     code, out, _ = run("cache", "stats", capsys=capsys)
     assert (code, "0 answers" in out, (work / "home").exists()) == (0, True, False)
+    monkeypatch.setattr(store, "time", lambda: 1_772_323_200)
     with ChatServer(default=good) as server:
         run("revise", "cities.jsonl", *at(server, "--preview", "6"), capsys=capsys)
         run("revise", "cities.jsonl", *at(server, "--preview", "2"), "--cache-as", "mine", capsys=capsys)
-    source = "127.0.0.1/v1 tiny"
+    source = f"127.0.0.1:{server.port}/v1 tiny"
     told = json.loads(run("cache", "stats", "--json", capsys=capsys)[1])
     assert told["sources"] == {source: 6, "mine": 2}
     assert told["by_source"][source] == {
@@ -322,9 +323,12 @@ def test_what_was_kept_is_counted_written_out_and_deleted(
         "prompt_tokens": 420,
         "completion_tokens": 180,
         "untold": 0,
+        "undated": 0,
+        "first_stored": "2026-03-01",
+        "last_stored": "2026-03-01",
     }
     out = run("cache", "stats", capsys=capsys)[1]
-    assert re.search(r"^127.0.0.1/v1 tiny +6 +420 +180$", out, re.MULTILINE)
+    assert re.search(rf"^{source} +6 +420 +180  stored 2026-03-01$", out, re.MULTILINE)
     _, out, _ = run("cache", "export", "--model", "tiny", capsys=capsys)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (len(lines), {line["source"] for line in lines}) == (6, {source})
@@ -337,7 +341,7 @@ def test_what_was_kept_is_counted_written_out_and_deleted(
     assert (code, source in err) == (1, True)
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))  # nobody there to say yes
     code, out, err = run("cache", "clear", "--model", "tiny", capsys=capsys)
-    assert (code, out, "delete 6 answers of 127.0.0.1/v1 tiny" in err, "nothing was deleted" in err) == (
+    assert (code, out, f"delete 6 answers of {source}" in err, "nothing was deleted" in err) == (
         0,
         "",
         True,

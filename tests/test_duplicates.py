@@ -205,7 +205,7 @@ def test_exact_minds_every_letter_and_every_turn() -> None:
     ]
     ds = Dataset.from_dict({"messages": [*chat, [{"role": "system", "content": "s"}, *chat[0]]]})
     assert hfclean.dedupe(ds, "exact") == [0, 2, 3, 4]
-    assert hfclean.dedupe(ds, "near") == [0, 3]
+    assert hfclean.dedupe(ds, "near") == [0, 3, 4]  # another system prompt asks for another answer
 
 
 def test_fields_are_columns_or_parts_of_the_pair() -> None:

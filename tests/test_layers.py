@@ -16,6 +16,7 @@ ROOMS = [
     "ownership",
     "schema",
     "text",
+    "values",
     "provenance",
     "transform",
     "models",

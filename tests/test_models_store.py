@@ -65,16 +65,16 @@ def test_the_key_is_the_content_and_nothing_else() -> None:
     assert record("a").key.hex() == "633bf7064be2704db947515ee28e6862e85e958111acd8bd9473c8782e8797cb"
 
 
-def test_the_port_of_a_server_is_no_part_of_the_key_but_host_path_and_model_are() -> None:
-    with ChatServer() as first:
+def test_host_port_path_and_model_of_a_server_are_parts_of_the_key() -> None:
+    with ChatServer() as first, ChatServer() as second:
         ask(ModelSpec("m", base_url=first.url), ["a"])
-    with ChatServer() as second:
-        assert ask(ModelSpec("m", base_url=second.url), ["a"])[0].cached
+        assert ask(ModelSpec("m", base_url=first.url), ["a"])[0].cached
+        assert not ask(ModelSpec("m", base_url=second.url), ["a"])[0].cached
         assert not ask(ModelSpec("n", base_url=second.url), ["a"])[0].cached
         assert ask(ModelSpec("m", base_url=second.url), ["a"], prompt_version="2")[0].cached is False
         other_host = ModelSpec("m", base_url=second.url.replace("127.0.0.1", "localhost"))
         assert not ask(other_host, ["a"])[0].cached
-    assert second.counts == {"a": 3}
+    assert (first.counts, second.counts) == ({"a": 1}, {"a": 4})
 
 
 def test_cache_as_names_whose_answers_these_are() -> None:
@@ -162,7 +162,8 @@ def test_the_first_answer_stays(tmp_path: Path) -> None:
     assert opened.get([record("a").key])[record("a").key].text == "first"
 
 
-def test_stats_export_and_clear(tmp_path: Path) -> None:
+def test_stats_export_and_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "time", lambda: 1_772_323_199.9)
     path = tmp_path / "a.sqlite3"
     assert store.stats(path).answers == 0
     assert store.export(io.StringIO(), path) == 0
@@ -192,7 +193,10 @@ def test_stats_export_and_clear(tmp_path: Path) -> None:
         "prompt_tokens": 3,
         "completion_tokens": None,
         "model": "m",
+        "stored_at": 1_772_323_199,
     }
+    mine = found.by_source["host/v1 m"]
+    assert (mine.undated, mine.first_stored, mine.last_stored) == (0, "2026-02-28", "2026-02-28")
     assert lines[2]["generation"] == {"max_new_tokens": 5}
     assert store.clear(path, source="other") == 1
     assert store.clear(path, source="nobody") == 0
@@ -274,7 +278,7 @@ def half_a_header(path: Path) -> None:
         (truncated, "is damaged"),
         (overwritten_in_the_middle, "is damaged"),
         (one_letter_changed, "the checksum of an answer is wrong"),
-        (newer, "has the format 99, this version reads 1; upgrade hfclean"),
+        (newer, "has the format 99, this version reads up to 2; upgrade hfclean"),
     ],
 )
 def test_a_spoilt_or_foreign_file_is_named_and_left_as_it_is(tmp_path: Path, spoil: object, words: str) -> None:

@@ -209,7 +209,7 @@ def test_masking_after_other_revisers_and_scores_stays_restorable() -> None:
     assert hfclean.compare(Dataset.from_list([row]), masked).summary()
 
 
-def test_tool_calls_stay_as_they_are_and_say_so() -> None:
+def test_tool_calls_are_masked_as_well() -> None:
     call = {
         "conversations": [
             {"from": "human", "value": "Mail jo@hf.co"},
@@ -221,12 +221,12 @@ def test_tool_calls_stay_as_they_are_and_say_so() -> None:
     out = hfclean.MaskPII()(call)
     assert [turn["value"] for turn in out["conversations"]] == [
         "Mail [EMAIL]",
-        call["conversations"][1]["value"],
-        "sent to jo@hf.co",
+        '{"name": "mail", "arguments": {"to": "[EMAIL]"}}',
+        "sent to [EMAIL]",
         "Done, [EMAIL] has it.",
     ]
-    assert out["edit_reason"] == "pii_email pii_in_tool_call"
-    assert hfclean.PII()({**call, **out})["pii_count"] == 2.0
+    assert out["edit_reason"] == "pii_email"
+    assert hfclean.PII()({**call, **out})["pii_count"] == 0.0
 
 
 def test_nothing_masks_by_itself() -> None:

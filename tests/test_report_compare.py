@@ -345,16 +345,16 @@ def test_scores_are_the_same_from_columns_and_computed(raw: Dataset, cleaned: Da
 
 def test_an_unchanged_row_is_scored_once_at_most(raw: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[int] = []
-    compute = hfclean.Score.score_batch
+    compute = hfclean.Score.scored
 
-    def counting(self: hfclean.Score, pairs: list[Any]) -> dict[str, list[Any]]:
-        scored.append(len(pairs))
-        return compute(self, pairs)
+    def counting(self: hfclean.Score, rows: list[Any]) -> Any:
+        scored.append(len(rows))
+        return compute(self, rows)
 
     revised = raw.map(hfclean.revise)
     both = revised.map(hfclean.score)
     compare(raw, both)  # what is found out once per process is found out
-    monkeypatch.setattr(hfclean.Score, "score_batch", counting)
+    monkeypatch.setattr(hfclean.Score, "scored", counting)
     compare(raw, both)
     assert sum(scored) == 2  # the two rows that changed, as they were before
     scored.clear()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hfclean.errors import RuleError
 from hfclean.rules import RULES, Rule, find_defects, mend, select_rules
-from hfclean.schema import Pair, detect
+from hfclean.schema import Pair, Turn, detect
 
 BY_ID = {rule.id: rule for rule in RULES}
 ASKED = "Tell me something about rivers."
@@ -322,10 +322,16 @@ def test_example_shows_the_rule(rule: Rule) -> None:
         assert rule.repair is None or rule.repair(pair) == pair
 
 
-EXAMPLE_FIELD = {"placeholder_input": "input", "repeated_input": "input", "missing_input": "instruction"}
+EXAMPLE_FIELD = {
+    "placeholder_input": "input",
+    "repeated_input": "input",
+    "missing_input": "instruction",
+    "unknown_roles": "instruction",
+}
 EXAMPLE_PAIR = {
     "instruction_echo": Pair("Why is the sky blue?"),
     "repeated_input": Pair("Name three rivers in Asia."),
+    "unknown_roles": Pair("", "", "", (Turn("instruction", "Name a fruit."), Turn("output", "Apple."))),
 }
 
 MARKS = "<|im_start|>assistant ,</s>,<s>,[INST],### Response:,### Human: x,N/A,<noinput>,<b>,&amp;,[insert name]"
@@ -518,6 +524,6 @@ def test_the_example_rows_hold_every_defect_and_many_healthy_rows() -> None:
         pairs = [Pair(row["instruction"], row["input"], row["output"]) for row in map(json.loads, lines)]
     found = [find_defects(pair, RULES) for pair in pairs]
     counts = {rule.id: sum(rule.id in ids for ids in found) for rule in RULES}
-    assert {name for name, count in counts.items() if count < 3} == set()
+    assert {name for name, count in counts.items() if count < 3} == {"unknown_roles"}  # of conversations alone
     assert sum(not ids for ids in found) >= 80
     assert len(set(pairs)) < len(pairs)

@@ -216,7 +216,7 @@ def test_columns_can_be_named() -> None:
         detect(tuple(row), {"instruction": "x", "response": "a"})
     with pytest.raises(hfclean.SchemaError, match="unknown role 'question'"):
         detect(tuple(row), {"question": "q", "response": "a"})
-    with pytest.raises(hfclean.SchemaError, match="no known shape"):
+    with pytest.raises(hfclean.SchemaError, match="not a known shape"):
         detect(tuple(row), "parquet")
 
 

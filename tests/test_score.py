@@ -32,6 +32,9 @@ PIECES = [
     *("Ã©", "â€™", "°", "²", "中", "\u200b", "\xa0", "\ud800", "\ufffd", "İ", "K"),
     *("\n", "\n\n\n\n", "\r\n", "\t", "\x0b", "\x1c", "\x7f", " ", "  "),
     *(" ,", " .", ". ", "! ", "? ", "'", "-", "_", "0", "."),
+    *("Az a a fontos", "for for tidligt", "the shop I went to to buy", "Schreibe ein Lied", "ten times", "zehnmal"),
+    *("    return a + b", "\tx = 1;", "--- a/x\n+++ b/x\n", "+added", "-gone", "00000010  0a 0a  ", "a  b  c"),
+    *("```py\nx = x +\n```", "```js\nf({\n", "x = [1,", "As an AI, I cannot", "As an AI, I suggest", "\n###\n"),
 ]  # fmt: skip
 SENTENCE = "Fog forms over cold water when the wind is still and the air above it is warm"
 texts = st.lists(st.sampled_from([*PIECES, SENTENCE]) | st.text(max_size=4), max_size=14).map("".join)

@@ -117,14 +117,14 @@ def test_a_cell_of_ten_megabytes(read: Any) -> None:
         ("rows.jsonl", "\n\n", "'rows.jsonl' holds no rows"),
         ("rows.json", "[]", "'rows.json' holds no rows"),
         ("rows.jsonl", json.dumps(ROW) + '\n{"instruction": "b", "outp', r"line 2 is not valid JSON.*cut off there"),
-        ("rows.jsonl", json.dumps(ROW) + "\n[1]\n", "line 2 is list; wanted an object with columns"),
+        ("rows.jsonl", json.dumps(ROW) + "\n[1]\n", "line 2 is list; expected an object with columns"),
         ("rows.json", '{"a": [1, 2], "b": 3}', r"one object with the keys \['a', 'b'\]"),
-        ("rows.jsonl", b'{"instruction": "\xe9", "output": "b"}', r"not UTF-8 \(near byte 17\)"),
+        ("rows.jsonl", b'{"instruction": "\xe9", "output": "b"}', r"not UTF-8 \(line 1, byte 17\)"),
         ("rows.csv", b"instruction,output\n\xe9,b\n", "not UTF-8"),
         ("rows.csv", "instruction,output\na,b,c,d,e\nx,y,z\n", "line 2: 5 cells, and the header has 2"),
         ("rows.csv", 'instruction,output\n"a,b\n', "cannot be read as csv: line 2"),
         ("rows.parquet", "no parquet", "cannot be read as parquet"),
-        ("rows.txt", "hello", r"has the suffix '.txt'; wanted one of .jsonl"),
+        ("rows.txt", "hello", r"has the suffix '.txt'; expected one of .jsonl"),
     ],
 )
 def test_what_is_said_of_a_file_that_cannot_be_read(read: Any, name: str, content: Any, said: str) -> None:

@@ -7,6 +7,7 @@ A revision is taken or refused whole: never an old instruction with a new answer
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -29,10 +30,22 @@ from hfclean.checks import (
 )
 from hfclean.checks.check import Case, Check, CheckError, check
 from hfclean.checks.taste import PREFERENCE_MARGIN
+from hfclean.errors import describe_error, of_row, stop_at
 from hfclean.schema import Pair
 
-__all__ = ["CHECKS", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
+__all__ = [
+    "CHECKS",
+    "CHECK_ERROR",
+    "PREFERENCE_MARGIN",
+    "Case",
+    "Check",
+    "CheckError",
+    "accept",
+    "check",
+    "select_checks",
+]
 
+CHECK_ERROR = "check_error"  # the reason where a check raised: what cannot be checked is not let through
 CHECKS: tuple[Check, ...] = (
     answers.unfinished,
     answers.empty_response,
@@ -69,8 +82,12 @@ def accept(
     preference: Callable[[Pair], float] | None = None,
     preference_margin: float = PREFERENCE_MARGIN,
     prompt: str = "",
+    strict: bool = False,
+    errors: dict[str, Exception] | None = None,
 ) -> list[str]:
     """Why a revision is refused: ids of the checks that refuse it, in their fixed order; empty when it is accepted.
+
+    A check that raises never lets a revision pass: the last reason is then `check_error`.
 
     Args:
         before: the pair as it was.
@@ -82,9 +99,12 @@ def accept(
         preference: pair -> how good it is, higher = better; without it `preference_lower` refuses nothing.
         preference_margin: how much lower `preference` may be after than before.
         prompt: the reviser's own prompt; a line of it in the text is a leak.
+        strict: let a check that raises stop the run instead.
+        errors: is given what was raised, by the id of the check; without it, a RuntimeWarning says so.
 
     Raises:
         CheckError: an id that names no check.
+        StrictError: a check raised, and `strict` is set.
 
     >>> from hfclean.schema import Pair
     >>> before = Pair("Name three rivers.", "", "Elbe, Oder, Rhine")
@@ -95,7 +115,26 @@ def accept(
     """
     every = _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
     case = Case(before, after, finish_reason, preference, preference_margin, prompt)
-    return [check.id for check in every if check.refuses(case)]
+    reasons: list[str] = []
+    raised: dict[str, Exception] = {}
+    for each in every:
+        try:
+            if each.refuses(case):
+                reasons.append(each.id)
+        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+            raised[each.id] = of_row(e)
+    if not raised:
+        return reasons
+    if strict:
+        stop_at(raised, "check", before.instruction)
+    if errors is None:
+        told = "; ".join(f"{name} raised {describe_error(error)}" for name, error in raised.items())
+        warnings.warn(
+            f"the revision is refused, since not every check could run: {told}", RuntimeWarning, stacklevel=2
+        )
+    else:
+        errors.update(raised)
+    return [*reasons, CHECK_ERROR]
 
 
 def select_checks(

@@ -6,6 +6,8 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
@@ -17,6 +19,7 @@ __all__ = ["main", "parser"]
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
+  zcat rows.jsonl.gz | hfclean clean - --out cleaned      the same for what comes on the standard input
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
                                                   what a model would make of 20 rows, and what all would take
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --out revised
@@ -33,9 +36,14 @@ REVISE_EPILOG = """the careful way:
   hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
   hfclean revise DIR --retry-failed                                                asks again for what failed
 """
+SOURCE_HELP = (
+    "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of "
+    "them or a pattern ('data/*.jsonl'), read one after the other; a folder of files, a save_to_disk folder or a Hub "
+    "id; or - for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
+)
 SHAPE_HELP = (
     "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
-    "conversations, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
+    "conversations, conversation, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
 )
 
 
@@ -62,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _source(clean)
     _output(clean, required=False, needed="; needed unless --preview is given")
     _rules(clean)
+    _strict(clean)
     _drop(clean)
     add_preview(clean)
     add_model(clean, needed=" (default: rules only)")
@@ -77,13 +86,15 @@ def parser() -> argparse.ArgumentParser:
     )
     _source(revise)
     _output(revise, required=False, needed="; needed unless --preview or --retry-failed is given")
+    _strict(revise)
     _drop(revise)
     add_preview(revise)
     revise.add_argument(
         "--retry-failed",
         action="store_true",
-        help="IN is a folder that this command wrote: ask again for its failed rows and no others, with the model and "
-        "settings that its hfclean.json names, and replace the folder (or write --out)",
+        help="IN is a folder that this command wrote: ask again for the rows that failed or whose answer could not be "
+        "read, and no others, with the model and settings that its hfclean.json names, and replace the folder (or "
+        "write --out)",
     )
     add_model(revise, needed="; needed unless --retry-failed is given")
 
@@ -139,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     _source(score)
     _output(score, required=False)
     score.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_with("scorer"))
+    _strict(score)
 
     rules = verbs.add_parser(
         "rules", help="list the rules: id, severity, meaning, example", description="List the rules."
@@ -164,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("--limit", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
     diff.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
     _reading(diff)
+    _prefix(diff)
 
     undo = verbs.add_parser(
         "undo",
@@ -183,7 +196,7 @@ def parser() -> argparse.ArgumentParser:
         help="write the rows in another shape",
         description="Write the rows in another shape. preference: chosen = revised response, rejected = original one.",
     )
-    _source(convert)
+    _source(convert, pairs=False)
     convert.add_argument(
         "--to", required=True, choices=["messages", "prompt_completion", "alpaca", "preference"], help="the shape"
     )
@@ -194,12 +207,19 @@ def parser() -> argparse.ArgumentParser:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
-    selection_commands.add_commands(verbs, _source)
+    selection_commands.add_commands(verbs, partial(_source, pairs=False, prefix=False))
     add_training(verbs)
-    mining_commands.add_commands(verbs, _source, _reading, _output)
+    mining_commands.add_commands(verbs, partial(_source, pairs=False), _reading, _output)
     add_commands(verbs)
     evaluation_commands.add_commands(verbs)
     return top
+
+
+class _OneOrMore(argparse.Action):
+    """One word as it stands, several as a list."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
 
 
 def _with(kind: str) -> str:
@@ -214,19 +234,38 @@ def _reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def _source(command: argparse.ArgumentParser) -> None:
+def _prefix(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "source", metavar="IN", help="a .jsonl, .json, .csv, .tsv or .parquet file, a save_to_disk folder, or a Hub id"
+        "--prefix",
+        default="",
+        help="put before the names of added columns, if yours has one of them (default: as the folder was cleaned)",
     )
+
+
+def _source(command: argparse.ArgumentParser, *, pairs: bool = True, prefix: bool = True) -> None:
+    """What is read: with `pairs`, of every row the turns and the side that are worked on."""
+    command.add_argument("source", metavar="IN", nargs="+", action=_OneOrMore, help=SOURCE_HELP)
     _reading(command)
+    if pairs:
+        command.add_argument(
+            "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
+        )
+        command.add_argument(
+            "--side",
+            choices=["chosen", "rejected", "both"],
+            default="chosen",
+            help="which answers of preference rows",
+        )
+    if prefix:
+        _prefix(command)
+
+
+def _strict(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
-    )
-    command.add_argument(
-        "--side", choices=["chosen", "rejected", "both"], default="chosen", help="which answers of preference rows"
-    )
-    command.add_argument(
-        "--prefix", default="", help="put before the names of added columns, if yours has one of them"
+        "--strict",
+        action="store_true",
+        help="stop at the first row on which a rule, scorer or check raises an error (default: leave it out on that "
+        "row, and count such rows)",
     )
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -22,13 +23,25 @@ from hfclean.cli import (
     training_commands,
 )
 from hfclean.cli.model_options import reviser_of
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, notes_on, tokenizer_of, unpacked
+from hfclean.cli.reading import (
+    UsageError,
+    as_cleaned,
+    columns_of,
+    emit,
+    notes,
+    notes_on,
+    tokenizer_of,
+    unpacked,
+)
 from hfclean.cli.render import describe_change, describe_row, rules_table
 from hfclean.cli.render_models import describe_refusals
 from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
+
+# those whose IN may be a folder that hfclean wrote
+READERS = ("clean", "revise", "estimate", "score", "convert", "dedupe", "decontaminate", "select", "pii", "mine")
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -39,6 +52,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     before = _written(args)
     try:
         with notes_on(err):
+            if args.verb in READERS and not getattr(args, "retry_failed", False):
+                as_cleaned(args, err, *([args.source] if isinstance(args.source, str) else args.source))
             _COMMANDS[args.verb](args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
@@ -142,8 +157,11 @@ def _revise(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _revised(
     args: argparse.Namespace, out: TextIO, err: TextIO, revisers: tuple[Any, ...], extra: tuple[Any, ...] = ()
 ) -> None:
+    from hfclean.cleaning import strictly
+
     revisers[-1].check_access()
     if args.preview:
+        revisers = tuple(map(strictly, revisers)) if args.strict else revisers
         model_commands.preview(args, out, err, revisers)
     else:
         _write(args, out, err, reviser=revisers, extra=extra)
@@ -157,21 +175,29 @@ def _write(
     reviser: Any = None,
     extra: tuple[Any, ...] = (),
     scorers: Sequence[Any] = (),
+    score: Any = True,
 ) -> None:
     from hfclean.cleaning import clean
     from hfclean.folder import check_target, write_folder
-    from hfclean.source import load
+    from hfclean.source import load, local_paths
 
     if not args.out:
         raise UsageError("--out DIR is missing: the folder to write")
     target = Path(args.out).expanduser()
-    check_target(target, overwrite=args.overwrite, source=args.source)
+    check_target(target, overwrite=args.overwrite)
+    for path in local_paths(args.source):
+        check_target(target, overwrite=args.overwrite, source=path)
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
         drop = getattr(args, "drop_duplicates", False)
-        cleaned = clean(source.dataset, reviser=reviser, scorers=scorers, drop_duplicates=drop, show=not args.quiet)
+        how: dict[str, Any] = {
+            "drop_duplicates": drop,
+            "show": not args.quiet,
+            "strict": getattr(args, "strict", False),
+        }
+        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **how)
         report = write_folder(
             target,
             cleaned,
@@ -200,18 +226,22 @@ def _write(
 def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
     from hfclean.report import compare
-    from hfclean.scorers import Scorer
+    from hfclean.scorers import Score, Scorer
     from hfclean.source import load
 
-    scorers = [_named(spec, Scorer, "scorer") for spec in args.extra]
-    if args.out:
-        _write(args, out, err, scorers=scorers)
-        return
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
+    how = {"columns": columns, "prefix": args.prefix, "turns": args.turns, "side": args.side}
+    score = Score(**how)
+    # what a scorer was declared with stands where the command line says nothing
+    said = {name: value for name, value in how.items() if value not in (None, "", "last", "chosen")}
+    scorers = [replace(_named(spec, Scorer, "scorer"), **said) for spec in args.extra]
+    if args.out:
+        _write(args, out, err, scorers=scorers, score=score)
+        return
     with unpacked(args) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
-        scored = clean(source.dataset, reviser=None, scorers=scorers).dataset
+        scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, strict=args.strict).dataset
         report = compare(
             source.dataset,
             scored,
@@ -219,6 +249,8 @@ def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             tokenizer=tokenizer,
             max_tokens=args.max_tokens,
             prefix=args.prefix,
+            turns=args.turns,
+            side=args.side,
         )
     if args.json:
         emit(report.to_dict(), out)
@@ -293,13 +325,14 @@ def _diff(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report import compare
     from hfclean.source import load
 
+    as_cleaned(args, err, args.before, args.after)
     columns = columns_of(args.columns)
     with unpacked(args) as cache:
         before, after = (
             load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
             for where in (args.before, args.after)
         )
-        report = compare(before.dataset, after.dataset, columns=columns)
+        report = compare(before.dataset, after.dataset, columns=columns, prefix=args.prefix)
         if args.html:
             report.save_html(args.html)
     if args.json:
@@ -366,7 +399,7 @@ def _row_id(folder: Any, row: str) -> str:
 
 
 def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.conversion import convert
+    from hfclean.conversion import Losses, convert
     from hfclean.source import load
 
     check_file(args.out)
@@ -374,7 +407,10 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
         notes(source, err)
-        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix)
+        losses = Losses()
+        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
+        for note in losses.notes():
+            print(f"note: left out or respelled: {note}", file=err)
         written = write_files(made, args.out, overwrite=args.overwrite)
     tell_files(args, out, written)
 

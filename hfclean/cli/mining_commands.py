@@ -83,6 +83,9 @@ def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     if not args.predictor:
         raise UsageError("fit needs --predictor COLUMN, one or more")
+    for name in ("split", "config", "columns"):
+        if getattr(args, name):
+            raise UsageError(f"--{name} is for predict: fit reads a table with one row per experiment, not a dataset")
     target = Path(args.out).expanduser() if args.out else None
     if target is not None and (target / FILE_NAME).exists() and not args.overwrite:
         raise FolderError(f"the folder {target.name!r} holds a rule; name another, or replace it with --overwrite")

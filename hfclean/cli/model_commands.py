@@ -70,6 +70,16 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.restoration import restore
     from hfclean.source import Source
 
+    for name, usual in (("columns", None), ("prefix", ""), ("turns", "last"), ("side", "chosen")):
+        if getattr(args, name) != usual:
+            raise UsageError(
+                f"--{name} with --retry-failed: rows are read as they were when the folder was revised, which its "
+                f"hfclean.json says; leave --{name} out"
+            )
+    if args.split or args.config:
+        raise UsageError("--split and --config with --retry-failed: all splits of the folder are gone through")
+    if not isinstance(args.source, str):
+        raise UsageError("--retry-failed: expected one folder that hfclean wrote, not several files")
     source_dir = Path(args.source).expanduser()
     target = Path(args.out).expanduser() if args.out else source_dir
     elsewhere = target.resolve() != source_dir.resolve()
@@ -91,7 +101,7 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             if args.json:
                 emit({"out": str(source_dir), "rows": 0}, out)
             else:
-                print(f"{source_dir}  no row failed; nothing to ask again", file=out)
+                print(f"{source_dir}  no row failed, and every answer could be read; nothing to ask again", file=out)
             return
         done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
         stated = {name: value for name, value in _stated(args).items() if value}
@@ -117,7 +127,11 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         emit({**told, "report": report.to_dict(edits=False)}, out)
         return
     print(report.summary(), file=out)
-    print(f"\nasked again for {plural(count, 'row')} that had failed: {left:,} failed again", file=out)
+    print(
+        f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "
+        "without a revision",
+        file=out,
+    )
     print(f"\n{target}  written anew", file=out)
 
 
@@ -128,7 +142,9 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> None:
         FolderError: it names what has to be said on the command line.
     """
     settings = step.get("settings", {})
-    stated = {"base_url": args.base_url, "model": args.model, "extra_body": args.extra_body}
+    stated = {"base_url": args.base_url, "extra_body": args.extra_body}
+    if args.base_url is None:  # a server's name for a model says nothing of where rows go
+        stated["model"] = args.model
     named = [name for name, value in stated.items() if value is None and settings.get(name)]
     if not named:
         return

@@ -145,8 +145,8 @@ def add_model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
     money.add_argument(
         "--cache-as",
         metavar="NAME",
-        help="keep answers under this name instead of server and model, so that they are found again when the same "
-        "model moves to another host",
+        help="keep answers under this name instead of server (host, port, path) and model, so that they are found "
+        "again when the same model moves to another host or port",
     )
 
 

@@ -13,8 +13,12 @@ from typing import Any, TextIO
 
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
+from hfclean.models.failures import StoreWarning
 
-__all__ = ["UsageError", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
+__all__ = ["UsageError", "as_cleaned", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
+
+# what the library warns of on purpose
+NOTES = (RecoveryWarning, StoreWarning)
 
 
 class UsageError(Exception):
@@ -48,9 +52,41 @@ def _quiet_loaders() -> None:
     set_verbosity(CRITICAL)
 
 
-def columns_of(text: str | None) -> Any:
+def as_cleaned(args: argparse.Namespace, err: TextIO, *where: str) -> None:
+    """Read a folder that hfclean wrote as it was read when it was written: with the `--columns` and the `--prefix` of
+    its hfclean.json, where the command has these options and they were not given. Of several folders the last that
+    says so counts."""
+    for name in ("columns", "prefix"):
+        if getattr(args, name, "not offered"):
+            continue
+        for folder in reversed(where):
+            if said := _recorded(folder).get(name):
+                setattr(args, name, said)
+                shown = ",".join(f"{k}={v}" for k, v in said.items()) if isinstance(said, dict) else said
+                print(f"note: --{name} {shown}, as {Path(folder).name} was cleaned with it", file=err)
+                break
+
+
+def _recorded(folder: str) -> dict[str, Any]:
+    """What hfclean.json of a folder holds; nothing where there is none that can be read."""
+    file = Path(folder).expanduser() / "hfclean.json"
+    try:
+        about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, ValueError, RecursionError):  # whoever needs what it says reads it again and names what is wrong
+        return {}
+    if not isinstance(about, dict):
+        return {}
+    columns, prefix = about.get("columns"), about.get("prefix")
+    named = isinstance(columns, dict) and all(isinstance(name, str) for name in columns.values())
+    return {
+        "columns": columns if named or isinstance(columns, str) else None,
+        "prefix": prefix if isinstance(prefix, str) else "",
+    }
+
+
+def columns_of(text: Any) -> Any:
     """`--columns`: a shape's name, or a mapping."""
-    if text is None or "=" not in text:
+    if not isinstance(text, str) or "=" not in text:
         return text
     pairs = [part.partition("=") for part in text.split(",")]
     bad = [role for role, _, column in pairs if not role.strip() or not column.strip()]
@@ -82,14 +118,15 @@ def emit(data: Any, out: TextIO) -> None:
 
 @contextmanager
 def notes_on(err: TextIO) -> Iterator[None]:
-    """What was found of an interrupted run is told in a line of its own, as every note."""
+    """Within the block, what the library warns of on purpose is a line on `err`, as it comes."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RecoveryWarning)
+        for kind in NOTES:
+            warnings.simplefilter("always", kind)
         show = warnings.showwarning
 
         def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if issubclass(category, RecoveryWarning):
-                print(f"note: {message}", file=err)
+            if issubclass(category, NOTES):
+                print(f"note: {message}", file=err, flush=True)
             else:
                 show(message, category, *rest, **more)
 

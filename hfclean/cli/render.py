@@ -14,6 +14,7 @@ from typing import Any
 from hfclean.checks import CHECKS
 from hfclean.models import ERRORS
 from hfclean.provenance import Step, parse_history
+from hfclean.report.rows import reading
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import RULES, Rule
 from hfclean.schema import detect
@@ -52,6 +53,8 @@ REVISER_CODES = {
     "not_selected": "none of the variants is what the rule of selection asks for",
     "unscored": "a score that the selection needs is missing",
     "restored": "the original was put back",
+    "rule_error": "a rule raised an error on this row and was left out",
+    "check_error": "a check raised an error on the revision, which was therefore not taken",
 }
 
 
@@ -128,15 +131,22 @@ class StepStory:
     model: str
     edit: str
     reasons: dict[str, str]
+    errors: dict[str, str]
 
     @classmethod
     def of(cls, step: Step) -> StepStory:
         """The step of a history, with the model that answered, else the one that was asked."""
         model = step.model or str(step.settings.get("model", ""))
-        return cls(step.by, step.version, model, step.edit, {code: meaning(code) for code in step.reasons})
+        return cls(
+            step.by, step.version, model, step.edit, {code: meaning(code) for code in step.reasons}, dict(step.errors)
+        )
 
     def text(self) -> str:
         """The step for people."""
+        raised = [f"    {visible(name, 80)} raised {visible(error, 300)}" for name, error in self.errors.items()]
+        return "\n".join([self._done(), *raised])
+
+    def _done(self) -> str:
         head = f"{self.by} v{self.version}" + (f", model {visible(self.model, 80)}" if self.model else "")
         if not self.edit:
             return head
@@ -201,7 +211,11 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
     prefix, columns = folder.about.get("prefix", ""), folder.about.get("columns")
     steps = parse_history(row.get(prefix + "edit_history")) or ()
     names = [name for step in steps if not step.is_revision for name in step.columns]
-    pair = detect(tuple(row), columns).pairs(row)[-1]
+    turns, side = reading(steps)
+    pairs = detect(tuple(row), columns).pairs(row, turns=turns, side=side)
+    pair = pairs[-1]
+    scored = pairs if turns == "all" and side != "both" else [pair]
+    linear = (preference_rule(), rating_rule())
     return RowStory(
         split=split,
         index=index,
@@ -211,10 +225,15 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         changes=tuple(ledger_entries(row, prefix=prefix, columns=columns)),
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
-        moved_by={rule.name: _strongest(rule.contributions(pair)) for rule in (preference_rule(), rating_rule())},
+        moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},
         scores={n: row[prefix + n] for n in names if isinstance(row.get(prefix + n), float)},
         texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},
     )
+
+
+def _mean(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What each indicator gave to a score that is the mean over several turns."""
+    return {name: sum(found[name] for found in each) / len(each) for name in each[0]}
 
 
 def _strongest(contributions: dict[str, float], count: int = 3) -> dict[str, float]:

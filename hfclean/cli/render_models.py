@@ -7,6 +7,7 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from hfclean.cli.render import before_after, indent, meaning, visible
+from hfclean.models.budget import days_of
 from hfclean.report.figures import count, money, plural, ratio
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def describe_preview(found: Preview, spec: ModelSpec) -> str:
     edits = [row.edit for row in found.rows]
     told = ", ".join(f"{count(edits.count(name))} {name}" for name in EDITS if name in edits)
     usage = found.usage
-    answers = f"{plural(usage.asked, 'answer')} asked for, {count(usage.reused)} kept from before"
+    when = f" ({days_of(usage.reused_on)})" if usage.reused_on else ""
+    answers = f"{plural(usage.asked, 'answer')} asked for, {count(usage.reused)} kept from before{when}"
     spent = f"{count(usage.prompt_tokens)} tokens read, {count(usage.completion_tokens)} written"
     cost = f", {money(usage.cost, usage.currency)}" if usage.currency else ""
     estimated = f" (tokens estimated for {count(usage.estimated)})" if usage.estimated else ""
@@ -119,13 +121,31 @@ def describe_stats(found: StoreStats, shown: Mapping[str, SourceStats]) -> str:
     """What a file of answers holds."""
     head = f"{found.path}\n{plural(found.answers, 'answer')}, {_size(found.bytes)}"
     lines = [
-        (visible(source, 80), count(each.answers), count(each.prompt_tokens), count(each.completion_tokens))
+        (
+            visible(source, 80),
+            count(each.answers),
+            count(each.prompt_tokens),
+            count(each.completion_tokens),
+            _stored(each),
+        )
         for source, each in shown.items()
     ]
-    table = _columns(["model", "answers", "tokens read", "tokens written"], lines)
-    untold = sum(each.untold for each in shown.values())
-    note = f"\n{plural(untold, 'answer')} came without token counts, which are not in these sums" if untold else ""
-    return f"{head}\n\n{table}{note}" if table else head
+    table = _columns(["model", "answers", "tokens read", "tokens written", ""], lines)
+    untold, undated = (sum(getattr(each, name) for each in shown.values()) for name in ("untold", "undated"))
+    notes = ""
+    if untold:
+        notes += f"\n{plural(untold, 'answer')} came without token counts, which are not in these sums"
+    if undated:
+        notes += (
+            f"\n{plural(undated, 'answer')} of hfclean 0.1.0, which recorded neither port nor date: those of a server "
+            "on another port are used with --cache-as and the name above"
+        )
+    return f"{head}\n\n{table}{notes}" if table else head
+
+
+def _stored(each: SourceStats) -> str:
+    days = [(day, 1) for day in dict.fromkeys((each.first_stored, each.last_stored)) if day]
+    return days_of([*days, *([("", each.undated)] if each.undated else [])])
 
 
 def _columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

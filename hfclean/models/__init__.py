@@ -10,7 +10,7 @@ code, cut a text to make it fit.
 
 from hfclean.models.asking import aask, ask, look, open_backend, prefetch, spent, usage
 from hfclean.models.budget import Estimate, Usage, estimate
-from hfclean.models.failures import AccessError, BackendError, BudgetError, ModelError, StoreError
+from hfclean.models.failures import AccessError, BackendError, BudgetError, ModelError, StoreError, StoreWarning
 from hfclean.models.process import close
 from hfclean.models.protocol import ERRORS, Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.spec import Limits, ModelSpec, Prices
@@ -35,6 +35,7 @@ __all__ = [
     "ModelTransform",
     "Prices",
     "StoreError",
+    "StoreWarning",
     "Usage",
     "Work",
     "aask",

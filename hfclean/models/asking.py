@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
@@ -11,7 +13,7 @@ from typing import Any, cast
 from hfclean.models import process
 from hfclean.models.budget import Budget, Ledger, Usage, progress
 from hfclean.models.endpoint import Endpoint
-from hfclean.models.failures import BackendError
+from hfclean.models.failures import BackendError, StoreWarning
 from hfclean.models.plan import GroupCommit, KeptRequest, Plan, checked
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.request import Done, Request
@@ -128,6 +130,7 @@ class Asker:
         own = spec.kind == "function" and not getattr(spec.model, "kept", True)
         self.store: Store | None = None if spec.store is False or own else open_store(spec.store)
         self.source, self._backend = self._resolve()
+        self._tell_of_earlier()
         self._run = process.run_id()
         self._settings: dict[tuple[str, str], Setting] = {}
         self._budget = Budget(spec)
@@ -158,6 +161,26 @@ class Asker:
                 "cache_as='my-backend-1', and its answers are kept under that name; or keep none, store=False"
             )
         return name or spec.name, backend
+
+    def _tell_of_earlier(self) -> None:
+        """Say, before anything is asked, where answers of version 0.1.0 may be meant: it recorded no ports.
+
+        Only as long as they outnumber the server's own: whoever has asked anew knows.
+        """
+        spec = self.spec
+        earlier = f"{spec.where_without_port()} {spec.model}"
+        if self.store is None or spec.kind != "server" or spec.cache_as or earlier == self.source:
+            return
+        undated = self.store.holds(earlier)[1]
+        if undated > self.store.holds(self.source)[0]:
+            warnings.warn(
+                f"the file of answers {str(self.store.path)!r} holds {undated:,} "
+                f"{'answer' if undated == 1 else 'answers'} of {earlier!r} from hfclean 0.1.0, "
+                f"which did not record the port; they are not used for {spec.base_url}, since another server may have "
+                f"given them. To use them: cache_as={earlier!r} (--cache-as {shlex.quote(earlier)})",
+                StoreWarning,
+                stacklevel=2,
+            )
 
     @property
     def identity(self) -> str:

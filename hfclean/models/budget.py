@@ -12,9 +12,9 @@ from typing import Any
 from hfclean.models.failures import BackendError, BudgetError
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
-from hfclean.models.store import Record, Spent
+from hfclean.models.store import Record, Spent, day_of
 
-__all__ = ["Budget", "Estimate", "Ledger", "Usage", "estimate", "estimate_tokens", "progress"]
+__all__ = ["Budget", "Estimate", "Ledger", "Usage", "days_of", "estimate", "estimate_tokens", "progress"]
 
 BYTES_PER_TOKEN = 4  # English prose in the tokenizers of 2024 and 2025; other scripts and code are denser
 TOKENS_PER_MESSAGE = 4  # role and separators of a chat template
@@ -39,6 +39,8 @@ class Usage:
             tokens.
         reused_prompt_tokens: tokens that were read for them when they were asked.
         reused_completion_tokens: tokens that were written for them when they were asked.
+        reused_on: UTC date -> how many of `reused` were stored on it, oldest first; the date is empty for those that
+            version 0.1.0 stored, which recorded none.
     """
 
     asked: int = 0
@@ -54,6 +56,7 @@ class Usage:
     reused: int = 0
     reused_prompt_tokens: int = 0
     reused_completion_tokens: int = 0
+    reused_on: tuple[tuple[str, int], ...] = ()
 
     @property
     def done(self) -> int:
@@ -67,12 +70,17 @@ class Usage:
 
     def since(self, earlier: Usage) -> Usage:
         """What came after an earlier count of the same ledger."""
-        before = dict(earlier.failed)
         return replace(
             self,
             **{name: getattr(self, name) - getattr(earlier, name) for name in _SUMS},
-            failed=tuple((name, n - before.get(name, 0)) for name, n in self.failed if n > before.get(name, 0)),
+            failed=_less(self.failed, earlier.failed),
+            reused_on=_less(self.reused_on, earlier.reused_on),
         )
+
+
+def _less(now: Iterable[tuple[str, int]], earlier: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    before = dict(earlier)
+    return tuple((name, n - before.get(name, 0)) for name, n in now if n > before.get(name, 0))
 
 
 _SUMS = (
@@ -97,6 +105,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
+        self._days: Counter[str] = Counter()
         self._notes: dict[str, None] = {}
         self._cost = 0.0
         self._met: set[int] | None = None
@@ -138,6 +147,7 @@ class Ledger:
                     self._met.add(_short(key))
                     read, written = _tokens(answer, prompt_bytes)
                     self._counts.update(reused=1, reused_prompt_tokens=read, reused_completion_tokens=written)
+                    self._days[day_of(answer.stored_at)] += 1
 
     def failed(self, error: str) -> None:
         """Count a conversation that got no answer."""
@@ -160,6 +170,7 @@ class Ledger:
             return Usage(
                 **self._counts,
                 failed=tuple(sorted(self._failed.items())),
+                reused_on=tuple(sorted(self._days.items())),
                 cost=self._cost,
                 currency=self.prices.currency if self.prices else "",
                 notes=tuple(self._notes),
@@ -356,6 +367,20 @@ def estimate(
     )
 
 
+def days_of(kept: Sequence[tuple[str, int]]) -> str:
+    """When answers were stored, in words: one date, two dates between which they lie, or that none was recorded.
+
+    >>> days_of([("", 2), ("2026-11-20", 1), ("2026-11-28", 5)])
+    'stored 2026-11-20 to 2026-11-28, and 2 before dates were recorded'
+    """
+    days = sorted(day for day, _ in kept if day)
+    undated = sum(count for day, count in kept if not day)
+    if not days:
+        return "stored before dates were recorded" if undated else ""
+    span = f"stored {days[0]}" if len(days) == 1 else f"stored {days[0]} to {days[-1]}"
+    return span + (f", and {undated:,} before dates were recorded" if undated else "")
+
+
 @contextmanager
 def progress(
     ledger: Ledger, total: int | None, *, show: bool = True, label: str = "asking"
@@ -370,6 +395,8 @@ def progress(
         def update(done: int | None = None, /, **counts: int) -> None:
             now = ledger.usage()
             about = {name: f"{count:,}" for name, count in counts.items()}
+            if kept := now.since(before).reused_on:
+                about["kept"] = f"{sum(n for _, n in kept):,} ({days_of(kept)})"
             about["tokens"] = f"{now.tokens - before.tokens:,}"
             if ledger.prices:
                 about["cost"] = f"{now.cost - before.cost:.4g} {now.currency}"

@@ -7,6 +7,9 @@
     │   └── ModelError     a local model cannot be used as asked
     └── StoreError         the file of answers cannot be read or written
 
+    UserWarning
+    └── StoreWarning       the file of answers holds something that the run cannot know to be its own
+
 Each message names what was found, what was wanted and the next move. None of them ever holds a key.
 """
 
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 from hfclean.errors import HfcleanError
 
-__all__ = ["AccessError", "BackendError", "BudgetError", "ModelError", "StoreError"]
+__all__ = ["AccessError", "BackendError", "BudgetError", "ModelError", "StoreError", "StoreWarning"]
 
 
 class BackendError(HfcleanError, RuntimeError):
@@ -35,3 +38,7 @@ class ModelError(BackendError):
 
 class StoreError(HfcleanError, OSError):
     """The file of answers cannot be read or written, or is not one of ours; nothing in it was changed."""
+
+
+class StoreWarning(UserWarning):
+    """The file of answers holds some that may be meant and are not used; the message says how to use them."""

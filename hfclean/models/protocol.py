@@ -19,6 +19,8 @@ from hfclean.models.failures import BackendError
 
 __all__ = ["ERRORS", "Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
 
+BETWEEN_ATTEMPTS = 100_003  # seeds: more than anybody's candidates, so that no two draw the same
+
 # what `Answer.error` can be, and what it means; a backend of one's own may use other snake_case words
 ERRORS = {
     "timeout": "no answer within timeout_s, as often as was tried",
@@ -88,6 +90,9 @@ class Generation:
             that return the log-probabilities of prompts, such as vLLM.
         extra: further fields for the server's request body, such as `{"chat_template_kwargs": {...}}`, which local
             models take too.
+        attempt: how often the same was asked before, because what came could not be read. Part of the key, so that
+            an unreadable answer that is kept does not stand in the way of another; moves the seed where answers are
+            sampled.
     """
 
     max_new_tokens: int = 1024
@@ -99,6 +104,7 @@ class Generation:
     response_format: Mapping[str, Any] | None = field(default=None, hash=False)
     prompt_logprobs: bool = False
     extra: Mapping[str, Any] | None = field(default=None, hash=False)
+    attempt: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.stop, tuple):
@@ -122,8 +128,9 @@ class Generation:
 
     @property
     def drawn_seed(self) -> int | None:
-        """The seed of this candidate."""
-        return self.seed if not self.candidate else (self.seed or 0) + self.candidate
+        """The seed of this candidate, in this attempt."""
+        shift = self.candidate + (self.attempt * BETWEEN_ATTEMPTS if self.sampled else 0)
+        return self.seed if not shift else (self.seed or 0) + shift
 
     def settings(self) -> dict[str, Any]:
         """What was asked for, as JSON can hold it; fields that ask for nothing are left out."""
@@ -150,6 +157,8 @@ class Answer:
         detail: what the server said about the error, for people; never kept.
         model: what the model calls itself: the server's name for it, or the commit of a local one.
         cached: it was not asked for this conversation: it lay in the store, or came for an equal one in the same call.
+        stored_at: when an answer from the store was put there, in Unix seconds; None where it was not there, or was
+            put there by version 0.1.0. Of no account when answers are compared.
     """
 
     text: str = ""
@@ -160,6 +169,7 @@ class Answer:
     detail: str = ""
     model: str = ""
     cached: bool = False
+    stored_at: int | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def failed(cls, error: str, detail: str = "") -> Answer:

@@ -19,6 +19,7 @@ from hfclean.transform import Spec
 __all__ = ["Limits", "ModelSpec", "Prices"]
 
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ class ModelSpec(Spec):
         chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
         dtype: weights of a local model, such as `"bfloat16"`; by default bfloat16 or float16 on a GPU, float32 else.
         device: of a local model, such as `"cuda:1"`; by default a GPU if there is one.
-        cache_as: whose answers these are. Takes the place of server and model in the key, so that answers are found
-            again when the same model moves to another host; needed for a backend of one's own.
+        cache_as: whose answers these are. Takes the place of server (host, port, path) and model in the key, so that
+            answers are found again when the same model moves to another host or port; needed for a backend of one's
+            own.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent so much on this model.
@@ -197,7 +199,18 @@ class ModelSpec(Spec):
         return getattr(self.model, "__qualname__", type(self.model).__qualname__)
 
     def where(self) -> str:
-        """Host and path of the server without the port, which changes with every start of a local one."""
+        """Host, port and path of the server, as they enter the key of every answer: two servers on one host are two.
+
+        The port that a scheme has anyway is left out, so that `https://host:443/v1` and `https://host/v1` are one.
+        """
+        parts = urlsplit(self.base_url or "")
+        if parts.port is None or parts.port == DEFAULT_PORTS.get(parts.scheme):
+            return self.where_without_port()
+        host = parts.hostname or ""
+        return f"{f'[{host}]' if ':' in host else host}:{parts.port}{parts.path}"
+
+    def where_without_port(self) -> str:
+        """Host and path of the server: all that version 0.1.0 put into the key of an answer."""
         parts = urlsplit(self.base_url or "")
         return f"{parts.hostname or ''}{parts.path}"
 

@@ -1,8 +1,12 @@
 """Answers that survive: one row a request in an SQLite file, on disk before anybody uses them.
 
 The key is the content (whose answers these are, prompt version, settings, messages), so order, batches, splits and
-code changes do not matter, and neither does the clock: no time is stored. Several processes may use one file; where
-two asked the same, the answer that was stored first is everybody's. Keys and tokens of servers never come here.
+code changes do not matter, and neither does the clock: the time at which an answer was stored is kept beside it, for
+people to read, and decides nothing. Several processes may use one file; where two asked the same, the answer that was
+stored first is everybody's. Keys and tokens of servers never come here.
+
+Whose answers these are is, for a server, its host, port, path and model (`ModelSpec.where`), or the name that the user
+gives them (`cache_as`). Version 0.1.0 recorded neither ports nor times: `stored_at` is null for its answers.
 """
 
 from __future__ import annotations
@@ -13,7 +17,9 @@ import os
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 from typing import NamedTuple, TextIO
 
 from hfclean.models import process
@@ -30,6 +36,7 @@ __all__ = [
     "Store",
     "StoreStats",
     "clear",
+    "day_of",
     "default_path",
     "export",
     "matching",
@@ -40,6 +47,7 @@ __all__ = [
 KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked anew
 CHUNK = 500
 ANSWER = "text, finish_reason, prompt_tokens, completion_tokens, model"
+COLUMNS = f"key, settings, messages, {ANSWER}, checksum, stored_at"
 
 
 class Setting(NamedTuple):
@@ -84,13 +92,18 @@ class Spent(NamedTuple):
 class SourceStats:
     """What a file of answers holds of one source: a model on a server, or one that ran here.
 
-    Tokens are those that the server told; `untold` answers came without.
+    Tokens are those that the server told; `untold` answers came without. `first_stored` and `last_stored` are the UTC
+    dates between which its answers were stored, empty where none has a date; `undated` answers were stored by version
+    0.1.0, which recorded neither date nor port.
     """
 
     answers: int
     prompt_tokens: int
     completion_tokens: int
     untold: int
+    undated: int = 0
+    first_stored: str = ""
+    last_stored: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,9 +156,9 @@ class Store:
             for start in range(0, len(keys), CHUNK):
                 part = keys[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
-                rows = self._db.execute(f"SELECT key, {ANSWER}, checksum FROM answers WHERE key IN ({marks})", part)  # noqa: S608
-                for key, *values, checksum in rows:
-                    found[key] = _answer(self.path, values, checksum)
+                query = f"SELECT key, {ANSWER}, checksum, stored_at FROM answers WHERE key IN ({marks})"  # noqa: S608
+                for key, *values, checksum, stored_at in self._db.execute(query, part):
+                    found[key] = _answer(self.path, values, checksum, stored_at)
         return found
 
     def put(self, records: Sequence[Record], *, run: str = "") -> tuple[dict[bytes, Answer], dict[str, Spent]]:
@@ -154,13 +167,15 @@ class Store:
         Returns:
             the answers that were there already and count instead of the new ones, and what the run has used so far.
         """
+        now = int(time())
         rows = [
-            (r.key, r.setting.digest, r.messages.decode(), *(values := _values(r.answer)), _checksum(values))
+            (r.key, r.setting.digest, r.messages.decode(), *(values := _values(r.answer)), _checksum(values), now)
             for r in records
         ]
         with explained(self.path), process.sqlite_lock, transaction(self._db):
             before = self._db.total_changes
-            self._db.executemany(f"INSERT OR IGNORE INTO answers VALUES ({','.join('?' * 9)})", rows)  # noqa: S608
+            marks = ",".join("?" * 10)
+            self._db.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES ({marks})", rows)  # noqa: S608
             added = self._db.total_changes - before
             self._db.executemany("INSERT OR IGNORE INTO settings VALUES (?,?,?,?)", {r.setting for r in records})
             spent = {source: self._spend(run, source, records) for source in {r.setting.source for r in records}}
@@ -184,6 +199,15 @@ class Store:
         with explained(self.path), process.sqlite_lock:
             return self._spent(run, source)
 
+    def holds(self, source: str) -> tuple[int, int]:
+        """How many answers of a source are here, and how many of them are of version 0.1.0."""
+        with explained(self.path), process.sqlite_lock:
+            known = self._db.execute("SELECT digest FROM settings WHERE source = ?", (source,)).fetchall()
+            marks = ",".join("?" * len(known))
+            query = f"SELECT COUNT(*), SUM(stored_at IS NULL) FROM answers WHERE settings IN ({marks})"  # noqa: S608
+            count, undated = self._db.execute(query, [digest for (digest,) in known]).fetchone() if known else (0, 0)
+        return int(count), int(undated or 0)
+
     def file_digest(self, path: Path) -> str:
         """The SHA-256 of a file, computed once as long as size, time of change and inode stay the same."""
         about = path.stat()
@@ -204,11 +228,15 @@ class Store:
         with explained(self.path), process.sqlite_lock:
             counts = self._db.execute(
                 "SELECT source, COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), "
-                "SUM(prompt_tokens IS NULL OR completion_tokens IS NULL) FROM answers "
+                "SUM(prompt_tokens IS NULL OR completion_tokens IS NULL), SUM(stored_at IS NULL), "
+                "MIN(stored_at), MAX(stored_at) FROM answers "
                 "JOIN settings ON settings.digest = answers.settings GROUP BY source ORDER BY source"
             ).fetchall()
         size = sum(f.stat().st_size for f in files_of(self.path))
-        found = {source: SourceStats(*map(int, numbers)) for source, *numbers in counts}
+        found = {
+            source: SourceStats(answers, int(read), int(written), untold, undated, day_of(first), day_of(last))
+            for source, answers, read, written, untold, undated, first, last in counts
+        }
         return StoreStats(
             str(self.path),
             sum(each.answers for each in found.values()),
@@ -223,7 +251,7 @@ class Store:
         """Everything that is in the file, in the order in which it came."""
         last = 0
         query = (
-            f"SELECT answers.rowid, key, messages, source, prompt_version, generation, {ANSWER}, checksum "  # noqa: S608
+            f"SELECT answers.rowid, key, messages, source, prompt_version, generation, {ANSWER}, checksum, stored_at "  # noqa: S608
             "FROM answers JOIN settings ON settings.digest = answers.settings "
             "WHERE answers.rowid > ? ORDER BY answers.rowid LIMIT ?"
         )
@@ -233,8 +261,8 @@ class Store:
             if not page:
                 return
             last = page[-1][0]
-            for _, key, messages, source, prompt_version, generation, *values, checksum in page:
-                answer = _answer(self.path, values, checksum)
+            for _, key, messages, source, prompt_version, generation, *values, checksum, stored_at in page:
+                answer = _answer(self.path, values, checksum, stored_at)
                 yield {
                     "key": key.hex(),
                     "source": source,
@@ -246,6 +274,7 @@ class Store:
                     "prompt_tokens": answer.prompt_tokens,
                     "completion_tokens": answer.completion_tokens,
                     "model": answer.model,
+                    "stored_at": stored_at,
                 }
 
     def clear(self, source: str | None = None) -> int:
@@ -307,8 +336,21 @@ def _checksum(values: Sequence[object]) -> int:
     return zlib.crc32("\x1f".join(map(str, values)).encode())
 
 
-def _answer(path: Path, values: Sequence[object], checksum: int) -> Answer:
+def day_of(stored_at: int | None) -> str:
+    """The UTC date of a time, as `2026-11-29`; empty for none."""
+    return "" if stored_at is None else datetime.fromtimestamp(stored_at, UTC).date().isoformat()
+
+
+def _answer(path: Path, values: Sequence[object], checksum: int, stored_at: int | None) -> Answer:
     if _checksum(values) != checksum:
         raise damaged(path, "the checksum of an answer is wrong")
     text, finish_reason, prompt_tokens, completion_tokens, model = values
-    return Answer(text, finish_reason, prompt_tokens, completion_tokens, model=model, cached=True)  # type: ignore[arg-type]
+    return Answer(
+        text,  # type: ignore[arg-type]
+        finish_reason,  # type: ignore[arg-type]
+        prompt_tokens,  # type: ignore[arg-type]
+        completion_tokens,  # type: ignore[arg-type]
+        model=model,  # type: ignore[arg-type]
+        cached=True,
+        stored_at=stored_at,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
@@ -14,7 +14,7 @@ from hfclean.models.failures import StoreError
 __all__ = ["connect", "damaged", "explained", "files_of", "transaction"]
 
 APPLICATION = 0x68666331  # "hfc1", in the header of every file of ours
-FORMAT = 1
+FORMAT = 2  # 2: with the time at which each answer was stored
 HEADER = b"SQLite format 3\x00"
 LOCK_WAIT_S = 60.0
 # FULL: a commit is on the disk itself, so that it outlives a power cut as well as a killed process
@@ -25,7 +25,7 @@ CREATE TABLE settings (
 CREATE TABLE answers (
     key BLOB PRIMARY KEY, settings BLOB NOT NULL, messages TEXT NOT NULL, text TEXT NOT NULL,
     finish_reason TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER, model TEXT NOT NULL,
-    checksum INTEGER NOT NULL);
+    checksum INTEGER NOT NULL, stored_at INTEGER);
 CREATE TABLE spending (
     run TEXT NOT NULL, source TEXT NOT NULL, asked INTEGER NOT NULL, tokens INTEGER NOT NULL, cost REAL NOT NULL,
     PRIMARY KEY (run, source));
@@ -99,13 +99,23 @@ def _recognise(db: sqlite3.Connection, path: Path) -> None:
                 db.execute(f"PRAGMA application_id={APPLICATION}")
     if number("application_id") != APPLICATION:
         raise _foreign(path)
+    if number("user_version") == 1:
+        _add_times(db, number)
     if number("user_version") != FORMAT:
         raise StoreError(
-            f"{str(path)!r} has the format {number('user_version')}, this version reads {FORMAT}; upgrade hfclean, or "
-            "name another file: store='answers.sqlite3'"
+            f"{str(path)!r} has the format {number('user_version')}, this version reads up to {FORMAT}; upgrade "
+            "hfclean, or name another file: store='answers.sqlite3'"
         )
     for pragma in PRAGMAS:
         db.execute(pragma)
+
+
+def _add_times(db: sqlite3.Connection, number: Callable[[str], int]) -> None:
+    """Bring a file of version 0.1.0 to the present form, in place: the times of its answers are not known."""
+    with transaction(db):
+        if number("user_version") == 1:  # else another process was quicker
+            db.execute("ALTER TABLE answers ADD COLUMN stored_at INTEGER")
+            db.execute(f"PRAGMA user_version={FORMAT}")
 
 
 def _use_wal(db: sqlite3.Connection) -> None:

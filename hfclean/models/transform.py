@@ -25,6 +25,7 @@ from hfclean.models.weights import fingerprint
 from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
+from hfclean.values import stored_columns
 
 __all__ = [
     "Heard",
@@ -68,7 +69,8 @@ class ModelTransform(Transform):
         chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
         dtype: weights of a local model, such as `"bfloat16"`.
         device: of a local model, such as `"cuda:1"`.
-        cache_as: whose answers these are, instead of server and model; needed for a backend of one's own.
+        cache_as: whose answers these are, instead of server (host, port, path) and model; needed for a backend of
+            one's own.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent so much on this model.
@@ -79,11 +81,13 @@ class ModelTransform(Transform):
         top_p: sample from the likeliest tokens that have this probability together.
         seed: of what is drawn by chance.
         extra_body: further fields for the server's request body, such as `{"reasoning_effort": "low"}`.
+        attempts: ask so often at most where an answer cannot be read. Every attempt is kept by itself: with more of
+            them than before, only what could not be read is asked for again.
     """
 
     # what says how the model is reached and how hard, and changes no answer: not part of a row's history
     _unsaid: ClassVar[frozenset[str]] = frozenset(
-        {"api_key_env", "device", "store", "prices", "max_cost", "max_tokens_total", "limits", "model"}
+        {"api_key_env", "device", "store", "prices", "max_cost", "max_tokens_total", "limits", "model", "attempts"}
     )
 
     model: str | Backend | ModelSpec
@@ -104,9 +108,12 @@ class ModelTransform(Transform):
     top_p: float = field(default=1.0, kw_only=True)
     seed: int | None = field(default=None, kw_only=True)
     extra_body: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
+    attempts: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.attempts < 1:
+            raise HfcleanError(f"{type(self).__name__}(attempts={self.attempts}): expected at least 1")
         if isinstance(self.model, ModelSpec):
             given = [name for name in _SPEC_FIELDS if getattr(self, name) != _default(name)]
             if given:
@@ -162,7 +169,7 @@ class ModelTransform(Transform):
     async def acall(self, data: Any) -> dict[str, Any]:
         """Like calling it, for a running event loop: `await reviser.acall(row)`, or `ds.map(reviser.acall)`."""
         batch, view, single = self._opened(data)
-        columns = await await_for(self.work(batch, view))
+        columns = stored_columns(await await_for(self.work(batch, view)), data)
         return {name: column[0] for name, column in columns.items()} if single else columns
 
     def prefetch(self, ds: Any, *, show: bool = True) -> Usage:

@@ -6,22 +6,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from hfclean.models import process
-from hfclean.models.asking import aask, ask
+from hfclean.models.asking import aask, ask, look
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["Asking", "Work", "await_for", "once", "pretend", "wait_for"]
+__all__ = ["NOT_KEPT", "Asking", "Work", "await_for", "in_attempts", "once", "pretend", "wait_for"]
 
 T = TypeVar("T")
+
+NOT_KEPT = "not_kept"  # the error of an answer that only the store was asked for, and that it does not hold
 
 
 class Asking(NamedTuple):
     """What a generator of work wants to know before it goes on.
 
-    `guesses` are what the answers would about be, for an estimate: one text per conversation.
+    `guesses` are what the answers would about be, for an estimate: one text per conversation. With `kept_only` nothing
+    is asked of the model: what the store does not hold fails with `NOT_KEPT`.
     """
 
     spec: ModelSpec
@@ -29,6 +33,7 @@ class Asking(NamedTuple):
     generation: Generation
     prompt_version: str
     guesses: Sequence[str]
+    kept_only: bool = False
 
 
 Work = Generator[Asking, list[Answer], T]
@@ -79,13 +84,73 @@ class _Question:
         return answers
 
 
+def in_attempts(
+    limits: Sequence[int],
+    ask_for: Callable[[Sequence[int]], Work[list[T]]],
+    *,
+    unread: Callable[[T], bool],
+    lost: Callable[[T], bool],
+) -> Work[list[T]]:
+    """A reading of each answer, where one that cannot be read is asked for again.
+
+    Attempts are numbered, and each has a key of its own in the store: an answer that cannot be read stays there, and
+    is in nobody's way. The first attempt whose answer can be read counts. Beyond its limit a place is not asked for
+    any more; what the store holds of further attempts is read all the same, so that one who begins anew finds what was
+    asked for later.
+
+    Args:
+        limits: how many attempts may be made for each place, at least 1.
+        ask_for: the work that gives the readings of some places, as for the first attempt.
+        unread: whether a reading is of an answer that cannot be read.
+        lost: whether a reading is of an answer with the error `NOT_KEPT`.
+    """
+    places: Sequence[int] = range(len(limits))
+    found: dict[int, T] = dict(zip(places, (yield from ask_for(places)), strict=True))
+    attempt = 1
+    while places := [k for k in places if unread(found[k])]:
+        met = []
+        for kept_only in (False, True):
+            some = [k for k in places if (attempt >= limits[k]) is kept_only]
+            readings = (yield from _again(ask_for(some), attempt, kept_only=kept_only)) if some else []
+            for k, reading in zip(some, readings, strict=True):
+                if not (kept_only and lost(reading)):
+                    found[k] = reading
+                    met.append(k)
+        places, attempt = sorted(met), attempt + 1
+    return [found[k] for k in range(len(limits))]
+
+
+def _again(work: Work[T], attempt: int, *, kept_only: bool) -> Work[T]:
+    """The same work, in a later attempt."""
+    try:
+        wanted = next(work)
+        while True:
+            generation = replace(wanted.generation, attempt=attempt)
+            answers = yield wanted._replace(generation=generation, kept_only=kept_only)
+            wanted = work.send(answers)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        work.close()
+
+
+def _look(wanted: Asking) -> list[Answer]:
+    found = look(wanted.spec, wanted.conversations, wanted.generation, prompt_version=wanted.prompt_version)
+    return [Answer.failed(NOT_KEPT) if answer is None else answer for answer in found]
+
+
 def _ask(wanted: Asking) -> list[Answer]:
+    if wanted.kept_only:
+        return _look(wanted)
     question = _Question(wanted)
     how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
     return question.answers(ask(wanted.spec, question.open, **how) if question.open else [])
 
 
 async def _aask(wanted: Asking) -> list[Answer]:
+    if wanted.kept_only:
+        return await asyncio.to_thread(_look, wanted)
     question = _Question(wanted)
     how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
     return question.answers(await aask(wanted.spec, question.open, **how) if question.open else [])
@@ -97,7 +162,8 @@ def wait_for(work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lamb
         wanted = next(work)
         while True:
             answers = _ask(wanted)
-            heard(wanted, answers)
+            if not wanted.kept_only:
+                heard(wanted, answers)
             wanted = work.send(answers)
     except StopIteration as done:
         result: T = done.value

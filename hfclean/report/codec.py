@@ -27,7 +27,8 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[T], data: Any, where: str = "report") -> T:
-    """The dataclass that `to_plain` described: exactly its fields, each of its type.
+    """The dataclass that `to_plain` described: exactly its fields, each of its type. What reports of
+    earlier versions do not have (metadata `later`) may be missing.
 
     Raises:
         SourceError: an entry is missing, unknown or of another type; the message names it.
@@ -76,14 +77,14 @@ def _read_dataclass(kind: Any, data: Any, where: str) -> Any:
     hints = _hints(kind)
     names = [spec.name for spec in fields(kind)]
     unknown = [key for key in data if key not in names]
-    missing = [name for name in names if name not in data]
+    missing = [spec.name for spec in fields(kind) if spec.name not in data and not spec.metadata.get("later")]
     if unknown or missing:
         raise SourceError(
             f"{where} has "
             + (f"the unknown entry {unknown[0]!r}" if unknown else f"no entry {missing[0]!r}")
             + "; it was not written by Report.save of this version"
         )
-    return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in names})
+    return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in names if name in data})
 
 
 def _wrong(where: str, wanted: str, found: Any) -> SourceError:

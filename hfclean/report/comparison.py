@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.report import findings
 from hfclean.report.matched import match_rows
 from hfclean.report.record import Report
-from hfclean.report.rows import SplitRows, TokenCounter, iterate, read_split, recorded_columns, splits_of
+from hfclean.report.rows import (
+    SplitRows,
+    TokenCounter,
+    iterate,
+    read_split,
+    recorded_columns,
+    recorded_reading,
+    splits_of,
+)
+from hfclean.report.stale import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
+from hfclean.scorers import Score
 
 __all__ = ["compare"]
 
@@ -27,6 +38,8 @@ def compare(
     max_tokens: int = 2048,
     removed: Any = None,
     transforms: Sequence[Mapping[str, Any]] = (),
+    turns: Literal["last", "all"] | None = None,
+    side: Literal["chosen", "rejected", "both"] | None = None,
 ) -> Report:
     """What changed between two datasets and why, what was removed, and how the scores moved.
 
@@ -48,6 +61,8 @@ def compare(
             `DatasetDict`. A row that is gone without being among them has no reason recorded.
         transforms: `Cleaned.transforms`, for what no row knows of the models that were asked: tokens, cost, version
             of the prompt.
+        turns, side: which turns of conversations and which side of preference rows the scores are of; by default as
+            the transforms were given them, by what the rows' histories say.
 
     Raises:
         HfcleanError: a streaming dataset, a `Dataset` with a `DatasetDict`, a tokenizer that does not count.
@@ -63,13 +78,19 @@ def compare(
     old_splits, new_splits = _both(before, after)
     if columns is None:
         columns = recorded_columns([*new_splits.values(), *old_splits.values()], prefix)
+    recorded = recorded_reading([*new_splits.values(), *old_splits.values()], prefix)
+    told: dict[str, Any] = {"turns": turns or recorded[0], "side": side or recorded[1]}
+    how: dict[str, Any] = {"prefix": prefix, "columns": columns, "scorer": Score(**told)}
     old: dict[str, SplitRows] = {}
     new: dict[str, SplitRows] = {}
     for name, ds in old_splits.items():
-        old[name] = read_split(name, ds, prefix=prefix, columns=columns, counter=None, which="the first dataset")
+        old[name] = read_split(name, ds, counter=None, which="the first dataset", **how)
     for name, ds in new_splits.items():
-        new[name] = read_split(name, ds, prefix=prefix, columns=columns, counter=counter, which="the second dataset")
+        new[name] = read_split(name, ds, counter=counter, which="the second dataset", **how)
     shape = _shape(old, new)
+    stale: Counter[str] = Counter()
+    for ds in new_splits.values():
+        stale.update(stale_copies(ds, columns=columns, prefix=prefix))
     matched = match_rows(old, new, prefix=prefix, columns=columns, extra=tuple(extra), counter=counter)
     return Report(
         hfclean=_version(),
@@ -89,9 +110,10 @@ def compare(
         rows_with_defects_after=sum(map(bool, matched.defects(new))),
         columns_added=_columns_only_in(new_splits, old_splits),
         columns_removed=_columns_only_in(old_splits, new_splits),
-        notes=findings.notes(matched),
+        notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ())),
         edits=tuple(matched.edits),
         baselines=findings.plain_choices(matched),
+        failures=findings.failures(matched),
     )
 
 

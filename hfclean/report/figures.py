@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hfclean.models.budget import days_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -91,7 +93,7 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
     if use.recorded:
         tokens = f"{use.prompt_tokens:,} read, {use.completion_tokens:,} written"
         facts += [
-            ("answers", f"{use.asked:,} asked for in this run, {use.reused:,} there already"),
+            ("answers", _answers(use)),
             ("tokens", tokens + (" (estimated in part: the server does not say)" if use.estimated else "")),
             (
                 "cost of this run",
@@ -99,6 +101,18 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
             ),
         ]
     return [(name, words) for name, words in facts if words]
+
+
+def _answers(use: ModelUse) -> str:
+    """How many answers were asked for, how many came from the file of answers, and from when those are."""
+    when = days_of([(day.name, day.rows) for day in use.reused_on])
+    of = f", of {use.answers_of}" if use.answers_of and when else ""
+    if when and not use.asked:
+        return (
+            f"nothing was asked now: {use.reused:,} of {use.reused:,} answers are from the file of answers, {when}{of}"
+        )
+    kept = f" ({when}{of})" if when else ""
+    return f"{use.asked:,} asked for in this run, {use.reused:,} there already{kept}"
 
 
 def money(amount: float, currency: str) -> str:

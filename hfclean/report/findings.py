@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hfclean.errors import describe_error
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.figures import field_name, plural
@@ -15,6 +16,7 @@ from hfclean.report.matched import Matched, SideBySide, blank
 from hfclean.report.record import (
     UNRECORDED,
     Count,
+    Failure,
     Lengths,
     ModelUse,
     Overlap,
@@ -33,6 +35,7 @@ from hfclean.selection.baselines import Baseline, compare_choices
 
 __all__ = [
     "added_rows",
+    "failures",
     "find_overlaps",
     "measure_lengths",
     "measure_tokens",
@@ -126,6 +129,24 @@ def refusals(matched: Matched) -> tuple[Refusal, ...]:
     return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in found)
 
 
+def failures(matched: Matched) -> tuple[Failure, ...]:
+    """What raised errors, on how many rows and which one first; the most frequent first."""
+    found: dict[tuple[str, str], list[tuple[SplitRows, int, str]]] = {}
+    for rows in matched.new.values():
+        for place, raised in rows.errors.items():
+            for by, name, text in dict.fromkeys(raised):
+                found.setdefault((by, name), []).append((rows, place, text))
+    for rows in (*matched.old.values(), *matched.new.values()):
+        for place, errors in rows.measured.errors.items():
+            for name, error in errors.items():
+                found.setdefault(("compare", name), []).append((rows, place, describe_error(error)))
+    return tuple(
+        Failure(by, name, len({(id(rows), k) for rows, k, _ in cases}), text, rows.name, rows.ids[place])
+        for (by, name), cases in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        for rows, place, text in cases[:1]
+    )
+
+
 def model_uses(matched: Matched, transforms: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
     """The revisers that asked a model, as the rows' histories tell of them, in the order in which they ran.
 
@@ -189,6 +210,8 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
         estimated=bool(usage.get("estimated", 0)),
         cost=float(cost) if priced and cost is not None else math.nan,
         currency=str(usage.get("currency", "")),
+        answers_of=str(usage.get("answers_of", "")),
+        reused_on=tuple(Count(str(day), int(n)) for day, n in sorted((usage.get("reused_on") or {}).items())),
     )
 
 

@@ -153,7 +153,15 @@ def _edits(
         if unknown:  # what the score columns of these rows hold may be of another text
             matched.elsewhere[new.name] = matched.elsewhere.get(new.name, 0) + len(unknown)
             fresh = Measured()
-            measure(fresh, list(unknown.values()), new.view, prefix=prefix, counter=None, trust=False)
+            measure(
+                fresh,
+                list(unknown.values()),
+                new.view,
+                prefix=prefix,
+                counter=None,
+                scorer=new.scorer,
+                trust=False,
+            )
             _put(new.measured, fresh, list(unknown))
 
 
@@ -181,7 +189,7 @@ def _measure_before(matched: Matched, prefix: str, counter: TokenCounter) -> Non
         fresh = Measured()
         own = [prefix + column for column in (HISTORY, "defects", *number_names())]
         for batch in iterate(rows.ds, [*rows.view.columns, *own], todo):
-            measure(fresh, batch, rows.view, prefix=prefix, counter=counter)
+            measure(fresh, batch, rows.view, prefix=prefix, counter=counter, scorer=rows.scorer)
         _put(rows.measured, fresh, todo)
 
 
@@ -190,6 +198,8 @@ def _put(into: Measured, fresh: Measured, places: list[int]) -> None:
         for name, values in fresh.numbers.items():
             into.numbers[name][place] = values[n]
         into.defects[place] = fresh.defects[n]
+        if n in fresh.errors:
+            into.errors[place] = fresh.errors[n]
         if fresh.tokens:
             into.tokens[place] = fresh.tokens[n]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "UNRECORDED",
     "Count",
     "Edit",
+    "Failure",
     "Histogram",
     "Lengths",
     "ModelUse",
@@ -101,6 +102,22 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """What raised an error on rows and was left out there: a rule, scorer or check, and whose (`by`).
+
+    `error` is what it said the first time, in the row `row_id` of `split`. Errors of the comparison itself, which
+    scores rows that have no scores, are `by` `compare`.
+    """
+
+    by: str
+    name: str
+    rows: int
+    error: str
+    split: str
+    row_id: str
+
+
+@dataclass(frozen=True)
 class ModelUse:
     """A reviser that asked a model, and what became of the rows.
 
@@ -108,6 +125,8 @@ class ModelUse:
     a server's name for it, or the commit or the hash of a local one. `reasons` say why revisions were not taken. The
     numbers from `asked` on are those of the run that made the dataset, where it was recorded: `asked` new answers,
     `reused` answers that were there already, tokens of both, the `cost` of the new ones (nan: no prices were given).
+    `answers_of` is the name under which the file of answers keeps them, and `reused_on` says how many different ones
+    of `reused` were stored on which UTC date (empty: before dates were recorded); both are empty in reports of 0.1.0.
     """
 
     by: str
@@ -129,6 +148,8 @@ class ModelUse:
     estimated: bool
     cost: float
     currency: str
+    answers_of: str = field(default="", metadata={"later": True})
+    reused_on: tuple[Count, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -287,6 +308,7 @@ class Report:
     notes: tuple[str, ...]
     edits: tuple[Edit, ...]
     baselines: tuple[Baseline, ...] = ()  # where rows were removed: what plain choices of as many would have kept
+    failures: tuple[Failure, ...] = ()
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -361,7 +383,7 @@ class Report:
                 "again: hfclean.compare(before, after)"
             )
         told = {key: value for key, value in data.items() if key not in ("format", "version")}
-        return from_plain(cls, {"baselines": [], **told})  # reports of before there were any have none
+        return from_plain(cls, {"baselines": [], "failures": [], **told})  # older reports have none
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON; `load` reads it."""

@@ -28,7 +28,9 @@ __all__ = [
     "iterate",
     "measure",
     "read_split",
+    "reading",
     "recorded_columns",
+    "recorded_reading",
     "splits_of",
 ]
 
@@ -69,9 +71,10 @@ class Facts:
     ours: bool = False
     revised: bool = False  # a step changed the text
     has_id: bool = False  # a reviser wrote row_id
-    current: bool = False  # the columns of Score hold what this version of it would compute
+    scored: tuple[str, str] | None = None  # the turns and the side of which this version of Score wrote its columns
     stale: tuple[str, ...] = ()  # score columns that are older than the text
     models: tuple[Step, ...] = ()  # of each reviser that asks a model, the last step
+    errors: tuple[tuple[str, str, str], ...] = ()  # who raised what: class of the transform, name, text
 
 
 @lru_cache(maxsize=8192)
@@ -87,12 +90,20 @@ def facts(history: Any) -> Facts:
         ours=True,
         revised=last_edit >= 0,
         has_id=any(step.is_revision for step in steps),
-        current=score is not None and score.version == Score.version and set(Score().names()) <= set(score.columns),
+        scored=_read_by(score)
+        if score is not None and score.version == Score.version and set(Score().names()) <= set(score.columns)
+        else None,
         stale=tuple(name for name, n in scored.items() if n < last_edit and name not in Score().names()),
         models=tuple(
             {identity(step): step for step in steps if step.is_revision and "model" in step.settings}.values()
         ),
+        errors=tuple((step.by, name, text) for step in steps for name, text in step.errors.items()),
     )
+
+
+def _read_by(step: Step) -> tuple[str, str]:
+    """Which turns and which side a step read."""
+    return str(step.settings.get("turns", "last")), str(step.settings.get("side", "chosen"))
 
 
 def identity(step: Step) -> str:
@@ -117,6 +128,19 @@ def recorded_columns(splits: Iterable[Any], prefix: str) -> Columns:
     return next((columns for columns in told if columns), None)
 
 
+def recorded_reading(splits: Iterable[Any], prefix: str) -> tuple[str, str]:
+    """The turns and the side that the scores were computed of, else those that revisers worked on."""
+    return reading([step for ds in splits for step in _steps(ds, prefix)])
+
+
+def reading(steps: Iterable[Step]) -> tuple[str, str]:
+    """The same of steps: those of the scores, else of the last step that read other than by default."""
+    steps = list(steps)
+    scores = [step for step in steps if step.by == "Score"]
+    other = [_read_by(step) for step in scores or steps]
+    return next((read for read in reversed(other) if read != ("last", "chosen")), ("last", "chosen"))
+
+
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
@@ -127,6 +151,7 @@ class Measured:
     numbers: dict[str, array[float]] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
     tokens: array[float] = field(default_factory=lambda: array("d"))
+    errors: dict[int, dict[str, Exception]] = field(default_factory=dict)  # by row, where there are any
 
 
 @dataclass
@@ -142,8 +167,10 @@ class SplitRows:
     edits: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     models: Counter[str] = field(default_factory=Counter)  # lines of steps of revisers that ask a model
+    errors: dict[int, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)  # see `Facts`; by row
     duplicates: int = 0
     stale: dict[str, int] = field(default_factory=dict)
+    scorer: Score = field(default_factory=Score)  # of the turns and the side that are measured
     others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
     measured: Measured = field(default_factory=Measured)
 
@@ -165,7 +192,14 @@ def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = Non
 
 
 def read_split(
-    name: str, ds: Any, *, prefix: str, columns: Columns, counter: TokenCounter | None, which: str
+    name: str,
+    ds: Any,
+    *,
+    prefix: str,
+    columns: Columns,
+    counter: TokenCounter | None,
+    which: str,
+    scorer: Score | None = None,
 ) -> SplitRows:
     """One pass over a split. With a `counter`, every row is measured as well.
 
@@ -179,7 +213,9 @@ def read_split(
         if len(ds) == 0:  # an empty split may lack every column
             return SplitRows(name, ds, None)
         raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
-    found = SplitRows(name, ds, view, has_id=any(step.is_revision for step in steps) and _has(ds, prefix, "row_id"))
+    scorer = scorer or Score()
+    has_id = any(step.is_revision for step in steps) and _has(ds, prefix, "row_id")
+    found = SplitRows(name, ds, view, has_id, scorer=scorer)
     embedded = Score().names()
     others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
     others = [column for column in dict.fromkeys(others) if _is_number(ds, prefix + column)]
@@ -191,12 +227,14 @@ def read_split(
             _note(found, row, view, prefix)
         found.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
         if counter is not None:
-            measure(found.measured, rows, view, prefix=prefix, counter=counter)
+            measure(found.measured, rows, view, prefix=prefix, counter=counter, scorer=scorer)
     return found
 
 
 def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> None:
     told = facts(row.get(prefix + HISTORY))
+    if told.errors:
+        found.errors[len(found)] = told.errors
     digest = row_id(row, view)
     known = row.get(prefix + "row_id") if told.has_id else None
     found.digests.append(digest)
@@ -234,7 +272,7 @@ def _is_text(ds: Any, column: str) -> bool:
 @lru_cache(maxsize=1)
 def number_names() -> tuple[str, ...]:
     """Those of the embedded scores that are numbers."""
-    probe = Score().score_batch([Pair("Name a colour.", "", "Red.")])
+    probe, _ = Score().scored([[Pair("Name a colour.", "", "Red.")]])
     return tuple(name for name, values in probe.items() if isinstance(values[0], float))
 
 
@@ -245,16 +283,25 @@ def measure(
     *,
     prefix: str,
     counter: TokenCounter | None,
+    scorer: Score,
     trust: bool = True,
 ) -> None:
     """Append the embedded scores and the tokens of some rows.
 
-    Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off; the others are computed.
+    Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off or they are of other turns or
+    another side than `scorer` reads; the others are computed.
     """
-    pairs = [view.pairs(row)[-1] for row in rows]
-    known = [trust and facts(row.get(prefix + HISTORY)).current for row in rows]
-    to_score = [pair for pair, has in zip(pairs, known, strict=True) if not has]
-    scored = Score().score_batch(to_score) if to_score else {}
+    read = (scorer.turns, scorer.side)
+    known = [trust and facts(row.get(prefix + HISTORY)).scored == read for row in rows]
+    pairs = [scorer.pairs(row, view) for row in rows]
+    to_score = [k for k, has in enumerate(known) if not has]
+    scored: dict[str, list[Any]] = {}
+    if to_score:
+        if scorer.side == "both":
+            scored, raised = scorer.scored_cells([rows[k] for k in to_score], view)
+        else:
+            scored, raised = scorer.scored([pairs[k] for k in to_score])
+        into.errors |= {len(into.defects) + k: errors for k, errors in zip(to_score, raised, strict=True) if errors}
     for name in number_names():
         fresh = iter(scored.get(name, ()))
         column = into.numbers.setdefault(name, array("d"))
@@ -266,7 +313,7 @@ def measure(
         str(row.get(prefix + "defects") or "") if has else next(fresh) for row, has in zip(rows, known, strict=True)
     ]
     if counter is not None:
-        into.tokens.extend(float(counter(_whole(pair))) for pair in pairs)
+        into.tokens.extend(float(counter(_whole(each[-1]))) for each in pairs)
 
 
 def _number(value: Any) -> float:

@@ -14,7 +14,15 @@ QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "
 
 def summarize(report: Report) -> str:
     """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
-    parts = [_rows(report), _models(report), _rules(report), _scores(report), _tokens(report), _baselines(report)]
+    parts = [
+        _rows(report),
+        _failures(report),
+        _models(report),
+        _rules(report),
+        _scores(report),
+        _tokens(report),
+        _baselines(report),
+    ]
     parts += [f"note: {one_line(note)}" for note in report.notes]
     return "\n\n".join(part for part in parts if part)
 
@@ -37,6 +45,15 @@ def _rows(report: Report) -> str:
         for o in report.overlaps
     ]
     return "\n".join(lines)
+
+
+def _failures(report: Report) -> str:
+    """What raised errors and was left out on those rows."""
+    return "\n".join(
+        f"error: {one_line(each.name, 60)} ({one_line(each.by, 40)}) raised on {plural(each.rows, 'row')} and was "
+        f"left out there; first on {one_line(each.row_id, 40)}: {one_line(each.error, 200)}"
+        for each in report.failures
+    )
 
 
 def _models(report: Report) -> str:

@@ -7,32 +7,41 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
-from hfclean.errors import HfcleanError
+from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
-from hfclean.provenance import REVISION_COLUMNS, Step, own_columns, own_steps
+from hfclean.models.work import NOT_KEPT, in_attempts
+from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, own_columns, own_steps
 from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
 from hfclean.reviser.taught import join_hashes, original_row, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
+from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
-from hfclean.transform import Batch
+from hfclean.transform import STRICT, Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
 Grader = Callable[[Sequence[Pair]], Sequence[float]]
+Errors = Mapping[str, Exception]
+NO_ERRORS: Errors = MappingProxyType({})
 
 
 class Task(NamedTuple):
-    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model."""
+    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model.
+
+    `unread` is how often its row was left as it was because the answer could not be read.
+    """
 
     pair: Pair
     fields: tuple[str, ...]
     target: Target
     taught: bool = False
+    unread: int = 0
 
     @property
     def whole(self) -> bool:
@@ -59,6 +68,7 @@ class Proposal(NamedTuple):
         finish_reason: why the model stopped.
         model: what the model calls itself.
         notes: codes to record even if the proposal is taken.
+        errors: what checks raised on the way to it, by their ids.
     """
 
     pair: Pair | None = None
@@ -67,6 +77,7 @@ class Proposal(NamedTuple):
     finish_reason: str | None = None
     model: str = ""
     notes: tuple[str, ...] = ()
+    errors: Errors = NO_ERRORS
 
 
 class _Verdict(NamedTuple):
@@ -74,6 +85,14 @@ class _Verdict(NamedTuple):
     pair: Pair
     reasons: tuple[str, ...] = ()
     model: str = ""
+    errors: Errors = NO_ERRORS
+
+
+class _Judged(NamedTuple):
+    """The proposals of a pair among which to choose, and what was raised while they were checked."""
+
+    proposals: list[Proposal]
+    errors: Errors
 
 
 @dataclass(frozen=True)
@@ -95,7 +114,14 @@ class ModelReviser(ModelTransform):
         trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
         revise_trained_on: revise them all the same.
+        retry_unparsed: take up again the rows that this reviser left as they were because the answer could not be
+            read, with one attempt more than were made for them; see `hfclean.cleaning.retry_failed`.
+        strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
+            checked is refused with the reason `check_error`, one that cannot be graded is not chosen, and the row's
+            line in `edit_history` says what was raised.
     """
+
+    _unsaid: ClassVar[frozenset[str]] = ModelTransform._unsaid | {"retry_unparsed"}
 
     code: ClassVar[str] = "reviser"
     # settings that may hold code of the user's own, which no file can
@@ -109,6 +135,8 @@ class ModelReviser(ModelTransform):
     preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     revise_trained_on: bool = field(default=False, kw_only=True)
+    retry_unparsed: bool = field(default=False, kw_only=True)
+    strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -143,7 +171,8 @@ class ModelReviser(ModelTransform):
 
     def depends(self) -> dict[str, Any]:
         checks = {check.id: check.version for check in select_checks(None, self.skip_checks, self.checks)}
-        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks}
+        shared = {"shared_turns": 1} if self.turns == "all" else {}
+        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks, **shared}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 
@@ -159,10 +188,10 @@ class ModelReviser(ModelTransform):
         """One proposal for each task, by way of what has to be asked for it."""
         raise HfcleanError(f"{type(self).__name__} defines no propose(tasks, candidate)")
 
-    def refused(self, before: Pair, proposal: Proposal) -> tuple[str, ...]:
-        """Why a proposal may not be taken; empty when it may."""
+    def refused(self, before: Pair, proposal: Proposal, errors: dict[str, Exception] | None = None) -> tuple[str, ...]:
+        """Why a proposal may not be taken; empty when it may. What checks raised is noted in `errors`."""
         if proposal.pair is None:
-            return (proposal.reason or "unparsed",)
+            return (proposal.reason or UNPARSED,)
         return tuple(
             accept(
                 before,
@@ -173,6 +202,8 @@ class ModelReviser(ModelTransform):
                 preference=preference_rule().predict,
                 preference_margin=self.preference_margin,
                 prompt=self.prompt(),
+                strict=self.strict,
+                errors=errors,
             )
         )
 
@@ -225,10 +256,12 @@ class ModelReviser(ModelTransform):
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        done = self._done(rows)
+        histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
+        done = self._done(histories)
         taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         tasks: list[list[Task]] = [
-            [] if finished else self._tasks(row, view, taught) for row, finished in zip(rows, done, strict=True)
+            [] if finished else [task._replace(unread=self._unread(steps)) for task in self._tasks(row, view, taught)]
+            for row, steps, finished in zip(rows, histories, done, strict=True)
         ]
         asked = [task for some in tasks for task in some if task.fields]
         verdicts = yield from self._decide(asked)
@@ -245,17 +278,23 @@ class ModelReviser(ModelTransform):
         edits = columns[self.prefix + "edit"]
         return {name: edits.count(name) for name in ("revised", "reverted", "failed")}
 
-    def _done(self, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+    def _unread(self, steps: Sequence[Step]) -> int:
+        """How often a row was left as it was because the answer could not be read; 0 unless that is retried."""
+        if not self.retry_unparsed:
+            return 0
+        return sum(step.by == type(self).__name__ and is_unread(step) for step in steps)
+
+    def _done(self, histories: Sequence[Sequence[Step]]) -> list[bool]:
         """Which rows' last revision is this reviser's own, by the same model, and did not fail."""
-        histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         last = [next((step for step in reversed(steps) if step.is_revision), None) for steps in histories]
         if not any(last):
-            return [False] * len(rows)
+            return [False] * len(histories)
         mine = Step(type(self).__name__, self.version, settings=self.settings()).line()
         identity = open_backend(self.spec()).identity
         return [
             step is not None
             and step.edit != "failed"
+            and not (self.retry_unparsed and is_unread(step))
             and Step(step.by, step.version, settings=step.settings).line() == mine
             and (not identity or step.model in ("", identity))
             for step in last
@@ -267,12 +306,13 @@ class ModelReviser(ModelTransform):
         if not taught:
             return [self._task(target) for target in targets]
         first = original_row(row, self.prefix)
-        before = targets if first is row else self.targets(first, view)
+        # by place, since sides that share a turn today may not have shared it before
+        before = {} if first is row else {_place(target): target.pair for target in self.targets(first, view)}
         return [
             Task(target.pair, (), target, taught=True)
-            if not taught.isdisjoint((pair_hash(target.pair), pair_hash(old.pair)))
+            if not taught.isdisjoint(map(pair_hash, (target.pair, before.get(_place(target), target.pair))))
             else self._task(target)
-            for target, old in zip(targets, before, strict=True)
+            for target in targets
         ]
 
     def _task(self, target: Target) -> Task:
@@ -287,16 +327,25 @@ class ModelReviser(ModelTransform):
         """For each task the best proposal that the gate lets through, or why there is none."""
         proposals: list[list[Proposal]] = [[] for _ in tasks]
         for candidate in range(self.candidates):
-            for found, proposal in zip(proposals, (yield from self.propose(tasks, candidate)), strict=True):
+            for found, proposal in zip(proposals, (yield from self._proposed(tasks, candidate)), strict=True):
                 found.append(proposal)
-        verdicts: list[_Verdict | list[Proposal]] = [
+        verdicts: list[_Verdict | _Judged] = [
             self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
         ]
-        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, list)]
+        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, _Judged)]
         chosen = iter((yield from self._choose(open_ones)))
-        return [next(chosen) if isinstance(verdict, list) else verdict for verdict in verdicts]
+        return [next(chosen) if isinstance(verdict, _Judged) else verdict for verdict in verdicts]
 
-    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | list[Proposal]:
+    def _proposed(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        """One proposal for each task; what cannot be read is asked for again as often as it may be."""
+        return in_attempts(
+            [self.attempts + task.unread for task in tasks],
+            lambda places: self.propose([tasks[k] for k in places], candidate),
+            unread=lambda proposal: proposal.pair is None and UNPARSED in (proposal.reason, *proposal.notes),
+            lost=lambda proposal: proposal.error == NOT_KEPT,
+        )
+
+    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | _Judged:
         """The verdict on a pair, or the proposals among which to choose."""
         model = next((p.model for p in proposals if p.model), "")
         error = next((p.error for p in proposals if p.error), "")
@@ -304,43 +353,64 @@ class ModelReviser(ModelTransform):
             return _Verdict("failed", before, (error,), model)
         good: list[Proposal] = []
         reasons: list[str] = []
+        errors: dict[str, Exception] = {}
         for proposal in proposals:
-            refused = () if proposal.pair == before else self.refused(before, proposal)
+            errors |= proposal.errors
+            refused = () if proposal.pair == before else self.refused(before, proposal, errors)
             reasons += refused
             if not refused:
                 good.append(proposal)
         if not good:
             notes = tuple(note for proposal in proposals for note in proposal.notes)
-            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model)
-        return good
+            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)
+        return _Judged(good, errors)
 
-    def _choose(self, found: Sequence[tuple[Pair, list[Proposal]]]) -> Work[list[_Verdict]]:
-        rivals = [[cast(Pair, p.pair) for p in good] for _, good in found]
+    def _choose(self, found: Sequence[tuple[Pair, _Judged]]) -> Work[list[_Verdict]]:
+        rivals = [[cast(Pair, p.pair) for p in judged.proposals] for _, judged in found]
         pairs = [pair for some in rivals if len(set(some)) > 1 for pair in some]
         grades = iter((yield from self._grades(pairs)) if pairs else [])
         verdicts = []
-        for (before, good), some in zip(found, rivals, strict=True):
-            best = good[0]
+        for (before, (good, raised)), some in zip(found, rivals, strict=True):
+            best, errors = good[0], raised
             if len(set(some)) > 1:
-                values = [next(grades) for _ in some]
+                graded = [next(grades) for _ in some]
+                if broken := [grade for grade in graded if isinstance(grade, Exception)]:
+                    errors = {**raised, "choose": broken[0]}
+                values = [math.nan if isinstance(grade, Exception) else grade for grade in graded]
                 if all(math.isnan(value) for value in values):
-                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model))
+                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model, errors))
                     continue
                 best = good[max(range(len(some)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
-            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model))
+            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model, errors))
         return verdicts
 
-    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float]]:
-        """A number for each pair, higher = better, nan where there is none."""
+    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float | Exception]]:
+        """A number for each pair, higher = better, nan where there is none, or what was raised on it."""
         if self.choose == "preference":
             return [preference_rule().predict(pair) for pair in pairs]
         if hasattr(self.choose, "grades"):
-            graded: list[float] = yield from self.choose.grades(pairs)
+            graded: list[float | Exception] = yield from self.choose.grades(pairs)
             return graded
-        values = [float(value) for value in self.choose(pairs)]
+        try:
+            values: list[float | Exception] = [float(value) for value in self.choose(pairs)]
+        except Exception as e:
+            of_row(e)
+            values = [self._grade(pair) for pair in pairs]
+            if not any(isinstance(value, Exception) for value in values):
+                raise  # what fails on these pairs together only is the fault of none of them
         if len(values) != len(pairs):
             raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; wanted one for each")
         return values
+
+    def _grade(self, pair: Pair) -> float | Exception:
+        try:
+            (value,) = self.choose([pair])
+            return float(value)
+        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+            error = of_row(e)
+        if self.strict:
+            stop_at({"choose": error}, "grader", pair.instruction)
+        return error
 
     def _outcome(self, judged: Sequence[tuple[Task, _Verdict | None]]) -> Outcome:
         """What becomes of a row whose pairs are judged: one that failed leaves all of it as it was."""
@@ -349,20 +419,27 @@ class ModelReviser(ModelTransform):
         taught = ("trained_on",) if any(task.taught for task, _ in judged) else ()
         if not verdicts:
             return Outcome(reasons=taught or ("nothing_to_revise",))
+        errors = {name: error for verdict in verdicts for name, error in verdict.errors.items()}
         failed = [v for v in verdicts if v.edit == "failed"]
         if failed:
-            return Outcome((), "failed", failed[0].reasons, model)
+            return Outcome((), "failed", failed[0].reasons, model, errors=errors)
         changes = [
             change for task, verdict in judged if verdict is not None for change in self._changes(task, verdict.pair)
         ]
         reasons = (*(reason for v in verdicts for reason in v.reasons), *taught)
         reverted = any(v.edit == "reverted" for v in verdicts)
-        return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model)
+        return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model, errors=errors)
 
     def _changes(self, task: Task, after: Pair) -> list[FieldChange]:
         found = []
         for name, slot in task.target.slots():
             old, new = getattr(task.pair, name), getattr(after, name)
             if name in task.fields and old != new:
-                found.append(FieldChange(self.code, slot.paths[0], slot.prefix + old, slot.prefix + new))
+                old, new = slot.prefix + old, slot.prefix + new
+                found += [FieldChange(self.code, path, old, new) for path in slot.places()]
         return found
+
+
+def _place(target: Target) -> Place | None:
+    """Where the response of a target lives; None where it has no place of its own."""
+    return target.response.paths[0] if target.response else None

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hfclean.errors import SchemaError
 from hfclean.provenance import own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
-from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, find_pii, mask_pii
-from hfclean.rules.strings import texts_of
-from hfclean.schema import Target, View
+from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, mask_in
+from hfclean.rules.strings import Wide, beside, texts_of
+from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 
 __all__ = ["MaskPII"]
@@ -20,9 +21,13 @@ __all__ = ["MaskPII"]
 class MaskPII(Transform):
     """Replaces e-mail addresses, phone numbers, keys, public IP addresses and card numbers by their kind: `[EMAIL]`.
 
-    Every text of the row is masked, also what other revisers only read: earlier turns, prompts and rejected answers of
-    preference rows, system texts. Tool calls and what tools returned stay as they are, since they belong to programs;
-    such a row has the reason `pii_in_tool_call`. What counts is told in `hfclean.rules.pii`.
+    Every text of the row is masked, as `hfclean.PII` counts it: also what other revisers only read (earlier turns,
+    prompts and rejected answers of preference rows, system texts), and the columns beside those of the shape that hold
+    text, such as raw traces and rendered copies. Columns that name a thing (ids, hashes, addresses, paths) stay.
+
+    No other reviser alters tool calls and what tools returned; masking is the exception, since what must not be
+    published must not be published there either. JSON in a string stays JSON: its strings are masked as a program
+    reads them, a number that is a find becomes a string.
 
     The originals are in the column `original`, so that `hfclean.restore` gives them back, and from there they reach
     ledgers and reports. Before masked rows leave the house, drop that column: `ds.remove_columns("original")`, or
@@ -35,6 +40,7 @@ class MaskPII(Transform):
 
     Raises:
         RuleError: an unknown kind.
+        SchemaError: `side="rejected"`: both answers are always read.
 
     >>> import hfclean
     >>> row = {"prompt": "Who wrote it?", "completion": "jo@hfclean.dev"}
@@ -45,43 +51,51 @@ class MaskPII(Transform):
     True
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kinds: tuple[str, ...] = PII_KINDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.side == "rejected":
+            raise SchemaError(
+                "MaskPII(side='rejected'): every text of a row is read, those of both answers; leave side= out"
+            )
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
-        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        return record(self, rows, _Whole(view.shape, view), [self._outcome(row, view) for row in rows])
+        own = own_columns(batch, self.prefix)
+        others = beside(batch, [*view.columns, *own], batch.features)
+        rows = batch.rows([*view.columns, *others, *own])
+        outcomes = [self._outcome(row, (*view.columns, *others)) for row in rows]
+        changed = {str(change.path[0]) for outcome in outcomes for change in outcome.changes}
+        # a column beside the shape's is handed back only where it changed: the others keep their type and their bytes
+        written = tuple(name for name in others if name in changed)
+        return record(self, rows, _Whole(view.shape, view, written), outcomes)
 
-    def _outcome(self, row: Mapping[str, Any], view: View) -> Outcome:
+    def _outcome(self, row: Mapping[str, Any], columns: tuple[str, ...]) -> Outcome:
         changes: list[FieldChange] = []
-        left = False
-        for path, text, program in texts_of(row, view.columns):
-            if program:
-                left = left or bool(find_pii(text, self.kinds))
-                continue
+        for path, text in texts_of(row, columns):
             for _ in range(PASSES):
-                for kind in dict.fromkeys(found.kind for found in find_pii(text, self.kinds)):
-                    masked = mask_pii(text, (kind,))
+                kinds = dict.fromkeys(mask_in(text, self.kinds)[1])
+                for kind in kinds:
+                    masked, _found = mask_in(text, (kind,))
                     if masked != text:
                         changes.append(FieldChange(f"pii_{kind}", path, text, masked))
                         text = masked
-        return Outcome(changes, reasons=("pii_in_tool_call",) if left else ())
+                if not kinds:
+                    break
+        return Outcome(changes)
 
 
 @dataclass(frozen=True)
-class _Whole(View):
-    """A view that may write every column that it reads."""
-
-    inner: View
+class _Whole(Wide):
+    """A view that may write more than it reads: the id of a row is that of its own shape."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         return self.inner.columns
 
-    def targets(self, cells: Mapping[str, Any], *, turns: str = "last", side: str = "chosen") -> list[Target]:
-        return self.inner.targets(cells, turns=turns, side=side)
+    @property
+    def writable(self) -> tuple[str, ...]:
+        return (*self.inner.columns, *self.others)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from hfclean.errors import describe_error
 from hfclean.provenance import (
     HISTORY,
     REVISION_COLUMNS,
@@ -14,7 +16,7 @@ from hfclean.provenance import (
     own_steps,
     row_id,
 )
-from hfclean.schema import Path, View, read_at, write
+from hfclean.schema import Path, View, read_at, recorded_at, write
 from hfclean.scorers import refresh
 from hfclean.transform import Transform
 
@@ -39,6 +41,7 @@ class Outcome(NamedTuple):
         reasons: codes, beside the names of those who changed something.
         model: what the model that answered calls itself.
         done: the row is the reviser's own work already, and stays exactly as it is.
+        errors: what rules or checks raised on the row, by their ids; `reasons` has a code for it.
     """
 
     changes: Sequence[FieldChange] = ()
@@ -46,6 +49,7 @@ class Outcome(NamedTuple):
     reasons: tuple[str, ...] = ()
     model: str = ""
     done: bool = False
+    errors: Mapping[str, Exception] = MappingProxyType({})
 
 
 def record(
@@ -73,14 +77,17 @@ def record(
         after = {**row, **write(row, edits)} if edits else row
         edit = outcome.edit or ("revised" if edits else "kept")
         reasons = tuple(dict.fromkeys([*(c.by for c in outcome.changes if edits), *outcome.reasons]))
+        errors = dict(outcome.errors)
+        fresh.append(refresh(steps, after, view, row, prefix, errors) if edits and steps else {})
+        told = {who: describe_error(error) for who, error in errors.items()}
         line = (
             kept_line
-            if edit == "kept" and not reasons and not outcome.model
-            else Step(name, transform.version, (), settings, edit, reasons, outcome.model).line()
+            if edit == "kept" and not reasons and not outcome.model and not told
+            else Step(name, transform.version, (), settings, edit, reasons, outcome.model, told).line()
         )
         original = row.get(prefix + "original") or "" if steps else ""
         if edits:
-            before = {path: read_at(row, path) for path in edits}
+            before = {place: read_at(row, place) for place in (recorded_at(row, path) for path in edits)}
             original = encode_original({**before, **decode_original(original)})
         revised_before = any(step.is_revision for step in steps)
         cells = (
@@ -95,7 +102,6 @@ def record(
         for column, cell in zip(names, cells, strict=True):
             out[column].append(cell)
         score_columns.update(dict.fromkeys(prefix + c for s in steps if not s.is_revision for c in s.columns))
-        fresh.append(refresh(steps, transform.pairs(after, view)[-1], row, prefix) if edits and steps else {})
     for column in score_columns:
         out[column] = [new.get(column, row.get(column)) for new, row in zip(fresh, rows, strict=True)]
     return out

@@ -215,9 +215,9 @@ class Reflection(ModelReviser):
         if product.pair == before:
             return
         row.wrote = True
-        refused = self.refused(before, product)
+        refused = self.refused(before, product, row.errors)
         if not refused and before != row.task.pair:
-            refused = self.refused(row.task.pair, product)
+            refused = self.refused(row.task.pair, product, row.errors)
         if refused:
             row.notes += [f"{side}_refused", *refused]
             return
@@ -303,6 +303,7 @@ class _Row:
     variants: dict[str, Proposal] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    errors: dict[str, Exception] = field(default_factory=dict)
     model: str = ""
     wrote: bool = False
     over: bool = False
@@ -331,7 +332,7 @@ class _Row:
     def proposal(self) -> Proposal:
         """The outcome: refused where the model wrote something, and nothing of it stands."""
         if self.best.error:
-            return self.best._replace(model=self.model)
+            return self.best._replace(model=self.model, errors=self.errors)
         if self.wrote and self.best.pair == self.task.pair and self.notes:
-            return Proposal(reason=self.notes[0], model=self.model, notes=tuple(self.notes[1:]))
-        return self.best._replace(model=self.model, notes=tuple(self.notes))
+            return Proposal(reason=self.notes[0], model=self.model, notes=tuple(self.notes[1:]), errors=self.errors)
+        return self.best._replace(model=self.model, notes=tuple(self.notes), errors=self.errors)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from hfclean.errors import stop_at
 from hfclean.provenance import own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
 from hfclean.schema import Pair, Target, View
-from hfclean.transform import Batch, Transform
+from hfclean.transform import STRICT, Batch, Transform
 
 __all__ = ["RuleReviser", "revise"]
 
@@ -23,13 +24,18 @@ class RuleReviser(Transform):
     Adds `edit` (`revised` or `kept`), `edit_reason` (ids of the rules that changed something), `edit_history`,
     `original` and `row_id`; changes the text columns in place. `hfclean.restore` gives back what went in.
 
+    A rule that raises on a row is left out there and the others go on: the row has the reason `rule_error`, its line
+    in `edit_history` says which rule raised what, and reports count such rows.
+
     Args:
         only: ids of the rules to run, and no others.
         skip: ids of rules not to run.
         extra: rules of your own, declared with `@hfclean.rule`; they run after the others.
+        strict: stop at the first row on which a rule raises.
 
     Raises:
         RuleError: an id that names no rule.
+        StrictError: a rule raised, and `strict` is set.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
 
@@ -45,6 +51,7 @@ class RuleReviser(Transform):
     only: tuple[str, ...] | None = None
     skip: tuple[str, ...] = ()
     extra: tuple[Rule, ...] = ()
+    strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,7 +72,8 @@ class RuleReviser(Transform):
         return found
 
     def depends(self) -> dict[str, Any]:
-        return {"rules": {rule.id: rule.version for rule in self.rules()}}
+        found: dict[str, Any] = {"rules": {rule.id: rule.version for rule in self.rules()}}
+        return {**found, "shared_turns": 1} if self.turns == "all" else found
 
     # ------------------------------------------------------------------------------------------------ in a folder
 
@@ -104,32 +112,45 @@ class RuleReviser(Transform):
 
     def changes(self, cells: Mapping[str, Any], view: View) -> list[FieldChange]:
         """What the rules change in one row, rule by rule, in order; the row itself is left as it is."""
-        rules = self.rules()
-        return [change for target in self.targets(cells, view) for change in _mend_target(target, rules)]
+        return list(self._outcome(cells, view, self._repairing()).changes)
+
+    def _repairing(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules() if rule.repair is not None)
+
+    def _outcome(self, cells: Mapping[str, Any], view: View, rules: Sequence[Rule]) -> Outcome:
+        changes: list[FieldChange] = []
+        errors: dict[str, Exception] = {}
+        for target in self.targets(cells, view):
+            changes += _mend_target(target, rules, errors)
+            if errors and self.strict:
+                stop_at(errors, "rule", target.pair.instruction)
+        return Outcome(changes, reasons=("rule_error",), errors=errors) if errors else Outcome(changes)
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        return record(self, rows, view, [Outcome(self.changes(row, view)) for row in rows])
+        rules = self._repairing()
+        return record(self, rows, view, [self._outcome(row, view, rules) for row in rows])
 
 
-def _mend_target(target: Target, rules: Sequence[Rule]) -> list[FieldChange]:
+def _mend_target(target: Target, rules: Sequence[Rule], errors: dict[str, Exception]) -> list[FieldChange]:
     slots = dict(target.slots())
     whole = [name for name, slot in slots.items() if len(slot.paths) == 1]
     found = []
-    for change in mend(target.pair, rules, writable=whole):
+    for change in mend(target.pair, rules, writable=whole, errors=errors):
         for name in whole:
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:
                 slot = slots[name]
-                found.append(FieldChange(change.rule, slot.paths[0], slot.prefix + before, slot.prefix + after))
+                before, after = slot.prefix + before, slot.prefix + after
+                found += [FieldChange(change.rule, path, before, after) for path in slot.places()]
     for name, slot in slots.items():
         if len(slot.paths) > 1:  # several text parts: each by itself, by the rules that need no context
-            for path, text in zip(slot.paths, slot.texts, strict=True):
+            for n, text in enumerate(slot.texts):
                 part = Pair("").replace(**{name: text})
-                for change in mend(part, [rule for rule in rules if rule.scope == "text"], writable=(name,)):
-                    found.append(
-                        FieldChange(change.rule, path, getattr(change.before, name), getattr(change.after, name))
-                    )
+                alone = [rule for rule in rules if rule.scope == "text"]
+                for change in mend(part, alone, writable=(name,), errors=errors):
+                    before, after = getattr(change.before, name), getattr(change.after, name)
+                    found += [FieldChange(change.rule, path, before, after) for path in slot.places(n)]
     return found
 
 

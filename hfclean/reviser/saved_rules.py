@@ -62,7 +62,7 @@ def read_rules(
         made = cls(**told)
     except (TypeError, ValueError, HfcleanError) as e:
         raise FolderError(f"{found.where}: {ABOUT} has a setting that cannot be: {str(e)[:300]}") from e
-    _compare(found, rules, made.depends()["rules"])
+    _compare(found, rules, made.depends()["rules"], told)
     return replace(made, **settings)
 
 
@@ -82,7 +82,7 @@ def _check(found: Record, told: Mapping[str, Any]) -> None:
             )
 
 
-def _compare(found: Record, said: Mapping[str, Any], here: Mapping[str, int]) -> None:
+def _compare(found: Record, said: Mapping[str, Any], here: Mapping[str, int], settings: Mapping[str, Any]) -> None:
     """Refuse a record of other rules than those that would run here."""
     if dict(said) == dict(here):
         return
@@ -91,5 +91,6 @@ def _compare(found: Record, said: Mapping[str, Any], here: Mapping[str, int]) ->
     told = "; ".join(f"{name!r:.40}: there {said.get(name)!r:.20}, here {here.get(name)!r}" for name in odd[:3])
     raise FolderError(
         f"{found.where}: made with other versions of {len(odd):,} rules than this hfclean has ({told}), so it would "
-        "give other results. Install the version that its card names, or make your own: hfclean.RuleReviser(...)"
+        "give other results. Install the version that its card names, or make it anew with the rules of this version: "
+        f"hfclean.RuleReviser({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
     )

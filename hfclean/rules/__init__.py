@@ -11,7 +11,20 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from hfclean.errors import RuleError
-from hfclean.rules import answer, assistant, characters, claims, code, html, language, markers, prompts, repetition
+from hfclean.rules import (
+    answer,
+    assistant,
+    characters,
+    claims,
+    code,
+    html,
+    language,
+    markers,
+    prompts,
+    repetition,
+    roles,
+    scrape,
+)
 from hfclean.rules import whitespace as layout
 from hfclean.rules.rule import SEVERITIES, Change, Glance, Rule, all_defects, find_defects, mend, rule, text_rule
 
@@ -36,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     characters.invisible_characters,
     markers.chat_markers,
     prompts.next_task,
+    scrape.scrape_remnants,
     html.html_remnants,
     layout.whitespace,
     repetition.doubled_word,
@@ -47,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     assistant.ai_boilerplate,
     # From here on nothing is mended: what these find is for people, models and filters.
     answer.empty_output,
+    roles.unknown_role,
     answer.truncated_output,
     prompts.missing_input,
     prompts.leftover_fill_in,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+from hfclean.rules.broken_code import code_breaks_off
+from hfclean.rules.code import last_block
+from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.schema import Pair
+from hfclean.rules.spoken import language_of
+from hfclean.schema import Pair, unknown_roles
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
 
@@ -22,6 +26,8 @@ SAYS_NO_INPUT = re.compile(
     r"|n a|no inputs?|noinputs?|nan|无输入|没有输入|无需输入|不需要输入|输入为空|なし|入力なし|입력 없음|нет ввода"
     r"|aucune entrée|pas d entrée|sin entrada|ninguna entrada|no hay entrada|keine eingabe|nessun input|sem entrada"
 )
+PAIRED = (("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"))
+NOT_ENGLISH = re.compile(r"[^\x00-\x7f]|aucune|pas d|sin |ningun|no hay|keine|nessun|sem ")
 WORD_ALONE = re.compile(
     r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"
 )
@@ -29,7 +35,8 @@ LETTERS = re.compile(r"[^\W_]+")
 # What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
 NEEDS_INPUT = re.compile(
     r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|values?|"
-    r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|antonyms?|"
+    r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|"
+    r"antonyms?|"
     r"opposite|spell|pronounce|rhymes?)\b|以下|下列|给定|单词|词语|翻译|这个",
     re.IGNORECASE,
 )
@@ -44,18 +51,36 @@ def is_placeholder(text: str, instruction: str) -> bool:
         return False
     said = " ".join(LETTERS.findall(text.lower()))
     if not said:  # "-", "...", "<>"
-        return text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
+        bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
+        return bare and all(text.count(opener) == text.count(closer) for opener, closer in PAIRED)  # else it is code
     if SAYS_NO_INPUT.fullmatch(said):
         if asked_about(ABOUT_ERRORS, instruction):
             return False
+        if (
+            NOT_ENGLISH.match(said)
+            and WORDS_AS_MATTER.named_in(instruction, "")
+            and not HOLDS_MATTER.search(instruction)
+        ):
+            return False  # "sin entrada" may be what is to be translated
         return said not in " ".join(LETTERS.findall(instruction.lower()))
     if WORD_ALONE.fullmatch(said):
         return not _needs_input(instruction)
     return False
 
 
+# The languages of NEEDS_INPUT; of others `requests` knows words.
+KNOWN_WELL = ("en", "zh")
+
+
 def _needs_input(instruction: str) -> bool:
-    return asked_about(NEEDS_INPUT, instruction) and not HOLDS_MATTER.search(instruction)
+    if HOLDS_MATTER.search(instruction):
+        return False
+    if asked_about(NEEDS_INPUT, instruction):
+        return True
+    language = language_of(instruction)
+    if language in KNOWN_WELL:
+        return False
+    return language not in COVERED or WORDS_AS_MATTER.named_in(instruction, language)
 
 
 def _has_placeholder(pair: Pair) -> bool:
@@ -80,6 +105,7 @@ placeholder_input = Rule(
     detect=_has_placeholder,
     repair=_without_placeholder,
     example=("<No input>", ""),
+    version=2,
 )
 
 
@@ -134,18 +160,30 @@ def _echo_end(pair: Pair) -> int:
     return end
 
 
+def _takes_up_words(instruction: str) -> bool:
+    """Whether a task is answered in its own words, in any language that is known."""
+    if asked_about(SAME_WORDS, instruction):
+        return True
+    if language_of(instruction) == "en":
+        return False
+    return SAME_WORDS_ABROAD.named_in(instruction, "") or SAID_AGAIN.named_in(instruction, "")
+
+
 def _has_echo(pair: Pair) -> bool:
-    return _echo_end(pair) > 0 and not asked_about(SAME_WORDS, pair.instruction)
+    return _echo_end(pair) > 0 and not _takes_up_words(pair.instruction)
 
 
 def _without_echo(pair: Pair) -> Pair:
     end = _echo_end(pair)
-    if not end or asked_about(SAME_WORDS, pair.instruction):
+    if not end or _takes_up_words(pair.instruction) or not language_of(pair.instruction):
         return pair
     rest = pair.response[end:]
     label = ANSWER_LABEL.match(rest)
     rest = rest[label.end() :] if label else rest.lstrip("\r\n")
-    return pair.replace(response=rest) if rest.strip() else pair
+    if not rest.strip() or rest.strip() == pair.input.strip():
+        return pair
+    after = pair.replace(response=rest)
+    return pair if _echo_end(after) else after  # said again and again it is a loop and no preface: for people to see
 
 
 instruction_echo = Rule(
@@ -158,6 +196,7 @@ instruction_echo = Rule(
         "Why is the sky blue?\n\nAir scatters blue light more than red light.",
         "Air scatters blue light more than red light.",
     ),
+    version=2,
 )
 
 
@@ -185,7 +224,7 @@ def _is_empty(pair: Pair) -> bool:
         return text.isspace()
     text = text.strip()
     if not text:
-        return True
+        return not (pair.history and unknown_roles(pair))  # then the answer may be there, under another name
     if text[0] not in "<([{nN-.…_`\"'\\":
         return False
     said = " ".join(LETTERS.findall(text.lower()))
@@ -202,6 +241,7 @@ empty_output = Rule(
     meaning="an answer that is empty, blank or a placeholder",
     detect=_is_empty,
     example=("<nooutput>", ""),
+    version=2,
 )
 
 
@@ -244,8 +284,24 @@ NOT_SENTENCES = re.compile(
 )
 
 
+# Tasks whose answer may be code that is not whole.
+PARTS_OF_CODE = re.compile(
+    r"\b(?:complete the|fill in|first (?:part|half|lines?)|beginning of|snippet|skeleton|stub|excerpt|fragment|"
+    r"incomplete|"
+    r"unfinished|partial|brackets?|parenthes[ie]s|syntax error|missing|one-?liner)\b",
+    re.IGNORECASE,
+)
+
+
+def _has_broken_code(pair: Pair) -> bool:
+    block = last_block(pair.response)
+    return block is not None and code_breaks_off(*block) and not asked_about(PARTS_OF_CODE, pair.instruction)
+
+
 def _is_truncated(pair: Pair) -> bool:
     text = pair.response
+    if (("`" in text and "```" in text) or ("~" in text and "~~~" in text)) and _has_broken_code(pair):
+        return True
     tail = text[-1:]
     if tail.isspace():
         text = text.rstrip()
@@ -322,14 +378,16 @@ def _is_verse(text: str) -> bool:
 
 def _others_end(text: str, last: str, fewest: int) -> bool:
     """Whether every other line of prose ends as sentences do, so that the last one stands out."""
-    lines = [line.rstrip() for line in text[-6000 : len(text) - len(last)].split("\n") if line.count(" ") >= 7]
+    before = text[-6000 : len(text) - len(last)].split("\n")
+    lines = [line.rstrip() for line in before if line.count(" ") >= 7 and not line.isspace()]
     return len(lines) >= fewest and all(line[-1] in CLOSED for line in lines)
 
 
 truncated_output = Rule(
     "truncated_output",
     severity="medium",
-    meaning="an answer that breaks off in the middle of a sentence or a list",
+    meaning="an answer that breaks off in the middle of a sentence, a list or a block of code",
     detect=_is_truncated,
     example=("1. Wash the rice until the water is clear.\n2. Boil it with twice as much water and then let the", ""),
+    version=2,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.rule import Glance, Rule, asked_about, has_word, watch
+from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 
 __all__ = ["ai_boilerplate", "identity_leak", "refusal", "speaks_for_others", "stale_cutoff"]
@@ -189,11 +190,34 @@ def _has_boilerplate(pair: Pair) -> bool:
     return not _asks_assistant(pair.instruction) and not speaks_for_others(pair.instruction)
 
 
+# What a sentence says that declines, or tells of a limit: without the clause it would only be shorter.
+DECLINES_OR_LIMITS = re.compile(
+    r"\b(?:not|cannot|no|never|nor|neither|unable|incapable|lacks?|without|limited|only|unfortunately)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
+GUARDED = (
+    "en",
+    "zh",
+    "",
+)  # the languages in which it is known whether somebody else speaks, or the assistant is asked
+
+
 def _without_clause(pair: Pair) -> Pair:
-    if not _has_boilerplate(pair):
+    """The answer without its disclaimer, whole or not at all: a refusal or a limit stays as it was said."""
+    if not _has_boilerplate(pair) or language_of(pair.instruction) not in GUARDED:
         return pair
-    text = CLAUSE_INSIDE.sub("", CLAUSE_FIRST.sub("", pair.response))
-    return pair.replace(response=text) if text != pair.response else pair
+    text = pair.response
+    for clause in (CLAUSE_FIRST, CLAUSE_INSIDE):
+        for match in clause.finditer(text):
+            end = SENTENCE_END.search(text, match.end())
+            if DECLINES_OR_LIMITS.search(text, match.end(), end.start() if end else len(text)):
+                return pair
+    text = CLAUSE_INSIDE.sub("", CLAUSE_FIRST.sub("", text))
+    if text == pair.response or not text.strip() or text.strip() == pair.input.strip():
+        return pair
+    shortened = pair.replace(response=text)
+    return pair if AS_AN_AI.search(text) or _refuses(shortened) else shortened
 
 
 ai_boilerplate = Rule(
@@ -207,6 +231,7 @@ ai_boilerplate = Rule(
         "As an AI language model, I suggest starting with the basics.",
         "I suggest starting with the basics.",
     ),
+    version=2,
 )
 
 

@@ -10,7 +10,7 @@ import re
 
 from hfclean.rules.rule import Glance, Rule, asked_about, not_plain, text_rule
 from hfclean.schema import Pair
-from hfclean.text import outside_protected
+from hfclean.text import outside_protected, protected_spans
 
 __all__ = ["broken_unicode", "control_characters", "invisible_characters", "mojibake"]
 
@@ -142,15 +142,24 @@ mojibake = text_rule(
 
 # ------------------------------------------------------------------------------------------------- control_characters
 
-ANSI = r"\x1b(?:\[[0-9;?]{0,20}[A-Za-z]|\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)|[@-Z\\^_=>])"
+# Terminal sequences. A string (a title, a link, a picture) runs to its terminator: BEL, ESC \\ or C1's ST.
+STRING_START = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f](?=[\d;$+]))"
+STRING = STRING_START + r"[^\x07\x1b\x9c\r\n]*+(?:\x07|\x1b\\|\x9c)"
+SEQUENCE = re.compile(
+    STRING
+    + r"|(?:\x1b\[[0-?]{0,60}[ -/]{0,4}[@-~]|\x9b[\d;?]{1,60}[A-Za-z])"
+    + r"|\x1b(?:[#%()*+./-][0-~]|[78=>]|[DEHMNOZcn](?![a-z]))"
+)
+# What is left of a sequence that breaks off: nobody knows where its text begins.
+BROKEN_SEQUENCE = re.compile(STRING_START + r"|\x1b(?!\s|\Z)")
 CONTROL = re.compile(
     # noncharacters: 34 at the ends of planes and a block of 32
-    ANSI
-    + "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff"
     + "".join(chr((plane << 16) + low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF))
     + "]"
 )
 BREAKS = {"\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
+STARTS_SEQUENCE = re.compile("[\x1b\x90\x98\x9b\x9d-\x9f]")
 
 
 def _has_controls(text: str) -> bool:
@@ -158,7 +167,31 @@ def _has_controls(text: str) -> bool:
 
 
 def _without_controls(text: str) -> str:
+    if STARTS_SEQUENCE.search(text):
+        plain = _without_sequences(text)
+        if plain is None:
+            return text
+        text = plain
     return outside_protected(text, lambda part: CONTROL.sub(lambda m: BREAKS.get(m.group(), ""), part))
+
+
+def _without_sequences(text: str) -> str | None:
+    """The text without its terminal sequences outside code; None when one of them breaks off, in code or out of it.
+
+    Sequences go before anything else is looked at, since a link between two of them swallows the second.
+    """
+    code = [(begin, end) for begin, end in protected_spans(text) if text[begin] in "`~$\\|"]
+    parts, start, protected = [], 0, 0
+    for match in SEQUENCE.finditer(text):
+        begin, end = match.span()
+        while protected < len(code) and code[protected][1] <= begin:
+            protected += 1
+        if protected < len(code) and code[protected][0] < end:
+            continue
+        parts.append(text[start:begin])
+        start = end
+    rest = "".join([*parts, text[start:]])
+    return None if any(not SEQUENCE.match(rest, m.start()) for m in BROKEN_SEQUENCE.finditer(rest)) else rest
 
 
 control_characters = text_rule(
@@ -169,6 +202,7 @@ control_characters = text_rule(
     repair=_without_controls,
     example=("\x1b[1mDone\x1b[0m\x07", "Done"),
     unless=ABOUT_CHARACTERS,
+    version=2,
     possible=not_plain,
 )
 

@@ -4,47 +4,104 @@ from __future__ import annotations
 
 import re
 
+from hfclean.rules.requests import CODE_BLOCKS
 from hfclean.rules.rule import Rule, asked_about, has_mark
+from hfclean.rules.shapes import looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
-__all__ = ["unclosed_bracket", "unclosed_fence"]
+__all__ = ["last_block", "unclosed_bracket", "unclosed_fence"]
 
 # ----------------------------------------------------------------------------------------------------- unclosed_fence
 
+BLOCK = re.compile(r"(?:def|class|if|elif|for|while|with|try|except|else)\b.*[):\w]:|else:|try:")
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
-ABOUT_FENCES = re.compile(r"\bmarkdown|\bfence|\bbackticks?", re.IGNORECASE)
 
 
-def _open_fence(text: str) -> str:
-    """The fence that is open at the end of the text, or ""."""
+def _open_fence(text: str) -> tuple[str, str, int, int]:
+    """The fence that is open at the end of the text, what it names, and where its line begins and ends; or "" and "
+    "zeros."""
     if "```" not in text and "~~~" not in text:
-        return ""
-    opened = ""
+        return "", "", 0, 0
+    opened = "", "", 0, 0
     for match in FENCE.finditer(text):
         mark, info = match.group(1), match.group(2).strip()
-        if not opened:
-            opened = mark
-        elif mark[0] == opened[0] and len(mark) >= len(opened) and not info:
-            opened = ""
+        if not opened[0]:
+            opened = mark, info, match.start(), match.end()
+        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and not info:
+            opened = "", "", 0, 0
     return opened
+
+
+def last_block(text: str) -> tuple[str, str] | None:
+    """The code of the block that ends the text, closed or not, and the language that its fence names."""
+    if "```" not in text and "~~~" not in text:
+        return None
+    text = text.rstrip()
+    opened: tuple[str, str, int] | None = None
+    block: tuple[str, str] | None = None
+    for match in FENCE.finditer(text):
+        mark, info = match.group(1), match.group(2).strip()
+        if opened is None:
+            opened, block = (mark, info, match.end()), None
+        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and not info:
+            block = (text[opened[2] : match.start()], opened[1]) if match.end() == len(text) else None
+            opened = None
+    if opened is None:
+        return block
+    before, after = text[: text.rfind("\n", 0, max(opened[2] - 1, 0)) + 1], text[opened[2] :]
+    return (after, opened[1]) if _opens(before, opened[1], after) else None
 
 
 def _is_open(pair: Pair) -> bool:
     if "`" not in pair.response and "~" not in pair.response:  # one character is found much faster than three
         return False
-    return bool(_open_fence(pair.response)) and not asked_about(ABOUT_FENCES, pair.instruction)
+    return bool(_open_fence(pair.response)[0]) and not asked_about(CODE_BLOCKS, pair.instruction)
 
 
 def _closed(pair: Pair) -> Pair:
     if not _is_open(pair):
         return pair
     text = pair.response
-    fence = _open_fence(text)
+    fence, info, start, end = _open_fence(text)
     last = text[text.rfind("\n") + 1 :].strip()
     if last.startswith(fence[0] * 3):  # a fence with nothing in it: rather one too many at the end
         return pair
+    if not _opens(text[:start], info, text[end:]):
+        return pair
     return pair.replace(response=f"{text.rstrip()}\n{fence}")
+
+
+def _opens(before: str, info: str, after: str) -> bool:
+    """Whether a fence that nothing closes opens a block that goes on to the end of the text.
+
+    It may also close one whose opener was lost, or open one whose closer stands at the end of a line of code; then
+    prose comes after it, and a fence at the end would turn that into code.
+    """
+    lines = [line for line in after.split("\n") if line.strip()]
+    above = [line for line in before.split("\n") if line.strip()]
+    if not lines or _ends_in_prose(lines):
+        return False
+    if info:
+        return True
+    if above and not FENCE.match(above[-1]) and _is_code_above(above[-1].strip()):
+        return False
+    return looks_like_code(lines[0]) or not looks_like_prose(lines[0])
+
+
+def _is_code_above(line: str) -> bool:
+    """Whether the line above a fence is code that it closes: no sentence that speaks of code and leads in to it."""
+    speaks = line[-1] in ".!?。！？" and line.count(" ") >= 4 and line[0].isupper()
+    return (looks_like_code(line) and not speaks and not line.endswith((":", "："))) or bool(BLOCK.fullmatch(line))
+
+
+def _ends_in_prose(lines: list[str]) -> bool:
+    """Whether the last line is a sentence, beside code above it or alone: a comment in a program begins with its "
+    "sign."""
+    last = lines[-1].strip()
+    if last[-1] not in ".!?:。！？：" or not looks_like_prose(last):
+        return False
+    return last.count(" ") >= 4 or (not last.isascii() and len(last) > 12)
 
 
 unclosed_fence = Rule(
@@ -55,6 +112,7 @@ unclosed_fence = Rule(
     possible=has_mark("`~"),
     repair=_closed,
     example=("Run this:\n```sh\nmake test", "Run this:\n```sh\nmake test\n```"),
+    version=2,
 )
 
 

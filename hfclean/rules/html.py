@@ -1,10 +1,15 @@
-"""The rule about HTML that was left in prose when a page was turned into text."""
+"""The rule about HTML that was left in prose when a page was turned into text.
+
+Most of what looks like a tag and is none is told by its form: an opener that nothing closes is a comparison, a type or
+a word of the sentence; a pair whose text without tags is the input is the answer itself.
+"""
 
 from __future__ import annotations
 
 import re
 from html import unescape
 
+from hfclean.rules.mentions import joins
 from hfclean.rules.rule import Rule, asked_about, has_mark, settled
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
@@ -17,8 +22,13 @@ OTHER = (
     r"(?:a(?=\s[^<>]{0,300}=|\s?>)|img|ul|ol|li|table|tbody|thead|tr|td|th|h[1-6]|hr|pre|code|"
     r"blockquote|dl|dt|dd|tt|cite|iframe|section)"
 )
-ATTRIBUTES = r"(?:\s+[\w:-]{1,30}(?:\s?=\s?(?:\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'|[^\s\"'<>]{1,100}))?){0,12}\s?/?"
+# A bare name is an attribute only where HTML has one: "a<b and b>c" compares.
+ATTRIBUTES = (
+    r"(?:\s+(?:nowrap|noshade|compact|reversed|hidden|controls|allowfullscreen|[\w:-]{1,30}\s?=\s?"
+    r"(?:\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'|[^\s\"'<>]{1,100}))){0,12}\s?/?"
+)
 TAG = re.compile(rf"<(?:/(?:{LAYOUT}|{OTHER})\s?|(?:{LAYOUT}|{OTHER}){ATTRIBUTES})>", re.IGNORECASE)
+NAMED_TAG = re.compile(rf"<(/?)({LAYOUT}|{OTHER})(?:(?={ATTRIBUTES}>){ATTRIBUTES}|\s?)>", re.IGNORECASE)
 OTHER_TAG = re.compile(rf"</?{OTHER}\b[^<>]{{0,300}}>", re.IGNORECASE)
 ENTITY = re.compile(
     r"&(?:nbsp|amp|quot|apos|mdash|ndash|rsquo|lsquo|ldquo|rdquo|hellip|bull|middot|copy|reg|trade|deg|euro|pound|"
@@ -27,16 +37,50 @@ ENTITY = re.compile(
 )
 # Each is split at, never matched with the blanks before it: a search for those would be quadratic on a run of blanks.
 BREAK = re.compile(r"<br\s?/?>[ \t]*\n?", re.IGNORECASE)
-BLOCK = re.compile(r"(?:</?(?:p|div|center)\b[^<>]{0,300}>\s*)+", re.IGNORECASE)
-INLINE = re.compile(r"</?(?:b|i|u|em|strong|span|font|small|big)\b[^<>]{0,300}>", re.IGNORECASE)
+BLOCK = re.compile(rf"(?:<(?:/(?:p|div|center)\s?|(?:p|div|center){ATTRIBUTES})>\s*)+", re.IGNORECASE)
+INLINE_NAME = r"(?:b|i|u|em|strong|span|font|small|big)"
+INLINE = re.compile(rf"<(?:/{INLINE_NAME}\s?|{INLINE_NAME}{ATTRIBUTES})>", re.IGNORECASE)
 
 ABOUT_HTML = re.compile(
     r"html|\bcss\b|\bxml\b|\bsvg\b|\bphp\b|\bjsp?x?\b|javascript|typescript|react|\bvue\b|angular|web ?pages?\b|"
     r"websites?\b|"
     r"web ?sites?|web develop|front-?end|markup|markdown|\btags?\b|\bcode\b|\bscript|\bprogram|snippet|\bentit(?:y|"
     r"ies)\b|"
-    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|代码|标签",
+    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|代码|标签|標籤|タグ|태그|тег|वेब|"
+    r"\bbalise|\betiqueta|\bmarcador|znacznik|auszeichn|quelltext|\bcódigo\b|\bcodice\b|\bkod[ue]?\b|\bкод",
     re.IGNORECASE,
+)
+# Who asks for one of these gets tags as the answer.
+ASKS_FOR_STYLE = re.compile(
+    r"\bbold|\bitalic|\bunderlin|\bhighlight|\bemphasi[sz]|\bstrike-?through|\bsuperscript|\bsubscript|"
+    r"\bannotat|\bmark(?:ed|ing)? (?:up|all|each|every|the)\b|\bwrap\b|\bsurround|\benclose|"
+    r"\bfett|unterstr[ei]|kursiv|hervor(?:zu)?heb|hervorgehob|\bmarkier|auszeichn|"
+    r"\bgras(?:se)?\b|soulign|italique|surlign|"
+    r"negrit[ao]|subray|cursiv|resalt|grassett|sottoline|corsiv|evidenzi|sublinh|itálic|\bdestac|realç|"
+    r"\bvet(?:gedrukt|te?)?\b|onderstre|cursief|\bmarkeer|\bfed(?:t|e|skrift)?\b|\bfet(?:t|stil)?\b|understr[ye]|fremhæv|"
+    r"uthev|framhäv|pogrub|podkreśl|kursyw|wyróżni|félkövér|aláhúz|dőlt|kiemel|îngroș|ingros|sublini|evidenți|"
+    r"\bkalın|altını çiz|\bitalik|vurgula|tučn|podtrh|zvýrazn|lihavoi|alleviiv|έντον|υπογράμμισ|πλάγι|"
+    r"жирн|подч[её]рк|курсив|выдел|напівжир|підкресл|in đậm|gạch chân|in nghiêng|\btebal\b|miring|garis bawah|"
+    r"加粗|粗體|粗体|下划线|下劃線|底線|斜体|斜體|高亮|突出|强调|強調|标出|標出|标注|太字|下線|イタリック|ハイライト|"
+    r"굵|볼드|밑줄|기울임|이탤릭|강조|하이라이트|عريض|غامق|خط تحت|تحته خط|مائل|تمييز|تظليل|ميّز|ابرز|أبرز|"
+    r"बोल्ड|मोटा|मोटे|रेखांकित|इटैलिक|तिरछ|हाइलाइट|מודגש|הדגש|קו תחתון|ตัวหนา|ตัวเอียง|ขีดเส้นใต้",
+    re.IGNORECASE,
+)
+# Tags that say where something is in a picture; what stands around them is no page.
+GROUNDING = re.compile(
+    r"</?(?:box|ref|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
+    r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]",
+    re.IGNORECASE,
+)
+ALONE = re.compile(
+    r"(?:(?<=[\s(\[\"'“”„«‘’])|^)&(?:amp|lt|gt|copy|reg|trade|[a-z]+(?:uml|acute|grave|lig|cedil|tilde)|#x?[0-9a-f]+|nbsp|"
+    r"euro|pound|times|deg|quot|apos|hellip|[mn]dash);(?=[\"'“”»’)\]]|[,.;:?](?:\s|$))",
+    re.IGNORECASE | re.MULTILINE,
+)
+QUOTE_MARKS = frozenset(("&quot;", "&apos;", "&#39;", "&#34;", "&hellip;", "&nbsp;", "&deg;", "&euro;", "&pound;"))
+# Buttons and boxes of a chat page: `scrape_remnants` reports them, and without its tags their text would stay.
+CHAT_PAGE = re.compile(
+    r"<(?:div|span|p)\s[^<>]{0,60}class=\"[^\"<>]{0,200}\b(?:flex|markdown|prose|rounded|text-)", re.I
 )
 # A text that is a program or a whole page, whoever asked for it.
 IS_PROGRAM = re.compile(
@@ -50,7 +94,103 @@ def _remnants(text: str) -> bool:
     """Whether a tag or an entity stands in the prose of a text that is no program."""
     if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or IS_PROGRAM.search(text):
         return False
-    return any(TAG.search(part) or ENTITY.search(part) for part in _prose(text))
+    if "class=" in text and CHAT_PAGE.search(text):
+        return False
+    return any(TAG.search(part) or ENTITY.search(part) for part in _prose(text)) and not _speaks(text)
+
+
+def _speaks(text: str) -> bool:
+    """Whether a tag or an entity of the text is a word of its sentence, a comparison or a type, not layout."""
+    return ("<" in text and (GROUNDING.search(text) is not None or _names_tags(text))) or (
+        "&" in text and any(_names_entity(text, match) for match in ALONE.finditer(text))
+    )
+
+
+def _names_entity(text: str, match: re.Match[str]) -> bool:
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    if before in "([\"'“„«‘" and before and after in ")]\"'”“»’":
+        return True
+    # Words and prices end in some of them: "he said &quot;no&quot;." "5 &euro;."
+    return match.group().lower() not in QUOTE_MARKS and before in " " and after in ",.;:?"
+
+
+def _names_tags(text: str) -> bool:
+    """Openers that nothing closes; pairs that hold only a joining word or stand like words of a sentence."""
+    opened: list[re.Match[str]] = []
+    for match in NAMED_TAG.finditer(text):
+        closes, name = match[1] == "/", match[2].lower()
+        if name == "br":
+            if _is_word(text, match) and not _starts_sentence(text, match.end()):
+                return True
+            continue
+        if not closes:
+            opened.append(match)
+            continue
+        at = next((i for i in range(len(opened) - 1, -1, -1) if opened[i][2].lower() == name), None)
+        if at is None:
+            if _is_word(text, match):
+                return True
+            continue
+        opener = opened.pop(at)
+        between = text[opener.end() : match.start()]
+        empty = "=" not in opener.group() and "\n" not in between and joins(between)
+        if empty and between.isalpha() and between.lower() != between.upper():
+            empty = False  # "<b>a</b>" sets a word of the sentence in bold, "<b> a </b>" names two tags
+        if empty and (between.strip() or _is_word(text, opener) or name in INLINE_NAMES):
+            return True
+        if between[:1] in " -" and between[-1:] == " " and "\n" not in between and _is_word(text, opener):
+            return True
+        if between[:1] == "-" and between[1:2].isalpha():  # "das <b>-Tag"
+            return True
+    for match in opened:
+        before = text[match.start() - 1 : match.start()]
+        if match[2].lower() in OFTEN_OPEN:
+            if len(opened) == 1 and (before.isalnum() or _is_word(text, match)):
+                return True
+            continue
+        # "<p>" and "<div>" are often left open where a paragraph begins.
+        if match[2].lower() in INLINE_NAMES or not (before in SENTENCE_END or before in ("", "\n")):
+            return True
+    return False
+
+
+INLINE_NAMES = frozenset(("b", "i", "u", "em", "strong", "span", "font", "small", "big"))
+OFTEN_OPEN = frozenset(("li", "tr", "td", "th", "dt", "dd", "hr", "img", "iframe", "tbody", "thead"))
+SENTENCE_END = ".!?:;。！？>"
+
+
+def _is_word(text: str, match: re.Match[str]) -> bool:
+    """Whether the tag stands like a word: after a blank or a bracket, and before a blank, a comma or a stop."""
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    if not before or before not in " (\"'“„«‘":
+        return False
+    return after == "" or after in " ,.;:?!)-/\"'”“»’、，。"
+
+
+def _starts_sentence(text: str, at: int) -> bool:
+    rest = text[at : at + 3].lstrip()
+    return rest[:1].isupper() or rest[:1].isdigit() or rest[:1] in "-*•<" or not rest
+
+
+def _is_styled(pair: Pair) -> bool:
+    """Whether tags are what was asked for: by the words of the task, or since the answer is its text with tags."""
+    if asked_about(ASKS_FOR_STYLE, pair.instruction) or _speaks(pair.instruction):
+        return True
+    if "<" not in pair.response:
+        return False
+    bare, given, asked = map(_bare, (pair.response, pair.input, pair.instruction))
+    if bare and (bare == given or (len(bare) > 3 and bare in asked)):
+        return True
+    if TAG.search(pair.input) or TAG.search(pair.instruction):
+        return False
+    return any(
+        len(line) > 9 and (line in given or line in asked)
+        for line in (_bare(line) for line in pair.response.splitlines() if "<" in line and TAG.search(line))
+    )
+
+
+def _bare(text: str) -> str:
+    return "".join(TAG.sub("", text).split()).casefold()
 
 
 def _prose(text: str) -> list[str]:
@@ -64,12 +204,12 @@ def _prose(text: str) -> list[str]:
 def _has_html(pair: Pair) -> bool:
     for text in (pair.instruction, pair.input, pair.response):
         if ("<" in text or "&" in text) and _remnants(text):
-            return not asked_about(ABOUT_HTML, pair.instruction)
+            return not (asked_about(ABOUT_HTML, pair.instruction) or _is_styled(pair))
     return False
 
 
 def _without_html(pair: Pair) -> Pair:
-    if asked_about(ABOUT_HTML, pair.instruction):
+    if asked_about(ABOUT_HTML, pair.instruction) or _is_styled(pair):
         return pair
     changed = {}
     for name in ("instruction", "input", "response"):
@@ -124,4 +264,5 @@ html_remnants = Rule(
     repair=_without_html,
     example=("Salt &amp; pepper.<br>Serve <b>warm</b>.", "Salt & pepper.\nServe warm."),
     scope="text",
+    version=2,
 )

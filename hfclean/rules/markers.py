@@ -1,37 +1,52 @@
 """Rules about markup that belongs to a prompt template or a tokenizer, not to the text.
 
 Markers are cut off at the two ends of a field, where nothing of the text can be lost; between two pieces of text they
-are only reported, since what stands around them may be a second conversation. A text that shows them on purpose (in
-code, in quotes, or because the row is about them) is left alone.
+are only reported, since what stands around them may be a second conversation. Only turn and end markers of the table
+(`marker_table`) are cut: content markers stay, unknown ones are reported. A text that shows them on purpose (in code,
+in quotes, in a sentence about them) is left alone.
 """
 
 from __future__ import annotations
 
 import re
 
+from hfclean.rules.marker_table import REMOVABLE, kind_of
+from hfclean.rules.mentions import joins
 from hfclean.rules.rule import Rule, asked_about, has_mark
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
 __all__ = ["chat_markers"]
 
-ROLE = r"(?:system|user|assistant|model|human|gpt|tool|ipython|developer)"
-# Tokens that no prose contains. The first alternative also takes the role that a start token announces.
+ROLE = r"(?:system|user|assistant|model|human|gpt|tool|ipython|developer|available_tools)"
+START = r"<\|(?:im_start|start_header_id|header_start|start_of_role|start)\|>|<\|?start_of_turn\|?>"
+HEADER_END = r"<\|(?:end_header_id|header_end|end_of_role)\|>"
+REST = "|".join(
+    re.escape(text) for text in REMOVABLE if not re.fullmatch(rf"{START}|{HEADER_END}", text, re.IGNORECASE)
+)
+# Turn and end markers. The first alternative also takes the role that a start token announces.
 TOKEN = (
-    rf"(?:<\|(?:im_start|start_header_id|start)\|>(?:\s?{ROLE}\b)?(?:<\|end_header_id\|>)?"
-    rf"|<start_of_turn>(?:\s?{ROLE}\b)?"
-    r"|<\|[A-Za-z][\w.-]{0,40}\|>|<｜[^｜<>\n]{1,40}｜>"
-    r"|<end_of_turn>|\[/?INST\]|<</?SYS>>|\[/?(?:SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\]"
-    r"|<(?:bos|eos|eom|eot|eod|sop|eop|endoftext|end_of_text)>|\[(?:gMASK|sMASK)\]"
+    rf"(?:(?:{START})(?:\s?{ROLE}\b)?(?:{HEADER_END})?|{HEADER_END}|{REST}"
     r"|//\s?(?:end of (?:output|text|response|answer)|eom)\s?//|\[end of (?:text|output|response|answer)\])"
 )
+# What looks like a marker, whoever knows it.
+MARKER = r"<\|/?[A-Za-z][\w.▁-]{0,40}\|>|<｜[^｜<>\n]{1,40}｜>"
 # Headings of instruction templates: only with their colon, and only where the template puts them.
 OPENS_PROMPT = r"#{2,3}\s?(?:Instruction|Human|User|Prompt)s?:"
 OPENS_INPUT = r"#{2,3}\s?Input:"
 OPENS_ANSWER = r"#{2,3}\s?(?:Response|Assistant|Output|Answer|Completion):"
 
 INDENTED = re.compile(r"\n[ \t]+\S")
-ANY_TOKEN = re.compile(TOKEN, re.IGNORECASE)
+TURN = re.compile(TOKEN, re.IGNORECASE)
+ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
+# A text in one of these forms is a template as a whole: channels, a gap to fill.
+IN_FORM = re.compile(
+    r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
+    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>"
+)
+SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
+AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
+LETTERS_ONLY = re.compile(r"[^\W\d_]")
 END_OF_SEQUENCE = re.compile("</s>")
 LEADING = re.compile(rf"\s*(?:{TOKEN}|<s>)", re.IGNORECASE)
 # A run of them at once: degenerate answers end in thousands. Only ever searched in a short window.
@@ -48,12 +63,15 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>"))
 QUOTES = "\"'“”‘’«»`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b",
+    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
+    r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
 )
 ABOUT_TEMPLATES = re.compile(r"\bchatml\b|special tokens?\b|(?:chat|prompt)[- ]template|\btokeni[sz]", re.IGNORECASE)
@@ -75,26 +93,87 @@ def _hints(text: str) -> bool:
 def _has_markers(pair: Pair) -> bool:
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
-        if text and _hints(text) and (_inside(text, name) or _cut(text, name) != text):
-            return not asked_about(ABOUT_MARKERS, pair.instruction) and not ABOUT_TEMPLATES.search(text)
+        if text and _hints(text) and (_inside(text, name) or _cut(text, name, hold=False) != text):
+            return not _is_about(pair) and not ABOUT_TEMPLATES.search(text) and not IN_FORM.search(text)
     return False
 
 
 def _without_markers(pair: Pair) -> Pair:
-    if asked_about(ABOUT_MARKERS, pair.instruction):
+    if _is_about(pair):
         return pair
     changed = {}
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
-        if text and _hints(text) and not ABOUT_TEMPLATES.search(text):
+        if text and _hints(text) and not ABOUT_TEMPLATES.search(text) and not IN_FORM.search(text):
             cut = _cut(text, name)
             if cut != text:
                 changed[name] = cut
     return pair.replace(**changed) if changed else pair
 
 
-def _cut(text: str, name: str) -> str:
-    """The field without the markers at its ends; a field that holds nothing else becomes empty."""
+def _is_about(pair: Pair) -> bool:
+    """Whether the row speaks about markers: its words say so, or a sentence of it has one as a word."""
+    return asked_about(ABOUT_MARKERS, pair.instruction) or any(
+        _speaks(text) for text in (pair.instruction, pair.input, pair.response) if text and _hints(text)
+    )
+
+
+def _speaks(text: str) -> bool:
+    first = LEADING.match(text)
+    turns = first is not None and "end" not in first.group().lower()
+    last = -1
+    for count, match in enumerate(ANY_TOKEN.finditer(text)):
+        if count > 200:  # a degenerate answer, no sentence
+            return False
+        between = text[last : match.start()] if last >= 0 else ""
+        if (between.strip() and "\n" not in between and joins(between)) or _spoken(text, match, turns=turns):
+            return True
+        last = match.end()
+    return False
+
+
+def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
+    """Whether the marker is a word of a sentence: what stands around it goes on as if it were one."""
+    if _quoted(text, match):
+        return True
+    start, end = match.span()
+    if turns:  # "[INST] name a fruit [/INST] a plum"
+        return False
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if not after:
+        return False
+    if not before or before == "\n":
+        # "<|im_end|> closes a turn": as a leak, a marker at the start opens a turn.
+        ends = "end" in match.group().lower() and "text" not in match.group().lower()
+        return ends and (_is_caseless(after) or (after in " -" and _goes_on(text[end + 1 : end + 2])))
+    if after in AFTER_MENTION and (before.isspace() or before.isalpha()):
+        return True
+    if (
+        after in ".!"
+        and before == " "
+        and text[start - 2 : start - 1].isalpha()
+        and not text[end + 1 : end + 2].isalpha()
+    ):
+        return True
+    if before in " (" and text[start - 2 : start - 1] not in SENTENCE_END:
+        follows = text[end + 1 : end + 2]
+        return (after == " " and _goes_on(follows)) or (after == "-" and follows.isalpha()) or _is_caseless(after)
+    return _is_caseless(before) and (_is_caseless(after) or (after == " " and _is_caseless(text[end + 1 : end + 2])))
+
+
+def _goes_on(letter: str) -> bool:
+    return letter.isalpha() and not letter.isupper()
+
+
+def _is_caseless(letter: str) -> bool:
+    return letter.isalpha() and letter.lower() == letter.upper()
+
+
+def _cut(text: str, name: str, *, hold: bool = True) -> str:
+    """The field without the markers at its ends; a field that holds nothing else becomes empty.
+
+    With `hold`, what may be a word of the text stays, and so do all when other turns are left between them.
+    """
     struck = _has_struck(text)
     start, end = 0, len(text)
     while match := LEADING.match(text, start) or HEADING_FIRST[name].match(text, start):
@@ -111,12 +190,32 @@ def _cut(text: str, name: str) -> str:
         end = match.start()
     if start == 0 and end == len(text):
         return text
+    if hold and _may_belong(text, name, start, end):
+        return text
     kept = text[start : _before_space(text, start, end) if end < len(text) else end]
     if start:
         # The space after a marker goes with it; the indentation of a first line that is code stays.
         kept = kept.lstrip("\r\n")
         kept = kept if INDENTED.search(kept) else kept.lstrip(" ")
     return kept
+
+
+def _may_belong(text: str, name: str, start: int, end: int) -> bool:
+    """Whether a marker that would be cut may be a word of the text or the half of something that stays."""
+    kept = text[start:end]
+    if "<" in kept or "[" in kept:
+        # Several turns in one text: without its edges nobody could tell where they begin.
+        plain = without_code(kept)
+        if any("endoftext" not in match.group() for match in TURN.finditer(plain)):
+            return True
+    if not kept.strip():  # an answer that is one end marker may be the answer; a run of them is none
+        return name == "response" and text.strip().lower() in LONE_ANSWERS
+    last, cut = _before_space(text, 0, end), text[end:].strip()
+    if start or not cut or "\n" in text[last:end]:
+        return False
+    word, spaced = text[last - 1], last < end
+    about_words = len(kept.split()) > 2 or name == "instruction" or _is_caseless(word)
+    return spaced and word.isalnum() and about_words and TURN.fullmatch(cut) is not None
 
 
 def _before_space(text: str, start: int, end: int) -> int:
@@ -129,7 +228,7 @@ def _has_struck(text: str) -> bool:
     """Whether the text strikes words through with `<s>` and `</s>`, which also begin and end sequences."""
     if "<s>" not in text or "</s>" not in text:
         return False
-    bare = ANY_TOKEN.sub("", text).strip()
+    bare = TURN.sub("", text).strip()
     return text.count("<s>") > 1 or not (
         bare.startswith("<s>") and bare.index("</s>") + 4 * text.count("</s>") == len(bare)
     )
@@ -143,8 +242,9 @@ def _quoted(text: str, match: re.Match[str]) -> bool:
 
 def _inside(text: str, name: str) -> bool:
     plain = without_code(text)
-    if any(not _quoted(plain, match) for match in ANY_TOKEN.finditer(plain)):
-        return True
+    for match in ANY_TOKEN.finditer(plain):
+        if kind_of(match.group()) != "content" and not _quoted(plain, match):
+            return True
     if name == "response" and "##" in plain and HEADING_INSIDE.search(plain):
         return True
     if "</s>" not in plain or "<s>" in plain or "<" in plain.replace("</s>", ""):
@@ -161,4 +261,5 @@ chat_markers = Rule(
     repair=_without_markers,
     example=("<|im_start|>assistant\nAn apple.<|im_end|>", "An apple."),
     scope="text",
+    version=2,
 )

@@ -17,6 +17,7 @@ Every search is linear in the length of the text.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from hfclean.errors import RuleError
 from hfclean.rules.keys import find_secrets
 
-__all__ = ["PII_KINDS", "Personal", "find_pii", "luhn", "mask_pii"]
+__all__ = ["PII_KINDS", "Personal", "count_in", "find_pii", "luhn", "mask_in", "mask_pii"]
 
 
 class Personal(NamedTuple):
@@ -40,6 +41,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 PASSES = 4  # what was masked can have kept its neighbour from being seen
+LITERAL = re.compile(r'"((?:[^"\\]|\\.)*+)"|-?\d[\d.eE+-]*')  # the strings and numbers of a JSON text
+ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 MAY_HOLD = re.compile(r"[\d@_-]")  # what every find has one of
 EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@((?:[^\W_](?:[\w-]{0,62})\.){1,8}[A-Za-z]{2,24})(?![\w-])")
 RESERVED = re.compile(r"(?:\A|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)\Z", re.IGNORECASE)
@@ -236,3 +239,106 @@ def mask_pii(text: str, kinds: Collection[str] = PII_KINDS) -> str:
             start = each.end
         text = "".join([*parts, text[start:]])
     return text
+
+
+# --------------------------------------------------------------------------------------------------- texts of programs
+
+
+def mask_in(text: str, kinds: Collection[str] = PII_KINDS) -> tuple[str, list[str]]:
+    """The text with every find masked, and the kind of each; text that is JSON stays JSON.
+
+    The arguments of a call and what a tool returned often are JSON in a string, and that in a string again. There
+    every string is searched as the program would read it, and written back with its escapes; all else stays to the
+    letter. A number that is a find becomes a string.
+
+    >>> mask_in('{"to": "jo\\\\u0040hfclean.dev", "card": 4539148803436467}')
+    ('{"to": "[EMAIL]", "card": "[CARD]"}', ['email', 'card'])
+    """
+    kinds = check_kinds(kinds)
+    if not (MAY_HOLD.search(text) or "\\" in text):
+        return text, []
+    seen: list[str] = []
+    json_text = _is_json(text)
+    if json_text:
+        text = LITERAL.sub(lambda literal: _masked_literal(literal, kinds, seen), text)
+    for _ in range(PASSES):
+        found = find_pii(text, kinds)
+        if not found:
+            break
+        seen += [each.kind for each in found]
+        text = _replace(text, found, json_text)
+    return text, seen
+
+
+def count_in(text: str, kinds: Collection[str] = PII_KINDS) -> list[str]:
+    """The kind of each find that `mask_in` would mask."""
+    return mask_in(text, kinds)[1]
+
+
+def _is_json(text: str) -> bool:
+    bare = text.strip()
+    if bare[:1] + bare[-1:] not in ("{}", "[]"):
+        return False
+    try:
+        json.loads(bare)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[str]) -> str:
+    """One string of a JSON text, masked as what it says rather than as it is spelled."""
+    raw = literal[0]
+    if literal[1] is None or not (MAY_HOLD.search(raw) or "\\" in raw):
+        return raw
+    said = json.loads(raw, strict=False)
+    masked, kinds_found = mask_in(said, kinds)
+    seen += kinds_found
+    return raw if masked == said else json.dumps(masked, ensure_ascii=raw.isascii())
+
+
+def _replace(text: str, found: list[Personal], json_text: bool) -> str:
+    """Each find replaced by its kind. In JSON, what lies within strings and numbers only; elsewhere an escape before a
+    find (the two characters of a line break) stays whole."""
+    spans = _within(text, found) if json_text else [(_after_escape(text, f.start), f.end, f.kind, "") for f in found]
+    parts, start = [], 0
+    for a, b, kind, quote in spans:
+        parts += [text[start:a], f"{quote}[{kind.upper()}]{quote}"]
+        start = b
+    return "".join([*parts, text[start:]])
+
+
+def _after_escape(text: str, start: int) -> int:
+    before = len(text[:start]) - len(text[:start].rstrip("\\")) if start and text[start - 1] == "\\" else 0
+    return start + 1 if before % 2 and text[start] in "nrtbf" and '"' in text else start
+
+
+def _within(text: str, found: list[Personal]) -> list[tuple[int, int, str, str]]:
+    """Where finds lie in the strings and numbers of a JSON text, widened to whole escapes and whole numbers."""
+    spans: list[tuple[int, int, str, str]] = []
+    literals = list(LITERAL.finditer(text))
+    for each in found:
+        for literal in literals:
+            if literal.end() <= each.start or literal.start() >= each.end:
+                continue
+            if literal[1] is None:
+                spans.append((*literal.span(), each.kind, '"'))
+                continue
+            a, b = max(each.start, literal.start(1)), min(each.end, literal.end(1))
+            for escape in ESCAPE.finditer(text, literal.start(1), literal.end(1)):
+                if escape.start() < a < escape.end():
+                    a = escape.end()
+                if escape.start() < b < escape.end():
+                    b = escape.end()
+            if a < b:
+                spans.append((a, b, each.kind, ""))
+    return _apart(spans)
+
+
+def _apart(spans: list[tuple[int, int, str, str]]) -> list[tuple[int, int, str, str]]:
+    """Spans in order, without those that begin in one before them."""
+    kept: list[tuple[int, int, str, str]] = []
+    for span in sorted(spans):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept

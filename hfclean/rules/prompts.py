@@ -6,6 +6,8 @@ import re
 from itertools import islice
 
 from hfclean.rules.answer import LONGEST_PLACEHOLDER, is_placeholder
+from hfclean.rules.code import last_block
+from hfclean.rules.requests import TASKS_WANTED
 from hfclean.rules.rule import Glance, Rule, asked_about, watch
 from hfclean.schema import Pair
 from hfclean.text import without_code
@@ -36,13 +38,43 @@ def _next_task(text: str) -> int:
 
 
 def _runs_on(pair: Pair) -> bool:
-    return _next_task(pair.response) >= 0 or _next_task(pair.input) >= 0 or _next_task(pair.instruction) >= 0
+    if _next_task(pair.response) >= 0 and not TASKS_WANTED.named_in(pair.instruction):
+        return True
+    return _next_task(pair.input) >= 0 or _next_task(pair.instruction) >= 0
+
+
+# Lines that part the tasks of a series, and what numbers or names the next one: "###", "7.", "Task 2", "-".
+SEPARATOR = re.compile(r"[\s#/=*_~-]+")
+LOOSE_END = re.compile(r"\s(?:[#=]{2,}|/{2,})\Z")
+DEBRIS = re.compile(
+    r"\W*(?:(?:tasks?|instructions?|questions?|inputs?|outputs?|responses?|answers?|examples?|exercises?|prompts?|no|"
+    r"nr|"
+    r"number|end)\b)?\W*\d*\W*|.*\s#+",
+    re.IGNORECASE,
+)
 
 
 def _cut_next_task(pair: Pair) -> Pair:
     start = _next_task(pair.response)
-    kept = pair.response[:start].rstrip() if start > 0 else ""
-    return pair.replace(response=kept) if kept else pair
+    if start <= 0 or TASKS_WANTED.named_in(pair.instruction):
+        return pair
+    number = NEXT_TASK.match(pair.response, start)
+    if number is None or int(number.group(1)) < 2:  # a series that begins here is the answer
+        return pair
+    kept = _without_separators(pair.response[:start])
+    return pair.replace(response=kept) if kept and kept != pair.input.strip() else pair
+
+
+def _without_separators(text: str) -> str:
+    """The text before the next task without what parts the two, or "" where no clean end can be had."""
+    lines = text.rstrip().split("\n")
+    while lines and SEPARATOR.fullmatch(lines[-1] or " "):
+        lines.pop()
+    kept = LOOSE_END.sub("", "\n".join(lines).rstrip()).rstrip()
+    last = kept[kept.rfind("\n") + 1 :]
+    if not kept or DEBRIS.fullmatch(last) or kept[-1] in ":：":
+        return ""
+    return "" if last.lstrip().startswith(("```", "~~~")) and last_block(kept) is None else kept
 
 
 def _may_run_on(pair: Pair, glance: Glance) -> bool:
@@ -57,6 +89,7 @@ next_task = Rule(
     possible=_may_run_on,
     repair=_cut_next_task,
     example=("An apple.\n###\n7. Instruction: Name a city.\n7. Input:\n<noinput>\n7. Output:\nRome", "An apple."),
+    version=2,
 )
 
 

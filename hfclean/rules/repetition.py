@@ -1,121 +1,39 @@
-"""Rules about text that says the same again: doubled words, repeated lines and sentences, loops."""
+"""Rules about text that says the same again: doubled words, repeated lines and sentences, loops.
+
+Much is said again on purpose: refrains, drills, answers to "write it ten times". Where the instruction asks for it in
+any language that `requests` knows, nothing is reported; only what is certainly a loop is repaired.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from itertools import groupby
+from typing import NamedTuple
 
-from hfclean.rules.rule import Glance, Rule, asked_about
+from hfclean.rules.doubled import TWICE, doubled_word
+from hfclean.rules.requests import (
+    COVERED,
+    CREATIVE,
+    INFORMS,
+    PER_ITEM,
+    QUESTION_ENDS,
+    SAID_AGAIN,
+    SAY_THIS,
+    numbers_in,
+)
+from hfclean.rules.rule import Glance, Rule
+from hfclean.rules.shapes import is_verse
+from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, without_code
 
-__all__ = ["doubled_word", "repeated_text"]
-
-# ------------------------------------------------------------------------------------------------------- doubled_word
-
-# Words that never follow themselves in correct English; "had had", "that that", "is is" and "in in" sometimes do. The
-# letter a must not stand before another single letter, where it is a rhyme scheme.
-DOUBLED = re.compile(
-    r"(?<![\w'’-])(?:(the|an|of|and|for|with|from|at|as|to|by|their|your|our|his)(?: \1(?![\w'’-]))++"
-    r"|(?<!\ba )(a)(?: a)++(?= [A-Za-z]{2}))"
-)
-
-
-# Where words are doubled on purpose, or are the mistake to find.
-ABOUT_DOUBLES = re.compile(
-    r"\b(?:correct|fix|edit|proofread|grammar|grammatical|mistakes?|errors?|spelling|typos?|revise|rewrite|count|"
-    r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter|transcript|"
-    r"punctuat\w*)\b",
-    re.IGNORECASE,
-)
-# A longer instruction holds pasted matter, such as transcripts of speech.
-LONGEST_TASK = 600
-
-
-def _may_double(text: str) -> bool:
-    # A chain of "in", not any(): this runs on every text of every row.
-    return (
-        " the the " in text
-        or " a a " in text
-        or " of of " in text
-        or " and and " in text
-        or " to to " in text
-        or " for for " in text
-        or " with with " in text
-        or " an an " in text
-        or " from from " in text
-        or " at at " in text
-        or " as as " in text
-        or " by by " in text
-        or "their their " in text
-        or "your your " in text
-        or "our our " in text
-        or "his his " in text
-    )
-
-
-# What every hint of `_may_double` is, once it is split into words.
-TWICE = frozenset((word, word) for word in (
-    "the", "a", "of", "and", "to", "for", "with", "an", "from", "at", "as", "by", "their", "your", "our", "his",
-))  # fmt: skip
-
-
-def _may_have_double(pair: Pair, glance: Glance) -> bool:
-    return glance.doubled
-
-
-def _has_double(pair: Pair) -> bool:
-    for text in (pair.response, pair.instruction if len(pair.instruction) <= LONGEST_TASK else ""):
-        if _may_double(text) and _without_doubles(text) != text:
-            return not asked_about(ABOUT_DOUBLES, pair.instruction)
-    return False
-
-
-def _single(pair: Pair) -> Pair:
-    if asked_about(ABOUT_DOUBLES, pair.instruction):
-        return pair
-    changed = {}
-    for name in ("instruction", "response"):  # an input is the matter to work on
-        text = getattr(pair, name)
-        if (name == "response" or len(text) <= LONGEST_TASK) and _may_double(text):
-            single = _without_doubles(text)
-            if single != text:
-                changed[name] = single
-    return pair.replace(**changed) if changed else pair
-
-
-def _without_doubles(text: str) -> str:
-    return outside_protected(text, _halve)
-
-
-def _halve(text: str) -> str:
-    return DOUBLED.sub(lambda match: match.group(1) or "a", text)
-
-
-doubled_word = Rule(
-    "doubled_word",
-    severity="low",
-    meaning='a small word written twice ("the the")',
-    detect=_has_double,
-    possible=_may_have_double,
-    repair=_single,
-    example=("It lies in the the north of Italy.", "It lies in the north of Italy."),
-)
-
+__all__ = ["TWICE", "doubled_word", "repeated_text"]
 
 # ------------------------------------------------------------------------------------------------------ repeated_text
 
 SHORTEST = 100
-# What is written to be said again, and what only looks like prose.
-REPEATS_BELONG = re.compile(
-    r"\b(?:songs?|lyrics?|chorus|poems?|poetry|verses?|rhymes?|raps?|chants?|mantra|jingle|refrain|ballad|sonnet|"
-    r"haiku|limerick|"
-    r"villanelle|pantoum|hip-?hop|repeat\w*|repetiti\w+|pattern|loops?|data ?set|sample data|test data|bingo|"
-    r"crossword|"
-    r"word search|code|program|script|function|html|sql|table|spreadsheet|schedule|itinerary|music\w*|melody|notes|"
-    r"times tables?|multiplication|sequence|drill|tongue twister|anaphora|monkey|parrot|quiz|multiple[- ]choice)\b|"
-    r"诗|歌|重复|代码|程序|表格",
-    re.IGNORECASE,
-)
+EARLIER = 8
 BULLETS = " \t-*•#>.!?"
 EDGES = " \t-*•#>0123456789.)!?"
 LONG, SHORT, SHORTEST_ITEM = 70, 20, 10
@@ -144,7 +62,20 @@ def _repeats(pair: Pair) -> bool:
             return False
     elif not _loops(text):
         return False
-    return not asked_about(REPEATS_BELONG, pair.instruction)
+    return not _belongs(pair)
+
+
+def _belongs(pair: Pair) -> bool:
+    """Whether the row asks for text that is said again, now or earlier, or looks like a song in an unknown "
+    "language."""
+    if SAID_AGAIN.named_in(pair.instruction) or SAID_AGAIN.named_in(pair.system):
+        return True
+    if any(turn.role == "user" and SAID_AGAIN.named_in(turn.text) for turn in pair.history[-EARLIER:]):
+        return True
+    if not is_verse(pair.response) or language_of(pair.instruction) == "en":
+        return False
+    lines = Counter(line.strip() for line in pair.response.split("\n") if line.strip())
+    return 4 * max(lines.values()) <= 3 * lines.total()
 
 
 def _all_differ(text: str) -> bool:
@@ -263,26 +194,75 @@ def _may_repeat(pair: Pair, glance: Glance) -> bool:
     )
 
 
+# ------------------------------------------------------------------------------------------------------------- repair
+
+SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "।", "؟", "…", '."', ".”", ".)")
+NOT_PROSE = re.compile(r"[{}<>=|\\;\t_]|^\W*[\w .'’-]{1,30}:(?:\s|$)|^[\"'“„«‘—–-]{1,2}(?!\s)|^(?:—|–) ")
+LEAST_WORDS, LEAST_LENGTH = 5, 25
+LONG_LINE, LONGER_LINE, LONG_PARAGRAPH = 60, 80, 120
+
+
 def _once(pair: Pair) -> Pair:
-    """The answer with each long line that repeats the one before it said once."""
+    """The answer with each long line that repeats the one before it said once, where that is certainly a loop."""
     if not _repeats(pair):
         return pair
-    response = outside_protected(pair.response, _without_repeated_lines)
-    return pair.replace(response=response) if response != pair.response else pair
+    asked, response = pair.instruction, pair.response
+    language = language_of(asked)
+    if language not in COVERED or is_verse(response):
+        return pair
+    if SAID_AGAIN.named_in(asked, "") or SAID_AGAIN.named_in(pair.input) or PER_ITEM.named_in(asked):
+        return pair
+    lines = {line.strip() for line in response.split("\n") if line.strip()}
+    alone = len(lines) == 1
+    if alone and not _informs(asked, language):
+        return pair
+    items = sum(line.strip() != "" for line in pair.input.split("\n")) if pair.input else 0
+    numbers = numbers_in(asked) | numbers_in(pair.input[:300]) | {items, pair.prompt.count("?")} - {0, 1}
+    loop = _Loop(language, numbers, CREATIVE.named_in(asked), alone)
+    response = outside_protected(response, lambda stretch: _without_repeated_lines(stretch, loop))
+    return pair.replace(response=response) if response.strip() and response != pair.response else pair
 
 
-def _without_repeated_lines(text: str) -> str:
-    kept: list[str] = []
-    last = ""
-    for line in text.split("\n"):
-        said = line.strip()
-        if said and said == last and len(said.split()) >= 5 and len(said) >= 25:
-            while kept and not kept[-1].strip():
-                kept.pop()
-            continue
-        last = said or last
-        kept.append(line)
-    return "\n".join(kept)
+def _informs(asked: str, language: str) -> bool:
+    """Whether a request is for information, so that an answer of one line over and over cannot be what it wants."""
+    if language == "en":
+        return INFORMS.match(asked) is not None and not SAY_THIS.search(asked)
+    return asked.rstrip(" 。.").endswith(QUESTION_ENDS)
+
+
+class _Loop(NamedTuple):
+    """When a line that comes several times in a row is a loop and nothing else."""
+
+    language: str
+    asked: set[int]
+    creative: bool
+    alone: bool
+
+    def holds(self, line: str, times: int) -> bool:
+        size = len(line)
+        if times < 2 or (len(line.split()) < LEAST_WORDS and line.isascii()) or size < LEAST_LENGTH:
+            return False
+        if times in self.asked or NOT_PROSE.search(line):
+            return False
+        if self.creative:
+            return times >= 4 and size >= LONG_PARAGRAPH
+        sentence = line.endswith(SENTENCE_ENDS)
+        if self.language != "en":
+            return times >= 3 and sentence and (size >= LONG_LINE or (" " not in line and not line.isascii()))
+        if size >= LONG_LINE:
+            return times >= (4 if not sentence else 2 if size >= LONGER_LINE else 3)
+        return sentence and times >= (3 if self.alone else 5)
+
+
+def _without_repeated_lines(text: str, loop: _Loop) -> str:
+    lines = text.split("\n")
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    dropped: set[int] = set()
+    for _, group in groupby(filled, key=lambda number: lines[number].strip()):
+        run = list(group)
+        if len(run) > 1 and loop.holds(lines[run[0]].strip(), len(run)):
+            dropped.update(range(run[0] + 1, run[-1] + 1))
+    return "\n".join(line for number, line in enumerate(lines) if number not in dropped) if dropped else text
 
 
 repeated_text = Rule(
@@ -297,4 +277,5 @@ repeated_text = Rule(
         "Fog forms over cold water when the wind is still.",
         "Fog forms over cold water when the wind is still.",
     ),
+    version=2,
 )

@@ -7,12 +7,13 @@ never sees the dataset, a model or the network, and it never raises because of w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from hfclean.errors import RuleError
+from hfclean.errors import RuleError, of_row
+from hfclean.rules.guard import allowed
 from hfclean.schema import Pair
 
 __all__ = [
@@ -228,46 +229,98 @@ def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
     return [rule.id for rule in rules if rule.detect(pair)]
 
 
-def all_defects(pairs: Sequence[Pair], rules: Sequence[Rule], glances: Sequence[Glance | None]) -> list[list[str]]:
-    """What `find_defects` finds in each pair, faster: rule by rule, and a rule that a glance rules out is not run."""
+def all_defects(
+    pairs: Sequence[Pair],
+    rules: Sequence[Rule],
+    glances: Sequence[Glance | None],
+    errors: Sequence[dict[str, Exception]] | None = None,
+) -> list[list[str]]:
+    """What `find_defects` finds in each pair, faster: rule by rule, and a rule that a glance rules out is not run.
+
+    With `errors`, one mapping a pair, a rule that raises on a pair is noted there and counts as not found in it.
+    """
     found: list[list[str]] = [[] for _ in pairs]
     rows = list(zip(pairs, glances, found, strict=True))
     unseen = [(pair, ids) for pair, glance, ids in rows if glance is None]
     seen = [(pair, glance, ids) for pair, glance, ids in rows if glance is not None]
     for rule in rules:
         detect, possible = rule.detect, rule.possible
-        hits = [ids for pair, ids in unseen if detect(pair)]
-        if possible is None:
-            hits += [ids for pair, _, ids in seen if detect(pair)]
-        elif possible is not not_plain:
-            hits += [ids for pair, glance, ids in seen if possible(pair, glance) and detect(pair)]
+        try:
+            hits = [ids for pair, ids in unseen if detect(pair)]
+            if possible is None:
+                hits += [ids for pair, _, ids in seen if detect(pair)]
+            elif possible is not not_plain:
+                hits += [ids for pair, glance, ids in seen if possible(pair, glance) and detect(pair)]
+        except Exception as e:
+            if errors is None:
+                raise
+            of_row(e)
+            hits = [
+                ids for pair, ids, raised in zip(pairs, found, errors, strict=True) if _detected(rule, pair, raised)
+            ]
         for ids in hits:
             ids.append(rule.id)
     return found
 
 
-def mend(pair: Pair, rules: Sequence[Rule], *, writable: Sequence[str] = FIELDS) -> list[Change]:
+def _detected(rule: Rule, pair: Pair, errors: dict[str, Exception]) -> bool:
+    """Whether the defect is there; where the rule raises that is noted, and it is not."""
+    try:
+        return bool(rule.detect(pair))
+    except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+        errors[rule.id] = of_row(e)
+        return False
+
+
+def mend(
+    pair: Pair,
+    rules: Sequence[Rule],
+    *,
+    writable: Sequence[str] = FIELDS,
+    errors: dict[str, Exception] | None = None,
+    found: Collection[str] | None = None,
+) -> list[Change]:
     """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
 
-    Rules run in the order given. Mending one defect can bare another, so the list is run again until nothing changes;
-    that makes mending idempotent. A change that touches a field which is not `writable` is not made.
+    Rules run in the order given. Mending one defect can bare another, so the list is run again until each rule has
+    seen the pair as it is and changed nothing; that makes mending idempotent. A change that touches a field which is
+    not `writable` is not made.
+
+    Args:
+        pair: what is to be repaired.
+        rules: those that run.
+        writable: the fields that may change.
+        errors: is given what rules raised, by their ids. Such a rule is not run again on this pair, and the others go
+            on; without it, the error is raised.
+        found: for speed alone, the ids of the rules whose defect is known to be in the pair, when all were tried.
     """
     changes: list[Change] = []
-    for _ in range(MAX_PASSES):
-        before = pair
-        for rule in rules:
-            if rule.repair is None or not rule.detect(pair):
+    looked = 0  # rules that have seen the pair as it is and changed nothing
+    for rule in MAX_PASSES * tuple(rules):
+        if looked == len(rules):
+            break
+        looked += 1
+        if rule.repair is None or (errors and rule.id in errors) or (found is not None and rule.id not in found):
+            continue
+        try:
+            if not rule.detect(pair):
                 continue
             after = rule.repair(pair)
+            if not isinstance(after, Pair):
+                raise TypeError(f"the repair returned {type(after).__name__}, expected a Pair")
+            after = allowed(pair, after)
+        except Exception as e:
+            if errors is None:
+                raise
+            errors[rule.id] = of_row(e)
+            continue
+        if after == pair:
+            continue
+        locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
+        if any(getattr(after, name) != text for name, text in locked.items()):
+            after = after.replace(**locked)
             if after == pair:
                 continue
-            locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
-            if any(getattr(after, name) != text for name, text in locked.items()):
-                after = after.replace(**locked)
-                if after == pair:
-                    continue
-            changes.append(Change(rule.id, pair, after))
-            pair = after
-        if pair == before:
-            break
+        changes.append(Change(rule.id, pair, after))
+        pair, looked, found = after, 0, None
     return changes

@@ -2,49 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfclean.schema import Path
-from hfclean.schema.views import ROLES
+from hfclean.schema import Pair, Path, Target, View
 
-__all__ = ["Text", "texts_of"]
+__all__ = ["Text", "Wide", "beside", "texts_of"]
 
-# what names a message or belongs to a program, and is no text
-NAMES = frozenset(("role", "from", "type", "id", "name", "tool_call_id", "image_url"))
-CALLS = frozenset(("tool_calls", "function_call"))
+# what says of which kind a message or a part is, or ties a call to its result, and is no text
+NAMES = frozenset(("role", "from", "type", "id", "tool_call_id", "image_url"))
+ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
+BINARY = frozenset(("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh"))
+KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
+ENDINGS = tuple(f"_{name}" for name in KEYS)
 
 
 class Text(NamedTuple):
-    """One string of a row; `program` where it is a tool call or what a tool returned, which nobody alters."""
+    """One string of a row."""
 
     path: Path
     text: str
-    program: bool
 
 
-def texts_of(cells: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Text]:
+def texts_of(cells: Mapping[str, Any], columns: Iterable[str]) -> Iterator[Text]:
     """The strings in some columns of a row, however deep, in their order."""
     for column in columns:
-        if cells.get(column) is not None:
-            yield from _walk((column,), cells[column], False)
+        value = cells.get(column)
+        if isinstance(value, str):
+            if value:
+                yield Text((column,), value)
+        elif value is not None:
+            yield from _walk((column,), value, False)
 
 
-def _walk(path: Path, value: Any, program: bool) -> Iterator[Text]:
+def _walk(path: Path, value: Any, inside: bool) -> Iterator[Text]:
+    """`inside` the arguments of a call every key is the caller's own: one called "id" or "from" holds text as well."""
     if isinstance(value, str):
         if value:
-            yield Text(path, value, program)
+            yield Text(path, value)
     elif isinstance(value, Mapping):
-        role = value.get("role") if value.get("role") is not None else value.get("from")
-        program = program or _is_program(role)
         for key, item in value.items():
-            if key not in NAMES:
-                yield from _walk((*path, str(key)), item, program or key in CALLS)
+            if inside or key not in NAMES:
+                yield from _walk((*path, str(key)), item, inside or key in ARGUMENTS)
     elif isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
-            yield from _walk((*path, k), item, program)
+            yield from _walk((*path, k), item, inside)
 
 
-def _is_program(role: Any) -> bool:
-    roles = role if isinstance(role, list) else [role]  # a list: how datasets shows Sequence({...}) features
-    return any(ROLES.get(str(name).strip().lower()) in ("tool", "tool_call") for name in roles)
+def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[str, Any] | None = None) -> list[str]:
+    """The columns that may hold texts beside the known ones: raw traces, rendered copies, tools, notes.
+
+    Columns that name a thing (ids, hashes, addresses, paths) are left out, as are pictures and sounds, which nobody
+    has to decode for this.
+
+    Args:
+        columns: of a batch or row.
+        known: the columns of the row's shape, and those that hfclean added.
+        features: the types of the columns, where they are known.
+    """
+    left = [name for name in columns if name not in known]
+    left = [name for name in left if name.lower() not in KEYS and not name.lower().endswith(ENDINGS)]
+    return left if features is None else [name for name in left if _readable(features.get(name))]
+
+
+def _readable(feature: Any) -> bool:
+    """Whether a type of `datasets` holds strings, and nothing that had to be decoded."""
+    kinds = set(_kinds(feature))
+    return bool(kinds & {"string", "large_string", "Json"}) and not kinds & BINARY
+
+
+def _kinds(feature: Any) -> Iterator[str]:
+    if isinstance(feature, Mapping):
+        for item in feature.values():
+            yield from _kinds(item)
+    elif isinstance(feature, (list, tuple)):
+        for item in feature:
+            yield from _kinds(item)
+    elif hasattr(feature, "feature"):  # List, LargeList
+        yield from _kinds(feature.feature)
+    else:
+        name = type(feature).__name__
+        yield str(feature.dtype) if name == "Value" else name
+
+
+@dataclass(frozen=True)
+class Wide(View):
+    """A view of the columns beside those of the shape as well, all of which may be written."""
+
+    inner: View
+    others: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.inner.columns, *self.others)
+
+    def targets(self, cells: Mapping[str, Any], *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        return self.inner.targets(cells, turns=turns, side=side)
+
+    def pairs(self, cells: Mapping[str, Any], *, turns: str = "last", side: str = "chosen") -> list[Pair]:
+        return self.inner.pairs(cells, turns=turns, side=side)

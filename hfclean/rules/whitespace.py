@@ -1,15 +1,18 @@
-"""The rule about white space: what nobody sees and every tokenizer does.
+"""The rule about white space: invisible to readers, visible to tokenizers.
 
-Indentation, aligned columns, verse and the two spaces that break a line in Markdown carry meaning and stay. A blank at
-the end of a line stays too: experts who revised such rows left it as often as they took it away, so taking it away
-would mostly fill the list of changes.
+Indentation, aligned columns, verse, patches, dumps and the two spaces that break a line in Markdown carry meaning and
+stay. A blank at the end of a line stays too: experts who revised such rows left it as often as they took it away, so
+taking it away would mostly fill the list of changes.
 """
 
 from __future__ import annotations
 
 import re
 
+from hfclean.rules.requests import ABOUT_SPACING, COVERED
 from hfclean.rules.rule import Glance, Rule, asked_about
+from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
+from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
@@ -17,6 +20,7 @@ __all__ = ["whitespace"]
 
 FIELDS = ("instruction", "input", "response")
 BLANK = " \t\r\n\xa0"
+EDGE = (" ", "\t")
 
 # Rows whose matter is the white space itself.
 ABOUT_SPACE = re.compile(
@@ -26,6 +30,16 @@ ABOUT_SPACE = re.compile(
     re.IGNORECASE,
 )
 
+# A task about code, whose answer may be lines that go on where other lines end.
+ABOUT_CODE = re.compile(
+    r"\bcod(?:e|es|ing)\b|function|\bmethod|program|\bscript|assembl|makefile|\bbody of\b|`|\bdef \w|\bclass \w|"
+    r"\bpython\b|\bjava|"
+    r"\bpatch\b|"
+    r"\bdiff\b|funktion|fonction|función|funzion|função|functie|funkcj|függvény|funcți|fonksiyon|функци|код\b|代码|函数|"
+    r"関数|コード|"
+    r"함수|코드|دالة|كود|फ़ंक्शन|फंक्शन|कोड",
+    re.IGNORECASE,
+)
 INDENTED = re.compile(r"[\n\r][ \t]+\S")
 GAPS = re.compile(r"\n{4,}")
 # Two blanks or more between two other characters; it starts with what is searched for fast.
@@ -39,8 +53,8 @@ WORDS_PER_RUN = 4
 
 def _spaced(pair: Pair) -> bool:
     for text in (pair.instruction, pair.input, pair.response):
-        if text and _candidate(text) and ("\r" in text or _tidy(text) != text):
-            return not asked_about(ABOUT_SPACE, pair.instruction)
+        if text and _candidate(text) and (("\r" in text and not is_patch(text)) or _tidied(pair, text) != text):
+            return not _is_about_space(pair)
     return False
 
 
@@ -61,27 +75,64 @@ def _may_be_spaced(pair: Pair, glance: Glance) -> bool:
     )
 
 
+def _is_about_space(pair: Pair) -> bool:
+    asked = pair.instruction
+    return asked_about(ABOUT_SPACE, asked) or ABOUT_SPACING.named_in(asked)
+
+
 def _without_space(pair: Pair) -> Pair:
-    if asked_about(ABOUT_SPACE, pair.instruction):
+    if _is_about_space(pair):
         return pair
     changed = {}
     for name in FIELDS:
         text = getattr(pair, name)
         if text and _candidate(text):
-            tidied = _tidy(text)
+            tidied = _tidied(pair, text)
             if tidied != text:
                 changed[name] = tidied
     return pair.replace(**changed) if changed else pair
 
 
+def _tidied(pair: Pair, text: str) -> str:
+    if text[0] in " \t\n\r" and _is_continued_code(pair, text):
+        padded = text.rstrip("\r\n")[-1:] in EDGE and is_layout(text)
+        return _tidy(text) if padded else _with_line_feeds(text.rstrip(BLANK))
+    tidied = _tidy(text)
+    if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
+        return tidied
+    # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
+    return tidied if language_of(pair.instruction) in COVERED else text.strip(BLANK) if not is_layout(text) else text
+
+
+def _is_continued_code(pair: Pair, text: str) -> bool:
+    """Whether a text that begins with indentation is code that goes on from somewhere else."""
+    head = text[: len(text) - len(text.lstrip(BLANK))]
+    indent = head[max(head.rfind("\n"), head.rfind("\r")) + 1 :]
+    if len(indent) < 2 and "\t" not in indent:
+        return False
+    end = text.find("\n", len(head))
+    first = text[len(head) : len(text) if end < 0 else end]
+    if looks_like_code(first) or first[:1] in "#/{}<@\"'":
+        return looks_like_code(first) or asked_about(ABOUT_CODE, pair.instruction)
+    return not looks_like_prose(first) and asked_about(ABOUT_CODE, pair.instruction)
+
+
 def _tidy(text: str) -> str:
+    if "\n" in text and is_patch(text):
+        return text
+    if (text.rstrip("\r\n")[-1:] in EDGE or text.lstrip("\r\n")[:1] in EDGE) and is_layout(text):
+        return text.rstrip("\r\n").lstrip("\r\n")
     text = _without_ends(text)  # first: whether a line is prose shows only once its edge is clean
+    return outside_protected(_with_line_feeds(text), _tidy_stretch)
+
+
+def _with_line_feeds(text: str) -> str:
     if "\r" in text:
         # Line ends of code and tables are theirs; changed around them only, one text would have two kinds.
         spans = protected_spans(text)
         if not any(text.find("\r", start, end) >= 0 for start, end in spans):
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return outside_protected(text, _tidy_stretch)
+    return text
 
 
 def _without_ends(text: str) -> str:
@@ -91,14 +142,24 @@ def _without_ends(text: str) -> str:
     head = len(text) - len(text.lstrip(BLANK))
     first_line = max(text.rfind("\n", 0, head), text.rfind("\r", 0, head)) + 1
     rest = text[head:]
-    if "\n" not in rest or (not INDENTED.search(rest) and _is_prose_start(rest)):
+    indent = 2 if "\t" in text[first_line:head] else head - first_line
+    if "\n" not in rest:
+        return text[first_line:] if indent > 1 and not _is_sentence(rest) else rest
+    first = rest[: rest.find("\n")].rstrip()
+    plain = " " in first and first[0].isalnum() and not looks_like_code(first) and not INDENTED.search(rest)
+    if plain and (indent == 1 or (_is_sentence(first) and not is_verse(rest))):
         return rest
-    # Other lines are indented too: the first one's indentation is part of the shape.
+    # Other lines are indented too, or this one alone is code or verse: its indentation is part of the shape.
     return text[first_line:]
 
 
-def _is_prose_start(text: str) -> bool:
-    return " " in text[: text.find("\n")] and text[0].isalnum()
+def _is_sentence(line: str) -> bool:
+    """Whether a line is prose that may lose its indentation.
+
+    One that begins with a small letter goes on from somewhere, unless many words make a sentence of it.
+    """
+    begins = not "a" <= line[0] <= "z" and (line[0].isalnum() or not line.isascii())
+    return not looks_like_code(line) and (begins or looks_like_prose(line))
 
 
 def _tidy_stretch(text: str) -> str:
@@ -117,7 +178,7 @@ def _without_runs(text: str) -> str:
     filled = [n for n, line in enumerate(lines) if line.strip()]
     for position, n in enumerate(filled):
         line = lines[n]
-        if not runs[n] or NOT_PROSE.search(line):
+        if not runs[n] or NOT_PROSE.search(line) or ("   " in line.strip() and is_verse(text)):
             continue
         words = sum(word[0].isalpha() for word in line.split())
         if words < FEWEST_WORDS or words < WORDS_PER_RUN * runs[n]:
@@ -139,4 +200,5 @@ whitespace = Rule(
         " A short  walk helps more than most people think.\n\n\n\nTry it. ",
         "A short walk helps more than most people think.\n\nTry it.",
     ),
+    version=2,
 )

@@ -1,8 +1,10 @@
 """Row shapes: any known one is read as `Pair`s and written back exactly."""
 
 from hfclean.schema.pair import Pair, Turn
+from hfclean.schema.roles import nobody_answers, refuse_unknown_roles, unknown_roles
 from hfclean.schema.shapes import SHAPES, Columns, detect, is_batch, plain
 from hfclean.schema.views import (
+    KNOWN_ROLES,
     ChatView,
     FlatView,
     Path,
@@ -11,11 +13,14 @@ from hfclean.schema.views import (
     Slot,
     Target,
     View,
+    messages_of,
     read_at,
+    recorded_at,
     write,
 )
 
 __all__ = [
+    "KNOWN_ROLES",
     "SHAPES",
     "ChatView",
     "Columns",
@@ -30,7 +35,12 @@ __all__ = [
     "View",
     "detect",
     "is_batch",
+    "messages_of",
+    "nobody_answers",
     "plain",
     "read_at",
+    "recorded_at",
+    "refuse_unknown_roles",
+    "unknown_roles",
     "write",
 ]

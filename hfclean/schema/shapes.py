@@ -7,16 +7,16 @@ from functools import lru_cache
 from typing import Any
 
 from hfclean.errors import SchemaError
-from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
+from hfclean.schema.views import ROLE_KEYS, ChatView, FlatView, PreferenceView, PromptView, View
 
 __all__ = ["SHAPES", "Columns", "detect", "is_batch", "plain"]
 
 Columns = str | Mapping[str, str] | None
 
-SHAPES = ("alpaca", "dolly", "prompt_completion", "messages", "conversations", "preference")
+SHAPES = ("alpaca", "dolly", "prompt_completion", "messages", "conversations", "conversation", "preference")
 KNOWN = (
     "instruction (+ input or context) and output or response; prompt and completion; messages; conversations; "
-    "chosen and rejected"
+    "conversation; chosen and rejected"
 )
 _KEYS = (
     "instruction",
@@ -56,7 +56,7 @@ def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...
     found = {view.shape: view for view in _candidates(columns)}
     if override is not None:
         if override not in SHAPES:
-            raise SchemaError(f"columns={override!r} is no known shape; wanted one of {', '.join(SHAPES)}")
+            raise SchemaError(f"columns={override!r} is not a known shape; expected one of {', '.join(SHAPES)}")
         if override not in found:
             raise SchemaError(
                 f"columns={override!r} was asked for, but the columns are {list(columns)}; "
@@ -99,6 +99,8 @@ def _candidates(columns: tuple[str, ...]) -> list[View]:
         found += [ChatView("messages", "messages", system), ChatView("conversations", "conversations", system)]
     elif chat:
         found.append(ChatView(chat, chat, system))
+    if not found and has("conversation"):  # a name that other columns have too: only where nothing else is there
+        found.append(ChatView("conversation", "conversation", system))
     return found
 
 
@@ -183,7 +185,7 @@ def _batched(value: Any, *, chat: bool) -> bool | None:
     if cell is None or isinstance(cell, (str, bytes)):
         return True
     if isinstance(cell, Mapping):  # a message of one conversation, or (dict of lists) a whole conversation
-        roles = cell.get("role", cell.get("from"))
+        roles = next((cell[key] for key in ROLE_KEYS if cell.get(key) is not None), None)
         if isinstance(roles, (list, tuple)) or hasattr(roles, "tolist"):
             return True
         return None if "value" in cell and len(cell) == 2 else False

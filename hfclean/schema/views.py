@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.errors import SchemaError
+from hfclean.schema.embedded import opened, replaced
 from hfclean.schema.pair import Pair, Turn
 
 __all__ = [
+    "KNOWN_ROLES",
+    "ROLE_KEYS",
+    "TEXT_KEYS",
     "ChatView",
     "FlatView",
     "Path",
@@ -25,7 +29,10 @@ __all__ = [
     "Slot",
     "Target",
     "View",
+    "key_of",
+    "messages_of",
     "read_at",
+    "recorded_at",
     "write",
 ]
 
@@ -34,24 +41,42 @@ Cells = Mapping[str, Any]
 
 ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", "ai"), "assistant"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", "ai", "chatbot"), "assistant"),
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
     **dict.fromkeys(("function_call", "tool_call", "tool_calls"), "tool_call"),
 }
+KNOWN_ROLES = frozenset(ROLES.values())
+ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+TEXT_KEYS = ("content", "value", "text", "message", "utterance")
+CALL_KEYS = ("tool_calls", "function_call")
+# what a message holds beside its text: without one of `TEXT_KEYS`, anything else is a text that nobody knows
+BESIDE = frozenset(
+    (*ROLE_KEYS, *CALL_KEYS, "reasoning_content", "reasoning", "thinking", "name", "id", "tool_call_id", "refusal")
+)
 TEXT_PARTS = ("text", "input_text", "output_text")
+CALL_PARTS = ("tool_call", "tool_calls", "tool_use", "function_call", "toolCall")
+RESULT_PARTS = ("tool_result", "tool_response", "tool_output", "function_response", "function_call_output")
 
 
 class Slot(NamedTuple):  # these two are made for every row: a tuple is made faster than a frozen dataclass
     """Where a text lives in the row: one path, or several when a message has several text parts.
 
     `prefix` is what stands before the text in the same cell and is put back with it (implicit-prompt preference
-    strings).
+    strings). `mirrors` are other places that hold the same texts and have to go on doing so, each with as many paths:
+    what is written to one is written to all (turns that chosen and rejected share).
     """
 
     paths: tuple[Path, ...]
     texts: tuple[str, ...]
     prefix: str = ""
+    mirrors: tuple[tuple[Path, ...], ...] = ()
+
+    def places(self, part: int = 0) -> tuple[Path, ...]:
+        """Every path to which a text part is written."""
+        if not self.mirrors:
+            return (self.paths[part],)
+        return (self.paths[part], *(paths[part] for paths in self.mirrors))
 
 
 class Target(NamedTuple):
@@ -75,8 +100,7 @@ class Target(NamedTuple):
                 yield name, slot
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(NamedTuple):
     role: str
     text: str
     slot: Slot | None
@@ -86,8 +110,24 @@ def read_at(cells: Cells, path: Path) -> Any:
     """The value at a path of a row."""
     value: Any = cells
     for key in path:
-        value = value[key]
+        value = opened(value) if isinstance(value, str) else value
+        value = value[_key_in(value, key)]
     return value
+
+
+def _key_in(container: Any, key: str | int) -> str | int:
+    """A key of digits is a place in a list, and in an object the string that it is."""
+    return str(key) if isinstance(key, int) and isinstance(container, Mapping) else key
+
+
+def recorded_at(cells: Cells, path: Path) -> Path:
+    """The place whose value gives back what stands at a path: the path, or the JSON string through which it leads."""
+    value: Any = cells
+    for n, key in enumerate(path):
+        if isinstance(value, str):
+            return path[:n]
+        value = value[_key_in(value, key)]
+    return path
 
 
 def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
@@ -103,8 +143,11 @@ def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
 def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
     if not path:
         return value
+    if isinstance(container, str):
+        return replaced(container, path, value)
     key, rest = path[0], path[1:]
     if isinstance(container, dict):
+        key = _key_in(container, key)
         return {**container, key: _put(container[key], rest, value)}
     copy = list(container)
     copy[int(key)] = _put(copy[int(key)], rest, value)
@@ -153,30 +196,46 @@ def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
     return "\n".join(texts), Slot(tuple(paths), tuple(texts))
 
 
-def _key(message: Mapping[str, Any], names: tuple[str, str]) -> str:
-    """Which of two spellings this message uses; the one that holds a value where Arrow filled in both."""
-    first, second = names
-    if first in message and (message[first] is not None or second not in message):
+def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Which spelling a message uses: the one that holds a value where Arrow filled in several; `""` if none."""
+    first, second = names[0], names[1]
+    if message.get(first) is not None:
         return first
-    return second
+    if message.get(second) is not None:
+        return second
+    found = ""
+    for n, name in enumerate(names):
+        if name in message:
+            value = message[name]
+            if n > 1 and isinstance(value, (str, list)):
+                return name
+            found = found or (name if value is None or n < 2 else "")
+    return found
+
+
+def messages_of(cell: Any) -> Any:
+    """A conversation cell as its messages: what stands there, or what the JSON string there says."""
+    return opened(cell) if isinstance(cell, str) else cell
 
 
 def _messages(path: Path, cell: Any, where: str) -> list[_Message]:
-    """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict)."""
-    if cell is None:
+    """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict, or the
+    JSON of these)."""
+    if cell is None or cell == "":
         return []
+    text, cell = cell, messages_of(cell)
     if isinstance(cell, dict):
-        role_key, text_key = _key(cell, ("role", "from")), _key(cell, ("content", "value"))
+        role_key, text_key = key_of(cell, ROLE_KEYS), key_of(cell, TEXT_KEYS)
         roles, contents = cell.get(role_key), cell.get(text_key)
         if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
             return [
                 _message(role, (*path, text_key, n), content)
                 for n, (role, content) in enumerate(zip(roles, contents, strict=False))
             ]
-        return [_message(roles, (*path, text_key), contents, cell)]
+        return [_message_of(cell, path)]
     if not isinstance(cell, list):
         raise SchemaError(
-            f"column {where!r} holds {type(cell).__name__} {str(cell)[:40]!r}, not a list of messages; wanted "
+            f"column {where!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
             "[{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. If it is plain text, say so: "
             f"columns={{'instruction': ..., 'response': {where!r}}}"
         )
@@ -184,27 +243,44 @@ def _messages(path: Path, cell: Any, where: str) -> list[_Message]:
     for n, message in enumerate(cell):
         if not isinstance(message, dict):
             raise SchemaError(
-                f"message {n} of column {where!r} is {type(message).__name__}, not a dict; wanted "
+                f"message {n} of column {where!r} is {type(message).__name__}, not a dict; expected "
                 "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
             )
-        text_key = _key(message, ("content", "value"))
-        messages.append(
-            _message(
-                message.get(_key(message, ("role", "from"))), (*path, n, text_key), message.get(text_key), message
-            )
-        )
+        messages.append(_message_of(message, (*path, n)))
     return messages
 
 
-def _message(role: Any, path: Path, content: Any, message: Mapping[str, Any] | None = None) -> _Message:
+def _message_of(message: Mapping[str, Any], path: Path) -> _Message:
+    role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
+    calls = next((message[key] for key in CALL_KEYS if message.get(key)), None)
+    if not role_key or (not text_key and calls is None and _has_more(message)):
+        return _Message(f"keys: {', '.join(message)}", _as_text(dict(message)), None)
+    made = _message(message[role_key], (*path, text_key), message.get(text_key), calls)
+    return made if text_key else made._replace(slot=None)
+
+
+def _has_more(message: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, (str, list, dict)) and value and key not in BESIDE for key, value in message.items())
+
+
+def _has_result(content: list[Any]) -> bool:
+    return any(isinstance(part, dict) and part.get("type") in RESULT_PARTS for part in content)
+
+
+def _message(role: Any, path: Path, content: Any, calls: Any = None) -> _Message:
     name = ROLES.get(str(role).strip().lower(), str(role))
     text, slot = _content(path, content)
-    if message is not None and path[-1] not in message:
-        slot = None
-    if name in ("tool", "tool_call") or (message is not None and message.get("tool_calls")):
+    if type(content) is list:
+        if name == "assistant":
+            calls = calls or [part for part in content if isinstance(part, dict) and part.get("type") in CALL_PARTS]
+        elif name == "user" and not text and _has_result(content):
+            name, text = "tool", _as_text(content)
+    if name in ("tool", "tool_call") or calls:
         slot = None  # a call and its result belong to a program: never altered
-        if name == "assistant" and message is not None:
-            name, text = "tool_call", text or _as_text(message.get("tool_calls"))
+        if name == "assistant":
+            name, text = "tool_call", text or _as_text(calls)
+        elif not text and content:
+            text = _as_text(content)
     return _Message(name, text, slot)
 
 
@@ -382,7 +458,8 @@ class PreferenceView(View):
     """Chosen and rejected answers: strings, message lists or single turns; the prompt in a column of its own or
     implicit.
 
-    The prompt is read-only: both answers stand on it.
+    The prompt is read-only: both answers stand on it. With `turns="all"`, an earlier turn that both sides have is one
+    target, and what is written to it goes to both sides (and to the prompt column, where that repeats it).
     """
 
     chosen: str
@@ -396,26 +473,53 @@ class PreferenceView(View):
 
     @property
     def writable(self) -> tuple[str, ...]:
-        return (self.chosen, self.rejected)
+        return tuple(name for name in (self.prompt, self.chosen, self.rejected) if name)
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
-        sides = (self.rejected, self.chosen) if side == "both" else (getattr(self, side),)
-        return [target for name in sides for target in self._side(cells, name, turns)]
+        if side != "both":
+            return self._side(cells, getattr(self, side), turns)[0]
+        chosen, shared = self._side(cells, self.chosen, turns)
+        rejected, _ = self._side(cells, self.rejected, turns)
+        if not shared:
+            return [*rejected, *chosen]
+        # what both share is one target: it comes first, and the main pair of the row stays the last
+        return [*chosen[:-1][:shared], *rejected[shared:], *chosen[:-1][shared:], chosen[-1]]
 
-    def _side(self, cells: Cells, name: str, turns: str) -> list[Target]:
+    def _side(self, cells: Cells, name: str, turns: str) -> tuple[list[Target], int]:
+        """The targets of one side, and how many of them, the first ones, the other side has as well."""
         cell = cells[name]
         if self.prompt is None and isinstance(cell, str):
-            return [self._implicit(cells, name, cell)]
+            return [self._implicit(cells, name, cell)], 0
         before = _context((self.prompt,), cells[self.prompt], self.prompt) if self.prompt else []
         after = _answer((name,), cell, name)
+        shared = 0
+        if turns == "all":
+            after, shared = self._mirrored(cells, name, after)
         if isinstance(cell, list) and len(after) > len(before) and _texts(after[: len(before)]) == _texts(before):
-            before = []  # the answer repeats the whole conversation, as implicit-prompt sets do
+            # the answer repeats the whole conversation, as implicit-prompt sets do
+            if turns == "all":
+                after = [*map(_mirror, after[: len(before)], before), *after[len(before) :]]
+            before = []
         first = len(before) if turns == "all" else 0
         found = _conversation_targets([*before, *after], turns=turns, first=first)
         text = _as_text(cells[self.input]) if self.input else ""
-        return [
+        targets = [
             Target(t.pair.replace(input=text) if text else t.pair, response=t.response, turns=t.turns) for t in found
         ]
+        return targets, sum(message.role == "assistant" for message in after[:shared])
+
+    def _mirrored(self, cells: Cells, name: str, after: list[_Message]) -> tuple[list[_Message], int]:
+        """The messages of one side, those that the other side begins with too tied to it, and how many these are."""
+        other = self.rejected if name == self.chosen else self.chosen
+        if len(after) < 2 or not isinstance(cells[other], (list, dict)):  # an answer alone is a side's own
+            return after, 0
+        others = _answer((other,), cells[other], other)
+        shared = 0
+        for mine, theirs in zip(after, others, strict=False):
+            if (mine.role, mine.text) != (theirs.role, theirs.text):
+                break
+            shared += 1
+        return [*map(_mirror, after[:shared], others[:shared]), *after[shared:]], shared
 
     def _implicit(self, cells: Cells, name: str, cell: str) -> Target:
         """Two strings that begin alike: what they share, up to the last space, is the prompt."""
@@ -423,6 +527,15 @@ class PreferenceView(View):
         shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
         slot = Slot(((name,),), (cell[len(shared) :],), shared)
         return Target(Pair(shared, "", cell[len(shared) :]), response=slot)
+
+
+def _mirror(message: _Message, other: _Message) -> _Message:
+    """A message whose text is written to another one's place as well; to neither where that cannot be done part by
+    part."""
+    slot, theirs = message.slot, other.slot
+    if slot is None or theirs is None or slot.texts != theirs.texts:
+        return _Message(message.role, message.text, None)
+    return _Message(message.role, message.text, slot._replace(mirrors=(*slot.mirrors, theirs.paths)))
 
 
 def _texts(messages: list[_Message]) -> list[tuple[str, str]]:

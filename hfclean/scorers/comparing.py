@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Work
-from hfclean.models.work import await_for, wait_for
+from hfclean.models.work import NOT_KEPT, await_for, in_attempts, wait_for
+from hfclean.provenance import UNPARSED
 from hfclean.schema import Pair
 from hfclean.scorers.framing import PROMPT_VERSION, comparing, comparing_schema
 from hfclean.scorers.gradings import read_better
@@ -201,17 +202,29 @@ def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merg
     both = list(zip(firsts, seconds, strict=True))
     asked = [(a, b) for a, b in both if _known(a, b) is None]
     conversations = [comparing(x, y.response, rubric) for a, b in asked for x, y in ((a, b), (b, a))]
-    answers: list[Answer] = []
-    if conversations:
+
+    def compared(places: Sequence[int]) -> Work[list[Answer]]:
         answers = yield Asking(
             judge.spec(),
-            conversations,
+            [conversations[k] for k in places],
             judge.generation(response_format=comparing_schema()),
             PROMPT_VERSION,
-            [_TYPICAL] * len(conversations),
+            [_TYPICAL] * len(places),
         )
+        return answers
+
+    limits = [judge.attempts] * len(conversations)
+    answers = (yield from in_attempts(limits, compared, unread=_is_unread, lost=_is_lost)) if conversations else []
     ready = iter(answers)
     return Verdicts(tuple(_known(a, b) or _verdict(next(ready), next(ready), merging) for a, b in both))
+
+
+def _is_unread(answer: Answer) -> bool:
+    return _read(answer, "first", "second")[1] == UNPARSED
+
+
+def _is_lost(answer: Answer) -> bool:
+    return answer.error == NOT_KEPT
 
 
 def _known(a: Pair, b: Pair) -> Verdict | None:

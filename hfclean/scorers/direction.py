@@ -73,7 +73,7 @@ class Direction(HeadScorer):
     >>> ds = ds.map(direction, batched=True)  # doctest: +SKIP
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     template: str = field(default=TEMPLATE, kw_only=True)
     name: str = field(default="direction", kw_only=True)

@@ -75,6 +75,7 @@ class Embed(HeadScorer):
 
     version: ClassVar[int] = 1
     adds: ClassVar[tuple[str, ...]] = ("embedding", "embedding_reason")
+    only_last: ClassVar[str] = "a vector is one text's, and several turns have no one vector"
 
     model: str | None = None
     text: Literal["prompt", "response", "both"] = field(default="both", kw_only=True)

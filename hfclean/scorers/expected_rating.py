@@ -125,6 +125,8 @@ class RatingExpectation(HeadScorer):
     A row can try to talk the model into a rating; with `chat` its text cannot leave its turn, but no frame makes a
     model immune.
 
+    With `turns="all"` the rating is the mean over the assistant turns, nan if one has none.
+
     Args:
         model: a causal model, as a folder or a Hub id. Settings of the base class apply.
         kind: which formula.
@@ -143,7 +145,7 @@ class RatingExpectation(HeadScorer):
     >>> RatingExpectation("hkust-nlp/deita-quality-scorer", prompt=MY_PROMPT)  # doctest: +SKIP
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     loads: ClassVar[Kind] = "causal"
 
     kind: Literal["deita", "selectit"] = field(default="deita", kw_only=True)

@@ -38,6 +38,7 @@ class HeadScorer(Scorer):
             no row twice; None for the usual one under `HFCLEAN_HOME`, False to keep none.
     """
 
+    contained: ClassVar[bool] = False
     loads: ClassVar[Kind] = "encoder"
     _unsaid: ClassVar[frozenset[str]] = frozenset({"model", "device", "batch_tokens", "dtype", "store"})
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, ClassVar, NamedTuple
 
-from hfclean.errors import ColumnError
+from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
-from hfclean.provenance import HISTORY, Step, own_steps
+from hfclean.models.work import NOT_KEPT, in_attempts
+from hfclean.provenance import HISTORY, UNPARSED, Step, own_steps
 from hfclean.schema import Pair, View
 from hfclean.scorers.framing import PROMPT_VERSION, grading, grading_schema, typical_grading
 from hfclean.scorers.gradings import Grading, read_scores
@@ -54,13 +55,16 @@ class Judge(ModelTransform):
     The progress of `prefetch` counts the rows that the rubric accepts: `hfclean.keep("judge", at_least=95)` keeps
     those of `coachlm`, and `judge.criteria().accepts(score)` says it of one.
 
+    With `turns="all"` every assistant turn is judged, each with what came before it: one request a turn. Scores are
+    then means over the turns; if one turn has no score the row has none, and `judge_reason` names every reason.
+
     All prompts are ours, so scores are not those of the papers. A judge has tastes and makes mistakes: hold a sample
     against people before you trust a threshold. Row and answer can try to talk to the judge; they stand in a frame
     that they cannot close, but no frame makes a model immune.
 
     Mapped over its own output, it asks again for rows without a score and for rows whose text changed, and leaves all
-    others as they are. An answer that came and says no score is kept like any other: for another one, change how the
-    model answers (`max_new_tokens`, or `temperature` and `seed`).
+    others as they are. An answer that came and cannot be read is kept like any other: for another one, allow more
+    `attempts`, or change how the model answers (`max_new_tokens`, or `temperature` and `seed`).
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
@@ -73,7 +77,7 @@ class Judge(ModelTransform):
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
         HfcleanError: an unknown rubric or dimension.
-        SchemaError: rows of no known shape.
+        SchemaError: rows of no known shape; or `side="both"`, which is not a score of one row.
         ColumnError: the dataset has a column of one of these names of its own.
 
     >>> import hfclean
@@ -93,6 +97,11 @@ class Judge(ModelTransform):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.criteria()
+        if self.side == "both":
+            raise SchemaError(
+                "Judge(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For both, judge twice, "
+                "with another name= the second time"
+            )
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise ColumnError(f"Judge(name={self.name!r}): wanted a column name in snake_case")
 
@@ -123,14 +132,17 @@ class Judge(ModelTransform):
         names = self.names()
         columns = (*names, HISTORY)
         rows = batch.rows([*view.columns, *(self.prefix + name for name in columns)])
-        pairs = [self.pairs(row, view)[-1] for row in rows]
+        turns = [self.pairs(row, view) if self.turns == "all" else self.pairs(row, view)[-1:] for row in rows]
         steps = [own_steps(row, columns, self.prefix, type(self).__name__) for row in rows]
-        current = [self._is_current(*each) for each in zip(rows, pairs, steps, strict=True)]
-        judged = yield from self._judge([pair for pair, is_so in zip(pairs, current, strict=True) if not is_so])
-        ready = iter(judged)
+        current = [self._is_current(*each) for each in zip(rows, turns, steps, strict=True)]
+        asked = [pair for pairs, is_so in zip(turns, current, strict=True) if not is_so for pair in pairs]
+        ready = iter((yield from self._judge(asked)))
         out: dict[str, list[Any]] = {self.prefix + name: [] for name in columns}
-        for row, pair, before, is_so in zip(rows, pairs, steps, current, strict=True):
-            cells = [row[self.prefix + name] for name in columns] if is_so else self._cells(pair, before, next(ready))
+        for row, pairs, before, is_so in zip(rows, turns, steps, current, strict=True):
+            if is_so:
+                cells = [row[self.prefix + name] for name in columns]
+            else:
+                cells = self._cells(pairs, before, [next(ready) for _ in pairs])
             for name, cell in zip(columns, cells, strict=True):
                 out[self.prefix + name].append(cell)
         return out
@@ -162,39 +174,46 @@ class Judge(ModelTransform):
     def _judge(self, pairs: Sequence[Pair]) -> Work[list[_Judged]]:
         rubric = self.criteria()
         asked = [pair for pair in pairs if _has_text(pair)]
-        answers: list[Answer] = []
-        if asked:
+
+        def graded(places: Sequence[int]) -> Work[list[_Judged]]:
             answers = yield Asking(
                 self.spec(),
-                [grading(pair, rubric) for pair in asked],
+                [grading(asked[k], rubric) for k in places],
                 self.generation(response_format=grading_schema(rubric)),
                 PROMPT_VERSION,
-                [typical_grading(rubric)] * len(asked),
+                [typical_grading(rubric)] * len(places),
             )
-        ready = iter(answers)
-        return [
-            _read(next(ready), rubric) if _has_text(pair) else _Judged(Grading({}, "nothing_to_judge"))
-            for pair in pairs
-        ]
+            return [_read(answer, rubric) for answer in answers]
+
+        limits = [self.attempts] * len(asked)
+        judged = (yield from in_attempts(limits, graded, unread=_is_unread, lost=_is_lost)) if asked else []
+        ready = iter(judged)
+        return [next(ready) if _has_text(pair) else _Judged(Grading({}, "nothing_to_judge")) for pair in pairs]
 
     def _merged(self, grading: Grading) -> float:
         return math.nan if grading.reason else self.criteria().merge(grading.scores)
 
-    def _cells(self, pair: Pair, before: Sequence[Step], judged: _Judged) -> list[Any]:
+    def _cells(self, pairs: Sequence[Pair], before: Sequence[Step], judged: Sequence[_Judged]) -> list[Any]:
         """The row's new cells, in the order of `names` and then the history."""
-        rubric, grading = self.criteria(), judged.grading
+        each = [self._graded(one.grading) for one in judged]
+        cells = [_merged(list(values)) for values in zip(*each, strict=True)]
+        lines = [step.line() for step in map(self._without_ours, before) if step is not None]
+        model = next((one.model for one in reversed(judged) if one.model), "")
+        return [*cells, "\n".join([*lines, self._step(pairs, model).line()])]
+
+    def _graded(self, grading: Grading) -> list[Any]:
+        """The cells of one pair, in the order of `names`."""
+        rubric = self.criteria()
         cells: list[Any] = [self._merged(grading)]
         if len(rubric.dimensions) > 1:
             cells += [math.nan if grading.reason else rubric.merge(grading.scores, side) for side in rubric.sides]
             cells += [grading.scores.get(dimension.name, math.nan) for dimension in rubric.dimensions]
             cells.append("" if grading.reason else " ".join(rubric.out_of_band(grading.scores)))
-        cells.append(grading.reason)
-        lines = [step.line() for step in map(self._without_ours, before) if step is not None]
-        return [*cells, "\n".join([*lines, self._step(pair, judged.model).line()])]
+        return [*cells, grading.reason]
 
-    def _step(self, pair: Pair, model: str) -> Step:
+    def _step(self, pairs: Sequence[Pair], model: str) -> Step:
         return Step(
-            type(self).__name__, self.version, self.names(), {**self.settings(), "text": _digest(pair)}, model=model
+            type(self).__name__, self.version, self.names(), {**self.settings(), "text": _digest(pairs)}, model=model
         )
 
     def _without_ours(self, step: Step) -> Step | None:
@@ -204,13 +223,13 @@ class Judge(ModelTransform):
         columns = tuple(name for name in step.columns if name not in self.names())
         return replace(step, columns=columns) if columns else None
 
-    def _is_current(self, row: Mapping[str, Any], pair: Pair, steps: Sequence[Step]) -> bool:
+    def _is_current(self, row: Mapping[str, Any], pairs: Sequence[Pair], steps: Sequence[Step]) -> bool:
         """Whether the row has this judge's score of just this text."""
         score = row.get(self.prefix + self.name)
         if not isinstance(score, float) or math.isnan(score):
             return False
         mine = next((step for step in reversed(steps) if step.columns == self.names()), None)
-        return mine is not None and mine.line() == self._step(pair, mine.model).line()
+        return mine is not None and mine.line() == self._step(pairs, mine.model).line()
 
 
 def _read(answer: Answer, rubric: Rubric) -> _Judged:
@@ -221,12 +240,32 @@ def _read(answer: Answer, rubric: Rubric) -> _Judged:
     return _Judged(read_scores(answer.text, rubric), answer.model)
 
 
+def _is_unread(judged: _Judged) -> bool:
+    return judged.grading.reason == UNPARSED
+
+
+def _is_lost(judged: _Judged) -> bool:
+    return judged.grading.reason == NOT_KEPT
+
+
 def _has_text(pair: Pair) -> bool:
     return bool(pair.prompt.strip() or pair.response.strip())
 
 
-def _digest(pair: Pair) -> str:
+def _merged(values: list[Any]) -> Any:
+    """One cell of those of several turns: the mean, nan if one is; the words of all."""
+    if len(values) == 1:
+        return values[0]
+    if isinstance(values[0], str):
+        return " ".join(dict.fromkeys(word for value in values for word in value.split()))
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+
+
+def _digest(pairs: Sequence[Pair]) -> str:
     """8 hex digits of the text that is judged, whoever changes it."""
-    turns = [[turn.role, turn.text] for turn in pair.history]
-    text = json.dumps([pair.system, turns, pair.instruction, pair.input, pair.response])
+    texts = [
+        [pair.system, [[turn.role, turn.text] for turn in pair.history], pair.instruction, pair.input, pair.response]
+        for pair in pairs
+    ]
+    text = json.dumps(texts[0] if len(texts) == 1 else texts)
     return blake2b(text.encode(), digest_size=4).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -30,6 +31,8 @@ class Language(Scorer):
     * `language_reason` (string): `""`; `empty`; `too_short` (fewer letters than `at_least`, or none); `unsure` (less
       confidence than `sure`).
 
+    With `turns="all"` all assistant turns are read as one text, and so are the prompts.
+
     Code, addresses and formulas are not looked at, and of a long text only the first 5,000 characters. After a text
     was changed, confidence is nan until it is looked at again.
 
@@ -45,8 +48,9 @@ class Language(Scorer):
     'too_short'
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[tuple[str, ...]] = ("language", "language_confidence", "language_reason")
+    texts: ClassVar[frozenset[str]] = frozenset({"language"})
 
     text: Literal["response", "prompt", "both"] = field(default="response", kw_only=True)
     at_least: int = field(default=LETTERS, kw_only=True)
@@ -60,6 +64,11 @@ class Language(Scorer):
             raise ColumnError(
                 f"Language(at_least={self.at_least}, sure={self.sure}): wanted 1 letter or more, and 0 to 1"
             )
+
+    def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        if self.turns == "all":
+            return self.score_batch([_whole(pairs) for pairs in rows])
+        return super().score_rows(rows)
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
@@ -85,6 +94,13 @@ class Language(Scorer):
         if not confidence >= self.sure:
             return "", math.nan, "unsure"
         return str(code), float(confidence), ""
+
+
+def _whole(pairs: Sequence[Pair]) -> Pair:
+    """Several turns as one pair: all prompts, and all responses."""
+    if len(pairs) == 1:
+        return pairs[0]
+    return Pair("\n".join(pair.prompt for pair in pairs), "", "\n".join(pair.response for pair in pairs))
 
 
 def _only_prose(text: str) -> str:

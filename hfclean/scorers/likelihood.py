@@ -73,6 +73,7 @@ class LikelihoodScorer(Scorer):
         limits: how hard to push a server.
     """
 
+    contained: ClassVar[bool] = False
     _unsaid: ClassVar[frozenset[str]] = frozenset({"api_key_env", "device", "store", "limits", "model"})
 
     model: str

@@ -6,22 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hfclean.rules.pii import PII_KINDS, check_kinds, find_pii
-from hfclean.rules.strings import texts_of
+from hfclean.errors import SchemaError
+from hfclean.provenance import HISTORY, own_columns
+from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
+from hfclean.rules.strings import Wide, beside, texts_of
 from hfclean.schema import Pair, View
 from hfclean.scorers import Scorer
+from hfclean.transform import Batch
 
 __all__ = ["PII"]
 
-APART = "\n\n"
+APART = "\n\0\n"  # between the texts of a row: no find reaches over it
 
 
 @dataclass(frozen=True)
 class PII(Scorer):
     """Which personal data a row holds: e-mail addresses, phone numbers, keys, public IP addresses, card numbers.
 
-    Every text of the row is read: all turns, both answers of a preference row, system texts, tool calls. What counts
-    and what does not is told in `hfclean.rules.pii`.
+    Every text of the row is read: all turns, both answers of a preference row, system texts, arguments of tool calls
+    and what tools returned (JSON in a string as a program reads it), and the columns beside those of the shape that
+    hold text: raw traces, rendered copies, tools. Columns that name a thing (ids, hashes, addresses, paths) and
+    hfclean's own are left out. What counts and what does not is told in `hfclean.rules.pii`.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -36,27 +41,41 @@ class PII(Scorer):
 
     Raises:
         RuleError: an unknown kind.
+        SchemaError: `side="rejected"`: both answers are always read.
 
     >>> found = PII()({"prompt": "Who wrote it?", "completion": "jo@hfclean.dev, and ann@hfclean.dev"})
     >>> found["pii"], found["pii_count"]
     ('email', 2.0)
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[tuple[str, ...]] = ("pii", "pii_count")
+    texts: ClassVar[frozenset[str]] = frozenset({"pii"})
+    both_sides: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = PII_KINDS
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.side == "rejected":
+            raise SchemaError(
+                "PII(side='rejected'): every text of a row is read, those of both answers; leave side= out"
+            )
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        own = own_columns(batch, self.prefix)
+        others = beside(
+            batch, [*view.columns, *own, *(self.prefix + n for n in (*self.adds, HISTORY))], batch.features
+        )
+        return super().apply(batch, Wide(view.shape, view, tuple(others)) if others else view)
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
         """All texts of the row as one."""
         return [Pair("", "", APART.join(found.text for found in texts_of(cells, view.columns)))]
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
-        found = [[each.kind for each in find_pii(pair.response, self.kinds)] for pair in pairs]
+        found = [[k for text in pair.response.split(APART) for k in count_in(text, self.kinds)] for pair in pairs]
         return {
             "pii": [" ".join(kind for kind in PII_KINDS if kind in kinds) for kinds in found],
             "pii_count": [float(len(kinds)) for kinds in found],

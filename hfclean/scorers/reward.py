@@ -32,6 +32,8 @@ class Reward(HeadScorer):
     * `reward_reason` (string): `""` where there is a score; else `empty` (no response), `too_long`, `turns` (the chat
       template takes no such turns), `out_of_memory` or `not_finite`.
 
+    With `turns="all"` the reward is the mean over the assistant turns, nan if one has none.
+
     Args:
         model: a sequence-classification model, as a folder or a Hub id. Settings of the base class apply: `revision`,
             `dtype`, `device`, `max_length`, `batch_tokens`.
@@ -43,7 +45,7 @@ class Reward(HeadScorer):
     >>> Reward("OpenAssistant/reward-model-deberta-v3-large-v2")  # doctest: +SKIP
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     loads: ClassVar[Kind] = "classifier"
     adds: ClassVar[tuple[str, ...]] = ("reward", "reward_reason")
 

@@ -50,6 +50,9 @@ class UniEval(HeadScorer):
     * `unieval_reason` (string): `""` where all three are there; else why one is not: `empty` (no response),
       `no_instruction` (only coherence is missing), `too_long`, `out_of_memory`, `not_finite`.
 
+    With `turns="all"` scores are means over the assistant turns, nan if one has none, and the reason names those of
+    all.
+
     Args:
         model: UniEval's dialogue model, or another that was trained on its questions, as a folder or a Hub id.
             Settings of the base class apply.
@@ -62,7 +65,7 @@ class UniEval(HeadScorer):
     >>> UniEval("MingZhong/unieval-dialog")  # doctest: +SKIP
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     loads: ClassVar[Kind] = "seq2seq"
     adds: ClassVar[tuple[str, ...]] = (*(f"unieval_{name}" for name in QUESTIONS), "unieval_reason")
 

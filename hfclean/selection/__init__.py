@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from hfclean.errors import ColumnError
@@ -29,10 +30,7 @@ class Keep(Spec):
             names = list(getattr(data, "column_names", None) or data.columns)
             data = {self.column: data[self.column]} if self.column in names else dict.fromkeys(names)
         if self.column not in data:
-            raise ColumnError(
-                f"keep({self.column!r}): no such column in {list(data)}. Score the dataset first, for example "
-                "ds.map(hfclean.score)"
-            )
+            raise ColumnError(_missing(f"keep({self.column!r})", self.column, data))
         value = plain(data[self.column])
         return [self._keeps(item) for item in value] if isinstance(value, list) else self._keeps(value)
 
@@ -48,6 +46,20 @@ class Keep(Spec):
         return bool(
             (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
         )
+
+
+def _missing(call: str, column: str, columns: Iterable[str]) -> str:
+    """That a column is not there, and the one that was meant, or the way to a score."""
+    from hfclean.scorers import Score
+
+    names = list(columns)
+    hint = "Score the dataset first, for example ds.map(hfclean.score)"
+    if column not in Score.adds:
+        known = {name.lower(): name for name in (*Score.adds, *names)}
+        for name in get_close_matches(column.lower(), known, 1):
+            meant = f"Did you mean {known[name]!r}?"
+            hint = meant if known[name] in names else f"{meant} {hint}"
+    return f"{call}: no such column in {names}. {hint}"
 
 
 def keep(column: str, *, at_least: float | None = None, at_most: float | None = None, unscored: bool = False) -> Keep:
@@ -96,9 +108,7 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
 
     check_dataset(ds, "top")
     if by not in ds.column_names:
-        raise ColumnError(
-            f"top(by={by!r}): no such column in {ds.column_names}. Score the dataset first: ds.map(hfclean.score)"
-        )
+        raise ColumnError(_missing(f"top(by={by!r})", by, ds.column_names))
     if (n is None) == (fraction is None):
         raise ColumnError("top wants exactly one of n= (rows) and fraction= (0 to 1)")
     if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):

@@ -11,6 +11,7 @@ import numpy as np
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns
 from hfclean.selection import joins, minhash
+from hfclean.selection.context import context_keys
 from hfclean.selection.rows import (
     Picks,
     Vectors,
@@ -141,6 +142,10 @@ def duplicate_groups(
 ) -> DuplicateGroups:
     """The groups of duplicate rows.
 
+    What rows hold beside their words has to be equal for `exact` and `near`: pictures and sounds (by their bytes, else
+    by path or address; nothing is decoded), tools, system prompt, history columns, calls and other typed parts. Where
+    `fields` are named, they alone are compared.
+
     * `exact`: the same text in every field, to the letter, earlier turns and system prompt as well.
     * `near`: a Jaccard index of `threshold` or more (the runs of `ngram` words that both rows have, as a share of
       those that either has). Words are in small letters; in scripts without spaces each character is a word. A row of
@@ -205,9 +210,12 @@ def _find(
         notes += found.notes("compared with nobody, and kept")
     elif method == "exact":
         labels, notes = _exact(ds, fields, columns, who)
+        if fields is None and (keys := context_keys(ds, columns, exact=True)) is not None:
+            labels = _parted(labels, keys)
     else:
         rows = ["\n".join(parts) for parts in texts(ds, fields, columns, who)]
-        labels = _near(rows, threshold, ngram)
+        keys = context_keys(ds, columns) if fields is None else None
+        labels = _near(rows, threshold, ngram, keys)
         complete = len(rows) <= EXACT_UP_TO
         notes += _empty(rows)
     groups = _groups(labels)
@@ -259,8 +267,22 @@ def _exact(ds: Any, fields: Any, columns: Columns, who: str) -> tuple[Any, list[
 # ---------------------------------------------------------------------------------------------------------------- near
 
 
-def _near(rows: Sequence[str], threshold: float, ngram: int) -> Any:
-    """For each row the first row of its group."""
+def _parted(labels: Any, keys: Any) -> Any:
+    """The groups parted by another number of each row; each named by its first row."""
+    first: dict[tuple[int, int], int] = {}
+    pairs_of = zip(labels.tolist(), keys.tolist(), strict=True)
+    return np.array([first.setdefault(pair, k) for k, pair in enumerate(pairs_of)], np.int64)
+
+
+def _near(rows: Sequence[str], threshold: float, ngram: int, keys: Any = None) -> Any:
+    """For each row the first row of its group; rows of different `keys` are never in one."""
+    if keys is not None:
+        labels = np.arange(len(rows))
+        order = np.argsort(keys, kind="stable")
+        for stretch in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            if len(stretch) > 1:
+                labels[stretch] = stretch[_near([rows[k] for k in stretch], threshold, ngram)]
+        return labels
     first, places = _different(rows)
     chosen = [rows[k] for k in first]
     together = joins.Components(len(chosen))

@@ -11,6 +11,7 @@ import numpy as np
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.schema import Columns, Pair, detect
 from hfclean.scorers.vectors import read_vectors
+from hfclean.selection.context import undecoded
 
 __all__ = ["Picks", "Vectors", "check_count", "check_dataset", "is_number", "numbers", "pairs", "texts", "vectors"]
 
@@ -71,7 +72,7 @@ def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
         return
     view = detect(tuple(ds.column_names), columns)
     names = list(view.columns)
-    for batch in ds.with_format(None).select_columns(names).iter(BATCH):
+    for batch in undecoded(ds.with_format(None).select_columns(names)).iter(BATCH):
         for cells in zip(*(batch[name] for name in names), strict=True):
             yield view.pairs(dict(zip(names, cells, strict=True)))[-1]
 

@@ -1,0 +1,119 @@
+"""Stale copies: columns beside the revised ones that still hold the text from before the revision."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hfclean.provenance import HISTORY, added_columns, decode_original, parse_history
+from hfclean.schema import Columns, detect, read_at
+
+__all__ = ["stale_copies", "stale_note"]
+
+TOKENS = re.compile(r"(?:.*_)?(?:input_ids|labels|token_ids|tokens)\Z")
+SHORTEST = 12  # characters: a shorter text can stand in another column for reasons of its own
+
+
+def stale_copies(ds: Any, *, columns: Columns = None, prefix: str = "") -> dict[str, int]:
+    """The columns that repeat what a reviser changed and were not changed with it: in how many rows each.
+
+    A rendered `text`, a second copy of the conversation, a `formatted` prompt: strings (however deep) that hold a
+    text from before its revision, and not the one from after. Columns of tokens (`input_ids`, `labels` of integers)
+    are stale in every row that changed, since they were made of the old text. Only rows that changed are read.
+
+    Args:
+        ds: a `Dataset` or `DatasetDict` that revisers went over.
+        columns, prefix: as the revisers were given them.
+    """
+    found: Counter[str] = Counter()
+    for part in ds.values() if isinstance(ds, Mapping) else (ds,):
+        found.update(_stale(part, columns, prefix))
+    return dict(found)
+
+
+def stale_note(found: Mapping[str, int]) -> str:
+    """One sentence on stale copies, for reports and cards."""
+    named = ", ".join(f"{name!r} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in found.items())
+    return (
+        f"Columns that still hold text from before the revision: {named}. Make them again from the revised columns, "
+        "or drop them: ds.remove_columns(...)"
+    )
+
+
+def _stale(ds: Any, columns: Columns, prefix: str) -> Iterator[str]:
+    """The name of the column once for every row in which it is stale."""
+    original = prefix + "original"
+    if not len(ds) or not {original, prefix + HISTORY} <= set(ds.column_names):
+        return
+    ds = ds.with_format(None)
+    first = parse_history(ds.select_columns([prefix + HISTORY])[0][prefix + HISTORY])
+    if not first:
+        return  # the column `original` is somebody else's
+    view = detect(tuple(ds.column_names), columns)
+    known = {*view.columns, *added_columns(first, prefix), prefix + "duplicate_of"}
+    others = [name for name in ds.column_names if name not in known]
+    strings = [name for name in others if _holds_text(ds.features[name])]
+    tokens = [name for name in others if _is_tokens(name, ds.features[name])]
+    if not strings and not tokens:
+        return
+    changed = [k for k, text in enumerate(ds.select_columns([original])[original][:]) if text]
+    part = ds.select(changed).select_columns([*view.columns, *strings, original])
+    for row in part if strings else ():
+        pairs = [(old, str(read_at(row, path))) for path, old in _changes(row, original)]
+        yield from (name for name in strings if _is_stale(list(_strings(row[name])), pairs))
+    for name in tokens:
+        yield from [name] * len(changed)
+
+
+def _changes(row: Mapping[str, Any], original: str) -> Iterator[tuple[Any, str]]:
+    for path, old in decode_original(row[original]).items():
+        if isinstance(old, str) and path[0] in row:
+            yield path, old
+
+
+def _is_stale(texts: list[str], pairs: list[tuple[str, str]]) -> bool:
+    """Whether some text holds the old form of a change, by itself or as a part, and not the new one."""
+    for old, new in pairs:
+        for text in texts:
+            if text == old != new:
+                return True
+            bare, now = old.strip(), new.strip()
+            if len(bare) >= SHORTEST and bare != now and bare in text and not (bare in now and now in text):
+                return True
+    return False
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if value:
+            yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _kinds(feature: Any) -> Iterator[str]:
+    if isinstance(feature, Mapping):
+        for item in feature.values():
+            yield from _kinds(item)
+    elif isinstance(feature, (list, tuple)):
+        for item in feature:
+            yield from _kinds(item)
+    elif getattr(feature, "feature", None) is not None:
+        yield from _kinds(feature.feature)
+    else:
+        yield str(feature.dtype) if type(feature).__name__ == "Value" else type(feature).__name__
+
+
+def _holds_text(feature: Any) -> bool:
+    kinds = set(_kinds(feature))
+    return bool(kinds & {"string", "large_string", "Json"}) and not kinds & {"Image", "Audio", "Video", "Pdf"}
+
+
+def _is_tokens(name: str, feature: Any) -> bool:
+    return TOKENS.match(name.lower()) is not None and all(kind.startswith(("int", "uint")) for kind in _kinds(feature))

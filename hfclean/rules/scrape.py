@@ -1,0 +1,127 @@
+"""The rule about pieces of a chat page (buttons, pagers, headers) that were copied together with the conversation."""
+
+from __future__ import annotations
+
+import re
+
+from hfclean.rules.rule import Rule, asked_about
+from hfclean.schema import Pair
+
+__all__ = ["scrape_remnants"]
+
+COPY = (
+    r"(?:Copy code|Code kopieren|Copier le code|Copiar código|Copia codice|Code kopiëren|Kopier kode|Kopiera kod|"
+    r"Kopiuj kod|Копировать код|Kodu kopyala|复制代码|複製程式碼|コードをコピーする|코드 복사|نسخ الكود)"
+)
+LANGUAGE = (
+    r"(?:python|java|javascript|js|typescript|ts|jsx|tsx|c|c\+\+|cpp|c#|csharp|go|golang|rust|ruby|php|perl|r|lua|"
+    r"swift|kotlin|scala|dart|julia|matlab|haskell|elixir|clojure|bash|shell|sh|zsh|powershell|sql|mysql|html|css|scss|"
+    r"xml|json|yaml|yml|toml|ini|diff|makefile|dockerfile|latex|markdown|vbnet|vb|assembly|plaintext|solidity|scss|"
+    r"graphql|objectivec|fsharp|groovy|less|csharp|arduino|verilog|fortran|cobol|pascal|lisp|scheme|vim|nginx|http)"
+)
+COPY_LINE = re.compile(rf"^[ \t]*(?:{LANGUAGE}[ \t]*)?{COPY}[ \t]*$", re.MULTILINE)
+# Where the button is certain: under or right behind the name of the language, and over code.
+BUTTON = re.compile(
+    rf"^([ \t]*{LANGUAGE})(?:[ \t]*\n[ \t]*|[ \t]?){COPY}[ \t]*\n+(?=[ \t]*\S)", re.MULTILINE | re.IGNORECASE
+)
+OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
+IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
+LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
+PAGE_LINE = re.compile(
+    r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|Save &amp; Submit|"
+    r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
+    r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
+    r"Send a message\.{0,3}|This content may violate our content policy\.[^\n]{0,200})[ \t]*$",
+    re.MULTILINE,
+)
+HEADER = re.compile(
+    r"\A\s*(?:ChatGPT|Share Prompt|User|You)[ \t]*\n\s*(?:ChatGPT|\d{1,2} / \d{1,2}|Share Prompt)?[ \t]*\n"
+)
+# As a last line only after a sentence: after "It is" it would be a fraction.
+PAGER = re.compile(
+    r"\A\s*([1-9]\d?) / ([1-9]\d?)[ \t]*\n+[ \t]*[^\W\d_]|[.!?。！？`][ \t]*\n\s*([1-9]\d?) / ([1-9]\d?)\s*\Z"
+)
+PAGE_HTML = re.compile(
+    r"<button\b[^<>]{0,400}>(?:[^<>]{0,80}|<(?!/?button)[^<>]{0,2000}>){0,20}\s*"
+    rf"(?:{COPY}|Copy|Regenerate response|Share)\s*</button>|"
+    r"<(?:div|span|p|pre)\s[^<>]{0,60}class=\"[^\"<>]{0,200}\b(?:flex|markdown prose|prose|rounded-md|text-token|"
+    r"bg-black|items-center|whitespace-pre-wrap|min-h-\[\d+px\])\b",
+    re.IGNORECASE,
+)
+NUMBERS = re.compile(r"[=+×÷%]|\d\s?/\s?\d")
+ABOUT_PAGES = re.compile(
+    r"\bbuttons?\b|\buser interface|\b[ug]ui\b|\bhtml\b|\bcss\b|\btailwind|\bweb ?(?:page|site)|\bscrap|\bclipboard|"
+    r"\breact\b|\bvue\b|copy code|regenerate|share prompt|save & submit|\bchatgpt\b|\btranslat|\bschaltfläche|"
+    r"\bübersetz|\bbouton|\btradui|\bbotón|\btraduc|\bbotão|\btraduz|\bpulsante|\bknop\b|\bprzycisk|\bкнопк|"
+    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b",
+    re.IGNORECASE,
+)
+# What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
+HINTS = ("opy code", "Regenerate r", " generating", "Share Prompt", "Save &", "Model: ", "ChatGPT", "You said:", " / ")
+OTHER_HINTS = ("Upgrade to", "Free Res", "Send a mess", "This content may", "kop", "Copi", "Kopi")
+SHORT = 40
+
+
+def _found(text: str) -> bool:
+    if "<" not in text:
+        if len(text) > SHORT and "\n" not in text:
+            return False
+        if (
+            text.isascii()
+            and not any(hint in text for hint in HINTS)
+            and not any(hint in text for hint in OTHER_HINTS)
+        ):
+            return False
+    if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("<" in text and PAGE_HTML.search(text)):
+        return True
+    if "ChatGPT" in text and HEADER.match(text):
+        return True
+    if " / " not in text:
+        return False
+    match = PAGER.search(text)
+    if match is None:
+        return False
+    page, pages = int(match[1] or match[3]), int(match[2] or match[4])
+    rest = text[match.end() - 1 :] if match[1] else text[: match.start()]
+    return page <= pages > 1 and len(rest.split()) > 1 and not NUMBERS.search(rest)
+
+
+def _has_scraps(pair: Pair) -> bool:
+    return any(_found(text) for text in (pair.response, pair.instruction)) and not _is_about(pair)
+
+
+def _is_about(pair: Pair) -> bool:
+    # A line of the instruction that is the button itself is no mention of it.
+    return asked_about(ABOUT_PAGES, PAGE_LINE.sub("", COPY_LINE.sub("", pair.instruction)))
+
+
+def _without_scraps(pair: Pair) -> Pair:
+    if _is_about(pair):
+        return pair
+    changed = {}
+    for name in ("instruction", "response"):
+        text = getattr(pair, name)
+        if _found(text) and not PAGE_HTML.search(text):
+            plain = _plain(text, name)
+            if plain != text and plain.strip():
+                changed[name] = plain
+    return pair.replace(**changed) if changed else pair
+
+
+def _plain(text: str, name: str) -> str:
+    plain = IN_FENCE.sub(r"\1", OVER_FENCE.sub("", BUTTON.sub(r"\1\n", text)))
+    if name == "response" and (last := LAST_BUTTON.search(plain)):
+        plain = plain[: last.start()].rstrip()
+    # All buttons of a kind or none: one that is left shows that they are not what they seem.
+    return text if COPY_LINE.search(plain) or PAGE_LINE.search(plain) else plain
+
+
+scrape_remnants = Rule(
+    "scrape_remnants",
+    severity="medium",
+    meaning="buttons, pagers or headers of a chat page copied together with the text",
+    detect=_has_scraps,
+    repair=_without_scraps,
+    example=("Try this:\n\npython\nCopy code\nprint(1)", "Try this:\n\npython\nprint(1)"),
+    scope="text",
+)

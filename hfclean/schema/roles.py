@@ -1,0 +1,54 @@
+"""Conversations whose roles or keys nobody knows: they are named as such, and never taken for empty answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hfclean.errors import SchemaError
+from hfclean.schema.pair import Pair
+from hfclean.schema.views import KNOWN_ROLES, ROLE_KEYS, ROLES, TEXT_KEYS, FlatView, View
+
+__all__ = ["nobody_answers", "refuse_unknown_roles", "unknown_roles"]
+
+SHOWN = 6
+
+
+def unknown_roles(pair: Pair) -> list[str]:
+    """The roles that nobody knows in a conversation that seems to have no answer; none where it has one."""
+    if pair.response or not pair.history:
+        return []
+    return list(dict.fromkeys(turn.role for turn in pair.history if turn.role not in KNOWN_ROLES))
+
+
+def nobody_answers(rows: Iterable[Mapping[str, Any]], view: View) -> str:
+    """What to say of rows in which nobody has a role that is known; `""` as soon as one row has."""
+    if isinstance(view, FlatView):
+        return ""
+    found: dict[str, None] = {}
+    for row in rows:
+        roles = unknown_roles(view.pairs(row)[-1])
+        if not roles:
+            return ""
+        found.update(dict.fromkeys(roles))
+    if not found:
+        return ""
+    roles = list(found)[:SHOWN]
+    keys = [role for role in roles if role.startswith("keys: ")]
+    what = f"messages with the {keys[0]}" if keys else f"the roles {', '.join(map(repr, roles))}"
+    names = {kind: [name for name, known in ROLES.items() if known == kind] for kind in ("user", "assistant")}
+    return (
+        f"the column {view.columns[-1]!r} has {what}, which nobody knows, so no answer is found in any row. Known are "
+        f"the keys {', '.join(ROLE_KEYS)} with {', '.join(TEXT_KEYS)}, and the roles {', '.join(names['user'])} (who "
+        f"asks), {', '.join(names['assistant'])} (who answers), system, tool. Rename yours first"
+    )
+
+
+def refuse_unknown_roles(rows: Iterable[Mapping[str, Any]], view: View) -> None:
+    """Make sure that at least one row has roles that are known; looks no further than that row.
+
+    Raises:
+        SchemaError: none has; the message says which roles were found.
+    """
+    if said := nobody_answers(rows, view):
+        raise SchemaError(said)

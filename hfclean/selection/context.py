@@ -1,0 +1,166 @@
+"""What tells rows of equal words apart: pictures and sounds, tools, system prompts, typed parts, calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from hfclean.provenance import HISTORY, added_columns, parse_history
+from hfclean.schema import ChatView, Columns, FlatView, PreferenceView, View, detect
+
+__all__ = ["context_columns", "context_keys", "undecoded"]
+
+MEDIA = (
+    "image",
+    "images",
+    "audio",
+    "audios",
+    "video",
+    "videos",
+    "picture",
+    "pictures",
+    "photo",
+    "img",
+    "pixel_values",
+)
+BESIDE = ("tools", "functions", "system", "system_prompt", "history")
+BINARY = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
+NO_TEXT = ("role", "from", "content", "value", "weight", "loss", "train", "id", "name")
+TEXT_PARTS = ("text", "input_text", "output_text")
+BATCH = 1000
+
+
+def context_columns(ds: Any, view: View, prefix: str = "") -> list[str]:
+    """The columns beside the shape's that belong to what a row asks: pictures, sounds, tools, system, history."""
+    ours: set[str] = set()
+    if prefix + HISTORY in ds.column_names and len(ds):
+        first = ds.with_format(None).select_columns([prefix + HISTORY])[0][prefix + HISTORY]
+        ours = set(added_columns(parse_history(first) or (), prefix))
+    others = [name for name in ds.column_names if name not in view.columns and name not in ours]
+    return [name for name in others if name.lower() in (*MEDIA, *BESIDE) or _binary(ds.features.get(name))]
+
+
+def _binary(feature: Any) -> bool:
+    if isinstance(feature, Mapping):
+        return any(_binary(item) for item in feature.values())
+    if isinstance(feature, (list, tuple)):
+        return any(_binary(item) for item in feature)
+    inner = getattr(feature, "feature", None)
+    return _binary(inner) if inner is not None else type(feature).__name__ in BINARY
+
+
+def undecoded(ds: Any) -> Any:
+    """The dataset with its pictures and sounds as the bytes and paths that are stored: nothing has to be decoded."""
+    if not any(_binary(feature) for feature in ds.features.values()):
+        return ds
+    copy = ds.with_format(None)
+    copy.info.features = _raw(ds.features)  # the stored table is the same for both: nothing is cast or written
+    return copy
+
+
+def _raw(feature: Any) -> Any:
+    """The same types, with pictures and sounds that are not decoded."""
+    from datasets import Features, LargeList, List
+
+    if isinstance(feature, Features):
+        return Features({name: _raw(item) for name, item in feature.items()})
+    if isinstance(feature, Mapping):
+        return {name: _raw(item) for name, item in feature.items()}
+    if isinstance(feature, (List, LargeList)):
+        return type(feature)(_raw(feature.feature))
+    if isinstance(feature, (list, tuple)):
+        return [_raw(item) for item in feature]
+    return type(feature)(decode=False) if type(feature).__name__ in BINARY else feature
+
+
+def context_keys(
+    ds: Any, columns: Columns = None, *, prefix: str = "", whole: bool = True, exact: bool = False
+) -> Any | None:
+    """For each row a number: equal where everything but the words of the turns is equal. None where no row has any.
+
+    Args:
+        ds: a `Dataset`.
+        columns: which columns hold what.
+        prefix: of the columns that hfclean added.
+        whole: with the shape's own messages, system and history; else only the columns beside them.
+        exact: the rejected answer of a preference row counts as well.
+    """
+    if not len(ds):
+        return None
+    view = detect(tuple(ds.column_names), columns)
+    beside = context_columns(ds, view, prefix)
+    inside = _inside(view) if whole else []
+    names = [*beside, *(name for name in inside if not _flat(ds.features[name]))]
+    words = [name for name in inside if name not in names and name in _words(view, exact)]
+    if not names and not words:
+        return None
+    seen: dict[bytes, int] = {}
+    keys = []
+    for batch in undecoded(ds.with_format(None).select_columns([*names, *words])).iter(BATCH):
+        for k in range(len(batch[(names + words)[0]])):
+            digest = blake2b(digest_size=16)
+            for name in names:
+                marks = _plain(batch[name][k]) if name in beside else list(_marks(batch[name][k]))
+                if marks not in (None, "", [], {}):
+                    digest.update(
+                        f"{name}\0{json.dumps(marks, sort_keys=True, default=str)}\0".encode("utf-8", "replace")
+                    )
+            for name in words:
+                if batch[name][k]:
+                    digest.update(f"{name}\0{_plain(batch[name][k])}\0".encode("utf-8", "surrogatepass"))
+            keys.append(seen.setdefault(digest.digest(), len(seen)))
+    return np.array(keys, np.int64) if len(seen) > 1 else None
+
+
+def _flat(feature: Any) -> bool:
+    return type(feature).__name__ == "Value"
+
+
+def _inside(view: View) -> list[str]:
+    if isinstance(view, FlatView):
+        return [name for name in (view.system, view.history) if name]
+    return list(view.columns)
+
+
+def _words(view: View, exact: bool) -> tuple[str | None, ...]:
+    """The columns of strings that have to be equal, though they are no turn that is compared."""
+    if isinstance(view, PreferenceView):
+        return (view.rejected,) if exact else ()
+    return (view.system,) if isinstance(view, (ChatView, FlatView)) else ()
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON can hold it, without nulls: bytes by their hash, a picture with bytes by them alone."""
+    if isinstance(value, Mapping):
+        data = value.get("bytes")
+        if isinstance(data, (bytes, bytearray)):
+            return _plain(data)
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bytes, bytearray)):
+        return "bytes:" + blake2b(value, digest_size=16).hexdigest()
+    return value
+
+
+def _marks(value: Any) -> Iterator[Any]:
+    """What a conversation holds beside its words: system prompts, calls, typed parts that are no text, thoughts."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        return
+    for message in value:
+        if not isinstance(message, Mapping):
+            continue
+        if str(message.get("role", message.get("from"))) in ("system", "developer"):
+            yield ["system", _plain(message.get("content", message.get("value")))]
+        for key, item in message.items():
+            if key not in NO_TEXT and item not in (None, "", [], {}):
+                yield [key, _plain(item)]
+        content = message.get("content", message.get("value"))
+        if isinstance(content, (list, tuple)):
+            for part in content:
+                if isinstance(part, Mapping) and part.get("type", "text") not in TEXT_PARTS:
+                    yield _plain(part)

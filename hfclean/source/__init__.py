@@ -1,0 +1,384 @@
+"""Reading a dataset from wherever it lies, exactly: files, folders, `save_to_disk` folders, the Hub, the standard
+input.
+
+What is a string in the file is the same string in the dataset. The readers of `datasets` guess: an answer "NA" becomes
+a missing value, "2020-01-01" a timestamp, and in a column of several types "007" becomes 7. JSON and CSV are therefore
+read here; the rest, and the question which files a folder or a Hub dataset has, is left to `datasets`. Errors say
+which line and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from glob import glob, has_magic
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hfclean.durable import recover
+from hfclean.errors import SchemaError, SourceError
+from hfclean.schema import Columns, detect, nobody_answers
+from hfclean.source.cells import CsvRows, converters
+from hfclean.source.lines import json_parts
+from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, opened, standard_input
+from hfclean.source.table import dataset_of
+from hfclean.values import undecoded
+
+__all__ = ["LOADERS", "Source", "load", "local_paths"]
+
+HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
+EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A loaded dataset and what is known of where it came from.
+
+    Attributes:
+        dataset: a `DatasetDict`, one entry per split.
+        name: a Hub id, or the base name of a file or folder; never a full path.
+        kind: `file`, `folder`, `disk` or `hub`.
+        fingerprint: SHA-256 of a file or files, the commit of a Hub dataset, else the fingerprint that `datasets`
+            gives.
+        card: the text of the README.md that came with it, or `None`.
+        notes: what had to be changed to read it, for people.
+    """
+
+    dataset: Any
+    name: str
+    kind: str
+    fingerprint: str
+    card: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(
+    where: str | Path | Sequence[str | Path],
+    *,
+    split: str | None = None,
+    config: str | None = None,
+    columns: Columns = None,
+    cache_dir: Path,
+) -> Source:
+    """Load a dataset.
+
+    Args:
+        where: a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); a
+            pattern of such files (`data/*.jsonl`), or several of them, read one after the other; `-` for the standard
+            input; a `save_to_disk` folder, a folder of files, or a Hub id.
+        split: one split only, as `datasets` spells it.
+        config: the configuration of a Hub dataset or a dataset folder.
+        columns: which columns hold what, as every transform takes it; needed to read CSV text as text.
+        cache_dir: where files are unpacked; must outlive the dataset. A Hub dataset uses the usual cache.
+
+    Raises:
+        SourceError: there is nothing of that name, or it cannot be read; the message says where.
+    """
+    if not isinstance(where, (str, Path)) and len(where) == 1:
+        where = where[0]
+    if isinstance(where, (str, Path)) and str(where) != "-" and not Path(where).expanduser().exists():
+        recover(Path(where).expanduser())
+    if not isinstance(where, (str, Path)) or (has_magic(str(where)) and not Path(where).expanduser().exists()):
+        source = _files(_found([where] if isinstance(where, (str, Path)) else where), columns, cache_dir)
+    elif str(where) == "-":
+        source = _files([standard_input(cache_dir)], columns, cache_dir)
+    elif (path := Path(where).expanduser()).is_dir():
+        source = _folder(path, split, config, columns, cache_dir)
+    elif path.is_file():
+        source = _files([path], columns, cache_dir)
+    elif path.suffix.lower() in (*LOADERS, *COMPRESSIONS) or not HUB_ID.fullmatch(str(where)):
+        raise SourceError(f"no file or folder {str(where)!r}; expected {EXPECTED}")
+    else:
+        source = _hub(str(where), split, config, columns)
+    if not any(len(part) for part in source.dataset.values()):
+        raise SourceError(f"{source.name!r} holds no rows")
+    source = replace(source, dataset=type(source.dataset)({s: undecoded(part) for s, part in source.dataset.items()}))
+    _check_roles(source, columns)
+    return source if split is None or list(source.dataset) == [split] else _one_split(source, split)
+
+
+def _check_roles(source: Source, columns: Columns) -> None:
+    """Conversations in which nobody has a known role are not empty answers: said before any work is done."""
+    parts = [part.with_format(None) for part in source.dataset.values() if len(part)]
+    try:
+        view = detect(tuple(parts[0].column_names), columns)
+        said = nobody_answers((row for part in parts for row in part.select_columns(list(view.columns))), view)
+    except (SchemaError, KeyError, ValueError):
+        return  # not every command reads pairs; one that does says what is wrong with them
+    if said:
+        raise SchemaError(said)
+
+
+def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files and folders on this machine that are meant by a source; none for the Hub and the standard input."""
+    names = [where] if isinstance(where, (str, Path)) else where
+    paths = [Path(name).expanduser() for name in names]
+    return [
+        match for path in paths for match in ([path] if path.exists() else map(Path, glob(str(path), recursive=True)))
+    ]
+
+
+def _found(patterns: Iterable[str | Path]) -> list[Path]:
+    """The files of several names and patterns, each once, those of a pattern in the order of their names."""
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        matches = [path] if path.exists() else [Path(name) for name in sorted(glob(str(path), recursive=True))]
+        matches = matches if path.exists() else [match for match in matches if match.is_file()]
+        if not matches:
+            raise SourceError(f"no file {str(pattern)!r}; expected {EXPECTED}")
+        if folder := next((match for match in matches if not match.is_file()), None):
+            raise SourceError(f"{str(folder)!r} is a folder; give it alone, or the files in it: {folder}/*.jsonl")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _one_split(source: Source, split: str) -> Source:
+    """One split, or a part of one, as `datasets` spells it (`train`, `train[:100]`, `train+test`)."""
+    from datasets import ReadInstruction, concatenate_datasets
+
+    dataset = source.dataset
+    if split in dataset:
+        chosen = {split: dataset[split]}
+    else:
+        try:
+            steps = ReadInstruction.from_spec(split).to_absolute({name: len(part) for name, part in dataset.items()})
+        except (ValueError, AssertionError) as e:
+            raise SourceError(f"no split {split!r} in {source.name}; it has {', '.join(dataset)}") from e
+        parts = [dataset[step.splitname].select(range(step.from_, step.to)) for step in steps]
+        name = steps[0].splitname if len(steps) == 1 else "train"
+        chosen = {name: concatenate_datasets(parts) if len(parts) > 1 else parts[0]}
+    return Source(type(dataset)(chosen), source.name, source.kind, source.fingerprint, source.card, source.notes)
+
+
+def _as_dict(dataset: Any, split: str | None = None) -> Any:
+    from datasets import Dataset, DatasetDict
+
+    return DatasetDict({split or str(dataset.split or "train"): dataset}) if isinstance(dataset, Dataset) else dataset
+
+
+def _folder(path: Path, split: str | None, config: str | None, columns: Columns, cache_dir: Path) -> Source:
+    from datasets import load_dataset, load_dataset_builder
+    from datasets.exceptions import DatasetGenerationError
+
+    readme = path / "README.md"
+    card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
+    name = path.resolve().name
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        dataset = _from_disk(path)
+        return Source(dataset, name, "disk", _fingerprint(dataset), card)
+    try:
+        builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
+        if _is_plain(builder):
+            files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
+            read = _read(
+                {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
+            )
+            return Source(read.dataset, name, "folder", read.fingerprint, card, read.notes)
+        dataset = _as_dict(load_dataset(str(path.resolve()), config, split=split, cache_dir=str(cache_dir)), split)
+    except (SchemaError, SourceError):
+        raise
+    except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
+        raise SourceError(f"the folder {name!r} cannot be read as a dataset: {_reason(e)}") from e
+    return Source(dataset, name, "folder", _fingerprint(dataset), card)
+
+
+def _is_plain(builder: Any) -> bool:
+    """Whether `datasets` would read JSON or CSV files without being told anything particular about them."""
+    config, kind = builder.config, type(builder.config).__name__
+    if kind not in ("JsonConfig", "CsvConfig") or not config.data_files or builder.info.features is not None:
+        return False
+    usual = type(config)()
+    told = {
+        key: value
+        for key, value in vars(config).items()
+        if key not in ("name", "version", "data_dir", "data_files", "description", "sep", "delimiter")
+        and value != getattr(usual, key, None)
+    }
+    separator = config.sep if kind == "CsvConfig" else ","
+    return not told and isinstance(separator, str) and len(separator) == 1
+
+
+def _separator(builder: Any) -> str | None:
+    """The separator of CSV files where a card or the like names another than the comma."""
+    separator = getattr(builder.config, "sep", ",")
+    return None if separator == "," else separator
+
+
+def _from_disk(path: Path) -> Any:
+    """A `save_to_disk` folder. `datasets` writes empty splits and cannot read them again: they are made from their
+    record."""
+    from datasets import Dataset, DatasetDict, DatasetInfo, load_from_disk
+
+    def one(folder: Path) -> Any:
+        try:
+            return load_from_disk(str(folder))
+        except IndexError:
+            features = DatasetInfo.from_directory(str(folder)).features
+            return Dataset.from_dict({name: [] for name in features}, features=features)
+        except (OSError, ValueError) as e:
+            raise SourceError(f"the save_to_disk folder {folder.name!r} cannot be read: {_reason(e)}") from e
+
+    splits = path / "dataset_dict.json"
+    if not splits.is_file():
+        return _as_dict(one(path))
+    return DatasetDict({name: one(path / name) for name in json.loads(splits.read_text())["splits"]})
+
+
+def _fingerprint(dataset: Any) -> str:
+    digest = sha256()
+    for split, part in sorted(dataset.items()):
+        digest.update(f"{split}\0{part._fingerprint}\0".encode())
+    return digest.hexdigest()
+
+
+def _hub(repo_id: str, split: str | None, config: str | None, columns: Columns) -> Source:
+    from datasets import load_dataset, load_dataset_builder
+    from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        builder = load_dataset_builder(repo_id, config)
+        if _is_plain(builder):
+            notes, dataset = _downloaded(builder, repo_id, columns)
+        else:
+            notes, dataset = (), _as_dict(load_dataset(repo_id, config, split=split), split)
+    except DatasetNotFoundError as e:
+        raise SourceError(
+            f"no file, folder or Hub dataset {repo_id!r} that can be read from here ({_reason(e)}). A local file "
+            f"needs its suffix ({', '.join(LOADERS)}); a private or gated dataset needs a login: hf auth login"
+        ) from e
+    except (ConnectionError, OSError) as e:
+        raise SourceError(
+            f"the Hub cannot be reached for {repo_id!r} ({_reason(e)}), and no local file has that name"
+        ) from e
+    except (SchemaError, SourceError):
+        raise
+    except (DatasetGenerationError, ValueError) as e:
+        raise SourceError(f"the Hub dataset {repo_id!r} cannot be read: {_reason(e)}") from e
+    try:
+        commit = str(HfApi().dataset_info(repo_id).sha)
+        card = Path(hf_hub_download(repo_id, "README.md", repo_type="dataset", revision=commit)).read_text("utf-8")
+    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError) as e:
+        note = (
+            f"the card of {repo_id} could not be fetched ({type(e).__name__}); licence and language are unknown here"
+        )
+        return Source(dataset, repo_id, "hub", _fingerprint(dataset), None, (*notes, note))
+    return Source(dataset, repo_id, "hub", commit, card, notes)
+
+
+def _downloaded(builder: Any, name: str, columns: Columns) -> tuple[tuple[str, ...], Any]:
+    """The JSON or CSV files of a Hub dataset, read here; they stay in the cache of `datasets`."""
+    from datasets import DownloadConfig, DownloadManager
+
+    folder = Path(builder.cache_dir)
+    download = DownloadConfig(cache_dir=str(folder / "downloads"), token=builder.token)
+    manager = DownloadManager(dataset_name=builder.dataset_name, download_config=download, base_path=builder.base_path)
+    parts = {}
+    for split, urls in builder.config.data_files.items():
+        local = [Path(file) for file in manager.download(list(urls))]
+        names = [str(url).rpartition("/")[2] for url in urls]
+        parts[str(split)] = [file for path, each in zip(local, names, strict=True) for file in opened(path, each)]
+    read = _read(parts, name, columns, folder, _separator(builder))
+    return read.notes, read.dataset
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What came of files that are read here."""
+
+    dataset: Any
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def _opened(paths: Sequence[Path]) -> list[Opened]:
+    if len(paths) == 1 and paths[0].stat().st_size == 0:
+        raise SourceError(f"{paths[0].name!r} is empty (0 bytes); expected at least one row")
+    return [file for path in paths if path.stat().st_size for file in opened(path)]
+
+
+def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
+    from datasets import DatasetDict, load_dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
+    files = _opened(paths)
+    if not files:
+        raise SourceError(f"{name!r}: every file is empty (0 bytes); expected at least one row")
+    kinds = {file.loader for file in files}
+    if "parquet" not in kinds:
+        read = _read({"": files}, name, columns, cache_dir)
+        return Source(read.dataset, name, "file", read.fingerprint, None, read.notes)
+    if len(kinds) > 1:
+        raise SourceError(f"{name!r}: parquet files beside {', '.join(sorted(kinds - {'parquet'}))}; read them apart")
+    try:
+        local = [str(file.to_disk(cache_dir / "unpacked")) for file in files]
+        dataset = load_dataset("parquet", data_files=local, split="train", cache_dir=str(cache_dir))
+    except (DatasetGenerationError, StopIteration, ValueError, OSError) as e:
+        if isinstance(e, SourceError):
+            raise
+        raise SourceError(f"{name!r} cannot be read as parquet: {_reason(e)}") from e
+    return Source(DatasetDict({"train": dataset}), name, "file", digest_of(list(paths)))
+
+
+def _read(
+    parts: Mapping[str, Sequence[Opened]],
+    name: str,
+    columns: Columns,
+    cache_dir: Path,
+    separator: str | None = None,
+) -> _Read:
+    """JSON and CSV files as one dataset. Splits are those of the parts, or those that a file names, else `train`."""
+    notes: list[str] = []
+    splits: dict[str, list[Any]] = {}
+    tables: list[CsvRows] = []
+    for split, files in parts.items():
+        for file in files:
+            if file.loader == "csv":
+                tables.append(CsvRows(file, separator))
+                found: dict[str | None, Any] = {None: tables[-1]}
+            elif file.loader == "json":
+                found = dict(json_parts(file, columns, notes))
+            else:
+                raise SourceError(f"{name!r} holds {file.name!r} beside text files; read them apart")
+            for inner, rows in found.items():
+                splits.setdefault(split or inner or "train", []).append(rows)
+    if tables:
+        _type_cells(tables, columns)
+    digest = digest_of(list(dict.fromkeys(file.path for files in parts.values() for file in files)))
+    key = sha256(f"{digest}\0{columns}\0{list(splits)}".encode()).hexdigest()
+    dataset = dataset_of(splits, columns=columns, key=key, cache_dir=cache_dir, notes=notes)
+    if broken := sum(rows.repaired for sources in splits.values() for rows in sources):
+        notes.append(
+            f"{broken} rows of {name} held lone surrogates, which no Arrow string can hold: read as U+FFFD or joined"
+        )
+    return _Read(dataset, digest, tuple(notes))
+
+
+def _type_cells(tables: Sequence[CsvRows], columns: Columns) -> None:
+    """Text columns of CSV files are read as they stand; others are numbers where every cell of every file is one."""
+    text: set[str] = set()
+    for table in tables:
+        try:
+            text |= set(detect(table.header, columns).columns)
+        except SchemaError as e:
+            raise SchemaError(f"{table.file.name}: {e}") from e
+    found = converters(tables, text)
+    for table in tables:
+        table.converters = found
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost error, which is the one that says something."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0] if str(cause).strip() else 'no message'}"

@@ -1,0 +1,295 @@
+"""Rows of JSON and JSON-lines files as Python reads them; errors name the line."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hfclean.errors import SchemaError, SourceError
+from hfclean.schema import Columns, detect
+from hfclean.schema.views import ROLE_KEYS, TEXT_KEYS
+from hfclean.source.opening import Opened
+
+__all__ = ["JsonLines", "NamedRows", "json_parts", "without_surrogates"]
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
+SPLIT = re.compile(r"\w+([.-]\w+)*")
+SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
+MESSAGE_KEYS = frozenset((*ROLE_KEYS[:2], *TEXT_KEYS[:2]))
+BLANK = b" \t\r\n"
+
+Rows = Iterable[dict[str, Any]]
+
+
+class JsonLines:
+    """The rows of a JSON-lines file, read again each time they are gone through, unless the file is small."""
+
+    def __init__(self, file: Opened) -> None:
+        self.file = file
+        self.repaired = 0
+        self._kept: list[dict[str, Any]] | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[dict[str, Any]] | None = []
+        size, repaired = 0, 0
+        for number, line, last in _lines(self.file):
+            row = _row(self.file.name, number, line, last)
+            if ESCAPED_SURROGATE.search(line) and has_surrogates(row):
+                row = without_surrogates(row)
+                repaired += 1
+            size += len(line)
+            if kept is not None:
+                kept.append(row)
+                if size > KEPT_BYTES:
+                    kept = None
+            yield row
+        self.repaired, self._kept = repaired, kept
+
+
+class NamedRows:
+    """Rows that are in memory already, of a file whose name messages may need."""
+
+    def __init__(self, name: str, rows: list[Any]) -> None:
+        self.repaired = 0
+        for n, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise SourceError(f"{name!r}, row {n} is {type(row).__name__}; expected an object with columns")
+            if has_surrogates(row):
+                rows[n] = without_surrogates(row)
+                self.repaired += 1
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
+
+
+def _lines(file: Opened) -> Iterator[tuple[int, bytes, bool]]:
+    """The lines that are not blank, each with its number, and whether nothing follows."""
+    with file.stream() as f:
+        before: tuple[int, bytes] | None = None
+        for number, line in enumerate(f, 1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if not line.strip(BLANK):
+                continue
+            if before:
+                yield *before, False
+            before = number, line
+        if before:
+            yield *before, True
+
+
+def _row(name: str, number: int, line: bytes, last: bool) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as e:
+        raise _not_utf8(name, f"line {number}, byte {e.start}") from e
+    except ValueError as e:
+        cut = " The file seems to be cut off there." if last and number > 1 else ""
+        text = line.decode("utf-8").rstrip("\r\n")
+        raise SourceError(
+            f"{name!r}, line {number} is not valid JSON: {e}.{cut} It reads {text[:60]!r}... Repair or delete that "
+            "line"
+        ) from e
+    except RecursionError as e:
+        raise SourceError(f"{name!r}, line {number} is nested too deeply to be read") from e
+    if not isinstance(row, dict):
+        raise SourceError(f"{name!r}, line {number} is {type(row).__name__}; expected an object with columns")
+    return row
+
+
+def _not_utf8(name: str, where: str) -> SourceError:
+    return SourceError(f"{name!r} is not UTF-8 ({where}); convert it first, for example with iconv")
+
+
+def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | None, Rows]:
+    """The rows of a JSON or JSON-lines file, by split; `None` where it names none.
+
+    Raises:
+        SourceError: not JSON, or JSON that holds no rows.
+    """
+    first, whole = _beginning(file)
+    if not whole:
+        return {None: JsonLines(file)}
+    with file.stream() as f:
+        data = f.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise _not_utf8(file.name, f"near byte {e.start}") from e
+    try:
+        value = json.loads(text)
+    except RecursionError as e:
+        raise SourceError(f"{file.name!r} is nested too deeply to be read") from e
+    except ValueError as e:
+        if first == b"[":
+            raise SourceError(f"{file.name!r} is not valid JSON: {e}") from e
+        return {None: JsonLines(file)}  # JSON lines under another suffix, or a line that is broken
+    parts = _rows_of(file.name, value, columns, notes)
+    return {split: NamedRows(file.name, rows) for split, rows in parts.items()}
+
+
+def _beginning(file: Opened) -> tuple[bytes, bool]:
+    """The first character, and whether the file may be one JSON value rather than one a line."""
+    for _, line, last in _lines(file):
+        first = line.lstrip(BLANK)[:1]
+        if first == b"[" or file.suffix == ".json":
+            return first, True
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError):
+            return first, not last
+        return first, False
+    return b"", False
+
+
+# ------------------------------------------------------------------------------------------- one value, many layouts
+
+
+def _rows_of(name: str, value: Any, columns: Columns, notes: list[str]) -> dict[str | None, list[Any]]:
+    if isinstance(value, list):
+        if value and all(isinstance(row, list) for row in value):
+            raise SourceError(
+                f"{name!r} is a list of lists, so its columns have no names (pandas' orient='values'); write it with "
+                "orient='records'"
+            )
+        return {None: value}
+    if not isinstance(value, dict) or not value:
+        raise SourceError(f"{name!r} is one {type(value).__name__}; expected a list of rows, or one row a line")
+    rows = _laid_out(name, value, columns, notes)
+    if rows is not None:
+        return {None: rows}
+    if splits := _splits(name, value, columns, notes):
+        return splits
+    raise SourceError(
+        f"{name!r} is one object with the keys {list(value)[:6]}, which is not one row and neither columns nor splits "
+        "of rows; expected a list of rows, or one row a line"
+    )
+
+
+def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[str]) -> list[Any] | None:
+    """The rows of one object that is a table of one split, in any of the layouts that people write."""
+    cells = list(value.values())
+    if all(isinstance(cell, dict) for cell in cells):
+        return _by_index(name, value, columns)
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas' orient="split"
+        names, rows = value["columns"], value["data"]
+        if all(isinstance(row, list) and len(row) == len(names) for row in rows):
+            return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+    if isinstance(value.get("schema"), dict) and _are_rows(value.get("data")):  # pandas' orient="table"
+        index = set(value["schema"].get("primaryKey", ())) & {"index"}
+        return [{key: cell for key, cell in row.items() if key not in index} for row in value["data"]]
+    lists = [key for key, cell in value.items() if isinstance(cell, list)]
+    if _is_shape(value, columns):
+        lengths = {len(value[key]) for key in lists}
+        if len(lists) == len(cells) and len(lengths) == 1 and not _is_row(value):
+            return _by_column(value)
+        return [value]
+    tables = [key for key in lists if _are_rows(value[key])]
+    if len(tables) == 1 and tables[0] not in SPLITS:
+        key = tables[0]
+        if len(value) == 1:
+            return list(value[key])
+        if len(lists) == 1 and not any(isinstance(cell, dict) for cell in cells) and _is_shape(value[key][0], columns):
+            notes.append(f"{name}: the rows under {key!r} were read, and {_listed(value, key)} beside them left out")
+            return list(value[key])
+    if not lists and not any(isinstance(cell, dict) for cell in cells):
+        return [value]
+    if len(lists) == len(cells) and not tables and len({len(value[key]) for key in lists}) == 1:
+        return _by_column(value)
+    return None
+
+
+def _listed(value: Mapping[str, Any], key: str) -> str:
+    return ", ".join(repr(other) for other in list(value)[:6] if other != key)
+
+
+def _by_column(value: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
+
+
+def _are_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _is_shape(names: Iterable[str], columns: Columns) -> bool:
+    try:
+        detect(tuple(names), columns)
+    except SchemaError:
+        return False
+    return True
+
+
+def _is_row(value: Mapping[str, Any]) -> bool:
+    """Whether the cells of this object are conversations, not columns of them."""
+    return all(_are_rows(cell) and not MESSAGE_KEYS.isdisjoint(cell[0]) for cell in value.values()) and (
+        "messages" in value or "conversations" in value or "conversation" in value or len(value) > 1
+    )
+
+
+def _by_index(name: str, value: dict[str, dict[str, Any]], columns: Columns) -> list[Any] | None:
+    """Columns by index or rows by index, as pandas writes them; `None` where it is neither."""
+    inner = list(dict.fromkeys(key for cell in value.values() for key in cell))
+    if _is_shape(value, columns) and not {"role", "from"} & set(inner):
+        if any(set(cell) != set(inner) for cell in value.values()):
+            raise SourceError(
+                f"{name!r} is one object of columns ({list(value)[:6]}) whose rows differ; expected the same rows in "
+                "each (pandas' orient='columns'), or one row a line"
+            )
+        return [{column: cells[key] for column, cells in value.items()} for key in inner]
+    if _is_shape(inner, columns) and all(set(cell) == set(inner) for cell in value.values()):
+        if any(isinstance(cell, list) for row in value.values() for cell in row.values()) and SPLITS & set(value):
+            return None  # splits, each of which is columns
+        return list(value.values())
+    return None
+
+
+def _splits(
+    name: str, value: dict[str, Any], columns: Columns, notes: list[str]
+) -> dict[str | None, list[Any]] | None:
+    """An object of splits: under each name a list of rows, or columns."""
+    found: dict[str | None, list[Any]] = {}
+    for split, part in value.items():
+        if not SPLIT.fullmatch(split):
+            return None
+        if isinstance(part, list) and all(isinstance(row, dict) for row in part):
+            found[split] = part
+            continue
+        rows = _laid_out(name, part, columns, notes) if isinstance(part, dict) and part else None
+        if rows is None:
+            return None
+        found[split] = rows
+    named = [split for split in found if str(split).lower() in SPLITS]
+    shaped = [rows for rows in found.values() if rows and _is_shape(rows[0], columns)]
+    return found if named or (shaped and len(shaped) == sum(map(bool, found.values()))) else None
+
+
+# ------------------------------------------------------------------------------------------------------- surrogates
+
+
+def has_surrogates(value: Any) -> bool:
+    """Whether a lone surrogate, or half of a pair, stands in a text of a value."""
+    if isinstance(value, str):
+        return not value.isascii() and SURROGATE.search(value) is not None
+    if isinstance(value, dict):
+        return any(has_surrogates(key) or has_surrogates(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(has_surrogates, value))
+
+
+def without_surrogates(value: Any) -> Any:
+    """The value with lone surrogates replaced and halves joined: no Arrow string can hold them."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    return value

@@ -1,0 +1,334 @@
+"""JSON values in Arrow columns, exactly: which type holds a column, and how its values are stored and read back.
+
+`datasets` keeps values of several types as JSON text (`Json()`), and writing a string into such a place parses it: "4"
+becomes 4, "null" nothing at all, "007" 7; numbers lose digits. Here a place is made `Json()` only where no other type
+gives the values back, as far out as strings cannot stand there bare, and everything in it is encoded by `json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+__all__ = [
+    "Kinds",
+    "decoded",
+    "features_of",
+    "has_json",
+    "has_media",
+    "loaded",
+    "spelled",
+    "stored",
+    "stored_columns",
+    "undecoded",
+]
+
+INT64 = (-(1 << 63), (1 << 63) - 1)
+UINT64 = (0, (1 << 64) - 1)
+DOUBLE = 1 << 53  # whole numbers up to here are the same as floats
+SPELLINGS = ("{}", "{}0", "{}00", "{}0000", "{}00000", "{:.16g}", "{:.17g}", "{:.18g}", "{:.20g}")
+
+WHOLE = re.compile("-?[0-9]+")
+
+MIXED = object()  # strings among values of other types: no place to stand for JSON text
+
+
+class Kinds:
+    """What kinds of values stand at one place of many rows."""
+
+    __slots__ = ("fields", "flag", "high", "items", "low", "maps", "real", "seen", "text", "whole")
+
+    def __init__(self) -> None:
+        self.text = self.flag = self.whole = self.real = False
+        self.low = self.high = 0
+        self.seen = 0
+        self.maps = 0
+        self.items: Kinds | None = None
+        self.fields: dict[str, Kinds] | None = None
+
+    def add(self, value: Any) -> None:
+        """Take one more value into account."""
+        self.seen += 1
+        kind = type(value)
+        if kind is str:
+            self.text = True
+        elif value is None:
+            return
+        elif kind is dict:
+            self.maps += 1
+            if self.fields is None:
+                self.fields = {}
+            fields = self.fields
+            for key, item in value.items():
+                place = fields.get(key)
+                if place is None:
+                    place = fields[key] = Kinds()
+                place.add(item)
+        elif kind is list:
+            if self.items is None:
+                self.items = Kinds()
+            for item in value:
+                self.items.add(item)
+        elif kind is bool:
+            self.flag = True
+        elif kind is int:
+            self.low = min(value, self.low) if self.whole else value
+            self.high = max(value, self.high) if self.whole else value
+            self.whole = True
+        else:
+            self.real = True
+
+    @property
+    def is_mixed_number(self) -> bool:
+        """Whether whole numbers and others stand here, and nothing else."""
+        return self.whole and self.real and not (self.text or self.flag or self.items or self.fields is not None)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether whole numbers stand here that no Arrow integer holds."""
+        return self.whole and not _within(self.low, self.high, INT64) and not _within(self.low, self.high, UINT64)
+
+    @property
+    def mixes_text(self) -> bool:
+        """Whether strings and values of another type stand here."""
+        others = self.flag or self.whole or self.real or self.items is not None or self.fields is not None
+        return self.text and others
+
+    def large_places(self, path: str = "") -> list[str]:
+        """The places whose whole numbers exceed 64 bits."""
+        found = [path] if self.is_large else []
+        for key, place in (self.fields or {}).items():
+            found += place.large_places(f"{path}.{key}" if path else key)
+        return found + (self.items.large_places(f"{path}[]") if self.items else [])
+
+
+def _within(low: int, high: int, limits: tuple[int, int]) -> bool:
+    return limits[0] <= low and high <= limits[1]
+
+
+def features_of(columns: Mapping[str, Kinds], exact: Iterable[str] = ()) -> Any:
+    """The `Features` that give the values of these columns back.
+
+    Args:
+        columns: what stands in each column.
+        exact: columns in which 1 and 1.0 are different texts.
+    """
+    from datasets import Features, Json
+
+    exact, found = set(exact), {}
+    for name, kinds in columns.items():
+        feature = _feature(kinds)
+        found[name] = Json() if feature is MIXED or (name in exact and kinds.is_mixed_number) else feature
+    return Features(found)
+
+
+def _feature(kinds: Kinds) -> Any:
+    from datasets import Json, List, Value
+
+    number = kinds.whole or kinds.real
+    several = sum((kinds.text, kinds.flag, number, kinds.items is not None, kinds.fields is not None))
+    if several == 0:
+        return Value("null")
+    if several > 1:
+        return MIXED if kinds.text else Json()
+    if kinds.text:
+        return Value("string")
+    if kinds.flag:
+        return Value("bool")
+    if number:
+        return _number(kinds)
+    if kinds.items is not None:
+        item = _feature(kinds.items)
+        return Json() if item is MIXED else List(item)
+    fields = kinds.fields or {}
+    if not fields or any(place.seen != kinds.maps for place in fields.values()):
+        return Json()  # Arrow would fill in the keys that are not there
+    made = {key: _feature(place) for key, place in fields.items()}
+    return Json() if MIXED in made.values() else made
+
+
+def _number(kinds: Kinds) -> Any:
+    from datasets import Json, Value
+
+    if kinds.real:
+        return Value("float64") if not kinds.whole or max(-kinds.low, kinds.high) <= DOUBLE else Json()
+    if kinds.is_large:
+        return Value("string")
+    return Value("int64") if _within(kinds.low, kinds.high, INT64) else Value("uint64")
+
+
+# ----------------------------------------------------------------------------------------------------- into and out of
+
+
+def has_json(feature: Any) -> bool:
+    """Whether a feature has a `Json()` place."""
+    from datasets import Json
+
+    if isinstance(feature, Json):
+        return True
+    if isinstance(feature, Mapping):
+        return any(map(has_json, feature.values()))
+    return has_json(feature.feature) if hasattr(feature, "feature") else False
+
+
+def stored(value: Any, feature: Any) -> Any:
+    """A value as Arrow stores it: JSON text at `Json()` places, digits where no integer type is wide enough."""
+    from datasets import Json, Value
+
+    if value is None:
+        return None
+    if isinstance(feature, Json):
+        if type(value) is float and spelled(value) is None:
+            return json.dumps(json.dumps(value))  # a cell for itself: better its digits than other digits
+        return _text(value)
+    if isinstance(feature, Mapping):
+        return {key: stored(value.get(key), inner) for key, inner in feature.items()}
+    if hasattr(feature, "feature") and isinstance(value, (list, tuple)):
+        return [stored(item, feature.feature) for item in value]
+    if isinstance(feature, Value) and feature.dtype == "string" and type(value) is int:
+        return str(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    """A value as JSON that `json` and the reader of `Json()` read alike."""
+    kind = type(value)
+    if kind is float:
+        return spelled(value) or json.dumps(value)
+    if kind is int and not INT64[0] <= value <= UINT64[1]:
+        return f'"{value}"'  # the reader fails on whole numbers of more than 64 bits
+    if kind is dict:
+        items = (f"{json.dumps(key, ensure_ascii=False)}: {_text(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    if kind is list or kind is tuple:
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@lru_cache(maxsize=4096)
+def spelled(number: float) -> str | None:
+    """A spelling of a float that the reader of `Json()` gives back; `None` where it has none.
+
+    That reader counts in tenths: to it 0.3 is 0.30000000000000004, and 0.30 is 0.3.
+    """
+    from datasets.utils.json import ujson_loads
+
+    if not math.isfinite(number):
+        return None
+    written = repr(number)
+    bare = "e" not in written
+    places = [*(f"{{:.{n}e}}" for n in range(19)), *(f"{{:.{n}f}}" for n in range(1, 22))]
+    for form in (*SPELLINGS, *places):
+        text = form.format(written) if form.startswith("{}") else form.format(number)
+        if form.startswith("{}0") and not bare:
+            continue
+        try:
+            if float(text) == number and ujson_loads(text) == number and not WHOLE.fullmatch(text):
+                return text
+        except ValueError:  # more digits than it reads
+            continue
+    return None
+
+
+def loaded(value: Any, feature: Any) -> Any:
+    """The inverse of `stored`, digit by digit; the reader of `datasets` rounds the last digits of floats."""
+    from datasets import Json
+
+    if value is None:
+        return None
+    if isinstance(feature, Json):
+        return json.loads(value)
+    if isinstance(feature, Mapping):
+        return {key: loaded(value.get(key), inner) for key, inner in feature.items()}
+    if hasattr(feature, "feature") and isinstance(value, list):
+        return [loaded(item, feature.feature) for item in value]
+    return value
+
+
+def stored_columns(columns: Mapping[str, list[Any]], data: Any) -> dict[str, list[Any]]:
+    """The columns that a function under `map` is about to return, safe from being parsed.
+
+    Cells of `Json()` columns are handed back as JSON text, which `datasets` keeps as it stands; in it, what the
+    function left alone is what was stored.
+
+    Args:
+        columns: what the function made, by name.
+        data: what `map` called it with; only the lazy forms of `datasets` know how their columns are stored.
+    """
+    out = dict(columns)
+    features = getattr(getattr(data, "formatter", None), "features", None) or {}
+    table = getattr(data, "pa_table", None)
+    for name in columns:
+        if table is None or name not in features or name not in table.column_names or not has_json(features[name]):
+            continue
+        feature, cells = features[name], table.column(name).to_pylist()
+        before = data.format(name) if type(data).__name__ == "LazyBatch" else [data.format(name)]
+        out[name] = [
+            cell if new == old and type(new) is type(old) else stored(_kept(new, old, loaded(cell, feature)), feature)
+            for new, old, cell in zip(columns[name], before, cells, strict=True)
+        ]
+    return out
+
+
+def _kept(new: Any, old: Any, exact: Any) -> Any:
+    """A new value, whose parts that are equal to the old one's are taken from the exact one."""
+    if isinstance(new, dict) and isinstance(old, dict) and isinstance(exact, dict):
+        return {
+            key: _kept(item, old[key], exact[key]) if key in old and key in exact else item
+            for key, item in new.items()
+        }
+    if isinstance(new, list) and isinstance(old, list) and isinstance(exact, list) and len(new) == len(old):
+        return [_kept(*items) for items in zip(new, old, exact, strict=True)]
+    return exact if type(new) is type(old) and new == old else new
+
+
+# -------------------------------------------------------------------------------------------------- pictures and sound
+
+
+def has_media(feature: Any) -> bool:
+    """Whether a feature holds pictures, sound or the like."""
+    if isinstance(feature, Mapping):
+        return any(map(has_media, feature.values()))
+    return has_media(feature.feature) if hasattr(feature, "feature") else _is_media(feature)
+
+
+def undecoded(ds: Any) -> Any:
+    """A `Dataset` whose pictures and sounds stay the files that they are: nothing is needed that could open them."""
+    return _with_decoding(ds, False)
+
+
+def decoded(ds: Any) -> Any:
+    """The same for those who read it later: pictures are pictures again."""
+    return _with_decoding(ds, True)
+
+
+def _is_media(feature: Any) -> bool:
+    from datasets import Json
+
+    return hasattr(feature, "decode_example") and hasattr(feature, "decode") and not isinstance(feature, Json)
+
+
+def _with_decoding(ds: Any, decode: bool) -> Any:
+    from datasets import Dataset, Features
+
+    features = Features({name: _set(feature, decode) for name, feature in ds.features.items()})
+    if features == ds.features:
+        return ds
+    info = ds.info.copy()
+    info.features = features
+    key = sha256(f"{ds._fingerprint} {decode}".encode()).hexdigest()[:16]
+    return Dataset(ds.data, info=info, split=ds.split, indices_table=ds._indices, fingerprint=key)
+
+
+def _set(feature: Any, decode: bool) -> Any:
+    if isinstance(feature, Mapping):
+        return {key: _set(inner, decode) for key, inner in feature.items()}
+    if hasattr(feature, "feature"):
+        return replace(feature, feature=_set(feature.feature, decode))
+    return replace(feature, decode=decode) if _is_media(feature) else feature

@@ -1,0 +1,75 @@
+"""Masking reaches whatever the count of personal data sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+
+import hfclean
+from hfclean.rules.pii import mask_in
+
+ARGUMENTS = json.dumps({"id": "jo@hf.co", "body": "Dear\njo@hf.co", "card": 4539148803436467, "0": "bo@hf.co"})
+CALL = {"id": "c1", "type": "function", "function": {"name": "mail", "arguments": ARGUMENTS}}
+ROW: dict[str, Any] = {
+    "messages": [
+        {"role": "user", "content": "Mail jo@hf.co", "tool_calls": None},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "content": '{"sent": "jo\\u0040hf.co"}', "tool_calls": None},
+        {"role": "assistant", "content": "Done.", "tool_calls": None},
+    ],
+    "trace": {"steps": [{"arguments": {"0": "ann@hf.co"}}, {"arguments": {"0": "x"}}]},
+    "text": "USER: Mail jo@hf.co",
+    "source_id": "jo@hf.co",
+}
+
+
+def test_every_place_is_masked_counted_as_none_and_put_back() -> None:
+    ds = Dataset.from_list([ROW])
+    before = ds.to_list()
+    assert ds.map(hfclean.PII())["pii_count"][:] == [8.0]
+    masked = ds.map(hfclean.MaskPII())
+    assert masked.map(hfclean.PII())["pii_count"][:] == [0.0]
+    row = masked[0]
+    call = row["messages"][1]["tool_calls"][0]["function"]
+    assert json.loads(call["arguments"]) == {
+        "id": "[EMAIL]",
+        "body": "Dear\n[EMAIL]",
+        "card": "[CARD]",
+        "0": "[EMAIL]",
+    }
+    assert json.loads(row["messages"][2]["content"]) == {"sent": "[EMAIL]"}
+    assert row["trace"]["steps"][0]["arguments"]["0"] == "[EMAIL]"
+    assert (row["text"], row["source_id"]) == ("USER: Mail [EMAIL]", "jo@hf.co")
+    assert hfclean.restore(masked).to_list() == before
+    assert hfclean.restore(masked, rows=[row["row_id"]])["trace"][0] == before[0]["trace"]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"a": "{\\"to\\": \\"jo@hf.co\\"}"}', '{"a": "{\\"to\\": \\"[EMAIL]\\"}"}'),
+        ('{"a":1,  "b": [4539148803436467]}', '{"a":1,  "b": ["[CARD]"]}'),
+        ("plain jo@hf.co", "plain [EMAIL]"),
+        ('{"a": "x"}', '{"a": "x"}'),
+    ],
+)
+def test_json_stays_json_and_the_rest_stays_to_the_letter(text: str, masked: str) -> None:
+    assert mask_in(text)[0] == masked
+
+
+@pytest.mark.realdata
+def test_real_calls_are_clean_after_masking(realdata: Callable[[str], Path]) -> None:
+    lines = realdata("sharegpt_toolcall_300.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    found = 0.0
+    for row in rows:
+        found += hfclean.PII()(row)["pii_count"]
+        masked = {**row, **hfclean.MaskPII()(row)}
+        assert hfclean.PII()(masked)["pii_count"] == 0
+        assert hfclean.restore(masked) == row
+    assert found > 0
