@@ -7,9 +7,9 @@
     python tests/run_versions.py --lowest -- -k folder -x    # what follows goes to pytest
 
 Each environment holds hfclean with what it requires and pytest with its plugins, and none of the extras. It lies below
-`.ci/versions` and is made again when `setup.cfg` changes, or with `--fresh`: the newest versions are those of the day
-on which it was made. The command of the README runs before the tests do, in a new environment even before pytest is
-there.
+`.ci/versions` and is made again when the requirements change, or with `--fresh`: the newest versions are those of the
+day on which it was made. The command of the README runs before the tests do, in a new environment even before pytest
+is there.
 """
 
 from __future__ import annotations
@@ -104,9 +104,8 @@ class Environment:
 
     def make(self, fresh: bool) -> None:
         """Install what is missing, hfclean itself afresh every time, and see that it runs without the test tools."""
-        metadata = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("setup.cfg", "pyproject.toml"))
         constraints = lowest(requirements()) if self.versions == "lowest" else []
-        key = hashlib.sha256("\n".join([metadata, *constraints, *TEST_TOOLS]).encode()).hexdigest()
+        key = hashlib.sha256("\n".join([*requirements(), *constraints, *TEST_TOOLS]).encode()).hexdigest()
         known = self.folder / "key"
         if not fresh and known.is_file() and known.read_text(encoding="utf-8") == key:
             self._install("--no-deps", "--force-reinstall", constraints=[])

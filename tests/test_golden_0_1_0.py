@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, Received, Reply
 from datasets import load_dataset
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -226,7 +227,7 @@ def test_answers_of_a_default_port_and_of_a_name_are_found_as_before(work: Path)
 
 
 def test_a_coach_opens_asks_its_own_model_and_is_pushed(work: Path, fake_hub: FakeHub) -> None:
-    pytest.importorskip("transformers")
+    needs("models", "transformers")
     folder = unpack("coach", work)
     coach = hfclean.Reviser.from_pretrained(folder)
     assert (coach.revise, coach.max_new_tokens, len(coach.trained_on)) == ("response", 24, 36)

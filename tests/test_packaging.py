@@ -188,7 +188,7 @@ def test_what_is_required_has_lower_bounds_for_every_python() -> None:
         assert sorted(markers) == ['python_version < "3.13"', 'python_version >= "3.13"']
 
 
-# ---------------------------------------------------------------------------------------------------------- what is built
+# ------------------------------------------------------------------------------------------------------- what is built
 
 
 def _files(folder: Path) -> set[str]:

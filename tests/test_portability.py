@@ -1,4 +1,4 @@
-"""What Linux has and others do not: locks on folders, an encoding of UTF-8 everywhere, a flush that reaches the disk."""
+"""What other systems lack: locks on folders, UTF-8 wherever no encoding is named, a flush that reaches the disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _gone() -> int:
     return process.pid
 
 
-# ------------------------------------------------------------------------------------------------- locks that are not there
+# -------------------------------------------------------------------------------------------- locks that are not there
 
 
 @pytest.mark.usefixtures("no_fcntl")
@@ -127,7 +127,7 @@ def test_one_run_at_a_time_without_locks_on_folders(tmp_path: Path) -> None:
         pass
 
 
-# ----------------------------------------------------------------------------------------------------- the disk of a Mac
+# --------------------------------------------------------------------------------------------------- the disk of a Mac
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -146,7 +146,7 @@ def test_a_mac_flushes_what_its_disk_holds_back(knows: bool, monkeypatch: pytest
     assert calls == ([51] if knows else [51, "fsync"])
 
 
-# ------------------------------------------------------------------------------------------------------- text and modules
+# ---------------------------------------------------------------------------------------------------- text and modules
 
 
 def _encodings(tree: ast.AST) -> list[int]:

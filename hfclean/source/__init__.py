@@ -225,7 +225,7 @@ def _from_disk(path: Path) -> Any:
     splits = path / "dataset_dict.json"
     if not splits.is_file():
         return _as_dict(one(path))
-    return DatasetDict({name: one(path / name) for name in json.loads(splits.read_text())["splits"]})
+    return DatasetDict({name: one(path / name) for name in json.loads(splits.read_text(encoding="utf-8"))["splits"]})
 
 
 def _fingerprint(dataset: Any) -> str:
