@@ -60,7 +60,7 @@ FORMS = {
     "instructions": TEXT,
 }
 # what save_pretrained writes into a folder besides
-FROM_FOLDER = FROM_HUB | {"attempts", "base_url", "cache_as", "extra_body"}
+FROM_FOLDER = FROM_HUB | {"base_url", "cache_as", "extra_body"}
 
 R = TypeVar("R", bound="ModelReviser")
 
