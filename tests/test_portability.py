@@ -158,7 +158,7 @@ def _encodings(tree: ast.AST) -> list[int]:
         words = {keyword.arg for keyword in call.keywords}
         modes = [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
         of_path = (name == "read_text" and not call.args) or (name == "write_text" and of and len(call.args) < 2)
-        opened = name in ("open", "fdopen") and of not in ("os", "webbrowser")
+        opened = name == "open" and (not of or not call.args or isinstance(call.args[0], ast.Constant))
         text = of_path or (opened and not any("b" in mode for mode in modes[-1:]))
         if text and "encoding" not in words:
             lines.append(call.lineno)
@@ -178,7 +178,8 @@ def test_text_is_read_and_written_as_utf8_on_every_system() -> None:
         ("place.open('w')", True),
         ("place.read_text()", True),
         ("place.write_text(text)", True),
-        ("os.fdopen(3, 'w')", False),
+        ("place.open()", True),
+        ("archive.open(member)", False),
         ("open('a', 'rb')", False),
         ("place.open('w', encoding='utf-8')", False),
         ("write_text(place, text)", False),
