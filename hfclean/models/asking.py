@@ -360,22 +360,17 @@ class Asker:
         if self.store is None:
             self._answer_here(plan, plan.missing(), update)
             return
-        leases, waited = self.store.leases, False
-        for pause in pauses():
-            missing = plan.missing()
-            if not missing:
-                return
-            taken = leases.take(list(missing), waited=waited)
-            plan.take(taken.answers)
-            try:
-                self._answer_here(plan, {key: missing[key] for key in taken.mine}, update)
-            finally:
-                leases.release(taken.mine)
-            if count := len(plan.missing()):
-                with self.ledger.awaiting(count):
-                    update()
-                    sleep(pause)
-            waited = True
+        missing = plan.missing()
+
+        def ask(keys: Sequence[bytes]) -> None:
+            self._answer_here(plan, {key: missing[key] for key in keys}, update)
+
+        def wait_for_others(count: int, pause: float) -> None:
+            with self.ledger.awaiting(count):
+                update()
+                sleep(pause)
+
+        self.store.leases.share(list(missing), ask, plan.take, wait_for_others)
 
     def _answer_here(self, plan: Plan, missing: Mapping[bytes, Conversation], update: Callable[[], None]) -> None:
         """Ask what answers in this process, batch by batch, each kept before the next is asked."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import randbits
-from time import time
+from time import sleep, time
 from typing import NamedTuple
 
 from hfclean.durable import machine
@@ -43,7 +43,7 @@ Read = Callable[[sqlite3.Connection, Sequence[bytes]], dict[bytes, Answer]]
 
 
 class Taken(NamedTuple):
-    """What became of some keys: to be asked for by this process, or answered by now; the rest others are asking for."""
+    """What became of some keys: to be asked for here, or answered by now; for the rest others are asking."""
 
     mine: list[bytes]
     answers: dict[bytes, Answer]
@@ -94,6 +94,38 @@ class Leases:
             self._held.update(mine)
             self._keep_renewing()
         return Taken(mine, answers)
+
+    def share(
+        self,
+        keys: Sequence[bytes],
+        ask: Callable[[Sequence[bytes]], None],
+        hear: Callable[[dict[bytes, Answer]], None],
+        wait: Callable[[int, float], None] = lambda _, pause: sleep(pause),
+    ) -> None:
+        """Ask here for what no other process is asking for, and wait for the rest; returns when all is done.
+
+        Args:
+            keys: of answers that are wanted.
+            ask: asks for some of them, and keeps what comes.
+            hear: gets answers that others kept meanwhile.
+            wait: waits for others: gets how many they are asking for, and how long until the next look.
+        """
+        left, waited = list(keys), False
+        for pause in pauses():
+            if not left:
+                return
+            taken = self.take(left, waited=waited)
+            hear(taken.answers)
+            try:
+                if taken.mine:
+                    ask(taken.mine)
+            finally:
+                self.release(taken.mine)
+            done = taken.answers.keys() | taken.mine
+            left = [key for key in left if key not in done]
+            if left:
+                wait(len(left), pause)
+            waited = True
 
     def held(self, keys: Sequence[bytes]) -> list[bytes]:
         """Those of the keys for which this process still has to bring an answer."""
@@ -197,9 +229,7 @@ class Leases:
         db.executemany("DELETE FROM lease_owners WHERE id = ?", gone)
 
     def _hold(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> None:
-        db.execute(
-            "INSERT OR REPLACE INTO lease_owners VALUES (?,?,?)", (self._id, self._process, time() + LEASE_S)
-        )
+        db.execute("INSERT OR REPLACE INTO lease_owners VALUES (?,?,?)", (self._id, self._process, time() + LEASE_S))
         db.executemany("INSERT OR REPLACE INTO leases VALUES (?,?)", [(key, self._id) for key in keys])
 
     # ------------------------------------------------------------------------------------------------ renewing
