@@ -23,7 +23,7 @@ from hfclean.models.protocol import tidy
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CodecError, decode, encode, settle
 from hfclean.rules import RULES, Rule, find_defects, mend
-from hfclean.rules.keys import find_secrets
+from hfclean.keys import find_secrets
 from hfclean.rules.pii import find_pii, mask_pii
 from hfclean.schema import Pair, Turn
 from hfclean.scorers.gradings import read_better, read_scores
