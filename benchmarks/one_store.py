@@ -70,22 +70,22 @@ class Worker:
 
 def together(rows: int, workers: int, *, shuffled: bool = False, kill_at: int | None = None) -> tuple[int, int, float]:
     """Requests in all, conversations that were asked for, and seconds from the start to the last answer."""
-    with ChatServer(default=lambda r, n: Reply(f"answer {n} to {r.content}", delay_s=0.02)) as server:
-        with tempfile.TemporaryDirectory() as home:
-            running = [
-                Worker(server.url, Path(home), rows, str(k + 1) if shuffled else "").ready() for k in range(workers)
-            ]
+    default = lambda r, n: Reply(f"answer {n} to {r.content}", delay_s=0.02)  # noqa: E731
+    with ChatServer(default=default) as server, tempfile.TemporaryDirectory() as home:
+        running = [
+            Worker(server.url, Path(home), rows, str(k + 1) if shuffled else "").ready() for k in range(workers)
+        ]
 
-            def kill(_: Received) -> None:
-                if kill_at is not None and server.counts.total() == kill_at:
-                    running[0].process.kill()
+        def kill(_: Received) -> None:
+            if kill_at is not None and server.counts.total() == kill_at:
+                running[0].process.kill()
 
-            server.on_request = kill
-            begin = time.perf_counter()
-            for worker in running:
-                worker.go()
-            results = [worker.answers() for worker in running]
-            seconds = time.perf_counter() - begin
+        server.on_request = kill
+        begin = time.perf_counter()
+        for worker in running:
+            worker.go()
+        results = [worker.answers() for worker in running]
+        seconds = time.perf_counter() - begin
     ended = [result for result in results if result is not None]
     if len(ended) < workers - (kill_at is not None) or any(result != ended[0] for result in ended):
         raise SystemExit("the processes ended with different answers, or not at all")

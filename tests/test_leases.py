@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -15,6 +16,8 @@ import pytest
 from chat_server import PATIENCE_S, ChatServer, Received, Reply
 
 from hfclean.models import Answer, BackendError, Generation, Limits, ModelSpec, ask, leases, prefetch, process, usage
+from hfclean.models.asking import open_backend
+from hfclean.models.budget import progress
 from hfclean.models.leases import Leases
 from hfclean.models.store import Record, Setting, Store, open_store
 
@@ -22,11 +25,10 @@ ROWS = 96
 RUN = """
 import json, sys
 from hfclean.models import Limits, ModelSpec, ask, asking, prefetch, usage
-from hfclean.models.leases import Leases
 url, out, window, order, first = sys.argv[1:6]
 asking.WINDOW = int(window)
 spec = ModelSpec("tiny", base_url=url, limits=Limits(concurrency=4, start=4, backoff_s=0.01))
-rows = [f"row {k}" for k in range(%d)][::int(order)]
+rows = [f"row {k}" for k in range(int(sys.argv[6]))][::int(order)]
 print("ready", flush=True)
 sys.stdin.readline()
 if first == "prefetch":
@@ -34,7 +36,7 @@ if first == "prefetch":
 answers = dict(zip(rows, ask(spec, rows), strict=True))
 with open(out, "w") as f:
     json.dump([[answers[row].text, answers[row].error] for row in sorted(rows)] + [usage(spec).asked], f)
-""" % ROWS
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,7 @@ class Run:
     def __init__(self, server: ChatServer, out: Path, *, window: int = 16, order: int = 1, first: str = "") -> None:
         self.out = out
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, server.url, str(out), str(window), str(order), first],
+            [sys.executable, "-c", RUN, server.url, str(out), str(window), str(order), first, str(ROWS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -79,8 +81,6 @@ class Run:
 
     def result(self) -> tuple[list[list[str]], int]:
         """The answers as (text, error), by row, and how many this process asked for."""
-        import json
-
         *answers, asked = json.loads(self.out.read_text())
         return answers, asked
 
@@ -227,10 +227,8 @@ def test_a_clock_that_was_put_back_does_not_make_anybody_wait_for_ever(
     assert other.take(keys("a")).mine == keys("a")
 
 
-def test_a_live_process_renews_by_itself(
-    two: tuple[Store, Leases, Leases], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, one, other = two
+def test_a_live_process_renews_by_itself(two: tuple[Store, Leases, Leases], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, one, _other = two
     renewed = threading.Event()
     renew = one.renew
 
@@ -284,8 +282,6 @@ def test_a_process_that_ended_and_was_not_reaped_is_gone() -> None:
 
 def other_holds(path: Path, *texts: str, spec: ModelSpec) -> Leases:
     """Leases of another process for these conversations."""
-    from hfclean.models.asking import open_backend
-
     asker = open_backend(spec)
     plan = asker._plan(list(texts), Generation(), "")
     assert asker.store is not None
@@ -299,11 +295,9 @@ def test_what_another_process_asks_for_in_vain_is_asked_for_here(tmp_path: Path)
         spec = ModelSpec("tiny", base_url=server.url)
         other = other_holds(tmp_path, "a", "b", spec=spec)
         server.on_request = lambda request: other.release(plan) if request.content == "c" else None
-        from hfclean.models.asking import open_backend
-
         plan = open_backend(spec)._plan(["a", "b"], Generation(), "").keys
         assert [a.text for a in ask(spec, ["a", "b", "c"])] == ["ok", "ok", "ok"]
-        assert [r.content for r in server.received][0] == "c"  # its own first
+        assert server.received[0].content == "c"  # its own first
         assert server.counts == {"a": 1, "b": 1, "c": 1}
         other.close()
 
@@ -314,9 +308,6 @@ def test_the_progress_line_says_that_another_run_is_waited_for(
     with ChatServer() as server:
         spec = ModelSpec("tiny", base_url=server.url)
         other = other_holds(tmp_path, "a", "b", spec=spec)
-        from hfclean.models.asking import open_backend
-        from hfclean.models.budget import progress
-
         ledger = open_backend(spec).ledger
         with progress(ledger, 2) as update, ledger.awaiting(2):
             update()
