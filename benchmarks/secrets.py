@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from hfclean.rules.keys import find_secrets
+from hfclean.keys import find_secrets
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HFCLEAN_REALDATA", ROOT.parent / "shared" / "data"))

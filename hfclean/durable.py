@@ -38,7 +38,7 @@ from typing import NamedTuple
 
 from hfclean.errors import FolderError, RecoveryWarning
 
-__all__ = ["new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
+__all__ = ["machine", "new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
 
 OWNER = r"(?P<boot>[0-9a-f]{8})-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}"
 SYNCHRONIZE, WAIT_TIMEOUT, ERROR_INVALID_PARAMETER = 0x100000, 0x102, 87  # of Windows
@@ -290,6 +290,11 @@ def _abandoned(leftover: _Leftover) -> Iterator[bool]:
 def _owner() -> str:
     boot, host = _machine()
     return f"{boot}-{host}-{os.getpid()}-{token_hex(4)}"
+
+
+def machine() -> tuple[str, str]:
+    """What tells one start of this machine from others, and this machine from others: boot, host."""
+    return _machine()
 
 
 @lru_cache(maxsize=1)

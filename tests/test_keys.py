@@ -10,7 +10,7 @@ from keys_made import BASE64, BLOCK, HEX, KEYS, URL_SAFE, made
 from keys_places import NO_KEYS, PLACES
 
 from hfclean.hub.secrets import mask_secrets
-from hfclean.rules.keys import HINT, KINDS, NAMED, find_secrets
+from hfclean.keys import HINT, KINDS, NAMED, find_secrets
 
 
 def test_there_is_a_key_of_every_kind() -> None:

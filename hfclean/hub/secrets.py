@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfclean.rules.keys import HINT, KINDS, find_secrets
+from hfclean.keys import HINT, KINDS, find_secrets
 
 __all__ = [
     "KINDS",
