@@ -18,7 +18,7 @@ from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
 from hfclean.selection.context import context_keys
-from hfclean.transform import Transform
+from hfclean.transform import Transform, elsewhere
 
 __all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
 
@@ -106,7 +106,7 @@ def clean(
         done.append(_describe(transform))
         for name, part in splits.items():
             label = f"{'revising' if transform in revisers else 'scoring'} {name}".strip()
-            splits[name] = part.with_format(None).map(transform, batched=True, desc=label)
+            splits[name] = part.with_format(None).map(transform, batched=True, desc=label, **elsewhere(part))
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
@@ -186,6 +186,7 @@ def _with_model(
                 desc=f"writing {name}".strip(),
                 load_from_cache_file=False,
                 new_fingerprint=token_hex(8),
+                **elsewhere(part),
             )
     usage = transform.usage().since(before)
     told = _describe(transform)

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from hfclean.cards import dataset_card
@@ -29,6 +30,7 @@ from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
+from hfclean.source.names import is_split
 from hfclean.values import decoded, undecoded
 
 __all__ = [
@@ -146,6 +148,7 @@ def write_folder(
         FolderError: see `check_target`; or the folder appeared meanwhile.
     """
     out = Path(out)
+    _check_splits(cleaned.dataset, cleaned.removed)
     check_target(out, overwrite=overwrite)
     with new_folder(out, overwrite=overwrite) as folder:
         how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
@@ -206,6 +209,7 @@ def write_parts(
     extra: tuple[Any, ...] = (),
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, its ledger, report and pictures into a folder."""
+    _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     changes = _write_ledger(folder / LEDGER, dataset, {"columns": columns, "prefix": prefix, "extra": extra})
     gone = _write_removed(folder, removed)
@@ -326,6 +330,49 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _check_splits(*parts: Any) -> None:
+    """Refuse splits from which no folder can be made that `load_dataset` reads.
+
+    Raises:
+        FolderError: it names the split.
+    """
+    for name in (name for part in parts for name in part or ()):
+        if not is_split(name):
+            raise FolderError(
+                f"the split {str(name)[:80]!r} gives a folder that load_dataset cannot read; expected letters, "
+                "digits, '_' and '.': rename it"
+            )
+
+
+def _splits_of(about: Mapping[str, Any], path: Path) -> list[str]:
+    """The splits that a record names, where it is of the form that `write_about` gives it.
+
+    Raises:
+        FolderError: it is not, or a split has a name that leads elsewhere.
+    """
+    source, stated, transforms = about.get("source"), about.get("stated"), about.get("transforms")
+    whole = (
+        isinstance(source, dict)
+        and isinstance(source.get("rows"), dict)
+        and all(isinstance(source.get(name), str) for name in ("name", "kind", "fingerprint"))
+        and isinstance(stated, dict)
+        and {"license", "language", "source"} <= set(stated)
+        and isinstance(transforms, list)
+        and all(isinstance(each, dict) for each in transforms)
+        and isinstance(about.get("prefix", ""), str)
+        and isinstance(about.get("columns"), (str, dict, NoneType))
+    )
+    if not whole:
+        raise FolderError(f"{ABOUT} of {path.name!r} is not of the form that hfclean writes; clean the source again")
+    wrong = next((name for name in source["rows"] if not is_split(name)), None)
+    if wrong is not None:
+        raise FolderError(
+            f"{ABOUT} of {path.name!r} names a split {wrong[:80]!r}, which no folder of hfclean has; expected "
+            "letters, digits, '_' and '.': clean the source again"
+        )
+    return list(source["rows"])
+
+
 def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     """Read a folder that `write_folder` wrote.
 
@@ -349,7 +396,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
         found = about.get("format") if isinstance(about, dict) else None
         raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
 
-    splits = [str(name) for name in about["source"]["rows"]]
+    splits = _splits_of(about, path)
     data = {split: str(path / "data" / f"{split}-*.parquet") for split in splits}
     data = {split: pattern for split, pattern in data.items() if any((path / "data").glob(f"{split}-*.parquet"))}
     if not data:
@@ -357,6 +404,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
     dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
     gone = {f.stem: str(f) for f in sorted((path / "removed").glob("*.parquet"))}
+    _check_splits(gone)
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None

@@ -9,7 +9,6 @@ which line and what to do.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,9 @@ from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import json_parts
+from hfclean.source.names import split_names
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, opened, standard_input
+from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
 
@@ -161,15 +162,16 @@ def _as_dict(dataset: Any, split: str | None = None) -> Any:
 
 
 def _folder(path: Path, split: str | None, config: str | None, columns: Columns, cache_dir: Path) -> Source:
-    from datasets import load_dataset, load_dataset_builder
+    from datasets import DatasetDict, load_dataset, load_dataset_builder
     from datasets.exceptions import DatasetGenerationError
 
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
     name = path.resolve().name
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
-        dataset = _from_disk(path)
-        return Source(dataset, name, "disk", _fingerprint(dataset), card)
+    if is_saved(path):
+        saved = read_saved(path, cache_dir)
+        dataset = DatasetDict(saved.splits)
+        return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
         builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
         if _is_plain(builder):
@@ -206,26 +208,6 @@ def _separator(builder: Any) -> str | None:
     """The separator of CSV files where a card or the like names another than the comma."""
     separator = getattr(builder.config, "sep", ",")
     return None if separator == "," else separator
-
-
-def _from_disk(path: Path) -> Any:
-    """A `save_to_disk` folder. `datasets` writes empty splits and cannot read them again: they are made from their
-    record."""
-    from datasets import Dataset, DatasetDict, DatasetInfo, load_from_disk
-
-    def one(folder: Path) -> Any:
-        try:
-            return load_from_disk(str(folder))
-        except IndexError:
-            features = DatasetInfo.from_directory(str(folder)).features
-            return Dataset.from_dict({name: [] for name in features}, features=features)
-        except (OSError, ValueError) as e:
-            raise SourceError(f"the save_to_disk folder {folder.name!r} cannot be read: {_reason(e)}") from e
-
-    splits = path / "dataset_dict.json"
-    if not splits.is_file():
-        return _as_dict(one(path))
-    return DatasetDict({name: one(path / name) for name in json.loads(splits.read_text())["splits"]})
 
 
 def _fingerprint(dataset: Any) -> str:
@@ -351,6 +333,9 @@ def _read(
                 raise SourceError(f"{name!r} holds {file.name!r} beside text files; read them apart")
             for inner, rows in found.items():
                 splits.setdefault(split or inner or "train", []).append(rows)
+    names, said = split_names(splits, repr(name))
+    splits = {names[split]: sources for split, sources in splits.items()}
+    notes += said
     if tables:
         _type_cells(tables, columns)
     digest = digest_of(list(dict.fromkeys(file.path for files in parts.values() for file in files)))

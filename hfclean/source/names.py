@@ -1,0 +1,71 @@
+"""Names of splits, which become names of files: those that come with the data are checked before anything is done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hfclean.errors import SourceError
+
+__all__ = ["is_split", "split_names"]
+
+SPLIT = re.compile(r"\w+(\.\w+)*")  # what `datasets` takes
+UNION = "all"  # and what it keeps for itself: all splits together
+LONGEST = 100  # bytes, so that a file named after a split has a name that every file system can hold
+
+
+def is_split(name: object) -> bool:
+    """Whether `load_dataset` reads a split of this name again, from files that are named after it."""
+    return (
+        isinstance(name, str)
+        and SPLIT.fullmatch(name) is not None
+        and name.lower() != UNION
+        and len(name.encode("utf-8", "replace")) <= LONGEST
+    )
+
+
+def split_names(names: Iterable[object], where: str) -> tuple[dict[str, str], list[str]]:
+    """The names of splits as they may be used, by the names that they have, and what to say of those that differ.
+
+    Args:
+        names: as they were read.
+        where: what they were read from, for messages.
+
+    Raises:
+        SourceError: a name is a path, or nothing that could be a name; or two become the same.
+    """
+    found: dict[str, str] = {}
+    notes = []
+    for name in names:
+        if not isinstance(name, str):
+            raise SourceError(f"{where}: a split is called {str(name)[:60]!r}; expected the name of a split, as text")
+        if is_path(name):
+            raise SourceError(
+                f"{where}: a split is called {name[:80]!r}, which is a path; expected letters, digits, '_' and '.': "
+                "rename it where it was written"
+            )
+        found[name] = name if is_split(name) else _spelled(name)
+        if not is_split(found[name]):
+            raise SourceError(
+                f"{where}: a split is called {name[:80]!r}; expected at most {LONGEST} bytes of letters, digits, '_' "
+                "and '.': rename it where it was written"
+            )
+        if found[name] != name:
+            notes.append(f"the split {name!r} is read as {found[name]!r}: load_dataset does not take the name")
+    for name, new in found.items():
+        same = [other for other, spelled in found.items() if spelled == new and other != name]
+        if same:
+            raise SourceError(f"{where}: the splits {name!r} and {same[0]!r} would both become {new!r}; rename one")
+    return found, notes
+
+
+def is_path(name: str) -> bool:
+    """Whether a name may lead out of the folder that it stands in."""
+    return name in (".", "..") or any(mark in name for mark in "/\\\0")
+
+
+def _spelled(name: str) -> str:
+    if name.lower() == UNION:
+        return f"{name}_rows"
+    parts = (re.sub(r"\W+", "_", part).strip("_") for part in name.split("."))
+    return ".".join(filter(None, parts))
