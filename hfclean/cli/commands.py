@@ -215,12 +215,13 @@ def _write(
         )
     if args.json:
         emit({"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}, out)
-        return
-    print(report.summary(), file=out)
-    if refused := describe_refusals(report):
-        print(f"\n{refused}", file=out)
-    print(f"\n{target}/report.html  what changed and why", file=out)
-    print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    else:
+        print(report.summary(), file=out)
+        if refused := describe_refusals(report):
+            print(f"\n{refused}", file=out)
+        print(f"\n{target}/report.html  what changed and why", file=out)
+        print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    model_commands.tell_failures(cleaned, target, out)
 
 
 def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
