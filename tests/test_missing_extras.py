@@ -13,7 +13,7 @@ import pytest
 import hfclean
 from hfclean.errors import MissingExtraError
 from hfclean.models.weights import fetch_ahead, find_model
-from hfclean.scorers.expected_rating import ExpectedRating
+from hfclean.scorers.expected_rating import RatingExpectation
 from hfclean.training.tuning import tune
 
 HUB_ID = "nobody/model-for-this-test"
@@ -44,7 +44,7 @@ USES: dict[str, Callable[[], Any]] = {
     "Embed": lambda: hfclean.Embed(HUB_ID)(ROW),
     "IFD": lambda: hfclean.IFD(HUB_ID)(ROW),
     "Perplexity": lambda: hfclean.Perplexity(HUB_ID)(ROW),
-    "ExpectedRating": lambda: ExpectedRating(HUB_ID)(ROW),
+    "RatingExpectation": lambda: RatingExpectation(HUB_ID)(ROW),
     "UniEval": lambda: hfclean.UniEval(HUB_ID)(ROW),
     "prefetch": lambda: hfclean.Reviser(HUB_ID).prefetch([ROW], show=False),
     "ahead": lambda: fetch_ahead(HUB_ID, None, "hf_a"),
