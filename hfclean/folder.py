@@ -30,7 +30,7 @@ from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
-from hfclean.source.names import is_split
+from hfclean.source.names import as_text, is_split, text_path
 from hfclean.values import decoded, undecoded
 
 __all__ = [
@@ -182,7 +182,7 @@ def write_folder(
             report,
             existing=source.card,
             keep_configs=False,  # the files of the source's other configurations are not in this folder
-            name=out.resolve().name,
+            name=as_text(out.resolve().name),
             source=source_id or source.name,
             source_is_hub=source_id is not None or source.kind == "hub",
             license=license,
@@ -279,7 +279,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
         for k in range(shards):
             shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
             files.append(folder / "data" / f"{split}-{k:05d}-of-{shards:05d}.parquet")
-            decoded(shard).to_parquet(str(files[-1]))
+            _to_parquet(shard, files[-1])
             digest.update(bytes.fromhex(file_hash(files[-1])))
         content = digest.hexdigest()[:8]
         for file in files:
@@ -293,8 +293,13 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
         return {}
     (folder / "removed").mkdir()
     for split, part in removed.items():
-        decoded(part).to_parquet(str(folder / "removed" / f"{split}.parquet"))
+        _to_parquet(part, folder / "removed" / f"{split}.parquet")
     return {split: f"removed/{split}.parquet" for split in removed}
+
+
+def _to_parquet(part: Any, file: Path) -> None:
+    with file.open("wb") as f:  # opened here, since its path need not be text
+        decoded(part).to_parquet(f)
 
 
 def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
@@ -304,7 +309,7 @@ def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
 
     schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
     changes = 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with path.open("wb") as f, pq.ParquetWriter(f, schema) as writer:
         rows: list[dict[str, str]] = []
         for split, part in dataset.items():
             for entry in ledger(part, **how):
@@ -397,13 +402,14 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
         raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
 
     splits = _splits_of(about, path)
-    data = {split: str(path / "data" / f"{split}-*.parquet") for split in splits}
-    data = {split: pattern for split, pattern in data.items() if any((path / "data").glob(f"{split}-*.parquet"))}
+    place = text_path(path, Path(cache_dir))
+    data = {split: str(place / "data" / f"{split}-*.parquet") for split in splits}
+    data = {split: pattern for split, pattern in data.items() if any((place / "data").glob(f"{split}-*.parquet"))}
     if not data:
         raise FolderError(f"{str(path)!r} has no data left in it (data/*.parquet); clean the source again")
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
     dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
-    gone = {f.stem: str(f) for f in sorted((path / "removed").glob("*.parquet"))}
+    gone = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
     _check_splits(gone)
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"

@@ -22,7 +22,7 @@ from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import json_parts
-from hfclean.source.names import split_names
+from hfclean.source.names import as_text, split_names, text_path
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, opened, standard_input
 from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
@@ -167,20 +167,21 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
 
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
-    name = path.resolve().name
+    name = as_text(path.resolve().name)
+    path = text_path(path.resolve(), cache_dir)
     if is_saved(path):
         saved = read_saved(path, cache_dir)
         dataset = DatasetDict(saved.splits)
         return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
-        builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
+        builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
         if _is_plain(builder):
             files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
             read = _read(
                 {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
             )
             return Source(read.dataset, name, "folder", read.fingerprint, card, read.notes)
-        dataset = _as_dict(load_dataset(str(path.resolve()), config, split=split, cache_dir=str(cache_dir)), split)
+        dataset = _as_dict(load_dataset(str(path), config, split=split, cache_dir=str(cache_dir)), split)
     except (SchemaError, SourceError):
         raise
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
@@ -291,7 +292,8 @@ def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
     from datasets import DatasetDict, load_dataset
     from datasets.exceptions import DatasetGenerationError
 
-    name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
+    first = as_text(paths[0].name)
+    name = first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
     files = _opened(paths)
     if not files:
         raise SourceError(f"{name!r}: every file is empty (0 bytes); expected at least one row")
@@ -302,7 +304,7 @@ def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
     if len(kinds) > 1:
         raise SourceError(f"{name!r}: parquet files beside {', '.join(sorted(kinds - {'parquet'}))}; read them apart")
     try:
-        local = [str(file.to_disk(cache_dir / "unpacked")) for file in files]
+        local = [str(text_path(file.to_disk(cache_dir / "unpacked"), cache_dir)) for file in files]
         dataset = load_dataset("parquet", data_files=local, split="train", cache_dir=str(cache_dir))
     except (DatasetGenerationError, StopIteration, ValueError, OSError) as e:
         if isinstance(e, SourceError):

@@ -1,13 +1,19 @@
-"""Names of splits, which become names of files: those that come with the data are checked before anything is done."""
+"""Names that come from outside: of splits, which become names of files, and of files, which need not be text.
+
+Those of splits are checked before anything is done.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
 
 from hfclean.errors import SourceError
 
-__all__ = ["is_split", "split_names"]
+__all__ = ["as_text", "has_text_path", "is_split", "split_names", "text_path"]
 
 SPLIT = re.compile(r"\w+(\.\w+)*")  # what `datasets` takes
 UNION = "all"  # and what it keeps for itself: all splits together
@@ -57,6 +63,37 @@ def split_names(names: Iterable[object], where: str) -> tuple[dict[str, str], li
         if same:
             raise SourceError(f"{where}: the splits {name!r} and {same[0]!r} would both become {new!r}; rename one")
     return found, notes
+
+
+def has_text_path(path: Path) -> bool:
+    """Whether a path can be written as UTF-8, as the libraries that read Arrow and parquet files want it."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_path(path: Path, links: Path) -> Path:
+    """The path, or where it is not text a link to it that is.
+
+    Args:
+        path: a file or folder that is there.
+        links: a folder of the caller's, where a link may be put.
+    """
+    if has_text_path(path):
+        return path
+    whole = path.resolve()
+    links.mkdir(parents=True, exist_ok=True)
+    link = links / f"path-{sha256(os.fsencode(whole)).hexdigest()[:16]}{path.suffix if path.suffix.isascii() else ''}"
+    if not link.is_symlink():
+        link.symlink_to(whole)
+    return link
+
+
+def as_text(name: str) -> str:
+    """A name for people to read, with U+FFFD for each byte that is not text."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def is_path(name: str) -> bool:
