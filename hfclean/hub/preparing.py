@@ -19,6 +19,7 @@ from hfclean.provenance import HISTORY, parse_history
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
+from hfclean.source.names import text_path
 
 __all__ = ["Prepared", "prepare_dataset", "prepare_folder", "refuse_key"]
 
@@ -48,6 +49,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     """The files of a folder, as they are."""
     if not (path / ABOUT).is_file():
         raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
+    path = text_path(path, scratch / "path")
     about = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
     if not about.files:
         return replace(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.keys import HINT, KINDS, find_secrets
+from hfclean.transform import elsewhere
 
 __all__ = [
     "KINDS",
@@ -75,7 +76,11 @@ def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
     if not any(True for table in tables for _ in _in_table(table)):
         return ds
     return ds.with_format(None).map(
-        _mask_row, fn_kwargs={"allowed": sorted(allowed)}, features=ds.features, desc="masking"
+        _mask_row,
+        fn_kwargs={"allowed": sorted(allowed)},
+        features=ds.features,
+        desc="masking",
+        **elsewhere(ds),
     )
 
 
