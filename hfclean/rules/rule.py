@@ -294,27 +294,33 @@ def mend(
             on; without it, the error is raised.
         found: for speed alone, the ids of the rules whose defect is known to be in the pair, when all were tried.
     """
+    first = _first_hit(pair, rules, errors, found)
+    if first < 0:
+        return []
     changes: list[Change] = []
-    looked = 0  # rules that have seen the pair as it is and changed nothing
-    for rule in MAX_PASSES * tuple(rules):
+    known = True  # whether the rule at hand is known to be detected
+    looked = first  # rules that have seen the pair as it is and changed nothing
+    for rule in (MAX_PASSES * tuple(rules))[first:]:
         if looked == len(rules):
             break
         looked += 1
         if rule.repair is None or (errors and rule.id in errors) or (found is not None and rule.id not in found):
             continue
         try:
-            if not rule.detect(pair):
+            if not known and found is None and not rule.detect(pair):
                 continue
+            known = False
             after = rule.repair(pair)
             if not isinstance(after, Pair):
                 raise TypeError(f"the repair returned {type(after).__name__}, expected a Pair")
-            after = allowed(pair, after)
+            if after is not pair:
+                after = allowed(pair, after)
         except Exception as e:
             if errors is None:
                 raise
             errors[rule.id] = of_row(e)
             continue
-        if after == pair:
+        if after is pair or after == pair:
             continue
         locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
         if any(getattr(after, name) != text for name, text in locked.items()):
@@ -324,3 +330,24 @@ def mend(
         changes.append(Change(rule.id, pair, after))
         pair, looked, found = after, 0, None
     return changes
+
+
+def _first_hit(
+    pair: Pair, rules: Sequence[Rule], errors: dict[str, Exception] | None, found: Collection[str] | None
+) -> int:
+    """The place of the first rule with a repair whose defect is in the pair, or -1: most pairs end here."""
+    for place, rule in enumerate(rules):
+        if rule.repair is None or (errors and rule.id in errors):
+            continue
+        if found is not None:
+            if rule.id in found:
+                return place
+            continue
+        try:
+            if rule.detect(pair):
+                return place
+        except Exception as e:
+            if errors is None:
+                raise
+            errors[rule.id] = of_row(e)
+    return -1
