@@ -47,6 +47,11 @@ ABOUT_HTML = re.compile(
     r"web ?sites?|web develop|front-?end|markup|markdown|\btags?\b|\bcode\b|\bscript|\bprogram|snippet|\bentit(?:y|"
     r"ies)\b|"
     r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|代码|标签|標籤|タグ|태그|тег|वेब|"
+    r"line[- ]?breaks?\b|new ?lines?\b|non-?breaking|\bampersand|less[- ]than|greater[- ]than|zeilenumbr|umbruch|"
+    r"retour à la ligne|saut de ligne|insécable|salto de línea|\ba capo\b|quebra de linha|regeleinde|linjeskift|sortörés|"
+    r"nowej linii|linie nouă|satır sonu|yeni satır|перенос|换行|換行|"
+    r"改行|줄\s?바꿈|سطر جديد|नई पंक्ति|telegram|\bslack\b|\banki\b|flash ?cards?\b|\bsubtitles?\b|\bsrt\b|\bwiki(?:text)?\b|"
+    r"wordpress|moodle|\bjira\b|confluence|"
     r"\bbalise|\betiqueta|\bmarcador|znacznik|auszeichn|quelltext|\bcódigo\b|\bcodice\b|\bkod[ue]?\b|\bкод",
     re.IGNORECASE,
 )
@@ -69,7 +74,12 @@ ASKS_FOR_STYLE = re.compile(
 # Tags that say where something is in a picture; what stands around them is no page.
 GROUNDING = re.compile(
     r"</?(?:box|ref|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
-    r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]",
+    r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]|<\d{1,4}>",
+    re.IGNORECASE,
+)
+# A closing tag that HTML does not have, or has for other things than layout: the text is XML, or a form of its own.
+FOREIGN = re.compile(
+    rf"</(?!(?:{LAYOUT}|{OTHER}|s|sub|sup|del|ins|mark|strike|think|thought|html|body)\s?>)[A-Za-z][\w:.-]{{0,40}}>",
     re.IGNORECASE,
 )
 ALONE = re.compile(
@@ -77,6 +87,7 @@ ALONE = re.compile(
     r"euro|pound|times|deg|quot|apos|hellip|[mn]dash);(?=[\"'“”»’)\]]|[,.;:?](?:\s|$))",
     re.IGNORECASE | re.MULTILINE,
 )
+LONGEST_JOINT = 12
 QUOTE_MARKS = frozenset(("&quot;", "&apos;", "&#39;", "&#34;", "&hellip;", "&nbsp;", "&deg;", "&euro;", "&pound;"))
 # Buttons and boxes of a chat page: `scrape_remnants` reports them, and without its tags their text would stay.
 CHAT_PAGE = re.compile(
@@ -85,7 +96,7 @@ CHAT_PAGE = re.compile(
 # A text that is a program or a whole page, whoever asked for it.
 IS_PROGRAM = re.compile(
     r"<(?:!doctype|html|head|body|script|style|template|form|input|button|svg|\?php|\?xml)\b|=>|\{\{|\bimport \w|"
-    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include",
+    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include|\d\s-->\s\d|\[\[[^\[\]\n]{1,80}\]\]|\A\s*\{\s*\"|\A\s*\[\s*[\"{]",
     re.IGNORECASE,
 )
 
@@ -93,6 +104,8 @@ IS_PROGRAM = re.compile(
 def _remnants(text: str) -> bool:
     """Whether a tag or an entity stands in the prose of a text that is no program."""
     if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or IS_PROGRAM.search(text):
+        return False
+    if "</" in text and FOREIGN.search(text):
         return False
     if "class=" in text and CHAT_PAGE.search(text):
         return False
@@ -102,8 +115,20 @@ def _remnants(text: str) -> bool:
 def _speaks(text: str) -> bool:
     """Whether a tag or an entity of the text is a word of its sentence, a comparison or a type, not layout."""
     return ("<" in text and (GROUNDING.search(text) is not None or _names_tags(text))) or (
-        "&" in text and any(_names_entity(text, match) for match in ALONE.finditer(text))
+        "&" in text and (any(_names_entity(text, match) for match in ALONE.finditer(text)) or _joins_entities(text))
     )
+
+
+def _joins_entities(text: str) -> bool:
+    """Whether two entities are named side by side: "&lt; or &gt;"."""
+    last: re.Match[str] | None = None
+    for match in ENTITY.finditer(text):
+        if last is not None and match.start() - last.end() < LONGEST_JOINT and last.group() not in QUOTE_MARKS:
+            between = text[last.end() : match.start()].strip()
+            if between.isalpha() and joins(between):
+                return True
+        last = match
+    return False
 
 
 def _names_entity(text: str, match: re.Match[str]) -> bool:
@@ -122,6 +147,10 @@ def _names_tags(text: str) -> bool:
         if name == "br":
             if _is_word(text, match) and not _starts_sentence(text, match.end()):
                 return True
+            if text[match.start() - 1 : match.start()] > "\u2e7f" and text.lower().count("<br") == 1:
+                before, after = text[match.start() - 1], text[match.end() : match.end() + 1]
+                if before.isalpha() and after.isalpha() and after.lower() == after.upper():
+                    return True  # in a script without blanks: "在行尾写<br>就可以换行"
             continue
         if not closes:
             opened.append(match)
@@ -181,6 +210,9 @@ def _is_styled(pair: Pair) -> bool:
     bare, given, asked = map(_bare, (pair.response, pair.input, pair.instruction))
     if bare and (bare == given or (len(bare) > 3 and bare in asked)):
         return True
+    if "<" in pair.input and (tags := sorted(INLINE.findall(pair.input))) == sorted(INLINE.findall(pair.response)):
+        if tags and len(tags) % 2 == 0:
+            return True  # a translation or an edit that keeps the tags of its text
     if TAG.search(pair.input) or TAG.search(pair.instruction):
         return False
     return any(

@@ -42,7 +42,17 @@ ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
 # A text in one of these forms is a template as a whole: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
-    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>"
+    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>|<\|startoftranscript\|>|"
+    r"^USER: [^\n]{0,2000}\n*ASSISTANT:|^A chat[^\n]{0,200}\s+USER: ",
+    re.MULTILINE,
+)
+FILLS_GAP = re.compile(r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>")
+# What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
+LEADS_IN = frozenset(
+    "is are be was with as by to write writes written writing use uses used called named means mean token marker it "
+    "end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son está con usa "
+    "escribe è sono scrive é são com escreve het met schrijft er med hedder skriver to jest są z pisze ez az van este "
+    "sunt cu scrie bu şu это с такой пишет".split()
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
@@ -63,13 +73,14 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
-LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>"))
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {"</s>"}
 QUOTES = "\"'“”‘’«»`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
     r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
     r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
     r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
@@ -112,7 +123,9 @@ def _without_markers(pair: Pair) -> Pair:
 
 
 def _is_about(pair: Pair) -> bool:
-    """Whether the row speaks about markers: its words say so, or a sentence of it has one as a word."""
+    """Whether the row speaks about markers: its words say so, a sentence of it has one as a word, or it fills a gap."""
+    if "<" in pair.instruction and FILLS_GAP.search(pair.instruction):
+        return True
     return asked_about(ABOUT_MARKERS, pair.instruction) or any(
         _speaks(text) for text in (pair.instruction, pair.input, pair.response) if text and _hints(text)
     )
@@ -214,7 +227,8 @@ def _may_belong(text: str, name: str, start: int, end: int) -> bool:
     if start or not cut or "\n" in text[last:end]:
         return False
     word, spaced = text[last - 1], last < end
-    about_words = len(kept.split()) > 2 or name == "instruction" or _is_caseless(word)
+    words = kept.split()
+    about_words = len(words) > 2 or name == "instruction" or _is_caseless(word) or words[-1].lower() in LEADS_IN
     return spaced and word.isalnum() and about_words and TURN.fullmatch(cut) is not None
 
 

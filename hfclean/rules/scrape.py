@@ -37,9 +37,13 @@ PAGE_LINE = re.compile(
 HEADER = re.compile(
     r"\A\s*(?:ChatGPT|Share Prompt|User|You)[ \t]*\n\s*(?:ChatGPT|\d{1,2} / \d{1,2}|Share Prompt)?[ \t]*\n"
 )
+# The names over both turns.
+SPEAKERS = re.compile(r"\A\s*(?:User|You|You said:|Anonymous)[ \t]*\n")
+ANSWERS = re.compile(r"^(?:ChatGPT|ChatGPT said:)[ \t]*\n", re.MULTILINE)
 # As a last line only after a sentence: after "It is" it would be a fraction.
 PAGER = re.compile(
-    r"\A\s*([1-9]\d?) / ([1-9]\d?)[ \t]*\n+[ \t]*[^\W\d_]|[.!?。！？`][ \t]*\n\s*([1-9]\d?) / ([1-9]\d?)\s*\Z"
+    r"\A\s*(?:< ?)?([1-9]\d?) / ([1-9]\d?)(?: ?>)?[ \t]*\n+[ \t]*[^\W\d_]"
+    r"|[.!?。！？`)”\"][ \t]*\n\s*(?:< ?)?([1-9]\d?) / ([1-9]\d?)(?: ?>)?\s*\Z"
 )
 PAGE_HTML = re.compile(
     r"<button\b[^<>]{0,400}>(?:[^<>]{0,80}|<(?!/?button)[^<>]{0,2000}>){0,20}\s*"
@@ -53,7 +57,8 @@ ABOUT_PAGES = re.compile(
     r"\bbuttons?\b|\buser interface|\b[ug]ui\b|\bhtml\b|\bcss\b|\btailwind|\bweb ?(?:page|site)|\bscrap|\bclipboard|"
     r"\breact\b|\bvue\b|copy code|regenerate|share prompt|save & submit|\bchatgpt\b|\btranslat|\bschaltfläche|"
     r"\bübersetz|\bbouton|\btradui|\bbotón|\btraduc|\bbotão|\btraduz|\bpulsante|\bknop\b|\bprzycisk|\bкнопк|"
-    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b",
+    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b|"
+    r"\bhal(?:f|ves)\b|\bratios?\b|\bscored?\b|\bhälfte|\bmoitié|\bmitad|\bmetade|\bmetà\b|\bhelft\b|\bpołow|половин|一半|半分",
     re.IGNORECASE,
 )
 # What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
@@ -74,7 +79,7 @@ def _found(text: str) -> bool:
             return False
     if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("<" in text and PAGE_HTML.search(text)):
         return True
-    if "ChatGPT" in text and HEADER.match(text):
+    if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
         return True
     if " / " not in text:
         return False
@@ -110,7 +115,8 @@ def _without_scraps(pair: Pair) -> Pair:
 
 def _plain(text: str, name: str) -> str:
     plain = IN_FENCE.sub(r"\1", OVER_FENCE.sub("", BUTTON.sub(r"\1\n", text)))
-    if name == "response" and (last := LAST_BUTTON.search(plain)):
+    last = LAST_BUTTON.search(plain) if name == "response" else None
+    if last and plain[: last.start()].rstrip()[-1:] not in ":：,，;":  # "Press:\nRegenerate response" names it
         plain = plain[: last.start()].rstrip()
     # All buttons of a kind or none: one that is left shows that they are not what they seem.
     return text if COPY_LINE.search(plain) or PAGE_LINE.search(plain) else plain
