@@ -48,7 +48,7 @@ GAPS = re.compile(r"\n{4,}")
 RUN = re.compile(r"  (?<=\S  ) *(?=\S)")
 AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 # Signs that a line is code, a form, a table or a drawing rather than prose.
-NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(")
+NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(|[\[(] {2,}[\])]")
 DEEP = 4
 # A shell or an interpreter that waits for the next line.
 PROMPT_LAST = re.compile(r"\n(?:[\w@:~/-]{0,40}[$%]|>>>|\.\.\.|In \[\d+\]:) \Z")
@@ -103,6 +103,8 @@ def _tidied(pair: Pair, text: str) -> str:
         return text
     if text[-1] == " " and PROMPT_LAST.search(text):
         return text
+    if text[-1] == "\n" and text is not pair.response and _goes_on_in_answer(pair, text):
+        return text
     if text[0] in " \t\n\r" and _is_continued_code(pair, text):
         padded = text.rstrip("\r\n")[-1:] in EDGE and is_layout(text)
         return _tidy(text) if padded else _with_line_feeds(text.rstrip(BLANK))
@@ -111,6 +113,15 @@ def _tidied(pair: Pair, text: str) -> str:
         return tidied
     # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
     return tidied if language_of(pair.instruction) in COVERED else text.strip(BLANK) if not is_layout(text) else text
+
+
+def _goes_on_in_answer(pair: Pair, text: str) -> bool:
+    """Whether the answer is the rest of the code that the text ends in: the line feed between them belongs to it."""
+    answer = pair.response
+    if answer[:1] not in (" ", "\t", "\r", "\n") or answer.isspace():
+        return False
+    last = text.rstrip()
+    return looks_like_code(last[last.rfind("\n") + 1 :]) and _is_continued_code(pair, answer)
 
 
 def _is_continued_code(pair: Pair, text: str) -> bool:

@@ -1,6 +1,6 @@
 """Keys found and false alarms, beside detect-secrets where it is installed: `pip install detect-secrets`.
 
-    python benchmarks/secrets.py
+    python benchmarks/key_forms.py
 
 Every form is made at random in five ways; false alarms are what is found in the real rows, each of which was read.
 """
