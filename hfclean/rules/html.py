@@ -59,6 +59,7 @@ ABOUT_HTML = re.compile(
 ASKS_FOR_STYLE = re.compile(
     r"\bbold|\bitalic|\bunderlin|\bhighlight|\bemphasi[sz]|\bstrike-?through|\bsuperscript|\bsubscript|"
     r"\bannotat|\bmark(?:ed|ing)? (?:up|all|each|every|the)\b|\bwrap\b|\bsurround|\benclose|"
+    r"\bmarcad|\bmarcat|\bmarqué|gemarkeerd|\bmarkeret|\bmarkert|zaznacz|megjelöl|işaretl|отмечен|помечен|标记|標記|マーク|표시|"
     r"\bfett|unterstr[ei]|kursiv|hervor(?:zu)?heb|hervorgehob|\bmarkier|auszeichn|"
     r"\bgras(?:se)?\b|soulign|italique|surlign|"
     r"negrit[ao]|subray|cursiv|resalt|grassett|sottoline|corsiv|evidenzi|sublinh|itálic|\bdestac|realç|"
@@ -71,9 +72,11 @@ ASKS_FOR_STYLE = re.compile(
     r"बोल्ड|मोटा|मोटे|रेखांकित|इटैलिक|तिरछ|हाइलाइट|מודגש|הדגש|קו תחתון|ตัวหนา|ตัวเอียง|ขีดเส้นใต้",
     re.IGNORECASE,
 )
+# An answer that speaks of markup, whatever was asked.
+MARKUP_NAMED = re.compile(r"\bhtml\b|\bmarkup\b|\bampersand|\bescaped\b|\bentit(?:y|ies) (?:for|of)\b", re.IGNORECASE)
 # Tags that say where something is in a picture; what stands around them is no page.
 GROUNDING = re.compile(
-    r"</?(?:box|ref|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
+    r"</?(?:box|ref|delim|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
     r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]|<\d{1,4}>",
     re.IGNORECASE,
 )
@@ -96,7 +99,7 @@ CHAT_PAGE = re.compile(
 # A text that is a program or a whole page, whoever asked for it.
 IS_PROGRAM = re.compile(
     r"<(?:!doctype|html|head|body|script|style|template|form|input|button|svg|\?php|\?xml)\b|=>|\{\{|\bimport \w|"
-    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include|\d\s-->\s\d|\[\[[^\[\]\n]{1,80}\]\]|\A\s*\{\s*\"|\A\s*\[\s*[\"{]",
+    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include|-->|\[\[[^\[\]\n]{1,80}\]\]|\A\s*\{\s*\"|\A\s*\[\s*[\"{]",
     re.IGNORECASE,
 )
 
@@ -119,8 +122,18 @@ def _speaks(text: str) -> bool:
     )
 
 
+# An entity that is all of the text, one that would end it as a bare "&", letters that are no words, a space in words.
+NAMED_ALONE = re.compile(
+    r"\A\s*&#?\w{1,8};\s*\Z|\s&amp;\s*\Z|(?<=\s)&(?:[auo]uml|szlig|eacute|ntilde|ccedil|[aiu]acute);(?=\s)",
+    re.IGNORECASE,
+)
+SPACE_ALONE = re.compile(r"\w &nbsp; [^\W\d_]")
+
+
 def _joins_entities(text: str) -> bool:
-    """Whether two entities are named side by side: "&lt; or &gt;"."""
+    """Whether an entity is named by itself, or two are side by side: "&lt; or &gt;"."""
+    if NAMED_ALONE.search(text) or (text.count("&nbsp;") == 1 and SPACE_ALONE.search(text)):
+        return True
     last: re.Match[str] | None = None
     for match in ENTITY.finditer(text):
         if last is not None and match.start() - last.end() < LONGEST_JOINT and last.group() not in QUOTE_MARKS:
@@ -169,6 +182,8 @@ def _names_tags(text: str) -> bool:
             return True
         if between[:1] in " -" and between[-1:] == " " and "\n" not in between and _is_word(text, opener):
             return True
+        if between[:1] == " " == between[-1:] and between.lstrip()[:1].islower() and "\n" not in between:
+            return True  # "<small> makes it small, and it ends with </small>"
         if between[:1] == "-" and between[1:2].isalpha():  # "das <b>-Tag"
             return True
     for match in opened:
@@ -205,6 +220,12 @@ def _is_styled(pair: Pair) -> bool:
     """Whether tags are what was asked for: by the words of the task, or since the answer is its text with tags."""
     if asked_about(ASKS_FOR_STYLE, pair.instruction) or _speaks(pair.instruction):
         return True
+    if MARKUP_NAMED.search(pair.response, 0, 2000):
+        return True
+    if "<" in pair.input or "&" in pair.input:
+        given = _bare(pair.input)
+        if given and given == _bare(pair.response):
+            return True  # to take the markup away, or to put it in, is the task
     if "<" not in pair.response:
         return False
     bare, given, asked = map(_bare, (pair.response, pair.input, pair.instruction))
@@ -222,7 +243,8 @@ def _is_styled(pair: Pair) -> bool:
 
 
 def _bare(text: str) -> str:
-    return "".join(TAG.sub("", text).split()).casefold()
+    plain = TAG.sub("", text)
+    return "".join((unescape(plain) if "&" in plain else plain).split()).casefold()
 
 
 def _prose(text: str) -> list[str]:
@@ -248,7 +270,7 @@ def _without_html(pair: Pair) -> Pair:
         text = getattr(pair, name)
         if ("<" in text or "&" in text) and _remnants(text):
             plain = settled(_plain, text)
-            if plain != text:
+            if plain != text and plain.strip():
                 changed[name] = plain
     return pair.replace(**changed) if changed else pair
 

@@ -74,12 +74,18 @@ HEADING_LAST = {
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
 LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {"</s>"}
-QUOTES = "\"'“”‘’«»`"
+ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
+# A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
+ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
+# What is no text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
+NO_TEXT = re.compile(r"[\s,;/|&+•*–-]*|(?s:.*)(?:(?:^|\n)[ \t]*(?:[-*•+]|\(?\d{1,3}[.)])|[:：=|])[ \t]*\Z")
+QUOTES = "\"'“”„‘’‚«»‹›「」『』`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?[- ]out|durchgestrichen|durchstreich|\bbarr(?:é|er|ez)|tachad|riscad|"
+    r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
     r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
     r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
     r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
@@ -133,7 +139,7 @@ def _is_about(pair: Pair) -> bool:
 
 def _speaks(text: str) -> bool:
     first = LEADING.match(text)
-    turns = first is not None and "end" not in first.group().lower()
+    turns = first is not None and ENDS_TURN.search(first.group()) is None
     last = -1
     for count, match in enumerate(ANY_TOKEN.finditer(text)):
         if count > 200:  # a degenerate answer, no sentence
@@ -157,7 +163,7 @@ def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
         return False
     if not before or before == "\n":
         # "<|im_end|> closes a turn": as a leak, a marker at the start opens a turn.
-        ends = "end" in match.group().lower() and "text" not in match.group().lower()
+        ends = ENDS_TURN.search(match.group()) is not None and "text" not in match.group().lower()
         return ends and (_is_caseless(after) or (after in " -" and _goes_on(text[end + 1 : end + 2])))
     if after in AFTER_MENTION and (before.isspace() or before.isalpha()):
         return True
@@ -221,8 +227,12 @@ def _may_belong(text: str, name: str, start: int, end: int) -> bool:
         plain = without_code(kept)
         if any("endoftext" not in match.group() for match in TURN.finditer(plain)):
             return True
+    if name == "response" and start and ASKER.search(text, 0, start):
+        return True
     if not kept.strip():  # an answer that is one end marker may be the answer; a run of them is none
         return name == "response" and text.strip().lower() in LONE_ANSWERS
+    if NO_TEXT.fullmatch(kept[-LONGEST_MARKER:]) and "\n" not in text[_before_space(text, 0, end) : end]:
+        return True
     last, cut = _before_space(text, 0, end), text[end:].strip()
     if start or not cut or "\n" in text[last:end]:
         return False

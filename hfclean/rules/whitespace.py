@@ -51,7 +51,7 @@ AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(|[\[(] {2,}[\])]")
 DEEP = 4
 # A shell or an interpreter that waits for the next line.
-PROMPT_LAST = re.compile(r"\n(?:[\w@:~/-]{0,40}[$%]|>>>|\.\.\.|In \[\d+\]:) \Z")
+PROMPT_LAST = re.compile(r"(?:\A|\n)(?:[\w@:~/-]{0,40}(?:[$%>]|=[#>])|>>>|\.\.\.|In \[\d+\]:) \Z")
 FEWEST_WORDS = 5
 WORDS_PER_RUN = 4
 
