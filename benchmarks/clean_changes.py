@@ -94,10 +94,13 @@ def built_rows() -> Iterator[tuple[str, datasets.Dataset]]:
         asked, given = (source.get(key, source.get(f"raw_{key}")) for key in ("instruction", "input"))
         weak.append(flat(asked, row["answer"], given))
     built = {
-        "seed_tasks_175": [flat(r["instruction"], case["output"], case["input"]) for r in seeds for case in r["instances"]],
+        "seed_tasks_175": [
+            flat(r["instruction"], case["output"], case["input"]) for r in seeds for case in r["instances"]
+        ],
         "trace_mistakes": [flat(row["input"], "\n".join(row["steps"])) for row in traces],
         "tool_calls_bfcl": [
-            flat(row["question"][0][-1]["content"], json.dumps(row["ground_truth"], ensure_ascii=False)) for row in calls
+            flat(row["question"][0][-1]["content"], json.dumps(row["ground_truth"], ensure_ascii=False))
+            for row in calls
         ],
         "weak_answers": weak,
     }
@@ -171,7 +174,9 @@ def difference(before: str, after: str) -> str:
     parts = []
     for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag != "equal":
-            parts.append(f"{before[max(0, a - AROUND) : a]!r} -{before[a:b]!r} +{after[c:d]!r} {before[b : b + AROUND]!r}")
+            parts.append(
+                f"{before[max(0, a - AROUND) : a]!r} -{before[a:b]!r} +{after[c:d]!r} {before[b : b + AROUND]!r}"
+            )
     return " | ".join(parts)
 
 
@@ -206,7 +211,9 @@ def show() -> int:
     known = stored()
     for change in changes():
         if change.key not in known or known[change.key]["rule"] != change.rule:
-            print(f"{change.file} {change.row} {change.field} {change.rule}: {difference(change.before, change.after)}")
+            print(
+                f"{change.file} {change.row} {change.field} {change.rule}: {difference(change.before, change.after)}"
+            )
     return 0
 
 

@@ -16,7 +16,7 @@ __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_in
 # -------------------------------------------------------------------------------------------------- placeholder_input
 
 LONGEST_PLACEHOLDER = 40
-SHORT_PLACEHOLDER, SHORT_TASK = 8, 60
+SHORT_PLACEHOLDER, SHORT_TASK = 9, 60
 # What generators write where there is nothing to write, in the letters only: "<No input.>", "(no input)", "N/A".
 SAYS_NO_INPUT = re.compile(
     r"(?:there is |there s |has |with )?(?:no|not?|without|non|zero|empty|blank|null|any) ?"
@@ -49,7 +49,9 @@ TRAILING_TOKEN = re.compile(r"\s*\n\s*[\\`\"'<(\[]{0,4}<? ?no ?input ?\\?>[\\`\"
 # Where the very letters of the input are the matter.
 OF_LETTERS = re.compile(
     r"\bmean(?:s|ing|t)?\b|\bstands? for\b|\babbreviat|\bacronym|\breverse|\bspell|\bcharacters?\b|\bletters?\b|"
-    r"\bcount\b|\bexpand\b|\b(?:upper|lower)case\b|\bstatus\b|\bis it\b|\bparse\b|\bconvert it\b|\bhow many\b",
+    r"\bcount\b|\bexpand\b|\b(?:upper|lower)case\b|\bstatus\b|\bis it\b|\bparse\b|\bconvert it\b|\bhow many\b|"
+    r"\bpalindrom|\bmorse\b|\bein wort\b|\ba word\?|\bprintout\b|\bcell\b|\bsensor|\bmissing\b|\bevaluate\b|\btype of\b|"
+    r"\bdata ?type|\A\W*(?:sort|translate|classify|rewrite|correct|define|pronounce)\W*\Z",
     re.IGNORECASE,
 )
 

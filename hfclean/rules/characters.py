@@ -93,6 +93,7 @@ broken_unicode = Rule(
     repair=_join_surrogates,
     example=("Well done \ud83d\ude00!", "Well done \U0001f600!"),
     scope="text",
+    version=2,
     possible=not_plain,
 )
 
@@ -131,7 +132,7 @@ def _may_be_mojibake(pair: Pair, glance: Glance) -> bool:
 def _decoded_again(text: str) -> str:
     from ftfy.badness import is_bad
 
-    if not is_bad(text) or OF_DECODING.search(text):
+    if not is_bad(text) or OF_DECODING.search(text) or ("\x9b" in text and SEQUENCE.search(text)):
         return text
     # "Ã" and "Â" by themselves are letters of Portuguese and Vietnamese as well.
     alone = LETTER_ALONE.sub("", text)
@@ -156,6 +157,7 @@ mojibake = text_rule(
     repair=_decoded_again,
     example=("The cafÃ© isnâ€™t open.", "The café isn’t open."),
     unless=ABOUT_CHARACTERS,
+    version=2,
     possible=_may_be_mojibake,
 )
 
@@ -275,5 +277,6 @@ invisible_characters = text_rule(
     repair=_without_invisible,
     example=("in\u00adstruc\u00adtion\u200b", "instruction"),
     unless=ABOUT_CHARACTERS,
+    version=2,
     possible=not_plain,
 )

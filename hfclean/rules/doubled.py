@@ -33,7 +33,7 @@ DOUBLED = re.compile(
 # Where words are doubled on purpose, or are the mistake to find.
 ABOUT_DOUBLES = re.compile(
     r"\b(?:correct|fix|edit|proofread|grammar|grammatical|mistakes?|errors?|spelling|typos?|revise|rewrite|count|"
-    r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter|transcript|"
+    r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter\w*|stammer\w*|hesitat\w*|disfluen\w*|transcript|"
     r"punctuat\w*)\b",
     re.IGNORECASE,
 )
@@ -140,8 +140,8 @@ def _may_slip(pair: Pair) -> bool:
 
 
 def _single(pair: Pair) -> Pair:
-    if not _may_slip(pair):
-        return pair
+    if not _may_slip(pair) or OF_LANGUAGES.search(pair.instruction[:SAMPLE]):
+        return pair  # the answer may be in the language that is named
     changed = {}
     for name in ("instruction", "response"):  # an input is the matter to work on
         text = getattr(pair, name)
@@ -189,6 +189,8 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
     if word == "a" and LETTER_OF.search(before):
         return "fine"
     if (before[-1:] in "\"'“‘«„*_(" and before) or (after[:1] in "\"'”’»*_)" and after):
+        return "doubt"
+    if "=" in before[-3:] + after[:3]:  # a condition
         return "doubt"
     if sum(mark in '"“”„«»' for mark in before) % 2:  # in speech that is quoted, where somebody may stammer
         return "doubt"

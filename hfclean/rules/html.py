@@ -137,7 +137,7 @@ def _joins_entities(text: str) -> bool:
     last: re.Match[str] | None = None
     for match in ENTITY.finditer(text):
         if last is not None and match.start() - last.end() < LONGEST_JOINT and last.group() not in QUOTE_MARKS:
-            between = text[last.end() : match.start()].strip()
+            between = text[last.end() : match.start()].removeprefix("amp;").strip()
             if between.isalpha() and joins(between):
                 return True
         last = match

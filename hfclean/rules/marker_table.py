@@ -61,7 +61,9 @@ MARKERS: tuple[Marker, ...] = (
     *_markers("content", "Harmony", "<|channel|> <|message|> <|constrain|> <|call|>"),
     *_markers("content", "Sky-T1, OpenThoughts", "<|begin_of_thought|> <|end_of_thought|>"),
     *_markers("content", "Sky-T1, OpenThoughts", "<|begin_of_solution|> <|end_of_solution|>"),
-    *_markers("content", "thoughts as text", "<|think|> <|thinking|> <|thought|> <|reasoning|> <|solution|> <|answer|>"),
+    *_markers(
+        "content", "thoughts as text", "<|think|> <|thinking|> <|thought|> <|reasoning|> <|solution|> <|answer|>"
+    ),
     *_markers("content", "Command R", "<|START_THINKING|> <|END_THINKING|> <|START_ACTION|> <|END_ACTION|>"),
     *_markers("content", "Command R", "<|START_RESPONSE|> <|END_RESPONSE|> <|START_TOOL_RESULT|> <|END_TOOL_RESULT|>"),
     *_markers("content", "Llama 3", "<|python_tag|> <|python_start|> <|python_end|> <|eom_id|> <|eom|>"),

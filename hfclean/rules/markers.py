@@ -46,7 +46,9 @@ IN_FORM = re.compile(
     r"^USER: [^\n]{0,2000}\n*ASSISTANT:|^A chat[^\n]{0,200}\s+USER: ",
     re.MULTILINE,
 )
-FILLS_GAP = re.compile(r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>")
+FILLS_GAP = re.compile(
+    r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>"
+)
 # What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
 LEADS_IN = frozenset(
     "is are be was with as by to write writes written writing use uses used called named means mean token marker it "
@@ -73,7 +75,9 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
-LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {"</s>"}
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {
+    "</s>"
+}
 ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
 # A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
 ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
@@ -84,7 +88,7 @@ LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?[- ]out|durchgestrichen|durchstreich|\bbarr(?:é|er|ez)|tachad|riscad|"
+    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?\b.{0,30}\bout\b|durchgestrichen|durchstreich|\bbarr(?:é|er|ez)|tachad|riscad|"
     r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
     r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
     r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"

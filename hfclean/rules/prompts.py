@@ -241,6 +241,7 @@ repeated_input = Rule(
     detect=_repeats_input,
     repair=_same_input,
     example=("Name three rivers in Asia.", ""),
+    version=2,
 )
 
 

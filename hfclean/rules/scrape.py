@@ -24,6 +24,7 @@ COPY_LINE = re.compile(rf"^[ \t]*(?:{LANGUAGE}[ \t]*)?{COPY}[ \t]*$", re.MULTILI
 BUTTON = re.compile(
     rf"^([ \t]*{LANGUAGE})(?:[ \t]*\n[ \t]*|[ \t]?){COPY}[ \t]*\n+(?=[ \t]*\S)", re.MULTILINE | re.IGNORECASE
 )
+GLUED = re.compile(rf"^[ \t]*{LANGUAGE}{COPY}", re.MULTILINE)
 OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
 IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
 LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
@@ -31,6 +32,7 @@ PAGE_LINE = re.compile(
     r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|Save &amp; Submit|"
     r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
     r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
+    r"Was this response better or worse\?.{0,40}|Is this conversation helpful so far\?|"
     r"Send a message\.{0,3}|This content may violate our content policy\.[^\n]{0,200})[ \t]*$",
     re.MULTILINE,
 )
@@ -48,8 +50,9 @@ PAGER = re.compile(
 PAGE_HTML = re.compile(
     r"<button\b[^<>]{0,400}>(?:[^<>]{0,80}|<(?!/?button)[^<>]{0,2000}>){0,20}\s*"
     rf"(?:{COPY}|Copy|Regenerate response|Share)\s*</button>|"
-    r"<(?:div|span|p|pre)\s[^<>]{0,60}class=\"[^\"<>]{0,200}\b(?:flex|markdown prose|prose|rounded-md|text-token|"
-    r"bg-black|items-center|whitespace-pre-wrap|min-h-\[\d+px\])\b",
+    r"<svg\s[^<>]{0,80}stroke=\"currentColor\"|"
+    r"<(?:div|span|p|pre|code)\s[^<>]{0,60}class=\"[^\"<>]{0,200}(?:\b|(?=!))(?:flex|markdown prose|prose|rounded-md|text-token|"
+    r"bg-black|items-center|hljs|overflow-y-auto|!?whitespace-pre-wrap|min-h-\[\d+px\])\b",
     re.IGNORECASE,
 )
 NUMBERS = re.compile(r"[=+×÷%]|\d\s?/\s?\d")
@@ -63,7 +66,17 @@ ABOUT_PAGES = re.compile(
 )
 # What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
 HINTS = ("opy code", "Regenerate r", " generating", "Share Prompt", "Save &", "Model: ", "ChatGPT", "You said:", " / ")
-OTHER_HINTS = ("Upgrade to", "Free Res", "Send a mess", "This content may", "kop", "Copi", "Kopi")
+OTHER_HINTS = (
+    "Was this r",
+    "Is this conv",
+    "Upgrade to",
+    "Free Res",
+    "Send a mess",
+    "This content may",
+    "kop",
+    "Copi",
+    "Kopi",
+)
 SHORT = 40
 
 
@@ -77,18 +90,25 @@ def _found(text: str) -> bool:
             and not any(hint in text for hint in OTHER_HINTS)
         ):
             return False
-    if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("<" in text and PAGE_HTML.search(text)):
+    if (
+        COPY_LINE.search(text)
+        or GLUED.search(text)
+        or PAGE_LINE.search(text)
+        or ("<" in text and PAGE_HTML.search(text))
+    ):
         return True
     if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
         return True
-    if " / " not in text:
-        return False
-    match = PAGER.search(text)
-    if match is None:
-        return False
+    return _pager(text) is not None
+
+
+def _pager(text: str) -> re.Match[str] | None:
+    """The line "1 / 2" that begins or ends a text which holds no other figures of that kind."""
+    if " / " not in text or (match := PAGER.search(text)) is None:
+        return None
     page, pages = int(match[1] or match[3]), int(match[2] or match[4])
     rest = text[match.end() - 1 :] if match[1] else text[: match.start()]
-    return page <= pages > 1 and len(rest.split()) > 1 and not NUMBERS.search(rest)
+    return match if page <= pages > 1 and len(rest.split()) > 1 and not NUMBERS.search(rest) else None
 
 
 def _has_scraps(pair: Pair) -> bool:
@@ -118,6 +138,9 @@ def _plain(text: str, name: str) -> str:
     last = LAST_BUTTON.search(plain) if name == "response" else None
     if last and plain[: last.start()].rstrip()[-1:] not in ":：,，;":  # "Press:\nRegenerate response" names it
         plain = plain[: last.start()].rstrip()
+        if (pager := _pager(plain)) is not None:  # beside the button, certainly the number of the page
+            begin, end = pager.span()
+            plain = plain[end - 1 :].lstrip() if pager[1] else plain[: begin + 1].rstrip()
     # All buttons of a kind or none: one that is left shows that they are not what they seem.
     return text if COPY_LINE.search(plain) or PAGE_LINE.search(plain) else plain
 
