@@ -7,8 +7,8 @@
 Real rows are read from HFCLEAN_REALDATA, else from ../shared/data beside the project; none are written, and the list
 holds no text of theirs. `clean_changes.csv` has one line a changed field: file, row (from 0; of `seed_tasks_175` the
 instances and of `benchmarks` the questions are counted through), field, rule
-(those that changed it, in order), verdict (right, harmless, harmful, miss), note. `alpaca_6k` and `dolly_2k` are left out:
-`rules.py` measures them.
+(those that changed it, in order), verdict (right, harmless, harmful, miss), note. `alpaca_6k` and `dolly_2k` are left
+out: `rules.py` measures them.
 """
 
 from __future__ import annotations

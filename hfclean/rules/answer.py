@@ -35,7 +35,8 @@ WORD_ALONE = re.compile(
 LETTERS = re.compile(r"[^\W_]+")
 # What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
 NEEDS_INPUT = re.compile(
-    r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|values?|"
+    r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|"
+    r"values?|"
     r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|"
     r"antonyms?|"
     r"opposite|spell|pronounce|rhymes?)\b|以下|下列|给定|单词|词语|翻译|这个",
@@ -50,7 +51,8 @@ TRAILING_TOKEN = re.compile(r"\s*\n\s*[\\`\"'<(\[]{0,4}<? ?no ?input ?\\?>[\\`\"
 OF_LETTERS = re.compile(
     r"\bmean(?:s|ing|t)?\b|\bstands? for\b|\babbreviat|\bacronym|\breverse|\bspell|\bcharacters?\b|\bletters?\b|"
     r"\bcount\b|\bexpand\b|\b(?:upper|lower)case\b|\bstatus\b|\bis it\b|\bparse\b|\bconvert it\b|\bhow many\b|"
-    r"\bpalindrom|\bmorse\b|\bein wort\b|\ba word\?|\bprintout\b|\bcell\b|\bsensor|\bmissing\b|\bevaluate\b|\btype of\b|"
+    r"\bpalindrom|\bmorse\b|\bein wort\b|\ba word\?|\bprintout\b|\bcell\b|\bsensor|\bmissing\b|\bevaluate\b|"
+    r"\btype of\b|"
     r"\bdata ?type|\A\W*(?:sort|translate|classify|rewrite|correct|define|pronounce)\W*\Z",
     re.IGNORECASE,
 )
@@ -291,7 +293,8 @@ CLOSING = re.compile(
 )
 NOT_SENTENCES = re.compile(
     r"\b(?:poem|song|lyrics?|haiku|verse|rhyme|limerick|sonnet|code|sql|query|regex|complete the|fill in|keywords?|"
-    r"hashtags?|tags|first (?:part|half|line)|beginning of|opening line|word search|template|form|questionnaire|title|"
+    r"hashtags?|tags|first (?:part|half|line)|beginning of|opening line|word search|template|form|"
+    r"questionnaire|title|"
     r"headline|slogan)\b",
     re.IGNORECASE,
 )

@@ -17,15 +17,19 @@ __all__ = ["broken_unicode", "control_characters", "invisible_characters", "moji
 # A text that asks about characters shows them on purpose.
 ABOUT_CHARACTERS = re.compile(
     r"zero[- ]width|soft hyphen|byte[- ]order mark|invisible char|control char|escape (?:sequence|code)|"
-    r"non[- ]?printable|unprintable|replacement character|\bmojibake|\bu\+[0-9a-f]{4}|\bansi\b|\butf-?8\b|\bunicode\b|"
+    r"non[- ]?printable|unprintable|replacement character|\bmojibake|\bu\+[0-9a-f]{4}|\bansi\b|\butf-?8\b|"
+    r"\bunicode\b|"
     r"\bencoding|garbled|"
     r"编码|乱码|不可见|零宽|"
     # the same in other languages, and tasks about where a word may be parted
-    r"hyphenat|syllable|silbe|trenn(?:e|st|en|t|ung|strich|zeichen)|geschützt|breite null|nullbreit|traits? d.union|césure|"
+    r"hyphenat|syllable|silbe|trenn(?:e|st|en|t|ung|strich|zeichen)|geschützt|breite null|nullbreit|"
+    r"traits? d.union|césure|"
     r"insécable|largeur nulle|coupure|syllab|gui[oó]n|silab|sílab|ancho cero|sillab|trattino|larghezza zero|hífen|"
-    r"largura zero|koppelteken|lettergre|afbreek|afbrek|bindestreg|bindestrek|bindestreck|stavelse|orddeling|dzieleni|"
+    r"largura zero|koppelteken|lettergre|afbreek|afbrek|bindestreg|bindestrek|bindestreck|stavelse|orddeling|"
+    r"dzieleni|"
     r"sylab|przenosz|elválaszt|szótag|kötőjel|despărț|cratim|hecele|heceler|перенос|слог|неразрывн|кодиров|encodage|"
-    r"kodier|codific|кодир|文字化け|エンコード|ハイフン|断字|連字|连字|软连|音节|인코딩|하이픈|음절|ترميز|واصلة|مقطع|"
+    r"kodier|codific|кодир|文字化け|エンコード|ハイフン|断字|連字|连字|软连|音节|인코딩|하이픈|음절|ترميز|"
+    r"واصلة|مقطع|"
     r"अक्षरांश|एन्कोड",
     re.IGNORECASE,
 )

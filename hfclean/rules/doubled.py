@@ -33,7 +33,8 @@ DOUBLED = re.compile(
 # Where words are doubled on purpose, or are the mistake to find.
 ABOUT_DOUBLES = re.compile(
     r"\b(?:correct|fix|edit|proofread|grammar|grammatical|mistakes?|errors?|spelling|typos?|revise|rewrite|count|"
-    r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter\w*|stammer\w*|hesitat\w*|disfluen\w*|transcript|"
+    r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter\w*|stammer\w*|"
+    r"hesitat\w*|disfluen\w*|transcript|"
     r"punctuat\w*)\b",
     re.IGNORECASE,
 )
@@ -88,8 +89,10 @@ CLAUSE = re.compile(r"[^.!?;:\n]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+")
 # English that speaks of another language may hold words of it.
 OF_LANGUAGES = re.compile(
-    r"\b(?:Arabic|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|Estonian|Finnish|French|German|Greek|Hawaiian|"
-    r"Hebrew|Hindi|Hungarian|Icelandic|Indonesian|Irish|Italian|Japanese|Korean|Latin|Latvian|Lithuanian|Malay|Maori|"
+    r"\b(?:Arabic|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|Estonian|Finnish|French|German|Greek|"
+    r"Hawaiian|"
+    r"Hebrew|Hindi|Hungarian|Icelandic|Indonesian|Irish|Italian|Japanese|Korean|Latin|Latvian|Lithuanian|Malay|"
+    r"Maori|"
     r"Norwegian|Persian|Polish|Portuguese|Romanian|Russian|Samoan|Scots|Serbian|Slovak|Slovenian|Spanish|Swahili|"
     r"Swedish|"
     r"Tagalog|Turkish|Ukrainian|Vietnamese|Welsh|Yoruba)\b"

@@ -46,11 +46,14 @@ ABOUT_HTML = re.compile(
     r"websites?\b|"
     r"web ?sites?|web develop|front-?end|markup|markdown|\btags?\b|\bcode\b|\bscript|\bprogram|snippet|\bentit(?:y|"
     r"ies)\b|"
-    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|代码|标签|標籤|タグ|태그|тег|वेब|"
+    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|"
+    r"代码|标签|標籤|タグ|태그|тег|वेब|"
     r"line[- ]?breaks?\b|new ?lines?\b|non-?breaking|\bampersand|less[- ]than|greater[- ]than|zeilenumbr|umbruch|"
-    r"retour à la ligne|saut de ligne|insécable|salto de línea|\ba capo\b|quebra de linha|regeleinde|linjeskift|sortörés|"
+    r"retour à la ligne|saut de ligne|insécable|salto de línea|\ba capo\b|quebra de linha|regeleinde|"
+    r"linjeskift|sortörés|"
     r"nowej linii|linie nouă|satır sonu|yeni satır|перенос|换行|換行|"
-    r"改行|줄\s?바꿈|سطر جديد|नई पंक्ति|telegram|\bslack\b|\banki\b|flash ?cards?\b|\bsubtitles?\b|\bsrt\b|\bwiki(?:text)?\b|"
+    r"改行|줄\s?바꿈|سطر جديد|नई पंक्ति|telegram|\bslack\b|\banki\b|flash ?cards?\b|\bsubtitles?\b|\bsrt\b|"
+    r"\bwiki(?:text)?\b|"
     r"wordpress|moodle|\bjira\b|confluence|"
     r"\bbalise|\betiqueta|\bmarcador|znacznik|auszeichn|quelltext|\bcódigo\b|\bcodice\b|\bkod[ue]?\b|\bкод",
     re.IGNORECASE,
@@ -59,15 +62,18 @@ ABOUT_HTML = re.compile(
 ASKS_FOR_STYLE = re.compile(
     r"\bbold|\bitalic|\bunderlin|\bhighlight|\bemphasi[sz]|\bstrike-?through|\bsuperscript|\bsubscript|"
     r"\bannotat|\bmark(?:ed|ing)? (?:up|all|each|every|the)\b|\bwrap\b|\bsurround|\benclose|"
-    r"\bmarcad|\bmarcat|\bmarqué|gemarkeerd|\bmarkeret|\bmarkert|zaznacz|megjelöl|işaretl|отмечен|помечен|标记|標記|マーク|표시|"
+    r"\bmarcad|\bmarcat|\bmarqué|gemarkeerd|\bmarkeret|\bmarkert|zaznacz|megjelöl|işaretl|отмечен|помечен|"
+    r"标记|標記|マーク|표시|"
     r"\bfett|unterstr[ei]|kursiv|hervor(?:zu)?heb|hervorgehob|\bmarkier|auszeichn|"
     r"\bgras(?:se)?\b|soulign|italique|surlign|"
     r"negrit[ao]|subray|cursiv|resalt|grassett|sottoline|corsiv|evidenzi|sublinh|itálic|\bdestac|realç|"
-    r"\bvet(?:gedrukt|te?)?\b|onderstre|cursief|\bmarkeer|\bfed(?:t|e|skrift)?\b|\bfet(?:t|stil)?\b|understr[ye]|fremhæv|"
+    r"\bvet(?:gedrukt|te?)?\b|onderstre|cursief|\bmarkeer|\bfed(?:t|e|skrift)?\b|\bfet(?:t|stil)?\b|"
+    r"understr[ye]|fremhæv|"
     r"uthev|framhäv|pogrub|podkreśl|kursyw|wyróżni|félkövér|aláhúz|dőlt|kiemel|îngroș|ingros|sublini|evidenți|"
     r"\bkalın|altını çiz|\bitalik|vurgula|tučn|podtrh|zvýrazn|lihavoi|alleviiv|έντον|υπογράμμισ|πλάγι|"
     r"жирн|подч[её]рк|курсив|выдел|напівжир|підкресл|in đậm|gạch chân|in nghiêng|\btebal\b|miring|garis bawah|"
-    r"加粗|粗體|粗体|下划线|下劃線|底線|斜体|斜體|高亮|突出|强调|強調|标出|標出|标注|太字|下線|イタリック|ハイライト|"
+    r"加粗|粗體|粗体|下划线|下劃線|底線|斜体|斜體|高亮|突出|强调|強調|标出|標出|标注|太字|下線|イタリック|"
+    r"ハイライト|"
     r"굵|볼드|밑줄|기울임|이탤릭|강조|하이라이트|عريض|غامق|خط تحت|تحته خط|مائل|تمييز|تظليل|ميّز|ابرز|أبرز|"
     r"बोल्ड|मोटा|मोटे|रेखांकित|इटैलिक|तिरछ|हाइलाइट|מודגש|הדגש|קו תחתון|ตัวหนา|ตัวเอียง|ขีดเส้นใต้",
     re.IGNORECASE,
@@ -76,7 +82,8 @@ ASKS_FOR_STYLE = re.compile(
 MARKUP_NAMED = re.compile(r"\bhtml\b|\bmarkup\b|\bampersand|\bescaped\b|\bentit(?:y|ies) (?:for|of)\b", re.IGNORECASE)
 # Tags that say where something is in a picture; what stands around them is no page.
 GROUNDING = re.compile(
-    r"</?(?:box|ref|delim|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
+    r"</?(?:box|ref|delim|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|"
+    r"patch_index_\d+|"
     r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]|<\d{1,4}>",
     re.IGNORECASE,
 )
@@ -86,7 +93,8 @@ FOREIGN = re.compile(
     re.IGNORECASE,
 )
 ALONE = re.compile(
-    r"(?:(?<=[\s(\[\"'“”„«‘’])|^)&(?:amp|lt|gt|copy|reg|trade|[a-z]+(?:uml|acute|grave|lig|cedil|tilde)|#x?[0-9a-f]+|nbsp|"
+    r"(?:(?<=[\s(\[\"'“”„«‘’])|^)&(?:amp|lt|gt|copy|reg|trade|[a-z]+(?:uml|acute|grave|lig|cedil|tilde)|"
+    r"#x?[0-9a-f]+|nbsp|"
     r"euro|pound|times|deg|quot|apos|hellip|[mn]dash);(?=[\"'“”»’)\]]|[,.;:?](?:\s|$))",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -231,9 +239,9 @@ def _is_styled(pair: Pair) -> bool:
     bare, given, asked = map(_bare, (pair.response, pair.input, pair.instruction))
     if bare and (bare == given or (len(bare) > 3 and bare in asked)):
         return True
-    if "<" in pair.input and (tags := sorted(INLINE.findall(pair.input))) == sorted(INLINE.findall(pair.response)):
-        if tags and len(tags) % 2 == 0:
-            return True  # a translation or an edit that keeps the tags of its text
+    kept = sorted(INLINE.findall(pair.input)) if "<" in pair.input else []
+    if kept and len(kept) % 2 == 0 and kept == sorted(INLINE.findall(pair.response)):
+        return True  # a translation or an edit that keeps the tags of its text
     if TAG.search(pair.input) or TAG.search(pair.instruction):
         return False
     return any(

@@ -49,12 +49,18 @@ IN_FORM = re.compile(
 FILLS_GAP = re.compile(
     r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>"
 )
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
-LEADS_IN = frozenset(
-    "is are be was with as by to write writes written writing use uses used called named means mean token marker it "
-    "end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son está con usa "
-    "escribe è sono scrive é são com escreve het met schrijft er med hedder skriver to jest są z pisze ez az van este "
-    "sunt cu scrie bu şu это с такой пишет".split()
+LEADS_IN = _words(
+    "is are be was with as by to write writes written writing use uses used called named means mean token marker "
+    "it end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son "
+    "está con usa escribe è sono scrive é são com escreve het met schrijft er med hedder skriver to jest są z "
+    "pisze ez az van este sunt cu scrie bu şu это с такой пишет"
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
@@ -88,10 +94,13 @@ LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?\b.{0,30}\bout\b|durchgestrichen|durchstreich|\bbarr(?:é|er|ez)|tachad|riscad|"
-    r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?\b.{0,30}\bout\b|durchgestrichen|durchstreich|\bbarr(?:é|"
+    r"er|ez)|tachad|riscad|"
+    r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|"
+    r"취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
     r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
-    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
+    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|"
+    r"steuerzeichen|"
     r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
 )
@@ -133,7 +142,7 @@ def _without_markers(pair: Pair) -> Pair:
 
 
 def _is_about(pair: Pair) -> bool:
-    """Whether the row speaks about markers: its words say so, a sentence of it has one as a word, or it fills a gap."""
+    """Whether the row speaks about markers, in its words or with one as a word of a sentence, or fills a gap."""
     if "<" in pair.instruction and FILLS_GAP.search(pair.instruction):
         return True
     return asked_about(ABOUT_MARKERS, pair.instruction) or any(

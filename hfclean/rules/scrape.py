@@ -15,7 +15,8 @@ COPY = (
 )
 LANGUAGE = (
     r"(?:python|java|javascript|js|typescript|ts|jsx|tsx|c|c\+\+|cpp|c#|csharp|go|golang|rust|ruby|php|perl|r|lua|"
-    r"swift|kotlin|scala|dart|julia|matlab|haskell|elixir|clojure|bash|shell|sh|zsh|powershell|sql|mysql|html|css|scss|"
+    r"swift|kotlin|scala|dart|julia|matlab|haskell|elixir|clojure|bash|shell|sh|zsh|powershell|sql|mysql|html|"
+    r"css|scss|"
     r"xml|json|yaml|yml|toml|ini|diff|makefile|dockerfile|latex|markdown|vbnet|vb|assembly|plaintext|solidity|scss|"
     r"graphql|objectivec|fsharp|groovy|less|csharp|arduino|verilog|fortran|cobol|pascal|lisp|scheme|vim|nginx|http)"
 )
@@ -29,7 +30,8 @@ OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
 IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
 LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
 PAGE_LINE = re.compile(
-    r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|Save &amp; Submit|"
+    r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|"
+    r"Save &amp; Submit|"
     r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
     r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
     r"Was this response better or worse\?.{0,40}|Is this conversation helpful so far\?|"
@@ -51,7 +53,8 @@ PAGE_HTML = re.compile(
     r"<button\b[^<>]{0,400}>(?:[^<>]{0,80}|<(?!/?button)[^<>]{0,2000}>){0,20}\s*"
     rf"(?:{COPY}|Copy|Regenerate response|Share)\s*</button>|"
     r"<svg\s[^<>]{0,80}stroke=\"currentColor\"|"
-    r"<(?:div|span|p|pre|code)\s[^<>]{0,60}class=\"[^\"<>]{0,200}(?:\b|(?=!))(?:flex|markdown prose|prose|rounded-md|text-token|"
+    r"<(?:div|span|p|pre|code)\s[^<>]{0,60}class=\"[^\"<>]{0,200}(?:\b|(?=!))(?:flex|markdown prose|prose|"
+    r"rounded-md|text-token|"
     r"bg-black|items-center|hljs|overflow-y-auto|!?whitespace-pre-wrap|min-h-\[\d+px\])\b",
     re.IGNORECASE,
 )
@@ -60,8 +63,10 @@ ABOUT_PAGES = re.compile(
     r"\bbuttons?\b|\buser interface|\b[ug]ui\b|\bhtml\b|\bcss\b|\btailwind|\bweb ?(?:page|site)|\bscrap|\bclipboard|"
     r"\breact\b|\bvue\b|copy code|regenerate|share prompt|save & submit|\bchatgpt\b|\btranslat|\bschaltfläche|"
     r"\bübersetz|\bbouton|\btradui|\bbotón|\btraduc|\bbotão|\btraduz|\bpulsante|\bknop\b|\bprzycisk|\bкнопк|"
-    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b|"
-    r"\bhal(?:f|ves)\b|\bratios?\b|\bscored?\b|\bhälfte|\bmoitié|\bmitad|\bmetade|\bmetà\b|\bhelft\b|\bpołow|половин|一半|半分",
+    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|"
+    r"\bmenu\b|\blabels?\b|"
+    r"\bhal(?:f|ves)\b|\bratios?\b|\bscored?\b|\bhälfte|\bmoitié|\bmitad|\bmetade|\bmetà\b|\bhelft\b|\bpołow|"
+    r"половин|一半|半分",
     re.IGNORECASE,
 )
 # What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
