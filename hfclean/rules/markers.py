@@ -45,7 +45,25 @@ OPENER = re.compile(r"[<\[/]")
 # A text in one of these forms is a template as a whole: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
-    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>"
+    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>|<\|startoftranscript\|>|"
+    r"^USER: [^\n]{0,2000}\n*ASSISTANT:|^A chat[^\n]{0,200}\s+USER: ",
+    re.MULTILINE,
+)
+FILLS_GAP = re.compile(
+    r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>"
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
+LEADS_IN = _words(
+    "is are be was with as by to write writes written writing use uses used called named means mean token marker "
+    "it end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son "
+    "está con usa escribe è sono scrive é são com escreve het met schrijft er med hedder skriver to jest są z "
+    "pisze ez az van este sunt cu scrie bu şu это с такой пишет"
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
@@ -66,14 +84,26 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
-LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>"))
-QUOTES = "\"'“”‘’«»`"
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {
+    "</s>"
+}
+ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
+# A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
+ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
+# What is no text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
+NO_TEXT = re.compile(r"[\s,;/|&+•*–-]*|(?s:.*)(?:(?:^|\n)[ \t]*(?:[-*•+]|\(?\d{1,3}[.)])|[:：=|])[ \t]*\Z")
+QUOTES = "\"'“”„‘’‚«»‹›「」『』`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
-    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
+    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?\b.{0,30}\bout\b|durchgestrichen|durchstreich|\bbarr(?:é|"
+    r"er|ez)|tachad|riscad|"
+    r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|"
+    r"취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
+    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|"
+    r"steuerzeichen|"
     r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
 )
@@ -117,7 +147,9 @@ def _without_markers(pair: Pair) -> Pair:
 
 
 def _is_about(pair: Pair) -> bool:
-    """Whether the row speaks about markers: its words say so, or a sentence of it has one as a word."""
+    """Whether the row speaks about markers, in its words or with one as a word of a sentence, or fills a gap."""
+    if "<" in pair.instruction and FILLS_GAP.search(pair.instruction):
+        return True
     return asked_about(ABOUT_MARKERS, pair.instruction) or any(
         _speaks(text) for text in (pair.instruction, pair.input, pair.response) if text and _hints(text)
     )
@@ -135,7 +167,7 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _speaks(text: str) -> bool:
     first = LEADING.match(text)
-    turns = first is not None and "end" not in first.group().lower()
+    turns = first is not None and ENDS_TURN.search(first.group()) is None
     last = -1
     for count, match in enumerate(_matches(ANY_TOKEN, text)):
         if count > 200:  # a degenerate answer, no sentence
@@ -159,7 +191,7 @@ def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
         return False
     if not before or before == "\n":
         # "<|im_end|> closes a turn": as a leak, a marker at the start opens a turn.
-        ends = "end" in match.group().lower() and "text" not in match.group().lower()
+        ends = ENDS_TURN.search(match.group()) is not None and "text" not in match.group().lower()
         return ends and (_is_caseless(after) or (after in " -" and _goes_on(text[end + 1 : end + 2])))
     if after in AFTER_MENTION and (before.isspace() or before.isalpha()):
         return True
@@ -223,13 +255,18 @@ def _may_belong(text: str, name: str, start: int, end: int) -> bool:
         plain = without_code(kept)
         if any("endoftext" not in match.group() for match in _matches(TURN, plain)):
             return True
+    if name == "response" and start and ASKER.search(text, 0, start):
+        return True
     if not kept.strip():  # an answer that is one end marker may be the answer; a run of them is none
         return name == "response" and text.strip().lower() in LONE_ANSWERS
+    if NO_TEXT.fullmatch(kept[-LONGEST_MARKER:]) and "\n" not in text[_before_space(text, 0, end) : end]:
+        return True
     last, cut = _before_space(text, 0, end), text[end:].strip()
     if start or not cut or "\n" in text[last:end]:
         return False
     word, spaced = text[last - 1], last < end
-    about_words = len(kept.split()) > 2 or name == "instruction" or _is_caseless(word)
+    words = kept.split()
+    about_words = len(words) > 2 or name == "instruction" or _is_caseless(word) or words[-1].lower() in LEADS_IN
     return spaced and word.isalnum() and about_words and TURN.fullmatch(cut) is not None
 
 

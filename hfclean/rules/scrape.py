@@ -15,7 +15,8 @@ COPY = (
 )
 LANGUAGE = (
     r"(?:python|java|javascript|js|typescript|ts|jsx|tsx|c|c\+\+|cpp|c#|csharp|go|golang|rust|ruby|php|perl|r|lua|"
-    r"swift|kotlin|scala|dart|julia|matlab|haskell|elixir|clojure|bash|shell|sh|zsh|powershell|sql|mysql|html|css|scss|"
+    r"swift|kotlin|scala|dart|julia|matlab|haskell|elixir|clojure|bash|shell|sh|zsh|powershell|sql|mysql|html|"
+    r"css|scss|"
     r"xml|json|yaml|yml|toml|ini|diff|makefile|dockerfile|latex|markdown|vbnet|vb|assembly|plaintext|solidity|scss|"
     r"graphql|objectivec|fsharp|groovy|less|csharp|arduino|verilog|fortran|cobol|pascal|lisp|scheme|vim|nginx|http)"
 )
@@ -24,28 +25,37 @@ COPY_LINE = re.compile(rf"^[ \t]*(?:{LANGUAGE}[ \t]*)?{COPY}[ \t]*$", re.MULTILI
 BUTTON = re.compile(
     rf"^([ \t]*{LANGUAGE})(?:[ \t]*\n[ \t]*|[ \t]?){COPY}[ \t]*\n+(?=[ \t]*\S)", re.MULTILINE | re.IGNORECASE
 )
+GLUED = re.compile(rf"^[ \t]*{LANGUAGE}{COPY}", re.MULTILINE)
 OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
 IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
 LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
 PAGE_LINE = re.compile(
-    r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|Save &amp; Submit|"
+    r"^[ \t]*(?:Regenerate response|Stop generating|Continue generating|Share Prompt|Save & Submit|"
+    r"Save &amp; Submit|"
     r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
     r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
+    r"Was this response better or worse\?.{0,40}|Is this conversation helpful so far\?|"
     r"Send a message\.{0,3}|This content may violate our content policy\.[^\n]{0,200})[ \t]*$",
     re.MULTILINE,
 )
 HEADER = re.compile(
     r"\A\s*(?:ChatGPT|Share Prompt|User|You)[ \t]*\n\s*(?:ChatGPT|\d{1,2} / \d{1,2}|Share Prompt)?[ \t]*\n"
 )
+# The names over both turns.
+SPEAKERS = re.compile(r"\A\s*(?:User|You|You said:|Anonymous)[ \t]*\n")
+ANSWERS = re.compile(r"^(?:ChatGPT|ChatGPT said:)[ \t]*\n", re.MULTILINE)
 # As a last line only after a sentence: after "It is" it would be a fraction.
 PAGER = re.compile(
-    r"\A\s*([1-9]\d?) / ([1-9]\d?)[ \t]*\n+[ \t]*[^\W\d_]|[.!?。！？`][ \t]*\n\s*([1-9]\d?) / ([1-9]\d?)\s*\Z"
+    r"\A\s*(?:< ?)?([1-9]\d?) / ([1-9]\d?)(?: ?>)?[ \t]*\n+[ \t]*[^\W\d_]"
+    r"|[.!?。！？`)”\"][ \t]*\n\s*(?:< ?)?([1-9]\d?) / ([1-9]\d?)(?: ?>)?\s*\Z"
 )
 PAGE_HTML = re.compile(
     r"<button\b[^<>]{0,400}>(?:[^<>]{0,80}|<(?!/?button)[^<>]{0,2000}>){0,20}\s*"
     rf"(?:{COPY}|Copy|Regenerate response|Share)\s*</button>|"
-    r"<(?:div|span|p|pre)\s[^<>]{0,60}class=\"[^\"<>]{0,200}\b(?:flex|markdown prose|prose|rounded-md|text-token|"
-    r"bg-black|items-center|whitespace-pre-wrap|min-h-\[\d+px\])\b",
+    r"<svg\s[^<>]{0,80}stroke=\"currentColor\"|"
+    r"<(?:div|span|p|pre|code)\s[^<>]{0,60}class=\"[^\"<>]{0,200}(?:\b|(?=!))(?:flex|markdown prose|prose|"
+    r"rounded-md|text-token|"
+    r"bg-black|items-center|hljs|overflow-y-auto|!?whitespace-pre-wrap|min-h-\[\d+px\])\b",
     re.IGNORECASE,
 )
 NUMBERS = re.compile(r"[=+×÷%]|\d\s?/\s?\d")
@@ -53,7 +63,10 @@ ABOUT_PAGES = re.compile(
     r"\bbuttons?\b|\buser interface|\b[ug]ui\b|\bhtml\b|\bcss\b|\btailwind|\bweb ?(?:page|site)|\bscrap|\bclipboard|"
     r"\breact\b|\bvue\b|copy code|regenerate|share prompt|save & submit|\bchatgpt\b|\btranslat|\bschaltfläche|"
     r"\bübersetz|\bbouton|\btradui|\bbotón|\btraduc|\bbotão|\btraduz|\bpulsante|\bknop\b|\bprzycisk|\bкнопк|"
-    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|\bmenu\b|\blabels?\b",
+    r"\bперевед|按钮|按鈕|翻译|翻譯|ボタン|翻訳|버튼|번역|\bfractions?\b|\bslides?\b|\bpages?\b|\bpager\b|"
+    r"\bmenu\b|\blabels?\b|"
+    r"\bhal(?:f|ves)\b|\bratios?\b|\bscored?\b|\bhälfte|\bmoitié|\bmitad|\bmetade|\bmetà\b|\bhelft\b|\bpołow|"
+    r"половин|一半|半分",
     re.IGNORECASE,
 )
 SHORT = 40
@@ -75,7 +88,9 @@ def _hints(text: str) -> bool:
         or "Send a mess" in text
         or "This content may" in text
         or ("opi" in text and ("Copi" in text or "Kopi" in text or "kopi" in text))
-        or "kopyala" in text
+        or "kop" in text
+        or "Was this r" in text
+        or "Is this conv" in text
         or (not text.isascii() and any(hint in text for hint in ABROAD))
     )
 
@@ -88,20 +103,22 @@ def _found(text: str) -> bool:
     if not html and len(text) > SHORT and "\n" not in text:
         return False  # a text of one line that is long holds none of the lines
     if _hints(text):
-        if COPY_LINE.search(text) or PAGE_LINE.search(text):
+        if COPY_LINE.search(text) or GLUED.search(text) or PAGE_LINE.search(text):
             return True
-        if "ChatGPT" in text and HEADER.match(text):
+        if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
             return True
     if html and PAGE_HTML.search(text):
         return True
-    if " / " not in text:
-        return False
-    match = PAGER.search(text)
-    if match is None:
-        return False
+    return _pager(text) is not None
+
+
+def _pager(text: str) -> re.Match[str] | None:
+    """The line "1 / 2" that begins or ends a text which holds no other figures of that kind."""
+    if " / " not in text or (match := PAGER.search(text)) is None:
+        return None
     page, pages = int(match[1] or match[3]), int(match[2] or match[4])
     rest = text[match.end() - 1 :] if match[1] else text[: match.start()]
-    return page <= pages > 1 and len(rest.split()) > 1 and not NUMBERS.search(rest)
+    return match if page <= pages > 1 and len(rest.split()) > 1 and not NUMBERS.search(rest) else None
 
 
 def _has_scraps(pair: Pair) -> bool:
@@ -114,9 +131,10 @@ def _may_have_scraps(pair: Pair, glance: Glance) -> bool:
         return True
     if LINE_FEED not in marks and len(pair.response) > SHORT and len(pair.instruction) > SHORT:
         return False
-    return not (LINE_WORDS.isdisjoint(glance.words) and LINE_WORDS.isdisjoint(glance.asked)) or (
-        "ChatGPT" in pair.response or "ChatGPT" in pair.instruction
-    )
+    if not (LINE_WORDS.isdisjoint(glance.words) and LINE_WORDS.isdisjoint(glance.asked)):
+        return True
+    # code may be glued to the last word of the button as well
+    return any("ChatGPT" in text or "opy code" in text or "opi" in text for text in (pair.response, pair.instruction))
 
 
 SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
@@ -125,6 +143,7 @@ SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
 LINE_WORDS = watch(
     "code", "kopieren", "código", "codice", "kopiëren", "kode", "kod", "kopyala", "regenerate", "generating", "share",
     "submit", "model", "upgrade", "chatgpt", "said", "preview", "message", "policy",
+    "worse", "helpful",
 )  # fmt: skip
 
 
@@ -148,8 +167,12 @@ def _without_scraps(pair: Pair) -> Pair:
 
 def _plain(text: str, name: str) -> str:
     plain = IN_FENCE.sub(r"\1", OVER_FENCE.sub("", BUTTON.sub(r"\1\n", text)))
-    if name == "response" and (last := LAST_BUTTON.search(plain)):
+    last = LAST_BUTTON.search(plain) if name == "response" else None
+    if last and plain[: last.start()].rstrip()[-1:] not in ":：,，;":  # "Press:\nRegenerate response" names it
         plain = plain[: last.start()].rstrip()
+        if (pager := _pager(plain)) is not None:  # beside the button, certainly the number of the page
+            begin, end = pager.span()
+            plain = plain[end - 1 :].lstrip() if pager[1] else plain[: begin + 1].rstrip()
     # All buttons of a kind or none: one that is left shows that they are not what they seem.
     return text if COPY_LINE.search(plain) or PAGE_LINE.search(plain) else plain
 

@@ -1,6 +1,6 @@
 """Keys found and false alarms, beside detect-secrets where it is installed: `pip install detect-secrets`.
 
-    python benchmarks/secrets.py
+    python benchmarks/key_forms.py
 
 Every form is made at random, alone and in the places where keys stand; false alarms are what is found in texts that
 only look like keys and in the real rows, each of which was read.
