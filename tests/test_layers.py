@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "durable",
     "ownership",
+    "key_forms",
     "keys",
     "schema",
     "text",
