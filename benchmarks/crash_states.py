@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path[0] = str(ROOT)  # and not this folder, whose secrets.py would stand before that of Python
+sys.path[0] = str(ROOT)
 
 from benchmarks.kills import CASES as KILLED  # noqa: E402
 from benchmarks.kills import HFCLEAN, environment  # noqa: E402

@@ -73,8 +73,6 @@ def helpers() -> None:
     for folder in (ROOT, ROOT / "tests"):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-    here = str(Path(__file__).parent)
-    sys.path[:] = [place for place in sys.path if place != here]  # whose secrets.py would stand before Python's
 
 
 @contextmanager
