@@ -56,7 +56,7 @@ def run(*args: str, cwd: Path, check: bool = True) -> subprocess.CompletedProces
     return done
 
 
-def start(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
+def launch(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*HFCLEAN, *args], cwd=cwd, env=environment(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -111,6 +111,11 @@ def other(place: Path) -> None:
     rows(place, 401)
 
 
+def taken(place: Path) -> None:
+    rows(place)
+    run("clean", "rows.jsonl", "--out", "out0", "--quiet", cwd=place)
+
+
 def converted(place: Path) -> None:
     cleaned(place)
     run("convert", "out", "--to", "messages", "--out", "pairs.jsonl", cwd=place)
@@ -160,7 +165,7 @@ def sweep(case: Case, name: str, points: int, chance: random.Random, scratch: Pa
     for k in range(points):
         place = scratch / f"{name}-{k}"
         shutil.copytree(start, place)
-        errors = stopped(start(*case.command, cwd=place), name, duration, chance)
+        errors = stopped(launch(*case.command, cwd=place), name, duration, chance)
         run("why", "out", "0", cwd=place, check=False)  # the next command that looks there
         state = content(place / case.target)
         what = {before: "old", after: "new"}.get(state, "BROKEN")
@@ -224,7 +229,7 @@ def server(_: Path) -> Iterator[None]:
 
 def revise(place: Path, out: str) -> subprocess.Popen[bytes]:
     url = SETTINGS["KILLS_SERVER"]
-    return start(
+    return launch(
         "revise", "rows.jsonl", "--out", out, "--model", "tiny", "--base-url", url, "--overwrite", "--quiet", cwd=place
     )
 
@@ -252,32 +257,32 @@ def four_on_one_store(place: Path, name: str, duration: float, chance: random.Ra
 def clear_beside_a_run(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
     running = revise(place, "out0")
     time.sleep(duration * chance.random())
-    stopped(start("cache", "clear", "--yes", cwd=place), name, duration / 2, chance)
+    stopped(launch("cache", "clear", "--yes", cwd=place), name, duration / 2, chance)
     return ended(running, "revise") + run("cache", "stats", cwd=place, check=False).stderr.splitlines()
 
 
 def two_on_one_folder(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
     command = ("clean", "rows.jsonl", "--out", "out0", "--overwrite", "--quiet")
-    one, other = start(*command, cwd=place), start(*command, cwd=place)
+    one, other = launch(*command, cwd=place), launch(*command, cwd=place)
     stopped(one, name, duration, chance)
     wrong = ended(other, "the other one")
     wrong += [f"left {item}" for item in hidden(place)] if name != "SIGKILL" else []
-    wrong += ended(start(*command, cwd=place), "the killed one, run again")
+    wrong += ended(launch(*command, cwd=place), "the killed one, run again")
     return wrong + [f"left {item}" for item in hidden(place)]
 
 
 def train(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
     how = ("--epochs", "4", "--batch-size", "4", "--lora-rank", "0", "--arg", "save_steps=2", "--quiet")
     command = ("train", "pairs.jsonl", "--base", "base", "--out", "out0", *how, "--arg", "save_strategy=steps")
-    stopped(start(*command, cwd=place), name, duration, chance)
-    return ended(start(*command, "--resume", cwd=place), "taken up again")
+    stopped(launch(*command, cwd=place), name, duration, chance)
+    return ended(launch(*command, "--resume", cwd=place), "taken up again")
 
 
 def teach(place: Path) -> None:
     helpers()
-    from hfclean.testing_models import tiny_model, tiny_tokenizer
+    from hfclean.testing_models import tiny_model
 
-    tiny_model(place / "base", tiny_tokenizer())
+    tiny_model(place / "base")
     with (place / "pairs.jsonl").open("w", encoding="utf-8") as file:
         for n in range(24):
             raw = {"raw_instruction": f"Name fruit {n}.", "raw_input": "", "raw_output": f"Apple {n}"}
@@ -293,7 +298,7 @@ def weights(out: Path) -> object:
 SCENES = (
     Scene("four on one store", rows, four_on_one_store, texts, server),
     Scene("cache clear beside a run", rows, clear_beside_a_run, texts, server),
-    Scene("two on one folder", rows, two_on_one_folder, texts),
+    Scene("two on one folder", taken, two_on_one_folder, texts),
     Scene("train, taken up again", teach, train, weights),
 )
 
@@ -304,7 +309,7 @@ def play(scene: Scene, name: str, points: int, chance: random.Random, scratch: P
     whole.mkdir()
     scene.prepare(whole)
     begin = time.monotonic()
-    calm = scene.play(whole, "SIGCONT", 1e3, random.Random(0))  # a signal that does nothing
+    calm = scene.play(whole, "SIGCONT", 0.0, random.Random(0))  # a signal that does nothing
     duration = (time.monotonic() - begin) / 2
     expected = scene.after(whole / "out0")
     if calm or not expected:
