@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "durable",
     "ownership",
+    "limits",
     "schema",
     "text",
     "values",
