@@ -165,7 +165,7 @@ def test_no_address_of_a_copied_reviser_is_followed_loopback_neither(tmp_path: P
     assert hfclean.Reviser.from_pretrained(tmp_path / "moved").base_url == url
 
 
-# -------------------------------------------------------------------------------------------------------------- parquet
+# ------------------------------------------------------------------------------------------------------------- parquet
 
 
 def test_a_footer_that_claims_too_much_is_not_unpacked(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 from collections.abc import Mapping
@@ -17,7 +18,10 @@ from hfclean.values import decoded, has_json, has_media, loaded
 __all__ = ["check_file", "tell_files", "write_files"]
 
 BATCH_ROWS = 1000
-WRITERS = {".jsonl": "to_json", ".parquet": "to_parquet", ".csv": "to_csv"}
+# What a spreadsheet reads as a formula: how such a cell begins, and what begins so and is a mere number. For Arrow.
+FORMULA = r"^[=+\-@\t\r\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
+NUMBER = r"^[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s?%?$"
+SUFFIXES = (".jsonl", ".parquet", ".csv")
 
 
 def check_file(name: str) -> Path:
@@ -27,13 +31,22 @@ def check_file(name: str) -> Path:
         UsageError: no file of a kind that can be written.
     """
     target = Path(name).expanduser()
-    if target.suffix not in WRITERS:
-        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(WRITERS)}")
+    if target.suffix not in SUFFIXES:
+        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(SUFFIXES)}")
     return target
 
 
-def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[str, int]:
+def write_files(
+    made: Mapping[str, Any], name: str, *, overwrite: bool, escape: bool = False, err: TextIO | None = None
+) -> dict[str, int]:
     """Write every split into a file, named after it where there are several; the rows of each by its name.
+
+    Args:
+        made: the splits.
+        name: of the file.
+        overwrite: whether files that are there are replaced.
+        escape: whether cells of a CSV file that a spreadsheet would run get an apostrophe in front.
+        err: where it is noted that there are some and `escape` is off.
 
     Raises:
         FolderError: a file is there already, and `overwrite` is off.
@@ -57,9 +70,81 @@ def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[
                 _json_lines(part.with_format(None), partial)
             else:
                 part = decoded(part) if target.suffix == ".parquet" else _as_text(part.with_format(None))
-                getattr(part, WRITERS[target.suffix])(str(partial))
+                if target.suffix == ".csv":
+                    part = _without_formulas(part, escape, err)
+                    # the writer below puts no quotes around a lone carriage return, and readers end a row there
+                    part.to_csv(
+                        str(partial), quoting=csv.QUOTE_NONNUMERIC if _has_returns(part) else csv.QUOTE_MINIMAL
+                    )
+                else:
+                    part.to_parquet(str(partial))
         written[str(files[split])] = len(part)
     return written
+
+
+def _without_formulas(part: Any, escape: bool, err: TextIO | None) -> Any:
+    """The rows with an apostrophe before every text that a spreadsheet would run as a formula, or as they are, with a
+    note that counts them."""
+    from datasets import Value
+
+    names = [n for n, f in part.features.items() if isinstance(f, Value) and f.dtype in ("string", "large_string")]
+    headed = {name: f"'{name}" for name in part.column_names if _is_formula(name)}
+    count = len(headed)
+    for batch in part.with_format("arrow").iter(BATCH_ROWS):
+        count += sum(_formulas(batch.column(name)).true_count for name in names)
+    if not count:
+        return part
+    if escape:
+        rows = part.with_format("arrow").map(
+            _escaped, batched=True, batch_size=BATCH_ROWS, fn_kwargs={"names": names}, load_from_cache_file=False
+        )
+        return rows.with_format(None).rename_columns(headed)
+    if err is not None:
+        print(
+            f"note: {count:,} cells begin as a formula does (=, +, -, @, a tab), and a spreadsheet may run them; "
+            "--escape-formulas puts an apostrophe before each, which stays when the file is read again",
+            file=err,
+        )
+    return part
+
+
+def _has_returns(part: Any) -> bool:
+    import pyarrow.compute as pc
+
+    names = [name for name, feature in part.features.items() if getattr(feature, "dtype", "") == "string"]
+    return any(
+        pc.any(pc.match_substring(batch.column(name), "\r")).as_py()
+        for batch in part.with_format("arrow").iter(BATCH_ROWS)
+        for name in names
+    )
+
+
+def _formulas(column: Any) -> Any:
+    """Which texts of an Arrow column a spreadsheet would run, as an array of booleans without null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    begins = pc.and_not(pc.match_substring_regex(column, FORMULA), pc.match_substring_regex(column, NUMBER))
+    found = pc.fill_null(begins, False)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _is_formula(text: str) -> bool:
+    import pyarrow as pa
+
+    return bool(_formulas(pa.array([text]))[0].as_py())
+
+
+def _escaped(table: Any, names: list[str]) -> Any:
+    import pyarrow.compute as pc
+
+    for name in names:
+        column = table.column(name)
+        with_mark = pc.binary_join_element_wise("'", column, "").cast(column.type)
+        table = table.set_column(
+            table.schema.get_field_index(name), name, pc.if_else(_formulas(column), with_mark, column)
+        )
+    return table
 
 
 def _json_lines(part: Any, file: Path) -> None:
