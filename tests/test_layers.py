@@ -16,6 +16,7 @@ ROOMS = [
     "ownership",
     "key_forms",
     "keys",
+    "limits",
     "schema",
     "text",
     "values",
