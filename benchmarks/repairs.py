@@ -196,7 +196,7 @@ def main() -> None:
         print("  where the detection's time goes:")
         shares(rows)
         if not args.peer:
-            return
+            return None
         for name, (rules, ops) in PAIRS.items():
             ratios, ours, theirs = [], [], []
             for _ in range(args.repeats):
