@@ -75,8 +75,9 @@ def write_files(
                 formulas = _csv(part, partial, target.name, escape=escape)
                 if formulas and not escape and err is not None:
                     print(
-                        f"note: {formulas:,} cells begin as a formula does (=, +, -, @, a tab), and a spreadsheet may run "
-                        "them; --escape-formulas puts an apostrophe before each, which stays when the file is read again",
+                        f"note: {formulas:,} cells begin as a formula does (=, +, -, @, a tab), and a spreadsheet may "
+                        "run them; --escape-formulas puts an apostrophe before each, which stays when the file is "
+                        "read again",
                         file=err,
                     )
         written[str(files[split])] = len(part)
