@@ -124,6 +124,9 @@ CUT_OFF = [
     ("```rust\nlet x = vec![1, 2", "an open list"),
     ('```json\n{"a": [1, 2,', "an item to come"),
     ('```c\nfor (int i = 0; i < 3; i++) {\n  puts("a");', "a block with its statements"),
+    ("```python\nwhile n >", "a comparison"),
+    ("```go\nfunc f() int {\n\treturn", "a value to return"),
+    ("```php\n$a = $b .", "a string to join"),
     ("```css\np {\n  color: red;", "a rule"),
 ]
 
@@ -169,7 +172,9 @@ def test_code_that_breaks_off_is_closed_and_reported(output: str, what: str) -> 
     assert "truncated_output" in hfclean.score(fields("Write it.", "", revised["output"]))["defects"].split()
 
 
-@pytest.mark.parametrize("output", ["```c\nputs(1);\n```", "```py\nprint(1)\n```", "```js\nif (a) {\n```"])
+@pytest.mark.parametrize(
+    "output", ["```c\nputs(1);\n```", "```py\nprint(1)\n```", "```js\nif (a) {\n```", "```perl\nif (/[(]/) { 1 }\n```"]
+)
 def test_whole_code_and_the_head_of_a_block_are_not_cut_off(output: str) -> None:
     assert "truncated_output" not in hfclean.score(fields("Write it.", "", output))["defects"].split()
 
