@@ -39,7 +39,8 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "label": (ClassLabel(names=["no", "yes"]), 1),
     "nothing": (Value("null"), None),
 }
-FORMATS = ["numpy", "pandas", "polars", "arrow"]
+POLARS = pytest.param("polars", marks=pytest.mark.needs_extra("polars", "polars"))
+FORMATS = ["numpy", "pandas", POLARS, "arrow"]
 
 
 def rows(kinds: dict[str, tuple[Any, Any]], count: int = 5) -> Dataset:
@@ -123,7 +124,7 @@ def test_messages_keep_their_types_and_what_stands_at_the_end(kind: str) -> None
     assert (back.features, back.to_list()) == (ds.features, ds.to_list())
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars"])
+@pytest.mark.parametrize("kind", ["pandas", POLARS])
 def test_a_frame_by_itself_gives_columns_of_its_own_length(kind: str) -> None:
     ds = rows({"n": (Value("int64"), 3)})
     frame = ds.with_format(kind)[:]

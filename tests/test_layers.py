@@ -14,6 +14,7 @@ ROOMS = [
     "errors",
     "durable",
     "ownership",
+    "keys",
     "schema",
     "text",
     "values",

@@ -133,7 +133,7 @@ CUT_OFF = [
 PAGES = [
     "< 1 / 2 >\nA walnut is a nut.",
     "A walnut is a nut.\n< 2 / 2 >",
-    "pythonCopy codeprint(1)",
+    "pythonCopy code\nprint(1)",
     "User\nName a nut.\nChatGPT\nA walnut.",
     "A walnut.\nWas this response better or worse?",
     '<code class="!whitespace-pre hljs language-python">print(1)</code>',

@@ -14,9 +14,10 @@ from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_o
 from hfclean.cli.render_models import describe_estimate, describe_preview, describe_stats
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
+from hfclean.models import BackendError
 from hfclean.report.figures import plural
 
-__all__ = ["cache", "estimate", "preview", "retry"]
+__all__ = ["cache", "estimate", "preview", "retry", "tell_failures"]
 
 
 def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequence[Any]) -> None:
@@ -125,14 +126,30 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.json:
         told = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
         emit({**told, "report": report.to_dict(edits=False)}, out)
-        return
-    print(report.summary(), file=out)
-    print(
-        f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "
-        "without a revision",
-        file=out,
-    )
-    print(f"\n{target}  written anew", file=out)
+    else:
+        print(report.summary(), file=out)
+        print(
+            f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} "
+            "again without a revision",
+            file=out,
+        )
+        print(f"\n{target}  written anew", file=out)
+    tell_failures(done, target, out)
+
+
+def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:
+    """End a run from whose models nothing came, once what there is has been written.
+
+    Raises:
+        BackendError: nothing came.
+    """
+    if cleaned.failures:
+        out.flush()
+        raise BackendError(
+            f"{'; '.join(cleaned.failures)}. {target} was written with these rows as they were, and every answer is "
+            f"kept. Look at the model and at what it says (hfclean why {target} 0; --preview), then ask again: "
+            f"hfclean revise {target} --retry-failed"
+        )
 
 
 def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> None:

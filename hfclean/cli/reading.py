@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
 from hfclean.models.failures import StoreWarning
+from hfclean.source.names import has_text_path
 
 __all__ = ["UsageError", "as_cleaned", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
 
@@ -39,6 +40,8 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
             sys.modules["transformers"].utils.logging.disable_progress_bar()
     _quiet_loaders()
     parent = Path(near).expanduser().resolve().parent if near else None
+    if parent is not None and not has_text_path(parent):
+        parent = None  # what datasets unpacks needs a path that is text
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder("data", parent) as folder:

@@ -286,14 +286,18 @@ class Head:
         wanted = list(dict.fromkeys(each for each in inputs if isinstance(each, Tokens) and each.ids))
         known = keeper.known(wanted) if keeper is not None else {}
         found = {tokens: Output(values) for tokens, values in known.items()}
-        try:
-            for tokens, output in self._computed([tokens for tokens in wanted if tokens not in found], forward):
+
+        def compute(missing: Sequence[Tokens]) -> None:
+            for tokens, output in self._computed(missing, forward):
                 found[tokens] = output
                 if keeper is not None and not output.reason:
                     keeper.add(tokens, output.values)
-        finally:
-            if keeper is not None:
-                keeper.flush()
+
+        missing = [tokens for tokens in wanted if tokens not in found]
+        if keeper is None:
+            compute(missing)
+        else:
+            found |= {tokens: Output(values) for tokens, values in keeper.share(missing, compute).items()}
         return [
             Output(None, each) if isinstance(each, str) else found.get(each, Output(None, "empty")) for each in inputs
         ]

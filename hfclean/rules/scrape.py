@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Rule, asked_about
+from hfclean.rules.rule import Glance, Rule, asked_about, watch
 from hfclean.schema import Pair
 
 __all__ = ["scrape_remnants"]
@@ -25,7 +25,7 @@ COPY_LINE = re.compile(rf"^[ \t]*(?:{LANGUAGE}[ \t]*)?{COPY}[ \t]*$", re.MULTILI
 BUTTON = re.compile(
     rf"^([ \t]*{LANGUAGE})(?:[ \t]*\n[ \t]*|[ \t]?){COPY}[ \t]*\n+(?=[ \t]*\S)", re.MULTILINE | re.IGNORECASE
 )
-GLUED = re.compile(rf"^[ \t]*{LANGUAGE}{COPY}", re.MULTILINE)
+GLUED = re.compile(rf"^[ \t]*{LANGUAGE}Copy code\b", re.MULTILINE)
 OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
 IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
 LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
@@ -34,7 +34,7 @@ PAGE_LINE = re.compile(
     r"Save &amp; Submit|"
     r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
     r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
-    r"Was this response better or worse\?.{0,40}|Is this conversation helpful so far\?|"
+    r"Was this response better or worse\?.{0,40}|"
     r"Send a message\.{0,3}|This content may violate our content policy\.[^\n]{0,200})[ \t]*$",
     re.MULTILINE,
 )
@@ -69,40 +69,44 @@ ABOUT_PAGES = re.compile(
     r"половин|一半|半分",
     re.IGNORECASE,
 )
-# What the lines need, in words that are rare in prose; a text of one line that is long holds none of them.
-HINTS = ("opy code", "Regenerate r", " generating", "Share Prompt", "Save &", "Model: ", "ChatGPT", "You said:", " / ")
-OTHER_HINTS = (
-    "Was this r",
-    "Is this conv",
-    "Upgrade to",
-    "Free Res",
-    "Send a mess",
-    "This content may",
-    "kop",
-    "Copi",
-    "Kopi",
-)
 SHORT = 40
 
 
+def _hints(text: str) -> bool:
+    # What one of the lines or the header needs; a chain of "in", not any(): this runs on many texts of many rows. One
+    # character is found much faster than several.
+    return (
+        "opy code" in text
+        or ("/" in text and " / " in text)
+        or "ChatGPT" in text
+        or ("enerat" in text and (" generating" in text or "Regenerate r" in text))
+        or "Share Prompt" in text
+        or ("&" in text and "Save &" in text)
+        or (":" in text and ("Model: " in text or "You said:" in text))
+        or ("U" in text and "Upgrade to" in text)
+        or ("F" in text and "Free Res" in text)
+        or "Send a mess" in text
+        or ("W" in text and "Was this r" in text)
+        or "This content may" in text
+        or ("opi" in text and ("Copi" in text or "Kopi" in text or "kopi" in text))
+        or "kopyala" in text
+        or (not text.isascii() and any(hint in text for hint in ABROAD))
+    )
+
+
+ABROAD = ("Копировать", "复制代码", "複製程式碼", "コピーする", "코드 복사", "نسخ الكود")
+
+
 def _found(text: str) -> bool:
-    if "<" not in text:
-        if len(text) > SHORT and "\n" not in text:
-            return False
-        if (
-            text.isascii()
-            and not any(hint in text for hint in HINTS)
-            and not any(hint in text for hint in OTHER_HINTS)
-        ):
-            return False
-    if (
-        COPY_LINE.search(text)
-        or GLUED.search(text)
-        or PAGE_LINE.search(text)
-        or ("<" in text and PAGE_HTML.search(text))
-    ):
-        return True
-    if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
+    html = "<" in text
+    if not html and len(text) > SHORT and "\n" not in text:
+        return False  # a text of one line that is long holds none of the lines
+    if _hints(text):
+        if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("opy code" in text and GLUED.search(text)):
+            return True
+        if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
+            return True
+    if html and PAGE_HTML.search(text):
         return True
     return _pager(text) is not None
 
@@ -117,7 +121,28 @@ def _pager(text: str) -> re.Match[str] | None:
 
 
 def _has_scraps(pair: Pair) -> bool:
-    return any(_found(text) for text in (pair.response, pair.instruction)) and not _is_about(pair)
+    return (_found(pair.response) or _found(pair.instruction)) and not _is_about(pair)
+
+
+def _may_have_scraps(pair: Pair, glance: Glance) -> bool:
+    marks = glance.marks
+    if not SIGNS.isdisjoint(marks):
+        return True
+    if LINE_FEED not in marks and len(pair.response) > SHORT and len(pair.instruction) > SHORT:
+        return False
+    return not (LINE_WORDS.isdisjoint(glance.words) and LINE_WORDS.isdisjoint(glance.asked)) or (
+        "ChatGPT" in pair.response or "ChatGPT" in pair.instruction
+    )
+
+
+SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
+# One of these is in whatever COPY_LINE and PAGE_LINE match in a plain text, by itself: the language may be glued to
+# the first word of the button.
+LINE_WORDS = watch(
+    "code", "kopieren", "código", "codice", "kopiëren", "kode", "kod", "kopyala", "regenerate", "generating", "share",
+    "submit", "model", "upgrade", "chatgpt", "said", "preview", "message", "policy",
+    "worse",
+)  # fmt: skip
 
 
 def _is_about(pair: Pair) -> bool:
@@ -155,6 +180,7 @@ scrape_remnants = Rule(
     severity="medium",
     meaning="buttons, pagers or headers of a chat page copied together with the text",
     detect=_has_scraps,
+    possible=_may_have_scraps,
     repair=_without_scraps,
     example=("Try this:\n\npython\nCopy code\nprint(1)", "Try this:\n\npython\nprint(1)"),
     scope="text",

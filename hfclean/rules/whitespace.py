@@ -48,7 +48,11 @@ GAPS = re.compile(r"\n{4,}")
 RUN = re.compile(r"  (?<=\S  ) *(?=\S)")
 AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 # Signs that a line is code, a form, a table or a drawing rather than prose.
-NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(|[\[(] {2,}[\])]")
+# One character of several and a pattern that begins with one are found fast, but not both at once.
+NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]")
+CALL = re.compile(r"\) *\(")
+# A gap to fill.
+BLANK_BOX = re.compile(r"[\[(] {2,}[\])]")
 DEEP = 4
 # A shell or an interpreter that waits for the next line.
 PROMPT_LAST = re.compile(r"(?:\A|\n)(?:[\w@:~/-]{0,40}(?:[$%>]|=[#>])|>>>|\.\.\.|In \[\d+\]:) \Z")
@@ -199,6 +203,22 @@ def _gap(match: re.Match[str]) -> str:
     return "\n\n"
 
 
+def _is_no_prose(line: str) -> bool:
+    return (
+        NOT_PROSE.search(line) is not None
+        or line[:1].isspace()
+        or line[-1:] == ";"
+        or "__" in line
+        or "--" in line
+        or "//" in line
+        or "..." in line
+        or ":   " in line
+        or "  #" in line
+        or CALL.search(line) is not None
+        or BLANK_BOX.search(line) is not None
+    )
+
+
 def _without_runs(text: str) -> str:
     lines = text.split("\n")
     runs = [len(RUN.findall(line)) if "  " in line else 0 for line in lines]
@@ -209,7 +229,7 @@ def _without_runs(text: str) -> str:
     filled = [n for n, line in enumerate(lines) if line.strip()]
     for position, n in enumerate(filled):
         line = lines[n]
-        if not runs[n] or NOT_PROSE.search(line) or ("   " in line.strip() and is_verse(text)):
+        if not runs[n] or _is_no_prose(line) or ("   " in line.strip() and is_verse(text)):
             continue
         words = sum(word[0].isalpha() for word in line.split())
         if words < FEWEST_WORDS or words < WORDS_PER_RUN * runs[n]:
