@@ -86,6 +86,15 @@ LEFT_ALONE = {
         ("Write it in Scots.", "", "Gie the lad a a wee bit of bread, and the lass too."),
         ("Give the condition.", "", "where this is so and and = 2 for all of them"),
     ],
+    "what a crowd shouts": [
+        ("¿Qué gritan todos?", "", "\n".join(3 * ["Hoy vamos todos juntos por la calle, y mañana vamos otra vez."])),
+        ("Что кричат все?", "", "\n".join(3 * ["Сегодня мы идём вместе по улице, и завтра мы пойдём снова все."])),
+        (
+            "Wat roept iedereen?",
+            "",
+            "\n".join(3 * ["Vandaag gaan wij samen over straat, en morgen gaan wij weer samen."]),
+        ),
+    ],
     "words of a page that are the answer": [
         ("How do I get a new answer?", "", "Press:\nRegenerate response"),
         ("Was ist die Hälfte?", "", "1 / 2\nDas ist ein halb."),
@@ -116,6 +125,14 @@ REPAIRED = {
         ("Why?", "", "One.\n\n\n\nTwo.", "One.\n\nTwo."),
     ],
     "a disclaimer": [("A tip?", "", "As an AI, I suggest fresh water.", "I suggest fresh water.")],
+    "a loop": [
+        (
+            "¿Por qué hay niebla?",
+            "",
+            "\n".join(3 * ["Porque el aire frío de la noche se queda sobre el agua caliente."]),
+            "Porque el aire frío de la noche se queda sobre el agua caliente.",
+        )
+    ],
     "a slip": [("Why?", "", "It lies in the the north of the town.", "It lies in the north of the town.")],
 }
 
