@@ -3,8 +3,8 @@
     python benchmarks/repairs.py [--peer PYTHON] [--rows N]
     python benchmarks/repairs.py --beside DIR [--rows N] [--repeats N]
 
-`--beside` is another checkout of this project (an older version, say): the same measuring code runs on both in turn, in
-processes of their own, and the ratios are taken within each turn, since what else the machine does changes over time.
+`--beside` is another checkout of this project (an older version, say): the same measuring code runs on both in turn,
+in processes of their own, and the ratios are taken within each turn: what else the machine does changes over time.
 `--peer` is the interpreter of an environment with `pip install py-data-juicer==1.6.1 aiohttp`; both sides run in turn,
 in processes of their own, with one thread, on the same texts (the outputs of real Alpaca and Dolly rows). CPU seconds
 are the process's own, after a warm-up on a hundred rows.
@@ -183,7 +183,8 @@ def main() -> None:
     if args.beside:
         alpaca, dolly = real_sets()
         sets = {"Alpaca": alpaca[: args.rows], "Dolly": dolly[: args.rows]}
-        return beside(args.beside.resolve(), sets, args.repeats)
+        beside(args.beside.resolve(), sets, args.repeats)
+        return
     rows = real_rows(args.rows)
     with tempfile.TemporaryDirectory() as folder:
         both, outputs = Path(folder) / "rows.json", Path(folder) / "outputs.json"

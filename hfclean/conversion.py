@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.provenance import HISTORY, added_columns, parse_history
@@ -26,12 +26,12 @@ from hfclean.schema import (
     Target,
     View,
     detect,
-    messages_of,
     plain,
 )
 from hfclean.schema.views import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.context import undecoded
 from hfclean.transform import elsewhere
+from hfclean.values import exact_dataset
 
 __all__ = ["FORMS", "Losses", "convert", "preference_pairs"]
 
@@ -52,10 +52,10 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
 
     Args:
         ds: a `Dataset` or `DatasetDict` of any shape that hfclean reads.
-        to: `messages` (role, content), `prompt_completion` (strings; lists of messages where a row has earlier turns
-            or a system prompt), `alpaca` (instruction, input, output; system and history where some row has them), or
-            `preference` (prompt, chosen = the revised response, rejected = the original one; only rows whose response
-            a reviser changed).
+        to: `messages` (role, content, and every other key that a message has), `prompt_completion` (strings; lists of
+            messages where a row has earlier turns, a system prompt or other keys), `alpaca` (instruction, input,
+            output; system and history where some row has them), or `preference` (prompt, chosen = the revised
+            response, rejected = the original one; only rows whose response a reviser changed).
         columns, prefix: as every transform takes them.
         losses: takes down what the form cannot hold, by name and number of rows: keys of messages where the form has
             plain strings, pictures and other typed parts, calls kept as text, columns that give way to new ones. A
@@ -89,18 +89,21 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
             )
         ds = ds.select([k for k, original in enumerate(ds[prefix + "original"]) if original])
     plain_ds, ds = ds, undecoded(ds)
+    if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and _is_spelled(ds):
+        return plain_ds.remove_columns([name for name in ds.column_names if name in ours])
     targets = [view.targets(row)[-1] for row in ds.select_columns(list(view.columns))]
-    maker = _MAKERS[to]
     rich = any(target.pair.history or target.pair.system for target in targets)
     if to in ("prompt_completion", "preference") and not rich:
-        rich = any(_has_more(_cells_of(row, view)) for row in ds.select_columns(list(view.columns)))
-    made = _Made(view, prefix, rich=rich, lost=lost)
+        rich = any(_has_more(_turns_of(row, view)) for row in ds.select_columns(list(view.columns)))
+    made = _Made(view, prefix, rich=rich)
     rows, kept = [], []
     for k, (row, target) in enumerate(zip(ds, targets, strict=True)):
-        new = maker(made, row, target)
+        left_out: set[str] = set()
+        new = _MAKERS[to](made, row, target, left_out)
         if new is not None:
             rows.append(new)
             kept.append(k)
+            lost.update(left_out)
     if to == "preference" and not rows:
         raise RestoreError("no row's response was revised, so there are no pairs of chosen and rejected to write")
     taken = {*ours, *view.columns, *(rows[0] if rows else ())}
@@ -112,15 +115,20 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
         _warn(lost)
     else:
         losses.update(lost)
-    if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and not _sharegpt(ds):
-        return plain_ds.remove_columns([name for name in ds.column_names if name in ours])
     return _join(plain_ds.select(kept).select_columns(others), rows)
 
 
-def _sharegpt(ds: Any) -> bool:
-    """Whether the column messages is spelled from and value."""
-    first = ds.select_columns(["messages"])[0]["messages"] if len(ds) else None
-    return isinstance(first, list) and any(isinstance(message, Mapping) and "from" in message for message in first)
+def _is_spelled(ds: Any) -> bool:
+    """Whether every conversation of the column messages is a list of messages with a role that is usual, and a
+    content."""
+    cells = (row["messages"] for row in ds.select_columns(["messages"]))
+    return all(cell is None or (isinstance(cell, list) and all(map(_is_usual, cell))) for cell in cells)
+
+
+def _is_usual(message: Any) -> bool:
+    if not isinstance(message, Mapping) or key_of(message, ROLE_KEYS) != "role":
+        return False
+    return key_of(message, TEXT_KEYS) in ("content", "") and _role(message["role"]) == message["role"]
 
 
 def _warn(lost: Losses) -> None:
@@ -197,44 +205,71 @@ class _Made:
     view: View
     prefix: str
     rich: bool
-    lost: Losses = field(default_factory=Losses, hash=False, compare=False)
 
 
 def _join(others: Any, rows: list[dict[str, Any]]) -> Any:
-    from datasets import Dataset, concatenate_datasets
+    from datasets import concatenate_datasets
 
-    made = Dataset.from_list(rows)
+    made = exact_dataset(rows)
     return concatenate_datasets([made, others], axis=1) if others.column_names and rows else made
 
 
-def _cells_of(row: Mapping[str, Any], view: View) -> list[dict[str, Any]]:
-    """The messages of a row as they stand, in their order: those of its prompt, then those of its answer."""
-    names: Sequence[str | None] = ()
+# -------------------------------------------------------------------------------------------------- messages of a row
+
+
+class _Turns(NamedTuple):
+    """The messages of a row as they stand, in their order; `asked` of them are the prompt's."""
+
+    messages: list[dict[str, Any]]
+    asked: int = 0
+
+
+class _Parts(NamedTuple):
+    """The messages of a row before its answer, the answer, where there is one, and what comes after it; respelled."""
+
+    before: list[dict[str, Any]]
+    answer: dict[str, Any] | None
+    after: list[dict[str, Any]]
+
+
+def _turns_of(row: Mapping[str, Any], view: View) -> _Turns:
+    """The messages that `Target.turns` of this row counts; none where it has no messages."""
+    cells = view.laid_open(row)
     if isinstance(view, ChatView):
-        names = (view.messages,)
-    elif isinstance(view, PromptView):
-        names = (view.prompt, view.completion)
+        messages = _dicts(cells[view.messages])
+        if view.system:  # an empty one counts as well
+            messages = [{"role": "system", "content": cells[view.system]}, *messages]
+        return _Turns(messages)
+    if isinstance(view, PromptView):
+        asked, answered = cells[view.prompt], cells[view.completion]
     elif isinstance(view, PreferenceView):
-        names = (view.prompt, view.chosen)
-    found: list[dict[str, Any]] = []
-    for name in names:
-        cell = plain(messages_of(row[name])) if name else None
-        if isinstance(cell, dict):
-            values = list(cell.values())
-            if values and all(
-                isinstance(value, list) for value in values
-            ):  # how datasets shows Sequence({...}) features
-                cell = [dict(zip(cell, each, strict=True)) for each in zip(*values, strict=True)]
-            else:
-                cell = [cell]
-        if isinstance(cell, list):
-            found += [dict(message) for message in cell if isinstance(message, Mapping)]
-    return found
+        asked, answered = cells[view.prompt] if view.prompt else None, cells[view.chosen]
+    else:
+        return _Turns([])
+    if not isinstance(asked, (list, Mapping)) and not isinstance(answered, (list, Mapping)):
+        return _Turns([])
+    if isinstance(view, PreferenceView) and view.answer_repeats_prompt(cells, view.chosen):
+        asked = None
+    before = _dicts(asked, "user") if asked else []
+    return _Turns([*before, *_dicts(answered, "assistant")], len(before))
 
 
-def _has_more(messages: Sequence[Mapping[str, Any]]) -> bool:
+def _dicts(cell: Any, role: str = "") -> list[dict[str, Any]]:
+    """A cell as messages: a list of them, one, columns of them, or a text of that role."""
+    cell = plain(cell)
+    if isinstance(cell, dict):
+        values = list(cell.values())
+        if values and all(isinstance(value, list) for value in values):  # how datasets shows Sequence({...}) features
+            return [dict(zip(cell, each, strict=True)) for each in zip(*values, strict=True)]
+        return [cell]
+    if isinstance(cell, list):
+        return [dict(message) for message in cell if isinstance(message, Mapping)]
+    return [{"role": role, "content": "" if cell is None else str(cell)}] if role else []
+
+
+def _has_more(turns: _Turns) -> bool:
     """Whether messages hold more than a role and a text."""
-    return any(True for message in messages for _ in _more(message))
+    return any(True for message in turns.messages for _ in _more(message))
 
 
 def _more(message: Mapping[str, Any]) -> Iterator[str]:
@@ -249,67 +284,74 @@ def _more(message: Mapping[str, Any]) -> Iterator[str]:
             yield f"parts of type {part.get('type')!r}"
 
 
-def _conversation(made: _Made, row: Mapping[str, Any], target: Target) -> list[dict[str, Any]]:
-    """System, earlier turns and the question, as messages in their order, with all that they hold."""
-    messages, answer = _split(made, row, target)
-    if answer is not None:
-        return [_openai(message, made.lost) for message in messages]
+def _parts(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> _Parts:
+    """The messages of a row, with all that they hold, whatever its shape."""
+    turns = _turns_of(row, made.view)
     pair = target.pair
-    if target.turns:
-        return [_openai({"role": turn.role, "content": turn.text}, made.lost) for turn in target.turns]
-    found: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
-    found += [{"role": turn.role, "content": turn.text} for turn in pair.history]
-    return [*found, {"role": "user", "content": _joined(pair)}]
-
-
-def _split(made: _Made, row: Mapping[str, Any], target: Target) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """The messages before the answer, and the message that is the answer; None where the row has no messages.
-
-    What comes after the answer is no part of a question and its answer, and is counted.
-    """
-    messages = _cells_of(row, made.view)
-    if isinstance(made.view, ChatView) and made.view.system and row[made.view.system]:
-        messages = [{"role": "system", "content": row[made.view.system]}, *messages]
+    if not turns.messages:
+        before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
+        before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
+        question = {"role": "user", "content": _joined(pair)}
+        answer = None if isinstance(made.view, ChatView) else {"role": "assistant", "content": pair.response}
+        return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)
-    if not target.turns or place >= len(messages):
-        return messages, None
-    if messages[place + 1 :]:
-        made.lost["messages after the answer"] += 1
-    return messages[:place], messages[place]
+    if not place and _role(turns.messages[0].get(key_of(turns.messages[0], ROLE_KEYS))) not in (
+        "assistant",
+        "tool_call",
+    ):
+        place = len(turns.messages)  # nobody answers
+    messages = _respelled(turns.messages, lost)
+    if pair.input and isinstance(made.view, PreferenceView):
+        last = max((k for k, message in enumerate(messages[:place]) if message["role"] == "user"), default=None)
+        if last is not None and isinstance(messages[last]["content"], str):
+            messages[last] = {**messages[last], "content": _joined(pair)}
+    if isinstance(made.view, ChatView) and made.view.system and not messages[0]["content"]:
+        messages, place = messages[1:], place - 1
+    return _Parts(messages[:place], next(iter(messages[place:]), None), messages[place + 1 :])
 
 
-def _answer(made: _Made, row: Mapping[str, Any], target: Target, text: str) -> dict[str, Any]:
-    """The answer as a message: the row's own where it stands there, `text` in place of its text where that differs."""
-    _, message = _split(made, row, target)
-    if message is None:
-        return {"role": "assistant", "content": text}
-    new = _openai(message, None)
-    if text != target.pair.response:
-        new["content"] = text
-    return new
+def _answer(parts: _Parts, text: str, lost: set[str]) -> list[dict[str, Any]]:
+    """The answer alone, an empty one where a row has none; what comes after it is no part of it, and is counted."""
+    if parts.after:
+        lost.add("messages after the answer")
+    return [{"role": "assistant", "content": text} if parts.answer is None else parts.answer]
 
 
 def _joined(pair: Pair) -> str:
     return f"{pair.instruction}\n\n{pair.input}" if pair.input else pair.instruction
 
 
-def _messages(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any]:
-    view = made.view
-    if not isinstance(view, ChatView):
-        answer = _answer(made, row, target, target.pair.response)
-        return {"messages": [*_conversation(made, row, target), answer]}
-    messages = [_openai(message, made.lost) for message in _cells_of(row, view)]
-    if view.system and row[view.system]:
-        messages.insert(0, {"role": "system", "content": row[view.system]})
-    return {"messages": messages}
+def _role(said: Any) -> str:
+    """A role as OpenAI spells it; a developer is not a system to every template."""
+    name = str(said).strip().lower()
+    return name if name == "developer" else ROLES.get(name, str(said))
 
 
-def _openai(message: Mapping[str, Any], lost: Losses | None) -> dict[str, Any]:
-    """A ShareGPT message as role and content, with its other keys; a call becomes `tool_calls`, with its arguments as
-    a JSON string. A call that does not parse stays the text of the assistant, and is counted."""
+def _respelled(messages: list[dict[str, Any]], lost: set[str]) -> list[dict[str, Any]]:
+    """Messages as role and content, with their other keys. What a tool returned gets the id of the call before it,
+    where exactly one is open."""
+    found: list[dict[str, Any]] = []
+    opened: list[Any] = []
+    for message in messages:
+        new = _openai(message, lost)
+        if new.get("tool_calls"):
+            opened = [call.get("id") if isinstance(call, Mapping) else None for call in plain(new["tool_calls"])]
+        elif new["role"] != "tool":
+            opened = []
+        elif "tool_call_id" in new:
+            opened = [name for name in opened if name != new["tool_call_id"]]
+        elif len(opened) == 1 and not _is_usual(message):
+            name = opened.pop()
+            new |= {"tool_call_id": name} if name is not None else {}
+        found.append(new)
+    return found
+
+
+def _openai(message: Mapping[str, Any], lost: set[str]) -> dict[str, Any]:
+    """A message as role and content, with its other keys; a call of ShareGPT becomes `tool_calls`, with its arguments
+    as a JSON string. A call that does not parse stays the text of the assistant, and is counted."""
     role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
-    said = str(message.get(role_key))
-    role = ROLES.get(said.strip().lower(), said)
+    role = _role(message.get(role_key))
     text = message.get(text_key)
     rest = {key: value for key, value in message.items() if key not in (role_key, text_key) and value is not None}
     if role == "tool_call":
@@ -317,8 +359,8 @@ def _openai(message: Mapping[str, Any], lost: Losses | None) -> dict[str, Any]:
         calls = None if "tool_calls" in rest else _calls(text)
         if calls:
             text, rest["tool_calls"] = None, calls
-        elif "tool_calls" not in rest and lost is not None:
-            lost["tool calls that do not parse, kept as text"] += 1
+        elif "tool_calls" not in rest:
+            lost.add("tool calls that do not parse, kept as text")
     return {"role": role, "content": text, **rest}
 
 
@@ -343,25 +385,34 @@ def _call(data: Any) -> dict[str, Any] | None:
     return {**named, "type": "function", "function": {"name": data["name"], "arguments": arguments}}
 
 
-def _count_lost(made: _Made, row: Mapping[str, Any]) -> None:
-    """Takes down what plain strings cannot hold of a row's messages."""
-    made.lost.update({name for message in _cells_of(row, made.view) for name in _more(message)})
+# --------------------------------------------------------------------------------------------------------- the shapes
 
 
-def _prompt_completion(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any]:
+def _messages(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
+    parts = _parts(made, row, target, lost)
+    _count_rejected(made, lost)
+    return {"messages": [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]}
+
+
+def _prompt_completion(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     pair = target.pair
-    if made.rich:
-        return {
-            "prompt": _conversation(made, row, target),
-            "completion": [_answer(made, row, target, pair.response)],
-        }
-    return {"prompt": _joined(pair), "completion": pair.response}
+    _count_rejected(made, lost)
+    parts = _parts(made, row, target, lost)
+    if not made.rich:
+        _answer(parts, pair.response, lost)
+        return {"prompt": _joined(pair), "completion": pair.response}
+    if isinstance(made.view, PromptView) and (turns := _turns_of(row, made.view)).messages:
+        messages = [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]
+        return {"prompt": messages[: turns.asked], "completion": messages[turns.asked :]}
+    return {"prompt": parts.before, "completion": _answer(parts, pair.response, lost)}
 
 
-def _alpaca(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any]:
+def _alpaca(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     pair = target.pair
     new: dict[str, Any] = {"instruction": pair.instruction, "input": pair.input, "output": pair.response}
-    _count_lost(made, row)
+    _count_rejected(made, lost)
+    lost.update(name for message in _turns_of(row, made.view).messages for name in _more(message))
+    _answer(_parts(made, row, target, set()), pair.response, lost)
     if not made.rich:
         return new
     turns = pair.history
@@ -375,15 +426,24 @@ def _alpaca(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, An
     return {**new, "system": pair.system, "history": exchanges}
 
 
-def _preference(made: _Made, row: Mapping[str, Any], target: Target) -> dict[str, Any] | None:
+def _preference(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any] | None:
     pair = target.pair
-    old = made.view.pairs(original_cells(row, made.prefix), turns="last")[-1]
-    if old.response == pair.response:
+    before = original_cells(row, made.prefix)
+    old = made.view.targets(before)[-1]
+    if old.pair.response == pair.response:
         return None  # only the instruction or the input changed: both answers are the same
+    _count_rejected(made, lost)
+    parts = _parts(made, row, target, lost)
+    chosen = _answer(parts, pair.response, lost)
     if made.rich:
-        chosen, rejected = ([_answer(made, row, target, text)] for text in (pair.response, old.response))
-        return {"prompt": _conversation(made, row, target), "chosen": chosen, "rejected": rejected}
-    return {"prompt": _joined(pair), "chosen": pair.response, "rejected": old.response}
+        rejected = _answer(_parts(made, before, old, set()), old.pair.response, set())
+        return {"prompt": parts.before, "chosen": chosen, "rejected": rejected}
+    return {"prompt": _joined(pair), "chosen": pair.response, "rejected": old.pair.response}
+
+
+def _count_rejected(made: _Made, lost: set[str]) -> None:
+    if isinstance(made.view, PreferenceView):
+        lost.add(f"column {made.view.rejected!r}, the answer that was rejected")
 
 
 _MAKERS = {

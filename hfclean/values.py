@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -19,6 +19,7 @@ from typing import Any
 __all__ = [
     "Kinds",
     "decoded",
+    "exact_dataset",
     "features_of",
     "has_json",
     "has_media",
@@ -26,6 +27,7 @@ __all__ = [
     "spelled",
     "stored",
     "stored_columns",
+    "table_of",
     "undecoded",
 ]
 
@@ -42,10 +44,10 @@ MIXED = object()  # strings among values of other types: no place to stand for J
 class Kinds:
     """What kinds of values stand at one place of many rows."""
 
-    __slots__ = ("fields", "flag", "high", "items", "low", "maps", "real", "seen", "text", "whole")
+    __slots__ = ("fields", "flag", "high", "items", "low", "maps", "other", "real", "seen", "text", "whole")
 
     def __init__(self) -> None:
-        self.text = self.flag = self.whole = self.real = False
+        self.text = self.flag = self.whole = self.real = self.other = False
         self.low = self.high = 0
         self.seen = 0
         self.maps = 0
@@ -81,8 +83,16 @@ class Kinds:
             self.low = min(value, self.low) if self.whole else value
             self.high = max(value, self.high) if self.whole else value
             self.whole = True
-        else:
+        elif kind is float:
             self.real = True
+        else:
+            self.other = True
+
+    @property
+    def is_json(self) -> bool:
+        """Whether JSON has all that stands here: no bytes, dates or the like."""
+        inner = [*(self.fields or {}).values(), *([self.items] if self.items else [])]
+        return not self.other and all(place.is_json for place in inner)
 
     @property
     def is_mixed_number(self) -> bool:
@@ -209,6 +219,76 @@ def _text(value: Any) -> str:
     if kind is list or kind is tuple:
         return "[" + ", ".join(map(_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], features: Any, large: Iterable[str] = ()) -> Any:
+    """An Arrow table of rows, every value as it is.
+
+    Args:
+        rows: values as JSON has them; a column that a row lacks is null.
+        features: what `features_of` gave for these rows.
+        large: the columns with whole numbers of more than 64 bits.
+    """
+    import pyarrow as pa
+
+    large, schema, arrays = set(large), features.arrow_schema, []
+    for name, feature in features.items():
+        cells = [row.get(name) for row in rows]
+        if name in large or has_json(feature):
+            cells = [stored(cell, feature) for cell in cells]
+        kind = schema.field(name).type
+        arrays.append(_as_json(pa.array(cells, type=_bare(kind)), kind))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def exact_dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A `Dataset` in memory that gives these rows back: `Dataset.from_list` fills in keys and fails on mixed types.
+
+    Rows that hold what JSON lacks (bytes, dates) are left to `Dataset.from_list`.
+    """
+    from datasets import Dataset, DatasetInfo
+    from datasets.table import InMemoryTable
+
+    kinds: dict[str, Kinds] = {}
+    for row in rows:
+        for name, value in row.items():
+            place = kinds.get(name)
+            if place is None:
+                place = kinds[name] = Kinds()
+            place.add(value)
+    if not rows or not all(place.is_json for place in kinds.values()):
+        return Dataset.from_list(list(rows))
+    features = features_of(kinds)
+    large = [name for name, place in kinds.items() if place.large_places()]
+    return Dataset(InMemoryTable(table_of(rows, features, large)), info=DatasetInfo(features=features))
+
+
+def _bare(kind: Any) -> Any:
+    """The type with text in the place of JSON: Arrow builds no nested arrays of the latter."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.JsonType):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_bare(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _bare(field.type)) for field in kind])
+    return kind
+
+
+def _as_json(array: Any, kind: Any) -> Any:
+    """An array of JSON text as one of the type that is expected."""
+    import pyarrow as pa
+
+    if array.type == kind:
+        return array
+    if isinstance(kind, pa.JsonType):
+        return pa.ExtensionArray.from_storage(kind, array)
+    if pa.types.is_list(kind):
+        values = _as_json(array.values, kind.value_type)
+        return pa.ListArray.from_arrays(array.offsets, values, type=kind, mask=array.is_null())
+    fields = [_as_json(array.field(n), field.type) for n, field in enumerate(kind)]
+    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null())
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""A planted key goes through every place of a push and of what it writes here: no refusal shows it, no mask leaves it."""
+"""A planted key goes through every place of a push and of what it writes: no refusal shows it, no mask leaves it."""
 
 from __future__ import annotations
 

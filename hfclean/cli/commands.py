@@ -420,7 +420,7 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
         written = write_files(made, args.out, overwrite=args.overwrite)
-    tell_files(args, out, written)
+    tell_files(args, out, written, losses)
 
 
 def _pii(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +18,7 @@ from hfclean.values import decoded, has_json, has_media, loaded
 __all__ = ["check_file", "tell_files", "write_files"]
 
 BATCH_ROWS = 1000
-WRITERS = {".jsonl": "to_json", ".parquet": "to_parquet", ".csv": "to_csv"}
+SUFFIXES = (".jsonl", ".parquet", ".csv")
 
 
 def check_file(name: str) -> Path:
@@ -27,8 +28,8 @@ def check_file(name: str) -> Path:
         UsageError: no file of a kind that can be written.
     """
     target = Path(name).expanduser()
-    if target.suffix not in WRITERS:
-        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(WRITERS)}")
+    if target.suffix not in SUFFIXES:
+        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(SUFFIXES)}")
     return target
 
 
@@ -53,33 +54,70 @@ def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[
     written = {}
     for split, part in made.items():
         with new_file(files[split]) as partial:
-            if target.suffix == ".jsonl":
-                _json_lines(part.with_format(None), partial)
+            if target.suffix == ".parquet":
+                decoded(part).to_parquet(str(partial))
             else:
-                part = decoded(part) if target.suffix == ".parquet" else _as_text(part.with_format(None))
-                getattr(part, WRITERS[target.suffix])(str(partial))
+                (_json_lines if target.suffix == ".jsonl" else _csv)(part, partial, target.name)
         written[str(files[split])] = len(part)
     return written
 
 
-def _json_lines(part: Any, file: Path) -> None:
+def _json_lines(part: Any, file: Path, name: str) -> None:
     """JSON lines in which every number has all its digits; `to_json` of pandas rounds them."""
-    if not all(map(_is_json, part.features.values())):
-        part.to_json(str(file), force_ascii=False)
-        return
-    stored = [name for name, feature in part.features.items() if has_json(feature)]
     with file.open("w", encoding="utf-8", newline="\n") as f:
-        for batch in part.with_format("arrow").iter(BATCH_ROWS):
-            for row in batch.to_pylist():
-                row |= {name: loaded(row[name], part.features[name]) for name in stored}
-                f.write(_line(row) + "\n")
+        for row in _rows(part):
+            f.write(_line(row, name) + "\n")
 
 
-def _line(row: Any) -> str:
+def _csv(part: Any, file: Path, name: str) -> None:
+    """A CSV file: strings as they stand, whole numbers as such beside blank cells, lists and objects as JSON."""
+    with file.open("w", encoding="utf-8", newline="") as f:
+        writer = csv.writer(f, lineterminator="\n")
+        writer.writerow(part.column_names)
+        for row in _rows(part):
+            writer.writerow(_cell(value, name) for value in row.values())
+
+
+def _rows(part: Any) -> Iterator[dict[str, Any]]:
+    """The rows as they are stored: neither rounded by the reader of `Json()` nor made into arrays."""
+    part = part.with_format(None)
+    stored = {name: feature for name, feature in part.features.items() if has_json(feature)}
+    for batch in part.with_format("arrow").iter(BATCH_ROWS):
+        for row in batch.to_pylist():
+            yield row | {name: loaded(row[name], feature) for name, feature in stored.items()}
+
+
+def _cell(value: Any, name: str) -> Any:
+    if isinstance(value, (list, dict)):
+        return _line(value, name)
+    return value if value is None or isinstance(value, (str, int, float)) else _spelled_out(value, name)
+
+
+def _line(value: Any, name: str) -> str:
+    def other(part: Any) -> str:
+        return _spelled_out(part, name)
+
     try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=other)
     except ValueError:
-        return json.dumps(_finite(row), ensure_ascii=False)
+        return json.dumps(_finite(value), ensure_ascii=False, default=other)
+
+
+def _spelled_out(value: Any, name: str) -> str:
+    """What JSON and CSV have no type for, as text.
+
+    Raises:
+        FolderError: bytes that are no text.
+    """
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as e:
+            raise FolderError(
+                f"{name!r}: a cell holds {len(value):,} bytes that are not text, which this file cannot hold; choose "
+                "a .parquet file"
+            ) from e
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
 
 
 def _finite(value: Any) -> Any:
@@ -91,38 +129,12 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
-def _is_json(feature: Any) -> bool:
-    """Whether JSON has this type as Arrow hands it out."""
-    from datasets import Json, Value
-
-    if isinstance(feature, Mapping):
-        return all(map(_is_json, feature.values()))
-    if hasattr(feature, "feature"):
-        return _is_json(feature.feature)
-    if isinstance(feature, Value):
-        return feature.dtype in ("string", "large_string", "bool", "float64", "null") or "int" in feature.dtype
-    return isinstance(feature, Json)
-
-
-def _as_text(part: Any) -> Any:
-    """The rows for a CSV file: cells of several types as their text, strings among them without quotes."""
-    from datasets import Json, Value
-
-    names = [name for name, feature in part.features.items() if isinstance(feature, Json)]
-    for name in names:
-        cells = [loaded(cell, Json()) for cell in part.with_format("arrow")[:][name].to_pylist()]
-        told = [
-            cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in cells
-        ]
-        order = part.column_names
-        part = part.remove_columns(name).add_column(name, told, feature=Value("string")).select_columns(order)
-    return part
-
-
-def tell_files(args: argparse.Namespace, out: TextIO, written: Mapping[str, int]) -> None:
-    """Print what `write_files` wrote."""
+def tell_files(
+    args: argparse.Namespace, out: TextIO, written: Mapping[str, int], losses: Mapping[str, int] | None = None
+) -> None:
+    """Print what `write_files` wrote, and for machines what was left out on the way."""
     if args.json:
-        emit({"files": dict(written)}, out)
+        emit({"files": dict(written)} | ({} if losses is None else {"losses": dict(sorted(losses.items()))}), out)
     else:
         for name, count in written.items():
             print(f"{name}  {count:,} rows", file=out)

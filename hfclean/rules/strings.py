@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.schema import Pair, Path, Target, View
+from hfclean.schema.views import ROLE_KEYS, ROLES
 
 __all__ = ["Text", "Wide", "beside", "texts_of"]
 
-# what says of which kind a message or a part is, or ties a call to its result, and is no text
-NAMES = frozenset(("role", "from", "type", "id", "tool_call_id", "image_url"))
+# what says of which kind a part is, or ties a call to its result, and is no text
+NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
 BINARY = frozenset(("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
@@ -43,11 +44,16 @@ def _walk(path: Path, value: Any, inside: bool) -> Iterator[Text]:
             yield Text(path, value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if inside or key not in NAMES:
+            if inside or not (key in NAMES or (key in ROLE_KEYS and _is_role(item))):
                 yield from _walk((*path, str(key)), item, inside or key in ARGUMENTS)
     elif isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
             yield from _walk((*path, k), item, inside)
+
+
+def _is_role(value: Any) -> bool:
+    """Whether a value says who speaks; "from" and "author" name people elsewhere."""
+    return isinstance(value, str) and value.strip().lower() in ROLES
 
 
 def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[str, Any] | None = None) -> list[str]:

@@ -18,6 +18,20 @@ KNOWN = (
     "instruction (+ input or context) and output or response; prompt and completion; messages; conversations; "
     "conversation; chosen and rejected"
 )
+# columns that often hold conversations, and often something else
+TALKS = (
+    "dialog",
+    "dialogue",
+    "dialogs",
+    "dialogues",
+    "chat",
+    "chats",
+    "turns",
+    "interactions",
+    "conv",
+    "convs",
+    "trace",
+)
 _KEYS = (
     "instruction",
     "input",
@@ -141,6 +155,13 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
         for k in ("output", "response", "answer", "completion", "solution", "assistant", "target")
         if k in lowered
     ]
+    talks = [lowered[name] for name in TALKS if name in lowered]
+    if talks and not (questions and answers):
+        return (
+            f"no known row shape in the columns {list(columns)}; known: {KNOWN}. If {talks[0]!r} holds conversations "
+            f"(lists of messages), say so: columns={{'messages': {talks[0]!r}}} (on the command line: --columns "
+            f"messages={talks[0]}), or rename it: ds.rename_column({talks[0]!r}, 'messages')"
+        )
     names = {"instruction": questions[0] if questions else "...", "response": answers[0] if answers else "..."}
     return (
         f"no known row shape in the columns {list(columns)}; known: {KNOWN}. Name yours: columns={names} (on the "

@@ -259,6 +259,24 @@ def _message_of(message: Mapping[str, Any], path: Path) -> _Message:
     return made if text_key else made._replace(slot=None)
 
 
+def _from_text(cell: Any) -> Any:
+    """A cell of a prompt or an answer: the messages that a string there is the JSON of, else what stands there."""
+    if not isinstance(cell, str):
+        return cell
+    value = opened(cell)
+    messages = value if isinstance(value, list) else [value]
+    return value if messages and all(map(_is_message, messages)) else cell
+
+
+def _is_message(value: Any) -> bool:
+    """Whether a value is certainly a message: a role that is known, and a text or a call."""
+    if not isinstance(value, dict):
+        return False
+    role = value.get(key_of(value, ROLE_KEYS))
+    known = isinstance(role, str) and role.strip().lower() in ROLES
+    return known and (key_of(value, TEXT_KEYS) != "" or any(value.get(key) for key in CALL_KEYS))
+
+
 def _has_more(message: Mapping[str, Any]) -> bool:
     return any(isinstance(value, (str, list, dict)) and value and key not in BESIDE for key, value in message.items())
 
@@ -301,6 +319,13 @@ class View(ABC):
     @property
     def writable(self) -> tuple[str, ...]:
         return self.columns
+
+    def laid_open(self, cells: Cells) -> Cells:
+        """The row with conversations where it holds their JSON as strings; the row itself where it holds none.
+
+        Paths into it are paths into the row as well.
+        """
+        return cells
 
     @abstractmethod
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
@@ -409,6 +434,10 @@ class ChatView(View):
     def writable(self) -> tuple[str, ...]:
         return (self.messages,)
 
+    def laid_open(self, cells: Cells) -> Cells:
+        cell = cells[self.messages]
+        return {**cells, self.messages: messages_of(cell)} if isinstance(cell, str) else cells
+
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         messages = _messages((self.messages,), cells[self.messages], self.messages)
         if self.system:
@@ -418,7 +447,7 @@ class ChatView(View):
 
 @dataclass(frozen=True)
 class PromptView(View):
-    """Prompt and completion: two strings, or two lists of messages."""
+    """Prompt and completion: two strings, or two lists of messages, which may be JSON in a string each."""
 
     prompt: str
     completion: str
@@ -427,7 +456,14 @@ class PromptView(View):
     def columns(self) -> tuple[str, ...]:
         return (self.prompt, self.completion)
 
+    def laid_open(self, cells: Cells) -> Cells:
+        prompt = _from_text(cells[self.prompt])
+        if prompt is cells[self.prompt]:
+            return cells  # beside a prompt that is text, JSON is what was asked for
+        return {**cells, self.prompt: prompt, self.completion: _from_text(cells[self.completion])}
+
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        cells = self.laid_open(cells)
         prompt, completion = cells[self.prompt], cells[self.completion]
         if not isinstance(completion, (list, dict)) and not isinstance(prompt, (list, dict)):
             instruction, instruction_slot = _cell((self.prompt,), prompt)
@@ -455,8 +491,8 @@ def _answer(path: Path, cell: Any, where: str) -> list[_Message]:
 
 @dataclass(frozen=True)
 class PreferenceView(View):
-    """Chosen and rejected answers: strings, message lists or single turns; the prompt in a column of its own or
-    implicit.
+    """Chosen and rejected answers: strings, message lists or single turns (also as JSON in strings); the prompt in a
+    column of its own or implicit.
 
     The prompt is read-only: both answers stand on it. With `turns="all"`, an earlier turn that both sides have is one
     target, and what is written to it goes to both sides (and to the prompt column, where that repeats it).
@@ -475,7 +511,25 @@ class PreferenceView(View):
     def writable(self) -> tuple[str, ...]:
         return tuple(name for name in (self.prompt, self.chosen, self.rejected) if name)
 
+    def laid_open(self, cells: Cells) -> Cells:
+        found = {}
+        if self.prompt and not isinstance(prompt := _from_text(cells[self.prompt]), str):
+            found[self.prompt] = prompt
+        if isinstance(cells[self.chosen], str) and isinstance(cells[self.rejected], str):
+            chosen, rejected = _from_text(cells[self.chosen]), _from_text(cells[self.rejected])
+            if not isinstance(chosen, str) and not isinstance(rejected, str):
+                found |= {self.chosen: chosen, self.rejected: rejected}
+        return {**cells, **found} if found else cells
+
+    def answer_repeats_prompt(self, cells: Cells, name: str) -> bool:
+        """Whether the messages of one side begin with those of the prompt, as implicit-prompt sets have it."""
+        if not self.prompt:
+            return False
+        before = _context((self.prompt,), cells[self.prompt], self.prompt)
+        return _repeats(cells[name], before, _answer((name,), cells[name], name))
+
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
+        cells = self.laid_open(cells)
         if side != "both":
             return self._side(cells, getattr(self, side), turns)[0]
         chosen, shared = self._side(cells, self.chosen, turns)
@@ -495,8 +549,7 @@ class PreferenceView(View):
         shared = 0
         if turns == "all":
             after, shared = self._mirrored(cells, name, after)
-        if isinstance(cell, list) and len(after) > len(before) and _texts(after[: len(before)]) == _texts(before):
-            # the answer repeats the whole conversation, as implicit-prompt sets do
+        if _repeats(cell, before, after):
             if turns == "all":
                 after = [*map(_mirror, after[: len(before)], before), *after[len(before) :]]
             before = []
@@ -536,6 +589,11 @@ def _mirror(message: _Message, other: _Message) -> _Message:
     if slot is None or theirs is None or slot.texts != theirs.texts:
         return _Message(message.role, message.text, None)
     return _Message(message.role, message.text, slot._replace(mirrors=(*slot.mirrors, theirs.paths)))
+
+
+def _repeats(cell: Any, before: list[_Message], after: list[_Message]) -> bool:
+    """Whether an answer repeats the whole conversation before it."""
+    return isinstance(cell, list) and len(after) > len(before) and _texts(after[: len(before)]) == _texts(before)
 
 
 def _texts(messages: list[_Message]) -> list[tuple[str, str]]:

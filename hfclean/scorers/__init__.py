@@ -284,8 +284,8 @@ class Score(Scorer):
 def _as_repaired(
     pair: Pair, values: tuple[float, ...], defects: list[str], errors: dict[str, Exception]
 ) -> tuple[tuple[float, ...], float, float]:
-    """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1 after
-    the defects that they take away and those that stay; see `agreement`."""
+    """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1
+    after the defects that they take away and those that stay; see `agreement`."""
     left = defects
 
     def look(after: Pair) -> list[str]:

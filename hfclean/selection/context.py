@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, Columns, FlatView, PreferenceView, View, detect
+from hfclean.schema.views import ROLE_KEYS, TEXT_KEYS, key_of
 
 __all__ = ["context_columns", "context_keys", "undecoded"]
 
@@ -29,7 +30,7 @@ MEDIA = (
 )
 BESIDE = ("tools", "functions", "system", "system_prompt", "history")
 BINARY = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
-NO_TEXT = ("role", "from", "content", "value", "weight", "loss", "train", "id", "name")
+NO_MARK = ("weight", "loss", "train", "id", "name")
 TEXT_PARTS = ("text", "input_text", "output_text")
 BATCH = 1000
 
@@ -94,30 +95,55 @@ def context_keys(
     view = detect(tuple(ds.column_names), columns)
     beside = context_columns(ds, view, prefix)
     inside = _inside(view) if whole else []
-    names = [*beside, *(name for name in inside if not _flat(ds.features[name]))]
+    names = [*beside, *(name for name in inside if not _flat(ds.features[name]) or _may_be_json(ds, name, view))]
     words = [name for name in inside if name not in names and name in _words(view, exact)]
     if not names and not words:
         return None
     seen: dict[bytes, int] = {}
     keys = []
-    for batch in undecoded(ds.with_format(None).select_columns([*names, *words])).iter(BATCH):
-        for k in range(len(batch[(names + words)[0]])):
+    given = {*beside, *(() if not isinstance(view, FlatView) or not view.history else (view.history,))}
+    texts = any(name in inside and _flat(ds.features[name]) for name in names)  # conversations as JSON strings
+    wanted = list(dict.fromkeys([*names, *words, *(view.columns if texts else ())]))
+    for batch in undecoded(ds.with_format(None).select_columns(wanted)).iter(BATCH):
+        for k in range(len(batch[wanted[0]])):
+            cells = {name: batch[name][k] for name in wanted}
+            if texts:
+                cells = dict(view.laid_open(cells))
             digest = blake2b(digest_size=16)
             for name in names:
-                marks = _plain(batch[name][k]) if name in beside else list(_marks(batch[name][k]))
+                marks = _plain(cells[name]) if name in given else list(_marks(cells[name]))
                 if marks not in (None, "", [], {}):
                     digest.update(
                         f"{name}\0{json.dumps(marks, sort_keys=True, default=str)}\0".encode("utf-8", "replace")
                     )
             for name in words:
-                if batch[name][k]:
-                    digest.update(f"{name}\0{_plain(batch[name][k])}\0".encode("utf-8", "surrogatepass"))
+                if cells[name]:
+                    digest.update(f"{name}\0{_plain(cells[name])}\0".encode("utf-8", "surrogatepass"))
             keys.append(seen.setdefault(digest.digest(), len(seen)))
     return np.array(keys, np.int64) if len(seen) > 1 else None
 
 
 def _flat(feature: Any) -> bool:
     return type(feature).__name__ == "Value"
+
+
+def _may_be_json(ds: Any, name: str, view: View) -> bool:
+    """Whether a column of strings that are read as conversations may hold the JSON of some."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(view, FlatView) or name not in _talks(view):
+        return False
+    cells = ds.with_format("arrow").select_columns([name])[:][name]
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        return False
+    return bool(pc.any(pc.match_substring_regex(cells, r"^[ \t\r\n]*[\[{]")).as_py())
+
+
+def _talks(view: View) -> tuple[str, ...]:
+    """The columns of a view that may hold conversations."""
+    system = view.system if isinstance(view, ChatView) else None
+    return tuple(name for name in view.columns if name != system)
 
 
 def _inside(view: View) -> list[str]:
@@ -149,18 +175,27 @@ def _plain(value: Any) -> Any:
 
 def _marks(value: Any) -> Iterator[Any]:
     """What a conversation holds beside its words: system prompts, calls, typed parts that are no text, thoughts."""
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        return
-    for message in value:
-        if not isinstance(message, Mapping):
-            continue
-        if str(message.get("role", message.get("from"))) in ("system", "developer"):
-            yield ["system", _plain(message.get("content", message.get("value")))]
+    for message in _messages(value):
+        role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
+        content = message.get(text_key)
+        if str(message.get(role_key)) in ("system", "developer"):
+            yield ["system", _plain(content)]
         for key, item in message.items():
-            if key not in NO_TEXT and item not in (None, "", [], {}):
+            if key not in (role_key, text_key, *NO_MARK) and item not in (None, "", [], {}):
                 yield [key, _plain(item)]
-        content = message.get("content", message.get("value"))
         if isinstance(content, (list, tuple)):
             for part in content:
                 if isinstance(part, Mapping) and part.get("type", "text") not in TEXT_PARTS:
                     yield _plain(part)
+
+
+def _messages(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The messages of a cell: a list of them, one, or columns of them."""
+    if isinstance(value, Mapping):
+        columns = [cell for cell in value.values() if isinstance(cell, (list, tuple))]
+        if len(columns) == len(value):
+            yield from (dict(zip(value, cells, strict=False)) for cells in zip(*columns, strict=False))
+        else:
+            yield value
+    elif isinstance(value, (list, tuple)):
+        yield from (message for message in value if isinstance(message, Mapping))

@@ -23,7 +23,7 @@ from hfclean.selection.rows import (
     texts,
     vectors,
 )
-from hfclean.selection.shingles import Shingles, fold, shingles, text_hash
+from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
 
 __all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs", "similar_vectors"]
 
@@ -31,6 +31,7 @@ Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
 EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all
 CELLS = 1 << 22  # similarities that are held at once
+KEYED = np.uint64(0x9E3779B97F4A7C15)  # so that the key 0 changes numbers as well
 
 
 @dataclass(frozen=True)
@@ -275,27 +276,27 @@ def _parted(labels: Any, keys: Any) -> Any:
 
 
 def _near(rows: Sequence[str], threshold: float, ngram: int, keys: Any = None) -> Any:
-    """For each row the first row of its group; rows of different `keys` are never in one."""
-    if keys is not None:
-        labels = np.arange(len(rows))
-        order = np.argsort(keys, kind="stable")
-        for stretch in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
-            if len(stretch) > 1:
-                labels[stretch] = stretch[_near([rows[k] for k in stretch], threshold, ngram)]
-        return labels
-    first, places = _different(rows)
+    """For each row the first row of its group; rows of different `keys` are never in one: they share no run of words,
+    since the key of a row goes into the number of each."""
+    first, places = _different(rows, keys)
     chosen = [rows[k] for k in first]
+    found = shingles(chosen, ngram)
+    if keys is not None:
+        stirred = mix(keys[first].astype(np.uint64) + KEYED)
+        found = Shingles(found.hashes ^ np.repeat(stirred, np.diff(found.starts)), found.starts)
     together = joins.Components(len(chosen))
-    for found in _near_parts(shingles(chosen, ngram), threshold, together):
-        together.join(found.first, found.second)
+    for part in _near_parts(found, threshold, together):
+        together.join(part.first, part.second)
     return first[together.labels][places]
 
 
-def _different(rows: Sequence[str]) -> tuple[Any, Any]:
-    """Where each different text is first, and for every row which of them it is; small letters, as for the words."""
-    seen: dict[int, int] = {}
-    places = [seen.setdefault(text_hash(fold(row)), len(seen)) for row in rows]
-    where = np.array(places, np.int64)
+def _different(rows: Sequence[str], keys: Any) -> tuple[Any, Any]:
+    """Where each different text, of each key, is first, and for every row which of them it is; small letters, as for
+    the words."""
+    seen: dict[Any, int] = {}
+    hashes = (text_hash(fold(row)) for row in rows)
+    named = hashes if keys is None else zip(hashes, keys.tolist(), strict=True)
+    where = np.array([seen.setdefault(name, len(seen)) for name in named], np.int64)
     first = np.full(len(seen), len(rows), np.int64)
     np.minimum.at(first, where, np.arange(len(rows)))
     return first, where

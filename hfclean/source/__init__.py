@@ -21,15 +21,16 @@ from hfclean.durable import recover
 from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
-from hfclean.source.lines import json_parts
+from hfclean.source.lines import is_shape, json_parts
 from hfclean.source.names import as_text, split_names, text_path
-from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, opened, standard_input
+from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, holds_rows, opened, standard_input
 from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
 
 __all__ = ["LOADERS", "Source", "load", "local_paths"]
 
+SEPARATORS = (";", "\t", "|", ",")
 HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
 
@@ -175,18 +176,35 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
         return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
         builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
+        unread = _unread(path, builder, card)
         if _is_plain(builder):
             files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
             read = _read(
                 {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
             )
-            return Source(read.dataset, name, "folder", read.fingerprint, card, read.notes)
+            return Source(read.dataset, name, "folder", read.fingerprint, card, (*read.notes, *unread))
         dataset = _as_dict(load_dataset(str(path), config, split=split, cache_dir=str(cache_dir)), split)
     except (SchemaError, SourceError):
         raise
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
         raise SourceError(f"the folder {name!r} cannot be read as a dataset: {_reason(e)}") from e
-    return Source(dataset, name, "folder", _fingerprint(dataset), card)
+    return Source(dataset, name, "folder", _fingerprint(dataset), card, unread)
+
+
+def _unread(path: Path, builder: Any, card: str | None) -> tuple[str, ...]:
+    """A note on files of rows in a folder that are not read; `datasets` takes the kind of file that most are of."""
+    if card is not None and ("configs:" in card or (path / "hfclean.json").is_file()):
+        return ()  # the card says which files are meant
+    files = [Path(file).resolve() for found in (builder.config.data_files or {}).values() for file in found]
+    read = set(files)
+    left = [
+        file.relative_to(path).as_posix()
+        for file in sorted(path.rglob("*"))
+        if holds_rows(file.name) and file.is_file() and file.resolve() not in read
+    ]
+    if not left:
+        return ()
+    return (f"{len(left)} {'file' if len(left) == 1 else 'files'} of rows not read: {', '.join(left[:5])}",)
 
 
 def _is_plain(builder: Any) -> bool:
@@ -327,7 +345,7 @@ def _read(
     for split, files in parts.items():
         for file in files:
             if file.loader == "csv":
-                tables.append(CsvRows(file, separator))
+                tables.append(CsvRows(file, separator) if separator else _csv_rows(file, columns, notes))
                 found: dict[str | None, Any] = {None: tables[-1]}
             elif file.loader == "json":
                 found = dict(json_parts(file, columns, notes))
@@ -348,6 +366,20 @@ def _read(
             f"{broken} rows of {name} held lone surrogates, which no Arrow string can hold: read as U+FFFD or joined"
         )
     return _Read(dataset, digest, tuple(notes))
+
+
+def _csv_rows(file: Opened, columns: Columns, notes: list[str]) -> CsvRows:
+    """A CSV file with the separator that its suffix says, or the one that its header shows where that gives no rows
+    of a known shape."""
+    table = CsvRows(file)
+    if is_shape(table.header, columns):
+        return table
+    for separator in SEPARATORS:
+        other = CsvRows(file, separator) if any(separator in name for name in table.header) else table
+        if other is not table and is_shape(other.header, columns):
+            notes.append(f"{file.name}: its cells are separated by {separator!r}")
+            return other
+    return table
 
 
 def _type_cells(tables: Sequence[CsvRows], columns: Columns) -> None:

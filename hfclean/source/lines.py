@@ -10,17 +10,16 @@ from typing import Any
 
 from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect
-from hfclean.schema.views import ROLE_KEYS, TEXT_KEYS
+from hfclean.schema.views import ROLE_KEYS
 from hfclean.source.opening import Opened
 
-__all__ = ["JsonLines", "NamedRows", "json_parts", "without_surrogates"]
+__all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts", "without_surrogates"]
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
 SPLIT = re.compile(r"\w+([.-]\w+)*")
 SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
-MESSAGE_KEYS = frozenset((*ROLE_KEYS[:2], *TEXT_KEYS[:2]))
 BLANK = b" \t\r\n"
 
 Rows = Iterable[dict[str, Any]]
@@ -133,7 +132,12 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
         if first == b"[":
             raise SourceError(f"{file.name!r} is not valid JSON: {e}") from e
         return {None: JsonLines(file)}  # JSON lines under another suffix, or a line that is broken
-    parts = _rows_of(file.name, value, columns, notes)
+    try:
+        parts = _rows_of(file.name, value, columns, notes)
+    except SourceError:
+        if first == b"[" or file.suffix == ".json":
+            raise
+        return {None: JsonLines(file)}
     return {split: NamedRows(file.name, rows) for split, rows in parts.items()}
 
 
@@ -144,10 +148,12 @@ def _beginning(file: Opened) -> tuple[bytes, bool]:
         if first == b"[" or file.suffix == ".json":
             return first, True
         try:
-            json.loads(line)
+            value = json.loads(line)
         except (ValueError, RecursionError):
             return first, not last
-        return first, False
+        # one line of nothing but lists and objects may be a whole table: pandas' to_json() writes it so
+        cells = list(value.values()) if last and isinstance(value, dict) else []
+        return first, bool(cells) and all(isinstance(cell, (dict, list)) and cell for cell in cells)
     return b"", False
 
 
@@ -179,7 +185,9 @@ def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[st
     """The rows of one object that is a table of one split, in any of the layouts that people write."""
     cells = list(value.values())
     if all(isinstance(cell, dict) for cell in cells):
-        return _by_index(name, value, columns)
+        rows = _by_index(name, value, columns)
+        turns = is_shape(value, columns) and all(not set(ROLE_KEYS).isdisjoint(cell) for cell in cells)
+        return [value] if rows is None and turns else rows
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):  # pandas' orient="split"
         names, rows = value["columns"], value["data"]
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
@@ -188,19 +196,20 @@ def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[st
         index = set(value["schema"].get("primaryKey", ())) & {"index"}
         return [{key: cell for key, cell in row.items() if key not in index} for row in value["data"]]
     lists = [key for key, cell in value.items() if isinstance(cell, list)]
-    if _is_shape(value, columns):
+    if is_shape(value, columns):
         lengths = {len(value[key]) for key in lists}
-        if len(lists) == len(cells) and len(lengths) == 1 and not _is_row(value):
+        if len(lists) == len(cells) and len(lengths) == 1 and not _is_row(value, columns):
             return _by_column(value)
         return [value]
     tables = [key for key in lists if _are_rows(value[key])]
-    if len(tables) == 1 and tables[0] not in SPLITS:
-        key = tables[0]
-        if len(value) == 1:
-            return list(value[key])
-        if len(lists) == 1 and not any(isinstance(cell, dict) for cell in cells) and _is_shape(value[key][0], columns):
-            notes.append(f"{name}: the rows under {key!r} were read, and {_listed(value, key)} beside them left out")
-            return list(value[key])
+    if len(value) == 1 and tables and tables[0] not in SPLITS:
+        return list(value[tables[0]])
+    shaped = [key for key in tables if is_shape(value[key][0], columns)]
+    if len(shaped) == 1 and shaped[0] not in SPLITS:
+        notes.append(
+            f"{name}: the rows under {shaped[0]!r} were read, and {_listed(value, shaped)} beside them left out"
+        )
+        return list(value[shaped[0]])
     if not lists and not any(isinstance(cell, dict) for cell in cells):
         return [value]
     if len(lists) == len(cells) and not tables and len({len(value[key]) for key in lists}) == 1:
@@ -208,8 +217,8 @@ def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[st
     return None
 
 
-def _listed(value: Mapping[str, Any], key: str) -> str:
-    return ", ".join(repr(other) for other in list(value)[:6] if other != key)
+def _listed(value: Iterable[str], read: Iterable[str]) -> str:
+    return ", ".join([repr(other) for other in value if other not in read][:6])
 
 
 def _by_column(value: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
@@ -220,7 +229,8 @@ def _are_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _is_shape(names: Iterable[str], columns: Columns) -> bool:
+def is_shape(names: Iterable[str], columns: Columns) -> bool:
+    """Whether rows with these columns are of a shape that is known."""
     try:
         detect(tuple(names), columns)
     except SchemaError:
@@ -228,24 +238,23 @@ def _is_shape(names: Iterable[str], columns: Columns) -> bool:
     return True
 
 
-def _is_row(value: Mapping[str, Any]) -> bool:
+def _is_row(value: Mapping[str, Any], columns: Columns) -> bool:
     """Whether the cells of this object are conversations, not columns of them."""
-    return all(_are_rows(cell) and not MESSAGE_KEYS.isdisjoint(cell[0]) for cell in value.values()) and (
-        "messages" in value or "conversations" in value or "conversation" in value or len(value) > 1
-    )
+    cells = [value[name] for name in detect(tuple(value), columns).columns]
+    return any(_are_rows(cell) and any(isinstance(cell[0].get(key), str) for key in ROLE_KEYS) for cell in cells)
 
 
 def _by_index(name: str, value: dict[str, dict[str, Any]], columns: Columns) -> list[Any] | None:
     """Columns by index or rows by index, as pandas writes them; `None` where it is neither."""
     inner = list(dict.fromkeys(key for cell in value.values() for key in cell))
-    if _is_shape(value, columns) and not {"role", "from"} & set(inner):
+    if is_shape(value, columns) and not set(ROLE_KEYS) & set(inner):
         if any(set(cell) != set(inner) for cell in value.values()):
             raise SourceError(
                 f"{name!r} is one object of columns ({list(value)[:6]}) whose rows differ; expected the same rows in "
                 "each (pandas' orient='columns'), or one row a line"
             )
         return [{column: cells[key] for column, cells in value.items()} for key in inner]
-    if _is_shape(inner, columns) and all(set(cell) == set(inner) for cell in value.values()):
+    if is_shape(inner, columns) and all(set(cell) == set(inner) for cell in value.values()):
         if any(isinstance(cell, list) for row in value.values() for cell in row.values()) and SPLITS & set(value):
             return None  # splits, each of which is columns
         return list(value.values())
@@ -255,21 +264,27 @@ def _by_index(name: str, value: dict[str, dict[str, Any]], columns: Columns) -> 
 def _splits(
     name: str, value: dict[str, Any], columns: Columns, notes: list[str]
 ) -> dict[str | None, list[Any]] | None:
-    """An object of splits: under each name a list of rows, or columns."""
+    """An object of splits: under each name a list of rows, or columns. What stands beside rows and is none is left
+    out, and noted."""
     found: dict[str | None, list[Any]] = {}
     for split, part in value.items():
-        if not SPLIT.fullmatch(split):
-            return None
+        rows: list[Any] | None = None
         if isinstance(part, list) and all(isinstance(row, dict) for row in part):
-            found[split] = part
-            continue
-        rows = _laid_out(name, part, columns, notes) if isinstance(part, dict) and part else None
-        if rows is None:
-            return None
-        found[split] = rows
-    named = [split for split in found if str(split).lower() in SPLITS]
-    shaped = [rows for rows in found.values() if rows and _is_shape(rows[0], columns)]
-    return found if named or (shaped and len(shaped) == sum(map(bool, found.values()))) else None
+            rows = part
+        elif isinstance(part, dict) and part:
+            rows = _laid_out(name, part, columns, notes)
+        if rows is not None and SPLIT.fullmatch(split):
+            found[split] = rows
+    shaped = [split for split, rows in found.items() if rows and is_shape(rows[0], columns)]
+    if not any(str(split).lower() in SPLITS for split in shaped):
+        usual = any(str(split).lower() in SPLITS for split in found)
+        whole = len(found) == len(value) and (usual or (shaped and len(shaped) == sum(map(bool, found.values()))))
+        return found if whole else None
+    kept = {split: rows for split, rows in found.items() if split in shaped or not rows}
+    if len(kept) < len(value):
+        read, beside = _listed(kept, ()), _listed(value, [str(split) for split in kept])
+        notes.append(f"{name}: the splits {read} were read, and {beside} beside them left out")
+    return kept
 
 
 # ------------------------------------------------------------------------------------------------------- surrogates

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from hfclean.errors import SourceError
 
-__all__ = ["COMPRESSIONS", "LOADERS", "Opened", "digest_of", "opened", "standard_input"]
+__all__ = ["COMPRESSIONS", "LOADERS", "Opened", "digest_of", "holds_rows", "opened", "standard_input"]
 
 LOADERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -33,6 +33,13 @@ MAGIC = {
     b"PAR1": ".parquet",
 }
 SNIFFED = 1 << 16
+SNIFFED_MAGIC = 10
+# what is compressed may become this many bytes, or this many times its size where that is more: rows of text hardly
+# ever shrink to a fiftieth, and what is made to fill a disk shrinks to a thousandth
+UNPACKED_BYTES = 1 << 32
+UNPACKED_TIMES = 200
+# written beside rows by `datasets` and by trainers, and holds none
+BESIDE = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"))
 STANDARD_INPUT = "stdin"
 
 
@@ -77,6 +84,9 @@ class Opened:
                 raise self._damaged(e) from e
             raise
 
+    def _limit(self, size: int) -> int:
+        return max(UNPACKED_BYTES, UNPACKED_TIMES * size)
+
     def _damaged(self, error: BaseException) -> SourceError:
         return SourceError(
             f"{self.name!r} is damaged, or is not a {self.compression or 'readable'} file ({error}); fetch it again"
@@ -86,10 +96,12 @@ class Opened:
     def _open(self) -> Iterator[IO[bytes]]:
         if self.member:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as f:
-                yield _plain(f, _compression(self.member))
+                size = archive.getinfo(self.member).compress_size
+                yield _Bounded.of(_plain(f, _compression(self.member)), self.name, self._limit(size))
         elif self.compression:
             with self.path.open("rb") as f:
-                yield _plain(f, self.compression)
+                size = self.path.stat().st_size
+                yield _Bounded.of(_plain(f, self.compression), self.name, self._limit(size))
         else:
             with self.path.open("rb") as f:
                 yield f
@@ -115,6 +127,31 @@ def _plain(f: IO[bytes], compression: str) -> IO[bytes]:
     if compression == ".zst":
         return io.BufferedReader(_Frames(f))
     return f
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, up to a number of bytes."""
+
+    def __init__(self, f: IO[bytes], name: str, limit: int) -> None:
+        self._f, self._name, self._limit, self._seen = f, name, limit, 0
+
+    @classmethod
+    def of(cls, f: IO[bytes], name: str, limit: int) -> IO[bytes]:
+        return io.BufferedReader(cls(f, name, limit), 1 << 17)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._f.read(len(buffer))
+        self._seen += len(data)
+        if self._seen > self._limit:
+            raise SourceError(
+                f"{self._name!r} unpacks to more than {self._limit:,} bytes, more than {UNPACKED_TIMES} times its "
+                "size: rows of text do not shrink like that. If it is meant to, unpack it first"
+            )
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _Frames(io.RawIOBase):
@@ -145,6 +182,19 @@ def _inner(name: str) -> str:
     return PurePosixPath(name[: -len(compression)] if compression else name).suffix.lower()
 
 
+def holds_rows(name: str) -> bool:
+    """Whether a file of this name is expected to hold rows."""
+    return _inner(name) in LOADERS and not name.startswith(".") and name not in BESIDE
+
+
+def _really(path: Path) -> str:
+    """The suffix that the first bytes of a file have, whatever it is called; empty where they say nothing."""
+    with path.open("rb") as f:
+        head = f.read(SNIFFED_MAGIC)
+    found = next((suffix for magic, suffix in MAGIC.items() if head.startswith(magic)), "")
+    return "" if found == ".bz2" and head[4:] != b"1AY&SY" else found  # a table may begin with BZh as well
+
+
 def opened(path: Path, name: str | None = None) -> list[Opened]:
     """The files of rows at a path: one, or all of an archive, in the order of their names.
 
@@ -153,9 +203,11 @@ def opened(path: Path, name: str | None = None) -> list[Opened]:
     """
     name = name or path.name
     compression = _compression(name)
+    suffix = _inner(name)
+    if not compression and suffix in LOADERS and (found := _really(path)):
+        compression, suffix = (found, suffix) if found in COMPRESSIONS else ("", found)
     if compression == ".zip":
         return _members(path, name)
-    suffix = _inner(name)
     if suffix not in LOADERS and compression:
         with Opened(name, path, "", "", compression).stream() as f:
             suffix = _sniffed(f.read(SNIFFED))
@@ -195,7 +247,7 @@ def _sniffed(head: bytes) -> str:
     line = text.partition(b"\n")[0]
     if b"\t" in line:
         return ".tsv"
-    return ".csv" if b"," in line else ""
+    return ".csv" if any(separator in line for separator in (b",", b";", b"|")) else ""
 
 
 def standard_input(folder: Path, stream: IO[bytes] | None = None) -> Path:

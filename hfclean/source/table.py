@@ -9,7 +9,7 @@ from typing import Any
 
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, detect
-from hfclean.values import Kinds, features_of, has_json, spelled, stored
+from hfclean.values import Kinds, features_of, spelled, table_of
 
 __all__ = ["dataset_of"]
 
@@ -102,51 +102,20 @@ def _write(
                 batch.append(row)
                 size += sum(len(value) for value in row.values() if isinstance(value, str))
                 if len(batch) == BATCH_ROWS or size > BATCH_SIZE:
-                    writer.write_table(_table(batch, features, schema, large, digits))
+                    digits |= _rounded(batch, features)
+                    writer.write_table(table_of(batch, features, large))
                     batch, size = [], 0
         if batch:
-            writer.write_table(_table(batch, features, schema, large, digits))
+            digits |= _rounded(batch, features)
+            writer.write_table(table_of(batch, features, large))
 
 
-def _table(rows: list[dict[str, Any]], features: Any, schema: Any, large: set[str], digits: set[str]) -> Any:
-    import pyarrow as pa
+def _rounded(rows: Sequence[Mapping[str, Any]], features: Any) -> set[str]:
+    """The `Json()` columns with numbers that their reader would round."""
     from datasets import Json
 
-    arrays = []
-    for name, feature in features.items():
-        cells = [row.get(name) for row in rows]
-        if isinstance(feature, Json) and any(type(cell) is float and spelled(cell) is None for cell in cells):
-            digits.add(name)
-        if name in large or has_json(feature):
-            cells = [stored(cell, feature) for cell in cells]
-        kind = schema.field(name).type
-        arrays.append(_as_json(pa.array(cells, type=_bare(kind)), kind))
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _bare(kind: Any) -> Any:
-    """The type with text in the place of JSON: Arrow builds no nested arrays of the latter."""
-    import pyarrow as pa
-
-    if isinstance(kind, pa.JsonType):
-        return pa.string()
-    if pa.types.is_list(kind):
-        return pa.list_(_bare(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _bare(field.type)) for field in kind])
-    return kind
-
-
-def _as_json(array: Any, kind: Any) -> Any:
-    """An array of JSON text as one of the type that is wanted."""
-    import pyarrow as pa
-
-    if array.type == kind:
-        return array
-    if isinstance(kind, pa.JsonType):
-        return pa.ExtensionArray.from_storage(kind, array)
-    if pa.types.is_list(kind):
-        values = _as_json(array.values, kind.value_type)
-        return pa.ListArray.from_arrays(array.offsets, values, type=kind, mask=array.is_null())
-    fields = [_as_json(array.field(n), field.type) for n, field in enumerate(kind)]
-    return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null())
+    return {
+        name
+        for name, feature in features.items()
+        if isinstance(feature, Json) and any(type(row.get(name)) is float and not spelled(row[name]) for row in rows)
+    }
