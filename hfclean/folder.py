@@ -19,14 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError
-from hfclean.limits import SPLIT, read_json, reading_of
+from hfclean.limits import read_json, reading_of
 from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
@@ -350,35 +349,6 @@ def _check_splits(*parts: Any) -> None:
             )
 
 
-def _splits_of(about: Mapping[str, Any], path: Path) -> list[str]:
-    """The splits that a record names, where it is of the form that `write_about` gives it.
-
-    Raises:
-        FolderError: it is not, or a split has a name that leads elsewhere.
-    """
-    source, stated, transforms = about.get("source"), about.get("stated"), about.get("transforms")
-    whole = (
-        isinstance(source, dict)
-        and isinstance(source.get("rows"), dict)
-        and all(isinstance(source.get(name), str) for name in ("name", "kind", "fingerprint"))
-        and isinstance(stated, dict)
-        and {"license", "language", "source"} <= set(stated)
-        and isinstance(transforms, list)
-        and all(isinstance(each, dict) for each in transforms)
-        and isinstance(about.get("prefix", ""), str)
-        and isinstance(about.get("columns"), (str, dict, NoneType))
-    )
-    if not whole:
-        raise FolderError(f"{ABOUT} of {path.name!r} is not of the form that hfclean writes; clean the source again")
-    wrong = next((name for name in source["rows"] if not is_split(name)), None)
-    if wrong is not None:
-        raise FolderError(
-            f"{ABOUT} of {path.name!r} names a split {wrong[:80]!r}, which no folder of hfclean has; expected "
-            "letters, digits, '_' and '.': clean the source again"
-        )
-    return list(source["rows"])
-
-
 def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     """Read a folder that `write_folder` wrote.
 
@@ -403,7 +373,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
         raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
 
     _check_record(about, path.name)
-    splits = _splits_of(about, path)
+    splits = list(about["source"]["rows"])
     place = text_path(path, Path(cache_dir))
     data = {split: str(place / "data" / f"{split}-*.parquet") for split in splits}
     data = {split: pattern for split, pattern in data.items() if any((place / "data").glob(f"{split}-*.parquet"))}
@@ -430,7 +400,7 @@ def _check_record(about: dict[str, Any], name: str) -> None:
     wrong = ""
     if not isinstance(source, dict) or not isinstance(rows, dict):
         wrong = "source is not an object with rows"
-    elif odd := [split for split in rows if not SPLIT.fullmatch(split)]:
+    elif odd := [split for split in rows if not is_split(split)]:
         wrong = f"{odd[0]!r:.80} is not the name of a split"
     elif odd := [key for key in ("name", "kind", "fingerprint") if not isinstance(source.get(key), str)]:
         wrong = f"source has no text for {odd[0]}"

@@ -70,11 +70,20 @@ def alike(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a == b or (isinstance(a, float) and math.isnan(a) and math.isnan(b)))
 
 
+def handed_out(ds: Dataset, kind: str) -> None:
+    """Skip where this version of datasets cannot hand out such columns in a format, whoever asks for them."""
+    try:
+        ds.with_format(kind)[:]
+    except ValueError as e:
+        pytest.skip(f"datasets cannot hand out these rows as {kind}: {e}")
+
+
 @pytest.mark.parametrize("transform", [hfclean.revise, hfclean.score], ids=["revise", "score"])
 @pytest.mark.parametrize("batch_size", [1000, 2])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_format_changes_neither_values_nor_types(transform: Any, batch_size: int, kind: str) -> None:
     ds = rows(KINDS)
+    handed_out(ds, kind)
     plain = ds.map(transform, batched=True)
     out = ds.with_format(kind).map(transform, batched=True, batch_size=batch_size).with_format(None)
     assert out.features == plain.features
@@ -86,6 +95,7 @@ def test_a_format_changes_neither_values_nor_types(transform: Any, batch_size: i
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_last_batch_of_one_row_has_the_types_of_those_before(kind: str) -> None:
     ds = rows(KINDS, 6).select([0, 1, 2, 3, 5])  # the last row has nulls only
+    handed_out(ds, kind)
     out = ds.with_format(kind).map(hfclean.revise, batched=True, batch_size=2).with_format(None)
     plain = ds.map(hfclean.revise, batched=True)
     assert out.features == plain.features

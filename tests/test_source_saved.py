@@ -285,7 +285,7 @@ def test_a_record_of_hfclean_with_a_split_that_is_a_path_is_refused_by_undo(
     (cleaned / "hfclean.json").write_text(json.dumps(about))
     before = state_of(cleaned)
     assert main(["undo", str(cleaned)]) == 1
-    assert "names a split" in capsys.readouterr().err
+    assert "is not the name of a split" in capsys.readouterr().err
     assert state_of(cleaned) == before
 
 
@@ -306,7 +306,7 @@ def test_a_record_of_hfclean_of_another_form_is_refused_in_words(
 ) -> None:
     about = json.loads((cleaned / "hfclean.json").read_text())
     (cleaned / "hfclean.json").write_text(json.dumps(about | change))
-    with pytest.raises(FolderError, match="not of the form"):
+    with pytest.raises(FolderError, match="is not as hfclean writes it"):
         read_folder(cleaned, cache_dir=tmp_path / "cache")
 
 

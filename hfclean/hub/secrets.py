@@ -63,7 +63,7 @@ def mask_secrets(text: str, allowed: Collection[str] = ()) -> str:
 
 def mask_all(value: Any, allowed: Collection[str] = ()) -> Any:
     """JSON values with every key in them masked, in names as well."""
-    return _mask_value(value, allowed)
+    return _mask_value(value, sorted(allowed))
 
 
 def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:

@@ -23,7 +23,7 @@ def main() -> None:
     class Generation(Extension):
         """The tags around what an assistant says, which training marks; here they only stand around it."""
 
-        tags = frozenset({"generation"})
+        tags = {"generation"}  # noqa: RUF012 - as jinja2 has it
 
         def parse(self, parser: Any) -> Any:
             next(parser.stream)
