@@ -4,7 +4,8 @@
     python benchmarks/repairs.py --beside DIR [--rows N] [--repeats N]
 
 `--beside` is another checkout of this project (an older version, say): the same measuring code runs on both in turn,
-in processes of their own, and the ratios are taken within each turn: what else the machine does changes over time.
+in processes of their own, and the ratios are taken within each turn, since what else the machine
+does changes over time.
 `--peer` is the interpreter of an environment with `pip install py-data-juicer==1.6.1 aiohttp`; both sides run in turn,
 in processes of their own, with one thread, on the same texts (the outputs of real Alpaca and Dolly rows). CPU seconds
 are the process's own, after a warm-up on a hundred rows.

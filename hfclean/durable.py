@@ -4,6 +4,7 @@ What is new is written beside its place under a hidden name, flushed to the disk
 it, and only then renamed. A folder that replaces another one is exchanged with it in one step where the system can do
 that. Whatever an interrupted run leaves behind is recognised by the next one:
 
+    .NAME.starting-OWNER       just made, and empty: deleted once its owner is gone
     .NAME.partial-OWNER        not finished: deleted once its owner is gone
     .NAME.ready-INODE-OWNER    finished and on the disk, but not yet in its place; after an exchange, what was replaced
     .NAME.displaced-OWNER      what was moved out of the way where there is no exchange
@@ -27,7 +28,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -41,6 +42,7 @@ from hfclean.errors import FolderError, RecoveryWarning
 __all__ = ["machine", "new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
 
 OWNER = r"(?P<boot>[0-9a-f]{8})-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}"
+TRIES = 5
 SYNCHRONIZE, WAIT_TIMEOUT, ERROR_INVALID_PARAMETER = 0x100000, 0x102, 87  # of Windows
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
@@ -55,11 +57,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """A place to write a file that becomes `path` when the block ends well, and vanishes when it does not."""
     path = path.resolve()
     recover(path)
-    owner = _owner()
-    partial, starting = (path.with_name(f".{path.name}.{state}-{owner}") for state in ("partial", "starting"))
-    starting.touch()
-    lock = _lock(starting)  # before it has the name by which others could take it for a leftover
-    starting.rename(partial)
+    partial, lock = _locked(Path.touch, path.parent, f".{path.name}")
     try:
         yield partial
         _sync(partial)
@@ -95,7 +93,7 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     recover(out)
-    partial, lock = _locked_folder(out.parent, f".{out.name}")
+    partial, lock = _locked(Path.mkdir, out.parent, f".{out.name}")
     try:
         yield partial
         _install(partial, out, overwrite=overwrite)
@@ -104,14 +102,32 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         _unlock(lock)
 
 
-def _locked_folder(parent: Path, begin: str, mode: int = 0o777) -> tuple[Path, int | None]:
-    """A new folder and the lock on it, held before the folder has the name by which others could take it for a
-    leftover."""
-    owner = _owner()
-    starting = parent / f"{begin}.starting-{owner}"
-    starting.mkdir(mode=mode)
-    lock = _lock(starting)
-    return starting.rename(parent / f"{begin}.partial-{owner}"), lock
+def _locked(make: Callable[[Path], None], parent: Path, begin: str) -> tuple[Path, int | None]:
+    """A new file or folder and the lock on it, held before anything is written into it.
+
+    Between the making and the lock another run can take it for a leftover; then it is made once more.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        owner = _owner()
+        starting = parent / f"{begin}.starting-{owner}"
+        make(starting)
+        lock = _lock(starting)
+        if lock is None and tries < TRIES and _has_locks():  # somebody else has it
+            _delete(starting)
+            continue
+        try:
+            return starting.rename(parent / f"{begin}.partial-{owner}"), lock
+        except FileNotFoundError:
+            _unlock(lock)
+            if tries == TRIES:
+                raise
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or folder that nobody wants; one that is gone already is no failure."""
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
@@ -171,7 +187,7 @@ def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
         with _abandoned(leftover) as abandoned:
             if abandoned:
                 shutil.rmtree(leftover.path, ignore_errors=True)
-    folder, lock = _locked_folder(where, f".hfclean-{kind}", mode=0o700)
+    folder, lock = _locked(lambda place: place.mkdir(mode=0o700), where, f".hfclean-{kind}")
     try:
         yield folder
     finally:
@@ -215,6 +231,9 @@ def recover(out: Path) -> tuple[str, ...]:
 
 
 def _settle(leftover: _Leftover, out: Path) -> list[str]:
+    if leftover.state == "starting":  # its owner may be about to lock it, and will make another
+        _delete(leftover.path)
+        return []
     if leftover.state in ("partial", "discard"):
         shutil.rmtree(leftover.path) if leftover.path.is_dir() else leftover.path.unlink(missing_ok=True)
         return []
@@ -257,7 +276,7 @@ def _legacy(out: Path) -> list[str]:
 
 def _leftovers(parent: Path, begin: str) -> list[_Leftover]:
     pattern = re.compile(
-        re.escape(begin) + rf"\.(?P<state>partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
+        re.escape(begin) + rf"\.(?P<state>starting|partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
     )
     found = []
     for path in sorted(parent.glob(f"{_escaped(begin)}.*")):

@@ -26,6 +26,7 @@ from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError
+from hfclean.limits import SPLIT, read_json, reading_of
 from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
@@ -394,13 +395,14 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
             f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
     try:
-        about = json.loads(about_file.read_text(encoding="utf-8"))
+        about = read_json(about_file)
     except ValueError as e:
         raise FolderError(f"{about_file.name} of {path.name!r} is damaged ({e}); clean the source again") from e
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else None
         raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
 
+    _check_record(about, path.name)
     splits = _splits_of(about, path)
     place = text_path(path, Path(cache_dir))
     data = {split: str(place / "data" / f"{split}-*.parquet") for split in splits}
@@ -415,3 +417,37 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
     return CleanedFolder(path, dataset, removed, about, card)
+
+
+def _check_record(about: dict[str, Any], name: str) -> None:
+    """Refuse a record that says something else than what hfclean writes: anybody may have written it.
+
+    Raises:
+        FolderError: it names the entry.
+    """
+    source, stated = about.get("source"), about.get("stated")
+    rows = source.get("rows") if isinstance(source, dict) else None
+    wrong = ""
+    if not isinstance(source, dict) or not isinstance(rows, dict):
+        wrong = "source is not an object with rows"
+    elif odd := [split for split in rows if not SPLIT.fullmatch(split)]:
+        wrong = f"{odd[0]!r:.80} is not the name of a split"
+    elif odd := [key for key in ("name", "kind", "fingerprint") if not isinstance(source.get(key), str)]:
+        wrong = f"source has no text for {odd[0]}"
+    elif not isinstance(source.setdefault("notes", []), list) or not all(isinstance(n, str) for n in source["notes"]):
+        wrong = "the notes of source are not a list of texts"
+    elif not isinstance(stated, dict) or not {"license", "language", "source"} <= set(stated):
+        wrong = "stated is not an object with license, language and source"
+    elif odd := [key for key in ("license", "source") if not isinstance(stated[key], (str, type(None)))]:
+        wrong = f"{odd[0]} in stated is neither a text nor null"
+    elif not isinstance(about.get("transforms"), list) or not all(isinstance(t, dict) for t in about["transforms"]):
+        wrong = "transforms is not a list of objects"
+    elif not all(isinstance(step.get("settings", {}), dict) for step in about["transforms"]):
+        wrong = "the settings of a transform are not an object"
+    else:
+        try:
+            reading_of(about)
+        except ValueError as e:
+            wrong = str(e)
+    if wrong:
+        raise FolderError(f"{ABOUT} of {name!r} is not as hfclean writes it ({wrong}); clean the source again")

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from math import log2
 
-from hfclean.rules.key_forms import HINT, KINDS, LAST, MARKS, NAMED, UUID, Form
+from hfclean.key_forms import HINT, KINDS, LAST, MARKS, NAMED, UUID, Form
 
 __all__ = ["HINT", "KINDS", "NAMED", "find_secrets"]
 

@@ -261,6 +261,7 @@ HOST, BOOT, SPACE, PID, STARTED = ALIVE.split("/")
         (f"ffffffff/ffffffff/{SPACE}/{PID}/1", False),
         (f"{HOST}/{BOOT}/pid:[1]/{PID}/1", False),
     ],
+    ids=["alive", "its number again", "before a restart", "another host", "another host and start", "another space"],
 )
 def test_a_process_is_gone_only_where_that_can_be_seen(owner: str, ended: bool) -> None:
     assert leases._has_ended(owner) is ended

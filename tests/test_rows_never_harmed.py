@@ -86,6 +86,15 @@ LEFT_ALONE = {
         ("Write it in Scots.", "", "Gie the lad a a wee bit of bread, and the lass too."),
         ("Give the condition.", "", "where this is so and and = 2 for all of them"),
     ],
+    "what a crowd shouts": [
+        ("¿Qué gritan todos?", "", "\n".join(3 * ["Hoy vamos todos juntos por la calle, y mañana vamos otra vez."])),
+        ("Что кричат все?", "", "\n".join(3 * ["Сегодня мы идём вместе по улице, и завтра мы пойдём снова все."])),
+        (
+            "Wat roept iedereen?",
+            "",
+            "\n".join(3 * ["Vandaag gaan wij samen over straat, en morgen gaan wij weer samen."]),
+        ),
+    ],
     "words of a page that are the answer": [
         ("How do I get a new answer?", "", "Press:\nRegenerate response"),
         ("Was ist die Hälfte?", "", "1 / 2\nDas ist ein halb."),
@@ -116,6 +125,14 @@ REPAIRED = {
         ("Why?", "", "One.\n\n\n\nTwo.", "One.\n\nTwo."),
     ],
     "a disclaimer": [("A tip?", "", "As an AI, I suggest fresh water.", "I suggest fresh water.")],
+    "a loop": [
+        (
+            "¿Por qué hay niebla?",
+            "",
+            "\n".join(3 * ["Porque el aire frío de la noche se queda sobre el agua caliente."]),
+            "Porque el aire frío de la noche se queda sobre el agua caliente.",
+        )
+    ],
     "a slip": [("Why?", "", "It lies in the the north of the town.", "It lies in the north of the town.")],
 }
 
@@ -124,13 +141,16 @@ CUT_OFF = [
     ("```rust\nlet x = vec![1, 2", "an open list"),
     ('```json\n{"a": [1, 2,', "an item to come"),
     ('```c\nfor (int i = 0; i < 3; i++) {\n  puts("a");', "a block with its statements"),
+    ("```python\nwhile n >", "a comparison"),
+    ("```go\nfunc f() int {\n\treturn", "a value to return"),
+    ("```php\n$a = $b .", "a string to join"),
     ("```css\np {\n  color: red;", "a rule"),
 ]
 
 PAGES = [
     "< 1 / 2 >\nA walnut is a nut.",
     "A walnut is a nut.\n< 2 / 2 >",
-    "pythonCopy codeprint(1)",
+    "pythonCopy code\nprint(1)",
     "User\nName a nut.\nChatGPT\nA walnut.",
     "A walnut.\nWas this response better or worse?",
     '<code class="!whitespace-pre hljs language-python">print(1)</code>',
@@ -169,7 +189,9 @@ def test_code_that_breaks_off_is_closed_and_reported(output: str, what: str) -> 
     assert "truncated_output" in hfclean.score(fields("Write it.", "", revised["output"]))["defects"].split()
 
 
-@pytest.mark.parametrize("output", ["```c\nputs(1);\n```", "```py\nprint(1)\n```", "```js\nif (a) {\n```"])
+@pytest.mark.parametrize(
+    "output", ["```c\nputs(1);\n```", "```py\nprint(1)\n```", "```js\nif (a) {\n```", "```perl\nif (/[(]/) { 1 }\n```"]
+)
 def test_whole_code_and_the_head_of_a_block_are_not_cut_off(output: str) -> None:
     assert "truncated_output" not in hfclean.score(fields("Write it.", "", output))["defects"].split()
 

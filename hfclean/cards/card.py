@@ -30,6 +30,7 @@ from hfclean.cards.metadata import (
 )
 from hfclean.report import UNRECORDED, Edit, Report, figures
 from hfclean.report.page import score_meanings
+from hfclean.report.stale import STALE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -216,6 +217,7 @@ def _section(
             removed=removed if removed in names else "",
             folder=folder,
             ab_test=ab_test,
+            stale=[note for note in report.notes if note.startswith(STALE)],
         )
     )
     return text.strip()

@@ -410,7 +410,8 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.conversion import Losses, convert
     from hfclean.source import load
 
-    check_file(args.out)
+    if check_file(args.out).suffix != ".csv" and args.escape_formulas:
+        raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
     columns = columns_of(args.columns)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
@@ -419,7 +420,7 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
-        written = write_files(made, args.out, overwrite=args.overwrite)
+        written = write_files(made, args.out, overwrite=args.overwrite, escape=args.escape_formulas, err=err)
     tell_files(args, out, written, losses)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import require
+from hfclean.limits import read_json as read_bounded
 from hfclean.models import process
 from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
@@ -383,7 +384,7 @@ def read_json(file: Path) -> Any:
         ModelError: it is damaged.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_bounded(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:

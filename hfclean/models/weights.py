@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import require
+from hfclean.limits import read_json
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
@@ -319,7 +319,7 @@ def _json(file: Path) -> dict[str, Any] | None:
         ModelError: it is damaged.
     """
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = read_json(file)
     except FileNotFoundError:
         return None
     except ValueError as e:

@@ -8,13 +8,14 @@ from typing import Any
 
 from hfclean.provenance import HISTORY, decode_original, parse_history, row_id
 from hfclean.report.record import UNRECORDED, Edit
-from hfclean.restoration import LedgerEntry, ledger_entries, pointer
+from hfclean.restoration import LedgerEntry, ledger_entries, original_cells, pointer
 from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, read_at, write
 
 __all__ = ["row_edits"]
 
 Row = Mapping[str, Any]
+RESTORED = "restored"
 
 
 def row_edits(
@@ -33,11 +34,12 @@ def row_edits(
 
     What the row's own record says is taken when it leads from the one text to the other. Where it does not (the text
     was changed by something else as well), each text that differs is one change, under the names of the steps in
-    between, or `unrecorded` when there are none.
+    between (`restored` where the text from before hfclean's steps is back), or `unrecorded` when there are none.
     """
     entries = _recorded(before, after, view, prefix, columns, extra)
     if entries is None:
-        rule = _steps_between(before, after, prefix) or UNRECORDED
+        back = RESTORED if _is_back(before, after, view, prefix) else UNRECORDED
+        rule = _steps_between(before, after, prefix) or back
         entries = [
             LedgerEntry(name, pointer(path), rule, old, new)
             for column in view.columns
@@ -68,7 +70,18 @@ def _recorded(
 def _steps_between(before: Row, after: Row, prefix: str) -> str:
     old = parse_history(before.get(prefix + HISTORY)) or ()
     steps = (parse_history(after.get(prefix + HISTORY)) or ())[len(old) :]
-    return " ".join(dict.fromkeys(name for s in steps if s.edit == "revised" for name in (s.reasons or (s.by,))))
+    done = [step for step in steps if step.edit == "revised" or step.by == "restore"]
+    return " ".join(dict.fromkeys(name for step in done for name in (step.reasons or (step.by,))))
+
+
+def _is_back(before: Row, after: Row, view: View, prefix: str) -> bool:
+    """Whether the second row is what went in before hfclean revised the first one."""
+    if parse_history(before.get(prefix + HISTORY)) is None:
+        return False
+    try:
+        return row_id(original_cells(before, prefix), view) == row_id(after, view)
+    except (KeyError, IndexError, TypeError, ValueError):  # a record that does not fit the row it stands in
+        return False
 
 
 def _path(field: str) -> Path:

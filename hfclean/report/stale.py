@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hfclean.provenance import HISTORY, added_columns, decode_original, parse_history
-from hfclean.schema import Columns, detect, read_at
+from hfclean.schema import Columns, detect, messages_of, read_at
 
-__all__ = ["stale_copies", "stale_note"]
+__all__ = ["STALE", "stale_copies", "stale_note"]
 
 TOKENS = re.compile(r"(?:.*_)?(?:input_ids|labels|token_ids|tokens)\Z")
+STALE = "Columns that still hold text from before the revision"
 SHORTEST = 12  # characters: a shorter text can stand in another column for reasons of its own
 
 
@@ -36,10 +37,7 @@ def stale_copies(ds: Any, *, columns: Columns = None, prefix: str = "") -> dict[
 def stale_note(found: Mapping[str, int]) -> str:
     """One sentence on stale copies, for reports and cards."""
     named = ", ".join(f"{name!r} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in found.items())
-    return (
-        f"Columns that still hold text from before the revision: {named}. Make them again from the revised columns, "
-        "or drop them: ds.remove_columns(...)"
-    )
+    return f"{STALE}: {named}. Make them again from the revised columns, or drop them: ds.remove_columns(...)"
 
 
 def _stale(ds: Any, columns: Columns, prefix: str) -> Iterator[str]:
@@ -61,16 +59,23 @@ def _stale(ds: Any, columns: Columns, prefix: str) -> Iterator[str]:
     changed = [k for k, text in enumerate(ds.select_columns([original])[original][:]) if text]
     part = ds.select(changed).select_columns([*view.columns, *strings, original])
     for row in part if strings else ():
-        pairs = [(old, str(read_at(row, path))) for path, old in _changes(row, original)]
+        pairs = list(_changes(row, original))
         yield from (name for name in strings if _is_stale(list(_strings(row[name])), pairs))
     for name in tokens:
         yield from [name] * len(changed)
 
 
-def _changes(row: Mapping[str, Any], original: str) -> Iterator[tuple[Any, str]]:
+def _changes(row: Mapping[str, Any], original: str) -> Iterator[tuple[str, str]]:
+    """Each text from before its revision, and the one from after."""
     for path, old in decode_original(row[original]).items():
-        if isinstance(old, str) and path[0] in row:
-            yield path, old
+        if not isinstance(old, str) or path[0] not in row:
+            continue
+        new = read_at(row, path)
+        then, now = messages_of(old), messages_of(new) if isinstance(new, str) else None
+        if then is None or now is None:
+            yield old, str(new)
+        else:  # a conversation as one JSON string: what others repeat is its texts
+            yield from ((a, b) for a, b in zip(_strings(then), _strings(now), strict=False) if a != b)
 
 
 def _is_stale(texts: list[str], pairs: list[tuple[str, str]]) -> bool:

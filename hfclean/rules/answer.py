@@ -63,7 +63,8 @@ def is_placeholder(text: str, instruction: str) -> bool:
     if not text or len(text) > LONGEST_PLACEHOLDER:
         return False
     said = " ".join(LETTERS.findall(text.lower()))
-    if len(said) < SHORT_PLACEHOLDER and len(instruction) < SHORT_TASK and OF_LETTERS.search(instruction):
+    short = len(said) < SHORT_PLACEHOLDER and "put" not in said and len(instruction) < SHORT_TASK
+    if short and OF_LETTERS.search(instruction):
         return False
     if not said:  # "-", "...", "<>"
         bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)

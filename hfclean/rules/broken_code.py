@@ -26,6 +26,8 @@ SHELLS = _words("bash sh shell zsh fish cmd bat batch powershell ps1 ps dockerfi
 HASH_COMMENTS = _words(
     "python py python3 ruby rb perl pl r julia jl elixir bash sh shell zsh yaml toml coffee nim tcl powershell ps1"
 )
+# Patterns and quotes of these hold brackets that close nothing.
+LOOSE_BRACKETS = _words("perl pl pm vim")
 LISPS = _words("lisp clojure clj scheme racket elisp common-lisp")
 DASH_COMMENTS = _words("lua sql mysql postgresql plsql tsql sqlite haskell hs ada elm")
 TAGGED = _words("html xml svg vue svelte jsx tsx xhtml astro")
@@ -88,6 +90,8 @@ def code_breaks_off(code: str, language: str) -> bool:
             return True
     if not opened or language in LISPS:
         return False
+    if language in LOOSE_BRACKETS:
+        language = ""
     if language and ("(" in opened or "[" in opened) and not comment:
         return True  # arguments or items that are not all there: no excerpt ends like that
     return len(lines) > 1 and _unclosed_at_the_end(lines, len(opened), language)
@@ -107,10 +111,10 @@ def _waits(last: str, language: str) -> bool:
         return True
     match = WAITS.search(last)
     if match is None:
-        return False
+        return language not in ("", *TAGGED) and re.search(r"[\w)\]] >\Z", last) is not None
     operator = match.group().strip()[1:].strip()
     if operator == ".":
-        return False
+        return language in ("php", "perl") and match.group()[1:2] == " "
     if operator in (
         "-",
         "/",
@@ -186,7 +190,7 @@ def _unclosed_at_the_end(lines: list[str], depth: int, language: str) -> bool:
     last = lines[-1].strip()
     if last.endswith((",", ":")) or (last.endswith(("{", "(", "[")) and len(lines) > 2):
         return True
-    if language and last[-1] in ";," and lines[0].rstrip().endswith(("{", "(", "[")):
-        return True  # a block that opens with the first line and whose statements are not all there
+    if language and last[-1] not in "{}" and not last.startswith(("//", "#", "/*", "*", "--")):
+        return True  # a statement of a block whose end is missing
     # the head of a block and no more: an excerpt
     return len(lines) > 3 and (depth > 1 or last[-1] not in ";}")

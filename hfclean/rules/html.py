@@ -48,7 +48,7 @@ ABOUT_HTML = re.compile(
     r"ies)\b|"
     r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|"
     r"代码|标签|標籤|タグ|태그|тег|वेब|"
-    r"line[- ]?breaks?\b|new ?lines?\b|non-?breaking|\bampersand|less[- ]than|greater[- ]than|zeilenumbr|umbruch|"
+    r"line[- ]?breaks?\b|new ?lines?\b|non-?breaking|\bampersand|(?:less|greater)[- ]than sign|zeilenumbr|umbruch|"
     r"retour à la ligne|saut de ligne|insécable|salto de línea|\ba capo\b|quebra de linha|regeleinde|"
     r"linjeskift|sortörés|"
     r"nowej linii|linie nouă|satır sonu|yeni satır|перенос|换行|換行|"

@@ -364,7 +364,10 @@ def _first_hit(
     """The place of the first rule with a repair whose defect is in the pair, or -1: most pairs end here."""
     if not errors and found is None:
         try:
-            return next((n for n, rule in enumerate(rules) if rule.repair is not None and rule.detect(pair)), -1)
+            for place, rule in enumerate(rules):
+                if rule.repair is not None and rule.detect(pair):
+                    return place
+            return -1
         except Exception:
             if errors is None:
                 raise

@@ -25,7 +25,7 @@ COPY_LINE = re.compile(rf"^[ \t]*(?:{LANGUAGE}[ \t]*)?{COPY}[ \t]*$", re.MULTILI
 BUTTON = re.compile(
     rf"^([ \t]*{LANGUAGE})(?:[ \t]*\n[ \t]*|[ \t]?){COPY}[ \t]*\n+(?=[ \t]*\S)", re.MULTILINE | re.IGNORECASE
 )
-GLUED = re.compile(rf"^[ \t]*{LANGUAGE}{COPY}", re.MULTILINE)
+GLUED = re.compile(rf"^[ \t]*{LANGUAGE}Copy code\b", re.MULTILINE)
 OVER_FENCE = re.compile(rf"^[ \t]*{COPY}[ \t]*\n+(?=[ \t]*```)", re.MULTILINE)
 IN_FENCE = re.compile(rf"(^[ \t]*```[\w+#-]*[ \t]*\n)[ \t]*{COPY}[ \t]*\n(?=[ \t]*\S)", re.MULTILINE)
 LAST_BUTTON = re.compile(r"\n[ \t]*(?:Regenerate response|Stop generating|Continue generating)[ \t]*\s*\Z")
@@ -34,7 +34,7 @@ PAGE_LINE = re.compile(
     r"Save &amp; Submit|"
     r"Model: Default(?: \((?:Legacy )?GPT-[\d.]+\))?|Model: GPT-[\d.]+|Upgrade to Plus|"
     r"ChatGPT (?:said|can make mistakes)\b[^\n]{0,80}|You said:|Free Research Preview[^\n]{0,200}|"
-    r"Was this response better or worse\?.{0,40}|Is this conversation helpful so far\?|"
+    r"Was this response better or worse\?.{0,40}|"
     r"Send a message\.{0,3}|This content may violate our content policy\.[^\n]{0,200})[ \t]*$",
     re.MULTILINE,
 )
@@ -86,11 +86,10 @@ def _hints(text: str) -> bool:
         or ("U" in text and "Upgrade to" in text)
         or ("F" in text and "Free Res" in text)
         or "Send a mess" in text
+        or ("W" in text and "Was this r" in text)
         or "This content may" in text
         or ("opi" in text and ("Copi" in text or "Kopi" in text or "kopi" in text))
-        or "kop" in text
-        or "Was this r" in text
-        or "Is this conv" in text
+        or "kopyala" in text
         or (not text.isascii() and any(hint in text for hint in ABROAD))
     )
 
@@ -103,7 +102,7 @@ def _found(text: str) -> bool:
     if not html and len(text) > SHORT and "\n" not in text:
         return False  # a text of one line that is long holds none of the lines
     if _hints(text):
-        if COPY_LINE.search(text) or GLUED.search(text) or PAGE_LINE.search(text):
+        if COPY_LINE.search(text) or PAGE_LINE.search(text) or ("opy code" in text and GLUED.search(text)):
             return True
         if "ChatGPT" in text and (HEADER.match(text) or (SPEAKERS.match(text) and ANSWERS.search(text))):
             return True
@@ -131,10 +130,9 @@ def _may_have_scraps(pair: Pair, glance: Glance) -> bool:
         return True
     if LINE_FEED not in marks and len(pair.response) > SHORT and len(pair.instruction) > SHORT:
         return False
-    if not (LINE_WORDS.isdisjoint(glance.words) and LINE_WORDS.isdisjoint(glance.asked)):
-        return True
-    # code may be glued to the last word of the button as well
-    return any("ChatGPT" in text or "opy code" in text or "opi" in text for text in (pair.response, pair.instruction))
+    return not (LINE_WORDS.isdisjoint(glance.words) and LINE_WORDS.isdisjoint(glance.asked)) or (
+        "ChatGPT" in pair.response or "ChatGPT" in pair.instruction
+    )
 
 
 SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
@@ -143,7 +141,7 @@ SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
 LINE_WORDS = watch(
     "code", "kopieren", "código", "codice", "kopiëren", "kode", "kod", "kopyala", "regenerate", "generating", "share",
     "submit", "model", "upgrade", "chatgpt", "said", "preview", "message", "policy",
-    "worse", "helpful",
+    "worse",
 )  # fmt: skip
 
 

@@ -50,7 +50,9 @@ AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 # Signs that a line is code, a form, a table or a drawing rather than prose.
 # One character of several and a pattern that begins with one are found fast, but not both at once.
 NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]")
-CALL = re.compile(r"\) *\(|[\[(] {2,}[\])]")
+CALL = re.compile(r"\) *\(")
+# A gap to fill.
+BLANK_BOX = re.compile(r"[\[(] {2,}[\])]")
 DEEP = 4
 # A shell or an interpreter that waits for the next line.
 PROMPT_LAST = re.compile(r"(?:\A|\n)(?:[\w@:~/-]{0,40}(?:[$%>]|=[#>])|>>>|\.\.\.|In \[\d+\]:) \Z")
@@ -191,6 +193,16 @@ def _tidy_stretch(text: str) -> str:
     return _without_runs(text) if "  " in text else text
 
 
+def _gap(match: re.Match[str]) -> str:
+    """One empty line instead of many; between lines of code all stay, which may stand in a string or a block of it."""
+    text, (start, end) = match.string, match.span()
+    above = text[text.rfind("\n", 0, start) + 1 : start]
+    below = text[end : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
+    if below[:1] in EDGE or above[:1] in EDGE or looks_like_code(above) or looks_like_code(below):
+        return match.group()
+    return "\n\n"
+
+
 def _is_no_prose(line: str) -> bool:
     return (
         NOT_PROSE.search(line) is not None
@@ -203,17 +215,8 @@ def _is_no_prose(line: str) -> bool:
         or ":   " in line
         or "  #" in line
         or CALL.search(line) is not None
+        or BLANK_BOX.search(line) is not None
     )
-
-
-def _gap(match: re.Match[str]) -> str:
-    """One empty line instead of many; between lines of code all stay, which may stand in a string or a block of it."""
-    text, (start, end) = match.string, match.span()
-    above = text[text.rfind("\n", 0, start) + 1 : start]
-    below = text[end : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
-    if below[:1] in EDGE or above[:1] in EDGE or looks_like_code(above) or looks_like_code(below):
-        return match.group()
-    return "\n\n"
 
 
 def _without_runs(text: str) -> str:

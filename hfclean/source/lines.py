@@ -115,7 +115,7 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
     Raises:
         SourceError: not JSON, or JSON that holds no rows.
     """
-    first, whole = _beginning(file)
+    first, whole = _beginning(file, columns)
     if not whole:
         return {None: JsonLines(file)}
     with file.stream() as f:
@@ -141,7 +141,7 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
     return {split: NamedRows(file.name, rows) for split, rows in parts.items()}
 
 
-def _beginning(file: Opened) -> tuple[bytes, bool]:
+def _beginning(file: Opened, columns: Columns) -> tuple[bytes, bool]:
     """The first character, and whether the file may be one JSON value rather than one a line."""
     for _, line, last in _lines(file):
         first = line.lstrip(BLANK)[:1]
@@ -151,10 +151,18 @@ def _beginning(file: Opened) -> tuple[bytes, bool]:
             value = json.loads(line)
         except (ValueError, RecursionError):
             return first, not last
-        # one line of nothing but lists and objects may be a whole table: pandas' to_json() writes it so
-        cells = list(value.values()) if last and isinstance(value, dict) else []
-        return first, bool(cells) and all(isinstance(cell, (dict, list)) and cell for cell in cells)
+        return first, last and isinstance(value, dict) and _may_be_table(value, columns)
     return b"", False
+
+
+def _may_be_table(value: dict[str, Any], columns: Columns) -> bool:
+    """Whether one line may be a whole table rather than a row: pandas' to_json() writes it so."""
+    cells = list(value.values())
+    if not cells or not all(isinstance(cell, (dict, list)) and cell for cell in cells):
+        return False
+    split = {"data", "columns"} <= set(value) or {"data", "schema"} <= set(value)
+    splits = not SPLITS.isdisjoint(value) and all(map(_are_rows, cells))
+    return split or splits or is_shape(value, columns) or all(isinstance(cell, dict) for cell in cells)
 
 
 # ------------------------------------------------------------------------------------------- one value, many layouts
