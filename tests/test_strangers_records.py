@@ -165,7 +165,7 @@ def test_no_address_of_a_copied_reviser_is_followed_loopback_neither(tmp_path: P
     assert hfclean.Reviser.from_pretrained(tmp_path / "moved").base_url == url
 
 
-# ------------------------------------------------------------------------------------------------------------- parquet
+# ---------------------------------------------------------------------------------------------------- parquet
 
 
 def test_a_footer_that_claims_too_much_is_not_unpacked(tmp_path: Path) -> None:
@@ -209,3 +209,92 @@ def test_a_pack_of_benchmarks_is_read_within_bounds(tmp_path: Path, monkeypatch:
     (tmp_path / "pack" / benchmarks.ABOUT).write_text(DEEP)
     with pytest.raises(SourceError, match="nested deeper"):
         BenchmarkPack.load(tmp_path / "pack")
+
+
+# ---------------------------------------------------------------------------------------------------- models
+
+
+def test_every_tokenizer_and_model_is_read_without_code_and_every_model_as_safetensors() -> None:
+    """Reads the source: each `from_pretrained` of transformers says so itself, or takes it from settings that do."""
+    import ast
+
+    package = Path(hfclean.__file__).parent
+    calls = []
+    for file in package.rglob("*.py"):
+        if file.name == "testing_models.py":  # models that it wrote itself, a line before
+            continue
+        text = file.read_text()
+        assert "trust_remote_code=True" not in text
+        assert '"trust_remote_code": True' not in text
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained":
+                source = ast.unparse(node)
+                if "transformers" in source or "Auto" in source:
+                    calls.append(source)
+                    assert "trust_remote_code=False" in source or "**safely" in source, source
+                    if "Model" in ast.unparse(node.func):
+                        assert "use_safetensors=True" in source, source
+    assert len(calls) >= 5
+    settings = [
+        line
+        for f in package.rglob("*.py")
+        for line in f.read_text().split("\n")
+        if "safely = {" in line or "safely:" in line
+    ]
+    assert settings
+    assert [line for line in settings if '"trust_remote_code": False' not in line] == []
+
+
+def test_code_that_a_tokenizer_names_is_not_run(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from hfclean.cli.reading import tokenizer_of
+
+    folder, ran = tmp_path / "tokenizer", tmp_path / "ran"
+    folder.mkdir()
+    (folder / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass T:\n    pass\n")
+    for auto in ({"AutoTokenizer": ["evil.T", None]}, {"AutoTokenizer": ["evil.T", "evil.T"], "AutoConfig": "evil.T"}):
+        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "T", "auto_map": auto}))
+        (folder / "config.json").write_text(json.dumps({"model_type": "evil", "auto_map": auto}))
+        with pytest.raises(SourceError, match="cannot be loaded"):
+            tokenizer_of(str(folder))
+    assert not ran.exists()
+
+
+def test_a_direction_of_somebody_else_names_a_model_of_the_hub_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np = pytest.importorskip("numpy")
+    numpy = pytest.importorskip("safetensors.numpy")
+    from hfclean.models import ModelError
+    from hfclean.scorers import direction
+
+    about: dict[str, Any] = {
+        "format": 1,
+        "model": "/home/you/private",
+        "layer": -1,
+        "template": "{response}",
+        "found": None,
+    }
+    numpy.save_file({"direction": np.ones(4, np.float32)}, tmp_path / direction.WEIGHTS)
+    file = tmp_path / direction.ABOUT
+    monkeypatch.setattr(direction, "fetch", lambda *args: tmp_path)
+    file.write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="which is not a Hub id; say which"):
+        direction.Direction.from_pretrained("you/direction")
+    assert direction.Direction.from_pretrained("you/direction", model="org/m").model == "org/m"
+    assert direction.Direction.from_pretrained(tmp_path).model == "/home/you/private"
+    file.write_text(json.dumps({**about, "model": "org/m"}))
+    assert direction.Direction.from_pretrained("you/direction").model == "org/m"
+    for name, value in (
+        ("layer", "x"),
+        ("layer", 10**9),
+        ("template", "x" * 60_000),
+        ("max_length", True),
+        ("model", []),
+    ):
+        file.write_text(json.dumps({**about, "model": "org/m", name: value}))
+        with pytest.raises(ModelError, match=f"{name} is"):
+            direction.Direction.from_pretrained("you/direction")
+    file.write_text(DEEP)
+    with pytest.raises(ModelError, match="is damaged"):
+        direction.Direction.from_pretrained(tmp_path)

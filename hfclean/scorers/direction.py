@@ -15,6 +15,7 @@ from hfclean.errors import HfcleanError, require
 from hfclean.models import ModelError
 from hfclean.models.coding import Tokens, fill, placeholders
 from hfclean.models.heads import Head, Rows, fetch, read_json
+from hfclean.models.weights import HUB_ID
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number, texts_of
 
@@ -23,6 +24,7 @@ __all__ = ["Direction", "Fit", "components_of", "pair_accuracy", "spearman"]
 TEMPLATE = "{instruction}\n\n{response}"
 WEIGHTS, ABOUT = "direction.safetensors", "direction.json"
 FORMAT = 1
+LONGEST_TEXT = 50_000  # characters of a setting in a file
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,8 @@ class Direction(HeadScorer):
         numpy = require("safetensors.numpy", extra="models")
         safetensors = require("safetensors", extra="models")
         place = Path(folder).expanduser()
-        if not place.is_dir():
+        is_fetched = not place.is_dir()
+        if is_fetched:
             place = fetch(str(folder), hub_revision, (WEIGHTS, ABOUT))
         about = read_json(place / ABOUT)
         if not isinstance(about, dict) or about.get("format") != FORMAT:
@@ -288,10 +291,26 @@ class Direction(HeadScorer):
         except (OSError, KeyError, safetensors.SafetensorError) as e:
             raise ModelError(f"{WEIGHTS} of {place.name!r} cannot be read ({e}); get the file again") from e
         told = {name: about[name] for name in _SAVED if name in about}
+        odd = [name for name in told if not _fits(name, told[name])]
+        if odd:
+            raise ModelError(f"{ABOUT} of {place.name!r}: {odd[0]} is {told[odd[0]]!r:.60}; save the direction again")
+        named = told.get("model")
+        if is_fetched and "model" not in settings and not ("/" in str(named) and HUB_ID.fullmatch(str(named))):
+            raise ModelError(
+                f"{folder}: the direction was found in the model {named!r:.80}, which is not a Hub id; say which to "
+                f"use: Direction.from_pretrained({str(folder)!r}, model=...)"
+            )
         fit = about.get("found")
         known = {each.name for each in fields(Fit)}
         found = Fit(**{name: value for name, value in fit.items() if name in known}) if fit else None
         return cls(**{**told, "vector": tuple(map(float, vector)), "found": found, **settings})
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a setting in a file is of the kind that `save_pretrained` writes, and of a sensible size."""
+    if name in ("layer", "max_length"):
+        return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**7)
+    return value is None or (isinstance(value, str) and len(value) <= LONGEST_TEXT)
 
 
 _SAVED = ("model", "revision", "template", "name", "layer", "max_length", "found_in")
