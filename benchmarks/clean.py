@@ -22,15 +22,22 @@ from pathlib import Path
 REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 
 
-def real_rows(count: int) -> list[dict[str, str]]:
-    """Alpaca-shaped rows of real text, as many as asked for."""
-    rows = []
+def real_sets() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Alpaca-shaped rows of real text: those of Alpaca, and those of Dolly."""
+    alpaca, dolly = [], []
     for line in (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        rows.append({name: row[name] for name in ("instruction", "input", "output")})
+        alpaca.append({name: row[name] for name in ("instruction", "input", "output")})
     for line in (REALDATA / "dolly_2k.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        rows.append({"instruction": row["instruction"], "input": row["context"], "output": row["response"]})
+        dolly.append({"instruction": row["instruction"], "input": row["context"], "output": row["response"]})
+    return alpaca, dolly
+
+
+def real_rows(count: int) -> list[dict[str, str]]:
+    """Alpaca-shaped rows of real text, as many as asked for."""
+    alpaca, dolly = real_sets()
+    rows = alpaca + dolly
     found = []
     for k in range(count):
         row = rows[k % len(rows)]

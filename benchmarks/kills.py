@@ -5,6 +5,10 @@
 
 Each command runs once undisturbed, which gives its duration and its outcome. Then it is started again and again from
 the same state, gets a signal after a random part of that time, and the next command looks at what is there.
+
+Beside these, scenes of several processes: a training that is taken up again, `cache clear` beside a running `revise`,
+four that share a store and two that write one folder, one of which is killed. In each the others have to end well, and
+what was killed has to end as if nothing had been once it is run again.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +43,10 @@ class Case:
     prepare: Callable[[Path], None]
     command: tuple[str, ...]
     target: str
+    around: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext()
+
+
+SETTINGS: dict[str, str] = {}  # of the environment, while a server or a Hub runs
 
 
 def run(*args: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -47,9 +56,43 @@ def run(*args: str, cwd: Path, check: bool = True) -> subprocess.CompletedProces
     return done
 
 
+def launch(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*HFCLEAN, *args], cwd=cwd, env=environment(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
 def environment(cwd: Path) -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "HFCLEAN_HOME": str(cwd / "home"), "HF_HOME": str(cwd / "hf")}
+    homes = {"HFCLEAN_HOME": str(cwd / "home"), "HF_HOME": str(cwd / "hf")}
+    return {**os.environ, "PYTHONPATH": path, **homes, **SETTINGS}
+
+
+def helpers() -> None:
+    """Let the servers of the tests be imported."""
+    for folder in (ROOT, ROOT / "tests"):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+
+
+@contextmanager
+def hub(scratch: Path) -> Iterator[None]:
+    """A Hub on loopback that holds what was pushed; the caches of the clients are those of each place."""
+    helpers()
+    from fake_hub import FakeHub
+
+    with FakeHub() as running:
+        SETTINGS.update({name: value for name, value in running.env().items() if "HOME" not in name})
+        try:
+            place = scratch / "pushed"
+            place.mkdir()
+            rows(place, 399)
+            run("clean", "rows.jsonl", "--out", "out", "--quiet", cwd=place)
+            run("push", "out", "me/fruit", cwd=place)
+            shutil.rmtree(place)
+            yield
+        finally:
+            SETTINGS.clear()
 
 
 def rows(place: Path, count: int = 400) -> None:
@@ -68,6 +111,11 @@ def other(place: Path) -> None:
     rows(place, 401)
 
 
+def taken(place: Path) -> None:
+    rows(place)
+    run("clean", "rows.jsonl", "--out", "out0", "--quiet", cwd=place)
+
+
 def converted(place: Path) -> None:
     cleaned(place)
     run("convert", "out", "--to", "messages", "--out", "pairs.jsonl", cwd=place)
@@ -83,6 +131,7 @@ CASES = (
         ("convert", "out", "--to", "alpaca", "--out", "pairs.jsonl", "--overwrite"),
         "pairs.jsonl",
     ),
+    Case("pull over a folder", cleaned, ("pull", "me/fruit", "--out", "out", "--overwrite"), "out", hub),
 )
 
 
@@ -116,18 +165,7 @@ def sweep(case: Case, name: str, points: int, chance: random.Random, scratch: Pa
     for k in range(points):
         place = scratch / f"{name}-{k}"
         shutil.copytree(start, place)
-        process = subprocess.Popen(
-            [*HFCLEAN, *case.command],
-            cwd=place,
-            env=environment(place),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            process.wait(duration * (0.35 + 0.75 * chance.random()))  # before that, Python is still loading
-        except subprocess.TimeoutExpired:
-            process.send_signal(getattr(signal, name))
-        errors = process.communicate()[1]
+        errors = stopped(launch(*case.command, cwd=place), name, duration, chance)
         run("why", "out", "0", cwd=place, check=False)  # the next command that looks there
         state = content(place / case.target)
         what = {before: "old", after: "new"}.get(state, "BROKEN")
@@ -142,19 +180,173 @@ def sweep(case: Case, name: str, points: int, chance: random.Random, scratch: Pa
     return found
 
 
+def stopped(process: subprocess.Popen[bytes], name: str, duration: float, chance: random.Random) -> bytes:
+    """Send a signal after a random part of the time that a command takes; what it said on its way out."""
+    try:
+        process.wait(duration * (0.35 + 0.75 * chance.random()))  # before that, Python is still loading
+    except subprocess.TimeoutExpired:
+        process.send_signal(getattr(signal, name))
+    return process.communicate()[1]
+
+
+# ---------------------------------------------------------------------------------------------------------- the scenes
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Several processes, one of which gets a signal.
+
+    `play` gets the place, the signal, how long the whole takes, chance, and what `after` saw of an undisturbed play;
+    it returns words of what went wrong, none if nothing did.
+    """
+
+    name: str
+    prepare: Callable[[Path], None]
+    play: Callable[[Path, str, float, random.Random], list[str]]
+    after: Callable[[Path], object]
+    around: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext()
+
+
+@contextmanager
+def server(_: Path) -> Iterator[None]:
+    """A server whose answers can all be used."""
+    helpers()
+    from chat_server import ChatServer, Received, Reply
+
+    def better(request: Received, _: int) -> Reply:
+        name = request.content.split("[Instruction]\n")[-1].split("\n")[0]
+        number = name.split()[-1].rstrip(".")
+        answer = f"[Instruction]\n{name}\n[Input]\n\n[Response]\nApple number {number}.\n[End]"
+        return Reply(answer, delay_s=0.01)
+
+    with ChatServer(default=better) as running:
+        SETTINGS["KILLS_SERVER"] = running.url
+        try:
+            yield
+        finally:
+            SETTINGS.clear()
+
+
+def revise(place: Path, out: str) -> subprocess.Popen[bytes]:
+    url = SETTINGS["KILLS_SERVER"]
+    return launch(
+        "revise", "rows.jsonl", "--out", out, "--model", "tiny", "--base-url", url, "--overwrite", "--quiet", cwd=place
+    )
+
+
+def texts(out: Path) -> object:
+    """The rows of a folder as they are."""
+    import pyarrow.parquet as pq
+
+    return [pq.read_table(file, columns=["output"]).to_pylist() for file in sorted(out.glob("data/*.parquet"))]
+
+
+def ended(process: subprocess.Popen[bytes], what: str) -> list[str]:
+    said = process.communicate()[1]
+    return [f"{what}: {said.decode(errors='replace').strip().splitlines()[-1:]}"] if process.returncode else []
+
+
+def four_on_one_store(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
+    running = [revise(place, f"out{k}") for k in range(4)]
+    stopped(running[0], name, duration, chance)
+    wrong = [word for k in range(1, 4) for word in ended(running[k], f"process {k}")]
+    wrong += ended(revise(place, "out0"), "the killed one, run again")
+    return wrong + run("cache", "stats", cwd=place, check=False).stderr.splitlines()
+
+
+def clear_beside_a_run(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
+    running = revise(place, "out0")
+    time.sleep(duration * chance.random())
+    stopped(launch("cache", "clear", "--yes", cwd=place), name, duration / 2, chance)
+    return ended(running, "revise") + run("cache", "stats", cwd=place, check=False).stderr.splitlines()
+
+
+def two_on_one_folder(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
+    command = ("clean", "rows.jsonl", "--out", "out0", "--overwrite", "--quiet")
+    one, other = launch(*command, cwd=place), launch(*command, cwd=place)
+    stopped(one, name, duration, chance)
+    wrong = ended(other, "the other one")
+    wrong += [f"left {item}" for item in hidden(place)] if name != "SIGKILL" else []
+    wrong += ended(launch(*command, cwd=place), "the killed one, run again")
+    return wrong + [f"left {item}" for item in hidden(place)]
+
+
+def train(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
+    how = ("--epochs", "4", "--batch-size", "4", "--lora-rank", "0", "--arg", "save_steps=2", "--quiet")
+    command = ("train", "pairs.jsonl", "--base", "base", "--out", "out0", *how, "--arg", "save_strategy=steps")
+    stopped(launch(*command, cwd=place), name, duration, chance)
+    return ended(launch(*command, "--resume", cwd=place), "taken up again")
+
+
+def teach(place: Path) -> None:
+    helpers()
+    from hfclean.testing_models import tiny_model
+
+    tiny_model(place / "base")
+    with (place / "pairs.jsonl").open("w", encoding="utf-8") as file:
+        for n in range(24):
+            raw = {"raw_instruction": f"Name fruit {n}.", "raw_input": "", "raw_output": f"Apple {n}"}
+            better = {"revised_instruction": f"Name fruit {n}.", "revised_input": "", "revised_output": f"Apple {n}."}
+            file.write(json.dumps({**raw, **better}) + "\n")
+
+
+def weights(out: Path) -> object:
+    """Digests of the tensors that training gave."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in out.glob("*.safetensors")}
+
+
+SCENES = (
+    Scene("four on one store", rows, four_on_one_store, texts, server),
+    Scene("cache clear beside a run", rows, clear_beside_a_run, texts, server),
+    Scene("two on one folder", taken, two_on_one_folder, texts),
+    Scene("train, taken up again", teach, train, weights),
+)
+
+
+def play(scene: Scene, name: str, points: int, chance: random.Random, scratch: Path) -> Counter[str]:
+    """What became of a scene at each point."""
+    whole = scratch / "whole"
+    whole.mkdir()
+    scene.prepare(whole)
+    begin = time.monotonic()
+    calm = scene.play(whole, "SIGCONT", 0.0, random.Random(0))  # a signal that does nothing
+    duration = (time.monotonic() - begin) / 2
+    expected = scene.after(whole / "out0")
+    if calm or not expected:
+        raise SystemExit(f"{scene.name}: undisturbed it gave {calm}, {str(expected)[:80]}")
+    found: Counter[str] = Counter()
+    for k in range(points):
+        place = scratch / f"{name}-{k}"
+        place.mkdir()
+        scene.prepare(place)
+        wrong = scene.play(place, name, duration, chance)
+        if scene.after(place / "out0") != expected:
+            wrong.append("another outcome")
+        found["BROKEN" if wrong else "whole"] += 1
+        for word in wrong:
+            print(f"  {scene.name}, {name}: {word}", flush=True)
+        shutil.rmtree(place)
+    shutil.rmtree(whole)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="cases and scenes whose name holds this")
+    parser.add_argument("--signal", choices=SIGNALS, action="append", help="only this signal")
     args = parser.parse_args()
     chance = random.Random(args.seed)
     total: Counter[str] = Counter()
-    for case in CASES:
-        for name in SIGNALS:
-            with tempfile.TemporaryDirectory() as scratch:
-                found = sweep(case, name, args.points, chance, Path(scratch))
+    chosen: list[Case | Scene] = [each for each in (*CASES, *SCENES) if args.only in each.name]
+    for each in chosen:
+        for name in args.signal or SIGNALS:
+            with tempfile.TemporaryDirectory() as folder, each.around(scratch := Path(folder)):
+                how = (name, args.points, chance, scratch)
+                found = sweep(each, *how) if isinstance(each, Case) else play(each, *how)
             total += found
-            print(f"{case.name:26} {name:8} {dict(sorted(found.items()))}", flush=True)
+            print(f"{each.name:26} {name:8} {dict(sorted(found.items()))}", flush=True)
     print(f"all: {dict(sorted(total.items()))}")
     if total["BROKEN"] or total["TRACEBACK"] or total["LEFTOVER"]:
         raise SystemExit(1)

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Callable
 
-from hfclean.schema import Pair
+from hfclean.schema import Pair, detect
 
 __all__ = ["INJECTORS"]
 
@@ -520,7 +520,22 @@ def flat_prompt(pair: Pair) -> str:
     return f"{pair.instruction} {pair.input}"
 
 
+# What a conversation's two sides are called where nobody knows them as such, and keys of such messages.
+STRANGE_ROLES = (("instruction", "output"), ("question", "answer"), ("Q", "A"), ("speaker_1", "speaker_2"))
+STRANGE_KEYS = (("who", "says"), ("side", "line"), ("party", "body"))
+
+
+def unknown_roles(pair: Pair, rng: random.Random) -> Pair | None:
+    asks, answers = rng.choice(STRANGE_ROLES)
+    who, what = "from", "value"
+    if rng.random() < 0.3:
+        (asks, answers), (who, what) = ("human", "gpt"), rng.choice(STRANGE_KEYS)
+    messages = [{who: asks, what: pair.prompt}, {who: answers, what: pair.response}]
+    return detect(("conversations",)).pairs({"conversations": messages})[-1]
+
+
 INJECTORS: dict[str, Injector] = {
+    "unknown_roles": unknown_roles,
     "broken_unicode": broken_unicode,
     "mojibake": mojibake,
     "control_characters": control_characters,

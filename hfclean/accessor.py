@@ -9,6 +9,7 @@ from hfclean.restoration import restore
 from hfclean.reviser import RuleReviser
 from hfclean.scorers import Score
 from hfclean.selection import keep, top
+from hfclean.transform import elsewhere
 
 __all__ = ["Accessor", "register"]
 
@@ -21,11 +22,11 @@ class Accessor:
 
     def revise(self, **settings: Any) -> Any:
         """`ds.map(hfclean.RuleReviser(**settings), batched=True)`"""
-        return self._ds.map(RuleReviser(**settings), batched=True)
+        return self._ds.map(RuleReviser(**settings), batched=True, **elsewhere(self._ds))
 
     def score(self, **settings: Any) -> Any:
         """`ds.map(hfclean.Score(**settings), batched=True)`"""
-        return self._ds.map(Score(**settings), batched=True)
+        return self._ds.map(Score(**settings), batched=True, **elsewhere(self._ds))
 
     def keep(self, column: str, **bounds: Any) -> Any:
         """`ds.filter(hfclean.keep(column, **bounds))`"""

@@ -11,6 +11,7 @@ from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
+from hfclean.models.useless import Use, UselessWatch, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
@@ -18,7 +19,8 @@ from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers import score as embedded_score
 from hfclean.selection.context import context_keys
-from hfclean.transform import Transform
+from hfclean.transform import Transform, elsewhere
+from hfclean.values import stored_columns
 
 __all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
 
@@ -37,11 +39,14 @@ class Cleaned:
             was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
             `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
             is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
+        failures: for each transform that asked a model about rows and got nothing that can be used for any of them,
+            one line that says so. The rows are there all the same, and their columns say what was wrong.
     """
 
     dataset: Any
     removed: Any | None
     transforms: tuple[dict[str, Any], ...]
+    failures: tuple[str, ...] = ()
 
 
 def clean(
@@ -76,7 +81,8 @@ def clean(
 
     Raises:
         StrictError: one raised, and `strict` is set.
-        BackendError: a model cannot be asked at all (no key, no server, money spent). Every answer so far is kept.
+        BackendError: a model cannot be asked at all (no key, no server, money spent), or no answer for the first rows
+            can be used. Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset has a column of one of these names of its own.
         HfcleanError: a streaming dataset, which has no end that could be looked at.
@@ -95,18 +101,20 @@ def clean(
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             transform.check_access()
-    done = []
+    done: list[dict[str, Any]] = []
+    failures: list[str] = []
     splits = {"": ds} if isinstance(ds, Dataset) else dict(ds)
     _check_roles(splits, transforms)
     for transform in transforms:
         if isinstance(transform, ModelTransform):
-            splits, told = _with_model(splits, transform, show=show)
+            splits, told, failed = _with_model(splits, transform, show=show)
             done.append(told)
+            failures += failed
             continue
         done.append(_describe(transform))
         for name, part in splits.items():
             label = f"{'revising' if transform in revisers else 'scoring'} {name}".strip()
-            splits[name] = part.with_format(None).map(transform, batched=True, desc=label)
+            splits[name] = part.with_format(None).map(transform, batched=True, desc=label, **elsewhere(part))
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
@@ -118,8 +126,8 @@ def clean(
                 if len(gone):
                     removed[name] = gone
     if isinstance(ds, Dataset):
-        return Cleaned(splits[""], removed.get(""), tuple(done))
-    return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done))
+        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures))
+    return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done), tuple(failures))
 
 
 def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:
@@ -171,21 +179,23 @@ def _describe(transform: Transform) -> dict[str, Any]:
 
 def _with_model(
     splits: Mapping[str, Any], transform: ModelTransform, *, show: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The splits with what a model made of them, and what there is to tell of it."""
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The splits with what a model made of them, what there is to tell of it, and whether nothing came of it."""
     before = transform.usage()
     out = {}
+    one_by_one = transform if transform.keeps_answers else _Watched(transform)
     with once():
         ahead = transform.prefetch(splits, show=show).since(before) if transform.keeps_answers else None
         for name, part in splits.items():
             # Which rows fail is another matter every time. Under the usual fingerprint, datasets would go on serving
             # what it once cached of them, here and in every step that follows.
             out[name] = part.with_format(None).map(
-                transform,
+                one_by_one,
                 batched=True,
                 desc=f"writing {name}".strip(),
                 load_from_cache_file=False,
                 new_fingerprint=token_hex(8),
+                **elsewhere(part),
             )
     usage = transform.usage().since(before)
     told = _describe(transform)
@@ -193,7 +203,35 @@ def _with_model(
     used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
     if transform.spec().kind == "server" and transform.keeps_answers:
         used["answers_of"] = open_backend(transform.spec()).source
-    return out, {**head, "models": _models(out, transform), "usage": used, **told}
+    asked = usage.asked or usage.cached or any(count for _, count in usage.failed)
+    failed = _nothing_came(out, transform) if asked else ""
+    return out, {**head, "models": _models(out, transform), "usage": used, **told}, [failed] if failed else []
+
+
+class _Watched:
+    """A transform whose answers nobody keeps, so that none were asked for ahead: it stops if the first are useless."""
+
+    def __init__(self, transform: ModelTransform) -> None:
+        self.transform, self.watch, self.place = transform, UselessWatch(transform.spec(), kept=False), 0
+
+    def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        heard = self.transform.hear(batch)
+        asked = list(zip(heard.conversations, heard.answers, strict=True))
+        self.watch.add(self.place, *self.transform.uses(heard.columns), asked)
+        self.place += 1
+        return stored_columns(heard.columns, batch)
+
+
+def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
+    """What to say where a model was asked and not one row got an answer that can be used."""
+    uses: list[Use] = []
+    reasons: list[str] = []
+    for part in splits.values():
+        if len(part):
+            found = transform.uses(part.with_format(None)[:])
+            uses += found[0]
+            reasons += found[1]
+    return nothing_came(transform.spec(), uses, reasons)
 
 
 def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
@@ -269,7 +307,7 @@ def retry_failed(
     if isinstance(reviser, ModelReviser):
         reviser = replace(reviser, retry_unparsed=True)
     chosen = {split: part.with_format(None).select(places[split]) for split, part in ds.items() if places[split]}
-    mended, told = _with_model(chosen, reviser, show=show)
+    mended, told, failures = _with_model(chosen, reviser, show=show)
     splits = dict(ds)
     for split, part in mended.items():
         rest = sorted({*range(len(ds[split]))}.difference(places[split]))
@@ -278,7 +316,9 @@ def retry_failed(
         splits[split] = mark_duplicates(
             both.select([order[k] for k in range(len(both))]), columns=reviser.columns, prefix=reviser.prefix
         )
-    return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}))
+    if failures and not _nothing_came(splits, reviser):
+        failures = []  # those that failed before fail again, and others are well: no news
+    return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}), tuple(failures))
 
 
 def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -30,6 +30,7 @@ from hfclean.schema import (
 )
 from hfclean.schema.views import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.context import undecoded
+from hfclean.transform import elsewhere
 from hfclean.values import exact_dataset
 
 __all__ = ["FORMS", "Losses", "convert", "preference_pairs"]
@@ -183,7 +184,7 @@ def preference_pairs(
     if ROW_ID in wanted:
         made = made.rename_column(ROW_ID, "row_id")
     if conversational and isinstance(made[0]["prompt"], str):
-        made = made.map(_as_messages, desc="as messages")
+        made = made.map(_as_messages, desc="as messages", **elsewhere(made))
     return made
 
 

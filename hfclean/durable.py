@@ -4,6 +4,7 @@ What is new is written beside its place under a hidden name, flushed to the disk
 it, and only then renamed. A folder that replaces another one is exchanged with it in one step where the system can do
 that. Whatever an interrupted run leaves behind is recognised by the next one:
 
+    .NAME.starting-OWNER       just made, and empty: deleted once its owner is gone
     .NAME.partial-OWNER        not finished: deleted once its owner is gone
     .NAME.ready-INODE-OWNER    finished and on the disk, but not yet in its place; after an exchange, what was replaced
     .NAME.displaced-OWNER      what was moved out of the way where there is no exchange
@@ -11,8 +12,9 @@ that. Whatever an interrupted run leaves behind is recognised by the next one:
 
 A finished folder is never deleted by anybody but the run that made it: `recover` puts it in its place where that is
 empty, and under a visible name where it is not. Whether an owner is alive is told by a lock on the folder itself,
-which ends with its process whatever its number; after a restart of the same machine every owner is gone; what another
-machine wrote on a shared disk is left alone.
+which ends with its process whatever its number; Windows locks no folders, so that there the number tells. After a
+restart of the same machine every owner is gone (where the system tells its starts apart: Linux); what another machine
+wrote on a shared disk is left alone.
 """
 
 from __future__ import annotations
@@ -23,21 +25,25 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
 from hfclean.errors import FolderError, RecoveryWarning
 
-__all__ = ["new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
+__all__ = ["machine", "new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
 
 OWNER = r"(?P<boot>[0-9a-f]{8})-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}"
+TRIES = 5
+SYNCHRONIZE, WAIT_TIMEOUT, ERROR_INVALID_PARAMETER = 0x100000, 0x102, 87  # of Windows
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 LEGACY = re.compile(r"(?P<state>partial|old)-\d+")
@@ -51,11 +57,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """A place to write a file that becomes `path` when the block ends well, and vanishes when it does not."""
     path = path.resolve()
     recover(path)
-    owner = _owner()
-    partial, starting = (path.with_name(f".{path.name}.{state}-{owner}") for state in ("partial", "starting"))
-    starting.touch()
-    lock = _lock(starting)  # before it has the name by which others could take it for a leftover
-    starting.rename(partial)
+    partial, lock = _locked(Path.touch, path.parent, f".{path.name}")
     try:
         yield partial
         _sync(partial)
@@ -91,7 +93,7 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     recover(out)
-    partial, lock = _locked_folder(out.parent, f".{out.name}")
+    partial, lock = _locked(Path.mkdir, out.parent, f".{out.name}")
     try:
         yield partial
         _install(partial, out, overwrite=overwrite)
@@ -100,14 +102,32 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         _unlock(lock)
 
 
-def _locked_folder(parent: Path, begin: str, mode: int = 0o777) -> tuple[Path, int | None]:
-    """A new folder and the lock on it, held before the folder has the name by which others could take it for a
-    leftover."""
-    owner = _owner()
-    starting = parent / f"{begin}.starting-{owner}"
-    starting.mkdir(mode=mode)
-    lock = _lock(starting)
-    return starting.rename(parent / f"{begin}.partial-{owner}"), lock
+def _locked(make: Callable[[Path], None], parent: Path, begin: str) -> tuple[Path, int | None]:
+    """A new file or folder and the lock on it, held before anything is written into it.
+
+    Between the making and the lock another run can take it for a leftover; then it is made once more.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        owner = _owner()
+        starting = parent / f"{begin}.starting-{owner}"
+        make(starting)
+        lock = _lock(starting)
+        if lock is None and tries < TRIES and _has_locks():  # somebody else has it
+            _delete(starting)
+            continue
+        try:
+            return starting.rename(parent / f"{begin}.partial-{owner}"), lock
+        except FileNotFoundError:
+            _unlock(lock)
+            if tries == TRIES:
+                raise
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or folder that nobody wants; one that is gone already is no failure."""
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
@@ -167,7 +187,7 @@ def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
         with _abandoned(leftover) as abandoned:
             if abandoned:
                 shutil.rmtree(leftover.path, ignore_errors=True)
-    folder, lock = _locked_folder(where, f".hfclean-{kind}", mode=0o700)
+    folder, lock = _locked(lambda place: place.mkdir(mode=0o700), where, f".hfclean-{kind}")
     try:
         yield folder
     finally:
@@ -211,6 +231,9 @@ def recover(out: Path) -> tuple[str, ...]:
 
 
 def _settle(leftover: _Leftover, out: Path) -> list[str]:
+    if leftover.state == "starting":  # its owner may be about to lock it, and will make another
+        _delete(leftover.path)
+        return []
     if leftover.state in ("partial", "discard"):
         shutil.rmtree(leftover.path) if leftover.path.is_dir() else leftover.path.unlink(missing_ok=True)
         return []
@@ -253,7 +276,7 @@ def _legacy(out: Path) -> list[str]:
 
 def _leftovers(parent: Path, begin: str) -> list[_Leftover]:
     pattern = re.compile(
-        re.escape(begin) + rf"\.(?P<state>partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
+        re.escape(begin) + rf"\.(?P<state>starting|partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
     )
     found = []
     for path in sorted(parent.glob(f"{_escaped(begin)}.*")):
@@ -270,6 +293,9 @@ def _abandoned(leftover: _Leftover) -> Iterator[bool]:
     if leftover.boot != boot:
         yield leftover.host == host  # the machine was started again since
         return
+    if not _has_locks():
+        yield not _is_alive(leftover.pid)
+        return
     lock = _lock(leftover.path)
     try:
         yield lock is not None
@@ -285,6 +311,11 @@ def _owner() -> str:
     return f"{boot}-{host}-{os.getpid()}-{token_hex(4)}"
 
 
+def machine() -> tuple[str, str]:
+    """What tells one start of this machine from others, and this machine from others: boot, host."""
+    return _machine()
+
+
 @lru_cache(maxsize=1)
 def _machine() -> tuple[str, str]:
     """What tells one start of one machine from others, and the machine from others: eight hex digits each.
@@ -293,9 +324,9 @@ def _machine() -> tuple[str, str]:
     """
     boot = host = platform.node()
     with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     with suppress(OSError):
-        host = Path("/etc/machine-id").read_text().strip() or host
+        host = Path("/etc/machine-id").read_text(encoding="ascii").strip() or host
     return sha256(boot.encode()).hexdigest()[:8], sha256(host.encode()).hexdigest()[:8]
 
 
@@ -317,6 +348,31 @@ def _lock(path: Path) -> int | None:
     return descriptor
 
 
+def _has_locks() -> bool:
+    """Whether the system locks folders: all but Windows."""
+    return find_spec("fcntl") is not None
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process has this number, where there is no lock to tell: one that came later may have it as well."""
+    if sys.platform == "win32":  # where `os.kill` would end it
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        process = kernel.OpenProcess(SYNCHRONIZE, False, pid)
+        if not process:
+            return ctypes.get_last_error() != ERROR_INVALID_PARAMETER  # there, but somebody else's
+        try:
+            return bool(kernel.WaitForSingleObject(process, 0) == WAIT_TIMEOUT)
+        finally:
+            kernel.CloseHandle(process)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def _unlock(lock: int | None) -> None:
     if lock is not None:
         os.close(lock)
@@ -324,16 +380,26 @@ def _unlock(lock: int | None) -> None:
 
 def _sync(path: Path) -> None:
     """Flush one file, or the names in one folder."""
-    if os.name == "nt":  # where folders cannot be opened, and files only to be written
+    if os.name == "nt" and path.is_dir():  # where folders cannot be opened, and flush their names by themselves
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
     except OSError as e:
         if e.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no flush of a folder
             raise
     finally:
         os.close(descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    if sys.platform == "darwin":  # where `fsync` leaves it in the disk's own cache
+        import fcntl
+
+        with suppress(OSError):  # a file system that knows no more than `fsync`
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def _rename(path: Path, target: Path, *, replace: bool = False) -> None:

@@ -25,10 +25,12 @@ from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError
+from hfclean.limits import read_json, reading_of
 from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
+from hfclean.source.names import as_text, is_split, text_path
 from hfclean.values import decoded, undecoded
 
 __all__ = [
@@ -146,6 +148,7 @@ def write_folder(
         FolderError: see `check_target`; or the folder appeared meanwhile.
     """
     out = Path(out)
+    _check_splits(cleaned.dataset, cleaned.removed)
     check_target(out, overwrite=overwrite)
     with new_folder(out, overwrite=overwrite) as folder:
         how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
@@ -179,7 +182,7 @@ def write_folder(
             report,
             existing=source.card,
             keep_configs=False,  # the files of the source's other configurations are not in this folder
-            name=out.resolve().name,
+            name=as_text(out.resolve().name),
             source=source_id or source.name,
             source_is_hub=source_id is not None or source.kind == "hub",
             license=license,
@@ -206,6 +209,7 @@ def write_parts(
     extra: tuple[Any, ...] = (),
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, its ledger, report and pictures into a folder."""
+    _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     changes = _write_ledger(folder / LEDGER, dataset, {"columns": columns, "prefix": prefix, "extra": extra})
     gone = _write_removed(folder, removed)
@@ -275,7 +279,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
         for k in range(shards):
             shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
             files.append(folder / "data" / f"{split}-{k:05d}-of-{shards:05d}.parquet")
-            decoded(shard).to_parquet(str(files[-1]))
+            _to_parquet(shard, files[-1])
             digest.update(bytes.fromhex(file_hash(files[-1])))
         content = digest.hexdigest()[:8]
         for file in files:
@@ -289,8 +293,13 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
         return {}
     (folder / "removed").mkdir()
     for split, part in removed.items():
-        decoded(part).to_parquet(str(folder / "removed" / f"{split}.parquet"))
+        _to_parquet(part, folder / "removed" / f"{split}.parquet")
     return {split: f"removed/{split}.parquet" for split in removed}
+
+
+def _to_parquet(part: Any, file: Path) -> None:
+    with file.open("wb") as f:  # opened here, since its path need not be text
+        decoded(part).to_parquet(f)
 
 
 def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
@@ -300,7 +309,7 @@ def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
 
     schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
     changes = 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with path.open("wb") as f, pq.ParquetWriter(f, schema) as writer:
         rows: list[dict[str, str]] = []
         for split, part in dataset.items():
             for entry in ledger(part, **how):
@@ -326,6 +335,20 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _check_splits(*parts: Any) -> None:
+    """Refuse splits from which no folder can be made that `load_dataset` reads.
+
+    Raises:
+        FolderError: it names the split.
+    """
+    for name in (name for part in parts for name in part or ()):
+        if not is_split(name):
+            raise FolderError(
+                f"the split {str(name)[:80]!r} gives a folder that load_dataset cannot read; expected letters, "
+                "digits, '_' and '.': rename it"
+            )
+
+
 def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     """Read a folder that `write_folder` wrote.
 
@@ -342,22 +365,59 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
             f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
     try:
-        about = json.loads(about_file.read_text(encoding="utf-8"))
+        about = read_json(about_file)
     except ValueError as e:
         raise FolderError(f"{about_file.name} of {path.name!r} is damaged ({e}); clean the source again") from e
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else None
         raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
 
-    splits = [str(name) for name in about["source"]["rows"]]
-    data = {split: str(path / "data" / f"{split}-*.parquet") for split in splits}
-    data = {split: pattern for split, pattern in data.items() if any((path / "data").glob(f"{split}-*.parquet"))}
+    _check_record(about, path.name)
+    splits = list(about["source"]["rows"])
+    place = text_path(path, Path(cache_dir))
+    data = {split: str(place / "data" / f"{split}-*.parquet") for split in splits}
+    data = {split: pattern for split, pattern in data.items() if any((place / "data").glob(f"{split}-*.parquet"))}
     if not data:
         raise FolderError(f"{str(path)!r} has no data left in it (data/*.parquet); clean the source again")
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
     dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
-    gone = {f.stem: str(f) for f in sorted((path / "removed").glob("*.parquet"))}
+    gone = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
+    _check_splits(gone)
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
     return CleanedFolder(path, dataset, removed, about, card)
+
+
+def _check_record(about: dict[str, Any], name: str) -> None:
+    """Refuse a record that says something else than what hfclean writes: anybody may have written it.
+
+    Raises:
+        FolderError: it names the entry.
+    """
+    source, stated = about.get("source"), about.get("stated")
+    rows = source.get("rows") if isinstance(source, dict) else None
+    wrong = ""
+    if not isinstance(source, dict) or not isinstance(rows, dict):
+        wrong = "source is not an object with rows"
+    elif odd := [split for split in rows if not is_split(split)]:
+        wrong = f"{odd[0]!r:.80} is not the name of a split"
+    elif odd := [key for key in ("name", "kind", "fingerprint") if not isinstance(source.get(key), str)]:
+        wrong = f"source has no text for {odd[0]}"
+    elif not isinstance(source.setdefault("notes", []), list) or not all(isinstance(n, str) for n in source["notes"]):
+        wrong = "the notes of source are not a list of texts"
+    elif not isinstance(stated, dict) or not {"license", "language", "source"} <= set(stated):
+        wrong = "stated is not an object with license, language and source"
+    elif odd := [key for key in ("license", "source") if not isinstance(stated[key], (str, type(None)))]:
+        wrong = f"{odd[0]} in stated is neither a text nor null"
+    elif not isinstance(about.get("transforms"), list) or not all(isinstance(t, dict) for t in about["transforms"]):
+        wrong = "transforms is not a list of objects"
+    elif not all(isinstance(step.get("settings", {}), dict) for step in about["transforms"]):
+        wrong = "the settings of a transform are not an object"
+    else:
+        try:
+            reading_of(about)
+        except ValueError as e:
+            wrong = str(e)
+    if wrong:
+        raise FolderError(f"{ABOUT} of {name!r} is not as hfclean writes it ({wrong}); clean the source again")

@@ -24,7 +24,7 @@ from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers import refresh
-from hfclean.transform import Batch, Transform
+from hfclean.transform import Batch, Transform, elsewhere
 from hfclean.values import stored_columns
 
 __all__ = ["LedgerEntry", "ledger", "ledger_entries", "original_cells", "pointer", "restore"]
@@ -119,7 +119,12 @@ def _restore_split(
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
     fmt = ds.format
     out = ds.with_format(None).map(
-        undo, batched=True, remove_columns=drop, features=type(ds.features)(kept), desc="restoring"
+        undo,
+        batched=True,
+        remove_columns=drop,
+        features=type(ds.features)(kept),
+        desc="restoring",
+        **elsewhere(ds),
     )
     if fmt["type"] is None and set(fmt["columns"]) == set(columns):
         return out

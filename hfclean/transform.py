@@ -7,6 +7,7 @@ turns whatever came in into that, and back. It never keeps a model, a client or 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
@@ -16,7 +17,7 @@ from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
 
-__all__ = ["STRICT", "Batch", "Spec", "Transform"]
+__all__ = ["STRICT", "Batch", "Spec", "Transform", "elsewhere"]
 
 
 # How a field `strict` is declared: it changes no output, only whether there is one, so that no row's history has it.
@@ -188,6 +189,24 @@ class Transform(Spec):
                 index = table.column_names.index(name)
                 table = table.set_column(index, name, pa.array(column, type=table.schema.field(index).type))
         return table
+
+
+def elsewhere(ds: Any) -> dict[str, str]:
+    """What `map` of a `Dataset` has to be told so that it fails on no folder that may only be read.
+
+    `datasets` keeps what it makes of a dataset beside the files of that dataset. Where that is not allowed, it goes to
+    the temporary folder that `datasets` has for what lies in memory.
+    """
+    from datasets.fingerprint import generate_random_fingerprint, get_temporary_cache_files_directory
+
+    files = getattr(ds, "cache_files", None)
+    if not files or os.access(os.path.dirname(files[0]["filename"]) or ".", os.W_OK | os.X_OK):
+        return {}
+    return {
+        "cache_file_name": os.path.join(
+            get_temporary_cache_files_directory(), f"cache-{generate_random_fingerprint()}.arrow"
+        )
+    }
 
 
 def _usual(kind: Any, *, text: bool) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from extras import needs
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no real rows at {REALDATA.name}"))
         if "live" in item.keywords and not os.environ.get("HFCLEAN_LIVE"):
             item.add_marker(pytest.mark.skip(reason="needs the real Hub; set HFCLEAN_LIVE=1"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs_extra"):
+        needs(*mark.args)
 
 
 def pytest_unconfigure() -> None:
@@ -100,6 +106,7 @@ def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def coached(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a reviser that `train_reviser` tuned from nothing (see `coached.py`); trained once in a run."""
+    needs("train", "torch", "transformers", "accelerate", "peft", "trl")
     from coached import base_model, trained
 
     place = tmp_path_factory.mktemp("coached")
@@ -109,6 +116,7 @@ def coached(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model that was taught to mend sentences (see `taught.py`); trained once in a run."""
+    needs("models", "torch", "transformers")
     from filelock import FileLock
     from taught import KNOWN, taught_model
 

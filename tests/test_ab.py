@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -263,7 +264,7 @@ def test_a_run_is_tuned_by_one_process_at_a_time_and_a_killed_one_leaves_no_lock
 def test_real_models_are_tuned_judged_and_shown_on_the_card(
     fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loops_of_datasets: None
 ) -> None:
-    pytest.importorskip("trl")
+    needs("train", "trl")
     monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
     base = tiny_model(tmp_path / "base", spread=0.02)
     judge = hfclean.Judge(ScriptedBackend(lambda conversation: '{"better": "1"}'))

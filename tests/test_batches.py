@@ -367,6 +367,7 @@ def test_batches_that_cannot_be_say_why(change: Any, how: dict[str, Any], error:
 # ------------------------------------------------------------------------------------------------------------ samplers
 
 
+@pytest.mark.needs_extra("models", "torch")
 def test_samplers_feed_a_loader_batch_by_batch_and_reshuffle_batches_only() -> None:
     from torch.utils.data import DataLoader
 

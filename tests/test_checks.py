@@ -407,7 +407,7 @@ def test_a_check_of_ones_own() -> None:
     assert accept(BEFORE, loud, extra=[shouts], skip=["shouts"]) == accept(BEFORE, loud)
     with pytest.raises(CheckError, match="two checks"):
         select_checks(extra=[shouts, shouts])
-    with pytest.raises(CheckError, match="no check"):
+    with pytest.raises(CheckError, match="not a check"):
         select_checks(extra=[len])  # type: ignore[list-item]
     with pytest.raises(CheckError, match="snake_case"):
         Check("Not A Name", "x", bool)

@@ -71,6 +71,7 @@ def test_pii_drops_rows_into_a_file(rows: Path, work: Path, capsys: Any) -> None
     assert [json.loads(line) for line in (work / "kept.jsonl").read_text().splitlines()] == ROWS[2:]
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: Any) -> None:
     table = [{"reward": k, "idle": (k * 7) % 5, "log_loss": 1 - 0.5 * k + 0.01 * (-1) ** k} for k in range(12)]
     (work / "table.jsonl").write_text("\n".join(map(json.dumps, table)))

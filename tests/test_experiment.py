@@ -138,6 +138,7 @@ def simulated(rows: Any, seed: int) -> float:
     return math.exp(0.2 - 0.3 * reward - 0.6 * natural + random.Random(seed).gauss(0, 0.01))
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_the_experiment_finds_the_weights_that_made_its_losses(tmp_path: Path) -> None:
     how: dict[str, Any] = {"indicators": ["reward", "natural"], "folder": tmp_path, "size": 40, "measure": simulated}
     done = hfclean.experiment(POOL, "base", EVAL, runs=40, **how)
@@ -314,6 +315,7 @@ def test_a_flat_curve_with_noise_has_no_moves() -> None:
     assert moved / 400 < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 400)
 
 
+@pytest.mark.needs_extra("mining", "flaml", "optuna")
 def test_blend_search_finds_the_dip_and_does_the_same_again(tmp_path: Path) -> None:
     calls: list[int] = []
 
@@ -332,6 +334,7 @@ def test_blend_search_finds_the_dip_and_does_the_same_again(tmp_path: Path) -> N
     assert len(calls) == 9
 
 
+@pytest.mark.needs_extra("mining", "flaml", "optuna")
 def test_losses_that_are_none_are_never_the_best() -> None:
     def broken(rows: Any, seed: int) -> float:
         return math.nan if len(rows) < 100 else 1.0
@@ -422,6 +425,7 @@ def _frozen() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_frozen")
+@pytest.mark.needs_extra("train", "torch", "transformers", "accelerate", "trl")
 def test_from_rows_to_a_rule_with_a_tiny_model(tmp_path: Path) -> None:
     from hfclean.testing_models import tiny_model, tiny_tokenizer
 

@@ -446,6 +446,7 @@ def test_several_splits_and_a_card_that_survives(fake_hub: FakeHub) -> None:
     assert load_dataset("org/x", "other").num_rows == {"train": 50, "test": 5}
 
 
+@pytest.mark.needs_extra("models", "torch", "transformers", "tokenizers")
 def test_a_model_and_its_tokenizer_come_back(fake_hub: FakeHub) -> None:
     from tokenizers import Tokenizer, models
     from transformers import (

@@ -39,7 +39,8 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "label": (ClassLabel(names=["no", "yes"]), 1),
     "nothing": (Value("null"), None),
 }
-FORMATS = ["numpy", "pandas", "polars", "arrow"]
+POLARS = pytest.param("polars", marks=pytest.mark.needs_extra("polars", "polars"))
+FORMATS = ["numpy", "pandas", POLARS, "arrow"]
 
 
 def rows(kinds: dict[str, tuple[Any, Any]], count: int = 5) -> Dataset:
@@ -69,11 +70,20 @@ def alike(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a == b or (isinstance(a, float) and math.isnan(a) and math.isnan(b)))
 
 
+def handed_out(ds: Dataset, kind: str) -> None:
+    """Skip where this version of datasets cannot hand out such columns in a format, whoever asks for them."""
+    try:
+        ds.with_format(kind)[:]
+    except ValueError as e:
+        pytest.skip(f"datasets cannot hand out these rows as {kind}: {e}")
+
+
 @pytest.mark.parametrize("transform", [hfclean.revise, hfclean.score], ids=["revise", "score"])
 @pytest.mark.parametrize("batch_size", [1000, 2])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_format_changes_neither_values_nor_types(transform: Any, batch_size: int, kind: str) -> None:
     ds = rows(KINDS)
+    handed_out(ds, kind)
     plain = ds.map(transform, batched=True)
     out = ds.with_format(kind).map(transform, batched=True, batch_size=batch_size).with_format(None)
     assert out.features == plain.features
@@ -85,6 +95,7 @@ def test_a_format_changes_neither_values_nor_types(transform: Any, batch_size: i
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_last_batch_of_one_row_has_the_types_of_those_before(kind: str) -> None:
     ds = rows(KINDS, 6).select([0, 1, 2, 3, 5])  # the last row has nulls only
+    handed_out(ds, kind)
     out = ds.with_format(kind).map(hfclean.revise, batched=True, batch_size=2).with_format(None)
     plain = ds.map(hfclean.revise, batched=True)
     assert out.features == plain.features
@@ -123,7 +134,7 @@ def test_messages_keep_their_types_and_what_stands_at_the_end(kind: str) -> None
     assert (back.features, back.to_list()) == (ds.features, ds.to_list())
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars"])
+@pytest.mark.parametrize("kind", ["pandas", POLARS])
 def test_a_frame_by_itself_gives_columns_of_its_own_length(kind: str) -> None:
     ds = rows({"n": (Value("int64"), 3)})
     frame = ds.with_format(kind)[:]

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 import hfclean
 from hfclean.checks import CHECKS
 from hfclean.checks.check import Case
+from hfclean.keys import find_secrets
 from hfclean.models.protocol import tidy
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CodecError, decode, encode, settle
 from hfclean.rules import RULES, Rule, find_defects, mend
-from hfclean.rules.keys import find_secrets
 from hfclean.rules.pii import find_pii, mask_pii
 from hfclean.schema import Pair, Turn
 from hfclean.scorers.gradings import read_better, read_scores

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, Received, Reply
 from datasets import load_dataset
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -211,6 +212,7 @@ def test_the_file_of_answers_is_counted_and_read(work: Path, capsys: Any) -> Non
     assert lines[0]["text"] == "from the server: Name a fruit, number 0."
 
 
+@pytest.mark.needs_extra("models", "aiohttp")
 def test_answers_of_a_default_port_and_of_a_name_are_found_as_before(work: Path) -> None:
     path = str(unpack("store", work) / "answers.sqlite3")
     asked = [f"Name a fruit, number {k}." for k in range(3)]
@@ -226,7 +228,7 @@ def test_answers_of_a_default_port_and_of_a_name_are_found_as_before(work: Path)
 
 
 def test_a_coach_opens_asks_its_own_model_and_is_pushed(work: Path, fake_hub: FakeHub) -> None:
-    pytest.importorskip("transformers")
+    needs("models", "transformers")
     folder = unpack("coach", work)
     coach = hfclean.Reviser.from_pretrained(folder)
     assert (coach.revise, coach.max_new_tokens, len(coach.trained_on)) == ("response", 24, 36)
@@ -274,6 +276,7 @@ def test_a_reviser_by_rules_opens_or_says_that_the_rules_have_changed(work: Path
     check_rules(folder, changed["rules"])
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_linear_rule_and_the_runs_that_it_was_fitted_to(work: Path, fake_hub: FakeHub, capsys: Any) -> None:
     rule = LinearRule.from_pretrained(unpack("rule", work))
     assert rule.indicators == ("reward",)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+needs("models", "torch", "transformers")
 
 import numpy as np
 import torch

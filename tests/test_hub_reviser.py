@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 from fake_hub import FakeHub, hub_fixture, hub_xet_fixture  # noqa: F401
 
 import hfclean
@@ -34,8 +35,7 @@ def push(reviser: Any, repo_id: str = "me/coach", **how: Any) -> Pushed:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
+    needs("models", "torch", "transformers")
     from hfclean.testing_models import tiny_model
 
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny", context=2048)
@@ -125,7 +125,7 @@ def test_weights_go_and_come_by_xet(
 def test_a_token_fetches_all_there_is_and_is_not_kept(
     fake_hub: FakeHub, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("peft")
+    needs("models", "peft")
     from hfclean.testing_models import tiny_adapter
 
     base = fake_hub.add_repo("org/base", files={f.name: f.read_bytes() for f in tiny.iterdir()}, private=True)
@@ -149,7 +149,7 @@ def test_a_token_fetches_all_there_is_and_is_not_kept(
 
 @pytest.mark.usefixtures("_models")
 def test_an_adapter_names_its_base_by_commit(fake_hub: FakeHub, tiny: Path, tmp_path: Path) -> None:
-    pytest.importorskip("peft")
+    needs("models", "peft")
     from hfclean.testing_models import tiny_adapter
 
     adapter = tiny_adapter(tmp_path / "adapter", tiny)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from chat_server import ChatServer, Reply
 from datasets import load_dataset
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -106,7 +107,7 @@ def test_revise_dataset(
 
 @pytest.mark.skipif(not hasattr(hfclean, "IFD"), reason="this version has no IFD")
 def test_score_ifd(raw: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+    needs("models", "torch")
     from hfclean.testing_models import tiny_model
 
     monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path))
@@ -132,7 +133,7 @@ def test_download_reviser(
 def test_train_and_release_reviser(
     fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("trl")
+    needs("train", "trl")
     from hfclean.testing_models import tiny_model
 
     monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path))

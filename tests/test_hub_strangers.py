@@ -118,4 +118,5 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     assert every - FROM_HUB == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
         *("limits", "extra_body", "choose", "checks", "trained_on", "revise_trained_on"),
+        *("attempts", "retry_unparsed", "strict"),
     }

@@ -7,9 +7,10 @@ import json
 import pytest
 from conftest import REALDATA
 from keys_made import BASE64, BLOCK, HEX, KEYS, URL_SAFE, made
+from keys_places import NO_KEYS, PLACES
 
 from hfclean.hub.secrets import mask_secrets
-from hfclean.rules.keys import HINT, KINDS, NAMED, find_secrets
+from hfclean.keys import HINT, KINDS, NAMED, find_secrets
 
 
 def test_there_is_a_key_of_every_kind() -> None:
@@ -50,6 +51,18 @@ WRAPPED = {
 def test_a_key_is_found_whatever_stands_beside_it(where: str) -> None:
     assert [text for text in [WRAPPED[where]] if TOKEN not in mask_secrets(text)] == [WRAPPED[where]]
     assert "hf_token" in [kind for kind, *_ in find_secrets(WRAPPED[where])]
+
+
+@pytest.mark.parametrize("where", list(PLACES))
+def test_a_key_is_found_in_every_kind_of_place(where: str) -> None:
+    hidden, text = PLACES[where]
+    assert hidden in text
+    assert hidden not in mask_secrets(text)
+
+
+@pytest.mark.parametrize("text", NO_KEYS)
+def test_what_looks_like_a_key_and_is_none_is_let_through(text: str) -> None:
+    assert [(kind, text[start:end]) for kind, _, start, end in find_secrets(text)] == []
 
 
 HIDDEN = made("", 40)
@@ -138,6 +151,15 @@ def test_arrow_looks_for_what_every_key_has(kind: str) -> None:
         "-----BEGIN PRIVATE KEY-----\n" * 30_000,
         "eyJ." * 250_000,
         "A1_-" * 250_000,
+        "mysql -" * 150_000,
+        "curl -u " * 120_000,
+        "host=a password=" * 60_000,
+        "jdbc:mysql:" * 90_000,
+        ":5432:a:b:" * 100_000,
+        "secret_key key token | " * 50_000,
+        '"username":"a","key":"' * 50_000,
+        "a' + 'b" * 120_000,
+        "a\\\n" * 300_000,
     ],
 )
 def test_a_long_text_takes_no_long_time(text: str) -> None:

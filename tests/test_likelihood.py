@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from extras import needs
+
+needs("models", "torch", "transformers")
+
+import numpy as np
 import torch
 import transformers
 from datasets import Dataset

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -26,7 +27,10 @@ FEW = {"draws": 50}
 
 @pytest.fixture(scope="module")
 def evaluate() -> Any:
-    return pytest.importorskip("evaluate")
+    needs("metrics", "evaluate")
+    import evaluate
+
+    return evaluate
 
 
 # ------------------------------------------------------------------------------------------------------ the figures

@@ -35,6 +35,7 @@ def table(count: int, *, noise: float = 0.05, seed: int = 0, weights: dict[str, 
 # ----------------------------------------------------------------------------------------------------------------- fit
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_known_weights_are_recovered_and_their_errors_are_those_of_the_textbook() -> None:
     data = table(129)
     rule = hfclean.LinearRule.fit(data, predictors=list(WEIGHTS))
@@ -61,6 +62,7 @@ def test_known_weights_are_recovered_and_their_errors_are_those_of_the_textbook(
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_intervals_hold_the_true_weights_as_often_as_they_say(confidence: float) -> None:
     runs, held = 300, dict.fromkeys(("intercept", *WEIGHTS), 0)
     truth = {"intercept": INTERCEPT, **WEIGHTS}
@@ -76,6 +78,7 @@ def test_intervals_hold_the_true_weights_as_often_as_they_say(confidence: float)
     )
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_predictor_that_does_nothing_is_called_significant_as_often_as_chance_says() -> None:
     runs, called = 300, 0
     for seed in range(runs):
@@ -87,6 +90,7 @@ def test_a_predictor_that_does_nothing_is_called_significant_as_often_as_chance_
     assert called / runs == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / runs))
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_standardised_predictors_give_the_same_predictions() -> None:
     data = table(40)
     plain = hfclean.LinearRule.fit(data, predictors=list(WEIGHTS))
@@ -96,6 +100,7 @@ def test_standardised_predictors_give_the_same_predictions() -> None:
     assert scaled.coefficients[2] == pytest.approx(plain.coefficients[2] * np.std(data["mtld"], ddof=1))
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_fit_is_saved_with_its_rule(tmp_path: Path) -> None:
     facts = [("base model", "org/base")]
     rule = hfclean.LinearRule.fit(table(30), predictors=list(WEIGHTS), fitted_on=facts)
@@ -111,6 +116,7 @@ def test_a_fit_is_saved_with_its_rule(tmp_path: Path) -> None:
     assert hfclean.instruct_mining("v2").fitted is None
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_numbers_that_are_missing_are_left_out_and_counted() -> None:
     rows = [{name: float(column[k]) for name, column in table(30).items()} for k in range(30)]
     whole = hfclean.LinearRule.fit(rows, predictors=list(WEIGHTS))
@@ -120,6 +126,7 @@ def test_numbers_that_are_missing_are_left_out_and_counted() -> None:
     assert (rule.fitted.observations, rule.fitted.left_out) == (30, 3)  # type: ignore[union-attr]
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_every_kind_of_table_gives_the_same_rule(tmp_path: Path) -> None:
     columns = {name: column.tolist() for name, column in table(12).items()}
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
@@ -131,6 +138,7 @@ def test_every_kind_of_table_gives_the_same_rule(tmp_path: Path) -> None:
     assert made == [made[0]] * len(kinds)
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_collinear_predictors_are_warned_of_and_exact_ones_refused() -> None:
     data = table(40)
     data["reward"] += 50  # how far from 0 is no matter
@@ -171,6 +179,7 @@ def test_a_table_that_says_nothing_is_refused(rows: Any, predictors: list[str], 
         hfclean.LinearRule.fit(rows, predictors=predictors)
 
 
+@pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_row_that_alone_decides_a_weight_has_no_leave_one_out_error() -> None:
     rows = [{"a": float(k), "once": float(k == 0), "log_loss": math.sin(k)} for k in range(12)]
     fit = hfclean.LinearRule.fit(rows, predictors=["a", "once"]).fitted

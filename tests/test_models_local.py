@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+needs("models", "torch", "transformers")
 
 from hfclean.models import (
     Answer,
@@ -391,7 +391,7 @@ def test_what_cannot_be_done_here_is_refused(
 
 @pytest.fixture(scope="module")
 def adapter(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("peft")
+    needs("models", "peft")
     return tiny_adapter(tmp_path_factory.mktemp("adapters") / "lora", tiny)
 
 

@@ -261,6 +261,7 @@ SPOKEN = {
 
 
 @pytest.mark.parametrize("code", SPOKEN)
+@pytest.mark.needs_extra("language", "py3langid")
 def test_the_language_of_a_text_is_told(code: str) -> None:
     out = Language()({"prompt": "Say it", "completion": SPOKEN[code]})
     assert (out["language"], out["language_reason"]) == (code, "")
@@ -278,7 +279,7 @@ def test_the_language_of_a_text_is_told(code: str) -> None:
         ("```python\nprint('the leaves of the trees')\n```", {}, "too_short"),
         ("https://hf.co/the/leaves/of/most/trees", {}, "too_short"),
         ("红叶", {}, "too_short"),
-        (SPOKEN["en"], {"sure": 1.0}, "unsure"),
+        pytest.param(SPOKEN["en"], {"sure": 1.0}, "unsure", marks=pytest.mark.needs_extra("language", "py3langid")),
         (SPOKEN["en"], {"at_least": 500}, "too_short"),
     ],
 )
@@ -288,6 +289,7 @@ def test_a_text_that_does_not_tell_has_a_reason(text: str, how: dict[str, Any], 
     assert math.isnan(out["language_confidence"])
 
 
+@pytest.mark.needs_extra("language", "py3langid")
 def test_the_language_column_keeps_the_contract() -> None:
     check_transform(Language(), [row for row in SHAPES["alpaca"] if len(str(row)) < 1000])
     assert Language()({"prompt": "\ud800", "completion": SPOKEN["en"] + "\ud800"})["language"] == "en"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 
-pytest.importorskip("sklearn")
+needs("embed", "sklearn")
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -152,7 +153,7 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
 def test_the_perplexity_of_an_instruction_is_that_of_its_text_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch")
+    needs("models", "torch")
     from hfclean.models import process
     from hfclean.testing_models import tiny_model
 

@@ -6,8 +6,11 @@ import pytest
 
 from hfclean.rules import RULES, find_defects, mend
 from hfclean.rules.html import html_remnants
+from hfclean.rules.rule import glanced_defects
 from hfclean.rules.scrape import scrape_remnants
 from hfclean.schema import Pair
+from hfclean.scorers import _glance
+from hfclean.scorers.indicators import read
 
 ASKED = "Tell me something."
 
@@ -171,3 +174,25 @@ def test_what_is_less_certain_is_reported_and_left(text: str) -> None:
 def test_a_row_about_it_is_no_scrape(pair: Pair) -> None:
     assert not scrape_remnants.detect(pair)
     assert mend(pair, [scrape_remnants]) == []
+
+
+BUTTONS = (
+    "Copy code", "Code kopieren", "Copier le code", "Copiar código", "Copia codice", "Code kopiëren", "Kopier kode",
+    "Kopiera kod", "Kopiuj kod", "Копировать код", "Kodu kopyala", "复制代码", "複製程式碼", "コードをコピーする",
+    "코드 복사", "نسخ الكود",
+)  # fmt: skip
+LINES = (
+    *BUTTONS, *(f"python{button}" for button in BUTTONS), "Regenerate response", "Stop generating",
+    "Continue generating", "Share Prompt", "Save & Submit", "Save &amp; Submit", "Model: Default (GPT-3.5)",
+    "Model: GPT-4", "Upgrade to Plus", "ChatGPT said", "You said:", "Free Research Preview. It may be wrong.",
+    "Send a message...", "This content may violate our content policy. Tell us.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("text", ["{}\nThen add salt to it.", "Boil the water first.\n{}\nThen add salt."])
+def test_each_line_of_a_chat_page_is_found_and_no_glance_rules_it_out(line: str, text: str) -> None:
+    pair = Pair("How is pasta made well by a beginner at home?", "", text.format(line))
+    assert find_defects(pair, [scrape_remnants]) == ["scrape_remnants"]
+    glance = _glance(pair, read(pair))
+    assert glance is None or glanced_defects(pair, [scrape_remnants], glance) == ["scrape_remnants"]

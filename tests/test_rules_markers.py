@@ -12,7 +12,7 @@ from hfclean.rules import RULES, Rule, find_defects, mend
 from hfclean.rules.characters import control_characters
 from hfclean.rules.guard import allowed, halves
 from hfclean.rules.marker_table import MARKERS, kind_of
-from hfclean.rules.markers import chat_markers
+from hfclean.rules.markers import ANY_TOKEN, TURN, _matches, chat_markers
 from hfclean.schema import Pair
 
 ASKED = "Tell me about the moon."
@@ -288,3 +288,13 @@ def test_no_repair_of_any_rule_leaves_half_a_pair(pair: Pair) -> None:
         answer = change.after.response.strip()
         if answer and answer == change.after.input.strip():
             assert change.before.response.strip() == change.before.input.strip()
+
+
+@given(
+    st.lists(st.sampled_from([*(m.text for m in MARKERS), "<|", "[", "/", "//", " // EOM //", "a", "<<|end|>", " "]))
+)
+@settings(deadline=None, max_examples=300)
+def test_markers_are_found_from_their_first_character_as_by_the_pattern_alone(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    for pattern in (ANY_TOKEN, TURN):
+        assert [m.span() for m in _matches(pattern, text)] == [m.span() for m in pattern.finditer(text)]

@@ -280,7 +280,8 @@ def test_row_ids_ignore_empty_cells_and_keys_that_arrow_fills_in() -> None:
 
 
 def test_plain_turns_arrays_into_lists() -> None:
-    np = pytest.importorskip("numpy")
+    import numpy as np
+
     value = plain({"a": np.array(["x", None], dtype=object), "b": np.float64(0.5), "c": (np.str_("y"),)})
     assert value == {"a": ["x", None], "b": 0.5, "c": ["y"]}
     assert [type(v) for v in (value["a"], value["b"], value["c"][0])] == [list, float, str]

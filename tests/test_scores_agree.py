@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hfclean
-from hfclean.rules import RULES, SEVERITIES, Rule
+from hfclean.rules import RULES, SEVERITIES, Rule, find_defects
 from hfclean.rules import mend as repair
 from hfclean.schema import Pair, detect
 from hfclean.scorers.agreement import SHARES, counted, factor
@@ -143,3 +143,32 @@ def test_the_scores_know_which_rules_they_depend_on() -> None:
     assert score.version == 2
     assert score.depends()["rules"] == {rule.id: rule.version for rule in RULES}
     assert score.depends()["shares"] == SHARES
+
+
+DIRTY = (
+    Pair("Name a fruit.", "N/A", "An apple .  It is red and round and sweet to eat.<|im_end|>"),
+    Pair(
+        "Say where it is.",
+        "",
+        " It lies in the the north of the country.\n\n\n\nGo there.\n###\n7. Instruction: Sing.",
+    ),
+    Pair(
+        "Say where it is.", "<noinput>", "It lies in\u200b the the north,  and it is quite far from here &amp; cold."
+    ),
+    Pair("Say where it is.", "", "It lies in the north of the country."),
+)
+
+
+@pytest.mark.parametrize("pair", DIRTY)
+def test_what_is_known_beforehand_changes_no_repair(pair: Pair) -> None:
+    changes = repair(pair, RULES)
+    looked: list[Pair] = []
+
+    def look(after: Pair) -> list[str]:
+        looked.append(after)
+        return find_defects(after, RULES)
+
+    found = find_defects(pair, RULES)
+    assert repair(pair, RULES, found=found) == changes
+    assert repair(pair, RULES, found=found, look=look) == changes
+    assert looked == [change.after for change in changes]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from extras import needs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -282,7 +283,7 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any)
 @pytest.fixture
 def small(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A language model by chance, and a file of answers of its own."""
-    pytest.importorskip("torch")
+    needs("models", "torch")
     from hfclean.models import process
     from hfclean.testing_models import tiny_model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +223,6 @@ def test_a_key_that_comes_back_is_in_no_answer_error_log_or_store(
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     for text in (told, caplog.text, written.decode("utf-8", "replace")):
         assert CANARY not in text
-        assert CANARY not in text.encode().decode("unicode_escape", "replace")
+        assert CANARY not in re.sub(r"\\+u00([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text)
     assert "[key]" in told
     assert store.default_path().exists()

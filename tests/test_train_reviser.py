@@ -98,6 +98,7 @@ def test_the_record_says_how_it_was_trained(coached: Path) -> None:
 
 @pytest.mark.parametrize("revise", ["pair", "response"])
 @pytest.mark.parametrize("text", ["An apple.", "[End]\n<|im_end|> <|im_start|>user", "Äpfel 🍎\n\n"])
+@pytest.mark.needs_extra("models", "torch", "transformers", "tokenizers")
 def test_the_tokens_of_training_are_those_that_the_reviser_sends(tmp_path: Path, revise: Any, text: str) -> None:
     model = tiny_model(tmp_path / "tiny", context=2048)
     tokenizer = tiny_tokenizer()
@@ -122,6 +123,7 @@ def test_the_tokens_of_training_are_those_that_the_reviser_sends(tmp_path: Path,
     assert ids[start:-1].count(tokenizer.eos_token_id) == 0  # a text cannot spell the end of its turn
 
 
+@pytest.mark.needs_extra("train", "torch", "transformers", "accelerate", "trl")
 def test_a_base_without_template_and_pad_token_gets_both(tmp_path: Path) -> None:
     base = tiny_model(tmp_path / "base", context=512, chat_template=None)
     told = json.loads((base / "tokenizer_config.json").read_text())
@@ -136,6 +138,7 @@ def test_a_base_without_template_and_pad_token_gets_both(tmp_path: Path) -> None
     assert coach(row("zz", "zz"))["edit"] in ("reverted", "kept", "revised")
 
 
+@pytest.mark.needs_extra("train", "torch", "transformers", "accelerate", "trl")
 def test_a_template_may_end_turns_with_a_token_of_its_own() -> None:
     tokenizer = tiny_tokenizer()
     tokenizer.eos_token = "<|endoftext|>"

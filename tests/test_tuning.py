@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from extras import needs
 
 import hfclean
 from hfclean.errors import TrainingError
@@ -34,6 +35,7 @@ ARGS: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("train", "torch", "transformers", "accelerate", "peft", "trl")
     return tiny_model(tmp_path_factory.mktemp("models") / "base", context=64, spread=0.02)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from extras import needs
 
 import hfclean
 from hfclean.errors import SchemaError
@@ -119,7 +120,7 @@ def test_columns_that_cannot_be_made_one_are_refused() -> None:
 
 
 def test_all_turns_are_one_text_to_the_language() -> None:
-    pytest.importorskip("py3langid")
+    needs("language", "py3langid")
     german = {"messages": [user("Hallo"), said("Guten Tag, wie geht es Ihnen heute?"), user("Gut"), said("Ja.")]}
     assert Language()(german)["language_reason"] == "too_short"
     assert Language(turns="all")(german)["language"] == "de"

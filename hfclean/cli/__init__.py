@@ -207,6 +207,11 @@ def parser() -> argparse.ArgumentParser:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     convert.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    convert.add_argument(
+        "--escape-formulas",
+        action="store_true",
+        help=".csv: put an apostrophe before cells that a spreadsheet would run as formulas",
+    )
     selection_commands.add_commands(verbs, partial(_source, pairs=False, prefix=False))
     add_training(verbs)
     mining_commands.add_commands(verbs, partial(_source, pairs=False), _reading, _output)

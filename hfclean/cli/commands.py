@@ -40,6 +40,8 @@ from hfclean.errors import HfcleanError, RestoreError, RuleError, SourceError
 
 __all__ = ["run"]
 
+# how the loader of libraries says that there is not enough memory for one
+UNMAPPED = ("failed to map segment", "annot allocate memory", "cannot create shared object")
 # those whose IN may be a folder that hfclean wrote
 READERS = ("clean", "revise", "estimate", "score", "convert", "dedupe", "decontaminate", "select", "pii", "mine")
 
@@ -66,6 +68,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         return 1
     except PermissionError as e:
         print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
+        return 1
+    except (MemoryError, ImportError) as e:
+        if isinstance(e, ImportError) and not any(word in str(e) for word in UNMAPPED):
+            raise
+        print(f"hfclean {args.verb}: not enough memory; {_what_is_kept(args, before)}", file=err)
         return 1
     except BrokenPipeError:  # the reader of our output went away: `hfclean rules | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -215,12 +222,13 @@ def _write(
         )
     if args.json:
         emit({"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}, out)
-        return
-    print(report.summary(), file=out)
-    if refused := describe_refusals(report):
-        print(f"\n{refused}", file=out)
-    print(f"\n{target}/report.html  what changed and why", file=out)
-    print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    else:
+        print(report.summary(), file=out)
+        if refused := describe_refusals(report):
+            print(f"\n{refused}", file=out)
+        print(f"\n{target}/report.html  what changed and why", file=out)
+        print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    model_commands.tell_failures(cleaned, target, out)
 
 
 def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -402,7 +410,8 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.conversion import Losses, convert
     from hfclean.source import load
 
-    check_file(args.out)
+    if check_file(args.out).suffix != ".csv" and args.escape_formulas:
+        raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
     columns = columns_of(args.columns)
     with unpacked(args, args.out) as cache:
         source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
@@ -411,7 +420,7 @@ def _convert(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
-        written = write_files(made, args.out, overwrite=args.overwrite)
+        written = write_files(made, args.out, overwrite=args.overwrite, escape=args.escape_formulas, err=err)
     tell_files(args, out, written, losses)
 
 

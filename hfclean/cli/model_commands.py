@@ -14,9 +14,10 @@ from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_o
 from hfclean.cli.render_models import describe_estimate, describe_preview, describe_stats
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
+from hfclean.models import BackendError
 from hfclean.report.figures import plural
 
-__all__ = ["cache", "estimate", "preview", "retry"]
+__all__ = ["cache", "estimate", "preview", "retry", "tell_failures"]
 
 
 def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequence[Any]) -> None:
@@ -94,7 +95,7 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         prefix, columns = about.get("prefix", ""), about.get("columns")
         own = is_own(folder.path)
         if not own:
-            _check_stranger(args, told)
+            told = _check_stranger(args, told)
         reviser = replace(reviser_of(args, told), columns=columns, prefix=prefix)
         count = sum(map(len, failed_rows(folder.dataset, prefix).values()))
         if not count:
@@ -125,33 +126,60 @@ def retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.json:
         told = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
         emit({**told, "report": report.to_dict(edits=False)}, out)
-        return
-    print(report.summary(), file=out)
-    print(
-        f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "
-        "without a revision",
-        file=out,
-    )
-    print(f"\n{target}  written anew", file=out)
+    else:
+        print(report.summary(), file=out)
+        print(
+            f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} "
+            "again without a revision",
+            file=out,
+        )
+        print(f"\n{target}  written anew", file=out)
+    tell_failures(done, target, out)
 
 
-def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> None:
-    """Refuse to follow the record of a folder that was not written here to a server or a model.
+def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:
+    """End a run from whose models nothing came, once what there is has been written.
+
+    Raises:
+        BackendError: nothing came.
+    """
+    if cleaned.failures:
+        out.flush()
+        raise BackendError(
+            f"{'; '.join(cleaned.failures)}. {target} was written with these rows as they were, and every answer is "
+            f"kept. Look at the model and at what it says (hfclean why {target} 0; --preview), then ask again: "
+            f"hfclean revise {target} --retry-failed"
+        )
+
+
+def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str, Any]:
+    """Refuse to follow the record of a folder that was not written here to a server, a model or a key; gives what of
+    it is followed.
 
     Raises:
         FolderError: it names what has to be said on the command line.
     """
+    from hfclean.reviser.saved import FROM_HUB, MOST
+
     settings = step.get("settings", {})
+    for name, most in MOST.items():
+        value = settings.get(name) if getattr(args, name, None) is None else None
+        if isinstance(value, (int, float)) and value > most:
+            raise FolderError(
+                f"{args.source}: {name} in hfclean.json is {value!r:.40}, and no more than {most:,} is taken from "
+                f"others, since you pay for it: --{name.replace('_', '-')} N"
+            )
+    followed = {**step, "settings": {name: value for name, value in settings.items() if name in FROM_HUB}}
     stated = {"base_url": args.base_url, "extra_body": args.extra_body}
     if args.base_url is None:  # a server's name for a model says nothing of where rows go
         stated["model"] = args.model
     named = [name for name, value in stated.items() if value is None and settings.get(name)]
     if not named:
-        return
+        return followed
     values = ", ".join(f"{name.replace('_', ' ')} {str(settings[name])[:80]!r}" for name in named)
     options = " ".join(f"--{name.replace('_', '-')} ..." for name in named)
     raise FolderError(
-        f"{args.source} was not written here (or was moved or changed since), and its hfclean.json names the "
+        f"{args.source} was not written here (or was moved, copied or changed since), and its hfclean.json names the "
         f"{values}. Whom your rows are sent to is yours to say: repeat what you agree to, {options}"
     )
 

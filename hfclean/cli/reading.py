@@ -13,7 +13,9 @@ from typing import Any, TextIO
 
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
+from hfclean.limits import read_json, reading_of
 from hfclean.models.failures import StoreWarning
+from hfclean.source.names import has_text_path
 
 __all__ = ["UsageError", "as_cleaned", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
 
@@ -39,6 +41,8 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
             sys.modules["transformers"].utils.logging.disable_progress_bar()
     _quiet_loaders()
     parent = Path(near).expanduser().resolve().parent if near else None
+    if parent is not None and not has_text_path(parent):
+        parent = None  # what datasets unpacks needs a path that is text
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder("data", parent) as folder:
@@ -71,17 +75,11 @@ def _recorded(folder: str) -> dict[str, Any]:
     """What hfclean.json of a folder holds; nothing where there is none that can be read."""
     file = Path(folder).expanduser() / "hfclean.json"
     try:
-        about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError, RecursionError):  # whoever needs what it says reads it again and names what is wrong
+        about = read_json(file) if file.is_file() else {}
+        columns, prefix = reading_of(about) if isinstance(about, dict) else (None, "")
+    except (OSError, ValueError):  # whoever needs what it says reads it again and names what is wrong
         return {}
-    if not isinstance(about, dict):
-        return {}
-    columns, prefix = about.get("columns"), about.get("prefix")
-    named = isinstance(columns, dict) and all(isinstance(name, str) for name in columns.values())
-    return {
-        "columns": columns if named or isinstance(columns, str) else None,
-        "prefix": prefix if isinstance(prefix, str) else "",
-    }
+    return {"columns": columns, "prefix": prefix}
 
 
 def columns_of(text: Any) -> Any:
@@ -103,7 +101,7 @@ def tokenizer_of(path: str | None) -> Any:
 
     transformers = require("transformers", extra="models")
     try:
-        return transformers.AutoTokenizer.from_pretrained(path)
+        return transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as e:
         raise SourceError(f"the tokenizer {path!r} cannot be loaded: {str(e).splitlines()[0]}") from e
 

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +19,9 @@ from hfclean.values import decoded, has_json, has_media, loaded
 __all__ = ["check_file", "tell_files", "write_files"]
 
 BATCH_ROWS = 1000
+# What a spreadsheet runs as a formula: how such a cell begins, and what begins so and is a mere number.
+FORMULA = re.compile("[=+\\-@\\t\\r\uff1d\uff0b\uff0d\uff20]")
+NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s?%?")
 SUFFIXES = (".jsonl", ".parquet", ".csv")
 
 
@@ -33,8 +37,17 @@ def check_file(name: str) -> Path:
     return target
 
 
-def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[str, int]:
+def write_files(
+    made: Mapping[str, Any], name: str, *, overwrite: bool, escape: bool = False, err: TextIO | None = None
+) -> dict[str, int]:
     """Write every split into a file, named after it where there are several; the rows of each by its name.
+
+    Args:
+        made: split -> rows.
+        name: of the file.
+        overwrite: replace files that exist.
+        escape: in a CSV file, put an apostrophe before every cell that a spreadsheet would run as a formula.
+        err: where such cells are counted if they are left as they are.
 
     Raises:
         FolderError: a file is there already, and `overwrite` is off.
@@ -56,8 +69,17 @@ def write_files(made: Mapping[str, Any], name: str, *, overwrite: bool) -> dict[
         with new_file(files[split]) as partial:
             if target.suffix == ".parquet":
                 decoded(part).to_parquet(str(partial))
+            elif target.suffix == ".jsonl":
+                _json_lines(part, partial, target.name)
             else:
-                (_json_lines if target.suffix == ".jsonl" else _csv)(part, partial, target.name)
+                formulas = _csv(part, partial, target.name, escape=escape)
+                if formulas and not escape and err is not None:
+                    print(
+                        f"note: {formulas:,} cells begin as a formula does (=, +, -, @, a tab), and a spreadsheet may "
+                        "run them; --escape-formulas puts an apostrophe before each, which stays when the file is "
+                        "read again",
+                        file=err,
+                    )
         written[str(files[split])] = len(part)
     return written
 
@@ -69,13 +91,33 @@ def _json_lines(part: Any, file: Path, name: str) -> None:
             f.write(_line(row, name) + "\n")
 
 
-def _csv(part: Any, file: Path, name: str) -> None:
-    """A CSV file: strings as they stand, whole numbers as such beside blank cells, lists and objects as JSON."""
+def _csv(part: Any, file: Path, name: str, *, escape: bool) -> int:
+    """A CSV file: strings as they stand, whole numbers as such beside blank cells, lists and objects as JSON; returns
+    how many cells a spreadsheet would run as a formula."""
+    formulas = 0
     with file.open("w", encoding="utf-8", newline="") as f:
-        writer = csv.writer(f, lineterminator="\n")
-        writer.writerow(part.column_names)
-        for row in _rows(part):
-            writer.writerow(_cell(value, name) for value in row.values())
+        plain = csv.writer(f, lineterminator="\n")
+        quoted = csv.writer(f, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        for cells in _table(part, name):
+            run = [isinstance(cell, str) and _is_formula(cell) for cell in cells]
+            formulas += sum(run)
+            if escape and any(run):
+                cells = [f"'{cell}" if runs else cell for cell, runs in zip(cells, run, strict=True)]
+            # a lone carriage return gets no quotes by itself, and readers end a row there
+            returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+            (quoted if returns else plain).writerow(cells)
+    return formulas
+
+
+def _table(part: Any, name: str) -> Iterator[list[Any]]:
+    """The cells of a CSV file, its header first."""
+    yield list(part.column_names)
+    for row in _rows(part):
+        yield [_cell(value, name) for value in row.values()]
+
+
+def _is_formula(text: str) -> bool:
+    return FORMULA.match(text) is not None and NUMBER.fullmatch(text) is None
 
 
 def _rows(part: Any) -> Iterator[dict[str, Any]]:

@@ -181,10 +181,13 @@ def _alone(folder: Path) -> Iterator[None]:
     """No other process within; a lock that goes with its process, however that ends."""
     try:
         import fcntl
-    except ImportError:  # not on this system: two processes would each tune it
-        yield
+    except ImportError:  # not on Windows, which has a lock of its own kind
+        from filelock import FileLock
+
+        with FileLock(folder / ".lock"):
+            yield
         return
-    with (folder / ".lock").open("w") as file:
+    with (folder / ".lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -12,10 +12,12 @@ from hfclean.durable import scratch_folder
 from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
 from hfclean.hub.plan import PushPlan
-from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder
+from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder, refuse_key
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.record import ABOUT, CONFIG_NAME, LARGEST_ABOUT, SHARD, folder_of, read_about
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
+from hfclean.hub.secrets import mask_all
+from hfclean.hub.secrets import mask_secrets as mask_secrets_in
 from hfclean.models.weights import HUB_ID
 from hfclean.report import Report
 from hfclean.rules import Rule
@@ -90,10 +92,15 @@ def push_dataset(
         HubError: the Hub cannot be reached, or does not let this happen; the message says what to do.
     """
     repo = Repo(repo_id, "dataset", revision)
+    refuse_key("config_name=", config_name, allow_secrets)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
         raise HubRefusal(f"config_name={config_name!r} cannot be; wanted letters, digits, '_' and '-', such as 'v2'")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
+        if mask_secrets:
+            stated = mask_all(stated, allow_secrets)
+            license, language, source = stated["license"], stated["language"], stated["source"]
+            message = mask_secrets_in(message, allow_secrets) if message else message
         if isinstance(ds, (str, Path)):
             if report is not None or removed is not None:
                 raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
@@ -119,7 +126,8 @@ def push_dataset(
         files = {below + name: made.folder / name for name in made.files}
 
         def card(existing: str | None) -> str:
-            return card_of(made, existing, repo_id, config_name, license, language, ab_test)
+            text = card_of(made, existing, repo_id, config_name, license, language, ab_test)
+            return mask_secrets_in(text, allow_secrets) if mask_secrets else text
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return _gone(remote, config_name, files)

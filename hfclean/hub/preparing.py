@@ -14,13 +14,14 @@ from hfclean.errors import HfcleanError
 from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, write_parts
 from hfclean.hub.failures import HubRefusal, RepoError
 from hfclean.hub.record import ABOUT, LAYOUT, About, read_about, with_edits
-from hfclean.hub.secrets import mask_secrets, masked_rows
+from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
+from hfclean.source.names import text_path
 
-__all__ = ["Prepared", "prepare_dataset", "prepare_folder"]
+__all__ = ["Prepared", "prepare_dataset", "prepare_folder", "refuse_key"]
 
 SPLIT = r"\w+(\.\w+)*"
 
@@ -48,6 +49,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     """The files of a folder, as they are."""
     if not (path / ABOUT).is_file():
         raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
+    path = text_path(path, scratch / "path")
     about = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
     if not about.files:
         return replace(
@@ -66,6 +68,8 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
                 "source again, or push the dataset that you made of it"
             )
     data = about.data_files()
+    for split in [*data, *about.data_files("removed")]:
+        refuse_key("the name of a split", split, allowed)
     ledger = LEDGER if _rows(path / LEDGER) else None
     places = {split: [path / name for name in names] for split, names in data.items()}
     report = with_edits(about.report, path / LEDGER if ledger else None, places, about.prefix)
@@ -158,12 +162,14 @@ def prepare_dataset(
 ) -> Prepared:
     """The files of a dataset, written into a fresh folder."""
     splits, gone = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
+    _check_names(splits, gone, allowed)
     _check_splits(splits)
     if mask:
+        stated, source = mask_all(dict(stated), allowed), mask_all(source, allowed)
         splits = type(splits)({name: masked_rows(part, allowed) for name, part in splits.items()})
         gone = type(splits)({name: masked_rows(part, allowed) for name, part in gone.items()}) if gone else None
         if report is not None:
-            report = Report.from_dict(_mask_all(report.to_dict(), allowed))
+            report = Report.from_dict(mask_all(report.to_dict(), allowed))
     if report is None:
         report = _remembered(splits, gone, transforms, columns, prefix, extra)
     _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
@@ -189,7 +195,7 @@ def prepare_dataset(
             "rows": {split.split: split.before for split in report.splits},
             "notes": [],
         },
-        transforms=_mask_all(list(transforms), allowed) if mask else transforms,
+        transforms=mask_all(list(transforms), allowed) if mask else transforms,
         columns=columns,
         prefix=prefix,
         stated={
@@ -226,6 +232,28 @@ def _as_dict(ds: Any, what: str) -> Any:
         f"{what}= is {type(ds).__name__}; wanted a Dataset, a DatasetDict or a folder. A streaming dataset becomes "
         "one by Dataset.from_generator"
     )
+
+
+def _check_names(splits: Any, gone: Any, allowed: Collection[str]) -> None:
+    """Stop at names that hold a key: they are in every file, and no mask can stand in their place."""
+    for name, part in [*splits.items(), *(gone or {}).items()]:
+        refuse_key("the name of a split", str(name), allowed)
+        for column in names_of(part.features):
+            refuse_key(f"the name of a column of split {name!r}", column, allowed)
+
+
+def refuse_key(what: str, name: str, allowed: Collection[str]) -> None:
+    """Stop where a name holds a key.
+
+    Raises:
+        HubRefusal: it names the kind and the id, not the key.
+    """
+    for kind, secret, *_ in find_secrets(name):
+        if secret not in allowed:
+            raise HubRefusal(
+                f"{what} holds a {kind.replace('_', ' ')} that looks real: {secret}. Rename it (and revoke the key), "
+                f"or let it through as a documented sample with allow_secrets=[{secret!r}] (--allow-secret {secret})"
+            )
 
 
 def _check_splits(splits: Any) -> None:
@@ -295,14 +323,6 @@ def _check_counts(report: Report, rows: Mapping[str, int]) -> None:
             f"the report speaks of {said or 'no'} rows, and the dataset has {dict(rows)}; compare again: "
             "report=hfclean.compare(raw, ds)"
         )
-
-
-def _mask_all(value: Any, allowed: Collection[str]) -> Any:
-    if isinstance(value, str):
-        return mask_secrets(value, allowed)
-    if isinstance(value, Mapping):
-        return {key: _mask_all(item, allowed) for key, item in value.items()}
-    return [_mask_all(item, allowed) for item in value] if isinstance(value, list) else value
 
 
 def _rows(path: Path) -> int:

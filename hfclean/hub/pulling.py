@@ -19,6 +19,7 @@ from hfclean.hub.remote import Patience, hub_api, read_remote
 from hfclean.models.weights import is_part
 from hfclean.reviser.saved import ABOUT, LARGEST_ABOUT, PULLED
 from hfclean.selection.benchmarks import BenchmarkPack
+from hfclean.source.names import as_text
 
 __all__ = ["pull", "render_card"]
 
@@ -106,7 +107,7 @@ def render_card(
     Args:
         kind: `dataset`, `reviser`, `rule` or `pack` (of benchmarks).
     """
-    name = repo_id or folder.resolve().name
+    name = repo_id or as_text(folder.resolve().name)
     if kind == "rule":
         return card_of_rule(folder, name, license=license, language=language)
     if kind == "pack":

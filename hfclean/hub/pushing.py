@@ -12,6 +12,7 @@ from hfclean.folder import check_target
 from hfclean.hub.failures import Repo
 from hfclean.hub.plan import PushPlan, check_files, new_problems, refuse, write_plan
 from hfclean.hub.remote import Change, Patience, Pushed, Remote, check_token, commit, hub_api, look
+from hfclean.hub.secrets import mask_secrets
 
 __all__ = ["Card", "Target", "push_files"]
 
@@ -75,7 +76,9 @@ def push_files(
     card(None)  # what is wrong with the words that the caller gave is not the fault of the card that is there
     if target.dry_run and target.folder is not None:
         check_target(target.folder, overwrite=False)
-    static = check_files(files, target.allow_secrets)
+    # the commit's message is read by everybody who looks at the repo
+    said = {"the message of the commit": target.message.encode("utf-8", "replace")}
+    static = [*check_files(files, target.allow_secrets), *check_files(said, target.allow_secrets)]
     if not target.dry_run:
         refuse(target.repo, static)
         check_token(hub_api(target.token), target.repo)
@@ -105,11 +108,12 @@ def push_files(
     change = make(remote)
     change = replace(change, notes=(*change.notes, *([unread] if unread else ())))
     every = [*static, *problems]
+    shown = mask_secrets(target.message, target.allow_secrets)
     if target.folder is None:
         place = Path(tempfile.mkdtemp(prefix="hfclean-push-"))
-        return write_plan(place, target.repo, change, remote, message=target.message, problems=every)
+        return write_plan(place, target.repo, change, remote, message=shown, problems=every)
     with new_folder(target.folder, overwrite=False) as place:
-        plan = write_plan(place, target.repo, change, remote, message=target.message, problems=every)
+        plan = write_plan(place, target.repo, change, remote, message=shown, problems=every)
     return replace(plan, folder=target.folder)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 from hfclean.errors import SourceError
 from hfclean.folder import ABOUT, FORMAT
 from hfclean.hub.failures import RepoError
+from hfclean.limits import check_parquet, reading_of
 from hfclean.report import Edit, Report
 
 __all__ = ["ABOUT", "CONFIG_NAME", "LARGEST_ABOUT", "LAYOUT", "About", "folder_of", "read_about", "with_edits"]
 
 LARGEST_ABOUT = 50_000_000
 LARGEST_LEDGER = 500_000_000
+MOST_UNPACKED, MOST_VALUES = 4_000_000_000, 600_000_000  # bytes and cells of a ledger
 LAYOUT = re.compile(
     r"(?P<part>data|removed)/(?P<split>\w+(?:\.\w+)*?)(?:-\d{5}-of-\d{5}-[0-9a-f]{8})?\.parquet"
     r"|plots/\w{1,100}\.svg|ledger\.parquet|report\.html",
@@ -103,14 +105,13 @@ def read_about(content: bytes, where: str) -> About:
                 f"{where} speaks of the file {path[:80]!r}, which hfclean would not write; wanted data/, removed/, "
                 "plots/, ledger.parquet and report.html with their SHA-256. It is not read"
             )
-    columns = data.get("columns")
-    if isinstance(columns, dict):
-        columns = {str(key): str(value) for key, value in columns.items()}
-    elif columns is not None and not isinstance(columns, str):
-        raise RepoError(f"{where}: columns is {type(columns).__name__}; wanted a mapping of names or null")
+    try:
+        columns, prefix = reading_of(data)
+    except ValueError as e:
+        raise RepoError(f"{where}: {e}") from e
     transforms = tuple(step for step in data.get("transforms", []) if isinstance(step, dict))
     source, stated = data.get("source", {}), data.get("stated", {})
-    return About(report, source, stated, transforms, columns, data.get("prefix", ""), files)
+    return About(report, source, stated, transforms, columns, prefix, files)
 
 
 def _refuse(constant: str) -> float:
@@ -130,13 +131,15 @@ def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[
         return report
     try:
         with pq.ParquetFile(ledger) as file:
+            check_parquet(file, most_bytes=MOST_UNPACKED, most_values=MOST_VALUES)
             if tuple(file.schema_arrow.names) != LEDGER_COLUMNS:
                 raise RepoError(f"{ledger.name} has the columns {file.schema_arrow.names[:8]}, so it is no ledger")
-            lines = [
-                tuple(str(value or "") for value in row.values())
-                for batch in file.iter_batches(batch_size=1000)
-                for row in batch.to_pylist()
-            ]
+            lines, size = [], 0
+            for batch in file.iter_batches(batch_size=100):  # few: a row may hold a very long text, again and again
+                size += batch.nbytes
+                if size > MOST_UNPACKED:
+                    raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
+                lines += [tuple(str(value or "") for value in row.values()) for row in batch.to_pylist()]
         wanted = {(line[0], line[1]) for line in lines}
         places = {}
         for split, files in data.items():
@@ -151,7 +154,7 @@ def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[
                             if (split, row) in wanted:
                                 places[split, row] = index
                             index += 1
-    except pa.ArrowException as e:
+    except (pa.ArrowException, ValueError) as e:
         raise RepoError(f"the parquet files are damaged ({str(e)[:100]}); push the dataset again") from e
     edits = [
         Edit(row_id, field, rule, before, after, split, places[split, row_id])

@@ -11,9 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfclean.rules.keys import HINT, KINDS, find_secrets
+from hfclean.keys import HINT, KINDS, find_secrets
+from hfclean.transform import elsewhere
 
-__all__ = ["KINDS", "Secret", "find_secrets", "mask_secrets", "masked_rows", "scan_file", "scan_files"]
+__all__ = [
+    "KINDS",
+    "Secret",
+    "find_secrets",
+    "mask_all",
+    "mask_secrets",
+    "masked_rows",
+    "names_of",
+    "scan_file",
+    "scan_files",
+]
 
 # A text file is read in parts that overlap by more than the longest key.
 PART, OVERLAP = 8_000_000, 100_000
@@ -50,14 +61,60 @@ def mask_secrets(text: str, allowed: Collection[str] = ()) -> str:
     return text
 
 
+def mask_all(value: Any, allowed: Collection[str] = ()) -> Any:
+    """JSON values with every key in them masked, in names as well."""
+    return _mask_value(value, sorted(allowed))
+
+
 def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
-    """A `Dataset` with the keys in its texts masked; the same one where there are none."""
+    """A `Dataset` with the keys in its texts and in the names of its classes masked; the same one where there are
+    none."""
+    features = {name: _masked_feature(feature, allowed) for name, feature in ds.features.items()}
+    if features != dict(ds.features):
+        ds = ds.cast(type(ds.features)(features))
     tables = ds.with_format("arrow").iter(batch_size=1000)
     if not any(True for table in tables for _ in _in_table(table)):
         return ds
     return ds.with_format(None).map(
-        _mask_row, fn_kwargs={"allowed": sorted(allowed)}, features=ds.features, desc="masking"
+        _mask_row,
+        fn_kwargs={"allowed": sorted(allowed)},
+        features=ds.features,
+        desc="masking",
+        **elsewhere(ds),
     )
+
+
+def names_of(features: Mapping[str, Any]) -> Iterator[str]:
+    """The names of columns and of the fields in them, however deep."""
+    for name, feature in features.items():
+        yield str(name)
+        while not isinstance(feature, Mapping) and (inner := getattr(feature, "feature", None)) is not None:
+            feature = inner
+        while isinstance(feature, list) and feature:
+            feature = feature[0]
+        if isinstance(feature, Mapping):
+            yield from names_of(feature)
+
+
+def _masked_feature(feature: Any, allowed: Collection[str]) -> Any:
+    if isinstance(feature, Mapping):
+        return {name: _masked_feature(inner, allowed) for name, inner in feature.items()}
+    if isinstance(feature, list):
+        return [_masked_feature(inner, allowed) for inner in feature]
+    names = getattr(feature, "names", None)
+    if names:
+        masked: list[str] = []
+        for name in names:
+            text = again = mask_secrets(name, allowed)
+            while text != name and text in masked:  # two classes may not be called the same
+                text = f"{again} {len(masked)}"
+            masked.append(text)
+        return feature if masked == list(names) else type(feature)(names=masked)
+    inner = getattr(feature, "feature", None)
+    if inner is None or (made := _masked_feature(inner, allowed)) == inner:
+        return feature
+    length = getattr(feature, "length", -1)
+    return type(feature)(made, length=length) if length != -1 else type(feature)(made)
 
 
 def _mask_row(row: Mapping[str, Any], allowed: list[str]) -> dict[str, Any]:
@@ -91,10 +148,11 @@ def scan_files(files: Mapping[str, Path | bytes], *, allowed: Collection[str] = 
     kinds: dict[str, str] = {}
     # the data first: its places say more than those in the report that is made of it
     for name in sorted(files, key=lambda name: (not name.endswith(".parquet"), name)):
-        for kind, secret, place in scan_file(name, files[name]):
+        named = ((kind, secret, "the name of a file") for kind, secret, *_ in find_secrets(name))
+        for kind, secret, place in (*named, *scan_file(name, files[name])):
             if secret not in allowed:
                 kinds[secret] = kind
-                found.setdefault(secret, []).append(place)
+                found.setdefault(secret, []).append(mask_secrets(place))  # of which a column's name is a part
     return [Secret(name, kinds[name], tuple(places[:3]), len(places)) for name, places in found.items()]
 
 
@@ -134,6 +192,14 @@ def _in_parquet(name: str, path: Path) -> Iterator[tuple[str, str, str]]:
 
     row = 0
     with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        about = [value.decode("utf-8", "replace") for value in (schema.metadata or {}).values()]
+        for kind, secret in dict.fromkeys(
+            (kind, secret)
+            for text in (*about, schema.to_string(show_schema_metadata=False, truncate_metadata=False))
+            for kind, secret, *_ in find_secrets(text)
+        ):
+            yield kind, secret, f"{name}, in its schema"
         for batch in file.iter_batches(batch_size=1000):
             for column, k, text in _in_table(batch):
                 for kind, secret, _, _ in find_secrets(text):

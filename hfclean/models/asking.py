@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
+from time import sleep
 from typing import Any, cast
 
 from hfclean.models import process
 from hfclean.models.budget import Budget, Ledger, Usage, progress
 from hfclean.models.endpoint import Endpoint
 from hfclean.models.failures import BackendError, StoreWarning
+from hfclean.models.leases import LEASE_S, Leases, Taken, pauses
 from hfclean.models.plan import GroupCommit, KeptRequest, Plan, checked
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.request import Done, Request
@@ -116,6 +118,11 @@ def usage(spec: ModelSpec) -> Usage:
     return open_backend(spec).ledger.usage()
 
 
+def _in_thread(work: Callable[..., None], *args: Any) -> None:
+    """Do something with the file of answers beside the loop, which nobody waits for."""
+    asyncio.get_running_loop().run_in_executor(None, work, *args)
+
+
 def _any_failed(futures: Iterable[Future[None]]) -> bool:
     """Whether the run has ended: then nothing more is asked for, and whoever waits for these is told why."""
     return any(f.done() and not f.cancelled() and f.exception() is not None for f in futures)
@@ -202,8 +209,8 @@ class Asker:
                     break
                 plan = self._plan(conversations[k : k + WINDOW], generation, prompt_version)
                 plans.append(plan)
-                if requests := plan.requests():
-                    under_way.append(process.start(self._endpoint.fill(requests, generation, plan.since)))
+                if plan.missing():
+                    under_way.append(process.start(self._fill(self._endpoint, plan)))
             for future in under_way:
                 future.result()
         except BaseException:
@@ -220,8 +227,8 @@ class Asker:
         if self._endpoint is None:
             return await asyncio.to_thread(self.ask, conversations, generation, prompt_version)
         plan = self._plan(conversations, generation, prompt_version)
-        if requests := plan.requests():
-            await asyncio.wrap_future(process.start(self._endpoint.fill(requests, generation, plan.since)))
+        if plan.missing():
+            await asyncio.wrap_future(process.start(self._fill(self._endpoint, plan)))
         return plan.answers(self.ledger)
 
     def look(
@@ -264,7 +271,7 @@ class Asker:
                         plan.answers(self.ledger)
                         update()
                     else:
-                        under_way[process.start(self._endpoint.fill(plan.requests(), generation, plan.since))] = plan
+                        under_way[process.start(self._fill(self._endpoint, plan))] = plan
                         settle(AHEAD - 1)
                 settle(0)
             finally:
@@ -308,9 +315,65 @@ class Asker:
         done(answer)
         return None
 
+    async def _fill(self, endpoint: Endpoint, plan: Plan) -> None:
+        """Ask the server for what the plan lacks, and wait for what another process is asking for."""
+        if self.store is None:
+            await endpoint.fill(plan.requests(), plan.generation, plan.since)
+            return
+        waited = False
+        for pause in pauses():
+            missing = list(plan.missing())
+            if not missing:
+                return
+            since = endpoint.serial
+            taken = await self._take(self.store.leases, missing, waited)
+            plan.take(taken.answers)
+            try:
+                await endpoint.fill(plan.requests(taken.mine), plan.generation, since)
+            finally:
+                self._let_go(self.store.leases, endpoint, taken.mine)
+            if count := len(plan.missing()):
+                with self.ledger.awaiting(count):
+                    await asyncio.sleep(pause)
+            waited = True
+
+    async def _take(self, leases: Leases, keys: Sequence[bytes], waited: bool) -> Taken:
+        taking = asyncio.ensure_future(asyncio.to_thread(leases.take, keys, waited=waited))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:  # nobody will ask for what the thread is just taking
+            taking.add_done_callback(lambda t: None if t.exception() else _in_thread(leases.release, t.result().mine))
+            raise
+
+    def _let_go(self, leases: Leases, endpoint: Endpoint, keys: Sequence[bytes]) -> None:
+        """What has no answer is open to others again; what is still on its way, after as long as a lease lasts."""
+        if not (unanswered := leases.held(keys)):
+            return
+        on_the_way = endpoint.on_the_way(unanswered)
+        if over := [key for key in unanswered if key not in on_the_way]:
+            _in_thread(leases.release, over)
+        if on_the_way:
+            asyncio.get_running_loop().call_later(LEASE_S, _in_thread, leases.release, list(on_the_way))
+
     def _ask_here(self, plan: Plan, update: Callable[[], None] = lambda: None) -> None:
-        """Ask what answers in this process, batch by batch, each kept before the next is asked."""
+        """Ask what answers in this process, and wait for what another process is asking for."""
+        if self.store is None:
+            self._answer_here(plan, plan.missing(), update)
+            return
         missing = plan.missing()
+
+        def ask(keys: Sequence[bytes]) -> None:
+            self._answer_here(plan, {key: missing[key] for key in keys}, update)
+
+        def wait_for_others(count: int, pause: float) -> None:
+            with self.ledger.awaiting(count):
+                update()
+                sleep(pause)
+
+        self.store.leases.share(list(missing), ask, plan.take, wait_for_others)
+
+    def _answer_here(self, plan: Plan, missing: Mapping[bytes, Conversation], update: Callable[[], None]) -> None:
+        """Ask what answers in this process, batch by batch, each kept before the next is asked."""
         keys = list(missing)
         for places, answers in self._batches(list(missing.values()), plan.generation):
             records = []

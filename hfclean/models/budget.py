@@ -109,6 +109,18 @@ class Ledger:
         self._notes: dict[str, None] = {}
         self._cost = 0.0
         self._met: set[int] | None = None
+        self.awaited = 0  # conversations for which another process is asking just now
+
+    @contextmanager
+    def awaiting(self, count: int) -> Iterator[None]:
+        """Within the block, so many more conversations wait for another process that is asking for them."""
+        with self._lock:
+            self.awaited += count
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.awaited -= count
 
     def answered(self, answer: Answer, prompt_bytes: int, key: bytes = b"") -> tuple[int, float]:
         """Count an answer of the model's; its tokens and its price."""
@@ -402,6 +414,8 @@ def progress(
                 about["cost"] = f"{now.cost - before.cost:.4g} {now.currency}"
             if failed := sum(count for _, count in now.failed) - sum(count for _, count in before.failed):
                 about.setdefault("failed", f"{failed:,}")
+            if ledger.awaited:
+                about["waiting for another run"] = f"{ledger.awaited:,}"
             bar.set_postfix(about, refresh=False)
             bar.update(now.done - before.done - bar.n if done is None else done)
 

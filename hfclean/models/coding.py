@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import tidy
+from hfclean.models.rehearsal import rehearse
 
 __all__ = ["Coder", "Part", "Tokens", "fill", "placeholders"]
 
@@ -148,6 +149,7 @@ class Coder:
 
     def _template(self, turns: Sequence[tuple[str, str]], open_end: bool) -> str:
         messages = [{"role": role, "content": tidy(content)} for role, content in turns]
+        rehearse(self.tokenizer, messages, {}, answering=open_end, name=self.name)
         text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_end)
         return text
 

@@ -11,7 +11,7 @@ import functools
 import os
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -325,6 +325,11 @@ class Endpoint:
         for each in request.followers:
             if not each.group.over:
                 self._enqueue(each)
+
+    def on_the_way(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that are asked for just now; only on the loop of the process."""
+        waiting = {request.key for request in self._queue}
+        return {key for key in keys if key in self._on_the_way and key not in waiting}
 
     def stop(self, error: BaseException) -> None:
         """End every call that is open: none of their requests could succeed."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import require
+from hfclean.limits import read_json as read_bounded
 from hfclean.models import process
 from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
@@ -286,14 +287,18 @@ class Head:
         wanted = list(dict.fromkeys(each for each in inputs if isinstance(each, Tokens) and each.ids))
         known = keeper.known(wanted) if keeper is not None else {}
         found = {tokens: Output(values) for tokens, values in known.items()}
-        try:
-            for tokens, output in self._computed([tokens for tokens in wanted if tokens not in found], forward):
+
+        def compute(missing: Sequence[Tokens]) -> None:
+            for tokens, output in self._computed(missing, forward):
                 found[tokens] = output
                 if keeper is not None and not output.reason:
                     keeper.add(tokens, output.values)
-        finally:
-            if keeper is not None:
-                keeper.flush()
+
+        missing = [tokens for tokens in wanted if tokens not in found]
+        if keeper is None:
+            compute(missing)
+        else:
+            found |= {tokens: Output(values) for tokens, values in keeper.share(missing, compute).items()}
         return [
             Output(None, each) if isinstance(each, str) else found.get(each, Output(None, "empty")) for each in inputs
         ]
@@ -379,7 +384,7 @@ def read_json(file: Path) -> Any:
         ModelError: it is damaged.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_bounded(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:

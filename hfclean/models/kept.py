@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hfclean.models.coding import Tokens
@@ -42,6 +42,31 @@ class Keeper:
         keys = {self.setting.key(_messages(each)): each for each in inputs}
         found = self.store.get(list(keys))
         return {keys[key]: _decode(answer.text) for key, answer in found.items()}
+
+    def share(self, inputs: Sequence[Tokens], compute: Callable[[Sequence[Tokens]], None]) -> dict[Tokens, Any]:
+        """Have values computed and kept that are not there, except for those that another process is computing.
+
+        Args:
+            inputs: whose values are not there.
+            compute: computes the values of some of them, and adds them.
+
+        Returns:
+            the values that another process computed.
+        """
+        keys = {self.setting.key(_messages(each)): each for each in inputs}
+        found: dict[Tokens, Any] = {}
+
+        def compute_here(mine: Sequence[bytes]) -> None:
+            try:
+                compute([keys[key] for key in mine])
+            finally:
+                self.flush()
+
+        def hear(answers: Mapping[bytes, Answer]) -> None:
+            found.update((keys[key], _decode(answer.text)) for key, answer in answers.items())
+
+        self.store.leases.share(list(keys), compute_here, hear)
+        return found
 
     def add(self, tokens: Tokens, values: Any) -> None:
         """Keep a value; on disk after a while, or when `flush` returns."""

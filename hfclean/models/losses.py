@@ -152,8 +152,9 @@ class _Scorer:
         keys = [setting.key(text) for setting, text in zip(own, texts, strict=True)]
         known = {key: _decode(answer.text) for key, answer in self._known(keys).items()}
         missing = {key: k for k, key in enumerate(keys) if key not in known}
-        if missing:
-            places = list(missing.values())
+
+        def compute(wanted: Sequence[bytes]) -> None:
+            places = [missing[key] for key in wanted]
             new = self._compute([passages[k] for k in places], reading)
             records = []
             for k, losses in zip(places, new, strict=True):
@@ -163,6 +164,14 @@ class _Scorer:
                     records.append(Record(keys[k], own[k], texts[k], answer, 0, 0.0))
             if self.store is not None and records:
                 self.store.put(records)
+
+        def hear(answers: Mapping[bytes, Answer]) -> None:
+            known.update((key, _decode(answer.text)) for key, answer in answers.items())
+
+        if self.store is not None:
+            self.store.leases.share(list(missing), compute, hear)
+        elif missing:
+            compute(list(missing))
         return [known[key] for key in keys]
 
     def _known(self, keys: Sequence[bytes]) -> Mapping[bytes, Answer]:

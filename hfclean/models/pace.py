@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 
 from hfclean.models.spec import Limits
 
@@ -78,21 +79,23 @@ def backoff(attempt: int, limits: Limits, chance: random.Random) -> float:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that the server asks us to wait, from `Retry-After` in either form; None where it says nothing.
+    """The seconds that the server asks us to wait, from `Retry-After` in either form; None where it says nothing that
+    is a time.
 
     A date is compared with the server's own `Date`, where there is one: our clock may be wrong.
     """
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("Retry-After")
-        if value is None:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        elif (value := headers.get("Retry-After")) is None:
             return None
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            at = parsedate_to_datetime(value)
-            since = parsedate_to_datetime(headers["Date"]) if "Date" in headers else now
-            return max(0.0, (at - since).total_seconds())
-    except (ValueError, TypeError):
+        else:
+            try:
+                seconds = float(value)
+            except ValueError:
+                at = parsedate_to_datetime(value)
+                since = parsedate_to_datetime(headers["Date"]) if "Date" in headers else now
+                seconds = (at - since).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return max(0.0, seconds) if isfinite(seconds) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NoReturn
@@ -49,7 +49,7 @@ class Plan:
     def take(self, stored: dict[bytes, Answer]) -> None:
         """These answers were there already."""
         self.found.update(stored)
-        self._stored = frozenset(stored)
+        self._stored |= stored.keys()
 
     def missing(self) -> dict[bytes, Conversation]:
         """What is still to be asked, each once, in order."""
@@ -57,11 +57,11 @@ class Plan:
             return {}
         return {key: c for key, c in self._conversations.items() if key not in self.found}
 
-    def requests(self) -> list[Request]:
-        """What is still to be asked, for a server."""
+    def requests(self, keys: Iterable[bytes] | None = None) -> list[Request]:
+        """What is still to be asked, or some of it, for a server."""
         return [
             KeptRequest(key, self.messages[key], self.setting, lambda answer, key=key: self._found(key, answer))  # type: ignore[misc]
-            for key in self.missing()
+            for key in (self.missing() if keys is None else keys)
         ]
 
     def _found(self, key: bytes, answer: Answer) -> None:

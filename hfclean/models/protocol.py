@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 from hfclean.models.failures import BackendError
+from hfclean.models.leaks import refuse_keys
 
 __all__ = ["ERRORS", "Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
 
@@ -117,6 +118,8 @@ class Generation:
             raise BackendError(f"top_p={self.top_p}: wanted more than 0 and at most 1")
         if "" in self.stop:
             raise BackendError("stop holds an empty text, which would stop every answer at once")
+        if self.extra:
+            refuse_keys(self.extra, "extra_body")
         clash = sorted({"model", "messages", "stream", "n"} & set(self.extra or ()))
         if clash:
             raise BackendError(f"extra={clash}: these fields of the request are hfclean's own; leave them out")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from hfclean.models.failures import AccessError, BackendError
+from hfclean.models.leaks import MOVE, holds_key, refuse_keys_in_path
 from hfclean.models.protocol import Backend
 from hfclean.transform import Spec
 
@@ -163,6 +164,8 @@ class ModelSpec(Spec):
                 "api_key_env is not the name of an environment variable in capitals (its value is not shown here: it "
                 "may be a key). Put the key in a variable and give its name: api_key_env='MY_SERVER_KEY'"
             )
+        if self.cache_as is not None and holds_key(str(self.cache_as)):
+            raise AccessError(f"cache_as holds what looks like a key (not shown). {MOVE}")
         self._check_fit()
         if self.max_cost is not None and self.prices is None:
             raise BackendError(
@@ -245,11 +248,15 @@ def _clean_url(url: str) -> str:
         raise BackendError(
             "base_url is no http or https address; wanted for example base_url='http://localhost:8000/v1'"
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        whose = "base_url" if "@" in parts.netloc or holds_key(parts.netloc) else f"base_url for {parts.hostname}"
         raise AccessError(
-            f"base_url for {parts.hostname} holds more than an address (not shown: it may be a key). Leave out "
+            f"{whose} holds more than an address (not shown: it may be a key). Leave out "
             "user, password, ? and #; name the environment variable of the key: api_key_env='MY_SERVER_KEY'"
         )
+    if holds_key(parts.netloc):
+        raise AccessError("base_url holds what looks like a key in the name of its host (not shown). " + MOVE)
+    refuse_keys_in_path(parts.path, f"base_url for {parts.hostname}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"

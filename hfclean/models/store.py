@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from typing import NamedTuple, TextIO
 
 from hfclean.models import process
 from hfclean.models.failures import StoreError
+from hfclean.models.leases import Leases
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
 from hfclean.ownership import home
@@ -142,23 +144,28 @@ class Store:
         self.path = path
         with explained(path), process.sqlite_lock:
             self._db = connect(path)
+        self.leases = Leases(path, self._read)
         process.at_exit(self.close)
 
     def close(self) -> None:
         """Let go of the file."""
+        self.leases.close()
         with process.sqlite_lock:
             self._db.close()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
         """The answers that are there, by key."""
-        found: dict[bytes, Answer] = {}
         with explained(self.path), process.sqlite_lock:
-            for start in range(0, len(keys), CHUNK):
-                part = keys[start : start + CHUNK]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, {ANSWER}, checksum, stored_at FROM answers WHERE key IN ({marks})"  # noqa: S608
-                for key, *values, checksum, stored_at in self._db.execute(query, part):
-                    found[key] = _answer(self.path, values, checksum, stored_at)
+            return self._read(self._db, keys)
+
+    def _read(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Answer]:
+        found: dict[bytes, Answer] = {}
+        for start in range(0, len(keys), CHUNK):
+            part = keys[start : start + CHUNK]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key, {ANSWER}, checksum, stored_at FROM answers WHERE key IN ({marks})"  # noqa: S608
+            for key, *values, checksum, stored_at in db.execute(query, part):
+                found[key] = _answer(self.path, values, checksum, stored_at)
         return found
 
     def put(self, records: Sequence[Record], *, run: str = "") -> tuple[dict[bytes, Answer], dict[str, Spent]]:
@@ -178,6 +185,7 @@ class Store:
             self._db.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES ({marks})", rows)  # noqa: S608
             added = self._db.total_changes - before
             self._db.executemany("INSERT OR IGNORE INTO settings VALUES (?,?,?,?)", {r.setting for r in records})
+            self.leases.answered(self._db, [r.key for r in records])
             spent = {source: self._spend(run, source, records) for source in {r.setting.source for r in records}}
         return self.get([r.key for r in records]) if added < len(records) else {}, spent
 

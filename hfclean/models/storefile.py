@@ -11,7 +11,7 @@ from time import sleep
 
 from hfclean.models.failures import StoreError
 
-__all__ = ["connect", "damaged", "explained", "files_of", "transaction"]
+__all__ = ["connect", "connect_beside", "damaged", "explained", "files_of", "transaction"]
 
 APPLICATION = 0x68666331  # "hfc1", in the header of every file of ours
 FORMAT = 2  # 2: with the time at which each answer was stored
@@ -73,6 +73,18 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _recognise(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_beside(path: Path) -> sqlite3.Connection:
+    """One more connection to a file of answers that is open already."""
+    db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in PRAGMAS:
+            db.execute(pragma)
     except BaseException:
         db.close()
         raise

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from hfclean.errors import HfcleanError
@@ -21,6 +21,7 @@ from hfclean.models.budget import Estimate, Usage, estimate, progress
 from hfclean.models.key import read_key
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
+from hfclean.models.useless import Use, UselessWatch, first_rows
 from hfclean.models.weights import fingerprint
 from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
 from hfclean.schema import View
@@ -38,6 +39,9 @@ __all__ = [
 WINDOW = 128  # rows of a prefetch that are worked on together
 AHEAD = 16  # windows that may be under way at once, so that none waits for the slowest answer of another
 SAMPLE = 100  # rows that an estimate reads
+
+
+_Heard = list[tuple[Conversation, Answer]]
 
 
 class Heard(NamedTuple):
@@ -161,6 +165,11 @@ class ModelTransform(Transform):
         """What the progress line says of the columns of a batch, beside done, tokens and cost."""
         return {}
 
+    def uses(self, columns: Mapping[str, list[Any]]) -> tuple[list[Use], list[str]]:
+        """What became of the model's answers for each row of these columns, and why; empty lists where a subclass
+        does not say."""
+        return [], []
+
     # ------------------------------------------------------------------------------------------------ for datasets
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
@@ -187,7 +196,8 @@ class ModelTransform(Transform):
             `map`.
 
         Raises:
-            BackendError: no further request could succeed. Every answer so far is kept.
+            BackendError: no further request could succeed, or not one of the first rows got an answer that can be
+                used: four times as many as `limits.give_up_after` says. Every answer so far is kept.
         """
         total = sum(len(part) for part in _parts(ds)) if all(isinstance(part, Sized) for part in _parts(ds)) else None
         with open_backend(self.spec()).ledger.following():
@@ -229,10 +239,12 @@ class ModelTransform(Transform):
         server = spec.kind == "server"
         size = WINDOW if server else LOCAL_WINDOW
         counts: dict[str, int] = {}
-        under_way: dict[Future[Any], int] = {}
+        under_way: dict[Future[Any], tuple[int, int, _Heard]] = {}
+        watch = UselessWatch(spec)
         with progress(ledger, total, show=show, label=spec.name) as update:
 
-            def settle(columns: Mapping[str, list[Any]], done: int) -> None:
+            def settle(columns: Mapping[str, list[Any]], place: int, done: int, heard: _Heard) -> None:
+                watch.add(place, *self.uses(columns), heard)
                 for name, count in self.tally(columns).items():
                     counts[name] = counts.get(name, 0) + count
                 update(done, **counts)
@@ -240,17 +252,26 @@ class ModelTransform(Transform):
             def gather(most: int) -> None:
                 while len(under_way) > most:
                     for future in wait(under_way, timeout=0.5, return_when=FIRST_COMPLETED).done:
-                        settle(future.result(), under_way.pop(future))
+                        settle(future.result(), *under_way.pop(future))
                     update(0, **counts)
 
             try:
-                for window in _windows(rows, size):
+                # the first window is the one by which a run of useless answers is known
+                windows = chain(_windows(islice(rows, first_rows(spec)), size), _windows(rows, size))
+                for place, window in enumerate(windows):
                     batch, view, _ = self._opened(as_columns(window))
+                    heard: _Heard = []
+
+                    def note(wanted: Asking, answers: list[Answer], heard: _Heard = heard) -> None:
+                        if not watch.over and wanted.spec == spec:
+                            heard.extend(zip(wanted.conversations, answers, strict=True))
+
                     if server:
-                        under_way[process.start(await_for(self.work(batch, view), beside=True))] = len(window)
+                        work = await_for(self.work(batch, view), note, beside=True)
+                        under_way[process.start(work)] = (place, len(window), heard)
                         gather(AHEAD - 1)
                     else:
-                        settle(wait_for(self.work(batch, view)), len(window))
+                        settle(wait_for(self.work(batch, view), note), place, len(window), heard)
                 gather(0)
             finally:
                 for future in under_way:

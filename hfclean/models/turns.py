@@ -9,6 +9,7 @@ from typing import Any
 from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import Conversation, Message, tidy
+from hfclean.models.rehearsal import rehearse
 
 __all__ = ["encode_text", "encode_turns", "render_turns"]
 
@@ -65,8 +66,10 @@ def render_turns(
     turns = [Message(m.role, content) for m, content in zip(conversation, contents, strict=True)]
 
     def render(turns: Sequence[Message]) -> str:
+        messages = [m.as_dict() for m in turns]
+        rehearse(tokenizer, messages, dict(settings or {}), answering=answering, name=name)
         text: str = tokenizer.apply_chat_template(
-            [m.as_dict() for m in turns], tokenize=False, add_generation_prompt=answering, **dict(settings or {})
+            messages, tokenize=False, add_generation_prompt=answering, **dict(settings or {})
         )
         return text
 

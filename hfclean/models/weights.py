@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import require
+from hfclean.limits import read_json
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
@@ -54,6 +54,8 @@ NOT_PARTS = ("*/*", "consolidated*", "original*", "*.py", "*.bin", "*.pt", "*.pt
 SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that finds it odd prints the header
 # kinds that transformers does not know, and that are read here from configuration and weights alone
 READ_HERE = ("gpt_neox_reward_model",)
+# what every model that runs here is read with
+READERS = ("torch", "transformers", "safetensors", "jinja2")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -77,6 +79,7 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
 
     Raises:
         ModelError: there is no such model, or no such base.
+        MissingExtraError: it would have to be fetched, and what reads it is not installed.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -90,6 +93,7 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
     named = _base(files.folder, model)
     if named is None:
         return files
+    _require_peft(named[0])
     try:
         base = find_model(*named, store)
     except ModelError as e:
@@ -111,6 +115,7 @@ def fetch_ahead(model: str, revision: str | None, token: str) -> None:
         folder = _fetch(model, revision, token).folder
     named = _base(folder, model)
     if named is not None:
+        _require_peft(named[0])
         fetch_ahead(*named, token)
 
 
@@ -212,7 +217,15 @@ def fetch_small(
     return Path(folder)
 
 
+def _require_peft(base: str) -> None:
+    """Before the base of an adapter is fetched: with nothing to put the adapter on it, it would be of no use."""
+    if not Path(base).expanduser().is_dir():
+        require("peft", extra="models")
+
+
 def _fetch(model: str, revision: str | None, token: str | None = None) -> ModelFiles:
+    for name in READERS:  # what is missing is said before gigabytes come that nothing here could read
+        require(name, extra="models")
     hub, token = require("huggingface_hub", extra="models"), read_token(token)
     with _named(model, revision, token):
         folder = hub.snapshot_download(
@@ -306,7 +319,7 @@ def _json(file: Path) -> dict[str, Any] | None:
         ModelError: it is damaged.
     """
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = read_json(file)
     except FileNotFoundError:
         return None
     except ValueError as e:

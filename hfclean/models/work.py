@@ -172,7 +172,9 @@ def wait_for(work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lamb
         work.close()
 
 
-async def await_for(work: Work[T], *, beside: bool = False) -> T:
+async def await_for(
+    work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lambda _, __: None, *, beside: bool = False
+) -> T:
     """The same in a running event loop, whose other tasks go on meanwhile; with `beside`, also while the work itself
     computes."""
     answers: list[Answer] | None = None
@@ -182,6 +184,8 @@ async def await_for(work: Work[T], *, beside: bool = False) -> T:
             if wanted is None:
                 return result  # type: ignore[return-value]
             answers = await _aask(wanted)
+            if not wanted.kept_only:
+                heard(wanted, answers)
     finally:
         with suppress(ValueError):  # cancelled while it computes: it ends by itself
             work.close()

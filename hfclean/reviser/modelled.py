@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
 from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
+from hfclean.models.useless import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, own_columns, own_steps
 from hfclean.reviser.codec import settle
@@ -28,6 +29,9 @@ __all__ = ["ModelReviser", "Proposal", "Task"]
 
 Grader = Callable[[Sequence[Pair]], Sequence[float]]
 Errors = Mapping[str, Exception]
+# reasons of a row left as it was that say of the answer that nothing could be taken from it, whatever it was to say
+NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))
+SIDES_REFUSED = frozenset(("instruction_refused", "response_refused"))
 NO_ERRORS: Errors = MappingProxyType({})
 
 
@@ -278,6 +282,10 @@ class ModelReviser(ModelTransform):
         edits = columns[self.prefix + "edit"]
         return {name: edits.count(name) for name in ("revised", "reverted", "failed")}
 
+    def uses(self, columns: Mapping[str, list[Any]]) -> tuple[list[Use], list[str]]:
+        edits, reasons = columns[self.prefix + "edit"], columns[self.prefix + "edit_reason"]
+        return [_use(*each) for each in zip(edits, reasons, strict=True)], list(reasons)
+
     def _unread(self, steps: Sequence[Step]) -> int:
         """How often a row was left as it was because the answer could not be read; 0 unless that is retried."""
         if not self.retry_unparsed:
@@ -438,6 +446,16 @@ class ModelReviser(ModelTransform):
                 old, new = slot.prefix + old, slot.prefix + new
                 found += [FieldChange(self.code, path, old, new) for path in slot.places()]
         return found
+
+
+def _use(edit: str, reason: str) -> Use:
+    """What became of the answers of a row."""
+    if edit == "failed":
+        return "useless"
+    if edit == "reverted":
+        found = {*reason.split()} - SIDES_REFUSED
+        return "useless" if found and found <= NOT_READ else "refused"
+    return "" if reason in ("nothing_to_revise", "trained_on") else "used"
 
 
 def _place(target: Target) -> Place | None:

@@ -84,7 +84,11 @@ class Record(NamedTuple):
         """Where it comes from, for errors."""
         if self.repo_id or PULLED in self.about:
             return "the Hub"
-        return "a folder that was not written here" if self.is_strange else "a file"
+        return (
+            "a folder that was not written here, or was moved, copied or changed since"
+            if self.is_strange
+            else "a file"
+        )
 
     @property
     def has_weights(self) -> bool:
@@ -371,6 +375,12 @@ def _from_stranger(found: Record, told: dict[str, Any], own: dict[str, Any]) -> 
             raise FolderError(
                 f"{found.where}: made for the model {model!r:.80} on a server of its own. Whom your rows are sent to "
                 f"is yours to say: from_pretrained({found.where!r}, base_url=..., model=...)"
+                + (
+                    ""
+                    if found.repo_id
+                    else ". A folder of your own that was moved is yours again once it is saved "
+                    "anew: that reviser's save_pretrained(FOLDER)"
+                )
             )
         return told, own
     if not _is_hub_id(model):

@@ -16,6 +16,7 @@ __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_in
 # -------------------------------------------------------------------------------------------------- placeholder_input
 
 LONGEST_PLACEHOLDER = 40
+SHORT_PLACEHOLDER, SHORT_TASK = 9, 60
 # What generators write where there is nothing to write, in the letters only: "<No input.>", "(no input)", "N/A".
 SAYS_NO_INPUT = re.compile(
     r"(?:there is |there s |has |with )?(?:no|not?|without|non|zero|empty|blank|null|any) ?"
@@ -34,7 +35,8 @@ WORD_ALONE = re.compile(
 LETTERS = re.compile(r"[^\W_]+")
 # What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
 NEEDS_INPUT = re.compile(
-    r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|values?|"
+    r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|"
+    r"values?|"
     r"list|input|expression|term|answer|statement|name|number|variable|message|item)|translate|define|synonyms?|"
     r"antonyms?|"
     r"opposite|spell|pronounce|rhymes?)\b|以下|下列|给定|单词|词语|翻译|这个",
@@ -45,11 +47,25 @@ ABOUT_ERRORS = re.compile(r"\b(?:error|warning|exception|traceback)\b", re.IGNOR
 TRAILING_TOKEN = re.compile(r"\s*\n\s*[\\`\"'<(\[]{0,4}<? ?no ?input ?\\?>[\\`\"')\].]{0,4}\s*\Z", re.IGNORECASE)
 
 
+# Where the very letters of the input are the matter.
+OF_LETTERS = re.compile(
+    r"\bmean(?:s|ing|t)?\b|\bstands? for\b|\babbreviat|\bacronym|\breverse|\bspell|\bcharacters?\b|\bletters?\b|"
+    r"\bcount\b|\bexpand\b|\b(?:upper|lower)case\b|\bstatus\b|\bis it\b|\bparse\b|\bconvert it\b|\bhow many\b|"
+    r"\bpalindrom|\bmorse\b|\bein wort\b|\ba word\?|\bprintout\b|\bcell\b|\bsensor|\bmissing\b|\bevaluate\b|"
+    r"\btype of\b|"
+    r"\bdata ?type|\A\W*(?:sort|translate|classify|rewrite|correct|define|pronounce)\W*\Z",
+    re.IGNORECASE,
+)
+
+
 def is_placeholder(text: str, instruction: str) -> bool:
     """Whether an input says no more than that there is none."""
     if not text or len(text) > LONGEST_PLACEHOLDER:
         return False
     said = " ".join(LETTERS.findall(text.lower()))
+    short = len(said) < SHORT_PLACEHOLDER and "put" not in said and len(instruction) < SHORT_TASK
+    if short and OF_LETTERS.search(instruction):
+        return False
     if not said:  # "-", "...", "<>"
         bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
         return bare and all(text.count(opener) == text.count(closer) for opener, closer in PAIRED)  # else it is code
@@ -278,7 +294,8 @@ CLOSING = re.compile(
 )
 NOT_SENTENCES = re.compile(
     r"\b(?:poem|song|lyrics?|haiku|verse|rhyme|limerick|sonnet|code|sql|query|regex|complete the|fill in|keywords?|"
-    r"hashtags?|tags|first (?:part|half|line)|beginning of|opening line|word search|template|form|questionnaire|title|"
+    r"hashtags?|tags|first (?:part|half|line)|beginning of|opening line|word search|template|form|"
+    r"questionnaire|title|"
     r"headline|slogan)\b",
     re.IGNORECASE,
 )

@@ -192,7 +192,9 @@ def _has_boilerplate(pair: Pair) -> bool:
 
 # What a sentence says that declines, or tells of a limit: without the clause it would only be shorter.
 DECLINES_OR_LIMITS = re.compile(
-    r"\b(?:not|cannot|no|never|nor|neither|unable|incapable|lacks?|without|limited|only|unfortunately)\b|n['’]t\b",
+    r"\b(?:not|cannot|no|never|nor|neither|unable|incapable|lacks?|without|limited|only|unfortunately|wish|would|could|"
+    r"need|refuse|decline|afraid|beyond|outside|sorry|apologi[sz]e|regret|however|but|though|although|must|solely|merely|"
+    r"rather|may|might|rely|depend|exist|trained|designed|programmed|made|built|created|developed)\b|n['’]t\b",
     re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")

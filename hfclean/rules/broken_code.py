@@ -26,6 +26,8 @@ SHELLS = _words("bash sh shell zsh fish cmd bat batch powershell ps1 ps dockerfi
 HASH_COMMENTS = _words(
     "python py python3 ruby rb perl pl r julia jl elixir bash sh shell zsh yaml toml coffee nim tcl powershell ps1"
 )
+# Patterns and quotes of these hold brackets that close nothing.
+LOOSE_BRACKETS = _words("perl pl pm vim")
 LISPS = _words("lisp clojure clj scheme racket elisp common-lisp")
 DASH_COMMENTS = _words("lua sql mysql postgresql plsql tsql sqlite haskell hs ada elm")
 TAGGED = _words("html xml svg vue svelte jsx tsx xhtml astro")
@@ -73,7 +75,7 @@ def code_breaks_off(code: str, language: str) -> bool:
         return bool(re.search(r"\S \|\Z|\S &&\Z|\S \|\|\Z|\S \\\Z", last))
     if "..." in last or "…" in last:  # something is left out on purpose
         return False
-    depth, open_end = _depth(code, language)
+    opened, open_end = _open_brackets(code, language)
     if open_end:
         return True
     comment = last.startswith(("#", "//", "/*", "*", "--", "<!--", "%", ";"))
@@ -86,7 +88,13 @@ def code_breaks_off(code: str, language: str) -> bool:
             return True
         if len(lines) > 1 and HEAD_ALONE.match(last) and language in ("", "python", "py", "python3"):
             return True
-    return depth > 0 and len(lines) > 1 and language not in LISPS and _unclosed_at_the_end(lines, depth)
+    if not opened or language in LISPS:
+        return False
+    if language in LOOSE_BRACKETS:
+        language = ""
+    if language and ("(" in opened or "[" in opened) and not comment:
+        return True  # arguments or items that are not all there: no excerpt ends like that
+    return len(lines) > 1 and _unclosed_at_the_end(lines, len(opened), language)
 
 
 def _is_program(lines: list[str]) -> bool:
@@ -103,10 +111,10 @@ def _waits(last: str, language: str) -> bool:
         return True
     match = WAITS.search(last)
     if match is None:
-        return False
+        return language not in ("", *TAGGED) and re.search(r"[\w)\]] >\Z", last) is not None
     operator = match.group().strip()[1:].strip()
     if operator == ".":
-        return False
+        return language in ("php", "perl") and match.group()[1:2] == " "
     if operator in (
         "-",
         "/",
@@ -138,8 +146,8 @@ def _has_open_string(last: str, language: str) -> bool:
     )
 
 
-def _depth(code: str, language: str) -> tuple[int, bool]:
-    """How many brackets are open at the end, and whether a long string or comment is."""
+def _open_brackets(code: str, language: str) -> tuple[list[str], bool]:
+    """The brackets that are open at the end, and whether a long string or comment is."""
     stack: list[str] = []
     position = 0
     while match := TOKEN.search(code, position):
@@ -151,7 +159,7 @@ def _depth(code: str, language: str) -> tuple[int, bool]:
                 continue
             end = code.find("*/" if sign == "/*" else sign, position)
             if end < 0:
-                return 0, sign != "/*" or "\n" in code[:position]
+                return [], sign != "/*" or "\n" in code[:position]
             position = end + len(sign)
         elif sign[0] == "#":
             if language not in HASH_COMMENTS and not (language == "" and _begins(code, match.start())):
@@ -170,17 +178,19 @@ def _depth(code: str, language: str) -> tuple[int, bool]:
         elif sign in OPENER and OPENER[sign] in stack:
             while stack.pop() != OPENER[sign]:
                 pass
-    return len(stack), False
+    return stack, False
 
 
 def _begins(code: str, start: int) -> bool:
     return start == 0 or code[start - 1] in " \t\n"
 
 
-def _unclosed_at_the_end(lines: list[str], depth: int) -> bool:
+def _unclosed_at_the_end(lines: list[str], depth: int, language: str) -> bool:
     """Whether what is open is a loss: not a fragment that shows the head of a block on purpose."""
     last = lines[-1].strip()
     if last.endswith((",", ":")) or (last.endswith(("{", "(", "[")) and len(lines) > 2):
         return True
+    if language and last[-1] not in "{}" and not last.startswith(("//", "#", "/*", "*", "--")):
+        return True  # a statement of a block whose end is missing
     # the head of a block and no more: an excerpt
     return len(lines) > 3 and (depth > 1 or last[-1] not in ";}")

@@ -17,6 +17,9 @@ __all__ = ["last_block", "unclosed_bracket", "unclosed_fence"]
 BLOCK = re.compile(r"(?:def|class|if|elif|for|while|with|try|except|else)\b.*[):\w]:|else:|try:")
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
 
+# What may stand right behind a closing fence: the delimiters of calls and thoughts.
+MARKUP = ("<|", "<｜", "</")
+
 
 def _open_fence(text: str) -> tuple[str, str, int, int]:
     """The fence that is open at the end of the text, what it names, and where its line begins and ends; or "" and "
@@ -27,8 +30,9 @@ def _open_fence(text: str) -> tuple[str, str, int, int]:
     for match in FENCE.finditer(text):
         mark, info = match.group(1), match.group(2).strip()
         if not opened[0]:
-            opened = mark, info, match.start(), match.end()
-        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and not info:
+            if "~" not in info:  # else a drawing
+                opened = mark, info, match.start(), match.end()
+        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and (not info or info.startswith(MARKUP)):
             opened = "", "", 0, 0
     return opened
 
@@ -43,8 +47,9 @@ def last_block(text: str) -> tuple[str, str] | None:
     for match in FENCE.finditer(text):
         mark, info = match.group(1), match.group(2).strip()
         if opened is None:
-            opened, block = (mark, info, match.end()), None
-        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and not info:
+            if "~" not in info:
+                opened, block = (mark, info, match.end()), None
+        elif mark[0] == opened[0][0] and len(mark) >= len(opened[0]) and (not info or info.startswith(MARKUP)):
             block = (text[opened[2] : match.start()], opened[1]) if match.end() == len(text) else None
             opened = None
     if opened is None:

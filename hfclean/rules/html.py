@@ -46,7 +46,15 @@ ABOUT_HTML = re.compile(
     r"websites?\b|"
     r"web ?sites?|web develop|front-?end|markup|markdown|\btags?\b|\bcode\b|\bscript|\bprogram|snippet|\bentit(?:y|"
     r"ies)\b|"
-    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|代码|标签|標籤|タグ|태그|тег|वेब|"
+    r"escap(?:e|ing)|\bformat\b|\bparse|\bdom\b|\bbrowser|\bjava\b|\bpython\b|\bregex|\bform\b|\bbutton|网页|"
+    r"代码|标签|標籤|タグ|태그|тег|वेब|"
+    r"line[- ]?breaks?\b|new ?lines?\b|non-?breaking|\bampersand|(?:less|greater)[- ]than sign|zeilenumbr|umbruch|"
+    r"retour à la ligne|saut de ligne|insécable|salto de línea|\ba capo\b|quebra de linha|regeleinde|"
+    r"linjeskift|sortörés|"
+    r"nowej linii|linie nouă|satır sonu|yeni satır|перенос|换行|換行|"
+    r"改行|줄\s?바꿈|سطر جديد|नई पंक्ति|telegram|\bslack\b|\banki\b|flash ?cards?\b|\bsubtitles?\b|\bsrt\b|"
+    r"\bwiki(?:text)?\b|"
+    r"wordpress|moodle|\bjira\b|confluence|"
     r"\bbalise|\betiqueta|\bmarcador|znacznik|auszeichn|quelltext|\bcódigo\b|\bcodice\b|\bkod[ue]?\b|\bкод",
     re.IGNORECASE,
 )
@@ -54,29 +62,43 @@ ABOUT_HTML = re.compile(
 ASKS_FOR_STYLE = re.compile(
     r"\bbold|\bitalic|\bunderlin|\bhighlight|\bemphasi[sz]|\bstrike-?through|\bsuperscript|\bsubscript|"
     r"\bannotat|\bmark(?:ed|ing)? (?:up|all|each|every|the)\b|\bwrap\b|\bsurround|\benclose|"
+    r"\bmarcad|\bmarcat|\bmarqué|gemarkeerd|\bmarkeret|\bmarkert|zaznacz|megjelöl|işaretl|отмечен|помечен|"
+    r"标记|標記|マーク|표시|"
     r"\bfett|unterstr[ei]|kursiv|hervor(?:zu)?heb|hervorgehob|\bmarkier|auszeichn|"
     r"\bgras(?:se)?\b|soulign|italique|surlign|"
     r"negrit[ao]|subray|cursiv|resalt|grassett|sottoline|corsiv|evidenzi|sublinh|itálic|\bdestac|realç|"
-    r"\bvet(?:gedrukt|te?)?\b|onderstre|cursief|\bmarkeer|\bfed(?:t|e|skrift)?\b|\bfet(?:t|stil)?\b|understr[ye]|fremhæv|"
+    r"\bvet(?:gedrukt|te?)?\b|onderstre|cursief|\bmarkeer|\bfed(?:t|e|skrift)?\b|\bfet(?:t|stil)?\b|"
+    r"understr[ye]|fremhæv|"
     r"uthev|framhäv|pogrub|podkreśl|kursyw|wyróżni|félkövér|aláhúz|dőlt|kiemel|îngroș|ingros|sublini|evidenți|"
     r"\bkalın|altını çiz|\bitalik|vurgula|tučn|podtrh|zvýrazn|lihavoi|alleviiv|έντον|υπογράμμισ|πλάγι|"
     r"жирн|подч[её]рк|курсив|выдел|напівжир|підкресл|in đậm|gạch chân|in nghiêng|\btebal\b|miring|garis bawah|"
-    r"加粗|粗體|粗体|下划线|下劃線|底線|斜体|斜體|高亮|突出|强调|強調|标出|標出|标注|太字|下線|イタリック|ハイライト|"
+    r"加粗|粗體|粗体|下划线|下劃線|底線|斜体|斜體|高亮|突出|强调|強調|标出|標出|标注|太字|下線|イタリック|"
+    r"ハイライト|"
     r"굵|볼드|밑줄|기울임|이탤릭|강조|하이라이트|عريض|غامق|خط تحت|تحته خط|مائل|تمييز|تظليل|ميّز|ابرز|أبرز|"
     r"बोल्ड|मोटा|मोटे|रेखांकित|इटैलिक|तिरछ|हाइलाइट|מודגש|הדגש|קו תחתון|ตัวหนา|ตัวเอียง|ขีดเส้นใต้",
     re.IGNORECASE,
 )
+# An answer that speaks of markup, whatever was asked.
+MARKUP_NAMED = re.compile(r"\bhtml\b|\bmarkup\b|\bampersand|\bescaped\b|\bentit(?:y|ies) (?:for|of)\b", re.IGNORECASE)
 # Tags that say where something is in a picture; what stands around them is no page.
 GROUNDING = re.compile(
-    r"</?(?:box|ref|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|patch_index_\d+|"
-    r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]",
+    r"</?(?:box|ref|delim|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|"
+    r"patch_index_\d+|"
+    r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]|<\d{1,4}>",
+    re.IGNORECASE,
+)
+# A closing tag that HTML does not have, or has for other things than layout: the text is XML, or a form of its own.
+FOREIGN = re.compile(
+    rf"</(?!(?:{LAYOUT}|{OTHER}|s|sub|sup|del|ins|mark|strike|think|thought|html|body)\s?>)[A-Za-z][\w:.-]{{0,40}}>",
     re.IGNORECASE,
 )
 ALONE = re.compile(
-    r"(?:(?<=[\s(\[\"'“”„«‘’])|^)&(?:amp|lt|gt|copy|reg|trade|[a-z]+(?:uml|acute|grave|lig|cedil|tilde)|#x?[0-9a-f]+|nbsp|"
+    r"(?:(?<=[\s(\[\"'“”„«‘’])|^)&(?:amp|lt|gt|copy|reg|trade|[a-z]+(?:uml|acute|grave|lig|cedil|tilde)|"
+    r"#x?[0-9a-f]+|nbsp|"
     r"euro|pound|times|deg|quot|apos|hellip|[mn]dash);(?=[\"'“”»’)\]]|[,.;:?](?:\s|$))",
     re.IGNORECASE | re.MULTILINE,
 )
+LONGEST_JOINT = 12
 QUOTE_MARKS = frozenset(("&quot;", "&apos;", "&#39;", "&#34;", "&hellip;", "&nbsp;", "&deg;", "&euro;", "&pound;"))
 # Buttons and boxes of a chat page: `scrape_remnants` reports them, and without its tags their text would stay.
 CHAT_PAGE = re.compile(
@@ -85,7 +107,7 @@ CHAT_PAGE = re.compile(
 # A text that is a program or a whole page, whoever asked for it.
 IS_PROGRAM = re.compile(
     r"<(?:!doctype|html|head|body|script|style|template|form|input|button|svg|\?php|\?xml)\b|=>|\{\{|\bimport \w|"
-    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include",
+    r"\bpublic \w|\bfunction\b ?\w*\(|</?T>|#include|-->|\[\[[^\[\]\n]{1,80}\]\]|\A\s*\{\s*\"|\A\s*\[\s*[\"{]",
     re.IGNORECASE,
 )
 
@@ -93,6 +115,8 @@ IS_PROGRAM = re.compile(
 def _remnants(text: str) -> bool:
     """Whether a tag or an entity stands in the prose of a text that is no program."""
     if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or IS_PROGRAM.search(text):
+        return False
+    if "</" in text and FOREIGN.search(text):
         return False
     if "class=" in text and CHAT_PAGE.search(text):
         return False
@@ -102,8 +126,30 @@ def _remnants(text: str) -> bool:
 def _speaks(text: str) -> bool:
     """Whether a tag or an entity of the text is a word of its sentence, a comparison or a type, not layout."""
     return ("<" in text and (GROUNDING.search(text) is not None or _names_tags(text))) or (
-        "&" in text and any(_names_entity(text, match) for match in ALONE.finditer(text))
+        "&" in text and (any(_names_entity(text, match) for match in ALONE.finditer(text)) or _joins_entities(text))
     )
+
+
+# An entity that is all of the text, one that would end it as a bare "&", letters that are no words, a space in words.
+NAMED_ALONE = re.compile(
+    r"\A\s*&#?\w{1,8};\s*\Z|\s&amp;\s*\Z|(?<=\s)&(?:[auo]uml|szlig|eacute|ntilde|ccedil|[aiu]acute);(?=\s)",
+    re.IGNORECASE,
+)
+SPACE_ALONE = re.compile(r"\w &nbsp; [^\W\d_]")
+
+
+def _joins_entities(text: str) -> bool:
+    """Whether an entity is named by itself, or two are side by side: "&lt; or &gt;"."""
+    if NAMED_ALONE.search(text) or (text.count("&nbsp;") == 1 and SPACE_ALONE.search(text)):
+        return True
+    last: re.Match[str] | None = None
+    for match in ENTITY.finditer(text):
+        if last is not None and match.start() - last.end() < LONGEST_JOINT and last.group() not in QUOTE_MARKS:
+            between = text[last.end() : match.start()].removeprefix("amp;").strip()
+            if between.isalpha() and joins(between):
+                return True
+        last = match
+    return False
 
 
 def _names_entity(text: str, match: re.Match[str]) -> bool:
@@ -122,6 +168,10 @@ def _names_tags(text: str) -> bool:
         if name == "br":
             if _is_word(text, match) and not _starts_sentence(text, match.end()):
                 return True
+            if text[match.start() - 1 : match.start()] > "\u2e7f" and text.lower().count("<br") == 1:
+                before, after = text[match.start() - 1], text[match.end() : match.end() + 1]
+                if before.isalpha() and after.isalpha() and after.lower() == after.upper():
+                    return True  # in a script without blanks: "在行尾写<br>就可以换行"
             continue
         if not closes:
             opened.append(match)
@@ -140,6 +190,8 @@ def _names_tags(text: str) -> bool:
             return True
         if between[:1] in " -" and between[-1:] == " " and "\n" not in between and _is_word(text, opener):
             return True
+        if between[:1] == " " == between[-1:] and between.lstrip()[:1].islower() and "\n" not in between:
+            return True  # "<small> makes it small, and it ends with </small>"
         if between[:1] == "-" and between[1:2].isalpha():  # "das <b>-Tag"
             return True
     for match in opened:
@@ -176,11 +228,20 @@ def _is_styled(pair: Pair) -> bool:
     """Whether tags are what was asked for: by the words of the task, or since the answer is its text with tags."""
     if asked_about(ASKS_FOR_STYLE, pair.instruction) or _speaks(pair.instruction):
         return True
+    if MARKUP_NAMED.search(pair.response, 0, 2000):
+        return True
+    if "<" in pair.input or "&" in pair.input:
+        given = _bare(pair.input)
+        if given and given == _bare(pair.response):
+            return True  # to take the markup away, or to put it in, is the task
     if "<" not in pair.response:
         return False
     bare, given, asked = map(_bare, (pair.response, pair.input, pair.instruction))
     if bare and (bare == given or (len(bare) > 3 and bare in asked)):
         return True
+    kept = sorted(INLINE.findall(pair.input)) if "<" in pair.input else []
+    if kept and len(kept) % 2 == 0 and kept == sorted(INLINE.findall(pair.response)):
+        return True  # a translation or an edit that keeps the tags of its text
     if TAG.search(pair.input) or TAG.search(pair.instruction):
         return False
     return any(
@@ -190,7 +251,8 @@ def _is_styled(pair: Pair) -> bool:
 
 
 def _bare(text: str) -> str:
-    return "".join(TAG.sub("", text).split()).casefold()
+    plain = TAG.sub("", text)
+    return "".join((unescape(plain) if "&" in plain else plain).split()).casefold()
 
 
 def _prose(text: str) -> list[str]:
@@ -216,7 +278,7 @@ def _without_html(pair: Pair) -> Pair:
         text = getattr(pair, name)
         if ("<" in text or "&" in text) and _remnants(text):
             plain = settled(_plain, text)
-            if plain != text:
+            if plain != text and plain.strip():
                 changed[name] = plain
     return pair.replace(**changed) if changed else pair
 

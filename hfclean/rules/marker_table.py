@@ -61,6 +61,9 @@ MARKERS: tuple[Marker, ...] = (
     *_markers("content", "Harmony", "<|channel|> <|message|> <|constrain|> <|call|>"),
     *_markers("content", "Sky-T1, OpenThoughts", "<|begin_of_thought|> <|end_of_thought|>"),
     *_markers("content", "Sky-T1, OpenThoughts", "<|begin_of_solution|> <|end_of_solution|>"),
+    *_markers(
+        "content", "thoughts as text", "<|think|> <|thinking|> <|thought|> <|reasoning|> <|solution|> <|answer|>"
+    ),
     *_markers("content", "Command R", "<|START_THINKING|> <|END_THINKING|> <|START_ACTION|> <|END_ACTION|>"),
     *_markers("content", "Command R", "<|START_RESPONSE|> <|END_RESPONSE|> <|START_TOOL_RESULT|> <|END_TOOL_RESULT|>"),
     *_markers("content", "Llama 3", "<|python_tag|> <|python_start|> <|python_end|> <|eom_id|> <|eom|>"),
@@ -102,7 +105,7 @@ CONTENT: frozenset[str] = frozenset(text for text, kind in _KINDS.items() if kin
 # Content by its form, whatever it is called: numbered placeholders, languages, and both halves of a named stretch.
 BY_FORM = re.compile(
     r"<[|｜](?:[a-z_]{1,30}_?\d+(?:\.\d+)?|[a-z]{2,3}|/[\w▁-]{1,40}"
-    r"|(?:begin|start|end)(?:_of)?_\w{1,40}|\w{1,40}_(?:begin|start|end|bos|eos|pad|token)"
+    r"|(?:begin|start|end)(?:[_▁]of)?[_▁][\w▁]{1,40}|\w{1,40}_(?:begin|start|end|bos|eos|pad|token)"
     r"|[\w▁]{1,40}▁(?:begin|end|sep))[|｜]>",
     re.IGNORECASE,
 )

@@ -9,6 +9,7 @@ in quotes, in a sentence about them) is left alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from hfclean.rules.marker_table import REMOVABLE, kind_of
 from hfclean.rules.mentions import joins
@@ -39,10 +40,30 @@ OPENS_ANSWER = r"#{2,3}\s?(?:Response|Assistant|Output|Answer|Completion):"
 INDENTED = re.compile(r"\n[ \t]+\S")
 TURN = re.compile(TOKEN, re.IGNORECASE)
 ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
+# What each of these begins with. Searched for by itself, it is found much faster than all that may follow.
+OPENER = re.compile(r"[<\[/]")
 # A text in one of these forms is a template as a whole: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
-    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>"
+    r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>|<\|startoftranscript\|>|"
+    r"^USER: [^\n]{0,2000}\n*ASSISTANT:|^A chat[^\n]{0,200}\s+USER: ",
+    re.MULTILINE,
+)
+FILLS_GAP = re.compile(
+    r"<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|<\|code_(?:prefix|suffix|middle)\|>|<(?:SUF|MID)>"
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
+LEADS_IN = _words(
+    "is are be was with as by to write writes written writing use uses used called named means mean token marker "
+    "it end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son "
+    "está con usa escribe è sono scrive é são com escreve het met schrijft er med hedder skriver to jest są z "
+    "pisze ez az van este sunt cu scrie bu şu это с такой пишет"
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
@@ -63,14 +84,26 @@ HEADING_LAST = {
 }
 # In an answer, a template's heading in the middle starts another conversation.
 HEADING_INSIDE = re.compile(rf"^(?:{OPENS_PROMPT}|#{{2,3}}\s?Assistant:)", re.IGNORECASE | re.MULTILINE)
-LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>"))
-QUOTES = "\"'“”‘’«»`"
+LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end" in text or text == "<eos>")) | {
+    "</s>"
+}
+ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
+# A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
+ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
+# What is no text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
+NO_TEXT = re.compile(r"[\s,;/|&+•*–-]*|(?s:.*)(?:(?:^|\n)[ \t]*(?:[-*•+]|\(?\d{1,3}[.)])|[:：=|])[ \t]*\Z")
+QUOTES = "\"'“”„‘’‚«»‹›「」『』`"
 LONGEST_MARKER = 300
 
 ABOUT_MARKERS = re.compile(
     r"\bchatml\b|\btokens?\b|(?:chat|prompt|instruction)[- ](?:template|format)|\btokeni[sz]|\bprompt engineering|"
-    r"strike-?through|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
-    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|steuerzeichen|"
+    r"\bstr(?:ike|uck)\b|strike-?through|cross(?:ed)?\b.{0,30}\bout\b|durchgestrichen|durchstreich|\bbarr(?:é|"
+    r"er|ez)|tachad|riscad|"
+    r"doorgestreept|doorhal|overstreg|przekreśl|áthúz|üstü çizili|зач[её]рк|перечерк|删除线|刪除線|取り消し線|"
+    r"취소선|<s>|\bhtml\b|\bmarkup\b|\btags?\b|\bmarkers?\b|\bdelimiters?\b|\bmean\b|"
+    r"\bend of (?:a|the|each|every) (?:turn|sequence|utterance)\b|\bspecial ids?\b|\bvocabular|\bvicuna\b|\bgpt-?\d|"
+    r"\bjetons?\b|\bbalises?\b|\bmarqueurs?\b|\bmarcador|\betiquetas?\b|\bmarcator|znacznik|markierung|"
+    r"steuerzeichen|"
     r"токен|маркер|\bтег|标记|標記|标签|词元|トークン|タグ|마커|토큰|태그|وسم|رمز|टोकन|टैग",
     re.IGNORECASE,
 )
@@ -91,6 +124,8 @@ def _hints(text: str) -> bool:
 
 
 def _has_markers(pair: Pair) -> bool:
+    if not (_hints(pair.response) or _hints(pair.instruction) or _hints(pair.input)):
+        return False  # nearly every row ends here
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
         if text and _hints(text) and (_inside(text, name) or _cut(text, name, hold=False) != text):
@@ -112,17 +147,29 @@ def _without_markers(pair: Pair) -> Pair:
 
 
 def _is_about(pair: Pair) -> bool:
-    """Whether the row speaks about markers: its words say so, or a sentence of it has one as a word."""
+    """Whether the row speaks about markers, in its words or with one as a word of a sentence, or fills a gap."""
+    if "<" in pair.instruction and FILLS_GAP.search(pair.instruction):
+        return True
     return asked_about(ABOUT_MARKERS, pair.instruction) or any(
         _speaks(text) for text in (pair.instruction, pair.input, pair.response) if text and _hints(text)
     )
 
 
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The matches of TURN or ANY_TOKEN in a text, as `finditer` gives them."""
+    start = 0
+    while opener := OPENER.search(text, start):
+        match = pattern.match(text, opener.start())
+        start = match.end() if match else opener.end()
+        if match:
+            yield match
+
+
 def _speaks(text: str) -> bool:
     first = LEADING.match(text)
-    turns = first is not None and "end" not in first.group().lower()
+    turns = first is not None and ENDS_TURN.search(first.group()) is None
     last = -1
-    for count, match in enumerate(ANY_TOKEN.finditer(text)):
+    for count, match in enumerate(_matches(ANY_TOKEN, text)):
         if count > 200:  # a degenerate answer, no sentence
             return False
         between = text[last : match.start()] if last >= 0 else ""
@@ -144,7 +191,7 @@ def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
         return False
     if not before or before == "\n":
         # "<|im_end|> closes a turn": as a leak, a marker at the start opens a turn.
-        ends = "end" in match.group().lower() and "text" not in match.group().lower()
+        ends = ENDS_TURN.search(match.group()) is not None and "text" not in match.group().lower()
         return ends and (_is_caseless(after) or (after in " -" and _goes_on(text[end + 1 : end + 2])))
     if after in AFTER_MENTION and (before.isspace() or before.isalpha()):
         return True
@@ -206,15 +253,20 @@ def _may_belong(text: str, name: str, start: int, end: int) -> bool:
     if "<" in kept or "[" in kept:
         # Several turns in one text: without its edges nobody could tell where they begin.
         plain = without_code(kept)
-        if any("endoftext" not in match.group() for match in TURN.finditer(plain)):
+        if any("endoftext" not in match.group() for match in _matches(TURN, plain)):
             return True
+    if name == "response" and start and ASKER.search(text, 0, start):
+        return True
     if not kept.strip():  # an answer that is one end marker may be the answer; a run of them is none
         return name == "response" and text.strip().lower() in LONE_ANSWERS
+    if NO_TEXT.fullmatch(kept[-LONGEST_MARKER:]) and "\n" not in text[_before_space(text, 0, end) : end]:
+        return True
     last, cut = _before_space(text, 0, end), text[end:].strip()
     if start or not cut or "\n" in text[last:end]:
         return False
     word, spaced = text[last - 1], last < end
-    about_words = len(kept.split()) > 2 or name == "instruction" or _is_caseless(word)
+    words = kept.split()
+    about_words = len(words) > 2 or name == "instruction" or _is_caseless(word) or words[-1].lower() in LEADS_IN
     return spaced and word.isalnum() and about_words and TURN.fullmatch(cut) is not None
 
 
@@ -242,7 +294,7 @@ def _quoted(text: str, match: re.Match[str]) -> bool:
 
 def _inside(text: str, name: str) -> bool:
     plain = without_code(text)
-    for match in ANY_TOKEN.finditer(plain):
+    for match in _matches(ANY_TOKEN, plain):
         if kind_of(match.group()) != "content" and not _quoted(plain, match):
             return True
     if name == "response" and "##" in plain and HEADING_INSIDE.search(plain):

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from hfclean.errors import RuleError
-from hfclean.rules.keys import find_secrets
+from hfclean.keys import find_secrets
 
 __all__ = ["PII_KINDS", "Personal", "count_in", "find_pii", "luhn", "mask_in", "mask_pii"]
 

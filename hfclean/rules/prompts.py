@@ -227,6 +227,8 @@ def _repeats_input(pair: Pair) -> bool:
 
 def _same_input(pair: Pair) -> Pair:
     # Said twice in the very words, the input adds nothing. Quoted inside the instruction it may be where it belongs.
+    if pair.response.strip() == pair.input.strip():  # "Repeat the following."
+        return pair
     if _repeats_input(pair) and _flat(pair.input) == _flat(pair.instruction):
         return pair.replace(input="")
     return pair
@@ -239,6 +241,7 @@ repeated_input = Rule(
     detect=_repeats_input,
     repair=_same_input,
     example=("Name three rivers in Asia.", ""),
+    version=2,
 )
 
 

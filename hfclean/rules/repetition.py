@@ -18,6 +18,7 @@ from hfclean.rules.requests import (
     INFORMS,
     PER_ITEM,
     QUESTION_ENDS,
+    SAID_ABROAD,
     SAID_AGAIN,
     SAY_THIS,
     numbers_in,
@@ -227,7 +228,7 @@ def _informs(asked: str, language: str) -> bool:
     """Whether a request is for information, so that an answer of one line over and over cannot be what it wants."""
     if language == "en":
         return INFORMS.match(asked) is not None and not SAY_THIS.search(asked)
-    return asked.rstrip(" 。.").endswith(QUESTION_ENDS)
+    return asked.rstrip(" 。.").endswith(QUESTION_ENDS) and not SAID_ABROAD.search(asked)
 
 
 class _Loop(NamedTuple):

@@ -20,6 +20,7 @@ __all__ = [
     "INFORMS",
     "PER_ITEM",
     "QUESTION_ENDS",
+    "SAID_ABROAD",
     "SAID_AGAIN",
     "SAME_WORDS_ABROAD",
     "SAY_THIS",
@@ -239,6 +240,14 @@ INFORMS = re.compile(
 SAY_THIS = re.compile(
     r"\b(?:say|recite|type|print|output|copy|shout|yell|whisper|utter|lines?|sentences?|robot|record|log|sample|"
     r"stuck)\b",
+    re.IGNORECASE,
+)
+# The same in other languages: what somebody says, shouts or sings, and what is written somewhere.
+SAID_ABROAD = re.compile(
+    r"\b(?:sag|sprich|spricht|ruf|schrei|sing|steht\b|lautet|dit\b|disent|cri(?:e|ent)\b|chant|écrit|dice|dicen|grit|cant|"
+    r"escrit|scritt|dicon|diz\b|dizem|zeg|roep|zing|staat\b|sige|råb|syng|står\b|mówi|krzycz|śpiew|napisan|mond|kiált|ének|"
+    r"spun|strig|cânt|scris|söyl|bağır|diyor|yazı|говор|крич|по[её]т|скандир|написан)|说|喊|叫|唱|写|言|歌|書|말하|외치|"
+    r"부르|쓰여|يقول|يهتف|يغني|مكتوب|कह|चिल्ला|गा रह|लिखा",
     re.IGNORECASE,
 )
 QUESTION_ENDS = ("?", "？", "؟", "吗", "か")

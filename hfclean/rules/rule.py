@@ -25,6 +25,7 @@ __all__ = [
     "all_defects",
     "asked_about",
     "find_defects",
+    "glanced_defects",
     "has_mark",
     "has_word",
     "mend",
@@ -184,7 +185,16 @@ def text_rule(
     purpose: the rule leaves such a row alone.
     """
 
+    whole = tuple(fields) == FIELDS
+
     def detect_pair(pair: Pair) -> bool:
+        if whole:  # the same without names that have to be looked up
+            found = (
+                (pair.response and detect(pair.response))
+                or (pair.instruction and detect(pair.instruction))
+                or (pair.input and detect(pair.input))
+            )
+            return bool(found) and (unless is None or not asked_about(unless, pair.instruction))
         for name in fields:
             text = getattr(pair, name)
             if text and detect(text):
@@ -227,6 +237,20 @@ def asked_about(subject: re.Pattern[str], instruction: str) -> bool:
 def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
     """The ids of the rules whose defect is in the pair, in the order of the rules."""
     return [rule.id for rule in rules if rule.detect(pair)]
+
+
+def glanced_defects(
+    pair: Pair, rules: Sequence[Rule], glance: Glance | None, errors: dict[str, Exception] | None = None
+) -> list[str]:
+    """What `find_defects` finds, faster where there is a glance; see `all_defects`."""
+    found = []
+    for rule in rules:
+        possible = rule.possible
+        if glance is not None and possible is not None and not possible(pair, glance):
+            continue
+        if rule.detect(pair) if errors is None else _detected(rule, pair, errors):
+            found.append(rule.id)
+    return found
 
 
 def all_defects(
@@ -279,6 +303,7 @@ def mend(
     writable: Sequence[str] = FIELDS,
     errors: dict[str, Exception] | None = None,
     found: Collection[str] | None = None,
+    look: Callable[[Pair], Collection[str]] | None = None,
 ) -> list[Change]:
     """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
 
@@ -293,28 +318,35 @@ def mend(
         errors: is given what rules raised, by their ids. Such a rule is not run again on this pair, and the others go
             on; without it, the error is raised.
         found: for speed alone, the ids of the rules whose defect is known to be in the pair, when all were tried.
+        look: for speed alone, what finds them in a pair that was changed.
     """
+    first = _first_hit(pair, rules, errors, found)
+    if first < 0:
+        return []
     changes: list[Change] = []
-    looked = 0  # rules that have seen the pair as it is and changed nothing
-    for rule in MAX_PASSES * tuple(rules):
+    known = True  # whether the rule at hand is known to be detected
+    looked = first  # rules that have seen the pair as it is and changed nothing
+    for rule in (MAX_PASSES * tuple(rules))[first:]:
         if looked == len(rules):
             break
         looked += 1
         if rule.repair is None or (errors and rule.id in errors) or (found is not None and rule.id not in found):
             continue
         try:
-            if not rule.detect(pair):
+            if not known and found is None and not rule.detect(pair):
                 continue
+            known = False
             after = rule.repair(pair)
             if not isinstance(after, Pair):
                 raise TypeError(f"the repair returned {type(after).__name__}, expected a Pair")
-            after = allowed(pair, after)
+            if after is not pair:
+                after = allowed(pair, after)
         except Exception as e:
             if errors is None:
                 raise
             errors[rule.id] = of_row(e)
             continue
-        if after == pair:
+        if after is pair or after == pair:
             continue
         locked = {name: getattr(pair, name) for name in FIELDS if name not in writable}
         if any(getattr(after, name) != text for name, text in locked.items()):
@@ -322,5 +354,36 @@ def mend(
             if after == pair:
                 continue
         changes.append(Change(rule.id, pair, after))
-        pair, looked, found = after, 0, None
+        pair, looked, found = after, 0, None if look is None else look(after)
     return changes
+
+
+def _first_hit(
+    pair: Pair, rules: Sequence[Rule], errors: dict[str, Exception] | None, found: Collection[str] | None
+) -> int:
+    """The place of the first rule with a repair whose defect is in the pair, or -1: most pairs end here."""
+    if not errors and found is None:
+        try:
+            for place, rule in enumerate(rules):
+                if rule.repair is not None and rule.detect(pair):
+                    return place
+            return -1
+        except Exception:
+            if errors is None:
+                raise
+            # which rule it was, and what the others find, is seen rule by rule
+    for place, rule in enumerate(rules):
+        if rule.repair is None or (errors and rule.id in errors):
+            continue
+        if found is not None:
+            if rule.id in found:
+                return place
+            continue
+        try:
+            if rule.detect(pair):
+                return place
+        except Exception as e:
+            if errors is None:
+                raise
+            errors[rule.id] = of_row(e)
+    return -1

@@ -91,7 +91,7 @@ def is_patch(text: str) -> bool:
 def is_layout(text: str) -> bool:
     """Whether blanks at the edges of a text may be part of it: a patch, a dump, a table, a drawing."""
     if "\n" not in text.strip("\r\n"):
-        if HEXDUMP.match(text):
+        if HEXDUMP.match(text) or _is_drawn(text.strip()):
             return True
         return "\t" in text.strip(" \r\n").strip("\t") and text.strip(" \r\n")[-1:] == "\t"
     if is_patch(text) or HEXDUMP.search(text):
@@ -121,6 +121,14 @@ def _is_padded(lines: Sequence[str]) -> bool:
         return False
     alike = [line for line in lines if len(line) == len(last) and line.endswith(" ")]
     return len(alike) > 1 and 2 * len(alike) >= len(lines) and any(line.endswith("  ") for line in alike)
+
+
+SHORTEST_DRAWING = 5
+
+
+def _is_drawn(line: str) -> bool:
+    signs = sum(not (c.isalnum() or c.isspace()) for c in line)
+    return signs >= SHORTEST_DRAWING and 2 * signs > len(line)
 
 
 def _is_drawing(lines: Sequence[str]) -> bool:

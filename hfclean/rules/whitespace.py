@@ -26,27 +26,36 @@ EDGE = (" ", "\t")
 ABOUT_SPACE = re.compile(
     r"white ?spac|\bspac(?:es?|ing)\b|\bindent|\balign|\btabs?\b|\bnewlines?\b|line ?breaks?|blank lines?|"
     r"empty lines?|\btrim|\bstrip|\bascii\b|\bpad(?:ding|ded)?\b|\bformat(?:ting)?\b|\btokeni[sz]e|\bcharacters?\b|"
-    r"\bpunctuat|空格|空白|换行",
+    r"\bpunctuat|\b[ct]sv\b|空格|空白|换行",
     re.IGNORECASE,
 )
 
 # A task about code, whose answer may be lines that go on where other lines end.
 ABOUT_CODE = re.compile(
     r"\bcod(?:e|es|ing)\b|function|\bmethod|program|\bscript|assembl|makefile|\bbody of\b|`|\bdef \w|\bclass \w|"
-    r"\bpython\b|\bjava|"
+    r"\bpython\b|\bjava|\b(?:cobol|fortran|ruby|haskell|rust|golang|sql|yaml|css|bash|perl|php|kotlin|swift|lua|scala|"
+    r"lisp|pascal|matlab|docstring|dockerfile)\b|"
     r"\bpatch\b|"
     r"\bdiff\b|funktion|fonction|función|funzion|função|functie|funkcj|függvény|funcți|fonksiyon|функци|код\b|代码|函数|"
     r"関数|コード|"
     r"함수|코드|دالة|كود|फ़ंक्शन|फंक्शन|कोड",
     re.IGNORECASE,
 )
+TURNS = re.compile(r"<\|im_start\|>|<\|start_header_id\|>|<\|(?:user|assistant|fim_prefix|fim_middle)\|>")
 INDENTED = re.compile(r"[\n\r][ \t]+\S")
 GAPS = re.compile(r"\n{4,}")
 # Two blanks or more between two other characters; it starts with what is searched for fast.
 RUN = re.compile(r"  (?<=\S  ) *(?=\S)")
 AFTER_SENTENCE = re.compile(r"[.!?,;][\"')\]”’]? {2,}(?=\S)")
 # Signs that a line is code, a form, a table or a drawing rather than prose.
-NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]|__|--|//|\.\.\.|;$|^\s|: {3}| {2}#|\) *\(")
+# One character of several and a pattern that begins with one are found fast, but not both at once.
+NOT_PROSE = re.compile(r"[{}<>=|\\\t~^]")
+CALL = re.compile(r"\) *\(")
+# A gap to fill.
+BLANK_BOX = re.compile(r"[\[(] {2,}[\])]")
+DEEP = 4
+# A shell or an interpreter that waits for the next line.
+PROMPT_LAST = re.compile(r"(?:\A|\n)(?:[\w@:~/-]{0,40}(?:[$%>]|=[#>])|>>>|\.\.\.|In \[\d+\]:) \Z")
 FEWEST_WORDS = 5
 WORDS_PER_RUN = 4
 
@@ -94,6 +103,12 @@ def _without_space(pair: Pair) -> Pair:
 
 
 def _tidied(pair: Pair, text: str) -> str:
+    if "<|" in text and TURNS.search(text):  # a template as text: its blanks are tokens of it
+        return text
+    if text[-1] == " " and PROMPT_LAST.search(text):
+        return text
+    if text[-1] == "\n" and text is not pair.response and _goes_on_in_answer(pair, text):
+        return text
     if text[0] in " \t\n\r" and _is_continued_code(pair, text):
         padded = text.rstrip("\r\n")[-1:] in EDGE and is_layout(text)
         return _tidy(text) if padded else _with_line_feeds(text.rstrip(BLANK))
@@ -102,6 +117,15 @@ def _tidied(pair: Pair, text: str) -> str:
         return tidied
     # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
     return tidied if language_of(pair.instruction) in COVERED else text.strip(BLANK) if not is_layout(text) else text
+
+
+def _goes_on_in_answer(pair: Pair, text: str) -> bool:
+    """Whether the answer is the rest of the code that the text ends in: the line feed between them belongs to it."""
+    answer = pair.response
+    if answer[:1] not in (" ", "\t", "\r", "\n") or answer.isspace():
+        return False
+    last = text.rstrip()
+    return looks_like_code(last[last.rfind("\n") + 1 :]) and _is_continued_code(pair, answer)
 
 
 def _is_continued_code(pair: Pair, text: str) -> bool:
@@ -114,7 +138,8 @@ def _is_continued_code(pair: Pair, text: str) -> bool:
     first = text[len(head) : len(text) if end < 0 else end]
     if looks_like_code(first) or first[:1] in "#/{}<@\"'":
         return looks_like_code(first) or asked_about(ABOUT_CODE, pair.instruction)
-    return not looks_like_prose(first) and asked_about(ABOUT_CODE, pair.instruction)
+    deep = len(indent) >= DEEP or "\t" in indent
+    return (deep or not looks_like_prose(first)) and asked_about(ABOUT_CODE, pair.instruction)
 
 
 def _tidy(text: str) -> str:
@@ -164,8 +189,34 @@ def _is_sentence(line: str) -> bool:
 
 def _tidy_stretch(text: str) -> str:
     if "\n\n\n\n" in text:
-        text = GAPS.sub("\n\n", text)
+        text = GAPS.sub(_gap, text)
     return _without_runs(text) if "  " in text else text
+
+
+def _gap(match: re.Match[str]) -> str:
+    """One empty line instead of many; between lines of code all stay, which may stand in a string or a block of it."""
+    text, (start, end) = match.string, match.span()
+    above = text[text.rfind("\n", 0, start) + 1 : start]
+    below = text[end : text.find("\n", end) if text.find("\n", end) >= 0 else len(text)]
+    if below[:1] in EDGE or above[:1] in EDGE or looks_like_code(above) or looks_like_code(below):
+        return match.group()
+    return "\n\n"
+
+
+def _is_no_prose(line: str) -> bool:
+    return (
+        NOT_PROSE.search(line) is not None
+        or line[:1].isspace()
+        or line[-1:] == ";"
+        or "__" in line
+        or "--" in line
+        or "//" in line
+        or "..." in line
+        or ":   " in line
+        or "  #" in line
+        or CALL.search(line) is not None
+        or BLANK_BOX.search(line) is not None
+    )
 
 
 def _without_runs(text: str) -> str:
@@ -178,7 +229,7 @@ def _without_runs(text: str) -> str:
     filled = [n for n, line in enumerate(lines) if line.strip()]
     for position, n in enumerate(filled):
         line = lines[n]
-        if not runs[n] or NOT_PROSE.search(line) or ("   " in line.strip() and is_verse(text)):
+        if not runs[n] or _is_no_prose(line) or ("   " in line.strip() and is_verse(text)):
             continue
         words = sum(word[0].isalpha() for word in line.split())
         if words < FEWEST_WORDS or words < WORDS_PER_RUN * runs[n]:

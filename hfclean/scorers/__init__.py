@@ -14,7 +14,7 @@ from hfclean.errors import ColumnError, SchemaError, describe_error, of_row, sto
 from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.rules import RULES, Glance, all_defects
 from hfclean.rules.repetition import TWICE
-from hfclean.rules.rule import WATCHED
+from hfclean.rules.rule import WATCHED, glanced_defects
 from hfclean.schema import Pair, View
 from hfclean.scorers.agreement import SHARES, factor, repairs
 from hfclean.scorers.embedded import preference_rule, rating_rule
@@ -254,7 +254,6 @@ class Score(Scorer):
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
         columns: dict[str, list[Any]] = {name: [] for name in self.adds}
         preferences, ratings, lengths, diversities, named = columns.values()
-        places, repaired, left, unsure = [], [], [], []
         for start in range(0, len(pairs), AT_ONCE):
             few = pairs[start : start + AT_ONCE]
             raised = errors[start : start + AT_ONCE]
@@ -266,34 +265,38 @@ class Score(Scorer):
                 diversities.append(diversity(reading.words, different=len(reading.vocabulary)))
                 glances.append(_glance(pair, reading))
             defects = all_defects(few, RULES, glances, raised)
-            for k, ids in enumerate(defects):
-                share = 1.0
-                if ids:
-                    named.append(" ".join(ids))
-                    changes = repairs(few[k], ids, raised[k])
-                    if changes:  # see `agreement`: scored as the rules would leave it
-                        after = changes[-1].after
-                        reading = read(after)
-                        values[k] = reading.values
-                        ids = list(dict.fromkeys([change.rule for change in changes]))
-                        places.append(start + k)
-                        repaired.append(after)
-                        left.append(_glance(after, reading))
-                        unsure.append(raised[k])
-                    share = factor(ids)
-                else:
-                    named.append("")
-                preferences.append(preference(values[k]) * share)
-                ratings.append(rating(values[k]) * share)
-        for place, ids in zip(places, all_defects(repaired, RULES, left, unsure), strict=True):
-            share = factor(ids)
-            preferences[place] *= share
-            ratings[place] *= share
+            for pair, numbers, ids, errors_of_row in zip(few, values, defects, raised, strict=True):
+                named.append(" ".join(ids))
+                if not ids:
+                    preferences.append(preference(numbers))
+                    ratings.append(rating(numbers))
+                    continue
+                numbers, mended, left = _as_repaired(pair, numbers, ids, errors_of_row)
+                preferences.append(preference(numbers) * mended * left)
+                ratings.append(rating(numbers) * mended * left)
         return columns
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
         return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
+
+
+def _as_repaired(
+    pair: Pair, values: tuple[float, ...], defects: list[str], errors: dict[str, Exception]
+) -> tuple[tuple[float, ...], float, float]:
+    """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1
+    after the defects that they take away and those that stay; see `agreement`."""
+    left = defects
+
+    def look(after: Pair) -> list[str]:
+        nonlocal values, left
+        reading = read(after)
+        values = reading.values
+        left = glanced_defects(after, RULES, _glance(after, reading), errors)
+        return left
+
+    changes = repairs(pair, defects, errors, look)
+    return values, factor(dict.fromkeys(change.rule for change in changes)), factor(left)
 
 
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
+from hfclean.models.useless import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import HISTORY, UNPARSED, Step, own_steps
 from hfclean.schema import Pair, View
@@ -160,6 +161,11 @@ class Judge(ModelTransform):
             found["accepted"] = sum(map(bool, map(rubric.accepts, columns[f"{self.prefix}{self.name}"])))
         bands = columns.get(f"{self.prefix}{self.name}_out_of_band")
         return found if bands is None else {**found, "out_of_band": sum(map(bool, bands))}
+
+    def uses(self, columns: Mapping[str, list[Any]]) -> tuple[list[Use], list[str]]:
+        reasons = columns[f"{self.prefix}{self.name}_reason"]
+        uses: dict[str, Use] = {"": "used", "nothing_to_judge": ""}
+        return [uses.get(reason, "useless") for reason in reasons], list(reasons)
 
     def estimate(self, ds: Any, **options: Any) -> Estimate:
         """What a run over a dataset would take; see `ModelTransform.estimate`. Answers are taken to be one sentence

@@ -17,12 +17,14 @@ import numpy as np
 
 from hfclean.durable import write_bytes
 from hfclean.errors import ColumnError, FolderError, HfcleanError, SourceError
+from hfclean.limits import check_parquet, read_json
 from hfclean.selection.shingles import VERSION, runs, words
 
 __all__ = ["ABOUT", "DATA", "SUFFIXES", "BenchmarkPack", "Entry", "read_rows"]
 
 ABOUT = "hfclean_benchmarks.json"
 DATA = "data/train-00000-of-00001.parquet"
+LARGEST_ABOUT, LARGEST_DATA, MOST_VALUES = 10_000_000, 1_000_000_000, 400_000_000  # bytes, bytes, numbers
 FORMAT = "hfclean.benchmarks"
 FORMAT_VERSION = 1
 RUNS = (3, 8, 13)  # words in the runs that are kept
@@ -156,9 +158,11 @@ class BenchmarkPack:
         if not path.is_dir():
             path = _fetch(str(folder), revision)
         try:
-            about = json.loads((path / ABOUT).read_bytes())
+            about = read_json(path / ABOUT, LARGEST_ABOUT)
+            if (path / DATA).stat().st_size > LARGEST_DATA:
+                raise ValueError(f"{DATA} has more than {LARGEST_DATA:,} bytes")
             data = (path / DATA).read_bytes()
-        except (OSError, ValueError, RecursionError) as e:
+        except (OSError, ValueError) as e:
             raise SourceError(f"{str(folder)!r} holds no benchmark pack ({e}); make one: BenchmarkPack.save") from e
         if not isinstance(about, dict) or about.get("format") != FORMAT:
             raise SourceError(f"{str(folder)!r} holds no benchmark pack: {ABOUT} has no 'format': '{FORMAT}'")
@@ -307,7 +311,9 @@ def _read_parquet(data: bytes, where: str) -> Iterator[Entry]:
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(pa.BufferReader(data)).to_pydict()
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            check_parquet(file, most_bytes=4 * LARGEST_DATA, most_values=MOST_VALUES)
+            rows = file.read().to_pydict()
         for k, count in enumerate(rows["words"]):
             kept = {n: np.array(rows[f"runs_{n}"][k], np.uint64) for n in RUNS}
             if any(len(kept[n]) != max(count - n + 1, 0) for n in RUNS):

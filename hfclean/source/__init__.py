@@ -9,7 +9,6 @@ which line and what to do.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,9 @@ from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import is_shape, json_parts
+from hfclean.source.names import as_text, split_names, text_path
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, holds_rows, opened, standard_input
+from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
 
@@ -162,17 +163,19 @@ def _as_dict(dataset: Any, split: str | None = None) -> Any:
 
 
 def _folder(path: Path, split: str | None, config: str | None, columns: Columns, cache_dir: Path) -> Source:
-    from datasets import load_dataset, load_dataset_builder
+    from datasets import DatasetDict, load_dataset, load_dataset_builder
     from datasets.exceptions import DatasetGenerationError
 
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
-    name = path.resolve().name
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
-        dataset = _from_disk(path)
-        return Source(dataset, name, "disk", _fingerprint(dataset), card)
+    name = as_text(path.resolve().name)
+    path = text_path(path.resolve(), cache_dir)
+    if is_saved(path):
+        saved = read_saved(path, cache_dir)
+        dataset = DatasetDict(saved.splits)
+        return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
-        builder = load_dataset_builder(str(path.resolve()), config, cache_dir=str(cache_dir))
+        builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
         unread = _unread(path, builder, card)
         if _is_plain(builder):
             files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
@@ -180,7 +183,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
                 {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
             )
             return Source(read.dataset, name, "folder", read.fingerprint, card, (*read.notes, *unread))
-        dataset = _as_dict(load_dataset(str(path.resolve()), config, split=split, cache_dir=str(cache_dir)), split)
+        dataset = _as_dict(load_dataset(str(path), config, split=split, cache_dir=str(cache_dir)), split)
     except (SchemaError, SourceError):
         raise
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
@@ -224,26 +227,6 @@ def _separator(builder: Any) -> str | None:
     """The separator of CSV files where a card or the like names another than the comma."""
     separator = getattr(builder.config, "sep", ",")
     return None if separator == "," else separator
-
-
-def _from_disk(path: Path) -> Any:
-    """A `save_to_disk` folder. `datasets` writes empty splits and cannot read them again: they are made from their
-    record."""
-    from datasets import Dataset, DatasetDict, DatasetInfo, load_from_disk
-
-    def one(folder: Path) -> Any:
-        try:
-            return load_from_disk(str(folder))
-        except IndexError:
-            features = DatasetInfo.from_directory(str(folder)).features
-            return Dataset.from_dict({name: [] for name in features}, features=features)
-        except (OSError, ValueError) as e:
-            raise SourceError(f"the save_to_disk folder {folder.name!r} cannot be read: {_reason(e)}") from e
-
-    splits = path / "dataset_dict.json"
-    if not splits.is_file():
-        return _as_dict(one(path))
-    return DatasetDict({name: one(path / name) for name in json.loads(splits.read_text())["splits"]})
 
 
 def _fingerprint(dataset: Any) -> str:
@@ -327,7 +310,8 @@ def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
     from datasets import DatasetDict, load_dataset
     from datasets.exceptions import DatasetGenerationError
 
-    name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
+    first = as_text(paths[0].name)
+    name = first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
     files = _opened(paths)
     if not files:
         raise SourceError(f"{name!r}: every file is empty (0 bytes); expected at least one row")
@@ -338,7 +322,7 @@ def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
     if len(kinds) > 1:
         raise SourceError(f"{name!r}: parquet files beside {', '.join(sorted(kinds - {'parquet'}))}; read them apart")
     try:
-        local = [str(file.to_disk(cache_dir / "unpacked")) for file in files]
+        local = [str(text_path(file.to_disk(cache_dir / "unpacked"), cache_dir)) for file in files]
         dataset = load_dataset("parquet", data_files=local, split="train", cache_dir=str(cache_dir))
     except (DatasetGenerationError, StopIteration, ValueError, OSError) as e:
         if isinstance(e, SourceError):
@@ -369,6 +353,9 @@ def _read(
                 raise SourceError(f"{name!r} holds {file.name!r} beside text files; read them apart")
             for inner, rows in found.items():
                 splits.setdefault(split or inner or "train", []).append(rows)
+    names, said = split_names(splits, repr(name))
+    splits = {names[split]: sources for split, sources in splits.items()}
+    notes += said
     if tables:
         _type_cells(tables, columns)
     digest = digest_of(list(dict.fromkeys(file.path for files in parts.values() for file in files)))

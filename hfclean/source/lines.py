@@ -290,7 +290,7 @@ def _splits(
         return found if whole else None
     kept = {split: rows for split, rows in found.items() if split in shaped or not rows}
     if len(kept) < len(value):
-        read, beside = _listed(kept, ()), _listed(value, [str(split) for split in kept])
+        read, beside = _listed(map(str, kept), ()), _listed(value, [str(split) for split in kept])
         notes.append(f"{name}: the splits {read} were read, and {beside} beside them left out")
     return kept
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfclean.errors import ColumnError, SourceError
+from hfclean.limits import read_json, reading_of
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.restoration import original_cells
 from hfclean.schema import Columns, Pair, PreferenceView, View, detect
@@ -236,14 +237,13 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
     """With the columns and the prefix that the folder was cleaned with, where none were given."""
     try:
-        about = json.loads((folder / "hfclean.json").read_text(encoding="utf-8"))
-        columns, prefix = about.get("columns"), about.get("prefix")
-    except (OSError, ValueError, AttributeError):
+        about = read_json(folder / "hfclean.json")
+        columns, prefix = reading_of(about) if isinstance(about, dict) else (None, "")
+    except OSError:
         return how
-    return how._replace(
-        columns=how.columns if how.columns is not None else columns,
-        prefix=how.prefix or (prefix if isinstance(prefix, str) else ""),
-    )
+    except ValueError as e:
+        raise SourceError(f"hfclean.json of {folder.name!r} is not as hfclean writes it: {e}") from e
+    return how._replace(columns=how.columns if how.columns is not None else columns, prefix=how.prefix or prefix)
 
 
 def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]] | None:

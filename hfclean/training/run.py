@@ -85,8 +85,9 @@ class Run:
             return
         try:
             import fcntl
-        except ImportError:  # not on this system: two processes would write over each other
-            yield
+        except ImportError:  # not on Windows, where a folder can be neither opened nor locked: a file in it can
+            with self._alone_by_file():
+                yield
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -102,13 +103,36 @@ class Run:
                 try:
                     fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise TrainingError(
-                        f"another process is training in {str(self.folder)!r} right now; wait for it, or name another "
-                        "folder"
-                    ) from None
+                    raise self._taken() from None
             yield
         finally:
             os.close(place)
+
+    @contextmanager
+    def _alone_by_file(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / ".lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise self._taken() from None
+        except (FileExistsError, NotADirectoryError):
+            raise TrainingError(f"{str(self.folder)!r} is a file; name a folder") from None
+        except OSError as e:
+            raise TrainingError(
+                f"{str(self.folder)!r} cannot be written ({e.strerror or e}); name another folder"
+            ) from e
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _taken(self) -> TrainingError:
+        return TrainingError(
+            f"another process is training in {str(self.folder)!r} right now; wait for it, or name another folder"
+        )
 
     def begin(self, resume: bool) -> Tuned | None:
         """Make the folder; what was finished there, if that is asked for."""

@@ -82,10 +82,11 @@ def tune(
         TrainingError: the rows, settings or folder cannot be used; or the training stopped (a loss that is no number,
             a full disk, not enough memory). The last whole checkpoint stays, and the message names it.
         ModelError: the base cannot be loaded, or only with code of its own.
-        MissingExtraError: trl is not installed.
+        MissingExtraError: trl or another package that it needs is not installed.
     """
     transformers = require("transformers", extra=EXTRA)
-    require("trl", extra=EXTRA)
+    for name in ("torch", "trl", "accelerate", "peft"):  # before the base is fetched
+        require(name, extra=EXTRA)
     folder = Path(folder).expanduser()
     if patience is not None and patience < 1:
         raise TrainingError(f"patience={patience}: wanted at least 1 evaluation without a lower held-out loss")

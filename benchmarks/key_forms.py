@@ -1,8 +1,9 @@
 """Keys found and false alarms, beside detect-secrets where it is installed: `pip install detect-secrets`.
 
-    python benchmarks/secrets.py
+    python benchmarks/key_forms.py
 
-Every form is made at random in five ways; false alarms are what is found in the real rows, each of which was read.
+Every form is made at random, alone and in the places where keys stand; false alarms are what is found in texts that
+only look like keys and in the real rows, each of which was read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from hfclean.rules.keys import find_secrets
+from hfclean.keys import find_secrets
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("HFCLEAN_REALDATA", ROOT.parent / "shared" / "data"))
@@ -69,8 +70,10 @@ def main() -> None:
     keys_made = importlib.import_module("keys_made")
     samples = [f"Use this: {key}\nand go on." for key in keys_made.KEYS.values()]
     samples += [f"my_{keys_made.KEYS['hf_token']}", f"key{keys_made.KEYS['hf_token']}"]
+    keys_places = importlib.import_module("keys_places")
+    samples += [text for _, text in keys_places.PLACES.values()]
     lines = [line for file in sorted(DATA.rglob("*.jsonl")) for line in file.read_text("utf-8").split("\n") if line]
-    print(f"{len(samples)} keys, {len(lines):,} real rows")
+    print(f"{len(samples)} keys, {len(keys_places.NO_KEYS)} texts that look like keys, {len(lines):,} real rows")
     named = {
         "hfclean": found_by_us,
         "detect-secrets, forms": found_by_detect_secrets(*FORMS),
@@ -81,9 +84,11 @@ def main() -> None:
             print(f"{name}: not installed")
             continue
         recall = sum(map(find, samples))
+        odd = sum(map(find, keys_places.NO_KEYS))
         begin = time.process_time()
         alarms = Counter(map(find, lines))[True]
-        print(f"{name}: {recall} found, {alarms} alarms in real rows, {time.process_time() - begin:.1f} CPU s")
+        took = f"{time.process_time() - begin:.1f} CPU s"
+        print(f"{name}: {recall} found, {odd} alarms in texts that look like keys, {alarms} in real rows, {took}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""Whether what a model answers is of any use, told from the first rows: nobody is to pay for a whole run of nothing.
+
+A sign-in page, a model that answers in prose where a form was asked for, or the same sentence to everything: each
+answer is well by itself, so that no failure of a request tells of it. What tells is that not one of the first rows
+came to anything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from hfclean.models.failures import BackendError
+from hfclean.models.protocol import Answer, Conversation
+from hfclean.models.spec import ModelSpec
+
+__all__ = ["Use", "UselessWatch", "first_rows", "nothing_came"]
+
+# of the answers for one row: used; read, and refused by a check; or useless, since none came or none could be read;
+# "" where nothing was asked
+Use = Literal["used", "refused", "useless", ""]
+
+ROWS = 4  # rows that are looked at for each failure that is put up with: one in five that can be read is enough
+LONGEST = 200  # characters of an answer that are shown
+
+
+class _Window(NamedTuple):
+    uses: Sequence[Use]
+    reasons: Sequence[str]
+    heard: Sequence[tuple[Conversation, Answer]]
+
+
+def first_rows(spec: ModelSpec) -> int:
+    """How many rows without one usable answer end a run, if they are the first."""
+    return ROWS * spec.limits.give_up_after
+
+
+class UselessWatch:
+    """Looks at the windows of a run in their order, whichever comes back first, until enough rows were asked about."""
+
+    def __init__(self, spec: ModelSpec, *, kept: bool = True) -> None:
+        self._spec, self._bound, self._kept = spec, first_rows(spec), kept
+        self._ahead: dict[int, _Window] = {}
+        self._seen: list[_Window] = []
+        self.over = False
+
+    def add(
+        self,
+        place: int,
+        uses: Sequence[Use],
+        reasons: Sequence[str],
+        heard: Sequence[tuple[Conversation, Answer]],
+    ) -> None:
+        """Take up what came of a window.
+
+        Raises:
+            BackendError: enough rows were asked about, and nothing of use came for any.
+        """
+        if self.over:
+            return
+        self._ahead[place] = _Window(uses, reasons, heard)
+        while (window := self._ahead.pop(len(self._seen), None)) is not None and not self.over:
+            self._seen.append(window)
+            self._judge()
+
+    def _judge(self) -> None:
+        uses = Counter(use for window in self._seen for use in window.uses)
+        asked = uses.total() - uses[""]
+        if uses["used"]:
+            self.over = True
+        elif asked >= self._bound:
+            self.over = True
+            heard = [each for window in self._seen for each in window.heard]
+            alike = (
+                len({answer.text for _, answer in heard}) == 1
+                and len({conversation for conversation, _ in heard}) >= self._bound
+            )
+            if not uses["refused"] or alike:
+                raise BackendError(self._story(asked, heard, refused=bool(uses["refused"])))
+        if self.over:
+            self._ahead, self._seen = {}, []
+
+    def _story(self, asked: int, heard: Sequence[tuple[Conversation, Answer]], *, refused: bool) -> str:
+        reasons = Counter(
+            reason for window in self._seen for use, reason in zip(window.uses, window.reasons, strict=True) if use
+        )
+        first = next((answer for _, answer in heard if answer.text or answer.detail), Answer())
+        said = first.text or first.detail
+        shown = repr(said[:LONGEST]) + ("..." if len(said) > LONGEST else "")
+        what = f"{self._spec.name} gave the same answer to each of the first {asked:,} rows, and it was refused"
+        if not refused:
+            what = f"none of the first {asked:,} rows got an answer of {self._spec.name} that can be used"
+        kept = (
+            "Every answer so far is kept and is not asked for again: once the model is put right, delete them "
+            "(hfclean cache clear --model NAME). "
+            if self._kept
+            else ""
+        )
+        return (
+            f"{what} ({_counted(reasons)}). The first answer: {shown}. Look whether this is the model that was meant, "
+            f"and whether it can follow the prompt. {kept}To go on all the same, raise give_up_after "
+            "(--give-up-after)"
+        )
+
+
+def nothing_came(spec: ModelSpec, uses: Sequence[Use], reasons: Sequence[str]) -> str:
+    """What to say of a run that is over and came to nothing; empty where anything of use came, or nothing was asked.
+
+    Args:
+        spec: the model that was asked.
+        uses: what became of the answers, for each row.
+        reasons: why, for each row.
+    """
+    counts = Counter(uses)
+    if not counts["useless"] or counts["used"] or counts["refused"]:
+        return ""
+    told = Counter(reason for use, reason in zip(uses, reasons, strict=True) if use)
+    rows = "the only row" if counts["useless"] == 1 else f"none of the {counts['useless']:,} rows"
+    verb = "did not get" if counts["useless"] == 1 else "got"
+    return f"{rows} that {spec.name} was asked about {verb} an answer that can be used ({_counted(told)})"
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    common = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:5]
+    return ", ".join(f"{reason or 'no reason'}: {count:,}" for reason, count in common)

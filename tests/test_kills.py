@@ -1,0 +1,84 @@
+"""Commands that are ended in the middle, each at two of its steps: the next command finds the old state or the new
+one. `benchmarks/kills.py` does the same at points in time, and with several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from crash_states import Tree, tree_of
+
+from hfclean.cli import main
+
+ENDED = """
+import os, signal, sys
+from hfclean import durable
+from hfclean.cli import main
+step, name = int(sys.argv[1]), sys.argv[2]
+real, calls = durable._sync, []
+def sync(path):
+    real(path)
+    calls.append(path)
+    if len(calls) == step:
+        os.kill(os.getpid(), getattr(signal, name))
+durable._sync = sync
+sys.exit(main(sys.argv[3:]))
+"""
+QUIET = "ignore::hfclean.errors.RecoveryWarning"
+
+
+def write(file: str, fruit: str) -> None:
+    rows = [{"instruction": f"Name fruit {n}.", "output": f"{fruit} {n}.</s>"} for n in range(3)]
+    Path(file).write_text("\n".join(map(json.dumps, rows)))
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("rows.jsonl", "Apple")
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    assert main(["convert", "out", "--to", "messages", "--out", "pairs.jsonl"]) == 0
+    write("rows.jsonl", "Pear")
+
+
+def end(step: int, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ENDED, str(step), name, *command], capture_output=True, text=True, check=False
+    )
+
+
+def contents() -> tuple[Tree | None, bytes]:
+    return tree_of(Path("out")), Path("pairs.jsonl").read_bytes()
+
+
+@pytest.mark.filterwarnings(QUIET)
+@pytest.mark.parametrize(
+    ("command", "step", "name"),
+    [
+        (["clean", "rows.jsonl", "--out", "out", "--overwrite", "--quiet"], 2, "SIGKILL"),
+        (["clean", "rows.jsonl", "--out", "out", "--overwrite", "--quiet"], 9, "SIGTERM"),
+        (["undo", "out"], 3, "SIGTERM"),
+        (["undo", "out"], 9, "SIGKILL"),
+        (["convert", "out", "--to", "alpaca", "--out", "pairs.jsonl", "--overwrite"], 1, "SIGKILL"),
+        (["convert", "out", "--to", "alpaca", "--out", "pairs.jsonl", "--overwrite"], 2, "SIGHUP"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
+)
+def test_what_a_signal_ends_leaves_the_old_state_or_the_new_one(command: list[str], step: int, name: str) -> None:
+    before = contents()
+    done = end(step, name, *command)
+    assert done.returncode == (-signal.SIGKILL if name == "SIGKILL" else 1), done.stderr
+    assert "Traceback" not in done.stderr
+    if name != "SIGKILL":
+        assert [item for item in os.listdir() if item.startswith(".")] == []
+    main(["why", "out", "0"])  # the next command that looks there
+    found = contents()
+    assert main(command) in (0, 1)  # undone before there is nothing left to undo
+    assert found in (before, contents())
+    assert [item for item in os.listdir() if item.startswith(".")] == []
+    assert before != contents()

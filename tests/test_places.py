@@ -1,0 +1,134 @@
+"""Places that make it hard: names that are not text, no memory, no room, strict permissions."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfclean.cli import commands, main
+
+ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(4)]
+ODD = os.fsdecode(b"o\xff")
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    return tmp_path
+
+
+def odd_names() -> bool:
+    try:
+        Path(ODD).touch()
+        Path(ODD).unlink()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("out", [ODD, f"{ODD}/inner"])
+def test_a_folder_whose_name_is_not_text_goes_the_whole_way(out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if not odd_names():
+        pytest.skip("this file system takes only names that are text")
+    assert main(["clean", "rows.jsonl", "--out", out, "--quiet"]) == 0
+    for command in (
+        ["why", out, "0"],
+        ["score", out],
+        ["clean", out, "--out", "again", "--quiet"],
+        ["convert", out, "--to", "messages", "--out", f"{out}.parquet"],
+        ["score", f"{out}.parquet"],
+        ["card", out],
+        ["clean", "rows.jsonl", "--out", out, "--overwrite", "--quiet"],
+        ["undo", out],
+    ):
+        assert main(command) == 0, (command, capsys.readouterr().err)
+    capsys.readouterr()
+    assert main(["why", out, "0"]) == 0
+    assert "Apple 0.</s>" in capsys.readouterr().out
+    assert not [item.name for item in Path(out).parent.iterdir() if item.name.startswith(".")]
+
+
+def test_a_file_whose_name_is_not_text_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    if not odd_names():
+        pytest.skip("this file system takes only names that are text")
+    Path("rows.jsonl").rename(f"{ODD}.jsonl")
+    assert main(["clean", f"{ODD}.jsonl", "--out", "out", "--quiet"]) == 0
+    about = json.loads(Path("out/hfclean.json").read_text())
+    assert about["source"]["name"] == "o\ufffd.jsonl"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("malloc of size 64 failed"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
+def test_a_machine_without_memory_is_said_in_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("hfclean.folder.write_parts", fail)
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "hfclean clean: not enough memory; nothing was written"
+    assert os.listdir() == ["rows.jsonl"]
+
+
+def test_an_import_that_fails_for_another_reason_is_not_called_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ImportError("cannot import name 'x'")
+
+    monkeypatch.setitem(commands._COMMANDS, "rules", fail)
+    with pytest.raises(ImportError, match="cannot import name"):
+        main(["rules"])
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_disk_that_takes_no_more_leaves_what_was_there(
+    code: int, overwrite: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if overwrite:
+        assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    before = {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()}
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("hfclean.durable._sync", fail)
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet", *(["--overwrite"] if overwrite else [])]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"hfclean clean: {os.strerror(code)}; nothing was written"
+    assert {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()} == before
+    assert sorted(os.listdir()) == sorted(["rows.jsonl", *(["out"] if overwrite else [])])
+
+
+def test_a_strict_umask_is_honoured_and_nothing_else_suffers() -> None:
+    usual = os.umask(0o077)
+    try:
+        assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+        assert main(["undo", "out"]) == 0
+    finally:
+        os.umask(usual)
+    modes = {stat.S_IMODE(item.stat().st_mode) for item in [Path("out"), *Path("out").rglob("*")]}
+    assert modes == {0o700, 0o600}
+
+
+def test_a_clock_that_runs_backwards_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(4_000_000_000, 0, -100_000_000))
+    monkeypatch.setattr("time.time", lambda: float(next(times, 1)))
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    assert main(["clean", "rows.jsonl", "--out", "out", "--overwrite", "--quiet"]) == 0
+    assert main(["why", "out", "0"]) == 0

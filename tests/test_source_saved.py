@@ -1,0 +1,316 @@
+"""Folders of `save_to_disk`, which are only read, and names that come with data, which are checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+
+import hfclean
+from hfclean.accessor import Accessor
+from hfclean.cli import main
+from hfclean.errors import FolderError, SourceError
+from hfclean.folder import read_folder
+from hfclean.source import load
+from hfclean.source.names import is_split, split_names
+from hfclean.testing_models import ScriptedBackend
+
+ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(5)]
+MODEL = ScriptedBackend(lambda conversation: "[Response]\nAn apple.\n[End]")
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Every file and folder below, with what tells whether it was touched."""
+    return {
+        str(item.relative_to(folder)): (
+            item.stat().st_mtime_ns,
+            item.stat().st_mode,
+            item.read_bytes() if item.is_file() else b"",
+        )
+        for item in [folder, *folder.rglob("*")]
+    }
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    DatasetDict({"train": Dataset.from_list(ROWS), "test": Dataset.from_list(ROWS[:2])}).save_to_disk(
+        str(tmp_path / "saved")
+    )
+    return tmp_path / "saved"
+
+
+@pytest.fixture
+def locked(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same where nothing can be written, for root as well."""
+    folders = [saved, *(item for item in saved.rglob("*") if item.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    usual = os.access
+
+    def access(path: Any, mode: int, **how: Any) -> bool:
+        return not (mode & os.W_OK and Path(path).is_relative_to(saved)) and usual(path, mode, **how)
+
+    monkeypatch.setattr(os, "access", access)
+    yield saved
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+# ------------------------------------------------------------------------------------------------------- only read
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["score", "SAVED"],
+        ["clean", "SAVED", "--out", "out", "--quiet"],
+        ["pii", "SAVED"],
+        ["pii", "SAVED", "--mask", "--out", "out", "--quiet"],
+        ["convert", "SAVED", "--to", "messages", "--out", "out.jsonl"],
+        ["dedupe", "SAVED", "--out", "out.jsonl"],
+        ["diff", "SAVED", "SAVED"],
+    ],
+    ids=lambda command: " ".join(command[:1] + command[2:3]),
+)
+def test_commands_write_nothing_into_a_folder_of_save_to_disk(
+    command: list[str],
+    locked: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = state_of(locked)
+    assert main([str(locked) if word == "SAVED" else word for word in command]) == 0, capsys.readouterr().err
+    assert state_of(locked) == before
+
+
+def test_rows_read_through_links_are_those_of_the_folder(saved: Path, tmp_path: Path) -> None:
+    source = load(saved, cache_dir=tmp_path / "cache")
+    assert {split: part.to_list() for split, part in source.dataset.items()} == {"train": ROWS, "test": ROWS[:2]}
+    again = load(saved, cache_dir=tmp_path / "cache")
+    assert source.fingerprint == again.fingerprint
+    files = [file["filename"] for part in source.dataset.values() for file in part.cache_files]
+    assert all(Path(file).is_relative_to(tmp_path / "cache") for file in files)
+
+
+@pytest.mark.parametrize("lacking", [("symlink",), ("symlink", "link")])
+def test_a_system_without_links_gets_copies(
+    lacking: tuple[str, ...], saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError("no such thing here")
+
+    for name in lacking:
+        monkeypatch.setattr(os, name, refuse)
+    source = load(saved, cache_dir=tmp_path / "cache")
+    assert source.dataset["test"].to_list() == ROWS[:2]
+    assert not any(item.is_symlink() for item in (tmp_path / "cache").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda ds: hfclean.clean(ds, show=False).dataset,
+        lambda ds: hfclean.clean(ds, reviser=hfclean.Reviser(MODEL, store=False), show=False).dataset,
+        lambda ds: Accessor(ds).score(),
+        lambda ds: Accessor(ds).revise(),
+    ],
+    ids=["clean", "a model", "score", "revise"],
+)
+def test_a_dataset_of_a_folder_that_may_only_be_read_goes_through_the_python_api(
+    use: Callable[[Any], Any], locked: Path
+) -> None:
+    before = state_of(locked)
+    assert len(use(load_from_disk(str(locked / "train")))) == len(ROWS)
+    assert state_of(locked) == before
+
+
+def test_originals_come_back_from_a_folder_that_may_only_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hfclean.clean(Dataset.from_list(ROWS), show=False).dataset.save_to_disk(str(tmp_path / "cleaned"))
+    usual = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **how: mode != os.W_OK | os.X_OK and usual(path, mode, **how))
+    before = state_of(tmp_path / "cleaned")
+    assert hfclean.restore(load_from_disk(str(tmp_path / "cleaned")))["output"] == [row["output"] for row in ROWS]
+    assert state_of(tmp_path / "cleaned") == before
+
+
+# ---------------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("validation-matched", "validation_matched"),
+        ("tr ain", "tr_ain"),
+        ("train[:1]", "train_1"),
+        ("a..b", "a.b"),
+        ("train\n", "train"),
+        ("ALL", "ALL_rows"),
+        ("prüfung", "prüfung"),
+        ("train.extra", "train.extra"),
+    ],
+)
+def test_a_name_that_datasets_refuses_is_spelled_anew_and_said(name: str, spelled: str) -> None:
+    names, notes = split_names([name, "dev"], "here")
+    assert names == {name: spelled, "dev": "dev"}
+    assert is_split(spelled)
+    expected = [] if name == spelled else [f"the split {name!r} is read as {spelled!r}"]
+    assert [note.partition(":")[0] for note in notes if ":" in note] == [note.partition(":")[0] for note in expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../../victim/x", "a path"),
+        ("/etc", "a path"),
+        ("a\\b", "a path"),
+        ("..", "a path"),
+        ("nul\0", "a path"),
+        ("", "expected at most"),
+        ("---", "expected at most"),
+        ("x" * 101, "expected at most"),
+        ("ü" * 51, "expected at most"),
+        (7, "as text"),
+        (None, "as text"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_or_says_nothing_is_refused(name: object, words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        split_names(["train", name], "here")
+
+
+def test_two_names_that_become_one_are_refused() -> None:
+    with pytest.raises(SourceError, match="'tr-ain' and 'tr ain' would both become 'tr_ain'"):
+        split_names(["tr-ain", "tr ain"], "here")
+
+
+def record(folder: Path, told: Any) -> None:
+    (folder / "dataset_dict.json").write_text(told if isinstance(told, str) else json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"splits": ["train", "../../../victim/x"]}, "is a path"),
+        ({"splits": "train"}, "expected an object with a list of splits"),
+        ({"splits": []}, "expected an object with a list of splits"),
+        ({"parts": ["train"]}, "expected an object with a list of splits"),
+        (["train"], "expected an object"),
+        ("{", "is damaged"),
+        ({"splits": ["train", "other"]}, "there is no such folder"),
+    ],
+)
+def test_a_record_of_splits_of_another_form_is_refused_in_words(
+    told: Any, words: str, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(saved, told)
+    assert main(["clean", str(saved), "--out", str(tmp_path / "out"), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.splitlines()) == 1
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["saved"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"_data_files": [{"filename": "../test/data-00000-of-00001.arrow"}]}, "is not a file in that folder"),
+        ({"_data_files": [{"filename": "gone.arrow"}]}, "is not a file in that folder"),
+        ({"_data_files": 3}, "names no files"),
+        ({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}, "cannot be read"),
+        ([], "expected an object"),
+    ],
+)
+def test_a_damaged_state_is_refused_in_words(state: Any, words: str, saved: Path, tmp_path: Path) -> None:
+    (saved / "train" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(SourceError, match=words):
+        load(saved, cache_dir=tmp_path / "cache")
+
+
+def test_splits_that_load_dataset_would_refuse_give_a_folder_that_it_reads(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved / "test").rename(saved / "validation-matched")
+    record(saved, {"splits": ["train", "validation-matched"]})
+    assert main(["clean", str(saved), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "the split 'validation-matched' is read as 'validation_matched'" in capsys.readouterr().err
+    again = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(part) for split, part in again.items()} == {"train": 5, "validation_matched": 2}
+    notes = json.loads((tmp_path / "out" / "hfclean.json").read_text())["source"]["notes"]
+    assert any("validation_matched" in note for note in notes)
+
+
+def test_an_object_of_splits_has_its_names_checked(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text(json.dumps({"train": ROWS, "test-easy": ROWS[:1], "all": ROWS[:2]}))
+    source = load(tmp_path / "rows.json", cache_dir=tmp_path / "cache")
+    assert {split: len(part) for split, part in source.dataset.items()} == {"train": 5, "test_easy": 1, "all_rows": 2}
+    assert len([note for note in source.notes if "is read as" in note]) == 2
+    (tmp_path / "rows.json").write_text(json.dumps({"train": ROWS, "../../victim/x": ROWS}))
+    with pytest.raises(SourceError, match="victim"):
+        load(tmp_path / "rows.json", cache_dir=tmp_path / "cache")
+
+
+def test_a_folder_whose_card_names_a_split_that_is_a_path_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    (tmp_path / "data" / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: ../../x\n    path: rows.jsonl\n---\n"
+    )
+    with pytest.raises(SourceError, match="the folder 'data' cannot be read as a dataset"):
+        load(tmp_path / "data", cache_dir=tmp_path / "cache")
+    assert sorted(item.name for item in tmp_path.iterdir() if item.name != "cache") == ["data"]
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path) -> Path:
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("name", ["../../../victim/x", "tr ain", "..", "/etc/x"])
+def test_a_record_of_hfclean_with_a_split_that_is_a_path_is_refused_by_undo(
+    name: str, cleaned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = json.loads((cleaned / "hfclean.json").read_text())
+    about["source"]["rows"][name] = 5
+    (cleaned / "hfclean.json").write_text(json.dumps(about))
+    before = state_of(cleaned)
+    assert main(["undo", str(cleaned)]) == 1
+    assert "is not the name of a split" in capsys.readouterr().err
+    assert state_of(cleaned) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": None},
+        {"source": {"rows": ["train"]}},
+        {"stated": []},
+        {"transforms": {}},
+        {"transforms": ["x"]},
+        {"prefix": 3},
+        {"columns": 3},
+    ],
+)
+def test_a_record_of_hfclean_of_another_form_is_refused_in_words(
+    change: dict[str, Any], cleaned: Path, tmp_path: Path
+) -> None:
+    about = json.loads((cleaned / "hfclean.json").read_text())
+    (cleaned / "hfclean.json").write_text(json.dumps(about | change))
+    with pytest.raises(FolderError, match="is not as hfclean writes it"):
+        read_folder(cleaned, cache_dir=tmp_path / "cache")
+
+
+def test_a_removed_part_of_an_odd_name_is_not_lost_without_a_word(cleaned: Path, tmp_path: Path) -> None:
+    Dataset.from_list(ROWS).to_parquet(str(cleaned / "removed" / "tr ain.parquet"))
+    with pytest.raises(FolderError, match="tr ain"):
+        read_folder(cleaned, cache_dir=tmp_path / "cache")

@@ -1,0 +1,211 @@
+"""Records, packs and ledgers that strangers wrote: checked before they are followed, and read within bounds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from chat_server import ChatServer, Reply
+from datasets import Dataset
+
+import hfclean
+from hfclean.cli import main
+from hfclean.errors import FolderError, SourceError
+from hfclean.folder import read_folder
+from hfclean.hub import RepoError
+from hfclean.hub.record import read_about, with_edits
+from hfclean.limits import check_parquet, read_json, reading_of
+from hfclean.selection.benchmarks import BenchmarkPack
+from hfclean.training.pairs import revision_pairs
+
+DEEP = "[" * 100_000
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path) -> Path:
+    """A folder as it comes by `git clone`: not written here."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"instruction": "Name a fruit.", "output": "Apple.</s>"}) + "\n")
+    assert main(["clean", str(rows), "--out", str(tmp_path / "mine"), "--quiet"]) == 0
+    shutil.copytree(tmp_path / "mine", tmp_path / "clone")
+    return tmp_path / "clone"
+
+
+def change(folder: Path, **entries: Any) -> None:
+    about = json.loads((folder / "hfclean.json").read_text())
+    for name, value in entries.items():
+        place, _, last = name.rpartition("__")
+        target = about[place] if place else about
+        if value is None:
+            target.pop(last, None)
+        else:
+            target[last] = value
+    (folder / "hfclean.json").write_text(json.dumps(about))
+
+
+ABSURD: list[tuple[dict[str, Any], str]] = [
+    ({"source__rows": {"../../../../etc/x": 1}}, "not the name of a split"),
+    ({"source__rows": {"tr ain": 1}}, "not the name of a split"),
+    ({"source__rows": {"a/b": 1}}, "not the name of a split"),
+    ({"source__rows": ["train"]}, "source is not an object with rows"),
+    ({"source": []}, "source is not an object with rows"),
+    ({"source": None}, "source is not an object with rows"),
+    ({"source__fingerprint": 3}, "no text for fingerprint"),
+    ({"source__notes": "x"}, "notes of source"),
+    ({"stated": []}, "stated is not an object"),
+    ({"stated__license": None}, "stated is not an object"),
+    ({"stated__license": 7}, "license in stated"),
+    ({"transforms": {}}, "transforms is not a list"),
+    ({"transforms": ["x"]}, "transforms is not a list of objects"),
+    ({"transforms": [{"settings": 3}]}, "settings of a transform"),
+    ({"prefix": "x" * 101}, "prefix is"),
+    ({"prefix": 3}, "prefix is 3"),
+    ({"prefix": "a\nb"}, "prefix is"),
+    ({"columns": 3}, "columns is 3"),
+    ({"columns": {"instruction": ["a"]}}, "columns is"),
+    ({"columns": {"instruction": "x" * 1001}}, "columns is"),
+    ({"columns": {f"role{k}": "x" for k in range(101)}}, "columns has 101 entries"),
+]
+
+
+@pytest.mark.parametrize(("entries", "words"), ABSURD)
+def test_an_absurd_record_of_a_folder_is_refused_by_every_command_that_reads_it(
+    cleaned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], entries: dict[str, Any], words: str
+) -> None:
+    change(cleaned, **entries)
+    with pytest.raises(FolderError, match=words):
+        read_folder(cleaned, cache_dir=tmp_path / "cache")
+    for command in (["why", str(cleaned), "0"], ["undo", str(cleaned)], ["revise", str(cleaned), "--retry-failed"]):
+        assert main([*command, "--quiet"] if command[0] == "revise" else command) == 1
+        assert "is not as hfclean writes it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("entries", [each for each, words in ABSURD if words.startswith(("prefix", "columns"))])
+def test_absurd_columns_and_prefixes_are_followed_by_nobody(
+    cleaned: Path, capsys: pytest.CaptureFixture[str], entries: dict[str, Any]
+) -> None:
+    change(cleaned, **entries)
+    with pytest.raises(SourceError, match="is not as hfclean writes it"):
+        revision_pairs(cleaned)
+    with pytest.raises(RepoError):
+        read_about((cleaned / "hfclean.json").read_bytes(), "hfclean.json")
+    main(["diff", str(cleaned), str(cleaned)])
+    shown = capsys.readouterr().err
+    assert "note: --columns" not in shown
+    assert "note: --prefix" not in shown
+
+
+def test_a_record_that_is_too_large_or_too_deep_is_a_sentence(cleaned: Path, tmp_path: Path) -> None:
+    for text in (DEEP, '{"format": 1, "prefix": ' + DEEP, '{"format": ' + "9" * 5000 + "}", "\udcff"):
+        (cleaned / "hfclean.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+        with pytest.raises(FolderError, match="is damaged"):
+            read_folder(cleaned, cache_dir=tmp_path / "cache")
+        with pytest.raises(SourceError, match="is not as hfclean writes it"):
+            revision_pairs(cleaned)
+    file = tmp_path / "large.json"
+    file.write_text('"' + "x" * 100 + '"')
+    with pytest.raises(ValueError, match="more than 50 bytes"):
+        read_json(file, 50)
+    assert read_json(file, 102) == "x" * 100
+
+
+def test_reading_of_takes_what_hfclean_writes() -> None:
+    for columns in (None, "alpaca", {"instruction": "frage", "response": "antwort"}):
+        assert reading_of({"columns": columns, "prefix": "hf-é "}) == (columns, "hf-é ")
+    assert reading_of({}) == (None, "")
+
+
+def test_of_a_strangers_folder_no_key_store_or_device_is_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SOMEBODYS_SECRET", "do-not-send-this-0815")
+    rows, mine, copy = tmp_path / "rows.jsonl", tmp_path / "mine", tmp_path / "copy"
+    rows.write_text(json.dumps({"instruction": "Name a fruit.", "output": "Apple."}))
+    with ChatServer(default=Reply("no", 400)) as server:
+        asked = ["--model", "tiny", "--base-url", server.url]
+        main(["revise", str(rows), *asked, "--out", str(mine), "--quiet"])
+        shutil.copytree(mine, copy)
+        about = json.loads((copy / "hfclean.json").read_text())
+        step = next(step for step in about["transforms"] if "usage" in step)
+        store = tmp_path / "elsewhere"
+        step["settings"] |= {"api_key_env": "SOMEBODYS_SECRET", "store": str(store), "device": "cuda"}
+        (copy / "hfclean.json").write_text(json.dumps(about))
+        count = len(server.received)
+        main(["revise", str(copy), "--retry-failed", *asked, "--quiet"])
+        assert len(server.received) > count
+        assert "do-not-send-this-0815" not in str([vars(request) for request in server.received])
+        assert not store.exists()
+        step["settings"]["max_new_tokens"] = 5_000_000
+        (copy / "hfclean.json").write_text(json.dumps(about))
+        capsys.readouterr()
+        assert main(["revise", str(copy), "--retry-failed", *asked, "--quiet"]) == 1
+        assert "max_new_tokens in hfclean.json is 5000000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/v1", "http://localhost:9/v1", "http://[::1]:9/v1", "https://x.io/v1"]
+)
+def test_no_address_of_a_copied_reviser_is_followed_loopback_neither(tmp_path: Path, url: str) -> None:
+    hfclean.Reviser("tiny", base_url=url, extra_body={"user": "x"}).save_pretrained(tmp_path / "mine")
+    shutil.copytree(tmp_path / "mine", tmp_path / "copy")
+    with pytest.raises(FolderError, match=r"extra_body|is yours to say"):
+        hfclean.Reviser.from_pretrained(tmp_path / "copy")
+    hfclean.Reviser("tiny", base_url=url).save_pretrained(tmp_path / "plain")
+    (tmp_path / "plain").rename(tmp_path / "moved")
+    with pytest.raises(FolderError, match=r"is yours to say.*yours again once it is saved anew"):
+        hfclean.Reviser.from_pretrained(tmp_path / "moved")
+    own = hfclean.Reviser.from_pretrained(tmp_path / "moved", base_url=url)
+    own.save_pretrained(tmp_path / "moved")
+    assert hfclean.Reviser.from_pretrained(tmp_path / "moved").base_url == url
+
+
+# ------------------------------------------------------------------------------------------------------------- parquet
+
+
+def test_a_footer_that_claims_too_much_is_not_unpacked(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": ["x" * 1000] * 50_000, "b": [[1, 2]] * 50_000}), file)
+    assert file.stat().st_size < 200_000
+    with pq.ParquetFile(file) as opened:
+        check_parquet(opened, most_bytes=10**9, most_values=150_000)
+        with pytest.raises(ValueError, match=r"150,000 values.*at most 149,999"):
+            check_parquet(opened, most_bytes=10**9, most_values=149_999)
+        with pytest.raises(ValueError, match="bytes"):
+            check_parquet(opened, most_bytes=10, most_values=10**9)
+
+
+def test_a_ledger_of_one_long_text_again_and_again_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hfclean.hub import record
+
+    rows = Dataset.from_list([{"instruction": "a", "output": "b"}])
+    report = hfclean.compare(rows, rows)
+    text = "x" * 50_000
+    columns = {"split": ["train"], "row_id": ["1"], "field": ["f"], "rule": ["r"], "before": [text], "after": [""]}
+    pq.write_table(pa.table({name: value * 1000 for name, value in columns.items()}), tmp_path / "ledger.parquet")
+    assert (tmp_path / "ledger.parquet").stat().st_size < 500_000
+    monkeypatch.setattr(record, "MOST_UNPACKED", 20_000_000)
+    with pytest.raises(RepoError, match="unpacks to more than 20,000,000 bytes"):
+        with_edits(report, tmp_path / "ledger.parquet", {}, "")
+
+
+def test_a_pack_of_benchmarks_is_read_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hfclean.selection import benchmarks
+
+    pack = BenchmarkPack.make("b", [{"question": "What is the capital of France and why is it so?"}])
+    pack.save(tmp_path / "pack")
+    assert len(BenchmarkPack.load(tmp_path / "pack").entries) == len(pack.entries)
+    monkeypatch.setattr(benchmarks, "MOST_VALUES", 5)
+    with pytest.raises(SourceError, match="it unpacks to"):
+        BenchmarkPack.load(tmp_path / "pack")
+    monkeypatch.setattr(benchmarks, "LARGEST_DATA", 5)
+    with pytest.raises(SourceError, match="more than 5 bytes"):
+        BenchmarkPack.load(tmp_path / "pack")
+    (tmp_path / "pack" / benchmarks.ABOUT).write_text(DEEP)
+    with pytest.raises(SourceError, match="nested deeper"):
+        BenchmarkPack.load(tmp_path / "pack")
