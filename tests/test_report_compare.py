@@ -167,7 +167,7 @@ def test_a_record_that_starts_from_another_text_is_not_taken(raw: Dataset) -> No
 def test_undoing_everything_is_a_change_like_any_other(raw: Dataset, cleaned: Dataset) -> None:
     report = compare(cleaned, hfclean.restore(cleaned))
     assert report.rows_changed == 2
-    assert (report.joined_on, {e.rule for e in report.edits}) == ("row_id", {UNRECORDED})
+    assert (report.joined_on, {e.rule for e in report.edits}) == ("row_id", {"restored"})
     assert "edit_history" in report.columns_removed
     assert compare(raw, hfclean.restore(cleaned)).rows_changed == 0
 

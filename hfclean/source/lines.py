@@ -225,7 +225,7 @@ def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[st
     return None
 
 
-def _listed(value: Iterable[str], read: Iterable[str]) -> str:
+def _listed(value: Iterable[str | None], read: Iterable[str]) -> str:
     return ", ".join([repr(other) for other in value if other not in read][:6])
 
 
