@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from hfclean.errors import SchemaError, SourceError
@@ -225,7 +225,7 @@ def _laid_out(name: str, value: dict[str, Any], columns: Columns, notes: list[st
     return None
 
 
-def _listed(value: Iterable[str | None], read: Iterable[str]) -> str:
+def _listed(value: Iterable[str | None], read: Collection[str]) -> str:
     return ", ".join([repr(other) for other in value if other not in read][:6])
 
 
@@ -290,7 +290,7 @@ def _splits(
         return found if whole else None
     kept = {split: rows for split, rows in found.items() if split in shaped or not rows}
     if len(kept) < len(value):
-        read, beside = _listed(map(str, kept), ()), _listed(value, [str(split) for split in kept])
+        read, beside = _listed(kept, ()), _listed(value, [str(split) for split in kept])
         notes.append(f"{name}: the splits {read} were read, and {beside} beside them left out")
     return kept
 
