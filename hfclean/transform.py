@@ -8,6 +8,7 @@ turns whatever came in into that, and back. It never keeps a model, a client or 
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
@@ -231,9 +232,9 @@ def _usual(kind: Any, *, text: bool) -> Any:
 class _Columns(Mapping[str, Any]):
     """The columns of a table as plain lists."""
 
+    @abstractmethod
     def table(self, texts: frozenset[str]) -> Any:
         """All of them as an Arrow table; `texts` are the columns whose nulls are of text."""
-        raise NotImplementedError
 
 
 class _FrameColumns(_Columns):

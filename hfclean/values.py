@@ -23,6 +23,8 @@ __all__ = [
     "features_of",
     "has_json",
     "has_media",
+    "holds_text",
+    "kinds_of",
     "loaded",
     "spelled",
     "stored",
@@ -376,6 +378,23 @@ def has_media(feature: Any) -> bool:
     if isinstance(feature, Mapping):
         return any(map(has_media, feature.values()))
     return has_media(feature.feature) if hasattr(feature, "feature") else _is_media(feature)
+
+
+def kinds_of(feature: Any) -> set[str]:
+    """The types of the values in a feature, however deep: those of plain values by their own names."""
+    if isinstance(feature, Mapping):
+        return set().union(*map(kinds_of, feature.values()))
+    if isinstance(feature, (list, tuple)):
+        return set().union(*map(kinds_of, feature))
+    if getattr(feature, "feature", None) is not None:  # List, LargeList
+        return kinds_of(feature.feature)
+    name = type(feature).__name__
+    return {str(feature.dtype) if name == "Value" else name}
+
+
+def holds_text(feature: Any) -> bool:
+    """Whether a feature holds strings, and nothing that had to be decoded."""
+    return not {"string", "large_string", "Json"}.isdisjoint(kinds_of(feature)) and not has_media(feature)
 
 
 def undecoded(ds: Any) -> Any:

@@ -198,7 +198,8 @@ def test_nothing_is_said_where_no_such_answers_are_or_the_server_has_more_of_its
         process.close()
         with warnings.catch_warnings():
             warnings.simplefilter("error", StoreWarning)
-            ask(spec, ASKED)
+            answers = ask(spec, ASKED)
+    assert [answer.cached for answer in answers] == [True] * len(ASKED)
 
 
 @pytest.mark.usefixtures("earlier")

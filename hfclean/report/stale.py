@@ -9,6 +9,7 @@ from typing import Any
 
 from hfclean.provenance import HISTORY, added_columns, decode_original, parse_history
 from hfclean.schema import Columns, detect, messages_of, read_at
+from hfclean.values import holds_text, kinds_of
 
 __all__ = ["STALE", "stale_copies", "stale_note"]
 
@@ -52,7 +53,7 @@ def _stale(ds: Any, columns: Columns, prefix: str) -> Iterator[str]:
     view = detect(tuple(ds.column_names), columns)
     known = {*view.columns, *added_columns(first, prefix), prefix + "duplicate_of"}
     others = [name for name in ds.column_names if name not in known]
-    strings = [name for name in others if _holds_text(ds.features[name])]
+    strings = [name for name in others if holds_text(ds.features[name])]
     tokens = [name for name in others if _is_tokens(name, ds.features[name])]
     if not strings and not tokens:
         return
@@ -102,23 +103,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _kinds(feature: Any) -> Iterator[str]:
-    if isinstance(feature, Mapping):
-        for item in feature.values():
-            yield from _kinds(item)
-    elif isinstance(feature, (list, tuple)):
-        for item in feature:
-            yield from _kinds(item)
-    elif getattr(feature, "feature", None) is not None:
-        yield from _kinds(feature.feature)
-    else:
-        yield str(feature.dtype) if type(feature).__name__ == "Value" else type(feature).__name__
-
-
-def _holds_text(feature: Any) -> bool:
-    kinds = set(_kinds(feature))
-    return bool(kinds & {"string", "large_string", "Json"}) and not kinds & {"Image", "Audio", "Video", "Pdf"}
-
-
 def _is_tokens(name: str, feature: Any) -> bool:
-    return TOKENS.match(name.lower()) is not None and all(kind.startswith(("int", "uint")) for kind in _kinds(feature))
+    return TOKENS.match(name.lower()) is not None and all(
+        kind.startswith(("int", "uint")) for kind in kinds_of(feature)
+    )

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.views import ROLE_KEYS, ROLES
+from hfclean.values import holds_text
 
 __all__ = ["Text", "Wide", "beside", "texts_of"]
 
 # what says of which kind a part is, or ties a call to its result, and is no text
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
-BINARY = frozenset(("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
 ENDINGS = tuple(f"_{name}" for name in KEYS)
 
@@ -69,27 +69,7 @@ def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[s
     """
     left = [name for name in columns if name not in known]
     left = [name for name in left if name.lower() not in KEYS and not name.lower().endswith(ENDINGS)]
-    return left if features is None else [name for name in left if _readable(features.get(name))]
-
-
-def _readable(feature: Any) -> bool:
-    """Whether a type of `datasets` holds strings, and nothing that had to be decoded."""
-    kinds = set(_kinds(feature))
-    return bool(kinds & {"string", "large_string", "Json"}) and not kinds & BINARY
-
-
-def _kinds(feature: Any) -> Iterator[str]:
-    if isinstance(feature, Mapping):
-        for item in feature.values():
-            yield from _kinds(item)
-    elif isinstance(feature, (list, tuple)):
-        for item in feature:
-            yield from _kinds(item)
-    elif hasattr(feature, "feature"):  # List, LargeList
-        yield from _kinds(feature.feature)
-    else:
-        name = type(feature).__name__
-        yield str(feature.dtype) if name == "Value" else name
+    return left if features is None else [name for name in left if name in features and holds_text(features[name])]
 
 
 @dataclass(frozen=True)
