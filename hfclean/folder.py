@@ -367,7 +367,7 @@ def _splits_of(about: Mapping[str, Any], path: Path) -> list[str]:
         and isinstance(about.get("prefix", ""), str)
         and isinstance(about.get("columns"), (str, dict, NoneType))
     )
-    if not whole:
+    if not whole or source is None:
         raise FolderError(f"{ABOUT} of {path.name!r} is not of the form that hfclean writes; clean the source again")
     wrong = next((name for name in source["rows"] if not is_split(name)), None)
     if wrong is not None:
