@@ -272,7 +272,19 @@ def two_on_one_folder(place: Path, name: str, duration: float, chance: random.Ra
 
 
 def train(place: Path, name: str, duration: float, chance: random.Random) -> list[str]:
-    how = ("--epochs", "4", "--batch-size", "4", "--lora-rank", "0", "--arg", "save_steps=2", "--quiet")
+    how = (
+        "--instructions",
+        "words.txt",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "4",
+        "--lora-rank",
+        "0",
+        "--arg",
+        "save_steps=2",
+        "--quiet",
+    )
     command = ("train", "pairs.jsonl", "--base", "base", "--out", "out0", *how, "--arg", "save_strategy=steps")
     stopped(launch(*command, cwd=place), name, duration, chance)
     return ended(launch(*command, "--resume", cwd=place), "taken up again")
@@ -283,6 +295,7 @@ def teach(place: Path) -> None:
     from hfclean.testing_models import tiny_model
 
     tiny_model(place / "base")
+    (place / "words.txt").write_text("Mend.", encoding="utf-8")
     with (place / "pairs.jsonl").open("w", encoding="utf-8") as file:
         for n in range(24):
             raw = {"raw_instruction": f"Name fruit {n}.", "raw_input": "", "raw_output": f"Apple {n}"}

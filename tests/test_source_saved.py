@@ -249,10 +249,17 @@ def test_splits_that_load_dataset_would_refuse_give_a_folder_that_it_reads(
 
 
 def test_an_object_of_splits_has_its_names_checked(tmp_path: Path) -> None:
-    (tmp_path / "rows.json").write_text(json.dumps({"train": ROWS, "test-easy": ROWS[:1], "all": ROWS[:2]}))
+    (tmp_path / "rows.json").write_text(
+        json.dumps({"train": ROWS, "test-easy": ROWS[:1], "all": ROWS[:2], "tr ain": ROWS[:3]})
+    )
     source = load(tmp_path / "rows.json", cache_dir=tmp_path / "cache")
-    assert {split: len(part) for split, part in source.dataset.items()} == {"train": 5, "test_easy": 1, "all_rows": 2}
-    assert len([note for note in source.notes if "is read as" in note]) == 2
+    assert {split: len(part) for split, part in source.dataset.items()} == {
+        "train": 5,
+        "test_easy": 1,
+        "all_rows": 2,
+        "tr_ain": 3,
+    }
+    assert len([note for note in source.notes if "is read as" in note]) == 3
     (tmp_path / "rows.json").write_text(json.dumps({"train": ROWS, "../../victim/x": ROWS}))
     with pytest.raises(SourceError, match="victim"):
         load(tmp_path / "rows.json", cache_dir=tmp_path / "cache")

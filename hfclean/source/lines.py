@@ -281,12 +281,18 @@ def _splits(
             rows = part
         elif isinstance(part, dict) and part:
             rows = _laid_out(name, part, columns, notes)
-        if rows is not None and SPLIT.fullmatch(split):
+        # rows of a known shape are a split whatever they are called: the name is checked with those of all sources
+        if rows is not None and (SPLIT.fullmatch(split) or (rows and is_shape(rows[0], columns))):
             found[split] = rows
     shaped = [split for split, rows in found.items() if rows and is_shape(rows[0], columns)]
     if not any(str(split).lower() in SPLITS for split in shaped):
         usual = any(str(split).lower() in SPLITS for split in found)
-        whole = len(found) == len(value) and (usual or (shaped and len(shaped) == sum(map(bool, found.values()))))
+        named = all(SPLIT.fullmatch(str(split)) for split in found)
+        whole = (
+            named
+            and len(found) == len(value)
+            and (usual or (shaped and len(shaped) == sum(map(bool, found.values()))))
+        )
         return found if whole else None
     kept = {split: rows for split, rows in found.items() if split in shaped or not rows}
     if len(kept) < len(value):
