@@ -361,14 +361,14 @@ def test_convert_keeps_the_order_of_turns_and_spells_tool_calls_as_openai_does(w
     run("clean", "calls.jsonl", "--out", "cleaned", capsys=capsys)
     call = {"type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
     asked = [
-        {"role": "user", "content": "weather?", "tool_calls": None},
+        {"role": "user", "content": "weather?"},
         {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": "rain", "tool_calls": None},
+        {"role": "tool", "content": "rain"},
     ]
     for to in ("messages", "preference"):
         assert run("convert", "cleaned", "--to", to, "--out", f"{to}.jsonl", capsys=capsys)[0] == 0
     row = json.loads((work / "messages.jsonl").read_text())
-    assert row["messages"] == [*asked, {"role": "assistant", "content": "It rains.", "tool_calls": None}]
+    assert row["messages"] == [*asked, {"role": "assistant", "content": "It rains."}]
     row = json.loads((work / "preference.jsonl").read_text())
     assert (row["prompt"], row["tools"]) == (asked, "[]")
     assert row["chosen"] == [{"role": "assistant", "content": "It rains."}]

@@ -18,6 +18,8 @@ from datasets import Dataset
 import hfclean
 from hfclean.cli import main, parser
 from hfclean.models import process
+from hfclean.reviser.codec import encode
+from hfclean.schema import Pair
 from hfclean.scorers.linear_rule import LinearRule
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -112,7 +114,7 @@ def ran(files: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     def run(*words: str) -> Ran:
         given.clear()
         shutil.rmtree(files / "out", ignore_errors=True)
-        with ChatServer(default=lambda request, _=0: Reply("no such form")) as server:
+        with ChatServer(default=lambda request, _=0: Reply(encode(Pair("Name a fruit.", "", "An apple.")))) as server:
             model = ["--model", "tiny", "--base-url", server.url] if words[0] in ("revise", "estimate") else []
             try:
                 code = main([*words, *model, *([] if words[0] == "train" else ["--json"]), "--quiet"])

@@ -367,7 +367,7 @@ def record(**changes: Any) -> str:
         (record(files={}), "names no data"),
         (record(files=[1]), "files is list"),
         (record(prefix={"a": 1}), "prefix is dict"),
-        (record(columns=3), "columns is int"),
+        (record(columns=3), "columns is 3"),
         (record(report={"format": "hfclean.report", "version": 1}), "no entry"),
         (record(report={"format": "hfclean.report", "version": 99}), "this hfclean reads 1"),
         (record(), "of which its record speaks"),

@@ -118,7 +118,7 @@ def record(**changes: Any) -> str:
         (record(rules=[]), "no rules and settings"),
         (record(settings=3), "no rules and settings"),
         (record(rules={"mojibake": 1}), "made with other versions of .* rules"),
-        (record(rules={**{r.id: r.version for r in RULES}, "mojibake": 9}), "'mojibake': there 9, here 1"),
+        (record(rules={**{r.id: r.version for r in RULES}, "mojibake": 9}), "'mojibake': there 9, here 2"),
         (record(settings={"extra": ["os.system"]}), "'extra', which this version does not know"),
         (record(settings={"only": ["new_rule"]}), "a setting that cannot be: unknown rule 'new_rule'"),
         (record(settings={"only": [["a"]]}), "a setting that cannot be"),

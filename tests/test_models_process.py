@@ -198,8 +198,8 @@ def test_an_answer_that_comes_between_the_look_and_the_question_is_not_asked_for
         opened = open_backend(spec)
         requests = Plan.requests
 
-        def late(plan: Plan) -> list[Any]:
-            found = requests(plan)
+        def late(plan: Plan, *keys: Any) -> list[Any]:
+            found = requests(plan, *keys)
             monkeypatch.setattr(Plan, "requests", requests)
             assert ask(spec, ["a"])[0].text == "A"
             return found

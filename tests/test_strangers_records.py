@@ -245,8 +245,8 @@ def test_every_tokenizer_and_model_is_read_without_code_and_every_model_as_safet
     assert [line for line in settings if '"trust_remote_code": False' not in line] == []
 
 
+@pytest.mark.needs_extra("models", "transformers")
 def test_code_that_a_tokenizer_names_is_not_run(tmp_path: Path) -> None:
-    pytest.importorskip("transformers")
     from hfclean.cli.reading import tokenizer_of
 
     folder, ran = tmp_path / "tokenizer", tmp_path / "ran"

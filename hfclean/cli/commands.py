@@ -6,7 +6,9 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -48,12 +50,9 @@ READERS = ("clean", "revise", "estimate", "score", "convert", "dedupe", "deconta
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
-    for name in ("SIGTERM", "SIGHUP"):  # so that what was begun is cleaned away, as with Ctrl-C
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # nohup
-            signal.signal(getattr(signal, name), _interrupt)
     before = _written(args)
     try:
-        with notes_on(err):
+        with notes_on(err), _interruptible():
             if args.verb in READERS and not getattr(args, "retry_failed", False):
                 as_cleaned(args, err, *([args.source] if isinstance(args.source, str) else args.source))
             _COMMANDS[args.verb](args, out, err)
@@ -101,6 +100,27 @@ def _what_is_kept(args: argparse.Namespace, before: object) -> str:
         return "the checkpoints stay: --resume goes on"
     kept = "; every answer so far is kept: run the same command again" if getattr(args, "model", None) else ""
     return f"nothing was written{kept}"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP end what was begun as Ctrl-C does, so that it is cleaned away.
+
+    Afterwards they mean what they meant before: a process forked later would hear of them in any of its threads, and
+    might never wake up to end.
+    """
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+    changed = [kind for kind in kinds if before[kind] is not signal.SIG_IGN]  # nohup
+    if threading.current_thread() is not threading.main_thread():
+        changed = []
+    for kind in changed:
+        signal.signal(kind, _interrupt)
+    try:
+        yield
+    finally:
+        for kind in changed:
+            signal.signal(kind, before[kind])
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

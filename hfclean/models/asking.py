@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
 from time import sleep
@@ -120,7 +121,8 @@ def usage(spec: ModelSpec) -> Usage:
 
 def _in_thread(work: Callable[..., None], *args: Any) -> None:
     """Do something with the file of answers beside the loop, which nobody waits for."""
-    asyncio.get_running_loop().run_in_executor(None, work, *args)
+    with suppress(RuntimeError):  # the interpreter ends and starts no thread; the leases of this process end with it
+        asyncio.get_running_loop().run_in_executor(None, work, *args)
 
 
 def _any_failed(futures: Iterable[Future[None]]) -> bool:
