@@ -6,8 +6,8 @@ import asyncio
 import shlex
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import suppress
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from itertools import islice
 from time import sleep
 from typing import Any, cast
