@@ -22,7 +22,7 @@ from datasets.fingerprint import Hasher
 
 import hfclean.models
 from hfclean.models import Answer, BackendError, Generation, Limits, ModelSpec, aask, ask, open_backend, process, store
-from hfclean.models.plan import Plan
+from hfclean.models.leases import Leases
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 
@@ -196,15 +196,14 @@ def test_an_answer_that_comes_between_the_look_and_the_question_is_not_asked_for
     with ChatServer(default=loud) as server:
         spec = ModelSpec("m", base_url=server.url)
         opened = open_backend(spec)
-        requests = Plan.requests
+        take = Leases.take
 
-        def late(plan: Plan, *keys: Any) -> list[Any]:
-            found = requests(plan, *keys)
-            monkeypatch.setattr(Plan, "requests", requests)
+        def late(self: Leases, keys: Any, *, waited: bool = False) -> Any:
+            monkeypatch.setattr(Leases, "take", take)
             assert ask(spec, ["a"])[0].text == "A"
-            return found
+            return take(self, keys, waited=waited)
 
-        monkeypatch.setattr(Plan, "requests", late)
+        monkeypatch.setattr(Leases, "take", late)
         assert [a.text for a in opened.ask(["a", "b"], Generation())] == ["A", "B"]
         assert server.counts == {"a": 1, "b": 1}
         store.clear()
