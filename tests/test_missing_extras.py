@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 
 import hfclean
 from hfclean.errors import MissingExtraError
 from hfclean.models.weights import fetch_ahead, find_model
 from hfclean.scorers.expected_rating import RatingExpectation
 from hfclean.training.tuning import tune
+
+# each is taken away in turn, beside all the others
+needs("train", "accelerate", "peft", "torch", "transformers", "trl")
 
 HUB_ID = "nobody/model-for-this-test"
 ROW = {"instruction": "Name a fruit.", "input": "", "output": "An apple."}
