@@ -260,11 +260,13 @@ def test_code_that_a_tokenizer_names_is_not_run(tmp_path: Path) -> None:
     assert not ran.exists()
 
 
+@pytest.mark.needs_extra("models", "safetensors")
 def test_a_direction_of_somebody_else_names_a_model_of_the_hub_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    np = pytest.importorskip("numpy")
-    numpy = pytest.importorskip("safetensors.numpy")
+    import numpy as np
+    from safetensors import numpy
+
     from hfclean.models import ModelError
     from hfclean.scorers import direction
 
