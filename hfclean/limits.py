@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LARGEST_RECORD", "SPLIT", "check_parquet", "read_json", "reading_of"]
+__all__ = ["LARGEST_RECORD", "check_parquet", "read_json", "reading_of"]
 
 LARGEST_RECORD = 50_000_000  # bytes of JSON
 LONGEST_PREFIX, LONGEST_COLUMN, MOST_COLUMNS = 100, 1_000, 100
-SPLIT = re.compile(r"\w+(?:\.\w+)*")
 
 
 def read_json(file: Path, most: int = LARGEST_RECORD) -> Any:
