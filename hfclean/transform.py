@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError, SchemaError
+from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
@@ -127,11 +128,15 @@ class Transform(Spec):
     side: Literal["chosen", "rejected", "both"] = field(default="chosen", kw_only=True)
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if self.turns not in ("last", "all"):
-            raise SchemaError(f"{name}(turns={self.turns!r}): wanted 'last' or 'all'")
-        if self.side not in ("chosen", "rejected", "both"):
-            raise SchemaError(f"{name}(side={self.side!r}): wanted 'chosen', 'rejected' or 'both'")
+        try:
+            _ = self.layout
+        except SchemaError as e:
+            raise SchemaError(f"{type(self).__name__}: {e}") from None
+
+    @property
+    def layout(self) -> Layout:
+        """How rows are read, as one value."""
+        return Layout(self.columns, self.prefix, self.turns, self.side)
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 

@@ -18,6 +18,7 @@ ROOMS = [
     "keys",
     "limits",
     "schema",
+    "layout",
     "text",
     "values",
     "provenance",

@@ -13,8 +13,10 @@ from extras import needs
 
 import hfclean
 from hfclean.errors import SchemaError
+from hfclean.layout import Layout
 from hfclean.models import Answer
 from hfclean.provenance import parse_history
+from hfclean.reviser import RuleReviser
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair, detect
 from hfclean.scorers import Score, Scorer
@@ -289,3 +291,18 @@ def test_one_rule_of_a_shared_turn_is_undone_on_both_sides() -> None:
     }
     back = hfclean.restore(done, rule="chat_markers")[0]
     assert (back["chosen"], back["rejected"], back["edit_reason"]) == (row["chosen"], row["rejected"], "restored")
+
+
+@pytest.mark.parametrize("field", ["turns", "side"])
+def test_turns_and_sides_of_another_name_are_refused(field: str) -> None:
+    with pytest.raises(SchemaError, match=rf"^{field}='first' is invalid; expected '"):
+        Layout(**{field: "first"})  # type: ignore[arg-type]
+    with pytest.raises(SchemaError, match=rf"^RuleReviser: {field}='first' is invalid; expected '"):
+        replace(hfclean.revise, **{field: "first"})  # type: ignore[arg-type]
+
+
+def test_a_transform_reads_by_its_layout() -> None:
+    reviser = RuleReviser(columns={"messages": "talk"}, prefix="x_", turns="all", side="both")
+    assert reviser.layout == Layout({"messages": "talk"}, "x_", "all", "both")
+    assert reviser.layout.own("edit") == "x_edit"
+    assert "layout" not in repr(reviser)

@@ -1,0 +1,58 @@
+"""Layout: how the rows of a dataset are read, and how the columns that hfclean adds are called, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hfclean.errors import SchemaError
+from hfclean.schema import Columns, Pair, Target, View, detect
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dataset is read.
+
+    Args:
+        columns: which columns hold what, where their names do not say it: a shape's name or a mapping of roles.
+        prefix: put before the name of every column that hfclean adds.
+        turns: in conversations, `"last"` for the last assistant turn or `"all"` for every one; the rest is context.
+        side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
+
+    Raises:
+        SchemaError: turns or a side of another name.
+    """
+
+    columns: Columns = None
+    prefix: str = ""
+    turns: Literal["last", "all"] = "last"
+    side: Literal["chosen", "rejected", "both"] = "chosen"
+
+    def __post_init__(self) -> None:
+        if self.turns not in ("last", "all"):
+            raise SchemaError(f"turns={self.turns!r} is invalid; expected 'last' or 'all'")
+        if self.side not in ("chosen", "rejected", "both"):
+            raise SchemaError(f"side={self.side!r} is invalid; expected 'chosen', 'rejected' or 'both'")
+
+    def view(self, names: Iterable[str]) -> View:
+        """How rows with columns of these names are read.
+
+        Raises:
+            SchemaError: they have no known shape.
+        """
+        return detect(names, self.columns)
+
+    def targets(self, cells: Mapping[str, Any], view: View) -> list[Target]:
+        """The pairs of a row, oldest first, with the places where their texts live."""
+        return view.targets(cells, turns=self.turns, side=self.side)
+
+    def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
+        """The same for those that only read."""
+        return view.pairs(cells, turns=self.turns, side=self.side)
+
+    def own(self, column: str) -> str:
+        """What a column that hfclean adds is called in this dataset."""
+        return self.prefix + column
