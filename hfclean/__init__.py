@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from hfclean.version import __version__
+
 if TYPE_CHECKING:
     from hfclean import metrics, models, testing  # noqa: F401
     from hfclean.accessor import register
@@ -76,8 +78,6 @@ if TYPE_CHECKING:
     from hfclean.training.coaching import train_reviser
     from hfclean.training.pairs import revision_pairs
     from hfclean.training.preexperience import tune_on_experience
-
-__version__ = "0.1.0"
 
 # public name -> the module that holds it; loaded when first used
 _HOME = {

@@ -32,6 +32,7 @@ from hfclean.restoration import ledger
 from hfclean.source import Source
 from hfclean.source.names import as_text, is_split, text_path
 from hfclean.values import decoded, undecoded
+from hfclean.version import __version__
 
 __all__ = [
     "ABOUT",
@@ -238,7 +239,7 @@ def write_about(
     """Write `hfclean.json`: what was done to what, and what lies in the folder."""
     about = {
         "format": FORMAT,
-        "hfclean": _version(),
+        "hfclean": __version__,
         "source": dict(source),
         "transforms": list(transforms),
         "columns": dict(columns) if isinstance(columns, Mapping) else columns,
@@ -255,12 +256,6 @@ def file_hash(file: Path) -> str:
     """The SHA-256 of a file."""
     with file.open("rb") as f:
         return file_digest(f, "sha256").hexdigest()
-
-
-def _version() -> str:
-    import hfclean
-
-    return hfclean.__version__
 
 
 def _write_data(folder: Path, dataset: Any) -> dict[str, str]:

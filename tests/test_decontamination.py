@@ -339,7 +339,7 @@ def test_a_push_shows_its_files_and_a_sound_card(work: Path) -> None:
     from hfclean.cards import check_card
 
     pack = BenchmarkPack.make("a|b<script>", ITEMS)
-    plan = pack.push("me/pack", dry_run=True, folder="plan")
+    plan = hfclean.push_benchmarks(pack, "me/pack", dry_run=True, folder="plan")
     assert [file.path for file in plan.files] == [DATA, ABOUT, "README.md"]
     card = Path("plan/README.md").read_text()
     assert check_card(card) == []

@@ -8,7 +8,7 @@ import pytest
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
-from hfclean.hub import HubUnreachable, Patience, Pushed
+from hfclean.hub import HubUnreachable, Patience, Pushed, push_rule
 from hfclean.scorers.embedded import preference_rule
 
 QUICK = Patience(sleep=lambda seconds: None)
@@ -16,7 +16,7 @@ LOST: dict[str, Any] = {"method": "POST", "path": "/commit/", "reset": True, "ap
 
 
 def push(**how: Any) -> Pushed:
-    done = preference_rule().push("you/rule", create_pr=True, license="mit", **{"patience": QUICK, **how})
+    done = push_rule(preference_rule(), "you/rule", create_pr=True, license="mit", **{"patience": QUICK, **how})
     assert isinstance(done, Pushed)
     return done
 

@@ -16,7 +16,7 @@ from fake_hub import FakeHub, hub_fixture, hub_xet_fixture  # noqa: F401
 import hfclean
 from hfclean.cards import check_card, derive_license, read_card
 from hfclean.errors import FolderError, LinearRuleError
-from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan, RepoError, pull
+from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan, RepoError, pull, push_rule
 from hfclean.models import ModelError, process
 from hfclean.scorers.embedded import preference_rule
 
@@ -285,7 +285,7 @@ def test_a_dry_run_reaches_nothing_it_needs_and_shows_all(fake_hub: FakeHub, tmp
 
 def test_a_rule_goes_and_comes_back(fake_hub: FakeHub, tmp_path: Path) -> None:
     rule = preference_rule()
-    done = rule.push("me/preference", license="apache-2.0", language="en", patience=QUICK)
+    done = push_rule(rule, "me/preference", license="apache-2.0", language="en", patience=QUICK)
     assert (done.changed, sorted(done.files)) == (True, ["README.md", "linear_rule.json"])
     assert hfclean.LinearRule.from_pretrained("me/preference") == rule
     assert hfclean.LinearRule.from_pretrained("me/preference", revision=done.commit) == rule
@@ -293,7 +293,7 @@ def test_a_rule_goes_and_comes_back(fake_hub: FakeHub, tmp_path: Path) -> None:
     assert check_card(text) == []
     assert "| `expert_accuracy` | 0.899 |" in text
     assert 'hfclean.LinearRule.from_pretrained("me/preference")' in text
-    assert not rule.push("me/preference", license="apache-2.0", language="en", patience=QUICK).changed
+    assert not push_rule(rule, "me/preference", license="apache-2.0", language="en", patience=QUICK).changed
     assert pull("me/preference", tmp_path / "rule", patience=QUICK) == tmp_path / "rule"
     fake_hub.add_repo("me/other", files={"a.txt": "x"})
     with pytest.raises(LinearRuleError, match=r"linear_rule.json"):

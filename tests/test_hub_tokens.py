@@ -14,7 +14,7 @@ from fake_hub import FakeHub, hub_fixture  # noqa: F401
 import hfclean
 from hfclean.cli import main
 from hfclean.errors import HfcleanError
-from hfclean.hub import HubAccessError, Patience, RepoError, pull
+from hfclean.hub import HubAccessError, Patience, RepoError, pull, push_rule
 from hfclean.models import ModelError
 from hfclean.scorers.embedded import preference_rule
 
@@ -42,7 +42,7 @@ def test_revisers_and_rules_are_read_by_a_token(
     made = {"coach": hfclean.Reviser, "critic": hfclean.Reflection, "rules": lambda _: hfclean.revise}
     how: dict[str, Any] = {"private": True, "license": "mit", "patience": QUICK}
     if name == "linear":
-        preference_rule().push("me/linear", **how)
+        push_rule(preference_rule(), "me/linear", **how)
     else:
         hfclean.push_reviser(made[name]("me/chat"), f"me/{name}", **how)
     alone()
@@ -113,10 +113,10 @@ def test_a_token_that_is_no_good_is_not_shown(fake_hub: FakeHub, name: str, toke
 
 
 def test_a_token_from_a_file_may_end_in_a_line_break(fake_hub: FakeHub, alone: Callable[[], None]) -> None:
-    preference_rule().push("me/linear", private=True, patience=QUICK)
+    push_rule(preference_rule(), "me/linear", private=True, patience=QUICK)
     alone()
     assert hfclean.LinearRule.from_pretrained("me/linear", token=f"{fake_hub.token}\n") == preference_rule()
-    assert not preference_rule().push("me/linear", token=f"{fake_hub.token}\n", patience=QUICK).changed
+    assert not push_rule(preference_rule(), "me/linear", token=f"{fake_hub.token}\n", patience=QUICK).changed
 
 
 @pytest.mark.parametrize(

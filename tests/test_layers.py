@@ -11,6 +11,7 @@ import hfclean
 
 PACKAGE = Path(hfclean.__file__).parent
 ROOMS = [
+    "version",
     "errors",
     "durable",
     "ownership",

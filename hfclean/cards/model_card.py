@@ -12,6 +12,7 @@ from hfclean.cards.card import environment, place_section
 from hfclean.cards.metadata import HUB_ID, CardError, Metadata, split_card, state_language, state_license, strings
 from hfclean.evaluation.revising import ReviserEvaluation
 from hfclean.scorers.linear_rule import LinearRule
+from hfclean.version import __version__
 
 __all__ = [
     "Comparison",
@@ -270,7 +271,6 @@ def rule_reviser_card(
     Raises:
         CardError: as `reviser_card`.
     """
-    import hfclean
     from hfclean.rules import RULES
 
     front, body = split_card(existing or "")
@@ -286,7 +286,7 @@ def rule_reviser_card(
     text = _template("rule_reviser.md.jinja").render(
         about=about,
         name=name,
-        hfclean=hfclean.__version__,
+        hfclean=__version__,
         rules=rules,
         known=len(RULES),
         mending=sum(rule.repair is not None for rule in rules),

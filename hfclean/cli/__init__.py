@@ -13,6 +13,7 @@ from hfclean.cli import evaluation_commands, mining_commands, selection_commands
 from hfclean.cli.hub_commands import add_commands
 from hfclean.cli.model_options import add_model, add_preview
 from hfclean.cli.training_commands import add_training
+from hfclean.version import __version__
 
 __all__ = ["main", "parser"]
 
@@ -311,9 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     args = parser().parse_args(argv)
     if args.version:
-        import hfclean
-
-        print(f"hfclean {hfclean.__version__}")
+        print(f"hfclean {__version__}")
         return 0
     if args.verb is None:
         parser().print_help()

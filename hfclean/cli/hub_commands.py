@@ -86,7 +86,7 @@ def add_commands(verbs: Any) -> None:
 
 def push(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Push a folder, whatever it holds."""
-    from hfclean import hub
+    import hfclean.hub as hub
 
     if args.out and not args.dry_run:
         raise UsageError("--out is where --dry-run writes; without it, nothing is written here")
@@ -189,7 +189,7 @@ def _show_pushed(done: Any, kind: str, args: argparse.Namespace, out: TextIO, er
 
 def pull(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Download a dataset, or a model of ours of that name."""
-    from hfclean import hub
+    import hfclean.hub as hub
 
     with unpacked(args, args.out):
         where = hub.pull(
@@ -209,7 +209,7 @@ def pull(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 def card(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Render a card."""
-    from hfclean import hub
+    import hfclean.hub as hub
     from hfclean.cards import check_card
 
     text = hub.render_card(

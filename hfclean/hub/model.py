@@ -18,6 +18,7 @@ from hfclean.models.weights import is_part
 from hfclean.reviser import RuleReviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.scorers.linear_rule import LinearRule
+from hfclean.version import __version__
 
 __all__ = ["card_of_reviser", "card_of_rule", "push_reviser", "push_rule"]
 
@@ -94,7 +95,7 @@ def push_reviser(
         made = _prepared(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
         target = Target(
             repo,
-            message or f"{type(reviser).__name__} for hfclean {_version()}",
+            message or f"{type(reviser).__name__} for hfclean {__version__}",
             token,
             private,
             create_pr,
@@ -118,12 +119,6 @@ def _prepared(
     if isinstance(reviser, RuleReviser):
         return prepare_rules(reviser, repo_id, told, place)
     return prepare_reviser(reviser, repo_id, told, place, api, dry_run=dry_run)
-
-
-def _version() -> str:
-    import hfclean
-
-    return hfclean.__version__
 
 
 def push_rule(
@@ -191,7 +186,7 @@ def card_of_rule(
         existing=existing,
         license=license,
         language=language,
-        hfclean=_version(),
+        hfclean=__version__,
         limits=limits,
     )
 

@@ -19,6 +19,7 @@ from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreac
 from hfclean.hub.pull_requests import OpenRequest, find_open_request
 from hfclean.models.failures import ModelError
 from hfclean.models.weights import read_token
+from hfclean.version import __version__
 
 __all__ = ["Change", "Patience", "Pushed", "Remote", "RemoteFile", "commit", "hub_api", "read_remote"]
 
@@ -159,13 +160,11 @@ def hub_api(token: str | None) -> Any:
     """
     from huggingface_hub import HfApi
 
-    import hfclean
-
     try:
         token = read_token(token)
     except ModelError as e:
         raise HubAccessError(str(e)) from None
-    return HfApi(token=token, library_name="hfclean", library_version=hfclean.__version__)
+    return HfApi(token=token, library_name="hfclean", library_version=__version__)
 
 
 def read_remote(api: Any, repo: Repo) -> Remote:

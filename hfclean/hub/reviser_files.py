@@ -28,6 +28,7 @@ from hfclean.reviser.coach import Reviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.reflection import Reflection
 from hfclean.training.coaching import training_lines
+from hfclean.version import __version__
 
 __all__ = ["ABOUT", "PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
 
@@ -114,7 +115,7 @@ def prepare_reviser(
         form=form,
         about=about,
         checks=reviser.depends()["checks"],
-        hfclean=_version(),
+        hfclean=__version__,
         base_model=base.id,
         base_revision=base.commit,
         datasets=names,
@@ -147,12 +148,6 @@ def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:
     if not isinstance(kind, str) or kind not in KINDS:
         raise RepoError(f"{str(folder)!r} holds a {str(kind)[:40]!r}; wanted one of {', '.join(KINDS)}")
     return KINDS[kind].from_pretrained(folder)
-
-
-def _version() -> str:
-    import hfclean
-
-    return hfclean.__version__
 
 
 def _weights(reviser: ModelReviser) -> tuple[list[Path], str]:

@@ -23,6 +23,7 @@ from hfclean.report.stale import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.scorers import Score
+from hfclean.version import __version__
 
 __all__ = ["compare"]
 
@@ -93,7 +94,7 @@ def compare(
         stale.update(stale_copies(ds, columns=columns, prefix=prefix))
     matched = match_rows(old, new, prefix=prefix, columns=columns, extra=tuple(extra), counter=counter)
     return Report(
-        hfclean=_version(),
+        hfclean=__version__,
         shape=shape,
         splits=tuple(findings.split_counts(matched, name) for name in matched.joined),
         rules=findings.rule_counts(matched, extra),
@@ -198,9 +199,3 @@ def _reasons(removed: Any, prefix: str) -> dict[str, str]:
         for rows in iterate(ds, (prefix + "row_id", findings.REASON_COLUMN)):
             found |= {str(row[prefix + "row_id"]): str(row[findings.REASON_COLUMN] or "") for row in rows}
     return found
-
-
-def _version() -> str:
-    from hfclean import __version__
-
-    return __version__

@@ -299,12 +299,6 @@ class LinearRule:
             folder = fetch_small(name, revision, (FILE_NAME,), most=LARGEST_FILE, token=token)
         return cls.from_file(Path(folder).expanduser() / FILE_NAME)
 
-    def push(self, repo_id: str, **how: Any) -> Any:
-        """Push the rule to the Hub with a card; see `hfclean.push_rule`."""
-        import hfclean  # the door to the Hub is above this room
-
-        return hfclean.push_rule(self, repo_id, **how)
-
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
         """The rule in a file that `to_json` made; see `from_pretrained`."""

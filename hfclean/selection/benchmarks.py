@@ -178,12 +178,6 @@ class BenchmarkPack:
             )
         return cls(tuple(_read_parquet(data, str(folder))))
 
-    def push(self, repo_id: str, **how: Any) -> Any:
-        """Push the pack to the Hub as a dataset with a card; see `hfclean.push_benchmarks`."""
-        import hfclean  # the door to the Hub is above this room
-
-        return hfclean.push_benchmarks(self, repo_id, **how)
-
 
 # ------------------------------------------------------------------------------------------------------------- reading
 

@@ -17,6 +17,7 @@ from hfclean.models.local import is_out_of_memory
 from hfclean.models.weights import ModelFiles
 from hfclean.training.tokens import Encoded
 from hfclean.training.trainer import CHECKPOINTS, last_checkpoint, quiet
+from hfclean.version import __version__
 
 __all__ = ["RECORD", "Run", "Tuned", "best_of", "facts_of", "is_main_process"]
 
@@ -250,9 +251,7 @@ def _plain(value: Any) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    import hfclean
-
-    found = {"hfclean": hfclean.__version__}
+    found = {"hfclean": __version__}
     for name in ("torch", "transformers", "trl", "peft", "accelerate"):
         found[name] = str(require(name, extra=EXTRA).__version__)
     return found
