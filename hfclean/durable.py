@@ -138,21 +138,10 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
     displaced = out.parent / f".{out.name}.displaced-{owner}"
     discard = out.parent / f".{out.name}.discard-{owner}"
     _rename(partial, ready)
-    replaced = _lock(out)  # once exchanged, it lies under a name by which others could take it for a leftover
+    replaced: list[int | None] = []
     try:
         _sync(out.parent)
-        if not (overwrite and out.exists()):
-            try:
-                _rename(ready, out)
-            except OSError as e:
-                if not out.exists():
-                    raise
-                raise FolderError(
-                    f"the folder {out.name!r} appeared while this one was written; nothing was replaced"
-                ) from e
-        elif not _exchange(ready, out):
-            _rename(out, displaced)
-            _rename(ready, out)
+        _put(ready, out, displaced, replaced, overwrite=overwrite)
         _sync(out.parent)
     except BaseException:
         if displaced.exists() and not out.exists():
@@ -161,9 +150,36 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
     finally:  # whichever way it went: of old and new, what is not in its place is not wanted any more
         for leftover in (ready, displaced):
             if leftover.exists() and out.exists():
-                _rename(leftover, discard)
+                with suppress(FileNotFoundError):  # another run gave it a name of its own
+                    _rename(leftover, discard)
                 shutil.rmtree(discard, ignore_errors=True)
-        _unlock(replaced)
+        for lock in replaced:
+            _unlock(lock)
+
+
+def _put(ready: Path, out: Path, displaced: Path, replaced: list[int | None], *, overwrite: bool) -> None:
+    """Rename a finished folder to its place, or exchange it with what is there; adds the lock on that to `replaced`.
+
+    Others may write the same folder: what is in the place can come and go between the look and the rename.
+    """
+    for attempt in range(TRIES):
+        # once exchanged, it lies under a name by which others could take it for a leftover
+        replaced.append(_lock(out))
+        try:
+            if not (overwrite and out.exists()):
+                _rename(ready, out)
+            elif not _exchange(ready, out):
+                _delete(displaced)
+                _rename(out, displaced)
+                _rename(ready, out)
+            return
+        except OSError as e:
+            if not overwrite and out.exists():
+                raise FolderError(
+                    f"the folder {out.name!r} appeared while this one was written; nothing was replaced"
+                ) from e
+            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT) or attempt == TRIES - 1:
+                raise
 
 
 def sync_tree(folder: Path) -> None:

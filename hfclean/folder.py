@@ -40,6 +40,7 @@ __all__ = [
     "LEDGER",
     "CleanedFolder",
     "Parts",
+    "check_place",
     "check_target",
     "file_hash",
     "read_folder",
@@ -105,10 +106,19 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
         inside = Path(source).resolve()
         if out.resolve() == inside or out.resolve() in inside.parents:
             raise FolderError(f"--out {out.name} holds the source itself, which would be lost; choose another folder")
+    check_place(out, overwrite=overwrite)
+
+
+def check_place(out: Path, *, overwrite: bool) -> None:
+    """The part of `check_target` that is looked at again when the new folder is finished: a long run can take hours.
+
+    Raises:
+        FolderError: see `check_target`.
+    """
     if not out.exists():
         return
     if not out.is_dir():
-        raise FolderError(f"{out.name!r} is a file; wanted a folder's name")
+        raise FolderError(f"{out.name!r} is a file; expected a folder's name")
     if not overwrite:
         raise FolderError(f"the folder {out.name!r} is there already; name another, or replace it with --overwrite")
     if any(out.iterdir()) and not (out / ABOUT).is_file():
@@ -194,6 +204,7 @@ def write_folder(
             plots=parts.plots,
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
+        check_place(out, overwrite=overwrite)
     if own:
         claim(out)
     return report

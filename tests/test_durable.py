@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crash_states import Disk, tree_of
@@ -18,6 +19,7 @@ from hfclean import durable
 from hfclean.cli import main
 from hfclean.durable import new_file, new_folder, recover, scratch_folder, write_text
 from hfclean.errors import FolderError, RecoveryWarning
+from hfclean.folder import write_about
 
 OLD = {"a.txt": b"old", "data/b.txt": b"old too"}
 NEW = {"a.txt": b"new", "data/c.txt": b"new as well", "empty": b""}
@@ -287,6 +289,38 @@ def test_a_folder_that_appears_meanwhile_is_not_replaced(place: Path) -> None:
         write()
     assert tree_of(place) == OLD
     assert [p.name for p in place.parent.iterdir()] == ["out"]
+
+
+def test_of_two_runs_that_replace_a_folder_which_was_not_there_the_later_one_stays(
+    place: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, others = durable._rename, [OLD, {"a.txt": b"of a third run"}]
+
+    def meanwhile(path: Path, target: Path, **how: bool) -> None:
+        if target == place and not place.exists() and others:  # another run is done just before the rename
+            fill(place, others.pop())
+        rename(path, target, **how)
+
+    monkeypatch.setattr(durable, "_rename", meanwhile)
+    with new_folder(place, overwrite=True) as folder:
+        fill(folder, NEW)
+    assert tree_of(place) == NEW
+    assert [p.name for p in place.parent.iterdir()] == ["out"]
+
+
+def test_a_folder_of_others_that_appears_during_a_run_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "Name a fruit.", "output": "Apple."}')
+
+    def meanwhile(*args: Any, **how: Any) -> None:
+        fill(tmp_path / "out", OLD)
+        write_about(*args, **how)
+
+    monkeypatch.setattr("hfclean.folder.write_about", meanwhile)
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "out"), "--overwrite", "--quiet"]) == 1
+    assert "'out' was not written by hfclean" in capsys.readouterr().err
+    assert tree_of(tmp_path / "out") == OLD
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(place: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.durable import new_folder
-from hfclean.folder import check_target, file_hash
+from hfclean.folder import check_place, check_target, file_hash
 from hfclean.hub.failures import Repo, RepoError, explained
 from hfclean.hub.record import ABOUT, LARGEST_ABOUT, About, folder_of, read_about, with_edits
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
@@ -101,6 +101,7 @@ def pull_dataset(
         (folder / ABOUT).write_bytes(record or b"")
         if card is not None:
             (folder / "README.md").write_bytes(card)
+        check_place(out, overwrite=overwrite)
     return out
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hfclean.durable import new_folder, scratch_folder
-from hfclean.folder import check_target
+from hfclean.folder import check_place, check_target
 from hfclean.hub.benchmarks import card_of_benchmarks
 from hfclean.hub.dataset import card_of
 from hfclean.hub.failures import Repo, RepoError, explained, unseen
@@ -81,6 +81,7 @@ def pull(
             shutil.copyfile(Path(folder) / name, place / name)
         if ABOUT in names:
             _mark(place / ABOUT, f"{repo_id}@{remote.commit}")
+        check_place(out, overwrite=overwrite)
     return out
 
 
