@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from hfclean.evaluation.revising import ReviserEvaluation, evaluate_reviser
     from hfclean.evaluation.winning import WinRate, win_rate
     from hfclean.hub import load_cleaned, push_benchmarks, push_dataset, push_metric, push_reviser, push_rule
+    from hfclean.mining.experiments import Experiment, experiment
+    from hfclean.mining.ranking import expected_loss, indicator_columns, instruct_mining, mine
+    from hfclean.mining.search import SizeSearch, search_size
     from hfclean.report import Report, compare
     from hfclean.restoration import ledger, restore
     from hfclean.reviser import RuleReviser, revise
@@ -70,11 +73,8 @@ if TYPE_CHECKING:
     from hfclean.selection.decontamination import decontaminate
     from hfclean.selection.diversity import diverse
     from hfclean.selection.duplicates import dedupe, duplicate_groups
-    from hfclean.selection.experiment import Experiment, experiment
-    from hfclean.selection.mining import expected_loss, indicator_columns, instruct_mining, mine
     from hfclean.selection.novelty import Novelty, novel
     from hfclean.selection.pre_experience import pre_experience
-    from hfclean.selection.search import SizeSearch, search_size
     from hfclean.training.coaching import train_reviser
     from hfclean.training.pairs import revision_pairs
     from hfclean.training.preexperience import tune_on_experience
@@ -89,7 +89,7 @@ _HOME = {
     "Direction": "scorers.direction",
     "DiverseBatches": "selection.batches",
     "Embed": "scorers.embedding",
-    "Experiment": "selection.experiment",
+    "Experiment": "mining.experiments",
     "Fit": "scorers.fitting",
     "FolderError": "errors",
     "HfcleanError": "errors",
@@ -121,7 +121,7 @@ _HOME = {
     "SchemaError": "errors",
     "Score": "scorers",
     "SelectiveIFD": "scorers.likelihood",
-    "SizeSearch": "selection.search",
+    "SizeSearch": "mining.search",
     "SourceError": "errors",
     "TrainingError": "errors",
     "UniEval": "scorers.unieval",
@@ -139,17 +139,17 @@ _HOME = {
     "duplicate_groups": "selection.duplicates",
     "evaluate_reviser": "evaluation.revising",
     "diverse_batches": "selection.batches",
-    "expected_loss": "selection.mining",
-    "experiment": "selection.experiment",
+    "expected_loss": "mining.ranking",
+    "experiment": "mining.experiments",
     "find_pii": "rules.pii",
-    "indicator_columns": "selection.mining",
-    "instruct_mining": "selection.mining",
+    "indicator_columns": "mining.ranking",
+    "instruct_mining": "mining.ranking",
     "judge_pairs": "scorers.comparing",
     "keep": "selection",
     "ledger": "restoration",
     "load_cleaned": "hub",
     "mask_pii": "rules.pii",
-    "mine": "selection.mining",
+    "mine": "mining.ranking",
     "neighbours": "scorers.neighbours",
     "noise_report": "evaluation.noise",
     "pre_experience": "selection.pre_experience",
@@ -167,7 +167,7 @@ _HOME = {
     "rule": "rules",
     "score": "scorers",
     "scorer": "scorers",
-    "search_size": "selection.search",
+    "search_size": "mining.search",
     "top": "selection",
     "train_reviser": "training.coaching",
     "tune_on_experience": "training.preexperience",

@@ -21,16 +21,16 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import ColumnError, FolderError, HfcleanError
-from hfclean.selection.examples import overlapping, prompt_rows
-from hfclean.selection.runs import Runs
-from hfclean.selection.sampling import sample_subset
-from hfclean.selection.search import SizePoint, SizeSearch, _moves
+from hfclean.mining.examples import overlapping, prompt_rows
+from hfclean.mining.runs import Runs
+from hfclean.mining.sampling import sample_subset
+from hfclean.mining.search import SizePoint, SizeSearch, _moves
 
 # ---------------------------------------------------------------------------------------------------------------- runs
 
 WORKER = """
 import os, signal, sys
-from hfclean.selection.runs import Runs
+from hfclean.mining.runs import Runs
 folder, log, last = sys.argv[1:]
 def run(key):
     if key == last:

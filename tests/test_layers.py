@@ -32,6 +32,7 @@ ROOMS = [
     "restoration",
     "training",
     "selection",
+    "mining",
     "evaluation",
     "metrics",
     "conversion",

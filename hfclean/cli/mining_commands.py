@@ -101,10 +101,10 @@ def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.mining.ranking import expected_loss, instruct_mining
+    from hfclean.mining.ranking import mine as mined
     from hfclean.report.distributions import quantiles
     from hfclean.scorers.linear_rule import LinearRule
-    from hfclean.selection.mining import expected_loss, instruct_mining
-    from hfclean.selection.mining import mine as mined
     from hfclean.source import load
 
     if args.out:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hfclean.errors import HfcleanError, require
-from hfclean.schema import Columns
-from hfclean.selection.curve import draw_curve
-from hfclean.selection.examples import Overlap, overlapping, text_digest
-from hfclean.selection.experiment import (
+from hfclean.mining.curve import draw_curve
+from hfclean.mining.examples import Overlap, overlapping, text_digest
+from hfclean.mining.experiments import (
     Measure,
     examples,
     model_identity,
@@ -26,8 +25,9 @@ from hfclean.selection.experiment import (
     tuned_loss,
     without_overlap,
 )
+from hfclean.mining.runs import Runs, digest
+from hfclean.schema import Columns
 from hfclean.selection.rows import check_count, check_dataset
-from hfclean.selection.runs import Runs, digest
 
 __all__ = ["SizePoint", "SizeSearch", "search_size"]
 

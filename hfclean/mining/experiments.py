@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hfclean.errors import ColumnError, HfcleanError, TrainingError
+from hfclean.mining.examples import Overlap, overlapping, prompt_rows, text_digest
+from hfclean.mining.ranking import indicator_columns
+from hfclean.mining.runs import Runs, digest
+from hfclean.mining.sampling import sample_subset
 from hfclean.schema import Columns
 from hfclean.scorers.linear_rule import LinearRule
-from hfclean.selection.examples import Overlap, overlapping, prompt_rows, text_digest
-from hfclean.selection.mining import indicator_columns
 from hfclean.selection.rows import check_count, check_dataset, is_number
-from hfclean.selection.runs import Runs, digest
-from hfclean.selection.sampling import sample_subset
 
 __all__ = ["Experiment", "Measure", "experiment", "model_identity", "tuned_loss", "without_overlap"]
 

@@ -1,0 +1,12 @@
+from .experiments import Experiment as Experiment
+from .experiments import Measure as Measure
+from .experiments import experiment as experiment
+from .experiments import tuned_loss as tuned_loss
+from .ranking import INDICATORS as INDICATORS
+from .ranking import expected_loss as expected_loss
+from .ranking import indicator_columns as indicator_columns
+from .ranking import instruct_mining as instruct_mining
+from .ranking import mine as mine
+from .search import SizePoint as SizePoint
+from .search import SizeSearch as SizeSearch
+from .search import search_size as search_size
