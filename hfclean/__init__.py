@@ -52,9 +52,10 @@ if TYPE_CHECKING:
     from hfclean.rules import Rule, rule
     from hfclean.rules.pii import find_pii, mask_pii
     from hfclean.schema import Pair
-    from hfclean.scorers import Score, score, scorer
+    from hfclean.scorers import scorer
     from hfclean.scorers.comparing import judge_pairs
     from hfclean.scorers.direction import Direction
+    from hfclean.scorers.embedded.score import Score, score
     from hfclean.scorers.embedding import Embed
     from hfclean.scorers.expected_rating import RatingExpectation
     from hfclean.scorers.fitting import CollinearityWarning, Fit
@@ -119,7 +120,7 @@ _HOME = {
     "RuleError": "errors",
     "RuleReviser": "reviser",
     "SchemaError": "errors",
-    "Score": "scorers",
+    "Score": "scorers.embedded.score",
     "SelectiveIFD": "scorers.likelihood",
     "SizeSearch": "mining.search",
     "SourceError": "errors",
@@ -165,7 +166,7 @@ _HOME = {
     "revise": "reviser",
     "revision_pairs": "training.pairs",
     "rule": "rules",
-    "score": "scorers",
+    "score": "scorers.embedded.score",
     "scorer": "scorers",
     "search_size": "mining.search",
     "top": "selection",

@@ -7,7 +7,7 @@ from typing import Any
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.reviser import RuleReviser
-from hfclean.scorers import Score
+from hfclean.scorers.embedded.score import Score
 from hfclean.selection import keep, top
 from hfclean.transform import elsewhere
 

@@ -17,7 +17,7 @@ from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number
 from hfclean.reviser import revise as rules_reviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
-from hfclean.scorers import score as embedded_score
+from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.selection.context import context_keys
 from hfclean.transform import Transform, elsewhere
 from hfclean.values import stored_columns

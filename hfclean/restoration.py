@@ -23,7 +23,7 @@ from hfclean.provenance import (
 from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, detect, read_at, write
-from hfclean.scorers import refresh
+from hfclean.scorers.refresh import refresh
 from hfclean.transform import Batch, Transform, elsewhere
 from hfclean.values import stored_columns
 

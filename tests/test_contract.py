@@ -177,11 +177,11 @@ def test_a_raised_version_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_raised_rule_version_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hfclean.scorers as scorers
+    import hfclean.scorers.embedded.score as embedded
 
     base = Hasher.hash(hfclean.score)
-    first, *rest = scorers.RULES
-    monkeypatch.setattr(scorers, "RULES", (replace(first, version=first.version + 1), *rest))
+    first, *rest = embedded.RULES
+    monkeypatch.setattr(embedded, "RULES", (replace(first, version=first.version + 1), *rest))
     assert Hasher.hash(hfclean.score) != base
 
 

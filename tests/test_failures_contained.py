@@ -171,7 +171,7 @@ def test_what_fails_on_a_batch_only_is_raised(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_rule_of_ours_that_raises_costs_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     good = hfclean.score(rows_of(ROW, BAD))
-    monkeypatch.setattr("hfclean.scorers.RULES", (*RULES, fragile))
+    monkeypatch.setattr("hfclean.scorers.embedded.score.RULES", (*RULES, fragile))
     out = hfclean.score(rows_of(ROW, BAD))
     assert out["preference"] == good["preference"]
     assert out["defects"] == ["chat_markers", "chat_markers"]
@@ -182,10 +182,10 @@ def test_a_rule_of_ours_that_raises_costs_no_score(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_indicator_that_raises_leaves_its_row_unscored(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hfclean.scorers as scorers
+    import hfclean.scorers.embedded.score as embedded
 
-    read = scorers.read
-    monkeypatch.setattr(scorers, "read", lambda pair: read(pair) if "boom" not in pair.response else 1 / 0)
+    read = embedded.read
+    monkeypatch.setattr(embedded, "read", lambda pair: read(pair) if "boom" not in pair.response else 1 / 0)
     out = hfclean.score(rows_of(ROW, BAD))
     assert out["rating"][0] > 0
     assert math.isnan(out["rating"][1])

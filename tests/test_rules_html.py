@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hfclean.rules import RULES, find_defects, mend
+from hfclean.rules import RULES, WATCHED, find_defects, mend, take_glance
 from hfclean.rules.html import html_remnants
 from hfclean.rules.rule import glanced_defects
 from hfclean.rules.scrape import scrape_remnants
 from hfclean.schema import Pair
-from hfclean.scorers import _glance
 from hfclean.scorers.indicators import read
 
 ASKED = "Tell me something."
@@ -194,5 +193,5 @@ LINES = (
 def test_each_line_of_a_chat_page_is_found_and_no_glance_rules_it_out(line: str, text: str) -> None:
     pair = Pair("How is pasta made well by a beginner at home?", "", text.format(line))
     assert find_defects(pair, [scrape_remnants]) == ["scrape_remnants"]
-    glance = _glance(pair, read(pair))
+    glance = take_glance(pair, read(pair), WATCHED)
     assert glance is None or glanced_defects(pair, [scrape_remnants], glance) == ["scrape_remnants"]

@@ -254,7 +254,8 @@ def _write(
 def _score(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
     from hfclean.report import compare
-    from hfclean.scorers import Score, Scorer
+    from hfclean.scorers import Scorer
+    from hfclean.scorers.embedded.score import Score
     from hfclean.source import load
 
     columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)

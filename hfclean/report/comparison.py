@@ -22,7 +22,7 @@ from hfclean.report.rows import (
 from hfclean.report.stale import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
-from hfclean.scorers import Score
+from hfclean.scorers.embedded.score import Score
 from hfclean.version import __version__
 
 __all__ = ["compare"]

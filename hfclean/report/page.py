@@ -188,7 +188,7 @@ def _plots(report: Report) -> dict[str, Markup]:
 
 def score_meanings() -> dict[str, str]:
     """What the embedded scores mean, in the words of their own documentation."""
-    from hfclean.scorers import Score
+    from hfclean.scorers.embedded.score import Score
 
     told = re.findall(
         r"^ *\* `(\w+)` \(\w+(?:, )?(.*?)\): (.+(?:\n(?! *\*| *$).+)*)", Score.__doc__ or "", re.MULTILINE

@@ -16,7 +16,7 @@ from typing import Any
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_id
 from hfclean.schema import Columns, Pair, View, detect
-from hfclean.scorers import Score
+from hfclean.scorers.embedded.score import Score
 
 __all__ = [
     "Facts",

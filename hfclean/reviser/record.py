@@ -17,7 +17,7 @@ from hfclean.provenance import (
     row_id,
 )
 from hfclean.schema import Path, View, read_at, recorded_at, write
-from hfclean.scorers import refresh
+from hfclean.scorers.refresh import refresh
 from hfclean.transform import Transform
 
 __all__ = ["FieldChange", "Outcome", "record"]

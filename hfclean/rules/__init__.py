@@ -26,11 +26,13 @@ from hfclean.rules import (
     scrape,
 )
 from hfclean.rules import whitespace as layout
-from hfclean.rules.rule import SEVERITIES, Change, Glance, Rule, all_defects, find_defects, mend, rule, text_rule
+from hfclean.rules.glance import Glance, Watched, take_glance
+from hfclean.rules.rule import SEVERITIES, Change, Rule, all_defects, find_defects, mend, rule, text_rule
 
 __all__ = [
     "RULES",
     "SEVERITIES",
+    "WATCHED",
     "Change",
     "Glance",
     "Rule",
@@ -39,6 +41,7 @@ __all__ = [
     "mend",
     "rule",
     "select_rules",
+    "take_glance",
     "text_rule",
 ]
 
@@ -73,6 +76,8 @@ RULES: tuple[Rule, ...] = (
     code.unclosed_bracket,
     language.language_mismatch,
 )
+# what they look up in a `Glance`
+WATCHED = Watched.by([rule.possible for rule in RULES])
 
 
 def select_rules(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Glance, Rule, asked_about, has_word, watch
+from hfclean.rules.glance import Glance, Possible, has_word
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 
@@ -143,10 +144,10 @@ def _may_refuse(pair: Pair, glance: Glance) -> bool:
 
 
 # One of these is in every alternative of DECLINES that is English, ...
-TASKS = watch("task", "request", "instruction", "prompt")
+TASKS = frozenset(("task", "request", "instruction", "prompt"))
 # ... and one of each in every alternative of CANNOT.
-SPEAKERS = watch("i", "we")
-DENIALS = watch("can", "cannot", "not", "unable", "won", "decline", "don")
+SPEAKERS = frozenset(("i", "we"))
+DENIALS = frozenset(("can", "cannot", "not", "unable", "won", "decline", "don"))
 
 
 refusal = Rule(
@@ -154,7 +155,7 @@ refusal = Rule(
     severity="medium",
     meaning="an answer that declines the task",
     detect=_refuses,
-    possible=_may_refuse,
+    possible=Possible(_may_refuse, TASKS | SPEAKERS | DENIALS),
     example=("I'm sorry, but I can't help with that.", ""),
 )
 
@@ -288,8 +289,8 @@ def _may_leak_identity(pair: Pair, glance: Glance) -> bool:
 
 
 # One of each is in every alternative of IS_MODEL; "I'm" counts as two words.
-NAMING_ONESELF = watch("i", "me", "name")
-SAID_OF_ONESELF = watch("am", "m", "was", "ve", "been", "me", "is", "call", "called")
+NAMING_ONESELF = frozenset(("i", "me", "name"))
+SAID_OF_ONESELF = frozenset(("am", "m", "was", "ve", "been", "me", "is", "call", "called"))
 
 
 identity_leak = Rule(
@@ -297,7 +298,7 @@ identity_leak = Rule(
     severity="high",
     meaning="an answer in which the assistant says that it is some vendor's model",
     detect=_leaks_identity,
-    possible=_may_leak_identity,
+    possible=Possible(_may_leak_identity, NAMING_ONESELF | SAID_OF_ONESELF),
     example=("I am ChatGPT, a language model trained by OpenAI.", ""),
 )
 
@@ -342,11 +343,11 @@ def _may_be_stale(pair: Pair, glance: Glance) -> bool:
 
 
 # One of these comes after "my" in every alternative of CUTOFF.
-DATED = watch(
+DATED = frozenset((
     "last", "latest", "recent", "current", "final", "knowledge", "training", "data", "information", "database", "cut",
     "cutoff",
-)  # fmt: skip
-watch("my", "i", "trained", "updated")
+))  # fmt: skip
+SAID_WITH_DATES = frozenset(("my", "i", "trained", "updated"))
 
 
 # Younger answers are full of it; the sets read here were written before models learned to say it, so that it hardly
@@ -356,6 +357,6 @@ stale_cutoff = Rule(
     severity="medium",
     meaning="an answer that speaks of the end of its training data",
     detect=_is_stale,
-    possible=_may_be_stale,
+    possible=Possible(_may_be_stale, DATED | SAID_WITH_DATES),
     example=("As of my last update in September 2021, the record stands at 9.58 seconds.", ""),
 )

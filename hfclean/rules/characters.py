@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Glance, Rule, asked_about, not_plain, text_rule
+from hfclean.rules.glance import Glance, Possible, not_plain
+from hfclean.rules.rule import Rule, asked_about, text_rule
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
@@ -167,7 +168,7 @@ mojibake = text_rule(
     example=("The cafÃ© isnâ€™t open.", "The café isn’t open."),
     unless=ABOUT_CHARACTERS,
     version=2,
-    possible=_may_be_mojibake,
+    possible=Possible(_may_be_mojibake),
 )
 
 

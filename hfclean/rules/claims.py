@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.assistant import speaks_for_others
-from hfclean.rules.rule import Glance, Rule, asked_about, watch
+from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 
 __all__ = ["imagined_access", "imagined_media"]
@@ -123,20 +124,20 @@ def _may_imagine(pair: Pair, glance: Glance) -> bool:
 
 
 # One of these is in whatever SEES matches, ...
-SEEING_WORDS = watch(
+SEEING_WORDS = frozenset((
     "above", "below", "attached", "shown", "provided", "given", "shared", "uploaded", "sent", "see", "seen", "hear",
-)  # fmt: skip
+))  # fmt: skip
 # ... and one of these in whatever it and STAND_IN match, but for a picture in Markdown, ...
-MEDIUM_WORDS = watch(
+MEDIUM_WORDS = frozenset((
     "image", "picture", "photo", "photograph", "painting", "drawing", "sketch", "sculpture", "artwork", "art", "chart",
     "graph", "diagram", "figure", "video", "clip", "audio", "recording", "screenshot", "map", "logo", "comic",
     "poster", "illustration", "infographic", "cartoon", "meme", "playlist", "img",
-)  # fmt: skip
+))  # fmt: skip
 # ... and one of both in what DESCRIBES matches, which counts only where the instruction names a medium.
-DESCRIBING_WORDS = watch(
+DESCRIBING_WORDS = frozenset((
     "depict", "depicts", "portray", "portrays", "show", "shows", "feature", "features", "convey", "conveys", "color",
     "colors", "colour", "colours",
-)  # fmt: skip
+))  # fmt: skip
 
 WANTS_MARKUP = re.compile(
     r"html|markdown|\bcode\b|placeholder|template|web ?page|script|caption|stage direction|\bscene\b", re.IGNORECASE
@@ -172,7 +173,7 @@ imagined_media = Rule(
     severity="high",
     meaning="an answer that claims to see or hear what nobody showed, or stands in for a picture",
     detect=_imagines,
-    possible=_may_imagine,
+    possible=Possible(_may_imagine, SEEING_WORDS | MEDIUM_WORDS | DESCRIBING_WORDS),
     example=("As you can see in the image above, the bridge has three arches.", ""),
 )
 
@@ -249,12 +250,12 @@ def _may_claim_access(pair: Pair, glance: Glance) -> bool:
 
 
 # One of each is in every alternative of CLAIMS.
-CLAIMANTS = watch("i", "my", "attached", "attachment", "searching", "browsing")
-DONE = watch(
+CLAIMANTS = frozenset(("i", "my", "attached", "attachment", "searching", "browsing"))
+DONE = frozenset((
     "attached", "attachment", "uploaded", "emailed", "mailed", "browsed", "googled", "downloaded", "searched",
     "looked", "checked", "visited", "opened", "sent", "read", "placed", "submitted", "booked", "ordered", "scheduled",
     "set", "search", "searching", "browsing", "research",
-)  # fmt: skip
+))  # fmt: skip
 
 
 # The sets read here hold such claims only in letters and stories, where they belong; answers written with tools,
@@ -264,6 +265,6 @@ imagined_access = Rule(
     severity="high",
     meaning="an answer that claims to have browsed, sent, booked or attached something",
     detect=_claims_access,
-    possible=_may_claim_access,
+    possible=Possible(_may_claim_access, CLAIMANTS | DONE),
     example=("I searched the web and found three good hotels for you.", ""),
 )

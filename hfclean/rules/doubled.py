@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from hfclean.rules.rule import Glance, Rule, asked_about
+from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.shapes import is_verse
 from hfclean.rules.spoken import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
 
-__all__ = ["TWICE", "doubled_word"]
+__all__ = ["doubled_word"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -140,7 +141,7 @@ def _may_double(text: str) -> bool:
 
 
 # What every hint of `_may_double` is, once it is split into words.
-TWICE = frozenset((word, word) for word in (
+TWICE = frozenset((
     "the", "a", "of", "and", "to", "for", "with", "an", "from", "at", "as", "by", "their", "your", "our", "his",
 ))  # fmt: skip
 
@@ -245,7 +246,7 @@ doubled_word = Rule(
     severity="low",
     meaning='a small English word written twice ("the the")',
     detect=_has_double,
-    possible=_may_have_double,
+    possible=Possible(_may_have_double, doubled=TWICE),
     repair=_single,
     example=("It lies in the the north of Italy.", "It lies in the north of Italy."),
     version=2,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from hfclean.rules.rule import Glance, Rule, asked_about, watch
+from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 
 __all__ = ["language_mismatch"]
@@ -52,7 +53,7 @@ WORD = re.compile(r"[^\W\d_]+")
 ASCII_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 NO_LETTERS = bytes(code for code in range(256) if ASCII_LETTERS[code] == 32)
 NOT_ASCII = re.compile("[^\x00-\x7f]+")
-FOREIGN = watch(*(word for word, languages in LOOK_UP.items() if languages != ["en"]))
+FOREIGN = frozenset(word for word, languages in LOOK_UP.items() if languages != ["en"])
 ABOUT_LANGUAGE = re.compile(
     r"translat|language|\bin (?:english|french|german|spanish|italian|portuguese|dutch|latin|chinese|japanese|"
     r"korean|russian|arabic|"
@@ -171,7 +172,7 @@ def _most(found: _Counted, fewest: int, share: float) -> str:
     return best if enough else ""
 
 
-ENGLISH = watch("the", "and", "is")
+ENGLISH = frozenset(("the", "and", "is"))
 
 
 def _may_differ(pair: Pair, glance: Glance) -> bool:
@@ -196,7 +197,7 @@ language_mismatch = Rule(
     severity="high",
     meaning="an answer in another language than the question, though nobody asked for it",
     detect=_differs,
-    possible=_may_differ,
+    possible=Possible(_may_differ, FOREIGN | ENGLISH),
     example=(
         "Los ríos llevan el agua de las montañas al mar y son muy importantes para los campos y las ciudades.",
         "",

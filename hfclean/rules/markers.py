@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hfclean.rules.glance import has_mark
 from hfclean.rules.marker_table import REMOVABLE, kind_of
 from hfclean.rules.mentions import joins
-from hfclean.rules.rule import Rule, asked_about, has_mark
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code
 

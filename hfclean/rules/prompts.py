@@ -7,8 +7,9 @@ from itertools import islice
 
 from hfclean.rules.answer import LONGEST_PLACEHOLDER, is_placeholder
 from hfclean.rules.code import last_block
+from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.requests import TASKS_WANTED
-from hfclean.rules.rule import Glance, Rule, asked_about, watch
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
@@ -86,7 +87,7 @@ next_task = Rule(
     severity="high",
     meaning="two tasks merged: the text runs on into the next numbered instruction of a generated series",
     detect=_runs_on,
-    possible=_may_run_on,
+    possible=Possible(_may_run_on),
     repair=_cut_next_task,
     example=("An apple.\n###\n7. Instruction: Name a city.\n7. Input:\n<noinput>\n7. Output:\nRome", "An apple."),
     version=2,
@@ -179,8 +180,8 @@ def _may_lack_input(pair: Pair, glance: Glance) -> bool:
 
 
 # One of these is in every alternative of POINTS_AT.
-POINTERS = watch(
-    "following", "given", "provided", "attached", "supplied", "shown", "above", "below", "this", "these", "link"
+POINTERS = frozenset(
+    ("following", "given", "provided", "attached", "supplied", "shown", "above", "below", "this", "these", "link")
 )
 
 
@@ -189,7 +190,7 @@ missing_input = Rule(
     severity="high",
     meaning="an instruction about something given, with nothing given",
     detect=_lacks_input,
-    possible=_may_lack_input,
+    possible=Possible(_may_lack_input, POINTERS),
     example=("Describe the following painting in two sentences.", ""),
 )
 
@@ -315,7 +316,7 @@ def _may_have_fill_in(pair: Pair, glance: Glance) -> bool:
 
 # What FILL_IN matches opens with one of these, but for "INSERT NAME HERE" and what stands in parentheses.
 OPENERS = frozenset(b"[<{")
-INSERT = watch("insert")
+INSERT = frozenset(("insert",))
 
 
 leftover_fill_in = Rule(
@@ -323,6 +324,6 @@ leftover_fill_in = Rule(
     severity="low",
     meaning="a gap that nobody filled in, where no template was asked for",
     detect=_has_fill_in,
-    possible=_may_have_fill_in,
+    possible=Possible(_may_have_fill_in, INSERT),
     example=("Dear [insert name], thank you for coming.", ""),
 )

@@ -11,7 +11,8 @@ from collections import Counter
 from itertools import groupby
 from typing import NamedTuple
 
-from hfclean.rules.doubled import TWICE, doubled_word
+from hfclean.rules.doubled import doubled_word
+from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.requests import (
     COVERED,
     CREATIVE,
@@ -23,13 +24,13 @@ from hfclean.rules.requests import (
     SAY_THIS,
     numbers_in,
 )
-from hfclean.rules.rule import Glance, Rule
+from hfclean.rules.rule import Rule
 from hfclean.rules.shapes import is_verse
 from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, without_code
 
-__all__ = ["TWICE", "doubled_word", "repeated_text"]
+__all__ = ["doubled_word", "repeated_text"]
 
 # ------------------------------------------------------------------------------------------------------ repeated_text
 
@@ -271,7 +272,7 @@ repeated_text = Rule(
     severity="medium",
     meaning="an answer that says the same line or sentence again, or runs in a loop",
     detect=_repeats,
-    possible=_may_repeat,
+    possible=Possible(_may_repeat),
     repair=_once,
     example=(
         "Fog forms over cold water when the wind is still.\nFog forms over cold water when the wind is still.\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hfclean.rules.rule import Glance, Rule
+from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.rule import Rule
 from hfclean.schema import Pair, unknown_roles
 
 __all__ = ["unknown_role"]
@@ -21,6 +22,6 @@ unknown_role = Rule(
     severity="high",
     meaning="a conversation without an answer, in which someone speaks whose role or keys are unknown",
     detect=_is_unknown,
-    possible=_may_be_unknown,
+    possible=Possible(_may_be_unknown),
     example=('[{"from": "instruction", "value": "Name a fruit."}, {"from": "output", "value": "Apple."}]', ""),
 )

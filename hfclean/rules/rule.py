@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from hfclean.errors import RuleError, of_row
+from hfclean.rules.glance import Glance, Possible, not_plain
 from hfclean.rules.guard import allowed
 from hfclean.schema import Pair
 
 __all__ = [
     "SEVERITIES",
-    "WATCHED",
     "Change",
-    "Glance",
     "Rule",
     "all_defects",
     "asked_about",
     "find_defects",
     "glanced_defects",
-    "has_mark",
-    "has_word",
     "mend",
-    "not_plain",
     "rule",
     "settled",
     "text_rule",
-    "watch",
 ]
 
 Severity = Literal["low", "medium", "high"]
@@ -41,55 +35,6 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high")
 FIELDS = ("instruction", "input", "response")
 MAX_PASSES = 4
 TASK_HEAD, TASK_TAIL = 1500, 500
-
-
-class Glance(NamedTuple):
-    """What a scorer knows of a pair that it has read anyway; for rules, a cheap look before the text is searched.
-
-    Every text of the pair is plain: printable ASCII, line feeds, accented letters of Latin-1, and the quotation marks,
-    dashes, bullets and ellipses of typeset prose.
-
-    `words` and `asked` hold those words that some rule watches for (see `watch`): of the response the runs of letters
-    and digits, of the instruction also the runs of letters alone, and maybe more. `marks` holds the code of every
-    ASCII character of the pair that is no letter, digit or blank. `repeats` counts the words of the response that it
-    had before. `doubled` is true when a word of response or instruction comes twice in a row that `doubled_word` would
-    mend, and maybe otherwise; `gaps` when the response has two blanks in a row between its ends, and maybe otherwise;
-    `ascii` when all texts are ASCII.
-    """
-
-    words: AbstractSet[str]
-    asked: AbstractSet[str]
-    marks: AbstractSet[int]
-    repeats: int
-    doubled: bool
-    gaps: bool
-    ascii: bool
-
-
-def not_plain(pair: Pair, glance: Glance) -> bool:
-    """A condition for `Rule.possible`: some character is not plain, and then there is no glance."""
-    return False
-
-
-WATCHED: set[str] = set()
-
-
-def watch(*words: str) -> frozenset[str]:
-    """These words, in lower case, as a set; from now on they are kept for `Rule.possible` in every `Glance`."""
-    WATCHED.update(words)
-    return frozenset(words)
-
-
-def has_word(*words: str) -> Callable[[Pair, Glance], bool]:
-    """A condition for `Rule.possible`: one of these words, in lower case, is in the response."""
-    wanted = watch(*words)
-    return lambda pair, glance: not wanted.isdisjoint(glance.words)
-
-
-def has_mark(marks: str) -> Callable[[Pair, Glance], bool]:
-    """A condition for `Rule.possible`: one of these marks is somewhere in the pair."""
-    wanted = frozenset(marks.encode())
-    return lambda pair, glance: not wanted.isdisjoint(glance.marks)
 
 
 @dataclass(frozen=True)
@@ -118,7 +63,7 @@ class Rule:
     example: tuple[str, str] = ("", "")
     scope: Literal["text", "pair"] = "pair"
     version: int = 1
-    possible: Callable[[Pair, Glance], bool] | None = None
+    possible: Possible | None = None
 
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
@@ -177,7 +122,7 @@ def text_rule(
     fields: Sequence[str] = FIELDS,
     unless: re.Pattern[str] | None = None,
     version: int = 1,
-    possible: Callable[[Pair, Glance], bool] | None = None,
+    possible: Possible | None = None,
 ) -> Rule:
     """A rule that looks at each of `fields` by itself.
 
@@ -246,7 +191,7 @@ def glanced_defects(
     found = []
     for rule in rules:
         possible = rule.possible
-        if glance is not None and possible is not None and not possible(pair, glance):
+        if glance is not None and possible is not None and not possible.holds(pair, glance):
             continue
         if rule.detect(pair) if errors is None else _detected(rule, pair, errors):
             found.append(rule.id)
@@ -274,7 +219,8 @@ def all_defects(
             if possible is None:
                 hits += [ids for pair, _, ids in seen if detect(pair)]
             elif possible is not not_plain:
-                hits += [ids for pair, glance, ids in seen if possible(pair, glance) and detect(pair)]
+                holds = possible.holds
+                hits += [ids for pair, glance, ids in seen if holds(pair, glance) and detect(pair)]
         except Exception as e:
             if errors is None:
                 raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.rule import Glance, Rule, asked_about, watch
+from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 
 __all__ = ["scrape_remnants"]
@@ -138,11 +139,11 @@ def _may_have_scraps(pair: Pair, glance: Glance) -> bool:
 SIGNS, LINE_FEED = frozenset(b"</"), ord("\n")
 # One of these is in whatever COPY_LINE and PAGE_LINE match in a plain text, by itself: the language may be glued to
 # the first word of the button.
-LINE_WORDS = watch(
+LINE_WORDS = frozenset((
     "code", "kopieren", "código", "codice", "kopiëren", "kode", "kod", "kopyala", "regenerate", "generating", "share",
     "submit", "model", "upgrade", "chatgpt", "said", "preview", "message", "policy",
     "worse",
-)  # fmt: skip
+))  # fmt: skip
 
 
 def _is_about(pair: Pair) -> bool:
@@ -180,7 +181,7 @@ scrape_remnants = Rule(
     severity="medium",
     meaning="buttons, pagers or headers of a chat page copied together with the text",
     detect=_has_scraps,
-    possible=_may_have_scraps,
+    possible=Possible(_may_have_scraps, LINE_WORDS),
     repair=_without_scraps,
     example=("Try this:\n\npython\nCopy code\nprint(1)", "Try this:\n\npython\nprint(1)"),
     scope="text",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.requests import ABOUT_SPACING, COVERED
-from hfclean.rules.rule import Glance, Rule, asked_about
+from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
 from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
@@ -245,7 +246,7 @@ whitespace = Rule(
     severity="low",
     meaning="blanks at the ends of a text, gaps of three or more empty lines, runs of spaces in prose",
     detect=_spaced,
-    possible=_may_be_spaced,
+    possible=Possible(_may_be_spaced),
     repair=_without_space,
     example=(
         " A short  walk helps more than most people think.\n\n\n\nTry it. ",

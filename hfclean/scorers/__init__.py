@@ -4,25 +4,20 @@ guess."""
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import eq
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hfclean.errors import ColumnError, SchemaError, describe_error, of_row, stop_at
 from hfclean.provenance import HISTORY, Step, own_steps
-from hfclean.rules import RULES, Glance, all_defects
-from hfclean.rules.repetition import TWICE
-from hfclean.rules.rule import WATCHED, glanced_defects
 from hfclean.schema import Pair, View
-from hfclean.scorers.agreement import SHARES, factor, repairs
-from hfclean.scorers.embedded import preference_rule, rating_rule
-from hfclean.scorers.indicators import INDICATOR_NAMES, NO_SIGNS, Reading, read
-from hfclean.scorers.lexical import diversity, lexical_diversity, response_words
+from hfclean.scorers.lexical import lexical_diversity, response_words
 from hfclean.transform import STRICT, Batch, Transform
 
-__all__ = ["FunctionScorer", "Score", "Scorer", "lexical_diversity", "refresh", "response_words", "score", "scorer"]
+if TYPE_CHECKING:
+    from hfclean.scorers.embedded.score import Score, score
+
+__all__ = ["FunctionScorer", "Score", "Scorer", "lexical_diversity", "response_words", "score", "scorer"]
 
 
 @dataclass(frozen=True)
@@ -187,176 +182,6 @@ class Scorer(Transform):
 
 
 @dataclass(frozen=True)
-class Score(Scorer):
-    """The embedded, offline scores of a pair.
-
-    The scores know form, not facts: a fluent wrong answer scores as well as a right one. How well they agree with
-    people and with judges is in `benchmarks/README.md`.
-
-    `preference` and `rating` agree with the rules: both are computed on the pair as `hfclean.revise` would leave it,
-    and each defect of the row as it stands takes a share away, whether a rule repairs it or not. A row without defects
-    has the score of its text, and a repaired row scores above the row that it was made of. Where a rule raises, it is
-    left out, and `edit_history` says so.
-
-    Adds these columns, and a line to `edit_history`:
-
-    * `preference` (float, 0 to 1, higher = better): which of two versions of one pair people would prefer; only
-      differences between versions of the same pair mean something.
-    * `rating` (float, 0 to 1, higher = better): how likely a strong judge rates the row 4.5 or more of 5, as a
-      percentile of a reference set of Alpaca rows, so that half of such rows have 0.5 or more.
-    * `response_words` (float, 0 and up): words in the response.
-    * `lexical_diversity` (float, 0 to 1, higher = more varied; nan for an empty response): moving-average type-token
-      ratio.
-    * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
-      none is.
-
-    With `turns="all"` the first two and `lexical_diversity` are means over all assistant turns (nan if a turn has
-    none), `response_words` counts the words of all, and `defects` names the defects of any. With `side="both"` the
-    numbers are those of the chosen answer and `defects` those of either.
-
-    >>> import hfclean
-    >>> row = {"instruction": "Name a colour.", "input": "", "output": "Red, or perhaps blue"}
-    >>> scores = hfclean.score(row)
-    >>> scores["response_words"], scores["lexical_diversity"], scores["defects"]
-    (4.0, 1.0, '')
-    """
-
-    version: ClassVar[int] = 2
-    texts: ClassVar[frozenset[str]] = frozenset({"defects"})
-    both_sides: ClassVar[bool] = True
-    adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
-
-    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
-        return self.scored([[pair] for pair in pairs])[0]
-
-    def scored_cells(
-        self, rows: Sequence[Mapping[str, Any]], view: View
-    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
-        if self.side != "both" or view.shape != "preference":
-            return super().scored_cells(rows, view)
-        rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
-        chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
-        both = zip(rejected["defects"], chosen["defects"], strict=True)
-        columns = {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
-        return columns, [one | other for one, other in zip(of_rejected, of_chosen, strict=True)]
-
-    def merged(self, name: str, values: list[Any]) -> Any:
-        return math.fsum(values) if name == "response_words" else super().merged(name, values)
-
-    def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
-        if self._only_last(rows):
-            return self._scored_pairs([pairs[-1] for pairs in rows], errors)
-        pairs = [pair for pairs in rows for pair in pairs]
-        of_each = [raised for pairs, raised in zip(rows, errors, strict=True) for _ in pairs]
-        return self._merged_turns(self._scored_pairs(pairs, of_each), rows)
-
-    def _scored_pairs(self, pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
-        preference, rating = preference_rule().predict_values, rating_rule().predict_values
-        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
-        preferences, ratings, lengths, diversities, named = columns.values()
-        for start in range(0, len(pairs), AT_ONCE):
-            few = pairs[start : start + AT_ONCE]
-            raised = errors[start : start + AT_ONCE]
-            values, glances = [], []
-            for pair in few:
-                reading = read(pair)
-                values.append(reading.values)
-                lengths.append(float(len(reading.words)))
-                diversities.append(diversity(reading.words, different=len(reading.vocabulary)))
-                glances.append(_glance(pair, reading))
-            defects = all_defects(few, RULES, glances, raised)
-            for pair, numbers, ids, errors_of_row in zip(few, values, defects, raised, strict=True):
-                named.append(" ".join(ids))
-                if not ids:
-                    preferences.append(preference(numbers))
-                    ratings.append(rating(numbers))
-                    continue
-                numbers, mended, left = _as_repaired(pair, numbers, ids, errors_of_row)
-                preferences.append(preference(numbers) * mended * left)
-                ratings.append(rating(numbers) * mended * left)
-        return columns
-
-    def depends(self) -> dict[str, Any]:
-        linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
-        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
-
-
-def _as_repaired(
-    pair: Pair, values: tuple[float, ...], defects: list[str], errors: dict[str, Exception]
-) -> tuple[tuple[float, ...], float, float]:
-    """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1
-    after the defects that they take away and those that stay; see `agreement`."""
-    left = defects
-
-    def look(after: Pair) -> list[str]:
-        nonlocal values, left
-        reading = read(after)
-        values = reading.values
-        left = glanced_defects(after, RULES, _glance(after, reading), errors)
-        return left
-
-    changes = repairs(pair, defects, errors, look)
-    return values, factor(dict.fromkeys(change.rule for change in changes)), factor(left)
-
-
-# Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
-# enough that the texts do too.
-AT_ONCE = 50
-# What a plain text may have, see `Glance`, in an encoding of bytes that holds all of it: a search for anything else
-# would take ten times as long. Beyond ASCII, each is a letter both to the rules and where words are split, or to
-# neither.
-PLAIN = (
-    "\n",
-    *map(chr, range(32, 127)),
-    *(chr(code) for code in range(0xC0, 0x100) if chr(code).isalpha()),
-    *"‘’“”–—•…",
-)
-PLAIN_BYTES = "".join(PLAIN).encode("cp1252")
-# The control characters that a plain text does not have: all but the line feed.
-CONTROLS = frozenset((*range(10), *range(11, 32), 127))
-WORD = re.compile(r"[^\W_]+")
-LETTERS = re.compile(r"[^\W\d_]+")
-UNTIDY = INDICATOR_NAMES.index("untidy_spacing")
-
-
-def _glance(pair: Pair, reading: Reading) -> Glance | None:
-    """What the rules may know of a pair beforehand, since its words are split already.
-
-    None where a text is not plain: scripts, white space and controls beyond the usual ones can stick to words here and
-    end words there.
-    """
-    response = pair.response
-    prompt = pair.instruction + pair.input if pair.input else pair.instruction
-    is_ascii = response.isascii() and prompt.isascii()
-    if not is_ascii and not (_is_plain(response) and _is_plain(prompt)):
-        return None
-    marks = set(reading.signs + prompt.encode("ascii", "ignore").translate(None, NO_SIGNS))
-    if not CONTROLS.isdisjoint(marks):
-        return None
-    words, asked, task = WATCHED & reading.vocabulary, WATCHED & reading.asked_vocabulary, reading.asked
-    if "'" in response or "’" in response:  # the one mark that stays with its word
-        for word in reading.vocabulary:
-            if "'" in word:
-                words.update(WATCHED.intersection(word.split("'")))
-    if not "".join(task).isalpha():
-        for word in reading.asked_vocabulary:
-            if not (word.isalpha() or word.isdigit()):
-                asked.update(WATCHED.intersection(WORD.findall(word)), WATCHED.intersection(LETTERS.findall(word)))
-    repeats = len(reading.words) - len(reading.vocabulary)
-    doubled = repeats > 0 and not TWICE.isdisjoint(reading.bigrams)
-    if not doubled and len(task) > len(reading.asked_vocabulary):
-        doubled = True in map(eq, task, task[1:])
-    return Glance(words, asked, marks, repeats, doubled, reading.values[UNTIDY] > 0, is_ascii)
-
-
-def _is_plain(text: str) -> bool:
-    try:
-        return not text.encode("cp1252").translate(None, PLAIN_BYTES)
-    except UnicodeEncodeError:
-        return False
-
-
-@dataclass(frozen=True)
 class FunctionScorer(Scorer):
     """A scorer made of a function `pair -> float`; see `scorer`."""
 
@@ -412,45 +237,9 @@ def _described(errors: Mapping[str, Exception]) -> dict[str, str]:
     return {name: describe_error(error) for name, error in errors.items()}
 
 
-def refresh(
-    steps: list[Step],
-    after: Mapping[str, Any],
-    view: View,
-    cells: Mapping[str, Any],
-    prefix: str,
-    errors: dict[str, Exception] | None = None,
-) -> dict[str, Any]:
-    """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
+def __getattr__(name: str) -> Any:
+    if name in ("Score", "score"):  # which are scorers themselves, so that they are read when they are first used
+        from hfclean.scorers.embedded import score
 
-    The embedded scores are computed again, of the turns and the side that they were computed of before; what this room
-    cannot compute becomes nan (text: empty), since a score belongs to the text that it was computed on.
-
-    Args:
-        steps: what was done to the row before.
-        after: its cells as they are now.
-        view: how they are read.
-        cells: the cells before, with the score columns.
-        prefix: of these columns.
-        errors: is given what was raised on the way.
-    """
-    fresh: dict[str, Any] = {}
-    for step in steps:
-        if step.is_revision:
-            continue
-        embedded: dict[str, Any] = {}
-        if step.by == "Score":
-            settings = {name: step.settings[name] for name in ("turns", "side") if name in step.settings}
-            columns, raised = Score(**settings).scored_cells([after], view)
-            embedded = {name: column[0] for name, column in columns.items()}
-            if errors is not None:
-                errors |= raised[0]
-        for name in step.columns:
-            cell = cells.get(prefix + name)
-            stale: Any = (
-                math.nan if isinstance(cell, float) else [math.nan] * len(cell) if isinstance(cell, list) else ""
-            )
-            fresh[prefix + name] = embedded.get(name, stale)
-    return fresh
-
-
-score = Score()
+        return getattr(score, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 import re
-import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
+from hfclean.rules.glance import signs_of
 from hfclean.schema import Pair
 from hfclean.text import is_cjk, words
 
@@ -141,6 +141,7 @@ INDICATORS: tuple[Indicator, ...] = tuple(
     )
 )
 INDICATOR_NAMES: tuple[str, ...] = tuple(indicator.name for indicator in INDICATORS)
+UNTIDY = INDICATOR_NAMES.index("untidy_spacing")
 
 
 def indicators(pair: Pair) -> dict[str, float]:
@@ -165,6 +166,11 @@ class Reading(NamedTuple):
     signs: bytes
     asked: list[str]
     asked_vocabulary: set[str]
+
+    @property
+    def untidy(self) -> bool:
+        """Whether the response has two blanks in a row, or one before a line end, a full stop or a comma."""
+        return self.values[UNTIDY] > 0
 
 
 def indicator_values(pair: Pair) -> tuple[float, ...]:
@@ -470,8 +476,6 @@ MARKS = str.maketrans(
 # and replaced one by one before.
 ASCII_MARKS = bytes(ord(MARKS.get(code, chr(code))) if code < 128 else code for code in range(256)).lower()
 OTHER_MARKS = {chr(code): turned for code, turned in MARKS.items() if code > 127}
-# What is cut out of a text so that only its ASCII marks and controls stay.
-NO_SIGNS = (string.ascii_letters + string.digits + " ").encode()
 ORDER = " 0123456789"  # what stands before a numbered item once the marks are gone
 CLOSING = frozenset(",;:-")
 BULLETS = "-*•"
@@ -628,7 +632,7 @@ class _Answer:
         self.text = text = response.strip()
         self.lower = text.lower()
         self.marked = marked = _marked(text)
-        self.signs = response.encode("ascii", "ignore").translate(None, NO_SIGNS)
+        self.signs = signs_of(response)
         if text.isascii():
             found = marked.split()
         else:

@@ -50,7 +50,7 @@ class Keep(Spec):
 
 def _missing(call: str, column: str, columns: Iterable[str]) -> str:
     """That a column is not there, and the one that was meant, or the way to a score."""
-    from hfclean.scorers import Score
+    from hfclean.scorers.embedded.score import Score
 
     names = list(columns)
     hint = "Score the dataset first, for example ds.map(hfclean.score)"

@@ -1,0 +1,139 @@
+"""The embedded scores: what `hfclean.score` adds, offline and without a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from hfclean.rules import RULES, WATCHED, all_defects, take_glance
+from hfclean.rules.rule import glanced_defects
+from hfclean.schema import Pair, View
+from hfclean.scorers import Scorer
+from hfclean.scorers.agreement import SHARES, factor, repairs
+from hfclean.scorers.embedded import preference_rule, rating_rule
+from hfclean.scorers.indicators import read
+from hfclean.scorers.lexical import diversity
+
+__all__ = ["Score", "score"]
+
+# Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
+# enough that the texts do too.
+AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Score(Scorer):
+    """The embedded, offline scores of a pair.
+
+    The scores know form, not facts: a fluent wrong answer scores as well as a right one. How well they agree with
+    people and with judges is in `benchmarks/README.md`.
+
+    `preference` and `rating` agree with the rules: both are computed on the pair as `hfclean.revise` would leave it,
+    and each defect of the row as it stands takes a share away, whether a rule repairs it or not. A row without defects
+    has the score of its text, and a repaired row scores above the row that it was made of. Where a rule raises, it is
+    left out, and `edit_history` says so.
+
+    Adds these columns, and a line to `edit_history`:
+
+    * `preference` (float, 0 to 1, higher = better): which of two versions of one pair people would prefer; only
+      differences between versions of the same pair mean something.
+    * `rating` (float, 0 to 1, higher = better): how likely a strong judge rates the row 4.5 or more of 5, as a
+      percentile of a reference set of Alpaca rows, so that half of such rows have 0.5 or more.
+    * `response_words` (float, 0 and up): words in the response.
+    * `lexical_diversity` (float, 0 to 1, higher = more varied; nan for an empty response): moving-average type-token
+      ratio.
+    * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
+      none is.
+
+    With `turns="all"` the first two and `lexical_diversity` are means over all assistant turns (nan if a turn has
+    none), `response_words` counts the words of all, and `defects` names the defects of any. With `side="both"` the
+    numbers are those of the chosen answer and `defects` those of either.
+
+    >>> import hfclean
+    >>> row = {"instruction": "Name a colour.", "input": "", "output": "Red, or perhaps blue"}
+    >>> scores = hfclean.score(row)
+    >>> scores["response_words"], scores["lexical_diversity"], scores["defects"]
+    (4.0, 1.0, '')
+    """
+
+    version: ClassVar[int] = 2
+    texts: ClassVar[frozenset[str]] = frozenset({"defects"})
+    both_sides: ClassVar[bool] = True
+    adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        return self.scored([[pair] for pair in pairs])[0]
+
+    def scored_cells(
+        self, rows: Sequence[Mapping[str, Any]], view: View
+    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
+        if self.side != "both" or view.shape != "preference":
+            return super().scored_cells(rows, view)
+        rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
+        chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
+        both = zip(rejected["defects"], chosen["defects"], strict=True)
+        columns = {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
+        return columns, [one | other for one, other in zip(of_rejected, of_chosen, strict=True)]
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        return math.fsum(values) if name == "response_words" else super().merged(name, values)
+
+    def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
+        if self._only_last(rows):
+            return self._scored_pairs([pairs[-1] for pairs in rows], errors)
+        pairs = [pair for pairs in rows for pair in pairs]
+        of_each = [raised for pairs, raised in zip(rows, errors, strict=True) for _ in pairs]
+        return self._merged_turns(self._scored_pairs(pairs, of_each), rows)
+
+    def _scored_pairs(self, pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
+        preference, rating = preference_rule().predict_values, rating_rule().predict_values
+        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        preferences, ratings, lengths, diversities, named = columns.values()
+        for start in range(0, len(pairs), AT_ONCE):
+            few = pairs[start : start + AT_ONCE]
+            raised = errors[start : start + AT_ONCE]
+            values, glances = [], []
+            for pair in few:
+                reading = read(pair)
+                values.append(reading.values)
+                lengths.append(float(len(reading.words)))
+                diversities.append(diversity(reading.words, different=len(reading.vocabulary)))
+                glances.append(take_glance(pair, reading, WATCHED))
+            defects = all_defects(few, RULES, glances, raised)
+            for pair, numbers, ids, errors_of_row in zip(few, values, defects, raised, strict=True):
+                named.append(" ".join(ids))
+                if not ids:
+                    preferences.append(preference(numbers))
+                    ratings.append(rating(numbers))
+                    continue
+                numbers, mended, left = _as_repaired(pair, numbers, ids, errors_of_row)
+                preferences.append(preference(numbers) * mended * left)
+                ratings.append(rating(numbers) * mended * left)
+        return columns
+
+    def depends(self) -> dict[str, Any]:
+        linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
+        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
+
+
+def _as_repaired(
+    pair: Pair, values: tuple[float, ...], defects: list[str], errors: dict[str, Exception]
+) -> tuple[tuple[float, ...], float, float]:
+    """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1
+    after the defects that they take away and those that stay; see `agreement`."""
+    left = defects
+
+    def look(after: Pair) -> list[str]:
+        nonlocal values, left
+        reading = read(after)
+        values = reading.values
+        left = glanced_defects(after, RULES, take_glance(after, reading, WATCHED), errors)
+        return left
+
+    changes = repairs(pair, defects, errors, look)
+    return values, factor(dict.fromkeys(change.rule for change in changes)), factor(left)
+
+
+score = Score()

@@ -1,0 +1,54 @@
+"""What the score columns of a row must say after its text changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hfclean.provenance import Step
+from hfclean.schema import View
+from hfclean.scorers.embedded.score import Score
+
+__all__ = ["refresh"]
+
+
+def refresh(
+    steps: list[Step],
+    after: Mapping[str, Any],
+    view: View,
+    cells: Mapping[str, Any],
+    prefix: str,
+    errors: dict[str, Exception] | None = None,
+) -> dict[str, Any]:
+    """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
+
+    The embedded scores are computed again, of the turns and the side that they were computed of before; what this room
+    cannot compute becomes nan (text: empty), since a score belongs to the text that it was computed on.
+
+    Args:
+        steps: what was done to the row before.
+        after: its cells as they are now.
+        view: how they are read.
+        cells: the cells before, with the score columns.
+        prefix: of these columns.
+        errors: is given what was raised on the way.
+    """
+    fresh: dict[str, Any] = {}
+    for step in steps:
+        if step.is_revision:
+            continue
+        embedded: dict[str, Any] = {}
+        if step.by == "Score":
+            settings = {name: step.settings[name] for name in ("turns", "side") if name in step.settings}
+            columns, raised = Score(**settings).scored_cells([after], view)
+            embedded = {name: column[0] for name, column in columns.items()}
+            if errors is not None:
+                errors |= raised[0]
+        for name in step.columns:
+            cell = cells.get(prefix + name)
+            stale: Any = (
+                math.nan if isinstance(cell, float) else [math.nan] * len(cell) if isinstance(cell, list) else ""
+            )
+            fresh[prefix + name] = embedded.get(name, stale)
+    return fresh
