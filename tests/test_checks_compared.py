@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from hfclean.checks import accept
@@ -19,6 +21,12 @@ BEFORE = Pair(ASKED, "", OLD)
 
 CODE_TASK = "Write a Python function that reverses a string."
 CODE = "def reverse(text):\n    return text[::-1]"
+
+
+def falls_by(fall: float) -> Callable[[Pair], float]:
+    return lambda pair: fall if pair.response == OLD else 0.0
+
+
 PAIRS = [
     ("unfinished", BEFORE, BEFORE.replace(response=NEW), {"finish_reason": "length"}, True),
     ("unfinished", BEFORE, BEFORE.replace(response=NEW), {"finish_reason": "content_filter"}, True),
@@ -128,6 +136,23 @@ PAIRS = [
         {},
         True,
     ),
+    (
+        "url_changed",  # lost, but not replaced
+        Pair("Write to bob@a.org", "", "Dear bob@a.org"),
+        Pair("Write to bob@a.org", "", "Dear Bob"),
+        {},
+        False,
+    ),
+    (
+        "url_changed",  # one more, and none lost
+        Pair("Write to bob@a.org", "", "Dear bob@a.org"),
+        Pair("Write to bob@a.org", "", "Dear bob@a.org and bill@b.org"),
+        {},
+        False,
+    ),
+    ("preference_lower", BEFORE, BEFORE.replace(response=NEW), {"preference": falls_by(0.36)}, True),
+    ("preference_lower", BEFORE, BEFORE.replace(response=NEW), {"preference": falls_by(0.34)}, False),
+    ("preference_lower", BEFORE, BEFORE.replace(response=NEW), {"preference": falls_by(0.35)}, False),
     (
         "preference_lower",
         BEFORE,

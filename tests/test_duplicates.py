@@ -239,6 +239,12 @@ def test_semantic_duplicates_are_those_of_the_definition() -> None:
     assert "1 rows have a vector of zeros" in found.report.summary()
 
 
+@pytest.mark.parametrize(("threshold", "kept"), [(0.6, [0]), (0.6 + 2e-9, [0, 1]), (0.8, [0, 1])])
+def test_a_cosine_equal_to_the_threshold_is_a_duplicate(threshold: float, kept: list[int]) -> None:
+    ds = rows_of(["x"] * 2, embedding=[[1.0, 0.0], [0.6, 0.8]])
+    assert hfclean.dedupe(ds, "semantic", threshold) == kept
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
