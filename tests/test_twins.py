@@ -261,7 +261,7 @@ def test_rating_puts_answers_above_excuses() -> None:
     excuses = [pair.replace(response="I cannot answer that.") for pair in answered]
     high, low = rating_rule().predict(answered), rating_rule().predict(excuses)
     assert sum(a > b for a in high for b in low) >= 0.67 * len(answered) ** 2
-    assert 0.3 < sum(score >= 0.5 for score in high + low) / len(high + low) < 0.7
+    assert max(low) < 0.5
 
 
 def test_only_planted_personal_data_is_found() -> None:
