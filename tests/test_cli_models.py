@@ -20,7 +20,7 @@ from chat_server import PATIENCE_S, ChatServer, Received, Reply
 from datasets import Dataset
 
 from hfclean.cli import main, parser
-from hfclean.cli.model_options import reviser_of
+from hfclean.cli.revisers import reviser_of
 from hfclean.errors import FolderError
 from hfclean.models import Limits, Prices, process, store
 from hfclean.reviser.coach import Reviser

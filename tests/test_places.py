@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hfclean.cli import commands, main
+from hfclean.cli import main, rules
 
 ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(4)]
 ODD = os.fsdecode(b"o\xff")
@@ -90,7 +90,7 @@ def test_an_import_that_fails_for_another_reason_is_not_called_a_lack_of_memory(
     def fail(*_: Any, **__: Any) -> None:
         raise ImportError("cannot import name 'x'")
 
-    monkeypatch.setitem(commands._COMMANDS, "rules", fail)
+    monkeypatch.setattr(rules, "run", fail)
     with pytest.raises(ImportError, match="cannot import name"):
         main(["rules"])
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.durable import scratch_folder
-from hfclean.errors import RecoveryWarning, SourceError
+from hfclean.errors import SourceError
 from hfclean.limits import read_json, reading_of
-from hfclean.models.failures import StoreWarning
-from hfclean.source.names import has_text_path
-
-__all__ = ["UsageError", "as_cleaned", "columns_of", "emit", "notes", "notes_on", "tokenizer_of", "unpacked"]
-
-# what the library warns of on purpose
-NOTES = (RecoveryWarning, StoreWarning)
 
 
 class UsageError(Exception):
@@ -33,6 +27,8 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
     anyway. What killed processes left there goes as well."""
     from datasets.utils.logging import disable_progress_bar
     from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    from hfclean.source.names import has_text_path
 
     if getattr(args, "quiet", args.verb == "why"):
         disable_progress_bar()
@@ -114,25 +110,31 @@ def emit(data: Any, out: TextIO) -> None:
     )  # a lone surrogate becomes its JSON escape
 
 
-@contextmanager
-def notes_on(err: TextIO) -> Iterator[None]:
-    """Within the block, what the library warns of on purpose is a line on `err`, as it comes."""
-    with warnings.catch_warnings():
-        for kind in NOTES:
-            warnings.simplefilter("always", kind)
-        show = warnings.showwarning
-
-        def tell(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if issubclass(category, NOTES):
-                print(f"note: {message}", file=err, flush=True)
-            else:
-                show(message, category, *rest, **more)
-
-        warnings.showwarning = tell
-        yield
-
-
 def notes(source: Any, err: TextIO) -> None:
     """Print what had to be changed to read a dataset."""
     for note in source.notes:
         print(f"note: {note}", file=err)
+
+
+def load_named(spec: str, kind: type, what: str) -> Any:
+    """The object at a dotted path `package.module:name`."""
+    module, _, name = spec.partition(":")
+    if not name:
+        raise UsageError(f"--with {spec!r}: wanted module:name, such as my_rules:shouting")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as e:
+        raise UsageError(f"--with {spec!r} cannot be loaded: {e}") from e
+    finally:
+        sys.path.remove(os.getcwd())
+    if not isinstance(found, kind):
+        raise UsageError(f"--with {spec!r} is {type(found).__name__}, no {what}; declare it with @hfclean.{what}")
+    return found
+
+
+def only_split(splits: Any, name: str) -> Any:
+    """The only split, or `train`, or `test`."""
+    if len(splits) == 1:
+        return next(iter(splits.values()))
+    raise UsageError(f"{name} has the splits {', '.join(splits)}; name one: --split NAME")

@@ -7,16 +7,14 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import UsageError, emit
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
 from hfclean.values import decoded, has_json, has_media, loaded
-
-__all__ = ["check_file", "tell_files", "write_files"]
 
 BATCH_ROWS = 1000
 # What a spreadsheet runs as a formula: how such a cell begins, and what begins so and is a mere number.
@@ -180,3 +178,79 @@ def tell_files(
     else:
         for name, count in written.items():
             print(f"{name}  {count:,} rows", file=out)
+
+
+def write_cleaned(
+    args: argparse.Namespace,
+    out: TextIO,
+    err: TextIO,
+    *,
+    reviser: Any = None,
+    extra: tuple[Any, ...] = (),
+    scorers: Sequence[Any] = (),
+    score: Any = True,
+) -> None:
+    """Read what the options name, clean it, and write the folder."""
+    from hfclean.cleaning import clean
+    from hfclean.cli.render_models import describe_refusals
+    from hfclean.folder import check_target, write_folder
+    from hfclean.source import load, local_paths
+
+    if not args.out:
+        raise UsageError("--out DIR is missing: the folder to write")
+    target = Path(args.out).expanduser()
+    check_target(target, overwrite=args.overwrite)
+    for path in local_paths(args.source):
+        check_target(target, overwrite=args.overwrite, source=path)
+    columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        notes(source, err)
+        drop = getattr(args, "drop_duplicates", False)
+        how: dict[str, Any] = {
+            "drop_duplicates": drop,
+            "show": not args.quiet,
+            "strict": getattr(args, "strict", False),
+        }
+        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **how)
+        report = write_folder(
+            target,
+            cleaned,
+            before=source.dataset,
+            source=source,
+            overwrite=args.overwrite,
+            license=args.license,
+            language=args.language,
+            source_id=args.source_id,
+            columns=columns,
+            prefix=args.prefix,
+            extra=extra,
+            tokenizer=tokenizer,
+            max_tokens=args.max_tokens,
+        )
+    if args.json:
+        emit({"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}, out)
+    else:
+        print(report.summary(), file=out)
+        if refused := describe_refusals(report):
+            print(f"\n{refused}", file=out)
+        print(f"\n{target}/report.html  what changed and why", file=out)
+        print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    tell_failures(cleaned, target, out)
+
+
+def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:
+    """End a run from whose models nothing came, once what there is has been written.
+
+    Raises:
+        BackendError: nothing came.
+    """
+    if cleaned.failures:
+        from hfclean.models import BackendError
+
+        out.flush()
+        raise BackendError(
+            f"{'; '.join(cleaned.failures)}. {target} was written with these rows as they were, and every answer is "
+            f"kept. Look at the model and at what it says (hfclean why {target} 0; --preview), then ask again: "
+            f"hfclean revise {target} --retry-failed"
+        )

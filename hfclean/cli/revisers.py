@@ -1,20 +1,17 @@
-"""The options that say which model, how it answers, how hard it is pushed and what it may cost; and their meaning as
-settings of a reviser. Loads nothing heavy: help has to be quick."""
+"""The reviser that the options of a model describe, and what it is run for: a preview, or a whole folder."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from hfclean.cli.reading import UsageError, columns_of
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.writing import write_cleaned
 
 if TYPE_CHECKING:
     from hfclean.models import Limits, ModelTransform, Prices
-
-__all__ = ["add_model", "add_preview", "reviser_of", "store_of"]
 
 ABOUT = "hfclean.json"
 # option -> field of the reviser, where the names differ
@@ -49,145 +46,6 @@ LIMITS = {
     "give_up_after": "give_up_after",
     "batch_size": "batch_size",
 }
-
-
-# --------------------------------------------------------------------------------------------------------- the options
-
-
-def add_model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
-    """Add everything that is said of a model. `needed` is said of --model."""
-    model = command.add_argument_group("the model")
-    model.add_argument(
-        "--model",
-        metavar="M",
-        help="with --base-url, the name that the server gives it; without, a folder or a Hub id to run here through "
-        "transformers. A folder that a reviser was saved in brings its own prompt and settings" + needed,
-    )
-    model.add_argument(
-        "--base-url", metavar="URL", help="an OpenAI-compatible server, for example http://localhost:8000/v1"
-    )
-    model.add_argument(
-        "--api-key-env",
-        metavar="NAME",
-        help="the environment variable that holds the server's key: its name, never the key (default: no key)",
-    )
-    model.add_argument("--method", choices=["coach", "reflection"], help="how the model is asked (default: coach)")
-    model.add_argument("--revision", metavar="R", help="git ref of a Hub id: a branch, a tag or a commit")
-    model.add_argument(
-        "--chat-template", metavar="JINJA", help="for a local model without one; 'plain' for a simple one"
-    )
-    model.add_argument("--device", help="of a local model, such as cuda:1 (default: a GPU if there is one)")
-    model.add_argument("--dtype", help="weights of a local model, such as bfloat16")
-
-    answers = command.add_argument_group("the answers")
-    answers.add_argument(
-        "--revise",
-        choices=["pair", "response"],
-        help="instruction, input and response together, or the response only (default: pair)",
-    )
-    answers.add_argument("--max-new-tokens", type=int, metavar="N", help="the longest answer (default: 2048)")
-    answers.add_argument(
-        "--temperature",
-        type=_temperature,
-        metavar="T",
-        help="0 takes the likeliest token every time; 'server' leaves it to the server (default: 0)",
-    )
-    answers.add_argument(
-        "--top-p", type=float, metavar="P", help="sample from the likeliest tokens of this probability"
-    )
-    answers.add_argument("--seed", type=int, metavar="N", help="of what is drawn by chance")
-    answers.add_argument(
-        "--candidates",
-        type=int,
-        metavar="N",
-        help="ask for so many revisions of each row and take the best (default: 1)",
-    )
-    answers.add_argument(
-        "--skip-check",
-        action="append",
-        metavar="ID",
-        help="a check that a revision need not pass, such as too_long (may be given several times)",
-    )
-    answers.add_argument(
-        "--extra-body",
-        type=_json_object,
-        metavar="JSON",
-        help="""further fields for the server's request body, such as '{"reasoning_effort": "low"}'""",
-    )
-
-    pace = command.add_argument_group("pace")
-    pace.add_argument("--concurrency", type=int, metavar="N", help="most requests in flight (default: 64)")
-    pace.add_argument("--requests-per-minute", type=float, metavar="N", help="at most so many (default: no limit)")
-    pace.add_argument(
-        "--tokens-per-minute", type=float, metavar="N", help="at most so many, read and written (default: no limit)"
-    )
-    pace.add_argument("--timeout", type=float, metavar="S", help="seconds to wait for one answer (default: 600)")
-    pace.add_argument("--retries", type=int, metavar="N", help="after a failure that may pass (default: 5)")
-    pace.add_argument(
-        "--give-up-after", type=int, metavar="N", help="stop when so many requests in a row failed (default: 8)"
-    )
-    pace.add_argument("--batch-size", type=int, metavar="N", help="conversations that a local model gets at once")
-
-    money = command.add_argument_group("money and answers kept")
-    money.add_argument("--price-input", type=float, metavar="P", help="price of a million tokens read")
-    money.add_argument("--price-output", type=float, metavar="P", help="price of a million tokens written")
-    money.add_argument("--currency", metavar="CODE", help="of these prices (default: USD)")
-    money.add_argument(
-        "--prices", metavar="FILE", help="a table of prices instead, yaml or json: MODEL: {input: P, output: P}"
-    )
-    money.add_argument("--max-cost", type=float, metavar="X", help="stop before this run has cost more")
-    money.add_argument("--max-tokens-total", type=int, metavar="N", help="stop before this run has used more tokens")
-    money.add_argument(
-        "--store",
-        metavar="FILE",
-        help="file of answers (default: answers.sqlite3 in HFCLEAN_HOME or ~/.cache/hfclean)",
-    )
-    money.add_argument(
-        "--cache-as",
-        metavar="NAME",
-        help="keep answers under this name instead of server (host, port, path) and model, so that they are found "
-        "again when the same model moves to another host or port",
-    )
-
-
-def add_preview(command: argparse.ArgumentParser) -> None:
-    """Add `--preview`."""
-    command.add_argument(
-        "--preview",
-        type=_positive,
-        metavar="N",
-        help="ask for N evenly spread rows only, show what would change and what the whole would take, and write no "
-        "folder. The answers are kept: the run that follows does not ask for them again",
-    )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} rows; wanted at least 1")
-    return number
-
-
-def _temperature(text: str) -> float | str:
-    if text == "server":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; wanted a number, or 'server' to leave it to the server") from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"not JSON ({e})") from None
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"a JSON {type(found).__name__}; wanted an object")
-    return found
-
-
-# ------------------------------------------------------------------------------------------------------ what they mean
 
 
 def store_of(args: argparse.Namespace) -> str | None:
@@ -338,3 +196,34 @@ def _table(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise UsageError(f"--prices {path.name!r} holds no table; wanted lines such as MODEL: {{input: 1, output: 4}}")
     return found
+
+
+def revised(
+    args: argparse.Namespace, out: TextIO, err: TextIO, revisers: tuple[Any, ...], extra: tuple[Any, ...] = ()
+) -> None:
+    from hfclean.cleaning import strictly
+
+    revisers[-1].check_access()
+    if args.preview:
+        revisers = tuple(map(strictly, revisers)) if args.strict else revisers
+        preview(args, out, err, revisers)
+    else:
+        write_cleaned(args, out, err, reviser=revisers, extra=extra)
+
+
+def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequence[Any]) -> None:
+    """Show a few rows as they would become, and what the whole would take."""
+    from hfclean.cli.render_models import describe_preview
+    from hfclean.preview import preview as previewed
+    from hfclean.source import load
+
+    with unpacked(args) as cache_dir:
+        source = load(
+            args.source, split=args.split, config=args.config, columns=columns_of(args.columns), cache_dir=cache_dir
+        )
+        notes(source, err)
+        found = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
+    if args.json:
+        emit(found.to_dict(), out)
+    else:
+        print(describe_preview(found, revisers[-1].spec()), file=out)

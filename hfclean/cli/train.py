@@ -1,4 +1,9 @@
-"""What `train` does: pairs to a reviser's folder. Loads nothing heavy before it runs."""
+"""Tune a reviser on pairs of raw and revised text.
+
+Tune a model to revise as people did: on pairs from a cleaned folder, its ledger.parquet, verdicts, preferences or a
+file of pairs. Writes a folder that hfclean revise --model takes and hfclean push releases. Stopped or killed, the same
+command with --resume goes on from the last checkpoint. Over several GPUs: accelerate launch -m hfclean train ...
+"""
 
 from __future__ import annotations
 
@@ -9,28 +14,21 @@ from typing import Any, TextIO
 
 from hfclean.cli.reading import UsageError, columns_of, emit, unpacked
 
-__all__ = ["add_training", "train"]
-
 PRESETS = ("coachlm", "modern")
 
 
-def add_training(verbs: Any) -> None:
-    """The subcommand."""
-    train = verbs.add_parser(
-        "train",
-        help="tune a reviser on pairs of raw and revised text",
-        description="Tune a model to revise as people did: on pairs from a cleaned folder, its ledger.parquet, "
-        "verdicts, preferences or a file of pairs. Writes a folder that hfclean revise --model takes and hfclean push "
-        "releases. Stopped or killed, the same command with --resume goes on from the last checkpoint. Over several "
-        "GPUs: accelerate launch -m hfclean train ...",
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source", metavar="IN", help="a cleaned folder, ledger.parquet, or pairs as .jsonl or .parquet"
     )
-    train.add_argument("source", metavar="IN", help="a cleaned folder, ledger.parquet, or pairs as .jsonl or .parquet")
-    train.add_argument("--base", required=True, metavar="M", help="the model to tune: a folder or a Hub id")
-    train.add_argument("--out", required=True, metavar="DIR", help="the folder of the reviser")
-    train.add_argument("--preset", choices=PRESETS, help="settings that were published (coachlm), or a start (modern)")
-    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
-    train.add_argument("--verdicts", metavar="FILE", help="lines of JSON: row_id; accept, edit or reject; texts")
-    choice = train.add_argument_group("the pairs")
+    command.add_argument("--base", required=True, metavar="M", help="the model to tune: a folder or a Hub id")
+    command.add_argument("--out", required=True, metavar="DIR", help="the folder of the reviser")
+    command.add_argument(
+        "--preset", choices=PRESETS, help="settings that were published (coachlm), or a start (modern)"
+    )
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
+    command.add_argument("--verdicts", metavar="FILE", help="lines of JSON: row_id; accept, edit or reject; texts")
+    choice = command.add_argument_group("the pairs")
     choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
     choice.add_argument(
         "--near-identity",
@@ -45,7 +43,7 @@ def add_training(verbs: Any) -> None:
     choice.add_argument("--instructions", metavar="FILE", help="what the model is told, instead of our own words")
     choice.add_argument("--columns", metavar="MAP", help="as hfclean clean takes it")
     choice.add_argument("--prefix", default="", help="as hfclean clean was given it")
-    how = train.add_argument_group("the tuning")
+    how = command.add_argument_group("the tuning")
     how.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
     how.add_argument("--learning-rate", type=float, metavar="R", help="at its highest")
     how.add_argument("--batch-size", type=int, metavar="N", help="pairs a step and device")
@@ -56,12 +54,11 @@ def add_training(verbs: Any) -> None:
     how.add_argument("--revision", metavar="R", help="git ref of the base on the Hub")
     how.add_argument("--chat-template", metavar="JINJA", help="for a base without one; 'plain' for a simple one")
     how.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="a field of trl's SFTConfig")
-    train.add_argument("--json", action="store_true", help="print JSON")
-    train.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def train(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    """Tune a reviser and say what came of it."""
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.training.coaching import train_reviser, training_lines
     from hfclean.training.pairs import revision_pairs
     from hfclean.training.tuning import is_main_process

@@ -1,0 +1,99 @@
+"""Count, export or delete what models answered.
+
+What models answered is kept in one file, so that nothing is asked and paid for twice. stats counts it, export writes
+it out as lines of JSON (what was asked, how, and the answer), clear deletes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.reading import UsageError, emit
+from hfclean.cli.revisers import store_of
+from hfclean.durable import new_file
+from hfclean.errors import FolderError
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=["stats", "export", "clear"], help="what to do")
+    command.add_argument(
+        "--store",
+        metavar="FILE",
+        help="file of answers (default: answers.sqlite3 in HFCLEAN_HOME or ~/.cache/hfclean)",
+    )
+    command.add_argument(
+        "--model", metavar="NAME", help="of this model only: its name, or the whole line that stats shows"
+    )
+    command.add_argument("--out", metavar="FILE", help="export: write here instead of to the standard output")
+    command.add_argument("--overwrite", action="store_true", help="export: replace FILE if it is there")
+    command.add_argument("--yes", action="store_true", help="clear: do not ask")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cli.render_models import describe_stats
+    from hfclean.models import store
+
+    where = store_of(args)
+    found = store.stats(where)
+    sources = store.matching(found, args.model) if args.model else None
+    if args.action == "stats":
+        shown = {k: v for k, v in found.by_source.items() if sources is None or k in sources}
+        if args.json:
+            emit({**asdict(found), "by_source": {k: asdict(v) for k, v in shown.items()}}, out)
+        else:
+            print(describe_stats(found, shown), file=out)
+    elif args.action == "export":
+        _export(args, out, where, sources)
+    else:
+        _clear(args, out, err, found, sources)
+
+
+def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: Sequence[str] | None) -> None:
+    from hfclean.models import store
+
+    if args.out is None:
+        if args.json:
+            raise UsageError("export --json needs --out FILE: the answers themselves are lines of JSON on the output")
+        store.export(out, where, sources=sources)
+        return
+    target = Path(args.out).expanduser()
+    if target.exists() and not args.overwrite:
+        raise FolderError(f"the file {target.name!r} is there already; name another, or replace it with --overwrite")
+    with new_file(target) as partial, partial.open("w", encoding="utf-8") as f:
+        count = store.export(f, where, sources=sources)
+    if args.json:
+        emit({"file": str(target), "answers": count}, out)
+    else:
+        print(f"{target}  {count:,} answers", file=out)
+
+
+def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, found: Any, sources: Sequence[str] | None) -> None:
+    from hfclean.models import store
+
+    chosen = list(found.sources if sources is None else sources)
+    count = sum(found.sources[source] for source in chosen)
+    if count and not args.yes:
+        names = ", ".join(chosen)
+        print(
+            f"delete {count:,} answers of {names} from {found.path}? They cannot be had back. [y/N] ", end="", file=err
+        )
+        err.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("nothing was deleted", file=err)
+            if args.json:
+                emit({"file": found.path, "deleted": {}}, out)
+            return
+    gone = {source: store.clear(found.path, source=source) for source in chosen}
+    if args.json:
+        emit({"file": found.path, "deleted": gone}, out)
+        return
+    for source, number in gone.items():
+        print(f"{number:,} answers of {source} deleted", file=out)
+    if not gone:
+        print(f"{found.path}  holds no answers", file=out)

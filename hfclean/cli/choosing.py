@@ -1,0 +1,83 @@
+"""Rows chosen from every split: what was found is said, and the rows that stay are written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.reading import columns_of, emit, notes, unpacked
+from hfclean.cli.writing import check_file, write_files
+from hfclean.errors import FolderError
+
+EMBEDDING = "embedding"
+OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only say it)"
+VECTORS = "the column of vectors (default: embedding, made here with hfclean.Embed if it is not there)"
+
+
+def add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", metavar="FILE", help=OUT)
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    command.add_argument("--report", metavar="FILE", help="write what was found as JSON")
+
+
+def choose_rows(
+    args: argparse.Namespace,
+    out: TextIO,
+    err: TextIO,
+    choose: Callable[[Any, Any], Any],
+    *,
+    beside: bool = False,
+    by_vectors: bool = False,
+) -> None:
+    """Choose rows of every split, say what was found, and write them."""
+    from hfclean.selection.baselines import baselines
+    from hfclean.source import load
+
+    if args.out:
+        check_file(args.out)
+    report_file = Path(args.report).expanduser() if args.report else None
+    if report_file is not None and not report_file.parent.is_dir():
+        raise FolderError(f"--report {args.report!r}: there is no such folder; make it, or choose another")
+    columns = columns_of(args.columns)
+    told: dict[str, Any] = {}
+    words: list[str] = []
+    written: dict[str, int] = {}
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        notes(source, err)
+        kept = {}
+        for split, ds in source.dataset.items():
+            seen = _embedded(ds, columns, err) if by_vectors and args.vectors == EMBEDDING else ds
+            chosen = choose(seen, columns)
+            kept[split] = ds.select(list(chosen))
+            reports = [chosen.report] if hasattr(chosen, "report") else []
+            if beside:
+                reports.append(baselines(ds, chosen, columns=columns))
+            told[split] = {"rows": len(ds), "kept": len(chosen)}
+            for report in reports:
+                told[split] |= {type(report).__name__.lower(): report.to_dict()}
+            words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
+        if args.out:
+            written = write_files(kept, args.out, overwrite=args.overwrite)
+    if report_file is not None:
+        report_file.write_text(json.dumps(told) + "\n", encoding="ascii")
+    if args.json:
+        emit({"splits": told, "files": written}, out)
+        return
+    print("\n".join(line for line in words if line), file=out)
+    for name, count in written.items():
+        print(f"{name}  {count:,} rows", file=out)
+
+
+def _embedded(ds: Any, columns: Any, err: TextIO) -> Any:
+    """The rows with vectors, which are made where there are none."""
+    if EMBEDDING in ds.column_names or not len(ds):
+        return ds
+    from hfclean.scorers.embedding import Embed
+
+    embed = Embed(columns=columns)
+    print(f"no column {EMBEDDING!r}: {len(ds):,} rows are read by {embed.settings()['model']}", file=err)
+    return ds.map(embed, batched=True)

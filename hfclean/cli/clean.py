@@ -1,0 +1,48 @@
+"""Mend what rules can mend, score every row, and write a dataset folder.
+
+Mend what rules can mend, score every row, mark exact duplicates, and write a folder that load_dataset reads: parquet
+data, dataset card, report.html, ledger.parquet (one row per change), hfclean.json. As many rows come out as went in,
+in the same order. With --model, a model revises the rows after the rules in the same run; see hfclean revise.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, columns_of, load_named
+from hfclean.cli.revisers import revised, reviser_of
+from hfclean.cli.writing import write_cleaned
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    options.source(command)
+    options.output(command, required=False, needed="; needed unless --preview is given")
+    options.rules(command)
+    options.strict(command)
+    options.drop(command)
+    options.preview(command)
+    options.model(command, needed=" (default: rules only)")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.reviser import RuleReviser
+    from hfclean.rules import Rule
+
+    extra = tuple(load_named(spec, Rule, "rule") for spec in args.extra)
+    reviser = RuleReviser(
+        args.only,
+        args.skip or (),
+        extra,
+        columns=columns_of(args.columns),
+        prefix=args.prefix,
+        turns=args.turns,
+        side=args.side,
+    )
+    if args.model:
+        revised(args, out, err, (reviser, reviser_of(args)), extra)
+    elif args.preview or args.method or args.base_url:
+        raise UsageError("options of a model without --model; name one, or leave them out to mend by rules only")
+    else:
+        write_cleaned(args, out, err, reviser=reviser, extra=extra)

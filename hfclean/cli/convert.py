@@ -1,0 +1,50 @@
+"""Write the rows in another shape.
+
+Write the rows in another shape. preference: chosen = revised response, rejected = original one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, columns_of, notes, unpacked
+from hfclean.cli.writing import check_file, tell_files, write_files
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    options.source(command, pairs=False)
+    command.add_argument(
+        "--to", required=True, choices=["messages", "prompt_completion", "alpaca", "preference"], help="the shape"
+    )
+    command.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="a .jsonl, .parquet or .csv file (one per split where there are several)",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    command.add_argument(
+        "--escape-formulas",
+        action="store_true",
+        help=".csv: put an apostrophe before cells that a spreadsheet would run as formulas",
+    )
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.conversion import Losses, convert
+    from hfclean.source import load
+
+    if check_file(args.out).suffix != ".csv" and args.escape_formulas:
+        raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
+    columns = columns_of(args.columns)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        notes(source, err)
+        losses = Losses()
+        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
+        for note in losses.notes():
+            print(f"note: left out or respelled: {note}", file=err)
+        written = write_files(made, args.out, overwrite=args.overwrite, escape=args.escape_formulas, err=err)
+    tell_files(args, out, written, losses)

@@ -1,0 +1,46 @@
+"""Compare two versions of a dataset.
+
+Compare two versions of a dataset: what changed, what is gone, how the scores moved.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import as_cleaned, columns_of, emit, unpacked
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("before", metavar="A", help="the earlier version: a file, a folder or a Hub id")
+    command.add_argument("after", metavar="B", help="the later version")
+    command.add_argument("--limit", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
+    command.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
+    options.reading(command)
+    options.prefix(command)
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cli.render import describe_change
+    from hfclean.report import compare
+    from hfclean.source import load
+
+    as_cleaned(args, err, args.before, args.after)
+    columns = columns_of(args.columns)
+    with unpacked(args) as cache:
+        before, after = (
+            load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+            for where in (args.before, args.after)
+        )
+        report = compare(before.dataset, after.dataset, columns=columns, prefix=args.prefix)
+        if args.html:
+            report.save_html(args.html)
+    if args.json:
+        emit(report.to_dict(), out)
+        return
+    print(report.summary(), file=out)
+    for edit in report.edits[: max(args.limit, 0)]:
+        print("\n" + describe_change(edit), file=out)
+    if len(report.edits) > args.limit:
+        print(f"\n... {len(report.edits) - args.limit} more changes (--limit, or --html FILE for all)", file=out)

@@ -1,0 +1,58 @@
+"""Say what a model's run would take: requests, tokens, price, hours; asks nothing.
+
+Say what hfclean revise would take: requests, tokens, price, hours. Reads a sample of the rows and asks nothing. How
+long answers will be nobody knows before they are asked; hfclean revise --preview shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import columns_of, emit, notes, tokenizer_of, unpacked
+from hfclean.cli.revisers import reviser_of
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    options.source(command)
+    command.add_argument("--sample", type=int, default=100, metavar="N", help="rows to read (default: 100)")
+    command.add_argument(
+        "--growth",
+        type=float,
+        default=1.0,
+        metavar="G",
+        help="how many times longer answers are than the text that they revise (default: 1)",
+    )
+    command.add_argument(
+        "--seconds-per-request", type=float, metavar="S", help="how long one answer takes, for the hours"
+    )
+    command.add_argument("--tokenizer", metavar="PATH", help="count tokens with this tokenizer (default: an estimate)")
+    options.model(command)
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cli.render_models import describe_estimate
+    from hfclean.source import load
+
+    reviser = reviser_of(args)
+    tokenizer = tokenizer_of(args.tokenizer)
+    with unpacked(args) as cache_dir:
+        source = load(
+            args.source, split=args.split, config=args.config, columns=columns_of(args.columns), cache_dir=cache_dir
+        )
+        notes(source, err)
+        found = reviser.estimate(
+            source.dataset,
+            sample=args.sample,
+            seconds_per_request=args.seconds_per_request,
+            growth=args.growth,
+            tokenizer=None if tokenizer is None else tokenizer.encode,
+        )
+        total = sum(len(part) for part in source.dataset.values())
+    if args.json:
+        told = {name: None if value != value else value for name, value in asdict(found).items()}
+        emit({"rows": total, "sampled": min(args.sample, total), **told}, out)
+    else:
+        print(describe_estimate(found, reviser.spec(), rows=total, sampled=min(args.sample, total)), file=out)

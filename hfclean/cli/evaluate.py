@@ -1,0 +1,82 @@
+"""Say how good a reviser is on pairs that experts revised.
+
+Hold a reviser against pairs that experts revised and it has not seen: how many come nearer to the expert's text, equal
+it, read better, and what the checks refuse; beside the rules, a reviser that changes nothing, and length alone. Asks
+the model once for every pair; answers are kept. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, only_split, unpacked
+from hfclean.cli.revisers import reviser_of
+
+# so that pairs are read as rows of some shape; both sides are looked at by name
+PAIR_COLUMNS = {"instruction": "raw_instruction", "response": "raw_output"}
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        metavar="PAIRS",
+        help="held-out pairs: a .jsonl, .json, .csv or .parquet file, a folder or a Hub id, with the columns "
+        "raw_instruction, raw_input, raw_output and the same three after revised_",
+    )
+    command.add_argument("--split", help="one split only (needed where there are several)")
+    command.add_argument("--config", metavar="NAME", help="the configuration of a Hub dataset")
+    command.add_argument("--limit", type=int, metavar="N", help="the first N pairs only")
+    command.add_argument(
+        "--clean", metavar="IN", help="a dataset whose rows need nothing, to see what is changed all the same"
+    )
+    command.add_argument("--columns", metavar="MAP", help="which columns of --clean hold what")
+    command.add_argument(
+        "--unseen", action="store_true", help="leave out the pairs that trained the reviser, and count them"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="evaluate although the pairs trained the reviser; the result says so"
+    )
+    command.add_argument("--draws", type=int, default=1000, metavar="N", help="bootstrap samples (default: 1000)")
+    options.json_output(command)
+    options.quiet(command)
+    options.model(command, needed=" (default: the rules, which ask no model)")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.evaluation.revising import evaluate_reviser
+    from hfclean.reviser import revise
+    from hfclean.source import load
+
+    columns = columns_of(args.columns)
+    args.columns = None  # of --clean, and not of the reviser
+    reviser: Any = revise
+    if args.model:
+        reviser = reviser_of(args)
+        reviser.check_access()
+    elif args.base_url or args.method:
+        raise UsageError("options of a model without --model; name one, or leave them out to evaluate the rules")
+    with unpacked(args) as cache:
+        source = load(args.source, split=args.split, config=args.config, cache_dir=cache, columns=PAIR_COLUMNS)
+        notes(source, err)
+        pairs = only_split(source.dataset, args.source)
+        clean = None
+        if args.clean:
+            clean = only_split(load(args.clean, columns=columns, cache_dir=cache).dataset, args.clean)
+        found = evaluate_reviser(
+            reviser,
+            pairs if args.limit is None else pairs.select(range(min(args.limit, len(pairs)))),
+            clean=clean,
+            columns=columns,
+            dataset=source.name,
+            split=args.split or "",
+            force=args.force,
+            unseen=args.unseen,
+            draws=args.draws,
+            show=not args.quiet,
+        )
+    if args.json:
+        emit(found.to_dict(), out)
+    else:
+        print(found, file=out)

@@ -1,0 +1,60 @@
+"""Folders that hfclean wrote: what one holds, and where a row of it lies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import SourceError
+
+ABOUT = "hfclean.json"
+RULE = "linear_rule.json"
+PACK = "hfclean_benchmarks.json"
+
+
+def kind_of(folder: str) -> str:
+    """What a folder holds: `dataset`, `reviser`, `rule` or `pack`."""
+    from hfclean.errors import FolderError
+
+    path = Path(folder).expanduser()
+    for name, kind in ((RULE, "rule"), (PACK, "pack")):
+        if (path / name).is_file():
+            return kind
+    try:
+        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as e:
+        raise FolderError(
+            f"{folder!r} holds nothing that hfclean wrote (no {ABOUT} that can be read); make one: hfclean clean IN "
+            "--out DIR, or reviser.save_pretrained(DIR)"
+        ) from e
+    return "reviser" if isinstance(about, dict) and "reviser" in about else "dataset"
+
+
+def find_row(folder: Any, row: str) -> tuple[str, int]:
+    """The split and index of a row that is named by id, beginning of an id, number, or split:number."""
+    dataset, name = folder.dataset, folder.about.get("prefix", "") + "row_id"
+    split, _, number = row.rpartition(":")
+    if number.isdigit() and len(number) < 12:
+        splits = [split] if split else [s for s in dataset if len(dataset[s])]
+        if split and split not in dataset:
+            raise SourceError(f"no split {split!r}; there are {', '.join(dataset)}")
+        if int(number) < len(dataset[splits[0]]):
+            return splits[0], int(number)
+        if split:
+            raise SourceError(f"no row {number} in {splits[0]}: it has {len(dataset[splits[0]])} rows, counted from 0")
+    found = [
+        (s, k)
+        for s, part in dataset.items()
+        if name in part.column_names
+        for k, row_id in enumerate(part[name])
+        if row_id == row or row_id.startswith(row)
+    ]
+    exact = [(s, k) for s, k in found if dataset[s][k][name] == row]
+    if len(found) == 1 or exact:
+        return (exact or found)[0]
+    if found:
+        raise SourceError(f"{len(found)} rows have an id that begins with {row!r}; give more of it")
+    raise SourceError(
+        f"no row {row!r}; wanted a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
+    )

@@ -1,0 +1,119 @@
+"""Fit a linear rule to experiments, or rank rows by the loss that one predicts.
+
+InstructMining. fit: IN is a table (.jsonl, .parquet) with one row per experiment; writes the rule with its figures to
+the folder --out. predict: IN is a dataset with the rule's indicators as columns; prints how the predictions are
+distributed, or writes the rows with the lowest, lowest first, to the file --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.writing import check_file, tell_files, write_files
+from hfclean.errors import FolderError
+
+MARKS = ("p5", "p25", "p50", "p75", "p95")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=["fit", "predict"], help="what to do")
+    command.add_argument("source", metavar="IN", help="fit: the table; predict: a dataset, as hfclean clean takes it")
+    options.reading(command)
+    command.add_argument("--out", metavar="PATH", help="fit: a folder; predict: a .jsonl, .parquet or .csv file")
+    command.add_argument("--overwrite", action="store_true", help="replace what is there")
+    command.add_argument(
+        "--target", default="log_loss", metavar="COLUMN", help="fit: what to predict (default: log_loss)"
+    )
+    command.add_argument(
+        "--predictor", action="append", metavar="COLUMN", help="fit: from what (give one or more of them)"
+    )
+    command.add_argument(
+        "--standardize", action="store_true", help="fit: weights that can be compared with each other"
+    )
+    command.add_argument(
+        "--rule", default="v2", metavar="RULE", help="predict: v1, v2, v3, a folder or a Hub id (default: v2)"
+    )
+    command.add_argument("-n", "--n", type=int, metavar="N", help="predict: so many rows")
+    command.add_argument("--fraction", type=float, metavar="F", help="predict: this share of the rows, 0 to 1")
+    command.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="INDICATOR=COLUMN",
+        help="predict: the column that holds an indicator (may be given several times)",
+    )
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        (_fit if args.action == "fit" else _predict)(args, out, err)
+    for warning in told:
+        if warning.category.__module__.startswith("hfclean") or "no prediction" in str(warning.message):
+            print(f"note: {warning.message}", file=err)
+
+
+def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.scorers.linear_rule import FILE_NAME, LinearRule
+
+    if not args.predictor:
+        raise UsageError("fit needs --predictor COLUMN, one or more")
+    for name in ("split", "config", "columns"):
+        if getattr(args, name):
+            raise UsageError(f"--{name} is for predict: fit reads a table with one row per experiment, not a dataset")
+    target = Path(args.out).expanduser() if args.out else None
+    if target is not None and (target / FILE_NAME).exists() and not args.overwrite:
+        raise FolderError(f"the folder {target.name!r} holds a rule; name another, or replace it with --overwrite")
+    rule = LinearRule.fit(args.source, target=args.target, predictors=args.predictor, standardize=args.standardize)
+    path = rule.save_pretrained(target) if target is not None else None
+    if args.json:
+        emit({"out": None if path is None else str(path), "rule": dict(rule.fitted_on)}, out)
+        return
+    assert rule.fitted is not None
+    print(rule.fitted.summary(), file=out)
+    if path is not None:
+        print(f"\n{path}", file=out)
+
+
+def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.mining.ranking import expected_loss, instruct_mining
+    from hfclean.mining.ranking import mine as mined
+    from hfclean.report.distributions import quantiles
+    from hfclean.scorers.linear_rule import LinearRule
+    from hfclean.source import load
+
+    if args.out:
+        check_file(args.out)
+    pairs = [part.partition("=") for part in args.rename]
+    if not all(name and column for name, _, column in pairs):
+        raise UsageError("--rename: wanted INDICATOR=COLUMN, such as reward=my_reward")
+    renamed = {name: column for name, _, column in pairs}
+    known = args.rule in ("v1", "v2", "v3")
+    rule = instruct_mining(args.rule) if known else LinearRule.from_pretrained(args.rule)
+    columns = columns_of(args.columns)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
+        notes(source, err)
+        if len(source.dataset) > 1:
+            raise UsageError(f"--split is missing: there are {', '.join(source.dataset)}")
+        ((split, ds),) = source.dataset.items()
+        how: dict[str, Any] = {"columns": columns, "renamed": renamed}
+        if args.out:
+            picks = mined(ds, rule, n=args.n, fraction=args.fraction, **how)
+            written = write_files({split: ds.select(picks)}, args.out, overwrite=args.overwrite)
+            tell_files(args, out, written)
+            return
+        values = expected_loss(ds, rule, **how)
+    found = quantiles([value for value in values if value == value])
+    told: dict[str, Any] = {"rule": rule.name, "rows": len(values), "predicted": found.n}
+    told |= {mark: getattr(found, mark) for mark in MARKS if found.n}
+    if args.json:
+        emit(told, out)
+    else:
+        print(f"{rule.name}: {found.n:,} of {len(values):,} rows have a prediction", file=out)
+        print("  ".join(f"{mark} {told[mark]:.4g}" for mark in MARKS if mark in told), file=out)

@@ -1,0 +1,83 @@
+"""Count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers.
+
+Count the personal data that has a form; changes nothing. With --mask, write the folder of hfclean clean with every
+find replaced by its kind, such as [EMAIL]; for undo that folder keeps the originals (column original, ledger.parquet,
+report.html): give away what hfclean convert makes of it. With --drop, write the rows without any to a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from typing import TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.writing import check_file, tell_files, write_cleaned, write_files
+from hfclean.errors import FolderError
+
+KINDS = ("key", "email", "card", "ip", "phone")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    options.source(command, pairs=False)
+    options.output(command, required=False, needed=" (--mask), or the .jsonl, .parquet or .csv file (--drop)")
+    command.add_argument("--kind", action="append", choices=KINDS, help="only this kind (may be given several times)")
+    command.add_argument("--mask", action="store_true", help="replace every find by its kind")
+    command.add_argument("--drop", action="store_true", help="drop the rows that have any")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.reviser.pii import MaskPII
+
+    if args.mask and args.drop:
+        raise UsageError("--mask and --drop: one at a time")
+    if args.mask:
+        reviser = MaskPII(tuple(args.kind or MaskPII.kinds), columns=columns_of(args.columns), prefix=args.prefix)
+        write_cleaned(args, out, err, reviser=reviser)
+    else:
+        _count(args, out, err)
+
+
+def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    """Count personal data, or write the rows without any."""
+    from hfclean.scorers.personal import PII
+    from hfclean.selection import keep
+    from hfclean.source import load
+
+    if args.drop and not args.out:
+        raise UsageError("--drop needs --out FILE")
+    if args.out and not args.drop:
+        raise UsageError("--out is for --mask or --drop; without them nothing is written")
+    if args.out:
+        check_file(args.out)
+    report = PII(tuple(args.kind or KINDS), columns=columns_of(args.columns), prefix=args.prefix)
+    with unpacked(args, args.out) as cache:
+        source = load(args.source, split=args.split, config=args.config, columns=report.columns, cache_dir=cache)
+        notes(source, err)
+        scored = source.dataset.map(report, batched=True)
+        if args.drop:
+            kept = scored.filter(keep(f"{args.prefix}pii_count", at_most=0))
+            before = {split: part.column_names for split, part in source.dataset.items()}
+            plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
+            if not plain:
+                raise FolderError("every row holds personal data; there is nothing to write")
+            tell_files(args, out, write_files(plain, args.out, overwrite=args.overwrite))
+            return
+        rows: Counter[str] = Counter()
+        finds = total = some = 0
+        for part in scored.values():
+            total += len(part)
+            if not len(part):
+                continue
+            for kinds, count in zip(part[f"{args.prefix}pii"], part[f"{args.prefix}pii_count"], strict=True):
+                rows.update(kinds.split())
+                finds += int(count)
+                some += bool(kinds)
+    if args.json:
+        emit({"rows": total, "with_pii": some, "finds": finds, "rows_by_kind": dict(rows)}, out)
+        return
+    print(f"{some:,} of {total:,} rows hold personal data, {finds:,} finds", file=out)
+    for kind in KINDS:
+        if rows[kind]:
+            print(f"  {kind:<6} {rows[kind]:,} rows", file=out)

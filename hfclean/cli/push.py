@@ -1,0 +1,150 @@
+"""Push a cleaned folder or a reviser to the Hub, with its card, in one commit.
+
+Push a folder to the Hub in one commit: a dataset that hfclean cleaned, a reviser or a linear rule that save_pretrained
+wrote, or a pack of benchmarks. What is there already keeps its text, its own keys and its other configs; the same
+again makes no commit. Needs a token: hf auth login, or HF_TOKEN. Look first: --dry-run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.folders import kind_of
+from hfclean.cli.reading import UsageError, emit, unpacked
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    command.add_argument("repo", metavar="REPO", help="NAMESPACE/NAME on the Hub; made if it is not there")
+    command.add_argument("--dry-run", action="store_true", help="push nothing; write the exact files and check them")
+    command.add_argument(
+        "--out", metavar="FOLDER", help="where --dry-run writes (default: a folder for temporary files)"
+    )
+    command.add_argument("--private", action="store_true", default=None, help="make the repo a private one")
+    command.add_argument("--revision", metavar="BRANCH", help="push to this branch (default: main)")
+    command.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    command.add_argument("--message", metavar="TEXT", help="of the commit")
+    command.add_argument("--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0")
+    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
+    command.add_argument("--source", metavar="REPO", help="dataset: Hub id of what was cleaned")
+    command.add_argument(
+        "--config", metavar="NAME", default="default", help="dataset: name of its config (default: default)"
+    )
+    command.add_argument(
+        "--allow-secret",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="let this key through, a documented sample (may be given several times)",
+    )
+    command.add_argument("--mask-secrets", action="store_true", help="dataset: replace keys by their kind in brackets")
+    command.add_argument("--base-model", metavar="ID", help="reviser: Hub id of the model that it was tuned from")
+    command.add_argument(
+        "--dataset", metavar="ID", action="append", default=[], help="reviser: Hub id of its training data"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    import hfclean.hub as hub
+
+    if args.out and not args.dry_run:
+        raise UsageError("--out is where --dry-run writes; without it, nothing is written here")
+    folder, kind = Path(args.dir).expanduser(), kind_of(args.dir)
+    how: dict[str, Any] = {
+        "license": args.license,
+        "language": args.language,
+        "private": args.private,
+        "revision": args.revision,
+        "create_pr": args.create_pr,
+        "message": args.message,
+        "dry_run": args.dry_run,
+        "folder": args.out,
+    }
+    if kind != "dataset" and (args.config != "default" or args.mask_secrets or args.source):
+        raise UsageError(f"--config, --source and --mask-secrets are for datasets, and {folder.name!r} is a {kind}")
+    if kind != "reviser" and (args.base_model or args.dataset):
+        raise UsageError(f"--base-model and --dataset are for revisers, and {folder.name!r} is a {kind}")
+    with unpacked(args):
+        if kind == "rule":
+            done = hub.push_rule(folder, args.repo, **how)
+        elif kind == "pack":
+            done = hub.push_benchmarks(folder, args.repo, **how)
+        elif kind == "reviser":
+            done = hub.push_reviser(
+                folder,
+                args.repo,
+                base_model=args.base_model,
+                datasets=args.dataset,
+                allow_secrets=args.allow_secret,
+                **how,
+            )
+        else:
+            done = hub.push_dataset(
+                folder,
+                args.repo,
+                source=args.source,
+                config_name=args.config,
+                allow_secrets=args.allow_secret,
+                mask_secrets=args.mask_secrets,
+                **how,
+            )
+    if isinstance(done, hub.PushPlan):
+        _show_plan(done, args, out)
+    else:
+        _show_pushed(done, kind, args, out, err)
+
+
+def _show_plan(plan: Any, args: argparse.Namespace, out: TextIO) -> None:
+    from hfclean.hub import HubRefusal
+
+    if args.json:
+        emit(
+            {
+                "repo": plan.repo_id,
+                "type": plan.repo_type,
+                "folder": str(plan.folder),
+                "files": [file._asdict() for file in plan.files],
+                "deleted": list(plan.deleted),
+                "message": plan.message,
+                "problems": list(plan.problems),
+                "notes": list(plan.notes),
+            },
+            out,
+        )
+    else:
+        print(plan, file=out)
+    if plan.problems:
+        raise HubRefusal(f"{len(plan.problems)} problems would stop the push; they are named above")
+
+
+def _show_pushed(done: Any, kind: str, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    if args.json:
+        emit(
+            {
+                "repo": done.repo_id,
+                "type": done.repo_type,
+                "changed": done.changed,
+                "commit": done.commit,
+                "url": done.url,
+                "pull_request": done.pull_request,
+                "files": list(done.files),
+                "deleted": list(done.deleted),
+                "notes": list(done.notes),
+            },
+            out,
+        )
+        return
+    for note in done.notes:
+        print(f"note: {note}", file=err)
+    if not done.changed:
+        print(f"{done.url}  holds all of it already; no commit was needed", file=out)
+        return
+    print(f"{done.pull_request or done.url}  {len(done.files)} files in one commit", file=out)
+    if kind == "pack":
+        print(f"hfclean decontaminate IN --against {done.repo_id}", file=out)
+    elif done.repo_type == "dataset":
+        print(f"load_dataset({done.repo_id!r}), or hfclean.load_cleaned({done.repo_id!r})", file=out)

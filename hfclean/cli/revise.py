@@ -1,0 +1,168 @@
+"""Have a model revise every row, and write a dataset folder.
+
+Have a model revise every row, check each revision, and write the same folder as hfclean clean. A revision that fails a
+check is not taken: the original stays, and the row says why. Every answer is kept before it is used: stopped or
+killed, the same command asks for the rest only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, emit, tokenizer_of, unpacked
+from hfclean.cli.revisers import revised, reviser_of
+from hfclean.cli.writing import tell_failures
+from hfclean.errors import FolderError
+
+EPILOG = """the careful way:
+  hfclean estimate IN --model M --base-url URL --price-input P --price-output P    asks nothing
+  hfclean revise IN --model M --base-url URL --preview 20                          asks for 20 rows, writes nothing
+  hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
+  hfclean revise DIR --retry-failed                                                asks again for what failed
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.epilog, command.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
+    options.source(command)
+    options.output(command, required=False, needed="; needed unless --preview or --retry-failed is given")
+    options.strict(command)
+    options.drop(command)
+    options.preview(command)
+    command.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="IN is a folder that this command wrote: ask again for the rows that failed or whose answer could not be "
+        "read, and no others, with the model and settings that its hfclean.json names, and replace the folder (or "
+        "write --out)",
+    )
+    options.model(command, needed="; needed unless --retry-failed is given")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    if args.retry_failed:
+        if args.preview:
+            raise UsageError("--preview and --retry-failed: one at a time")
+        _retry(args, out, err)
+    else:
+        revised(args, out, err, (reviser_of(args),))
+
+
+def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    """Ask again for the rows of a folder that failed, and write the folder anew."""
+    from hfclean.cleaning import Cleaned, failed_rows, retry_failed
+    from hfclean.folder import check_target, read_folder, write_folder
+    from hfclean.ownership import is_own
+    from hfclean.report.figures import plural
+    from hfclean.restoration import restore
+    from hfclean.source import Source
+
+    for name, usual in (("columns", None), ("prefix", ""), ("turns", "last"), ("side", "chosen")):
+        if getattr(args, name) != usual:
+            raise UsageError(
+                f"--{name} with --retry-failed: rows are read as they were when the folder was revised, which its "
+                f"hfclean.json says; leave --{name} out"
+            )
+    if args.split or args.config:
+        raise UsageError("--split and --config with --retry-failed: all splits of the folder are gone through")
+    if not isinstance(args.source, str):
+        raise UsageError("--retry-failed: expected one folder that hfclean wrote, not several files")
+    source_dir = Path(args.source).expanduser()
+    target = Path(args.out).expanduser() if args.out else source_dir
+    elsewhere = target.resolve() != source_dir.resolve()
+    if elsewhere:
+        check_target(target, overwrite=args.overwrite, source=source_dir)
+    with unpacked(args, str(target)) as cache_dir:
+        folder = read_folder(source_dir, cache_dir=cache_dir)
+        about = folder.about
+        told = next((each for each in reversed(about["transforms"]) if "usage" in each), None)
+        if told is None:
+            raise FolderError(f"{args.source}: no model was asked for it, so nothing of it can have failed")
+        prefix, columns = about.get("prefix", ""), about.get("columns")
+        own = is_own(folder.path)
+        if not own:
+            told = _check_stranger(args, told)
+        reviser = replace(reviser_of(args, told), columns=columns, prefix=prefix)
+        count = sum(map(len, failed_rows(folder.dataset, prefix).values()))
+        if not count:
+            if args.json:
+                emit({"out": str(source_dir), "rows": 0}, out)
+            else:
+                print(f"{source_dir}  no row failed, and every answer could be read; nothing to ask again", file=out)
+            return
+        done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
+        stated = {name: value for name, value in _stated(args).items() if value}
+        origin, before = about["source"], restore(folder.dataset, prefix=prefix)
+        report = write_folder(
+            target,
+            Cleaned(done.dataset, folder.removed, done.transforms),
+            before=before,
+            source=Source(
+                before, origin["name"], origin["kind"], origin["fingerprint"], folder.card, tuple(origin["notes"])
+            ),
+            overwrite=args.overwrite or not elsewhere,
+            **{"license": None, "language": None, "source_id": None, **_earlier(about), **stated},
+            columns=columns,
+            prefix=prefix,
+            tokenizer=tokenizer_of(args.tokenizer),
+            max_tokens=args.max_tokens,
+            own=own,
+        )
+        left = sum(map(len, failed_rows(done.dataset, prefix).values()))
+    if args.json:
+        told = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
+        emit({**told, "report": report.to_dict(edits=False)}, out)
+    else:
+        print(report.summary(), file=out)
+        print(
+            f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} "
+            "again without a revision",
+            file=out,
+        )
+        print(f"\n{target}  written anew", file=out)
+    tell_failures(done, target, out)
+
+
+def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str, Any]:
+    """Refuse to follow the record of a folder that was not written here to a server, a model or a key; gives what of
+    it is followed.
+
+    Raises:
+        FolderError: it names what has to be said on the command line.
+    """
+    from hfclean.reviser.saved import FROM_HUB, MOST
+
+    settings = step.get("settings", {})
+    for name, most in MOST.items():
+        value = settings.get(name) if getattr(args, name, None) is None else None
+        if isinstance(value, (int, float)) and value > most:
+            raise FolderError(
+                f"{args.source}: {name} in hfclean.json is {value!r:.40}, and no more than {most:,} is taken from "
+                f"others, since you pay for it: --{name.replace('_', '-')} N"
+            )
+    followed = {**step, "settings": {name: value for name, value in settings.items() if name in FROM_HUB}}
+    stated = {"base_url": args.base_url, "extra_body": args.extra_body}
+    if args.base_url is None:  # a server's name for a model says nothing of where rows go
+        stated["model"] = args.model
+    named = [name for name, value in stated.items() if value is None and settings.get(name)]
+    if not named:
+        return followed
+    values = ", ".join(f"{name.replace('_', ' ')} {str(settings[name])[:80]!r}" for name in named)
+    repeated = " ".join(f"--{name.replace('_', '-')} ..." for name in named)
+    raise FolderError(
+        f"{args.source} was not written here (or was moved, copied or changed since), and its hfclean.json names the "
+        f"{values}. Whom your rows are sent to is yours to say: repeat what you agree to, {repeated}"
+    )
+
+
+def _stated(args: argparse.Namespace) -> dict[str, Any]:
+    return {"license": args.license, "language": args.language, "source_id": args.source_id}
+
+
+def _earlier(about: dict[str, Any]) -> dict[str, Any]:
+    stated = about["stated"]
+    return {"license": stated["license"], "language": stated["language"], "source_id": stated["source"]}

@@ -1,0 +1,77 @@
+"""Put originals back in a cleaned folder.
+
+Put the originals back: all of them, what one rule changed, or one row. The folder is replaced; with --out, another is
+written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli.folders import find_row
+from hfclean.cli.reading import emit, unpacked
+from hfclean.errors import RestoreError
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--rule", metavar="ID", help="only what this rule changed")
+    what.add_argument("--row", metavar="ID", action="append", help="only this row (may be given several times)")
+    command.add_argument("--out", metavar="DIR2", help="write here and leave DIR as it is")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cleaning import Cleaned
+    from hfclean.folder import check_target, read_folder, write_folder
+    from hfclean.ownership import is_own
+    from hfclean.restoration import restore
+    from hfclean.source import Source
+
+    target = Path(args.out).expanduser() if args.out else Path(args.dir)
+    if args.out:
+        check_target(target, overwrite=False)
+    with unpacked(args, str(target)) as cache:
+        folder = read_folder(args.dir, cache_dir=cache)
+        about, own = folder.about, is_own(folder.path)
+        prefix, columns = about.get("prefix", ""), about.get("columns")
+        if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
+            raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
+        rows = [_row_id(folder, row) for row in args.row] if args.row else None
+        if args.rule is not None:
+            from hfclean.rules import select_rules
+
+            select_rules(only=(args.rule,))
+        before = restore(folder.dataset, prefix=prefix)
+        after = restore(folder.dataset, rule=args.rule, rows=rows, prefix=prefix)
+        done = {"by": "restore", **({"rule": args.rule} if args.rule else {}), **({"rows": rows} if rows else {})}
+        source = Source(
+            before, about["source"]["name"], about["source"]["kind"], about["source"]["fingerprint"], folder.card
+        )
+        stated = about["stated"]
+        report = write_folder(
+            target,
+            Cleaned(after, folder.removed, (*about["transforms"], done)),
+            before=before,
+            source=source,
+            overwrite=not args.out,
+            license=stated["license"],
+            language=stated["language"],
+            source_id=stated["source"],
+            columns=columns,
+            prefix=prefix,
+            own=own,
+        )
+    if args.json:
+        emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
+    else:
+        print(report.summary(), file=out)
+        print(f"\n{target}  written anew", file=out)
+
+
+def _row_id(folder: Any, row: str) -> str:
+    split, index = find_row(folder, row)
+    return str(folder.dataset[split][index][folder.about.get("prefix", "") + "row_id"])

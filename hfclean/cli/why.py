@@ -1,0 +1,34 @@
+"""Say what happened to one row, and why.
+
+Say what happened to one row of a cleaned folder, rule by rule, and what is still wrong with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TextIO
+
+from hfclean.cli.folders import find_row
+from hfclean.cli.reading import emit, unpacked
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    command.add_argument(
+        "row", metavar="ROW", help="a row id (or its beginning), a row number from 0, or SPLIT:NUMBER"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cli.render import describe_row
+    from hfclean.folder import read_folder
+
+    with unpacked(args) as cache:
+        folder = read_folder(args.dir, cache_dir=cache)
+        split, index = find_row(folder, args.row)
+        told = describe_row(folder, split, index)
+    if args.json:
+        emit(told.to_dict(), out)
+    else:
+        print(told.text(), file=out)
