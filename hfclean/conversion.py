@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.errors import RestoreError, SchemaError
-from hfclean.provenance import HISTORY, added_columns, parse_history
-from hfclean.restoration import original_cells
+from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
 from hfclean.schema import (
     ChatView,
     Columns,

@@ -21,7 +21,6 @@ from hfclean.models.work import once
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.changes import row_edits
 from hfclean.reviser.coach import Reviser
-from hfclean.schema import detect
 from hfclean.scorers import response_words
 from hfclean.transform import Transform
 
@@ -201,13 +200,11 @@ def _ungated(model: ModelTransform, ready: Rows, done: Rows) -> Rows:
 def _told(
     model: ModelTransform, place: Place, raw: dict[str, Any], done: dict[str, Any], other: dict[str, Any], said: str
 ) -> PreviewedRow:
-    view = detect(tuple(raw), model.columns)
+    view = model.layout.view(raw)
     name = str(done[model.prefix + "row_id"])
 
     def changes(after: dict[str, Any]) -> tuple[PreviewedChange, ...]:
-        found = row_edits(
-            raw, after, view, name=name, split=place.split, index=place.row, prefix=model.prefix, columns=model.columns
-        )
+        found = row_edits(raw, after, view, model.layout, name=name, split=place.split, index=place.row)
         return tuple(PreviewedChange(edit.field, edit.rule, edit.before, edit.after) for edit in found)
 
     steps = parse_history(done[model.prefix + HISTORY]) or ()
@@ -237,7 +234,7 @@ def _said(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) ->
 
 
 def _words(model: ModelTransform, row: Mapping[str, Any]) -> int:
-    return int(response_words(model.pairs(row, detect(tuple(row), model.columns))[-1]))
+    return int(response_words(model.pairs(row, model.layout.view(row))[-1]))
 
 
 def _latency(model: ModelTransform, asked: int, seconds: float) -> float | None:

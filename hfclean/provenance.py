@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from hfclean.errors import ColumnError, RestoreError
-from hfclean.schema import Path, View, plain
+from hfclean.schema import Path, View, plain, write
 
 __all__ = [
     "DUPLICATE_COLUMN",
@@ -27,6 +27,7 @@ __all__ = [
     "encode_original",
     "is_unread",
     "number_rows",
+    "original_cells",
     "own_columns",
     "own_steps",
     "parse_history",
@@ -234,6 +235,13 @@ def decode_original(text: Any) -> dict[Path, Any]:
             f"'original' holds {text!r:.60}, which hfclean did not write; rename that column: "
             "ds.rename_column('original', 'my_original')"
         ) from e
+
+
+def original_cells(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The row with the text that it had before any reviser; the columns that hfclean added are left in."""
+    original = decode_original(row.get(prefix + "original"))
+    original = {path: value for path, value in original.items() if path[0] in row}
+    return {**row, **write(row, original)} if original else dict(row)
 
 
 def _pointer(path: Path) -> str:

@@ -6,11 +6,12 @@ Both work from the columns of the dataset alone, so they work on a copy from the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from hfclean.errors import RestoreError
+from hfclean.layout import Layout
 from hfclean.provenance import (
     HISTORY,
     Step,
@@ -27,7 +28,7 @@ from hfclean.scorers.refresh import refresh
 from hfclean.transform import Batch, Transform, elsewhere
 from hfclean.values import stored_columns
 
-__all__ = ["LedgerEntry", "ledger", "ledger_entries", "original_cells", "pointer", "restore"]
+__all__ = ["LedgerEntry", "ledger", "ledger_entries", "pointer", "restore"]
 
 D = TypeVar("D")
 
@@ -60,32 +61,31 @@ def restore(
     """
     if rows is not None:
         rows = tuple([rows] if isinstance(rows, str) else rows)
+    undo = _Undo(rule, rows, tuple(extra), prefix=prefix)
     if isinstance(ds, Mapping) and not hasattr(ds, "map"):
-        return _restore_example(ds, rule, rows, prefix, tuple(extra))  # type: ignore[return-value]
+        return _restore_example(ds, undo)  # type: ignore[return-value]
     if not hasattr(ds, "map"):
         raise RestoreError(f"restore got {type(ds).__name__}; wanted a Dataset, a DatasetDict or one example")
     if isinstance(ds, Mapping):  # a DatasetDict: rows may lie in any split
-        found = {name: _ids(split, rows, prefix) for name, split in ds.items()}
-        _all_found(rows, found.values())
-        splits = {name: _restore_split(split, rule, found[name], prefix, tuple(extra)) for name, split in ds.items()}
-        return type(ds)(splits)  # type: ignore[call-arg]
-    found_here = _ids(ds, rows, prefix)
-    _all_found(rows, [found_here])
-    return _restore_split(ds, rule, found_here, prefix, tuple(extra))  # type: ignore[no-any-return]
+        parts = {name: _within(split, undo) for name, split in ds.items()}
+        _check_all_found(rows, parts.values())
+        return type(ds)({name: _restore_split(ds[name], part) for name, part in parts.items()})  # type: ignore[call-arg]
+    part = _within(ds, undo)
+    _check_all_found(rows, [part])
+    return _restore_split(ds, part)  # type: ignore[no-any-return]
 
 
-def _ids(split: Any, rows: tuple[str, ...] | None, prefix: str) -> tuple[str, ...] | None:
-    """Which of the ids are in this split; all of them where that cannot be known (a streaming dataset)."""
-    if rows is None or not hasattr(split, "select"):
-        return rows
-    if prefix + "row_id" not in split.column_names:
-        return ()
-    present = set(split.with_format(None)[prefix + "row_id"])
-    return tuple(name for name in rows if name in present)
+def _within(split: Any, undo: _Undo) -> _Undo:
+    """With those ids that are in this split; all of them where that cannot be known (a streaming dataset)."""
+    column = undo.layout.own("row_id")
+    if undo.rows is None or not hasattr(split, "select"):
+        return undo
+    present = set(split.with_format(None)[column]) if column in split.column_names else ()
+    return replace(undo, rows=tuple(name for name in undo.rows if name in present))
 
 
-def _all_found(rows: tuple[str, ...] | None, found: Iterable[tuple[str, ...] | None]) -> None:
-    seen = {name for names in found for name in names or ()}
+def _check_all_found(rows: tuple[str, ...] | None, parts: Iterable[_Undo]) -> None:
+    seen = {name for part in parts for name in part.rows or ()}
     missing = [name for name in rows or () if name not in seen]
     if missing:
         raise RestoreError(
@@ -93,29 +93,24 @@ def _all_found(rows: tuple[str, ...] | None, found: Iterable[tuple[str, ...] | N
         )
 
 
-def _restore_split(
-    ds: Any, rule: str | None, rows: tuple[str, ...] | None, prefix: str, extra: tuple[Rule, ...]
-) -> Any:
+def _restore_split(ds: Any, undo: _Undo) -> Any:
     streaming = not hasattr(ds, "select")
+    history = undo.layout.own(HISTORY)
     columns = ds.column_names
     if streaming and columns is None:
         columns = list(next(iter(ds), {}))
-    if prefix + HISTORY not in columns:
+    if history not in columns:
         if not streaming and len(ds) == 0:
             return ds  # map adds no columns to an empty split
         raise RestoreError(
-            f"no column {prefix + HISTORY!r}: hfclean did not revise this dataset"
-            + ("" if prefix else ", or did it with a prefix (restore(..., prefix=))")
+            f"no column {history!r}: hfclean did not revise this dataset"
+            + ("" if undo.prefix else ", or did it with a prefix (restore(..., prefix=))")
         )
-    partly = rule is not None or rows is not None
+    texts = [row[history] for row in ds.take(1)] if streaming else ds.with_format(None).unique(history)
+    undo = replace(undo, columns=_columns_of(texts))
+    drop = undo.drops(texts, columns)
     if streaming:
-        first: dict[str, Any] = next(iter(ds), {})
-        undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of([first.get(prefix + HISTORY)]))
-        return ds.map(undo, batched=True, remove_columns=[] if partly else _added(first, prefix))
-    texts = ds.with_format(None).unique(prefix + HISTORY)
-    undo = _Undo(rule, rows, prefix=prefix, extra=extra, columns=_columns_of(texts))
-    drop = [] if partly else [name for text in texts for name in added_columns(parse_history(text) or (), prefix)]
-    drop = [name for name in dict.fromkeys(drop) if name in columns]
+        return ds.map(undo, batched=True, remove_columns=drop)
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
     fmt = ds.format
     out = ds.with_format(None).map(
@@ -134,19 +129,14 @@ def _restore_split(
     )
 
 
-def _restore_example(
-    row: Mapping[str, Any], rule: str | None, rows: tuple[str, ...] | None, prefix: str, extra: tuple[Rule, ...]
-) -> dict[str, Any]:
-    if parse_history(row.get(prefix + HISTORY)) is None:
-        raise RestoreError(
-            f"the example has no {prefix + HISTORY!r} that hfclean wrote, so there is nothing to restore"
-        )
-    if rows is not None and row.get(prefix + "row_id") not in rows:
+def _restore_example(row: Mapping[str, Any], undo: _Undo) -> dict[str, Any]:
+    history = undo.layout.own(HISTORY)
+    if parse_history(row.get(history)) is None:
+        raise RestoreError(f"the example has no {history!r} that hfclean wrote, so there is nothing to restore")
+    if undo.rows is not None and row.get(undo.layout.own("row_id")) not in undo.rows:
         return dict(row)
-    columns = _columns_of([row[prefix + HISTORY]])
-    back = {**row, **_Undo(rule, rows, prefix=prefix, extra=extra, columns=columns)(row)}
-    partly = rule is not None or rows is not None
-    drop = () if partly else _added(row, prefix)
+    back = {**row, **replace(undo, columns=_columns_of([row[history]]))(row)}
+    drop = undo.drops([row[history]], row)
     return {name: value for name, value in back.items() if name not in drop}
 
 
@@ -154,10 +144,6 @@ def _columns_of(histories: Iterable[Any]) -> Columns:
     """The `columns` that the revisers were given, as their steps tell it."""
     steps = (step for text in histories for step in parse_history(text) or ())
     return next((step.settings["columns"] for step in steps if step.settings.get("columns")), None)
-
-
-def _added(row: Mapping[str, Any], prefix: str) -> list[str]:
-    return [name for name in added_columns(parse_history(row.get(prefix + HISTORY)) or (), prefix) if name in row]
 
 
 @dataclass(frozen=True)
@@ -169,6 +155,13 @@ class _Undo(Transform):
     rule: str | None = None
     rows: tuple[str, ...] | None = None
     extra: tuple[Rule, ...] = ()
+
+    def drops(self, histories: Iterable[Any], columns: Container[str]) -> list[str]:
+        """The columns that go with what is undone: all that were added, where everything is."""
+        if self.rule is not None or self.rows is not None:
+            return []
+        steps = [step for text in histories for step in parse_history(text) or ()]
+        return [name for name in added_columns(steps, self.prefix) if name in columns]
 
     def __call__(self, data: Any) -> Any:
         # The row shape is that of the step that changed it, and a full undo needs none: the paths are enough.
@@ -313,28 +306,20 @@ def pointer(path: Path) -> str:
     return str(next(iter(json.loads(encode_original({path: ""})))))
 
 
-def original_cells(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The row's cells with the original texts back in place; the columns that hfclean added are left in."""
-    original = decode_original(row.get(prefix + "original"))
-    return {**row, **write(row, original)} if original else dict(row)
-
-
-def ledger_entries(
-    row: Mapping[str, Any], *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()
-) -> Iterator[LedgerEntry]:
+def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
     """Every change of one row, in the order in which it was made.
 
     The steps of rules are done again to tell them apart, and what a model's step changed after them is what is left.
     Where that does not lead to today's text (several models' steps, or rules of another version), the row's changes
     are given whole, under the names that the history has.
     """
-    history = parse_history(row.get(prefix + HISTORY))
-    original = decode_original(row.get(prefix + "original")) if history else None
+    history = parse_history(row.get(layout.own(HISTORY)))
+    original = decode_original(row.get(layout.own("original"))) if history else None
     if not history or not original:  # without a history of ours, `original` is somebody else's column
         return
     steps = [step for step in history if step.is_revision]
     start = {**row, **write(row, original)}
-    found = _replayed(row, start, steps, columns, extra, tuple(original))
+    found = _replayed(row, start, steps, layout.columns, extra, tuple(original))
     if found is None:
         names = " ".join(dict.fromkeys(r for s in steps if s.edit == "revised" for r in (s.reasons or (s.by,))))
         found = [
@@ -342,14 +327,14 @@ def ledger_entries(
             for path, old in original.items()
         ]
     for change in found:
-        yield LedgerEntry(str(row[prefix + "row_id"]), pointer(change.path), change.by, change.before, change.after)
+        yield LedgerEntry(str(row[layout.own("row_id")]), pointer(change.path), change.by, change.before, change.after)
 
 
 def _replayed(
     row: Mapping[str, Any],
     cells: dict[str, Any],
     steps: Sequence[Step],
-    columns: Any,
+    columns: Columns,
     extra: Sequence[Rule],
     paths: Sequence[Path],
 ) -> list[FieldChange] | None:
@@ -363,7 +348,7 @@ def _replayed(
             reviser = _reviser(step, extra)
         except ValueError:  # a rule that this version does not know, or one of the user's own
             return None
-        view = view or detect(tuple(row), columns if columns is not None else reviser.columns)
+        view = view or detect(row, columns if columns is not None else reviser.columns)
         changes = reviser.changes(cells, view)
         found += changes
         cells = {**cells, **write(cells, {change.path: change.after for change in changes})}
@@ -381,11 +366,13 @@ def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: S
     ]
 
 
-def ledger(ds: Any, *, prefix: str = "", columns: Any = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
+def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
     """Every change in a `Dataset`, row by row, read from its own columns; rows that did not change cost nothing."""
-    if not {prefix + "original", prefix + HISTORY} <= set(ds.column_names):
+    layout = Layout(columns, prefix)
+    original = layout.own("original")
+    if not {original, layout.own(HISTORY)} <= set(ds.column_names):
         return
     plain = ds.with_format(None)
-    changed = [k for k, text in enumerate(plain[prefix + "original"]) if text]
+    changed = [k for k, text in enumerate(plain[original]) if text]
     for row in plain.select(changed):
-        yield from ledger_entries(row, prefix=prefix, columns=columns, extra=extra)
+        yield from ledger_entries(row, layout, extra)

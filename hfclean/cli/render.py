@@ -14,10 +14,9 @@ from typing import Any
 from hfclean.checks import CHECKS
 from hfclean.models import ERRORS
 from hfclean.provenance import Step, parse_history
-from hfclean.report.rows import reading
+from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import RULES, Rule
-from hfclean.schema import detect
 
 __all__ = [
     "RowStory",
@@ -208,13 +207,13 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
     from hfclean.scorers.embedded import preference_rule, rating_rule
 
     row = folder.dataset[split][index]
-    prefix, columns = folder.about.get("prefix", ""), folder.about.get("columns")
+    prefix = folder.about.get("prefix", "")
     steps = parse_history(row.get(prefix + "edit_history")) or ()
     names = [name for step in steps if not step.is_revision for name in step.columns]
-    turns, side = reading(steps)
-    pairs = detect(tuple(row), columns).pairs(row, turns=turns, side=side)
+    layout = recorded_layout(steps, prefix=prefix, columns=folder.about.get("columns"))
+    pairs = layout.pairs(row, layout.view(row))
     pair = pairs[-1]
-    scored = pairs if turns == "all" and side != "both" else [pair]
+    scored = pairs if layout.turns == "all" and layout.side != "both" else [pair]
     linear = (preference_rule(), rating_rule())
     return RowStory(
         split=split,
@@ -222,7 +221,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         row_id=str(row.get(prefix + "row_id", "")),
         edit=str(row.get(prefix + "edit", "")),
         steps=tuple(map(StepStory.of, steps)),
-        changes=tuple(ledger_entries(row, prefix=prefix, columns=columns)),
+        changes=tuple(ledger_entries(row, layout)),
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
         moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},

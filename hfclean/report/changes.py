@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hfclean.provenance import HISTORY, decode_original, parse_history, row_id
+from hfclean.layout import Layout
+from hfclean.provenance import HISTORY, decode_original, original_cells, parse_history, row_id
 from hfclean.report.record import UNRECORDED, Edit
-from hfclean.restoration import LedgerEntry, ledger_entries, original_cells, pointer
+from hfclean.restoration import LedgerEntry, ledger_entries, pointer
 from hfclean.rules import Rule
-from hfclean.schema import Columns, Path, View, read_at, write
+from hfclean.schema import Path, View, read_at, write
 
 __all__ = ["row_edits"]
 
@@ -22,12 +23,11 @@ def row_edits(
     before: Row,
     after: Row,
     view: View,
+    layout: Layout,
     *,
     name: str,
     split: str,
     index: int,
-    prefix: str = "",
-    columns: Columns = None,
     extra: Sequence[Rule] = (),
 ) -> list[Edit]:
     """Every change between two states of a row, in the order in which it was made.
@@ -36,10 +36,10 @@ def row_edits(
     was changed by something else as well), each text that differs is one change, under the names of the steps in
     between (`restored` where the text from before hfclean's steps is back), or `unrecorded` when there are none.
     """
-    entries = _recorded(before, after, view, prefix, columns, extra)
+    entries = _recorded(before, after, view, layout, extra)
     if entries is None:
-        back = RESTORED if _is_back(before, after, view, prefix) else UNRECORDED
-        rule = _steps_between(before, after, prefix) or back
+        back = RESTORED if _is_back(before, after, view, layout) else UNRECORDED
+        rule = _steps_between(before, after, layout) or back
         entries = [
             LedgerEntry(name, pointer(path), rule, old, new)
             for column in view.columns
@@ -48,13 +48,11 @@ def row_edits(
     return [Edit(name, e.field, e.rule, e.before, e.after, split=split, index=index) for e in entries]
 
 
-def _recorded(
-    before: Row, after: Row, view: View, prefix: str, columns: Columns, extra: Sequence[Rule]
-) -> list[LedgerEntry] | None:
+def _recorded(before: Row, after: Row, view: View, layout: Layout, extra: Sequence[Rule]) -> list[LedgerEntry] | None:
     """The changes that the row's record speaks of since `before`; None when they do not lead to `after`."""
     try:
-        done = list(ledger_entries(after, prefix=prefix, columns=columns, extra=extra))
-        earlier = list(ledger_entries(before, prefix=prefix, columns=columns, extra=extra))
+        done = list(ledger_entries(after, layout, extra))
+        earlier = list(ledger_entries(before, layout, extra))
         if done[: len(earlier)] != earlier:
             return None
         entries = done[len(earlier) :]
@@ -67,19 +65,19 @@ def _recorded(
     return entries if begins and row_id(reached, view) == row_id(after, view) else None
 
 
-def _steps_between(before: Row, after: Row, prefix: str) -> str:
-    old = parse_history(before.get(prefix + HISTORY)) or ()
-    steps = (parse_history(after.get(prefix + HISTORY)) or ())[len(old) :]
+def _steps_between(before: Row, after: Row, layout: Layout) -> str:
+    old = parse_history(before.get(layout.own(HISTORY))) or ()
+    steps = (parse_history(after.get(layout.own(HISTORY))) or ())[len(old) :]
     done = [step for step in steps if step.edit == "revised" or step.by == "restore"]
     return " ".join(dict.fromkeys(name for step in done for name in (step.reasons or (step.by,))))
 
 
-def _is_back(before: Row, after: Row, view: View, prefix: str) -> bool:
+def _is_back(before: Row, after: Row, view: View, layout: Layout) -> bool:
     """Whether the second row is what went in before hfclean revised the first one."""
-    if parse_history(before.get(prefix + HISTORY)) is None:
+    if parse_history(before.get(layout.own(HISTORY))) is None:
         return False
     try:
-        return row_id(original_cells(before, prefix), view) == row_id(after, view)
+        return row_id(original_cells(before, layout.prefix), view) == row_id(after, view)
     except (KeyError, IndexError, TypeError, ValueError):  # a record that does not fit the row it stands in
         return False
 

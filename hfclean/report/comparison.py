@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
+from hfclean.layout import Layout
 from hfclean.report import findings
 from hfclean.report.matched import match_rows
 from hfclean.report.record import Report
@@ -15,14 +15,13 @@ from hfclean.report.rows import (
     TokenCounter,
     iterate,
     read_split,
-    recorded_columns,
-    recorded_reading,
+    recorded_layout,
+    recorded_steps,
     splits_of,
 )
 from hfclean.report.stale import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
-from hfclean.scorers.embedded.score import Score
 from hfclean.version import __version__
 
 __all__ = ["compare"]
@@ -77,22 +76,18 @@ def compare(
     """
     counter, named, estimated = _counter(tokenizer)
     old_splits, new_splits = _both(before, after)
-    if columns is None:
-        columns = recorded_columns([*new_splits.values(), *old_splits.values()], prefix)
-    recorded = recorded_reading([*new_splits.values(), *old_splits.values()], prefix)
-    told: dict[str, Any] = {"turns": turns or recorded[0], "side": side or recorded[1]}
-    how: dict[str, Any] = {"prefix": prefix, "columns": columns, "scorer": Score(**told)}
-    old: dict[str, SplitRows] = {}
-    new: dict[str, SplitRows] = {}
-    for name, ds in old_splits.items():
-        old[name] = read_split(name, ds, counter=None, which="the first dataset", **how)
-    for name, ds in new_splits.items():
-        new[name] = read_split(name, ds, counter=counter, which="the second dataset", **how)
+    steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
+    layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)
+    old = {
+        name: read_split(name, ds, layout, counter=None, which="the first dataset") for name, ds in old_splits.items()
+    }
+    new = {
+        name: read_split(name, ds, layout, counter=counter, which="the second dataset")
+        for name, ds in new_splits.items()
+    }
     shape = _shape(old, new)
-    stale: Counter[str] = Counter()
-    for ds in new_splits.values():
-        stale.update(stale_copies(ds, columns=columns, prefix=prefix))
-    matched = match_rows(old, new, prefix=prefix, columns=columns, extra=tuple(extra), counter=counter)
+    stale = stale_copies(new_splits, layout)
+    matched = match_rows(old, new, layout, extra=tuple(extra), counter=counter)
     return Report(
         hfclean=__version__,
         shape=shape,
@@ -100,9 +95,9 @@ def compare(
         rules=findings.rule_counts(matched, extra),
         refusals=findings.refusals(matched),
         models=findings.model_uses(matched, transforms),
-        removed=findings.removed_rows(matched, _reasons(removed, prefix)),
+        removed=findings.removed_rows(matched, _reasons(removed, layout)),
         added=findings.added_rows(matched),
-        scores=findings.score_changes(matched, prefix),
+        scores=findings.score_changes(matched, layout),
         tokens=findings.measure_tokens(matched, counter=named, estimated=estimated, max_tokens=max_tokens),
         lengths=findings.measure_lengths(matched),
         overlaps=findings.find_overlaps(matched),
@@ -186,16 +181,17 @@ def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str,
     return tuple(name for name in names if name not in others) if any(len(ds) for ds in those.values()) else ()
 
 
-def _reasons(removed: Any, prefix: str) -> dict[str, str]:
+def _reasons(removed: Any, layout: Layout) -> dict[str, str]:
     """Why rows were dropped, by row id."""
     found: dict[str, str] = {}
+    row_id = layout.own("row_id")
     for ds in splits_of(removed, "removed").values() if removed is not None else ():
-        missing = [name for name in (prefix + "row_id", findings.REASON_COLUMN) if name not in ds.column_names]
+        missing = [name for name in (row_id, findings.REASON_COLUMN) if name not in ds.column_names]
         if missing and len(ds):
             raise ColumnError(
                 f"removed= has no column {missing[0]!r}, only {ds.column_names}; wanted the rows that were dropped, "
-                f"with {prefix}row_id and {findings.REASON_COLUMN}"
+                f"with {row_id} and {findings.REASON_COLUMN}"
             )
-        for rows in iterate(ds, (prefix + "row_id", findings.REASON_COLUMN)):
-            found |= {str(row[prefix + "row_id"]): str(row[findings.REASON_COLUMN] or "") for row in rows}
+        for rows in iterate(ds, (row_id, findings.REASON_COLUMN)):
+            found |= {str(row[row_id]): str(row[findings.REASON_COLUMN] or "") for row in rows}
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hfclean.errors import describe_error
+from hfclean.layout import Layout
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.figures import field_name, plural
@@ -218,16 +219,16 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
 # ------------------------------------------------------------------------------------------------------------- numbers
 
 
-def score_changes(matched: Matched, prefix: str) -> tuple[ScoreChange, ...]:
+def score_changes(matched: Matched, layout: Layout) -> tuple[ScoreChange, ...]:
     """The embedded scores, then the scores that only their columns know."""
     embedded = [
-        _score(prefix + name, matched.side_by_side(name), embedded=True, known=True) for name in number_names()
+        _score(layout.own(name), matched.side_by_side(name), embedded=True, known=True) for name in number_names()
     ]
     others = dict.fromkeys(name for rows in matched.new.values() for name in rows.others)
-    return (*embedded, *(_other_score(matched, name, prefix) for name in others))
+    return (*embedded, *(_other_score(matched, name, layout) for name in others))
 
 
-def _other_score(matched: Matched, name: str, prefix: str) -> ScoreChange:
+def _other_score(matched: Matched, name: str, layout: Layout) -> ScoreChange:
     """Nothing is computed here, and the first dataset may not have the column."""
     known = all(name in rows.others for rows in matched.old.values() if len(rows)) and any(
         map(len, matched.old.values())
@@ -243,7 +244,7 @@ def _other_score(matched: Matched, name: str, prefix: str) -> ScoreChange:
                 found.changed_after.append(values[match.after])
                 found.changed_before.extend([match.source.others[name][match.before]] if known else ())
     stale = sum(rows.stale.get(name, 0) for rows in matched.new.values())
-    return _score(prefix + name, found, embedded=False, known=known, stale=stale)
+    return _score(layout.own(name), found, embedded=False, known=known, stale=stale)
 
 
 def _score(name: str, values: SideBySide, *, embedded: bool, known: bool, stale: int = 0) -> ScoreChange:

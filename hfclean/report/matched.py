@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from hfclean.layout import Layout
 from hfclean.provenance import HISTORY
 from hfclean.report.changes import row_edits
 from hfclean.report.joining import Joined, join
 from hfclean.report.record import UNRECORDED, Edit
 from hfclean.report.rows import Measured, SplitRows, TokenCounter, iterate, measure, number_names
 from hfclean.rules import Rule
-from hfclean.schema import Columns
 
 __all__ = ["Match", "Matched", "SideBySide", "match_rows"]
 
@@ -91,21 +91,20 @@ class Matched:
 def match_rows(
     old: dict[str, SplitRows],
     new: dict[str, SplitRows],
+    layout: Layout,
     *,
-    prefix: str,
-    columns: Columns,
     extra: tuple[Rule, ...],
     counter: TokenCounter,
 ) -> Matched:
     """Join both sides and read what differs. `new` is measured already; `old` is measured here."""
     found = Matched(old, new, join(old, new))
     for split in new:
-        _take_changes(found, split, prefix, columns, extra)
-    _measure_before(found, prefix, counter)
+        _take_changes(found, split, layout, extra)
+    _measure_before(found, layout, counter)
     return found
 
 
-def _take_changes(matched: Matched, split: str, prefix: str, columns: Columns, extra: tuple[Rule, ...]) -> None:
+def _take_changes(matched: Matched, split: str, layout: Layout, extra: tuple[Rule, ...]) -> None:
     """Read the rows of a split that changed, on both sides, and say what happened to them."""
     changed = [match for match in matched.matches(split) if match.changed]
     matched.changed[split] = len(changed)
@@ -113,7 +112,7 @@ def _take_changes(matched: Matched, split: str, prefix: str, columns: Columns, e
     for name, source in matched.old.items():
         places = [match for match in changed if match.source is source]
         if places:
-            edits += _edits(matched, matched.new[split], matched.old[name], places, prefix, columns, extra)
+            edits += _edits(matched, matched.new[split], matched.old[name], places, layout, extra)
     edits.sort(key=lambda item: item[0])
     matched.edits += [edit for _, found in edits for edit in found]
 
@@ -123,13 +122,12 @@ def _edits(
     new: SplitRows,
     old: SplitRows,
     places: list[Match],
-    prefix: str,
-    columns: Columns,
+    layout: Layout,
     extra: tuple[Rule, ...],
 ) -> Iterator[tuple[int, list[Edit]]]:
     assert new.view is not None
     assert old.view is not None
-    own = [prefix + name for name in (HISTORY, "row_id", "original")]
+    own = [layout.own(name) for name in (HISTORY, "row_id", "original")]
     befores = iterate(old.ds, [*old.view.columns, *own], [match.before for match in places])
     afters = iterate(new.ds, [*new.view.columns, *own], [match.after for match in places])
     positions = iter([match.after for match in places])
@@ -140,11 +138,10 @@ def _edits(
                 before,
                 after,
                 new.view,
+                layout,
                 name=new.ids[k],
                 split=new.name,
                 index=k,
-                prefix=prefix,
-                columns=columns,
                 extra=extra,
             )
             if any(edit.rule == UNRECORDED for edit in edits):
@@ -153,19 +150,12 @@ def _edits(
         if unknown:  # what the score columns of these rows hold may be of another text
             matched.elsewhere[new.name] = matched.elsewhere.get(new.name, 0) + len(unknown)
             fresh = Measured()
-            measure(
-                fresh,
-                list(unknown.values()),
-                new.view,
-                prefix=prefix,
-                counter=None,
-                scorer=new.scorer,
-                trust=False,
-            )
+            again = list(unknown.values())
+            measure(fresh, again, new.view, layout, counter=None, scorer=new.scorer, trust=False)
             _put(new.measured, fresh, list(unknown))
 
 
-def _measure_before(matched: Matched, prefix: str, counter: TokenCounter) -> None:
+def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> None:
     """The numbers of the rows before: those of the row after where the text is the same, computed elsewhere."""
     for rows in matched.old.values():
         count = len(rows)
@@ -187,9 +177,9 @@ def _measure_before(matched: Matched, prefix: str, counter: TokenCounter) -> Non
             continue
         assert rows.view is not None
         fresh = Measured()
-        own = [prefix + column for column in (HISTORY, "defects", *number_names())]
+        own = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
         for batch in iterate(rows.ds, [*rows.view.columns, *own], todo):
-            measure(fresh, batch, rows.view, prefix=prefix, counter=counter, scorer=rows.scorer)
+            measure(fresh, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
         _put(rows.measured, fresh, todo)
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from hfclean.errors import HfcleanError, SchemaError
+from hfclean.layout import Layout
 from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_id
-from hfclean.schema import Columns, Pair, View, detect
+from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
 
 __all__ = [
@@ -28,9 +29,8 @@ __all__ = [
     "iterate",
     "measure",
     "read_split",
-    "reading",
-    "recorded_columns",
-    "recorded_reading",
+    "recorded_layout",
+    "recorded_steps",
     "splits_of",
 ]
 
@@ -111,34 +111,36 @@ def identity(step: Step) -> str:
     return Step(step.by, step.version, settings=step.settings).line()
 
 
-def _steps(ds: Any, prefix: str) -> list[Step]:
+def recorded_steps(ds: Any, prefix: str) -> list[Step]:
     """Every different step that the histories of a split speak of."""
-    if prefix + HISTORY not in ds.column_names or not len(ds):
+    history = prefix + HISTORY
+    if history not in ds.column_names or not len(ds):
         return []
     texts: set[Any] = set()  # not ds.unique, which first copies a filtered dataset
-    for batch in ds.with_format(None).select_columns([prefix + HISTORY]).iter(BATCH):
-        texts.update(batch[prefix + HISTORY])
+    for batch in ds.with_format(None).select_columns([history]).iter(BATCH):
+        texts.update(batch[history])
     found = {step.line(): step for text in texts for step in parse_history(text) or ()}
     return [found[line] for line in sorted(found)]
 
 
-def recorded_columns(splits: Iterable[Any], prefix: str) -> Columns:
-    """The `columns` that the transforms were given, as their steps tell it; `None` when they were given none."""
-    told = (step.settings.get("columns") for ds in splits for step in _steps(ds, prefix))
-    return next((columns for columns in told if columns), None)
+def recorded_layout(
+    steps: Sequence[Step],
+    *,
+    prefix: str,
+    columns: Columns = None,
+    turns: str | None = None,
+    side: str | None = None,
+) -> Layout:
+    """How rows that went through these steps are to be read; what is not given is as the transforms were given it.
 
-
-def recorded_reading(splits: Iterable[Any], prefix: str) -> tuple[str, str]:
-    """The turns and the side that the scores were computed of, else those that revisers worked on."""
-    return reading([step for ds in splits for step in _steps(ds, prefix)])
-
-
-def reading(steps: Iterable[Step]) -> tuple[str, str]:
-    """The same of steps: those of the scores, else of the last step that read other than by default."""
-    steps = list(steps)
-    scores = [step for step in steps if step.by == "Score"]
-    other = [_read_by(step) for step in scores or steps]
-    return next((read for read in reversed(other) if read != ("last", "chosen")), ("last", "chosen"))
+    Turns and side are those that the scores were computed of, else those of the last step that read other than by
+    default.
+    """
+    if columns is None:
+        columns = next((step.settings["columns"] for step in steps if step.settings.get("columns")), None)
+    other = [_read_by(step) for step in [step for step in steps if step.by == "Score"] or steps]
+    recorded = next((read for read in reversed(other) if read != ("last", "chosen")), ("last", "chosen"))
+    return Layout(columns, prefix, turns or recorded[0], side or recorded[1])  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -194,44 +196,43 @@ def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = Non
 def read_split(
     name: str,
     ds: Any,
+    layout: Layout,
     *,
-    prefix: str,
-    columns: Columns,
     counter: TokenCounter | None,
     which: str,
-    scorer: Score | None = None,
 ) -> SplitRows:
     """One pass over a split. With a `counter`, every row is measured as well.
 
     Raises:
         SchemaError: rows of no known shape.
     """
-    steps = _steps(ds, prefix)
+    steps = recorded_steps(ds, layout.prefix)
     try:
-        view = detect(tuple(ds.column_names), columns)
+        view = layout.view(ds.column_names)
     except SchemaError as e:
         if len(ds) == 0:  # an empty split may lack every column
             return SplitRows(name, ds, None)
         raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
-    scorer = scorer or Score()
-    has_id = any(step.is_revision for step in steps) and _has(ds, prefix, "row_id")
-    found = SplitRows(name, ds, view, has_id, scorer=scorer)
+    has_id = any(step.is_revision for step in steps) and layout.own("row_id") in ds.column_names
+    found = SplitRows(name, ds, view, has_id, scorer=Score(turns=layout.turns, side=layout.side))
     embedded = Score().names()
     others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
-    others = [column for column in dict.fromkeys(others) if _is_number(ds, prefix + column)]
+    others = [column for column in dict.fromkeys(others) if _is_number(ds, layout.own(column))]
     found.others = {column: array("d") for column in others}
-    own = [prefix + column for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
-    duplicate = next((column for column in (prefix + DUPLICATE_COLUMN, DUPLICATE_COLUMN) if _is_text(ds, column)), "")
+    own = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
+    marks = (layout.own(DUPLICATE_COLUMN), DUPLICATE_COLUMN)
+    duplicate = next((column for column in marks if _is_text(ds, column)), "")
     for rows in iterate(ds, [*view.columns, *own, duplicate] if steps or duplicate else view.columns):
         for row in rows:
-            _note(found, row, view, prefix)
+            _note(found, row, view, layout)
         found.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
         if counter is not None:
-            measure(found.measured, rows, view, prefix=prefix, counter=counter, scorer=scorer)
+            measure(found.measured, rows, view, layout, counter=counter, scorer=found.scorer)
     return found
 
 
-def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> None:
+def _note(found: SplitRows, row: dict[str, Any], view: View, layout: Layout) -> None:
+    prefix = layout.prefix
     told = facts(row.get(prefix + HISTORY))
     if told.errors:
         found.errors[len(found)] = told.errors
@@ -251,10 +252,6 @@ def _note(found: SplitRows, row: dict[str, Any], view: View, prefix: str) -> Non
         values.append(number)
         if number != number and column in told.stale:
             found.stale[column] = found.stale.get(column, 0) + 1
-
-
-def _has(ds: Any, prefix: str, column: str) -> bool:
-    return prefix + column in ds.column_names
 
 
 def _is_number(ds: Any, column: str) -> bool:
@@ -280,8 +277,8 @@ def measure(
     into: Measured,
     rows: Sequence[dict[str, Any]],
     view: View,
+    layout: Layout,
     *,
-    prefix: str,
     counter: TokenCounter | None,
     scorer: Score,
     trust: bool = True,
@@ -291,7 +288,7 @@ def measure(
     Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off or they are of other turns or
     another side than `scorer` reads; the others are computed.
     """
-    read = (scorer.turns, scorer.side)
+    prefix, read = layout.prefix, (scorer.turns, scorer.side)
     known = [trust and facts(row.get(prefix + HISTORY)).scored == read for row in rows]
     pairs = [scorer.pairs(row, view) for row in rows]
     to_score = [k for k, has in enumerate(known) if not has]

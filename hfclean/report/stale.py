@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hfclean.provenance import HISTORY, added_columns, decode_original, parse_history
-from hfclean.schema import Columns, detect, messages_of, read_at
+from hfclean.layout import Layout
+from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, added_columns, decode_original, parse_history
+from hfclean.schema import messages_of, read_at
 from hfclean.values import holds_text, kinds_of
 
 __all__ = ["STALE", "stale_copies", "stale_note"]
@@ -18,7 +19,7 @@ STALE = "Columns that still hold text from before the revision"
 SHORTEST = 12  # characters: a shorter text can stand in another column for reasons of its own
 
 
-def stale_copies(ds: Any, *, columns: Columns = None, prefix: str = "") -> dict[str, int]:
+def stale_copies(ds: Any, layout: Layout) -> dict[str, int]:
     """The columns that repeat what a reviser changed and were not changed with it: in how many rows each.
 
     A rendered `text`, a second copy of the conversation, a `formatted` prompt: strings (however deep) that hold a
@@ -27,11 +28,11 @@ def stale_copies(ds: Any, *, columns: Columns = None, prefix: str = "") -> dict[
 
     Args:
         ds: a `Dataset` or `DatasetDict` that revisers went over.
-        columns, prefix: as the revisers were given them.
+        layout: how the revisers read it.
     """
     found: Counter[str] = Counter()
     for part in ds.values() if isinstance(ds, Mapping) else (ds,):
-        found.update(_stale(part, columns, prefix))
+        found.update(_stale(part, layout))
     return dict(found)
 
 
@@ -41,17 +42,17 @@ def stale_note(found: Mapping[str, int]) -> str:
     return f"{STALE}: {named}. Make them again from the revised columns, or drop them: ds.remove_columns(...)"
 
 
-def _stale(ds: Any, columns: Columns, prefix: str) -> Iterator[str]:
+def _stale(ds: Any, layout: Layout) -> Iterator[str]:
     """The name of the column once for every row in which it is stale."""
-    original = prefix + "original"
-    if not len(ds) or not {original, prefix + HISTORY} <= set(ds.column_names):
+    original, history = layout.own("original"), layout.own(HISTORY)
+    if not len(ds) or not {original, history} <= set(ds.column_names):
         return
     ds = ds.with_format(None)
-    first = parse_history(ds.select_columns([prefix + HISTORY])[0][prefix + HISTORY])
+    first = parse_history(ds.select_columns([history])[0][history])
     if not first:
         return  # the column `original` is somebody else's
-    view = detect(tuple(ds.column_names), columns)
-    known = {*view.columns, *added_columns(first, prefix), prefix + "duplicate_of"}
+    view = layout.view(ds.column_names)
+    known = {*view.columns, *added_columns(first, layout.prefix), layout.own(DUPLICATE_COLUMN)}
     others = [name for name in ds.column_names if name not in known]
     strings = [name for name in others if holds_text(ds.features[name])]
     tokens = [name for name in others if _is_tokens(name, ds.features[name])]

@@ -15,11 +15,11 @@ from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.models.useless import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
-from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, own_columns, own_steps
+from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, original_cells, own_columns, own_steps
 from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
-from hfclean.reviser.taught import join_hashes, original_row, pair_hash, split_hashes
+from hfclean.reviser.taught import join_hashes, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
 from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
@@ -313,9 +313,9 @@ class ModelReviser(ModelTransform):
         targets = self.targets(row, view)
         if not taught:
             return [self._task(target) for target in targets]
-        first = original_row(row, self.prefix)
+        first = original_cells(row, self.prefix)
         # by place, since sides that share a turn today may not have shared it before
-        before = {} if first is row else {_place(target): target.pair for target in self.targets(first, view)}
+        before = {} if first == row else {_place(target): target.pair for target in self.targets(first, view)}
         return [
             Task(target.pair, (), target, taught=True)
             if not taught.isdisjoint(map(pair_hash, (target.pair, before.get(_place(target), target.pair))))

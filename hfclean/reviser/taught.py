@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from hfclean.provenance import decode_original
-from hfclean.schema import Pair, write
+from hfclean.schema import Pair
 
-__all__ = ["join_hashes", "original_row", "pair_hash", "split_hashes"]
+__all__ = ["join_hashes", "pair_hash", "split_hashes"]
 
 DIGITS = 16
 _HASHES = re.compile(rf"(?:[0-9a-f]{{{DIGITS}}})*")
@@ -51,10 +50,3 @@ def split_hashes(text: Any) -> tuple[str, ...]:
     if not isinstance(text, str) or not _HASHES.fullmatch(text):
         raise TypeError("trained_on")
     return tuple(text[k : k + DIGITS] for k in range(0, len(text), DIGITS))
-
-
-def original_row(row: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
-    """The row with the text that it had before any reviser."""
-    original = decode_original(row.get(prefix + "original"))
-    original = {path: value for path, value in original.items() if path[0] in row}
-    return {**row, **write(row, original)} if original else row

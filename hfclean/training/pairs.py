@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 
 from hfclean.errors import ColumnError, SourceError
 from hfclean.limits import read_json, reading_of
-from hfclean.provenance import HISTORY, parse_history
-from hfclean.restoration import original_cells
+from hfclean.provenance import HISTORY, original_cells, parse_history
 from hfclean.schema import Columns, Pair, PreferenceView, View, detect
 
 __all__ = ["COLUMNS", "VERDICTS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
