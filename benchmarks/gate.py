@@ -26,12 +26,12 @@ from gate_damage import KINDS, SEED, WORDED, Pool, Revision, damaged, without_co
 from numpy.typing import NDArray
 
 from hfclean.checks import CHECKS, PREFERENCE_MARGIN, Case, accept
-from hfclean.checks.asides import aside_signs, edges
-from hfclean.checks.drift import DRIFT_LIMIT, drift_signs
 from hfclean.checks.ending import ENDING_LIMIT, ending_signs
+from hfclean.checks.meta_phrases import aside_signs, edges
+from hfclean.checks.non_answers import nothing_signs
 from hfclean.checks.numbers import KEPT_LEVELS, LEVELS
-from hfclean.checks.speechless import nothing_signs
 from hfclean.checks.topic import TOPIC_LIMIT, topic_signs
+from hfclean.checks.topic_drift import DRIFT_LIMIT, drift_signs
 from hfclean.schema import Pair
 
 ROOT = Path(__file__).resolve().parent.parent

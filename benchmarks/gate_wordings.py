@@ -1,9 +1,9 @@
 """What models say instead of an answer, or around it, for `gate_damage.py`: two sets for each sort of thing.
 
 Most of the first set and all of the second were written before the checks' own words were read. The first set is what
-the rules of `asides` and `speechless` are fitted to, and may be looked at when a check is made better. Of the second
-only the share let through is looked at, so that it says what the checks make of words unknown to them. Nothing is to
-be added to it, and nothing taken out.
+the rules of `meta_phrases` and `non_answers` are fitted to, and may be looked at when a check is made better. Of the
+second only the share let through is looked at, so that it says what the checks make of words unknown to them. Nothing
+is to be added to it, and nothing taken out.
 """
 
 from __future__ import annotations

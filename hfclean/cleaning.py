@@ -11,14 +11,14 @@ from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
-from hfclean.models.useless import Use, UselessWatch, nothing_came
+from hfclean.models.useless_answers import Use, UselessWatch, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.reviser import revise as rules_reviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers.embedded.score import score as embedded_score
-from hfclean.selection.context import context_keys
+from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, elsewhere
 from hfclean.values import stored_columns
 

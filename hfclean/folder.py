@@ -30,7 +30,7 @@ from hfclean.ownership import claim
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
-from hfclean.source.names import as_text, is_split, text_path
+from hfclean.source.outside_names import as_text, is_split, text_path
 from hfclean.values import decoded, undecoded
 from hfclean.version import __version__
 

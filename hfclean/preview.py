@@ -19,7 +19,7 @@ from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage
 from hfclean.models.transform import Place, as_columns, spread
 from hfclean.models.work import once
 from hfclean.provenance import HISTORY, parse_history
-from hfclean.report.changes import row_edits
+from hfclean.report.row_changes import row_edits
 from hfclean.reviser.coach import Reviser
 from hfclean.scorers import response_words
 from hfclean.transform import Transform

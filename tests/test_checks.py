@@ -7,11 +7,11 @@ import pickle
 import pytest
 
 from hfclean.checks import CHECKS, Check, CheckError, accept, check, select_checks
-from hfclean.checks.check import Case, Reading
+from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.ending import ENDING_WEIGHTS, breaks_off, ending_signs
-from hfclean.checks.leaks import rubric_leak
+from hfclean.checks.language_id import tongue
 from hfclean.checks.lengths import longest, shortest
-from hfclean.checks.tongues import tongue
+from hfclean.checks.prompt_leaks import rubric_leak
 from hfclean.schema import Pair, Turn
 
 ASKED = "Tell me something about the rivers of Europe."
@@ -467,7 +467,7 @@ def test_signs_of_an_end() -> None:
     ],
 )
 def test_the_language_of_a_text(text: str, language: str) -> None:
-    assert tongue(Reading(text)) == language
+    assert tongue(TextFacts(text)) == language
 
 
 def test_earlier_turns_count_as_given() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfclean.checks import CHECKS, accept
-from hfclean.checks.check import Case, Reading
+from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.constraints import stated
-from hfclean.checks.drift import DRIFT_WEIGHTS, drift_signs
 from hfclean.checks.ending import ENDING_WEIGHTS, ending_signs
 from hfclean.checks.topic import TOPIC_WEIGHTS, topic_signs
+from hfclean.checks.topic_drift import DRIFT_WEIGHTS, drift_signs
 from hfclean.schema import Pair, Turn
 
 IDS = [check.id for check in CHECKS]
@@ -72,7 +72,7 @@ def test_every_sign_has_its_weight(before: Pair, after: Pair) -> None:
 @given(TEXTS, TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_kinds_of_constraint_never_raise(instruction: str, answer: str) -> None:
-    for kind, match in stated(Reading(instruction)):
+    for kind, match in stated(TextFacts(instruction)):
         assert kind.met(answer, match) in (True, False, None)
 
 
@@ -171,14 +171,14 @@ def test_a_megabyte_in_every_field_comes_through(piece: str) -> None:
 )
 def test_a_megabyte_is_measured_by_every_kind(piece: str) -> None:
     text = (piece * (1_000_000 // len(piece) + 1))[:1_000_000]
-    found = stated(Reading(MANY_KINDS))
+    found = stated(TextFacts(MANY_KINDS))
     assert len(found) > 20
     for kind, match in found:
         assert kind.met(text, match) in (True, False, None)
 
 
 def test_a_megabyte_of_instruction_is_read() -> None:
-    assert isinstance(stated(Reading("in 3 words or 2 sentences as JSON " * 30_000)), list)
+    assert isinstance(stated(TextFacts("in 3 words or 2 sentences as JSON " * 30_000)), list)
 
 
 # ----------------------------------------------------------------------------------------------------------- real rows

@@ -15,7 +15,7 @@ from datasets import Dataset, DatasetDict
 
 import hfclean
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.selection import duplicates, joins, minhash, shingles
+from hfclean.selection import duplicates, minhash, shingle_joins, shingles
 from hfclean.selection.duplicates import near_pairs
 from hfclean.text import CJK
 
@@ -132,13 +132,13 @@ def test_the_bands_see_nearly_every_pair_at_the_threshold(threshold: float) -> N
 
 def test_rows_of_one_kind_do_not_take_the_square_of_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"Please add the numbers of this list and explain each of the steps to a child {k}" for k in range(6000)]
-    made, expand = [], joins.expand
+    made, expand = [], shingle_joins.expand
 
     def counted(starts: Any, counts: Any) -> Any:
         made.append(int(counts.sum()))
         return expand(starts, counts)
 
-    monkeypatch.setattr(joins, "expand", counted)
+    monkeypatch.setattr(shingle_joins, "expand", counted)
     assert hfclean.dedupe(rows_of(texts)) == [0]
     assert sum(made) < 100 * len(texts)
 

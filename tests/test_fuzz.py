@@ -26,8 +26,8 @@ from hfclean.reviser.codec import CodecError, decode, encode, settle
 from hfclean.rules import RULES, Rule, find_defects, mend
 from hfclean.rules.pii import find_pii, mask_pii
 from hfclean.schema import Pair, Turn
-from hfclean.scorers.gradings import read_better, read_scores
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
+from hfclean.scorers.judge_answers import read_better, read_scores
 from hfclean.scorers.lexical import lexical_diversity, mtld
 from hfclean.scorers.rubrics import find_rubric
 from hfclean.text import is_cjk, outside_protected, protected_spans, without_code, words

@@ -31,11 +31,10 @@ from datasets.fingerprint import Hasher
 
 import hfclean
 from hfclean.errors import HfcleanError
-from hfclean.models import ModelError, ModelSpec, process
+from hfclean.models import ModelError, ModelSpec, process, stored_outputs
 from hfclean.models import heads as heads_room
-from hfclean.models import kept as kept_room
-from hfclean.models.coding import Coder, Part, Tokens, fill, placeholders
 from hfclean.models.heads import Head, open_head
+from hfclean.models.tokenizing import Coder, Part, Tokens, fill, placeholders
 from hfclean.scorers.expected_rating import (
     PROMPTS,
     expected_value,
@@ -843,7 +842,7 @@ def test_what_was_computed_is_read_and_not_computed_again(
 def test_a_run_that_was_killed_computes_no_finished_row_twice(
     chance: str, runs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_room, "PENDING", 4)
+    monkeypatch.setattr(stored_outputs, "PENDING", 4)
     pairs = [hfclean.Pair("Name a fruit.", "", "An apple. " * k) for k in range(1, 13)]
     scorer = hfclean.Reward(chance, batch_tokens=1)
     scorer.head()

@@ -227,7 +227,7 @@ def test_what_the_hub_does_not_take(fake_hub: FakeHub, folder: Path, status: int
 def test_what_is_too_large_is_not_sent(
     fake_hub: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, words: str
 ) -> None:
-    monkeypatch.setattr(f"hfclean.hub.plan.{limit}", most)
+    monkeypatch.setattr(f"hfclean.hub.push_plan.{limit}", most)
     with pytest.raises(HubRefusal, match=words):
         push(folder)
     assert fake_hub.requests("POST", "/commit/") == []

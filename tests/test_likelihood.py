@@ -19,10 +19,10 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import HfcleanError
-from hfclean.models import ModelError, ModelSpec, process, products
+from hfclean.models import ModelError, ModelSpec, matrix_products, process
 from hfclean.models.likelihood import Backbone, Sequence_
-from hfclean.models.losses import Passage, Reading, token_losses
-from hfclean.models.prefix import Prefix, common_prefix, reach
+from hfclean.models.losses import Passage, Tokenization, token_losses
+from hfclean.models.shared_prefix import Prefix, common_prefix, reach
 from hfclean.schema import Pair
 from hfclean.scorers.likelihood import IFD, IRA, Perplexity, ReverseIFD, SelectiveIFD
 from hfclean.testing_models import tiny_model, tiny_tokenizer
@@ -163,7 +163,7 @@ def test_a_product_or_an_activation_that_gives_other_numbers_is_not_used(monkeyp
             super().__init__()
 
     monkeypatch.setattr(torch.nn, "GELU", Wrong)
-    monkeypatch.setattr(products, "_mode", lambda: WrongProduct)
+    monkeypatch.setattr(matrix_products, "_mode", lambda: WrongProduct)
     model = model_of(ARCHITECTURES["gpt2"]())
     backbone = Backbone(model, None)
     assert (backbone.fused, backbone.quick) == (False, False)
@@ -209,9 +209,9 @@ def test_products_through_onednn_are_those_of_torch(dtype: Any) -> None:
 
     with torch.inference_mode():
         wanted = all_of_them()
-        with products.through_onednn():
+        with matrix_products.through_onednn():
             found = all_of_them()
-        with products.through_onednn(False):
+        with matrix_products.through_onednn(False):
             assert all(torch.equal(a, b) for a, b in zip(wanted, all_of_them(), strict=True))
     for a, b in zip(wanted, found, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
@@ -444,7 +444,7 @@ def test_markers_in_a_row_are_text(tiny: Path) -> None:
 def test_a_truncated_answer_is_scored_as_far_as_it_fits(tiny: Path) -> None:
     passage = Passage(("Name a fruit.\n", ""), "An apple is a fruit. " * 5)
     (whole,) = token_losses(spec_of(tiny), [passage])
-    (part,) = token_losses(spec_of(tiny), [passage], Reading(20))
+    (part,) = token_losses(spec_of(tiny), [passage], Tokenization(20))
     assert (whole.status, part.status) == ("ok", "truncated")
     count = len(part.values[0])
     for full, cut in zip(whole.values, part.values, strict=True):

@@ -12,7 +12,7 @@ import pytest
 from chat_server import ChatServer, Received, Reply
 
 from hfclean.models import BackendError, Limits, ModelSpec, process
-from hfclean.models.losses import Passage, Reading, token_losses
+from hfclean.models.losses import Passage, Tokenization, token_losses
 from hfclean.scorers.likelihood import IFD
 
 
@@ -150,4 +150,4 @@ def test_a_blank_at_the_end_of_a_context_takes_no_word_of_the_text(blank: str) -
 
 def test_a_length_of_ones_own_is_refused() -> None:
     with ChatServer(default=scored) as server, pytest.raises(BackendError, match="a server goes by its own length"):
-        token_losses(spec_of(server), [Passage(("a",), "b c")], Reading(20))
+        token_losses(spec_of(server), [Passage(("a",), "b c")], Tokenization(20))

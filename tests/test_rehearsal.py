@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hfclean.models import ModelError, rehearsal
+from hfclean.models import ModelError, template_trial
+from hfclean.models.chat_tokens import render_turns
 from hfclean.models.protocol import Message
-from hfclean.models.rehearsal import LONGEST_TEMPLATE, rehearse
-from hfclean.models.turns import render_turns
+from hfclean.models.template_trial import LONGEST_TEMPLATE, rehearse
 
 TURNS = [{"role": "user", "content": "Name a fruit."}]
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{{ bos_token }}"
@@ -20,10 +20,10 @@ CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_e
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(rehearsal, "CPU_SECONDS", 1)
-    rehearsal._stage.close()
+    monkeypatch.setattr(template_trial, "CPU_SECONDS", 1)
+    template_trial._stage.close()
     yield
-    rehearsal._stage.close()
+    template_trial._stage.close()
 
 
 class Tokenizer:
@@ -111,26 +111,26 @@ def test_a_template_is_no_book() -> None:
 
 def test_templates_that_are_trusted_start_nothing() -> None:
     rehearse(Tokenizer(CHATML), TURNS, {}, answering=True, name="m", trusted=[CHATML])
-    assert rehearsal._stage.process is None
+    assert template_trial._stage.process is None
 
 
 def test_a_fork_starts_a_process_of_its_own() -> None:
     tried(CHATML)
-    parent = rehearsal._stage.process
+    parent = template_trial._stage.process
     assert parent is not None
     child = os.fork()
     if child == 0:  # pragma: no cover
         tried(CHATML)
-        own = rehearsal._stage.process
+        own = template_trial._stage.process
         code = 0 if own is not None and own.pid != parent.pid else 1
-        rehearsal._stage.close()
+        template_trial._stage.close()
         os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     tried(CHATML)
-    assert rehearsal._stage.process is parent
+    assert template_trial._stage.process is parent
 
 
 def test_without_a_process_nothing_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "sys", SimpleNamespace(executable="/bin/false"))
+    monkeypatch.setattr(template_trial, "sys", SimpleNamespace(executable="/bin/false"))
     with pytest.raises(ModelError, match="did not start"):
         tried(CHATML)

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import SourceError
-from hfclean.report import Edit, Report, figures
+from hfclean.report import Edit, Report, formatting
 from hfclean.restoration import LedgerEntry
 
 
@@ -132,7 +132,7 @@ def test_a_notebook_shows_the_figures(report: Report) -> None:
     [(0, 5, "0%"), (5, 5, "100%"), (1, 3, "33.3%"), (1, 10_000, "< 0.1%"), (9999, 10_000, "> 99.9%"), (0, 0, "–")],
 )
 def test_shares_do_not_lie_at_the_ends(part: int, whole: int, text: str) -> None:
-    assert figures.percent(part, whole) == text
+    assert formatting.percent(part, whole) == text
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_shares_do_not_lie_at_the_ends(part: int, whole: int, text: str) -> None
     ],
 )
 def test_quantities_are_short(number: float, text: str) -> None:
-    assert figures.quantity(number) == text
+    assert formatting.quantity(number) == text
 
 
 def test_names_from_data_cannot_steer_a_terminal() -> None:
-    assert figures.one_line("a\x1b[2J\n\u202eb\ud800") == r"a\x1b[2J\n\u202eb\ud800"
-    assert figures.one_line("abcdef", 4) == "abc…"
-    assert figures.field_name("messages/12/content/0/text") == "messages/*/content/*/text"
-    assert figures.field_name("output2") == "output2"
+    assert formatting.one_line("a\x1b[2J\n\u202eb\ud800") == r"a\x1b[2J\n\u202eb\ud800"
+    assert formatting.one_line("abcdef", 4) == "abc…"
+    assert formatting.field_name("messages/12/content/0/text") == "messages/*/content/*/text"
+    assert formatting.field_name("output2") == "output2"

@@ -13,8 +13,8 @@ import hfclean
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair
 from hfclean.schema.pair import Turn
-from hfclean.scorers.framing import comparing, escape, frame, grading, grading_schema, typical_grading
-from hfclean.scorers.gradings import read_better, read_scores
+from hfclean.scorers.judge_answers import read_better, read_scores
+from hfclean.scorers.judge_prompt import comparing, escape, frame, grading, grading_schema, typical_grading
 from hfclean.scorers.rubrics import ALPAGASUS, COACHLM, QUALITIES, RUBRICS, TEN, Dimension, Rubric, find_rubric
 
 # ------------------------------------------------------------------------------------------------------------- rubrics

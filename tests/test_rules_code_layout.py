@@ -6,7 +6,7 @@ import pytest
 
 from hfclean.rules import RULES, Rule, find_defects, mend
 from hfclean.rules.broken_code import code_breaks_off
-from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
+from hfclean.rules.text_shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 
 BY_ID = {rule.id: rule for rule in RULES}

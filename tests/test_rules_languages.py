@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hfclean.rules import RULES, find_defects, mend
+from hfclean.rules.instruction_language import is_english, language_of
 from hfclean.rules.requests import COVERED, SAID_AGAIN, numbers_in
-from hfclean.rules.spoken import is_english, language_of
 from hfclean.schema import Pair, Turn
 
 BY_ID = {rule.id: rule for rule in RULES}

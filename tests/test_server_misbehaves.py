@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfclean.models import BackendError, Generation, Limits, ModelSpec, Prices, ask, process, store, usage
-from hfclean.models.key import without_key
+from hfclean.models.api_key import without_key
 from hfclean.models.protocol import Answer
 from hfclean.models.wire import Failure, largest_reply, read_answer, read_logprobs
 

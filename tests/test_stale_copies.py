@@ -6,7 +6,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.layout import Layout
-from hfclean.report.stale import stale_copies
+from hfclean.report.stale_copies import stale_copies
 
 OLD = "A ripe apple from the old orchard.</s>"
 

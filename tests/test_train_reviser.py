@@ -17,8 +17,8 @@ import hfclean
 from hfclean.cards import check_card
 from hfclean.errors import TrainingError
 from hfclean.models import Message, process
+from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.local import PLAIN_TEMPLATE
-from hfclean.models.turns import encode_turns
 from hfclean.reviser.codec import encode
 from hfclean.testing_models import tiny_model, tiny_tokenizer
 from hfclean.training.coaching import as_rows

@@ -16,7 +16,7 @@ import hfclean
 from hfclean.checks import check
 from hfclean.cli import main
 from hfclean.models import Answer, BackendError, Limits, ModelSpec
-from hfclean.models.useless import Use, UselessWatch, first_rows, nothing_came
+from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.testing_models import ScriptedBackend
 
 NAMES = count()

@@ -28,9 +28,9 @@ from hfclean.cards.metadata import (
     state_license,
     strings,
 )
-from hfclean.report import UNRECORDED, Edit, Report, figures
+from hfclean.report import UNRECORDED, Edit, Report, formatting
 from hfclean.report.page import score_meanings
-from hfclean.report.stale import STALE
+from hfclean.report.stale_copies import STALE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -146,7 +146,7 @@ def _escape(value: Any) -> str:
     """Anything as Markdown that shows it as it is, on one line, in a table cell as well."""
     if isinstance(value, _Raw):
         return value
-    text = figures.one_line(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = formatting.one_line(str(value)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]#|~])", r"\\\1", text)
 
 
@@ -165,15 +165,20 @@ def environment() -> Environment:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701
     )
-    env.filters |= {"code": _code, "count": figures.count, "plural": figures.plural, "quantity": figures.quantity}
+    env.filters |= {
+        "code": _code,
+        "count": formatting.count,
+        "plural": formatting.plural,
+        "quantity": formatting.quantity,
+    }
     env.filters["codes"] = lambda names: _Raw(", ".join(map(_code, names)))
     env.filters["raw"] = _Raw
     env.filters["literal"] = lambda text: _Raw(json.dumps(text) if HUB_ID.fullmatch(text) else '"PATH"')
-    env.filters["ratio"] = figures.ratio
+    env.filters["ratio"] = formatting.ratio
     env.filters["excerpt"] = lambda text: text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
     env.filters["quoted"] = lambda text: _Raw("\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n")))
-    env.globals["percent"] = figures.percent
-    env.globals["model_facts"] = figures.model_facts
+    env.globals["percent"] = formatting.percent
+    env.globals["model_facts"] = formatting.model_facts
     return env
 
 

@@ -13,7 +13,7 @@ from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 from hfclean.errors import SourceError
-from hfclean.report import Report, figures
+from hfclean.report import Report, formatting
 
 __all__ = [
     "HUB_ID",
@@ -232,7 +232,8 @@ def state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
     wrong = [code for code in codes if not LANGUAGE.fullmatch(code)]
     if wrong:
         raise CardError(
-            f"language {figures.one_line(wrong[0], 40)!r} is no code that the Hub accepts; wanted ISO 639 such as 'en'"
+            f"language {formatting.one_line(wrong[0], 40)!r} is no code that the Hub accepts; "
+            "wanted ISO 639 such as 'en'"
         )
     if codes:
         data["language"] = codes
@@ -267,12 +268,12 @@ def read_source(stated: str, is_hub: bool | None) -> Source:
 
 def base_name(path: str) -> str:
     """A Hub id as it is, of any other path the last part: where a folder lies is nobody's business."""
-    text = figures.one_line(path.strip())
+    text = formatting.one_line(path.strip())
     return text if HUB_ID.fullmatch(text) else _last_part(text)
 
 
 def _last_part(path: str) -> str:
-    return PureWindowsPath(figures.one_line(path)).name or "dataset"
+    return PureWindowsPath(formatting.one_line(path)).name or "dataset"
 
 
 def _slug(text: str) -> str:

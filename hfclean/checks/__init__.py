@@ -17,19 +17,19 @@ from hfclean.checks import (
     answers,
     code,
     constraints,
-    drift,
     ending,
     language,
-    leaks,
     lengths,
     loops,
+    meta_commentary,
     numbers,
-    talk,
-    taste,
+    preference_gate,
+    prompt_leaks,
     topic,
+    topic_drift,
 )
 from hfclean.checks.check import Case, Check, CheckError, check
-from hfclean.checks.taste import PREFERENCE_MARGIN
+from hfclean.checks.preference_gate import PREFERENCE_MARGIN
 from hfclean.errors import describe_error, of_row, stop_at
 from hfclean.schema import Pair
 
@@ -53,8 +53,8 @@ CHECKS: tuple[Check, ...] = (
     answers.refusal,
     answers.echo,
     loops.repetition_loop,
-    leaks.rubric_leak,
-    talk.meta_talk,
+    prompt_leaks.rubric_leak,
+    meta_commentary.meta_talk,
     language.language_changed,
     code.code_dropped,
     code.code_unclosed,
@@ -66,8 +66,8 @@ CHECKS: tuple[Check, ...] = (
     constraints.constraint_broken,
     topic.instruction_swapped,
     topic.off_topic,
-    drift.drifts,
-    taste.preference_lower,
+    topic_drift.drifts,
+    preference_gate.preference_lower,
 )
 
 

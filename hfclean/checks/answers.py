@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Case, Check, Reading, word_set
+from hfclean.checks.check import Case, Check, TextFacts, word_set
 from hfclean.checks.code import code_lines
-from hfclean.checks.speechless import NOTHING_LIMIT, says_nothing
+from hfclean.checks.non_answers import NOTHING_LIMIT, says_nothing
 from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
 
@@ -175,7 +175,7 @@ DECLINING = (
 HINTS = tuple(DECLINING.split(","))
 
 
-def refuses(text: Reading, *, asked: str = "") -> bool:
+def refuses(text: TextFacts, *, asked: str = "") -> bool:
     """Whether an answer declines the task, or asks back, and leaves it at that."""
     whole = text.text
     if LETTER_HEAD.match(whole):

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair
 
-__all__ = ["Case", "Check", "CheckError", "Reading", "check", "has_digit", "numbers_in", "plain_number", "word_set"]
+__all__ = ["Case", "Check", "CheckError", "TextFacts", "check", "has_digit", "numbers_in", "plain_number", "word_set"]
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -73,7 +73,7 @@ class CheckError(HfcleanError, ValueError):
     """An unknown check id, or a check that is declared wrongly."""
 
 
-class Reading:
+class TextFacts:
     """A text, and what several checks want to know of it, each worked out once and only when asked for."""
 
     def __init__(self, text: str) -> None:
@@ -178,9 +178,9 @@ class Case:
     prompt: str = ""
 
     @lazy
-    def asked(self) -> Reading:
+    def asked(self) -> TextFacts:
         """Instruction and input as they were."""
-        return Reading(self.before.prompt)
+        return TextFacts(self.before.prompt)
 
     @lazy
     def asked_stems(self) -> frozenset[str]:
@@ -193,27 +193,27 @@ class Case:
         if not self.before.history:
             return self.asked.terms
         turns = " ".join(turn.text[:LONGEST_TURN] for turn in self.before.history[-LAST_TURNS:])
-        return self.asked.terms | Reading(turns).terms
+        return self.asked.terms | TextFacts(turns).terms
 
     @lazy
-    def asks(self) -> Reading:
+    def asks(self) -> TextFacts:
         """Instruction and input as they would be."""
-        return self.asked if self.same_task else Reading(self.after.prompt)
+        return self.asked if self.same_task else TextFacts(self.after.prompt)
 
     @lazy
-    def instruction(self) -> Reading:
+    def instruction(self) -> TextFacts:
         """The instruction as it would be."""
-        return Reading(self.after.instruction)
+        return TextFacts(self.after.instruction)
 
     @lazy
-    def old(self) -> Reading:
+    def old(self) -> TextFacts:
         """The response as it was."""
-        return Reading(self.before.response)
+        return TextFacts(self.before.response)
 
     @lazy
-    def new(self) -> Reading:
+    def new(self) -> TextFacts:
         """The response as it would be."""
-        return Reading(self.after.response)
+        return TextFacts(self.after.response)
 
     @lazy
     def as_it_was(self) -> Case:

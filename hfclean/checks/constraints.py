@@ -1,14 +1,15 @@
 """The check for constraints that the instruction states: kept before, broken by the revision.
 
-A constraint that the old answer already broke is not held against the revision. The kinds are data, in `kinds`.
+A constraint that the old answer already broke is not held against the revision. The kinds are data, in
+`constraint_kinds`.
 """
 
 from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Case, Check, Reading
-from hfclean.checks.kinds import KINDS, Kind
+from hfclean.checks.check import Case, Check, TextFacts
+from hfclean.checks.constraint_kinds import KINDS, Kind
 
 __all__ = ["broken_constraints", "constraint_broken", "stated"]
 
@@ -20,7 +21,7 @@ HINTS = frozenset(PLACES)
 LONGEST_TASK = 1500
 
 
-def stated(instruction: Reading) -> list[tuple[Kind, re.Match[str]]]:
+def stated(instruction: TextFacts) -> list[tuple[Kind, re.Match[str]]]:
     """The constraints that an instruction states, with the words in which it does, in the order of the kinds."""
     hints = instruction.vocabulary & HINTS
     if not hints:
@@ -45,7 +46,7 @@ def broken_constraints(case: Case) -> list[str]:
     was = (
         {}
         if case.same_task
-        else {kind.id: match.group().lower() for kind, match in stated(Reading(before.instruction))}
+        else {kind.id: match.group().lower() for kind, match in stated(TextFacts(before.instruction))}
     )
     broken = []
     for kind, match in found:

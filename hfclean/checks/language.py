@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hfclean.checks.check import Case, Check, Reading
-from hfclean.checks.tongues import FEWEST_FOREIGN, FOREIGN, OUTSIDE_LATIN, SAMPLE, may_be, named_languages, tongue
+from hfclean.checks.check import Case, Check, TextFacts
+from hfclean.checks.language_id import FEWEST_FOREIGN, FOREIGN, OUTSIDE_LATIN, SAMPLE, may_be, named_languages, tongue
 
 __all__ = ["language_changed"]
 
@@ -19,7 +19,7 @@ def _changed(case: Case) -> bool:
     return (
         after.instruction != before.instruction
         and len(after.instruction) > 20
-        and _went_over(Reading(after.instruction), Reading(before.instruction), case)
+        and _went_over(TextFacts(after.instruction), TextFacts(before.instruction), case)
     )
 
 
@@ -28,24 +28,24 @@ def _ends_foreign(case: Case) -> bool:
     text = case.new.text
     if len(text) < SHORTEST_IN_PART or _is_plain(case.new):
         return False
-    return _went_over(Reading(text[len(text) // 2 :]), case.old, case)
+    return _went_over(TextFacts(text[len(text) // 2 :]), case.old, case)
 
 
-def _is_plain(text: Reading) -> bool:
+def _is_plain(text: TextFacts) -> bool:
     """Whether a text shows no sign of another language than English."""
     if len(text.vocabulary & FOREIGN) >= FEWEST_FOREIGN:
         return False
     return text.text.isascii() or len(OUTSIDE_LATIN.findall(text.text[:SAMPLE])) <= FEWEST_FOREIGN
 
 
-def _went_over(new: Reading, old: Reading, case: Case) -> bool:
+def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
     if _is_plain(new) and _is_plain(old):
         return False  # nearly every text ends here
     into = tongue(new)
     if not into or into == tongue(old):
         return False
-    known = {tongue(old), tongue(Reading(case.before.instruction)), tongue(Reading(case.before.input))}
-    known |= {tongue(Reading(turn.text)) for turn in case.before.history[-4:]}
+    known = {tongue(old), tongue(TextFacts(case.before.instruction)), tongue(TextFacts(case.before.input))}
+    known |= {tongue(TextFacts(turn.text)) for turn in case.before.history[-4:]}
     if _plain_latin(case.asked):
         known.add("en")
     known.discard("")
@@ -61,7 +61,7 @@ def _went_over(new: Reading, old: Reading, case: Case) -> bool:
     return not ("any" in named and not named - {"any", "en"})
 
 
-def _plain_latin(asked: Reading) -> bool:
+def _plain_latin(asked: TextFacts) -> bool:
     """Whether a question too short to tell is most likely English: Latin letters and no small word of
     another language.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Case, Check, Reading
+from hfclean.checks.check import Case, Check, TextFacts
 
 __all__ = ["loop_share", "repetition_loop"]
 
@@ -32,7 +32,7 @@ STRETCH = 48
 RULERS, FIGURES = frozenset("-=_*#.~ |+\n\t<>^/\\─═　"), frozenset("0123456789,")
 
 
-def loop_share(text: Reading) -> float:
+def loop_share(text: TextFacts) -> float:
     """The share of runs of six words that stand in the text before: 0 to 1, near 1 in a loop."""
     words = text.words
     runs = len(words) - RUN_OF_WORDS + 1
@@ -55,7 +55,7 @@ def _loops(case: Case) -> bool:
     return (_ends_in_loop(new.text) and not _ends_in_loop(old.text)) or (_drones(new.text) and not _drones(old.text))
 
 
-def _sentence_again(text: Reading) -> bool:
+def _sentence_again(text: TextFacts) -> bool:
     """Whether a sentence follows itself twice, or a long one stands there three times."""
     counts: dict[str, int] = {}
     last, in_row = "", 1

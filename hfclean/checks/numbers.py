@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from hfclean.checks.check import THOUSANDS, Case, Check, Reading, plain_number, word_set
+from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number, word_set
 
 __all__ = ["KEPT_LEVELS", "LEVELS", "number_changed"]
 
@@ -42,7 +42,7 @@ AS_WORD |= {
 AS_WORD["single"] = "1"
 
 
-def _also_words(numbers: frozenset[str], text: Reading) -> frozenset[str]:
+def _also_words(numbers: frozenset[str], text: TextFacts) -> frozenset[str]:
     """The numbers, with those that the text writes as words."""
     return numbers | {AS_WORD[word] for word in text.vocabulary & AS_WORD.keys()}
 
@@ -138,7 +138,7 @@ def _places(text: str, *, both: bool) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def _out_of_place(given: Reading, new: Reading, *, both: bool) -> bool:
+def _out_of_place(given: TextFacts, new: TextFacts, *, both: bool) -> bool:
     """Whether the new text has another number in the place of one that is given, and that one nowhere."""
     known, now = given.numbers, new.numbers
     if known <= now or now <= known:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from hfclean.checks.check import Case, Check, Reading, word_set
+from hfclean.checks.check import Case, Check, TextFacts, word_set
 
 __all__ = [
     "TOPIC_LIMIT",
@@ -99,7 +99,7 @@ def _swapped(case: Case) -> bool:
         return False
     if case.asked.terms and case.asked.terms.isdisjoint(case.asks.terms):
         return True
-    before, after = Reading(case.before.instruction), Reading(case.after.instruction)
+    before, after = TextFacts(case.before.instruction), TextFacts(case.after.instruction)
     if not before.terms or not after.terms:
         return False
     return (before.vocabulary - FUNCTION_WORDS).isdisjoint(after.vocabulary) and before.terms.isdisjoint(after.terms)

@@ -28,7 +28,7 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
     from datasets.utils.logging import disable_progress_bar
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    from hfclean.source.names import has_text_path
+    from hfclean.source.outside_names import has_text_path
 
     if getattr(args, "quiet", args.verb == "why"):
         disable_progress_bar()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hfclean.cli.render import before_after, indent, meaning, visible
 from hfclean.models.budget import days_of
-from hfclean.report.figures import count, money, plural, ratio
+from hfclean.report.formatting import count, money, plural, ratio
 
 if TYPE_CHECKING:
     from hfclean.models import Estimate, ModelSpec

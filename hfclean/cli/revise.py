@@ -57,7 +57,7 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import Cleaned, failed_rows, retry_failed
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
-    from hfclean.report.figures import plural
+    from hfclean.report.formatting import plural
     from hfclean.restoration import restore
     from hfclean.source import Source
 

@@ -9,8 +9,8 @@ from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreac
 from hfclean.hub.loading import load_cleaned, pull_dataset
 from hfclean.hub.metric import push_metric
 from hfclean.hub.model import push_reviser, push_rule
-from hfclean.hub.plan import PlannedFile, PushPlan
 from hfclean.hub.pulling import pull, render_card
+from hfclean.hub.push_plan import PlannedFile, PushPlan
 from hfclean.hub.remote import Patience, Pushed
 from hfclean.hub.secrets import Secret
 

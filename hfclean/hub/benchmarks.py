@@ -8,10 +8,10 @@ from pathlib import Path
 from hfclean.cards.card import place_section
 from hfclean.cards.metadata import Metadata, size_category, split_card, state_language, state_license, strings
 from hfclean.hub.failures import Repo
-from hfclean.hub.plan import PushPlan
+from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.remote import Patience, Pushed
-from hfclean.report.figures import count, one_line
+from hfclean.report.formatting import count, one_line
 from hfclean.selection.benchmarks import DATA, BenchmarkPack
 
 __all__ = ["card_of_benchmarks", "push_benchmarks"]

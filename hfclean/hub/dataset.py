@@ -11,8 +11,8 @@ from hfclean.cards import CardError, config_family, dataset_card, read_card
 from hfclean.durable import scratch_folder
 from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
-from hfclean.hub.plan import PushPlan
 from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder, refuse_key
+from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.record import ABOUT, CONFIG_NAME, LARGEST_ABOUT, SHARD, folder_of, read_about
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api

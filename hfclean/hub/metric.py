@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hfclean.hub.failures import Repo
-from hfclean.hub.plan import PushPlan
+from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.remote import Patience, Pushed
 from hfclean.metrics.modules import REQUIREMENT, space_files

@@ -9,7 +9,7 @@ from typing import Any
 from hfclean.cards import rule_card
 from hfclean.durable import scratch_folder
 from hfclean.hub.failures import HubRefusal, Repo
-from hfclean.hub.plan import PushPlan
+from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
 from hfclean.hub.reviser_files import ABOUT, PreparedReviser, Told, prepare_reviser, read_reviser_folder

@@ -19,7 +19,7 @@ from hfclean.provenance import HISTORY, parse_history
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
-from hfclean.source.names import text_path
+from hfclean.source.outside_names import text_path
 
 __all__ = ["Prepared", "prepare_dataset", "prepare_folder", "refuse_key"]
 

@@ -19,7 +19,7 @@ from hfclean.hub.remote import Patience, hub_api, read_remote
 from hfclean.models.weights import is_part
 from hfclean.reviser.saved import ABOUT, LARGEST_ABOUT, PULLED
 from hfclean.selection.benchmarks import BenchmarkPack
-from hfclean.source.names import as_text
+from hfclean.source.outside_names import as_text
 
 __all__ = ["pull", "render_card"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from hfclean.durable import new_folder
 from hfclean.folder import check_target
 from hfclean.hub.failures import Repo
-from hfclean.hub.plan import PushPlan, check_files, new_problems, refuse, write_plan
-from hfclean.hub.remote import Change, Patience, Pushed, Remote, check_token, commit, hub_api, look
+from hfclean.hub.push_plan import PushPlan, check_files, new_problems, refuse, write_plan
+from hfclean.hub.remote import Patience, Pushed, Remote, RepoChange, check_token, commit, hub_api, look
 from hfclean.hub.secrets import mask_secrets
 
 __all__ = ["Card", "Target", "push_files"]
@@ -84,14 +84,14 @@ def push_files(
         check_token(hub_api(target.token), target.repo)
     problems: list[str] = []
 
-    def make(remote: Remote) -> Change:
+    def make(remote: Remote) -> RepoChange:
         old, said = gone(remote)
         name, text, existing, why = _merged(remote, card)
         problems[:] = [*new_problems(text, existing), *check_files({name: text.encode()}, target.allow_secrets)]
         if not target.dry_run:
             refuse(target.repo, problems)
         content: dict[str, Path | bytes] = {**files, name: text.encode("utf-8")}
-        return Change(content, old, (*notes, *said, *why))
+        return RepoChange(content, old, (*notes, *said, *why))
 
     api = hub_api(target.token)
     if not target.dry_run:

@@ -21,7 +21,7 @@ from hfclean.models.failures import ModelError
 from hfclean.models.weights import read_token
 from hfclean.version import __version__
 
-__all__ = ["Change", "Patience", "Pushed", "Remote", "RemoteFile", "commit", "hub_api", "read_remote"]
+__all__ = ["Patience", "Pushed", "Remote", "RemoteFile", "RepoChange", "commit", "hub_api", "read_remote"]
 
 T = TypeVar("T")
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -196,14 +196,14 @@ def read_remote(api: Any, repo: Repo) -> Remote:
 
 
 @dataclass(frozen=True)
-class Change:
+class RepoChange:
     """What a commit is to make of a repo: files that will be there, and files of ours that will not."""
 
     files: Mapping[str, Path | bytes]
     gone: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def less(self, remote: Remote) -> Change:
+    def less(self, remote: Remote) -> RepoChange:
         """Without what is there, or gone, already."""
         files = {
             path: content
@@ -211,7 +211,7 @@ class Change:
             if path not in remote.files or not remote.files[path].holds(content)
         }
         gone = tuple(path for path in self.gone if path in remote.files and path not in self.files)
-        return Change(files, gone, self.notes)
+        return RepoChange(files, gone, self.notes)
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class Pushed:
 def commit(
     api: Any,
     repo: Repo,
-    make: Callable[[Remote], Change],
+    make: Callable[[Remote], RepoChange],
     *,
     message: str,
     private: bool | None,
@@ -256,7 +256,7 @@ def commit(
         make: called anew with the repo as it is, before every try.
         private: of a repo that is made now; of one that is there, `True` refuses to push to a public one.
     """
-    sent: list[Change] = []
+    sent: list[RepoChange] = []
     with explained(repo, "push to", api):
         return patience.run(lambda: _commit_once(api, repo, make, message, private, create_pr, sent), races=True)
 
@@ -264,11 +264,11 @@ def commit(
 def _commit_once(
     api: Any,
     repo: Repo,
-    make: Callable[[Remote], Change],
+    make: Callable[[Remote], RepoChange],
     message: str,
     private: bool | None,
     create_pr: bool,
-    sent: list[Change],
+    sent: list[RepoChange],
 ) -> Pushed:
     """One try; `sent` holds the change of an earlier one whose answer did not come."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -331,13 +331,13 @@ def _commit_once(
     )
 
 
-def _landed(repo: Repo, sent: Change, at: str, notes: tuple[str, ...]) -> Pushed:
+def _landed(repo: Repo, sent: RepoChange, at: str, notes: tuple[str, ...]) -> Pushed:
     """What a try did whose answer was lost."""
     url = f"{repo.url}/commit/{at}"
     return Pushed(repo.id, repo.type, url, at, True, None, tuple(sent.files), sent.gone, notes)
 
 
-def _opened(api: Any, repo: Repo, title: str, changes: Sequence[Change]) -> OpenRequest | None:
+def _opened(api: Any, repo: Repo, title: str, changes: Sequence[RepoChange]) -> OpenRequest | None:
     """An open pull request of ours that holds one of these changes."""
 
     def holds(there: Repo) -> str | None:

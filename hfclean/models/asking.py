@@ -13,11 +13,11 @@ from time import sleep
 from typing import Any, cast
 
 from hfclean.models import process
+from hfclean.models.ask_plan import GroupCommit, KeptRequest, Plan, checked
 from hfclean.models.budget import Budget, Ledger, Usage, progress
 from hfclean.models.endpoint import Endpoint
 from hfclean.models.failures import BackendError, StoreWarning
 from hfclean.models.leases import LEASE_S, Leases, Taken, pauses
-from hfclean.models.plan import GroupCommit, KeptRequest, Plan, checked
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.request import Done, Request
 from hfclean.models.spec import ModelSpec

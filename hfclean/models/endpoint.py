@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from hfclean.errors import HfcleanError, require
 from hfclean.models import process
+from hfclean.models.api_key import read_key, without_key
 from hfclean.models.budget import Budget, Ledger
 from hfclean.models.failures import AccessError, BackendError
-from hfclean.models.key import read_key, without_key
 from hfclean.models.pace import Allowance, Pace, backoff, retry_after
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.request import Group, Keep, Request

@@ -23,13 +23,13 @@ from typing import Any, Literal, NamedTuple
 from hfclean.errors import require
 from hfclean.limits import read_json as read_bounded
 from hfclean.models import process
-from hfclean.models.coding import Coder, Tokens
 from hfclean.models.failures import ModelError, StoreError
-from hfclean.models.kept import Keeper
 from hfclean.models.local import device_of, load_causal, ready_torch, unless_out_of_memory
 from hfclean.models.reward_models import KIND, load_reward_model
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import open_store
+from hfclean.models.stored_outputs import Keeper
+from hfclean.models.tokenizing import Coder, Tokens
 from hfclean.models.weights import ModelFiles, find_model, mark, refuse_unsafe
 
 __all__ = [

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from hfclean.models import process
 from hfclean.models.local import unless_out_of_memory
-from hfclean.models.prefix import Prefix, common_prefix, reach
-from hfclean.models.products import fused_activations, through_onednn
+from hfclean.models.matrix_products import fused_activations, through_onednn
+from hfclean.models.shared_prefix import Prefix, common_prefix, reach
 
 __all__ = ["Backbone", "Losses", "Sequence_"]
 

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 from hfclean.errors import HfcleanError, require
 from hfclean.models import process
+from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.failures import BackendError, ModelError
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
-from hfclean.models.turns import encode_turns
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
 
 __all__ = [

@@ -27,7 +27,7 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Record, Setting, Store, open_store
 from hfclean.models.weights import ModelFiles, find_model, mark
 
-__all__ = ["STATUSES", "Passage", "Reading", "TokenLosses", "identity_of", "token_losses"]
+__all__ = ["STATUSES", "Passage", "TokenLosses", "Tokenization", "identity_of", "token_losses"]
 
 STATUSES = {
     "ok": "every token of the text that has a token before it was scored",
@@ -54,7 +54,7 @@ class Passage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reading:
+class Tokenization:
     """How texts are cut into tokens for a score; part of what a loss is.
 
     Args:
@@ -90,7 +90,9 @@ class TokenLosses:
         return self.status in ("ok", "truncated")
 
 
-def token_losses(spec: ModelSpec, passages: Sequence[Passage], reading: Reading = Reading()) -> list[TokenLosses]:
+def token_losses(
+    spec: ModelSpec, passages: Sequence[Passage], reading: Tokenization = Tokenization()
+) -> list[TokenLosses]:
     """The token losses of every passage, in order.
 
     Args:
@@ -135,7 +137,7 @@ class _Scorer:
         self.files: ModelFiles = find_model(spec.model, spec.revision, self.store)
         self.source = spec.cache_as or " ".join(filter(None, ["local", self.files.identity, spec.dtype]))
 
-    def losses(self, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
+    def losses(self, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:
         """The losses of every passage; what the file holds is not computed again."""
         told = json.dumps(asdict(reading))
         settings = {version: Setting.of(self.source, version, told) for version in (VERSION, VERSION_BEHIND_BLANK)}
@@ -145,7 +147,7 @@ class _Scorer:
         return found
 
     def _window(
-        self, passages: Sequence[Passage], reading: Reading, settings: Mapping[str, Setting]
+        self, passages: Sequence[Passage], reading: Tokenization, settings: Mapping[str, Setting]
     ) -> list[TokenLosses]:
         texts = [_messages(passage) for passage in passages]
         own = [settings[VERSION_BEHIND_BLANK if _end_in_blank(p, reading) else VERSION] for p in passages]
@@ -177,7 +179,7 @@ class _Scorer:
     def _known(self, keys: Sequence[bytes]) -> Mapping[bytes, Answer]:
         return self.store.get(list(dict.fromkeys(keys))) if self.store is not None else {}
 
-    def _compute(self, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
+    def _compute(self, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:
         model, tokenizer = load_causal(self.spec, self.files)
         backbone = process.once(("backbone", id(model)), lambda: Backbone(model, tokenizer))
         cut = _Cutter(tokenizer, backbone.context, reading)
@@ -196,9 +198,9 @@ class _Plan(NamedTuple):
 
 
 class _Cutter:
-    """Cuts passages into tokens, as a `Reading` says."""
+    """Cuts passages into tokens, as a `Tokenization` says."""
 
-    def __init__(self, tokenizer: Any, context: int | None, reading: Reading) -> None:
+    def __init__(self, tokenizer: Any, context: int | None, reading: Tokenization) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise ModelError(
                 f"{type(tokenizer).__name__} does not say which characters a token stands for, and guessing would "
@@ -287,7 +289,7 @@ def _is_blank_then_text(before: str, after: str) -> bool:
     return before.isspace() and not after.isspace()
 
 
-def _end_in_blank(passage: Passage, reading: Reading) -> bool:
+def _end_in_blank(passage: Passage, reading: Tokenization) -> bool:
     """Whether a text is cut behind a context that ends in a blank, which tokenizers join to the word behind it. They
     join no line break to it."""
     cut = passage.contexts if reading.separate else passage.contexts[:1]
@@ -325,7 +327,7 @@ def _decode(text: str) -> TokenLosses:
 # ------------------------------------------------------------------------------------------------- models on a server
 
 
-def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Reading) -> list[TokenLosses]:
+def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:
     """The same from a server: tokens are told apart by their places in the text, and only those count that stand
     behind every context. Blanks that end the first context are put before the text behind every other one, so that
     its first word is the same token there.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 from hfclean.models.failures import BackendError
-from hfclean.models.leaks import refuse_keys
+from hfclean.models.keys_in_settings import refuse_keys
 
 __all__ = ["ERRORS", "Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
 

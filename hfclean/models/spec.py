@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from hfclean.models.failures import AccessError, BackendError
-from hfclean.models.leaks import MOVE, holds_key, refuse_keys_in_path
+from hfclean.models.keys_in_settings import MOVE, holds_key, refuse_keys_in_path
 from hfclean.models.protocol import Backend
 from hfclean.transform import Spec
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from hfclean.errors import HfcleanError
 from hfclean.models import process
+from hfclean.models.api_key import read_key
 from hfclean.models.asking import LOCAL_WINDOW, open_backend, usage
 from hfclean.models.budget import Estimate, Usage, estimate, progress
-from hfclean.models.key import read_key
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
-from hfclean.models.useless import Use, UselessWatch, first_rows
+from hfclean.models.useless_answers import Use, UselessWatch, first_rows
 from hfclean.models.weights import fingerprint
 from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
 from hfclean.schema import View

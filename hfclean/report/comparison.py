@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.report import findings
-from hfclean.report.matched import match_rows
+from hfclean.report.matched_rows import match_rows
 from hfclean.report.record import Report
 from hfclean.report.rows import (
     SplitRows,
@@ -19,7 +19,7 @@ from hfclean.report.rows import (
     recorded_steps,
     splits_of,
 )
-from hfclean.report.stale import stale_copies, stale_note
+from hfclean.report.stale_copies import stale_copies, stale_note
 from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.version import __version__

@@ -12,8 +12,8 @@ from hfclean.errors import describe_error
 from hfclean.layout import Layout
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
-from hfclean.report.figures import field_name, plural
-from hfclean.report.matched import Matched, SideBySide, blank
+from hfclean.report.formatting import field_name, plural
+from hfclean.report.matched_rows import Matched, SideBySide, blank
 from hfclean.report.record import (
     UNRECORDED,
     Count,

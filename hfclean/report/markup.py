@@ -12,7 +12,7 @@ from itertools import groupby
 
 from markupsafe import Markup, escape
 
-from hfclean.report.figures import count
+from hfclean.report.formatting import count
 from hfclean.report.worddiff import INVISIBLE, Stretch
 
 __all__ = ["diff_markup", "text_markup"]

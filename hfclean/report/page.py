@@ -16,7 +16,7 @@ from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from hfclean.report import figures
+from hfclean.report import formatting
 from hfclean.report.record import UNRECORDED, Edit, Report, RowExcerpt
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ QUANTILES = (
 
 
 @dataclass(frozen=True)
-class Change:
+class ShownChange:
     """One change of one text, ready to be shown."""
 
     rules: tuple[str, ...]
@@ -61,7 +61,7 @@ class RowCard:
     index: int
     rule_numbers: str
     split_number: int
-    changes: tuple[Change, ...]
+    changes: tuple[ShownChange, ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def render_page(report: Report, *, title: str, folder: str, max_edits: int) -> s
             severity={rule.id: rule.severity for rule in report.rules},
             recorded=any(edit.rule != UNRECORDED for edit in report.edits),
             UNRECORDED=UNRECORDED,
-            model_facts=figures.model_facts,
+            model_facts=formatting.model_facts,
         )
     )
     return html
@@ -129,11 +129,13 @@ def headline(report: Report) -> str:
     """The report in two sentences."""
     if not report.rows_before and not report.rows_after:
         return "Both datasets are empty."
-    went = f"{figures.plural(report.rows_before, 'row')} went in and {figures.count(report.rows_after)} came out."
+    went = (
+        f"{formatting.plural(report.rows_before, 'row')} went in and {formatting.count(report.rows_after)} came out."
+    )
     if not report.rows_changed:
         return f"{went} No text changed."
-    share = figures.percent(report.rows_changed, report.rows_matched)
-    return f"{went} The text of {figures.count(report.rows_changed)} ({share}) changed."
+    share = formatting.percent(report.rows_changed, report.rows_matched)
+    return f"{went} The text of {formatting.count(report.rows_changed)} ({share}) changed."
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
@@ -155,15 +157,15 @@ def _environment() -> Environment:
 
     env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {
-        "count": figures.count,
-        "plural": figures.plural,
-        "quantity": figures.quantity,
-        "ratio": figures.ratio,
+        "count": formatting.count,
+        "plural": formatting.plural,
+        "quantity": formatting.quantity,
+        "ratio": formatting.ratio,
         # names and reasons come from datasets as well: a column may be called anything
-        "name": lambda text: text_markup(figures.one_line(text, 120)),
-        "sentence": lambda text: text_markup(figures.one_line(text, 1000)),
+        "name": lambda text: text_markup(formatting.one_line(text, 120)),
+        "sentence": lambda text: text_markup(formatting.one_line(text, 1000)),
     }
-    env.globals["percent"] = figures.percent
+    env.globals["percent"] = formatting.percent
     return env
 
 
@@ -230,7 +232,7 @@ def _cards(edits: Sequence[Edit], rules: list[str], splits: list[str], max_edits
                 index=first.index,
                 rule_numbers=" ".join(str(number[name]) for name in names),
                 split_number=splits.index(first.split) if first.split in splits else -1,
-                changes=tuple(Change(tuple(_names(edit)), edit.field, next(diffs)) for edit in row),
+                changes=tuple(ShownChange(tuple(_names(edit)), edit.field, next(diffs)) for edit in row),
             )
         )
     return cards

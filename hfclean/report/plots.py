@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hfclean.report.figures import count, quantity
+from hfclean.report.formatting import count, quantity
 from hfclean.report.record import Histogram, Quantiles, Report
 
 __all__ = ["draw_histogram", "draw_plots"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hfclean.report.figures import count, model_facts, one_line, percent, plural, quantity, random_as_one, ratio
+from hfclean.report.formatting import count, model_facts, one_line, percent, plural, quantity, random_as_one, ratio
 from hfclean.report.record import Quantiles, Report
 
 __all__ = ["summarize"]

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
 from hfclean.errors import HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
-from hfclean.models.useless import Use
+from hfclean.models.useless_answers import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, original_cells, own_columns, own_steps
 from hfclean.reviser.codec import settle
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.saved import read_reviser, write_reviser
-from hfclean.reviser.taught import join_hashes, pair_hash, split_hashes
+from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
 from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule

@@ -10,7 +10,7 @@ from hfclean.errors import SchemaError
 from hfclean.provenance import own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, mask_in
-from hfclean.rules.strings import Wide, beside, texts_of
+from hfclean.rules.row_texts import Wide, beside, texts_of
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 

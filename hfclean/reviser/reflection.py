@@ -24,8 +24,8 @@ from hfclean.reviser.criteria import (
     schema,
     typical_answer,
 )
+from hfclean.reviser.loss_scores import forward_scorer, reverse_scorer
 from hfclean.reviser.modelled import ModelReviser, Proposal, Task
-from hfclean.reviser.own_scores import forward_scorer, reverse_scorer
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
 from hfclean.scorers.likelihood import IFD

@@ -6,9 +6,9 @@ import re
 
 from hfclean.rules.broken_code import code_breaks_off
 from hfclean.rules.code import last_block
+from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair, unknown_roles
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.glance import Glance, Possible, has_word
+from hfclean.rules.instruction_language import language_of
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.rules.spoken import language_of
 from hfclean.schema import Pair
 
 __all__ = ["ai_boilerplate", "identity_leak", "refusal", "speaks_for_others", "stale_cutoff"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.shapes import looks_like_code
+from hfclean.rules.text_shapes import looks_like_code
 
 __all__ = ["code_breaks_off"]
 

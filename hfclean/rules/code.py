@@ -7,7 +7,7 @@ import re
 from hfclean.rules.glance import has_mark
 from hfclean.rules.requests import CODE_BLOCKS
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.rules.shapes import looks_like_code, looks_like_prose
+from hfclean.rules.text_shapes import looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 from hfclean.text import without_code
 

@@ -10,7 +10,7 @@ import re
 from html import unescape
 
 from hfclean.rules.glance import has_mark
-from hfclean.rules.mentions import joins
+from hfclean.rules.markup_mentions import joins
 from hfclean.rules.rule import Rule, asked_about, settled
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans

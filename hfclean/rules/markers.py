@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from hfclean.rules.glance import has_mark
 from hfclean.rules.marker_table import REMOVABLE, kind_of
-from hfclean.rules.mentions import joins
+from hfclean.rules.markup_mentions import joins
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code

@@ -11,8 +11,9 @@ from collections import Counter
 from itertools import groupby
 from typing import NamedTuple
 
-from hfclean.rules.doubled import doubled_word
+from hfclean.rules.doubled_words import doubled_word
 from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import (
     COVERED,
     CREATIVE,
@@ -25,8 +26,7 @@ from hfclean.rules.requests import (
     numbers_in,
 )
 from hfclean.rules.rule import Rule
-from hfclean.rules.shapes import is_verse
-from hfclean.rules.spoken import language_of
+from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, without_code
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
+from hfclean.rules.instruction_language import language_of
 from hfclean.rules.rule import asked_about
-from hfclean.rules.spoken import language_of
 
 __all__ = [
     "ABOUT_SPACING",

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import ABOUT_SPACING, COVERED
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.rules.shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
-from hfclean.rules.spoken import language_of
+from hfclean.rules.text_shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 

@@ -16,9 +16,9 @@ from hfclean.models import Answer, Asking, Work
 from hfclean.models.work import NOT_KEPT, await_for, in_attempts, wait_for
 from hfclean.provenance import UNPARSED
 from hfclean.schema import Pair
-from hfclean.scorers.framing import PROMPT_VERSION, comparing, comparing_schema
-from hfclean.scorers.gradings import read_better
 from hfclean.scorers.judge import Judge
+from hfclean.scorers.judge_answers import read_better
+from hfclean.scorers.judge_prompt import PROMPT_VERSION, comparing, comparing_schema
 
 __all__ = ["Counts", "Verdict", "Verdicts", "ajudge_pairs", "judge_pairs", "merge_orders"]
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 from hfclean.durable import sync_tree, write_text
 from hfclean.errors import HfcleanError, require
 from hfclean.models import ModelError
-from hfclean.models.coding import Tokens, fill, placeholders
 from hfclean.models.heads import Head, Rows, fetch, read_json
+from hfclean.models.tokenizing import Tokens, fill, placeholders
 from hfclean.models.weights import HUB_ID
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number, texts_of

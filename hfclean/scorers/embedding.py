@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal
 
 from hfclean.errors import HfcleanError, MissingExtraError
 from hfclean.models import ModelError, process
-from hfclean.models.coding import Part, Tokens
 from hfclean.models.heads import Head, fetch, read_json
 from hfclean.models.protocol import tidy
+from hfclean.models.tokenizing import Part, Tokens
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelError, process
-from hfclean.models.coding import Part, Tokens, fill, placeholders
 from hfclean.models.heads import Head, Kind, Output
+from hfclean.models.tokenizing import Part, Tokens, fill, placeholders
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, texts_of
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from hfclean.errors import HfcleanError
 from hfclean.models import ModelError, ModelSpec
 from hfclean.models.heads import Head, Kind, Output, files_of, open_head
-from hfclean.models.kept import Keeper
+from hfclean.models.stored_outputs import Keeper
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers import Scorer

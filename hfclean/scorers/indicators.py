@@ -27,7 +27,7 @@ __all__ = [
     "INDICATORS",
     "INDICATOR_NAMES",
     "Indicator",
-    "Reading",
+    "PairFeatures",
     "indicator_values",
     "indicators",
     "read",
@@ -154,7 +154,7 @@ def indicators(pair: Pair) -> dict[str, float]:
     return dict(zip(INDICATOR_NAMES, indicator_values(pair), strict=True))
 
 
-class Reading(NamedTuple):
+class PairFeatures(NamedTuple):
     """What one pass over a pair gives: the indicators' values in the order of `INDICATORS`; the response's words, the
     different ones among them, the pairs of neighbours, and its ASCII marks and controls; the instruction's words, and
     the different ones."""
@@ -178,7 +178,7 @@ def indicator_values(pair: Pair) -> tuple[float, ...]:
     return read(pair).values
 
 
-def read(pair: Pair) -> Reading:
+def read(pair: Pair) -> PairFeatures:
     """The indicators of a pair and the words of its response, which are split only once."""
     task = _Task(pair.instruction, pair.input)
     answer = _Answer(pair.response)
@@ -190,7 +190,9 @@ def read(pair: Pair) -> Reading:
         *_phrases(answer),
         *_relation(answer, task, shared),
     )
-    return Reading(values, answer.words, answer.vocabulary, answer.bigrams, answer.signs, task.words, task.vocabulary)
+    return PairFeatures(
+        values, answer.words, answer.vocabulary, answer.bigrams, answer.signs, task.words, task.vocabulary
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- word lists

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
-from hfclean.models.useless import Use
+from hfclean.models.useless_answers import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import HISTORY, UNPARSED, Step, own_steps
 from hfclean.schema import Pair, View
-from hfclean.scorers.framing import PROMPT_VERSION, grading, grading_schema, typical_grading
-from hfclean.scorers.gradings import Grading, read_scores
+from hfclean.scorers.judge_answers import Grading, read_scores
+from hfclean.scorers.judge_prompt import PROMPT_VERSION, grading, grading_schema, typical_grading
 from hfclean.scorers.rubrics import Rubric, find_rubric
 from hfclean.transform import Batch
 

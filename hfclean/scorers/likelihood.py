@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from hfclean.errors import HfcleanError
 from hfclean.models import Limits, ModelSpec
-from hfclean.models.losses import Passage, Reading, TokenLosses, identity_of, token_losses
+from hfclean.models.losses import Passage, Tokenization, TokenLosses, identity_of, token_losses
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers import Scorer
@@ -133,9 +133,9 @@ class LikelihoodScorer(Scorer):
     def identity(self) -> str:
         return identity_of(self.spec())
 
-    def reading(self) -> Reading:
+    def reading(self) -> Tokenization:
         """How texts are cut into tokens."""
-        return Reading(self.max_length)
+        return Tokenization(self.max_length)
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 
@@ -291,12 +291,12 @@ class IFD(LikelihoodScorer):
     def more(self) -> tuple[str, ...]:
         return (f"ifd_{self.kind}_verdict",) if self.verdict else ()
 
-    def reading(self) -> Reading:
+    def reading(self) -> Tokenization:
         if self.variant == "superfiltering":
-            return Reading(self.max_length or SUPERFILTERING_LENGTH, separate=True, offset=True)
+            return Tokenization(self.max_length or SUPERFILTERING_LENGTH, separate=True, offset=True)
         if self.variant == "cherry":
-            return Reading(self.max_length or CHERRY_LENGTH, separate=True, offset=True)
-        return Reading(self.max_length)
+            return Tokenization(self.max_length or CHERRY_LENGTH, separate=True, offset=True)
+        return Tokenization(self.max_length)
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from hfclean.errors import SchemaError
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
-from hfclean.rules.strings import Wide, beside, texts_of
+from hfclean.rules.row_texts import Wide, beside, texts_of
 from hfclean.schema import Pair, View
 from hfclean.scorers import Scorer
 from hfclean.transform import Batch

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hfclean.models import ModelError
-from hfclean.models.coding import Part, Tokens
 from hfclean.models.heads import Head, Kind
 from hfclean.models.reward_models import turns_of
+from hfclean.models.tokenizing import Part, Tokens
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hfclean.models import ModelError
-from hfclean.models.coding import Tokens, fill
 from hfclean.models.heads import Head, Kind, Output
+from hfclean.models.tokenizing import Tokens, fill
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 

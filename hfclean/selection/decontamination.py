@@ -13,8 +13,8 @@ import numpy as np
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns, Pair
 from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
-from hfclean.selection.joins import expand
 from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
+from hfclean.selection.shingle_joins import expand
 from hfclean.selection.shingles import Words, runs, words
 
 __all__ = ["BenchmarkCount", "Decontamination", "Hit", "decontaminate"]

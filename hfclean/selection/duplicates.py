@@ -10,8 +10,8 @@ import numpy as np
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Columns
-from hfclean.selection import joins, minhash
-from hfclean.selection.context import context_keys
+from hfclean.selection import minhash, shingle_joins
+from hfclean.selection.row_context import context_keys
 from hfclean.selection.rows import (
     Picks,
     Vectors,
@@ -284,7 +284,7 @@ def _near(rows: Sequence[str], threshold: float, ngram: int, keys: Any = None) -
     if keys is not None:
         stirred = mix(keys[first].astype(np.uint64) + KEYED)
         found = Shingles(found.hashes ^ np.repeat(stirred, np.diff(found.starts)), found.starts)
-    together = joins.Components(len(chosen))
+    together = shingle_joins.Components(len(chosen))
     for part in _near_parts(found, threshold, together):
         together.join(part.first, part.second)
     return first[together.labels][places]
@@ -302,15 +302,17 @@ def _different(rows: Sequence[str], keys: Any) -> tuple[Any, Any]:
     return first, where
 
 
-def _near_parts(found: Shingles, threshold: float, together: joins.Components | None = None) -> Iterator[joins.Near]:
-    sets = joins.sets_of(found)
+def _near_parts(
+    found: Shingles, threshold: float, together: shingle_joins.Components | None = None
+) -> Iterator[shingle_joins.Near]:
+    sets = shingle_joins.sets_of(found)
     few = len(sets.sizes) <= EXACT_UP_TO
-    likely = joins.candidates(sets, threshold, together) if few else minhash.likely(found, threshold, together)
+    likely = shingle_joins.candidates(sets, threshold, together) if few else minhash.likely(found, threshold, together)
     for first, second in likely:
-        yield joins.verified(sets, first, second, threshold)
+        yield shingle_joins.verified(sets, first, second, threshold)
 
 
-def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> joins.Near:
+def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> shingle_joins.Near:
     """All pairs of texts whose runs of `ngram` words have a Jaccard index of `threshold` or more, with that index, in
     order. Up to 100,000 texts none is missed. As many pairs as there are are held: a thousand equal texts have half a
     million."""
@@ -318,7 +320,7 @@ def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> j
     whole = [np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]) for name in NEAR]
     key = (whole[0].astype(np.int64) << 32) | whole[1].astype(np.int64)
     _, once = np.unique(key, return_index=True)
-    return joins.Near(*(column[once].astype(kind) for column, kind in zip(whole, KINDS, strict=True)))
+    return shingle_joins.Near(*(column[once].astype(kind) for column, kind in zip(whole, KINDS, strict=True)))
 
 
 NEAR = ("first", "second", "similarity")
@@ -330,7 +332,7 @@ KINDS = (np.int64, np.int64, np.float64)
 
 def _semantic(count: int, found: Vectors, threshold: float) -> Any:
     labels = np.arange(count)
-    together = joins.Components(len(found.rows))
+    together = shingle_joins.Components(len(found.rows))
     for first, second in similar_vectors(found.unit, threshold):
         together.join(first, second)
     labels[found.rows] = found.rows[together.labels]

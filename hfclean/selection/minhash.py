@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hfclean.selection.joins import Components, ordered_pairs, pairs_within, parts
+from hfclean.selection.shingle_joins import Components, ordered_pairs, pairs_within, parts
 from hfclean.selection.shingles import Shingles, mix
 
 __all__ = ["BANDS", "bands_for", "chance", "likely"]

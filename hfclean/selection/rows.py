@@ -11,7 +11,7 @@ import numpy as np
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.schema import Columns, Pair, detect
 from hfclean.scorers.vectors import read_vectors
-from hfclean.selection.context import undecoded
+from hfclean.selection.row_context import undecoded
 
 __all__ = ["Picks", "Vectors", "check_count", "check_dataset", "is_number", "numbers", "pairs", "texts", "vectors"]
 

@@ -22,8 +22,8 @@ from hfclean.errors import SchemaError, SourceError
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import is_shape, json_parts
-from hfclean.source.names import as_text, split_names, text_path
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, holds_rows, opened, standard_input
+from hfclean.source.outside_names import as_text, split_names, text_path
 from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hfclean.reviser.taught import pair_hash
+from hfclean.reviser.taught_pairs import pair_hash
 
 __all__ = ["pair_hash", "trained_on"]
 

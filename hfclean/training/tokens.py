@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import TrainingError
+from hfclean.models.chat_tokens import SLOT, encode_text, encode_turns, render_turns
 from hfclean.models.failures import BackendError
 from hfclean.models.protocol import Message, as_conversation, tidy
-from hfclean.models.turns import SLOT, encode_text, encode_turns, render_turns
 
 __all__ = ["IGNORED", "Encoded", "Encoder"]
 

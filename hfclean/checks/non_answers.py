@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from hfclean.checks.check import Case, Reading, word_set
+from hfclean.checks.check import Case, TextFacts, word_set
 from hfclean.checks.code import code_lines
 
 __all__ = ["NOTHING_LIMIT", "NOTHING_OFFSET", "NOTHING_WEIGHTS", "nothing_signs", "says_nothing"]
@@ -90,7 +90,7 @@ def nothing_signs(case: Case) -> dict[str, float]:
     text = said.text
     if len(text) > LONGEST:
         return {}
-    words = Reading(text.translate(BARE)).words if "’" in text else said.words
+    words = TextFacts(text.translate(BARE)).words if "’" in text else said.words
     counts: dict[str, int] = {}
     common = 0
     for word in words:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hfclean.cards import check_card
 from hfclean.hub.failures import HubRefusal, Repo
-from hfclean.hub.remote import Change, Remote
+from hfclean.hub.remote import Remote, RepoChange
 from hfclean.hub.secrets import Secret, scan_files
 
 __all__ = ["PlannedFile", "PushPlan", "check_files", "new_problems", "refuse", "write_plan"]
@@ -117,7 +117,7 @@ def refuse(repo: Repo, problems: Collection[str]) -> None:
 
 
 def write_plan(
-    folder: Path, repo: Repo, change: Change, remote: Remote, *, message: str, problems: Collection[str]
+    folder: Path, repo: Repo, change: RepoChange, remote: Remote, *, message: str, problems: Collection[str]
 ) -> PushPlan:
     """Write the files as they would be in the repo, and say what a push would do."""
     todo = change.less(remote)

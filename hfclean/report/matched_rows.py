@@ -13,9 +13,9 @@ from typing import Any
 
 from hfclean.layout import Layout
 from hfclean.provenance import HISTORY
-from hfclean.report.changes import row_edits
 from hfclean.report.joining import Joined, join
 from hfclean.report.record import UNRECORDED, Edit
+from hfclean.report.row_changes import row_edits
 from hfclean.report.rows import Measured, SplitRows, TokenCounter, iterate, measure, number_names
 from hfclean.rules import Rule
 

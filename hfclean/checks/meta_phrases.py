@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 
-from hfclean.checks.check import STEM, Case, Reading, word_set
+from hfclean.checks.check import STEM, Case, TextFacts, word_set
 
 __all__ = ["ASIDE_LIMIT", "ASIDE_OFFSET", "ASIDE_WEIGHTS", "aside_signs", "edges", "strays"]
 
@@ -164,7 +164,7 @@ def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict
 
     `told` counts the terms of the whole new answer, for one who asks about several of its sentences.
     """
-    said, asked, stems = Reading(unit), case.asked.vocabulary, case.asked_stems
+    said, asked, stems = TextFacts(unit), case.asked.vocabulary, case.asked_stems
     found: dict[str, int] = {}
     sorted_words = 0
     for word in said.words:

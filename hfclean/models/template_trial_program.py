@@ -1,4 +1,4 @@
-"""The program that `rehearsal` starts: it renders chat templates under limits, and says how it went.
+"""The program that `template_trial` starts: it renders chat templates under limits, and says how it went.
 
 It is run by its path and imports nothing of hfclean.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from hfclean.checks.check import Case, Check, Reading
+from hfclean.checks.check import Case, Check, TextFacts
 
 __all__ = ["DRIFT_LIMIT", "DRIFT_OFFSET", "DRIFT_WEIGHTS", "drift_signs", "drifts", "wanders"]
 
@@ -61,7 +61,7 @@ def drift_signs(case: Case) -> dict[str, float]:
 
 def _lost(sentences: list[str], base: frozenset[str]) -> list[bool]:
     """For each sentence that has matter, whether it shares none with the question, the old answer or the beginning."""
-    found = [terms for sentence in sentences if (terms := Reading(sentence).terms)]
+    found = [terms for sentence in sentences if (terms := TextFacts(sentence).terms)]
     known = base.union(*found[: max(1, len(found) // 3)])
     return [known.isdisjoint(terms) for terms in found] or [False]
 

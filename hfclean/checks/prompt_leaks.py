@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import NUMBER, Case, Check, Reading, word_set
+from hfclean.checks.check import NUMBER, Case, Check, TextFacts, word_set
 from hfclean.rules.markers import chat_markers
 
 __all__ = ["rubric_leak"]
@@ -161,7 +161,7 @@ ORDERS = word_set("output return reply write print give respond")
 EXCLUDING = frozenset(("only", "just", "don't", "don’t", "not"))
 
 
-def _labels(text: Reading) -> frozenset[str]:
+def _labels(text: TextFacts) -> frozenset[str]:
     words = text.vocabulary
     if words.isdisjoint(FORM_WORDS) and not ("question" in words and "answer" in words):
         return frozenset()
@@ -175,12 +175,12 @@ def _leaks(case: Case) -> bool:
     if not case.same_task:
         for name in ("instruction", "input"):
             text, old = getattr(after, name), getattr(before, name)
-            if text != old and _leaks_into(Reading(text), Reading(old), case, name):
+            if text != old and _leaks_into(TextFacts(text), TextFacts(old), case, name):
                 return True
     return chat_markers.detect(after) and not chat_markers.detect(before)
 
 
-def _leaks_into(new: Reading, old: Reading, case: Case, name: str) -> bool:
+def _leaks_into(new: TextFacts, old: TextFacts, case: Case, name: str) -> bool:
     text, before, asked = new.text, old.text, case.asked.text[:3000]
     labels = _labels(new)
     if labels:
@@ -227,7 +227,7 @@ def _may_request(words: frozenset[str]) -> bool:
     )
 
 
-def _requests(new: Reading, before: str, asked: str, name: str) -> bool:
+def _requests(new: TextFacts, before: str, asked: str, name: str) -> bool:
     """Whether the text holds what a model is told that is to revise a pair."""
     if not _may_request(new.vocabulary):
         return False
@@ -269,7 +269,7 @@ def _runs_on(text: str) -> bool:
     return opened is not None and GOES_ON.search(text, opened.end()) is not None
 
 
-def _marks(text: Reading) -> bool:
+def _marks(text: TextFacts) -> bool:
     """Whether the text gives several dimensions a number each, or lists those of a rubric."""
     words = text.vocabulary
     if len(words & RUBRIC_WORDS) >= MOST_RUBRIC_WORDS:
@@ -279,7 +279,7 @@ def _marks(text: Reading) -> bool:
     return len({match.group().lower() for match in SCORED.finditer(text.text)}) >= 2
 
 
-def _judges(text: Reading) -> bool:
+def _judges(text: TextFacts) -> bool:
     """Whether a line of the text starts with a verdict and a number."""
     if text.vocabulary.isdisjoint(SCORE_WORDS):
         return False

@@ -11,9 +11,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hfclean.models.coding import Tokens
 from hfclean.models.protocol import Answer
 from hfclean.models.store import Record, Setting, Store
+from hfclean.models.tokenizing import Tokens
 
 __all__ = ["Keeper"]
 

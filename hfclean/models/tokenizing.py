@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import tidy
-from hfclean.models.rehearsal import rehearse
+from hfclean.models.template_trial import rehearse
 
 __all__ = ["Coder", "Part", "Tokens", "fill", "placeholders"]
 

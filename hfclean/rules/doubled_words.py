@@ -11,9 +11,9 @@ import re
 from typing import Literal
 
 from hfclean.rules.glance import Glance, Possible
+from hfclean.rules.instruction_language import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.rules.rule import Rule, asked_about
-from hfclean.rules.shapes import is_verse
-from hfclean.rules.spoken import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
+from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
 

@@ -1,14 +1,14 @@
 """The check for remarks about the revision itself, such as "Here is the revised response".
 
-Those in common wordings are looked for by pattern, others by a rule that weighs words (`asides`).
+Those in common wordings are looked for by pattern, others by a rule that weighs words (`meta_phrases`).
 """
 
 from __future__ import annotations
 
 import re
 
-from hfclean.checks.asides import ASIDE_LIMIT, strays
-from hfclean.checks.check import Case, Check, Reading, word_set
+from hfclean.checks.check import Case, Check, TextFacts, word_set
+from hfclean.checks.meta_phrases import ASIDE_LIMIT, strays
 
 __all__ = ["meta_talk"]
 
@@ -114,7 +114,7 @@ ABOUT_REVISING = re.compile(
 WINDOW = 600
 
 
-def _says_meta(text: Reading, about: bool) -> bool:
+def _says_meta(text: TextFacts, about: bool) -> bool:
     """Whether the ends of a text speak of its own revision; `about` where the row asks for a rewriting."""
     if not _may_talk(text.vocabulary):
         return False
@@ -136,10 +136,10 @@ def _talks(case: Case) -> bool:
         return strays(case.as_it_was, about_texts=about) <= ASIDE_LIMIT
     if after.instruction == before.instruction:
         return False
-    return _says_meta(case.instruction, False) and _talks_in(case.instruction, Reading(before.instruction), case)
+    return _says_meta(case.instruction, False) and _talks_in(case.instruction, TextFacts(before.instruction), case)
 
 
-def _talks_in(new: Reading, old: Reading, case: Case) -> bool:
+def _talks_in(new: TextFacts, old: TextFacts, case: Case) -> bool:
     task = case.asked.text[:2000]
     about = ABOUT_REVISING.search(task) is not None
     if about and ABOUT_PAIR.search(task) and META.search(task.lower()):

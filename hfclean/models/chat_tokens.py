@@ -9,7 +9,7 @@ from typing import Any
 from hfclean.errors import require
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import Conversation, Message, tidy
-from hfclean.models.rehearsal import rehearse
+from hfclean.models.template_trial import rehearse
 
 __all__ = ["encode_text", "encode_turns", "render_turns"]
 

@@ -27,7 +27,7 @@ CPU_SECONDS = 5
 WALL_SECONDS = 120  # for a machine that has more to do than it can
 MEMORY = 2_000_000_000  # bytes
 LONGEST_OUTPUT = 20_000_000  # characters, and twenty times what goes in
-CHILD = Path(__file__).with_name("rehearsing.py")
+CHILD = Path(__file__).with_name("template_trial_program.py")
 
 
 class _Stage:

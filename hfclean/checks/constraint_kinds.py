@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hfclean.checks import verdicts
+from hfclean.checks import constraint_tests as tests
 from hfclean.checks.counting import AFTER, QUANTITY
 
 __all__ = ["KINDS", "Kind"]
@@ -42,7 +42,7 @@ MAKE = (
     r"enumerate|recommend|select|pick|choose)"
 )
 IN = r"(?:in|into|using|within|with|of|to|has|have|having|as|containing|contains|contain|be|for|is|that are|,)"
-LANGUAGES = "|".join(sorted(verdicts.BY_NAME, key=lambda name: (-len(name), name)))
+LANGUAGES = "|".join(sorted(tests.BY_NAME, key=lambda name: (-len(name), name)))
 QUOTE = r"[\"“'‘](?P<text>[^\"“”\n]{1,80}?)[\"”'’](?!\w)"
 
 KINDS: tuple[Kind, ...] = (
@@ -50,21 +50,21 @@ KINDS: tuple[Kind, ...] = (
         "sentences",
         "sentences sentence",
         rf"\b(?:{MAKE}|{IN})\s(?:a |me )?{QUANTITY}(?:[ -](?!words?\b)\w+)?[ -]sentences?\b{AFTER}",
-        verdicts.sentences,
+        tests.sentences,
     ),
     _kind(
         "one_sentence",
         "sentence",
         r"\bin (?:a|one|a single|1|exactly one|just one) (?:\w+ )?sentence\b|\b(?:be|into) (?:a|"
         r"one) single sentence\b|\bone[- ]sentence (?:summary|description|answer|response|explanation|definition)\b",
-        verdicts.one_sentence,
+        tests.one_sentence,
     ),
     _kind(
         "words",
         "words word",
         rf"(?<!list of )\b(?:{IN}|{MAKE}|<)\s?(?:a |an )?{QUANTITY}(?:(?:[ -])words?\b{AFTER})(?! (?:that|which|"
         rf"related|to describe|for|from|with|describing|combinations|pairs|games?|problems|puzzles|associations)\b)",
-        verdicts.words,
+        tests.words,
     ),
     _kind(
         "one_word",
@@ -72,20 +72,20 @@ KINDS: tuple[Kind, ...] = (
         r"\b(?:in|with|using|as|into|just|only) (?:a |one |just one |exactly one |only one )?(?:single |"
         r"one )?word\b(?! ?(?:list|art|search|from|that|in))|\b(?:one|single)[- ]word (?:answer|response|reply|"
         r"output|summary)\b",
-        verdicts.one_word,
+        tests.one_word,
     ),
     _kind(
         "characters",
         "characters",
         rf"\b{QUANTITY}[ -]characters?\b(?! (?:in|from|of|who|and|named|profile)){AFTER}",
-        verdicts.characters,
+        tests.characters,
     ),
     _kind(
         "tweet",
         "tweet",
         r"\b(?:write|compose|create|generate|craft|make|draft)\b[^.]{0,40}\b(?:tweet|"
         r"post for twitter)\b(?! (?:thread|series))",
-        verdicts.tweet,
+        tests.tweet,
     ),
     _kind(
         "items",
@@ -95,63 +95,63 @@ KINDS: tuple[Kind, ...] = (
         rf"top |an? )*{QUANTITY}"
         r" (?!(?:sentence|word|line|paragraph|percent|year|day|hour|minute|dollar|people|page|time|stanza|"
         r"verse)s?\b)(?:[\w'’-]+ ){0,4}?[\w'’-]+s\b",
-        verdicts.item_count,
+        tests.item_count,
     ),
     _kind(
         "lines",
         "lines line",
         rf"\b(?:poem|song|verse|rap|script|story|{IN}|{MAKE})\b[^.]{{0,40}}?\b{QUANTITY}[ -]lines?\b{AFTER}(?! "
         rf"(?:segment|graph))",
-        verdicts.lines,
+        tests.lines,
     ),
     _kind(
         "haiku",
         "haiku",
         r"\b(?:write|compose|create|generate|make|come up with)\b[^.]{0,30}\bhaiku\b(?!s)",
-        verdicts.haiku,
+        tests.haiku,
     ),
     _kind(
         "limerick",
         "limerick",
         r"\b(?:write|compose|create|generate|make|come up with)\b[^.]{0,30}\blimerick\b(?!s)",
-        verdicts.limerick,
+        tests.limerick,
     ),
     _kind(
         "paragraphs",
         "paragraphs paragraph",
         rf"\b(?:{IN}|{MAKE})\s(?:a |an )?{QUANTITY}[ -]paragraphs?\b{AFTER}",
-        verdicts.paragraphs,
+        tests.paragraphs,
     ),
     _kind(
         "json",
         "json",
         r"\b(?:in|as|to|into|a|output|return|generate|create|write|valid)\s(?:an? )?(?:valid )?json\b",
-        verdicts.is_json,
+        tests.is_json,
     ),
     _kind(
         "csv",
         "csv",
         r"\b(?:in|as|to|into|output|return)\s(?:an? )?(?:valid )?csv\b|\bcomma[- ]separated\b",
-        verdicts.is_csv,
+        tests.is_csv,
     ),
     _kind(
         "table",
         "table",
         r"\b(?:create|make|build|draw|generate|produce|construct|design|in|as|into|output|using)\s(?:an? |"
         r"the )?(?:\w+ ){0,2}table\b(?! (?:of contents|tennis|manners|setting|lamp|top))",
-        verdicts.table,
+        tests.table,
     ),
     _kind(
         "bullets",
         "bullet bullets bulleted",
         r"\b(?:in|as|with|using|into|of)\b[^.]{0,20}\bbullet(?:ed)?(?:[- ]?(?:points?|list|form|format))?\b",
-        verdicts.bullets,
+        tests.bullets,
     ),
     _kind(
         "numbered",
         "numbered enumerated",
         r"\b(?:numbered|enumerated) (?:list|steps|items|points)\b",
-        verdicts.numbered,
+        tests.numbered,
     ),
     _kind(
         "code",
@@ -163,58 +163,54 @@ KINDS: tuple[Kind, ...] = (
         r"program|class|method)"
         r"|(?:function|script|program|class|method)\b[^.\n]{0,80}\bin (?:python|java|javascript|php|ruby|bash|c\+\+|"
         r"c#|typescript|go|rust|perl))(?! (?:of (?:conduct|ethics)|names?|word))",
-        verdicts.code,
+        tests.code,
     ),
     _kind(
         "markup",
         "html xml",
         r"\b(?:in|as|to|into|using|valid|write|create|generate) (?:an? |the |some |simple |basic )*(?:html|xml)\b",
-        verdicts.markup,
+        tests.markup,
     ),
     _kind(
         "language",
-        " ".join(verdicts.BY_NAME),
+        " ".join(tests.BY_NAME),
         rf"\b(?:translate\b[^.\n]{{0,200}}\b(?:in)?to|(?:write|answer|respond|reply|say|written|compose|"
         rf"output)\b[^.\n]{{0,60}}\bin) (?P<language>{LANGUAGES})\b",
-        verdicts.language,
+        tests.language,
     ),
     _kind(
         "starts",
         "start starts starting begin begins beginning",
         rf"\b(?:start|begin)(?:s|ning|ing|ting)? (?:with|by) (?:the )?(?:following )?(?:words? |phrase |sentence |"
         rf"line )?{QUOTE}",
-        verdicts.starts,
+        tests.starts,
     ),
     _kind(
         "ends",
         "end ends ending finish",
         rf"\b(?:end|finish|conclude)(?:s|es|ing)? (?:with|in) (?:the )?(?:following )?(?:words? |phrase |sentence |"
         rf"line )?{QUOTE}",
-        verdicts.ends,
+        tests.ends,
     ),
     _kind(
         "letter",
         "letter",
         r"\b(?:start|begin)(?:s|ning|ing|ting)? with (?:the )?letter [\"“'‘]?(?P<letter>[A-Za-z])\b",
-        verdicts.letter,
+        tests.letter,
     ),
-    _kind(
-        "yes_no", "yes", r"\b(?:yes or no|yes/no|\"yes\" or \"no\"|'yes' or 'no')\b(?! questions?)", verdicts.yes_no
-    ),
-    _kind(
-        "true_false", "true", r"\btrue or false\b(?! questions?)|\btrue/false\b(?! questions?)", verdicts.true_false
-    ),
+    _kind("yes_no", "yes", r"\b(?:yes or no|yes/no|\"yes\" or \"no\"|'yes' or 'no')\b(?! questions?)", tests.yes_no),
+    _kind("true_false", "true", r"\btrue or false\b(?! questions?)|\btrue/false\b(?! questions?)", tests.true_false),
     _kind(
         "upper",
         "caps uppercase capitals capital",
         r"\b(?:in|to|into|use|using|as) (?:all )?(?:caps|upper ?case|capitals|capital letters|all capitals)\b",
-        verdicts.upper_case,
+        tests.upper_case,
     ),
     _kind(
         "lower",
         "lowercase lower",
         r"\b(?:in|to|into|use|using|as) (?:all )?lower ?case(?: letters)?\b",
-        verdicts.lower_case,
+        tests.lower_case,
     ),
     _kind(
         "uses",
@@ -222,65 +218,63 @@ KINDS: tuple[Kind, ...] = (
         r"\b(?:us(?:e|es|ing)|contain(?:s|ing)?|includ(?:e|es|ing)|with|featur(?:es|ing)|incorporat(?:e|es|"
         r"ing)) (?:the |all |these |following |both )*(?:words?|phrases?|terms?|"
         r"expressions?)[:,]? (?P<words>[\"“'‘].{1,200})",
-        verdicts.uses,
+        tests.uses,
     ),
     _kind(
         "avoids",
         "without avoid not",
         r"\b(?:without|avoid|do not use|don['’]t use|not|never)(?: using| use| the use of)? (?:the )?(?:word|phrase|"
         r"term) [\"“'‘](?P<word>[^\"“”\n]{1,40}?)[\"”'’]",
-        verdicts.avoids,
+        tests.avoids,
     ),
     _kind(
         "question",
         "question",
         r"\b(?:as|into|to|in the form of) a question\b|\b(?:end|finish)(?:s|ing)? with a question\b",
-        verdicts.question,
+        tests.question,
     ),
     _kind(
         "sorted",
         "alphabetical alphabetically",
         r"\b(?:in|into) alphabetical order\b|\balphabetically\b",
-        verdicts.alphabetical,
+        tests.alphabetical,
     ),
     _kind(
         "hashtag",
         "hashtag hashtags",
         r"\b(?:includ\w+|with|us(?:e|ing)|add\w*|creat\w+|generat\w+)\b[^.]{0,30}\bhashtags?\b",
-        verdicts.hashtag,
+        tests.hashtag,
     ),
     _kind(
         "options",
         "classify whether as label either categorize",
         r"\b(?:as|is|are|either|into) (?:either |being )?(?:an? )?[\"“'‘]?(?P<one>[a-z]{4,20})[\"”'’]?(?:, "
         r"[\"“'‘]?(?P<three>[a-z]{4,20})[\"”'’]?,?)? or (?:an? )?[\"“'‘]?(?P<two>[a-z]{4,20})[\"”'’]?[.?:]?\s*\Z",
-        verdicts.options,
+        tests.options,
     ),
-    _kind("decimals", "decimal decimals", rf"\b{QUANTITY} decimal(?: places?|s| points?)\b", verdicts.decimals),
-    _kind("percent", "percentage percent", r"\b(?:as|in) (?:a )?percent(?:age)?\b", verdicts.percent),
-    _kind(
-        "number", "many much calculate compute", r"\A(?:how many|how much|calculate|compute)\b", verdicts.has_number
-    ),
+    _kind("decimals", "decimal decimals", rf"\b{QUANTITY} decimal(?: places?|s| points?)\b", tests.decimals),
+    _kind("percent", "percentage percent", r"\b(?:as|in) (?:a )?percent(?:age)?\b", tests.percent),
+    _kind("number", "many much calculate compute", r"\A(?:how many|how much|calculate|compute)\b", tests.has_number),
     _kind(
         "between",
         "number rate rating scale random",
         r"\b(?:number|rate|rating|scale|integer)\b[^.\n]{0,60}?\b(?:between|from) (?P<low>\d{1,6}) (?:and|to|"
         r"-) (?P<high>\d{1,6})\b",
-        verdicts.between,
+        tests.between,
     ),
     _kind(
         "binary",
         "binary",
         r"\b(?:to|in|into) (?:its )?binary\b(?! (?:tree|search|star|class|option|file))|\bbinary (?:representation|"
         r"form|equivalent|number) of\b",
-        verdicts.binary,
+        tests.binary,
     ),
-    _kind("roman", "roman", r"\b(?:to|in|into|as|using) (?:a )?roman numerals?\b", verdicts.roman),
+    _kind("roman", "roman", r"\b(?:to|in|into|as|using) (?:a )?roman numerals?\b", tests.roman),
     _kind(
         "emoji",
         "emoji emojis",
         r"\b(?:with|using|use|include|includes|including|add|containing) (?:at least )?(?:an? |some |one |two |"
         r"three |\d )?(?:\w+ )?emojis?\b",
-        verdicts.emoji,
+        tests.emoji,
     ),
 )

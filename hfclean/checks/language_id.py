@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Reading, word_set
+from hfclean.checks.check import TextFacts, word_set
 
 __all__ = ["may_be", "named_languages", "tongue"]
 
@@ -123,7 +123,7 @@ ANY_NAMED = re.compile(
 )
 
 
-def tongue(text: Reading) -> str:
+def tongue(text: TextFacts) -> str:
     """The language that most of a text is in, or `""` where the text is too short or too mixed to tell.
 
     `en`, `de` and the like; for scripts of several languages the script. A long text is read at its beginning and end.
@@ -135,7 +135,7 @@ def tongue(text: Reading) -> str:
         outside = len(OUTSIDE_LATIN.findall(sample))
         if outside > FEWEST_FOREIGN and 4 * outside > len(LATIN.findall(sample)):
             return _script(sample)
-    words = text.words if len(text.text) <= 2 * SAMPLE else Reading(sample).words
+    words = text.words if len(text.text) <= 2 * SAMPLE else TextFacts(sample).words
     foreign = frozenset(words) & FOREIGN
     english = sum(map(ENGLISH.__contains__, words))
     if len(foreign) >= FEWEST_FOREIGN:
@@ -164,7 +164,7 @@ def _latin(words: list[str], english: int) -> str:
     return name
 
 
-def may_be(text: Reading, name: str) -> bool:
+def may_be(text: TextFacts, name: str) -> bool:
     """Whether a text is full of the small words of a language, though it may be fuller of another's."""
     words = text.words[:SAMPLE]
     return sum(name in LOOK_UP.get(word, ()) for word in words) >= max(1.0, LEAST_SHARE * len(words))
