@@ -305,7 +305,7 @@ def _leftovers(parent: Path, begin: str) -> list[_Leftover]:
 @contextmanager
 def _abandoned(leftover: _Leftover) -> Iterator[bool]:
     """Whether the run that owns a leftover is gone; while the block runs, nobody else takes it."""
-    boot, host = _machine()
+    boot, host = machine()
     if leftover.boot != boot:
         yield leftover.host == host  # the machine was started again since
         return
@@ -323,17 +323,12 @@ def _abandoned(leftover: _Leftover) -> Iterator[bool]:
 
 
 def _owner() -> str:
-    boot, host = _machine()
+    boot, host = machine()
     return f"{boot}-{host}-{os.getpid()}-{token_hex(4)}"
 
 
-def machine() -> tuple[str, str]:
-    """What tells one start of this machine from others, and this machine from others: boot, host."""
-    return _machine()
-
-
 @lru_cache(maxsize=1)
-def _machine() -> tuple[str, str]:
+def machine() -> tuple[str, str]:
     """What tells one start of one machine from others, and the machine from others: eight hex digits each.
 
     Containers on one kernel share the first, so that locks decide between them.

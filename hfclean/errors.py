@@ -6,6 +6,7 @@
     ├── RuleError          an unknown rule id, or a rule that is declared wrongly
     ├── RestoreError       the originals cannot be put back as asked
     ├── SourceError        the input cannot be read
+    ├── RecordError        hfclean.json says something else than what hfclean writes
     ├── FolderError        the output folder cannot be written, or is not one of ours
     ├── LinearRuleError    a linear rule's file or settings are wrong
     ├── HubError           the Hub cannot be read or written (RepoError, HubAccessError, HubRefusal, HubUnreachable; in
@@ -32,6 +33,7 @@ __all__ = [
     "HubError",
     "LinearRuleError",
     "MissingExtraError",
+    "RecordError",
     "RecoveryWarning",
     "RestoreError",
     "RuleError",
@@ -72,6 +74,10 @@ class RestoreError(HfcleanError, ValueError):
 
 class SourceError(HfcleanError, ValueError):
     """The input cannot be read."""
+
+
+class RecordError(HfcleanError, ValueError):
+    """A record (`hfclean.json`) is damaged, or says something else than what hfclean writes."""
 
 
 class FolderError(HfcleanError, OSError):

@@ -14,7 +14,6 @@ A folder is written beside its place and put there at the end (see `durable`): i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -24,19 +23,18 @@ from typing import Any
 from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
-from hfclean.errors import FolderError
-from hfclean.limits import read_json, reading_of
+from hfclean.errors import FolderError, RecordError
+from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim
+from hfclean.records.common import ABOUT, record_text
+from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
 from hfclean.source import Source
-from hfclean.source.outside_names import as_text, is_split, text_path
 from hfclean.values import decoded, undecoded
 from hfclean.version import __version__
 
 __all__ = [
-    "ABOUT",
-    "FORMAT",
     "LEDGER",
     "CleanedFolder",
     "Parts",
@@ -49,9 +47,7 @@ __all__ = [
     "write_parts",
 ]
 
-ABOUT = "hfclean.json"
 LEDGER = "ledger.parquet"
-FORMAT = 1
 SHARD_BYTES = 500_000_000
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
@@ -259,8 +255,7 @@ def write_about(
         "files": parts.files,
         "report": report.to_dict(edits=False),
     }
-    text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
-    (folder / ABOUT).write_text(text, encoding="utf-8", errors="replace")
+    (folder / ABOUT).write_text(record_text(about), encoding="utf-8", errors="replace")
 
 
 def file_hash(file: Path) -> str:
@@ -365,21 +360,15 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
 
     path = Path(path)
     recover(path)
-    about_file = path / ABOUT
-    if not about_file.is_file():
+    if not (path / ABOUT).is_file():
         raise FolderError(
             f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
     try:
-        about = read_json(about_file)
-    except ValueError as e:
-        raise FolderError(f"{about_file.name} of {path.name!r} is damaged ({e}); clean the source again") from e
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        found = about.get("format") if isinstance(about, dict) else None
-        raise FolderError(f"{about_file.name} has the format {found!r}, this version reads {FORMAT}; upgrade hfclean")
-
-    _check_record(about, path.name)
-    splits = list(about["source"]["rows"])
+        about = read_about(path)
+    except RecordError as e:
+        raise FolderError(f"{ABOUT} of {path.name!r} {e}; clean the source again") from e
+    splits = list(about.source["rows"])
     place = text_path(path, Path(cache_dir))
     data = {split: str(place / "data" / f"{split}-*.parquet") for split in splits}
     data = {split: pattern for split, pattern in data.items() if any((place / "data").glob(f"{split}-*.parquet"))}
@@ -392,38 +381,4 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
-    return CleanedFolder(path, dataset, removed, about, card)
-
-
-def _check_record(about: dict[str, Any], name: str) -> None:
-    """Refuse a record that says something else than what hfclean writes: anybody may have written it.
-
-    Raises:
-        FolderError: it names the entry.
-    """
-    source, stated = about.get("source"), about.get("stated")
-    rows = source.get("rows") if isinstance(source, dict) else None
-    wrong = ""
-    if not isinstance(source, dict) or not isinstance(rows, dict):
-        wrong = "source is not an object with rows"
-    elif odd := [split for split in rows if not is_split(split)]:
-        wrong = f"{odd[0]!r:.80} is not the name of a split"
-    elif odd := [key for key in ("name", "kind", "fingerprint") if not isinstance(source.get(key), str)]:
-        wrong = f"source has no text for {odd[0]}"
-    elif not isinstance(source.setdefault("notes", []), list) or not all(isinstance(n, str) for n in source["notes"]):
-        wrong = "the notes of source are not a list of texts"
-    elif not isinstance(stated, dict) or not {"license", "language", "source"} <= set(stated):
-        wrong = "stated is not an object with license, language and source"
-    elif odd := [key for key in ("license", "source") if not isinstance(stated[key], (str, type(None)))]:
-        wrong = f"{odd[0]} in stated is neither a text nor null"
-    elif not isinstance(about.get("transforms"), list) or not all(isinstance(t, dict) for t in about["transforms"]):
-        wrong = "transforms is not a list of objects"
-    elif not all(isinstance(step.get("settings", {}), dict) for step in about["transforms"]):
-        wrong = "the settings of a transform are not an object"
-    else:
-        try:
-            reading_of(about)
-        except ValueError as e:
-            wrong = str(e)
-    if wrong:
-        raise FolderError(f"{ABOUT} of {name!r} is not as hfclean writes it ({wrong}); clean the source again")
+    return CleanedFolder(path, dataset, removed, about.record, card)

@@ -1,19 +1,17 @@
-"""How much is read of a file that somebody else may have written, and what its record may say of how rows are read."""
+"""How much is read of a file that somebody else may have written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LARGEST_RECORD", "check_parquet", "read_json", "reading_of"]
+__all__ = ["check_parquet", "read_json"]
 
-LARGEST_RECORD = 50_000_000  # bytes of JSON
-LONGEST_PREFIX, LONGEST_COLUMN, MOST_COLUMNS = 100, 1_000, 100
+LARGEST_JSON = 50_000_000  # bytes
 
 
-def read_json(file: Path, most: int = LARGEST_RECORD) -> Any:
+def read_json(file: Path, most: int = LARGEST_JSON) -> Any:
     """What a JSON file holds.
 
     Raises:
@@ -51,24 +49,3 @@ def check_parquet(file: Any, *, most_bytes: int, most_values: int) -> None:
         raise ValueError(
             f"it unpacks to {values:,} values and {size:,} bytes; at most {most_values:,} and {most_bytes:,} are read"
         )
-
-
-def reading_of(about: Mapping[str, Any]) -> tuple[Any, str]:
-    """The `columns` and the `prefix` that a record says its rows are read with.
-
-    Raises:
-        ValueError: they are none that hfclean writes.
-    """
-    columns, prefix = about.get("columns"), about.get("prefix", "")
-    if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not (prefix.isprintable() or not prefix):
-        raise ValueError(f"prefix is {prefix!r:.60}; expected at most {LONGEST_PREFIX} printable characters")
-    if columns is None:
-        return None, prefix
-    names = [columns] if isinstance(columns, str) else columns
-    if isinstance(columns, Mapping):
-        names = [name for pair in columns.items() for name in pair]
-        if len(columns) > MOST_COLUMNS:
-            raise ValueError(f"columns has {len(columns):,} entries; expected at most {MOST_COLUMNS}")
-    if not isinstance(names, list) or not all(isinstance(n, str) and 0 < len(n) <= LONGEST_COLUMN for n in names):
-        raise ValueError(f"columns is {columns!r:.60}; expected the name of a shape, or names of columns by role")
-    return columns, prefix

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from hfclean.durable import write_text
 
-__all__ = ["RECORD", "claim", "home", "is_own"]
+__all__ = ["ABOUT", "claim", "home", "is_own"]
 
-RECORD = "hfclean.json"
+ABOUT = "hfclean.json"
 NOTES = "own-folders"
 
 
@@ -32,13 +32,13 @@ def claim(folder: Path) -> None:
     """Note that the record of a folder, as it is now, was written here."""
     note = _note(folder)
     note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_text(note, _digest(folder / RECORD))
+    write_text(note, _digest(folder / ABOUT))
 
 
 def is_own(folder: Path) -> bool:
     """Whether the record of a folder is one that was written here, and unchanged since."""
     try:
-        return _note(folder).read_text(encoding="utf-8") == _digest(folder / RECORD)
+        return _note(folder).read_text(encoding="utf-8") == _digest(folder / ABOUT)
     except OSError:
         return False
 

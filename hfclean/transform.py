@@ -19,10 +19,14 @@ from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
 
-__all__ = ["STRICT", "Batch", "Spec", "Transform", "elsewhere"]
+__all__ = ["HUB", "STRICT", "UNSAID", "Batch", "Spec", "Transform", "elsewhere"]
 
 
-# How a field `strict` is declared: it changes no output, only whether there is one, so that no row's history has it.
+# How fields are declared. The record of a saved reviser may state the setting, whoever wrote it; see `records.trust`.
+HUB: Mapping[str, bool] = {"hub": True}
+# It changes no output, so that no row's history has it.
+UNSAID: Mapping[str, bool] = {"unsaid": True}
+# Of a field `strict`, which only says whether there is an output.
 STRICT: Mapping[str, bool] = {"came_later": True, "unsaid": True}
 _SCALARS = {str, type(None), int, float, bool}
 
@@ -122,10 +126,10 @@ class Transform(Spec):
         side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
     """
 
-    columns: Columns = field(default=None, kw_only=True)
-    prefix: str = field(default="", kw_only=True)
-    turns: Literal["last", "all"] = field(default="last", kw_only=True)
-    side: Literal["chosen", "rejected", "both"] = field(default="chosen", kw_only=True)
+    columns: Columns = field(default=None, kw_only=True, metadata=HUB)
+    prefix: str = field(default="", kw_only=True, metadata=HUB)
+    turns: Literal["last", "all"] = field(default="last", kw_only=True, metadata=HUB)
+    side: Literal["chosen", "rejected", "both"] = field(default="chosen", kw_only=True, metadata=HUB)
 
     def __post_init__(self) -> None:
         try:

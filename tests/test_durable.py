@@ -219,7 +219,7 @@ def test_a_kill_while_the_old_folder_is_deleted_leaves_the_new_one_and_the_next_
 
 
 def leftover(place: Path, state: str, *, boot: str = "", host: str = "", pid: int = 1) -> Path:
-    mine = durable._machine()
+    mine = durable.machine()
     path = place.parent / f".out.{state}-{boot or mine[0]}-{host or mine[1]}-{pid}-00000000"
     fill(path, NEW)
     return path
@@ -269,7 +269,7 @@ def test_names_with_the_marks_of_patterns_find_their_own_leftovers_only(tmp_path
     one, other = tmp_path / "o[u]t*", tmp_path / "out1"
     with new_folder(one, overwrite=False) as folder:
         fill(folder, NEW)
-    fill(tmp_path / f".out1.partial-{'-'.join(durable._machine())}-1-00000000", NEW)
+    fill(tmp_path / f".out1.partial-{'-'.join(durable.machine())}-1-00000000", NEW)
     recover(one)
     assert len(list(tmp_path.iterdir())) == 2
     recover(other)
@@ -338,7 +338,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(place: Path) -> None:
 
 
 def test_scratch_folders_of_killed_runs_go_and_those_of_live_runs_stay(tmp_path: Path) -> None:
-    boot, host = durable._machine()
+    boot, host = durable.machine()
     fill(tmp_path / f".hfclean-push.partial-{boot}-{host}-1-00000000", NEW)
     fill(tmp_path / f".hfclean-data.partial-{boot}-{host}-1-00000000", NEW)
     with scratch_folder("push", tmp_path) as first, scratch_folder("push", tmp_path) as second:
@@ -355,7 +355,7 @@ def test_a_command_that_looks_for_a_folder_out_of_its_place_finishes_it(
     rows = place.parent / "rows.jsonl"
     rows.write_text(json.dumps({"instruction": "Name a fruit.", "output": "Apple.</s>"}))
     assert main(["clean", str(rows), "--out", str(place), "--quiet"]) == 0
-    moved = place.parent / f".out.ready-{place.stat().st_ino}-{'-'.join(durable._machine())}-1-00000000"
+    moved = place.parent / f".out.ready-{place.stat().st_ino}-{'-'.join(durable.machine())}-1-00000000"
     place.rename(moved)
     assert main(["why", str(place), "0"]) == 0
     assert "note: an interrupted run left 'out' out of its place" in capsys.readouterr().err
@@ -365,7 +365,7 @@ def test_a_command_that_looks_for_a_folder_out_of_its_place_finishes_it(
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_was_just_made_when_the_power_went_is_tidied_up(place: Path, kind: str) -> None:
-    boot, host = durable._machine()
+    boot, host = durable.machine()
     for k, owner in enumerate((f"{'0' * 8}-{host}", f"{boot}-{host}")):
         path = place.parent / f".out.starting-{owner}-{k}-00000000"
         path.mkdir() if kind == "folder" else path.touch()

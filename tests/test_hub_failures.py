@@ -340,8 +340,8 @@ def record(**changes: Any) -> str:
     report = hfclean.compare(Dataset.from_list(ROWS), ds)
     about: dict[str, Any] = {
         "format": 1,
-        "source": {"name": "x", "kind": "file", "rows": {"train": 2}},
-        "stated": {},
+        "source": {"name": "x", "kind": "file", "fingerprint": "", "rows": {"train": 2}},
+        "stated": {"license": None, "language": None, "source": None},
         "transforms": [],
         "columns": None,
         "prefix": "",
@@ -356,7 +356,7 @@ def record(**changes: Any) -> str:
     [
         ("{", "damaged"),
         ("[" * 100_000, "damaged"),
-        ("[]", "no record of a cleaned dataset"),
+        ("[]", "is not a record of hfclean"),
         ('{"reviser": "Reviser"}', "describes a reviser"),
         (record(format=2), "pip install --upgrade hfclean"),
         (record(files={"../../.bashrc": "0" * 64}), "which hfclean would not write"),
@@ -365,8 +365,8 @@ def record(**changes: Any) -> str:
         (record(files={"data/x.pkl": "0" * 64}), "which hfclean would not write"),
         (record(files={"data/train-00000-of-00001-0123abcd.parquet": 1}), "which hfclean would not write"),
         (record(files={}), "names no data"),
-        (record(files=[1]), "files is list"),
-        (record(prefix={"a": 1}), "prefix is dict"),
+        (record(files=[1]), "files is not an object"),
+        (record(prefix={"a": 1}), "prefix is {'a': 1}"),
         (record(columns=3), "columns is 3"),
         (record(report={"format": "hfclean.report", "version": 1}), "no entry"),
         (record(report={"format": "hfclean.report", "version": 99}), "this hfclean reads 1"),
@@ -384,7 +384,7 @@ def test_a_record_of_a_stranger_is_read_strictly(fake_hub: FakeHub, tmp_path: Pa
 
 def test_a_record_that_is_too_large_is_not_even_fetched(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_hub.add_repo("you/x", "dataset", files={"hfclean.json": record()}, author="you")
-    monkeypatch.setattr("hfclean.hub.loading.LARGEST_ABOUT", 100)
+    monkeypatch.setattr("hfclean.hub.loading.LARGEST_RECORD", 100)
     with pytest.raises(HubRefusal, match="nothing of more than 100 is read"):
         hfclean.load_cleaned("you/x")
     assert fake_hub.requests(path="/resolve/") == []

@@ -13,7 +13,7 @@ import hfclean
 from hfclean.errors import FolderError
 from hfclean.hub import Patience, RepoError, pull
 from hfclean.models import ModelError
-from hfclean.reviser.saved import FROM_HUB
+from hfclean.records.trust import settings_of
 
 QUICK = Patience(sleep=lambda seconds: None)
 
@@ -47,22 +47,22 @@ def _saved(model: str) -> str:
         (about(settings={"extra_body": {}}), "'extra_body', which is not taken"),
         (about(settings={"device": "cuda"}), "'device', which is not taken"),
         (about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
-        (about(settings={"model": "/etc/passwd"}), "no Hub id; say which one"),
-        (about(settings={"model": "../../secrets"}), "no Hub id; say which one"),
-        (about(settings={"model": 3}), "model is 3; wanted a string"),
+        (about(settings={"model": "/etc/passwd"}), "not a Hub id; say which one"),
+        (about(settings={"model": "../../secrets"}), "not a Hub id; say which one"),
+        (about(settings={"model": 3}), "model is 3; expected a string"),
         (about(settings={"model": ""}), "names no model"),
-        (about(settings={"max_new_tokens": "9"}), "max_new_tokens is '9'; wanted a whole number"),
+        (about(settings={"max_new_tokens": "9"}), "max_new_tokens is '9'; expected a whole number"),
         (about(settings={"max_new_tokens": 2_000_000}), "no more than 1,000,000 is taken from others"),
         (about(settings={"candidates": 1000, "temperature": 1.0}), "no more than 64 is taken from others"),
-        (about(settings={"temperature": True}), "temperature is True; wanted a number"),
-        (about(settings={"skip_checks": "refusal"}), "wanted a list of strings"),
+        (about(settings={"temperature": True}), "temperature is True; expected a number"),
+        (about(settings={"skip_checks": "refusal"}), "expected a list of strings"),
         (about(settings={"columns": {"instruction": ["a"]}}), "an object of strings"),
         (about(settings={"columns": {"instruction": "x" * 5000}}), "columns of hfclean.json has 5,019 characters"),
         (about(settings={"prefix": "x" * 5000}), "prefix of hfclean.json has 5,002 characters"),
         (about(prompt="x" * 60_000), "prompt of hfclean.json has 60,000 characters, longer than"),
         (about(version=2), "version 2 of its kind, and this hfclean knows up to 1"),
         (about(version=None), "names the version None"),
-        (about(settings={"revise": "everything"}), "a setting that cannot be"),
+        (about(settings={"revise": "everything"}), "an invalid setting"),
         (about(settings={"chat_template": "x" * 300_000}), "longer than anything"),
         (about(prompt=7), "no reviser here"),
     ],
@@ -113,10 +113,37 @@ def test_a_pulled_record_is_a_strangers_as_well(fake_hub: FakeHub, tmp_path: Pat
 def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> None:
     from dataclasses import fields
 
-    every = {f.name for cls in (hfclean.Reviser, hfclean.Reflection) for f in fields(cls)}
-    assert every >= FROM_HUB
-    assert every - FROM_HUB == {
+    classes = (hfclean.Reviser, hfclean.Reflection)
+    every = {f.name for cls in classes for f in fields(cls)}
+    from_hub = {name for cls in classes for name, setting in settings_of(cls).items() if setting.hub}
+    assert set(settings_of(hfclean.Reviser)) - from_hub == {"base_url", "cache_as", "extra_body"}
+    assert {f.name for f in fields(hfclean.RuleReviser)} - set(settings_of(hfclean.RuleReviser)) == {"extra", "strict"}
+    assert every - from_hub == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
         *("limits", "extra_body", "choose", "checks", "trained_on", "revise_trained_on"),
         *("attempts", "retry_unparsed", "strict"),
     }
+
+
+def test_the_form_of_a_setting_is_that_of_its_type() -> None:
+    settings = {**settings_of(hfclean.Reviser), **settings_of(hfclean.Reflection)}
+    forms = {form: {name for name, setting in settings.items() if setting.form == form} for form in _forms(settings)}
+    assert forms.pop("a string") == {
+        *("model", "revision", "chat_template", "dtype", "revise", "prefix", "turns", "side", "select", "scored_by"),
+        *("instructions", "base_url", "cache_as"),
+    }
+    assert forms.pop("a string, or an object of strings") == {"columns"}
+    assert forms.pop("a number") == {"temperature", "top_p", "preference_margin"}
+    assert forms.pop("a whole number") == {"max_new_tokens", "candidates", "seed"}
+    assert forms.pop("true or false") == {"structured"}
+    assert forms.pop("a list of strings") == {"skip_checks", "sides"}
+    assert forms == {"": {"extra_body", "criteria"}}
+    assert {name: setting.most for name, setting in settings.items() if setting.most} == {
+        "max_new_tokens": 1_000_000,
+        "candidates": 64,
+        "criteria": 100,
+    }
+
+
+def _forms(settings: Any) -> set[str]:
+    return {setting.form for setting in settings.values()}

@@ -29,7 +29,7 @@ def no_fcntl(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _leave(folder: Path, pid: int, state: str) -> Path:
     """What a run of this process number left: a folder that was finished (`ready`), or was not (`partial`)."""
-    boot, host = durable._machine()
+    boot, host = durable.machine()
     left = folder / f".cleaned.{state}-{boot}-{host}-{pid}-0123abcd"
     left.mkdir()
     (left / "data").write_text("rows")

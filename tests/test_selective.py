@@ -383,11 +383,11 @@ def test_rows_chosen_by_older_scores_are_chosen_again_and_no_others(small: str) 
 
 @pytest.mark.parametrize("named", ["/etc", "./s", "s", {"model": "s/s"}, ["s/s"]])
 def test_a_record_of_the_hub_names_scorers_of_the_hub_only(named: Any, tmp_path: Any) -> None:
-    from hfclean.reviser.saved import Record, _from_stranger
+    from hfclean.records.trust import Record, settings_for_stranger
 
     told = {"model": "m/m", "select": "ifd", "scored_by": named}
     found = Record({}, "a/b", tmp_path, "a/b", "c" * 40)
-    with pytest.raises(FolderError, match=r"which is no Hub id; say which model to use: .*scored_by="):
-        _from_stranger(found, told, {})
-    assert _from_stranger(found, {**told, "scored_by": "s/s"}, {})[0]["scored_by"] == "s/s"
-    assert _from_stranger(found, told, {"scored_by": "mine"})[1] == {"scored_by": "mine"}
+    with pytest.raises(FolderError, match=r"which is not a Hub id; say which model to use: .*scored_by="):
+        settings_for_stranger(found, dict(told), {})
+    assert settings_for_stranger(found, {**told, "scored_by": "s/s"}, {})[0]["scored_by"] == "s/s"
+    assert settings_for_stranger(found, told, {"scored_by": "mine"})[1] == {"scored_by": "mine"}

@@ -16,8 +16,8 @@ from hfclean.accessor import Accessor
 from hfclean.cli import main
 from hfclean.errors import FolderError, SourceError
 from hfclean.folder import read_folder
+from hfclean.outside_names import is_split, split_names
 from hfclean.source import load
-from hfclean.source.outside_names import is_split, split_names
 from hfclean.testing_models import ScriptedBackend
 
 ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(5)]

@@ -19,7 +19,9 @@ from hfclean.errors import FolderError, SourceError
 from hfclean.folder import read_folder
 from hfclean.hub import RepoError
 from hfclean.hub.record import read_about, with_edits
-from hfclean.limits import check_parquet, read_json, reading_of
+from hfclean.hub_id import is_hub_id, names_hub
+from hfclean.limits import check_parquet, read_json
+from hfclean.records.dataset import reading_of
 from hfclean.selection.benchmarks import BenchmarkPack
 from hfclean.training.pairs import revision_pairs
 
@@ -163,6 +165,36 @@ def test_no_address_of_a_copied_reviser_is_followed_loopback_neither(tmp_path: P
     own = hfclean.Reviser.from_pretrained(tmp_path / "moved", base_url=url)
     own.save_pretrained(tmp_path / "moved")
     assert hfclean.Reviser.from_pretrained(tmp_path / "moved").base_url == url
+
+
+@pytest.mark.parametrize(
+    ("text", "is_id", "is_named"),
+    [
+        *[(text, True, True) for text in ("org/model", "_me/x", "o/a.b-c_1", "0/0", "o/" + "x" * 96)],
+        *[(text, True, False) for text in ("gpt2", "x" * 96)],
+        *[
+            (text, False, False)
+            for text in ("", ".", "..", "../x", "./x", ".a/x", "-a/x", "a/.x", "a/x.", "a/x-", "/a/x")
+        ],
+        *[(text, False, False) for text in ("a/b/c", "a/", "mé/x", "a/b c", "a/b\n", "a/b--c", "a/b..c", "a/b.git")],
+        *[(text, False, False) for text in ("~/x", "C:\\x", "o/" + "x" * 97, 3, None, ["a/b"])],
+    ],
+)
+def test_what_may_be_an_id_of_the_hub_is_said_once(text: object, is_id: bool, is_named: bool) -> None:
+    assert is_hub_id(text) is is_id
+    assert is_hub_id(text, namespace=True) is is_named
+
+
+def test_what_lies_here_names_nothing_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert names_hub("org/model")
+    assert names_hub("gpt2")
+    assert not names_hub("gpt2", namespace=True)
+    (tmp_path / "org" / "model").mkdir(parents=True)
+    (tmp_path / "gpt2").touch()
+    assert not names_hub("org/model")
+    assert not names_hub("gpt2")
+    assert not names_hub({"a": "b"})
 
 
 # ---------------------------------------------------------------------------------------------------- parquet

@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from hfclean.cards.metadata import (
-    HUB_ID,
     CardError,
     Metadata,
     Source,
@@ -28,6 +27,7 @@ from hfclean.cards.metadata import (
     state_license,
     strings,
 )
+from hfclean.hub_id import is_hub_id
 from hfclean.report import UNRECORDED, Edit, Report, formatting
 from hfclean.report.page import score_meanings
 from hfclean.report.stale_copies import STALE
@@ -173,7 +173,7 @@ def environment() -> Environment:
     }
     env.filters["codes"] = lambda names: _Raw(", ".join(map(_code, names)))
     env.filters["raw"] = _Raw
-    env.filters["literal"] = lambda text: _Raw(json.dumps(text) if HUB_ID.fullmatch(text) else '"PATH"')
+    env.filters["literal"] = lambda text: _Raw(json.dumps(text) if is_hub_id(text) else '"PATH"')
     env.filters["ratio"] = formatting.ratio
     env.filters["excerpt"] = lambda text: text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
     env.filters["quoted"] = lambda text: _Raw("\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n")))

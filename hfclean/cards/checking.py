@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hfclean.cards.metadata import LANGUAGE, LICENSES, SIZES, SPLIT_NAME, CardError, read_card
+from hfclean.cards.metadata import LANGUAGE, LICENSES, SIZES, CardError, read_card
+from hfclean.outside_names import is_split
 
 __all__ = ["check_card"]
 
@@ -115,7 +116,7 @@ def _data_files(name: str, value: Any) -> Iterator[str]:
             yield f"data_files of config {name!r} holds {entry!r}; wanted a path, or split and path"
             continue
         split, path = entry["split"], entry["path"]
-        if not isinstance(split, str) or not SPLIT_NAME.fullmatch(split):
+        if not is_split(split):
             yield f"config {name!r} has the split {split!r}; wanted letters, digits and underscores"
         elif split in splits:
             yield f"config {name!r} has the split {split!r} twice"

@@ -13,14 +13,13 @@ from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 from hfclean.errors import SourceError
+from hfclean.hub_id import is_hub_id
 from hfclean.report import Report, formatting
 
 __all__ = [
-    "HUB_ID",
     "LANGUAGE",
     "LICENSES",
     "SIZES",
-    "SPLIT_NAME",
     "CardError",
     "Metadata",
     "Source",
@@ -39,9 +38,7 @@ __all__ = [
 ]
 
 FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)([\s\S]*?)(?<=[\r\n])---[ \t]*(?:\r\n|\r|\n|\Z)")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 DATA_FILE = re.compile(r"\.(?:jsonl?|csv|tsv|parquet|arrow|txt|gz|zst|bz2|xz|zip)\Z", re.IGNORECASE)
-SPLIT_NAME = re.compile(r"\w+(?:\.\w+)*")
 LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
 SIZES = (
     "n<1K",
@@ -260,7 +257,7 @@ def read_source(stated: str, is_hub: bool | None) -> Source:
             text, is_hub = "/".join(text.removeprefix(start).split("/")[:2]), True
     if is_hub is None:
         is_hub = "/" in text and not DATA_FILE.search(text)
-    if is_hub and HUB_ID.fullmatch(text):
+    if is_hub and is_hub_id(text):
         return Source(text, text, f"https://huggingface.co/datasets/{text}")
     name = _last_part(text)
     return Source(name, f"extended|other-{_slug(DATA_FILE.sub('', name))}", "")
@@ -269,7 +266,7 @@ def read_source(stated: str, is_hub: bool | None) -> Source:
 def base_name(path: str) -> str:
     """A Hub id as it is, of any other path the last part: where a folder lies is nobody's business."""
     text = formatting.one_line(path.strip())
-    return text if HUB_ID.fullmatch(text) else _last_part(text)
+    return text if is_hub_id(text) else _last_part(text)
 
 
 def _last_part(path: str) -> str:

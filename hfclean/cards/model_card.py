@@ -9,8 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from hfclean.cards.card import environment, place_section
-from hfclean.cards.metadata import HUB_ID, CardError, Metadata, split_card, state_language, state_license, strings
+from hfclean.cards.metadata import CardError, Metadata, split_card, state_language, state_license, strings
 from hfclean.evaluation.revising import ReviserEvaluation
+from hfclean.hub_id import is_hub_id
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.version import __version__
 
@@ -247,7 +248,7 @@ def rule_card(
         language=strings(data.get("language")),
         limits=list(limits),
         module=module,
-        load=load or f'hfclean.LinearRule.from_pretrained("{name if HUB_ID.fullmatch(name) else "FOLDER"}")',
+        load=load or f'hfclean.LinearRule.from_pretrained("{name if is_hub_id(name) else "FOLDER"}")',
         figures=figures.strip(),
     )
     return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
@@ -309,7 +310,7 @@ def _template(name: str) -> Any:
 
 
 def _url(model: str | None) -> str:
-    return f"https://huggingface.co/{model}" if model and HUB_ID.fullmatch(model) else ""
+    return f"https://huggingface.co/{model}" if is_hub_id(model) else ""
 
 
 def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hfclean.errors import SourceError
+from hfclean.records.common import ABOUT, read_record
 
-ABOUT = "hfclean.json"
 RULE = "linear_rule.json"
 PACK = "hfclean_benchmarks.json"
 
 
 def kind_of(folder: str) -> str:
     """What a folder holds: `dataset`, `reviser`, `rule` or `pack`."""
-    from hfclean.errors import FolderError
+    from hfclean.errors import FolderError, RecordError
 
     path = Path(folder).expanduser()
     for name, kind in ((RULE, "rule"), (PACK, "pack")):
         if (path / name).is_file():
             return kind
     try:
-        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as e:
+        record = read_record(path)
+    except (OSError, RecordError) as e:
         raise FolderError(
             f"{folder!r} holds nothing that hfclean wrote (no {ABOUT} that can be read); make one: hfclean clean IN "
             "--out DIR, or reviser.save_pretrained(DIR)"
         ) from e
-    return "reviser" if isinstance(about, dict) and "reviser" in about else "dataset"
+    return "reviser" if "reviser" in record else "dataset"
 
 
 def find_row(folder: Any, row: str) -> tuple[str, int]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.durable import scratch_folder
-from hfclean.errors import SourceError
-from hfclean.limits import read_json, reading_of
+from hfclean.errors import RecordError, SourceError
+from hfclean.records.common import read_record
+from hfclean.records.dataset import reading_of
 
 
 class UsageError(Exception):
@@ -28,7 +29,7 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
     from datasets.utils.logging import disable_progress_bar
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    from hfclean.source.outside_names import has_text_path
+    from hfclean.outside_names import has_text_path
 
     if getattr(args, "quiet", args.verb == "why"):
         disable_progress_bar()
@@ -69,11 +70,9 @@ def as_cleaned(args: argparse.Namespace, err: TextIO, *where: str) -> None:
 
 def _recorded(folder: str) -> dict[str, Any]:
     """What hfclean.json of a folder holds; nothing where there is none that can be read."""
-    file = Path(folder).expanduser() / "hfclean.json"
     try:
-        about = read_json(file) if file.is_file() else {}
-        columns, prefix = reading_of(about) if isinstance(about, dict) else (None, "")
-    except (OSError, ValueError):  # whoever needs what it says reads it again and names what is wrong
+        columns, prefix = reading_of(read_record(Path(folder).expanduser()))
+    except (OSError, RecordError):  # whoever needs what it says reads it again and names what is wrong
         return {}
     return {"columns": columns, "prefix": prefix}
 

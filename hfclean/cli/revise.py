@@ -134,17 +134,21 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
     Raises:
         FolderError: it names what has to be said on the command line.
     """
-    from hfclean.reviser.saved import FROM_HUB, MOST
+    from hfclean.records.trust import settings_of
+    from hfclean.reviser.coach import Reviser
+    from hfclean.reviser.reflection import Reflection
 
     settings = step.get("settings", {})
-    for name, most in MOST.items():
+    known = settings_of(Reflection if step.get("by") == "Reflection" else Reviser)
+    for name, most in ((name, setting.most) for name, setting in known.items() if setting.most is not None):
         value = settings.get(name) if getattr(args, name, None) is None else None
         if isinstance(value, (int, float)) and value > most:
             raise FolderError(
                 f"{args.source}: {name} in hfclean.json is {value!r:.40}, and no more than {most:,} is taken from "
                 f"others, since you pay for it: --{name.replace('_', '-')} N"
             )
-    followed = {**step, "settings": {name: value for name, value in settings.items() if name in FROM_HUB}}
+    taken = {name: value for name, value in settings.items() if name in known and known[name].hub}
+    followed = {**step, "settings": taken}
     stated = {"base_url": args.base_url, "extra_body": args.extra_body}
     if args.base_url is None:  # a server's name for a model says nothing of where rows go
         stated["model"] = args.model

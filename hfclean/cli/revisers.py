@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
 from hfclean.cli.writing import write_cleaned
+from hfclean.records.common import ABOUT
 
 if TYPE_CHECKING:
     from hfclean.models import Limits, ModelTransform, Prices
 
-ABOUT = "hfclean.json"
 # option -> field of the reviser, where the names differ
 FIELDS = {"skip_check": "skip_checks"}
 SETTINGS = (

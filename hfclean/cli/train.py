@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli.reading import UsageError, columns_of, emit, unpacked
+from hfclean.records.common import read_record
 
 PRESETS = ("coachlm", "modern")
 
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
     if not is_main_process():
         return
-    told = json.loads((folder / "hfclean.json").read_text(encoding="utf-8"))["training"]
+    told = read_record(folder)["training"]
     if args.json:
         emit({"folder": str(folder), "sources_left_out": found.left_out, **told}, out)
         return

@@ -14,11 +14,13 @@ from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explaine
 from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder, refuse_key
 from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
-from hfclean.hub.record import ABOUT, CONFIG_NAME, LARGEST_ABOUT, SHARD, folder_of, read_about
+from hfclean.hub.record import CONFIG_NAME, folder_of, read_about
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
 from hfclean.hub.secrets import mask_all
 from hfclean.hub.secrets import mask_secrets as mask_secrets_in
-from hfclean.models.weights import HUB_ID
+from hfclean.hub_id import is_hub_id
+from hfclean.records.common import ABOUT, LARGEST_RECORD
+from hfclean.records.dataset import SHARD
 from hfclean.report import Report
 from hfclean.rules import Rule
 from hfclean.source import LOADERS
@@ -160,7 +162,7 @@ def _with_source(made: Prepared, source: Any, license: Any, language: Any, api: 
 def _is_hub(source: str, stated: bool | None) -> bool:
     if stated is not None:
         return stated
-    return "/" in source and bool(HUB_ID.fullmatch(source)) and Path(source).suffix not in LOADERS
+    return is_hub_id(source, namespace=True) and Path(source).suffix not in LOADERS
 
 
 def _license(data: Mapping[str, Any]) -> str | None:
@@ -175,7 +177,7 @@ def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
         repo = Repo(source, bare=True)
         with explained(repo, "read the card of", api):
             raw = Path(api.hf_hub_download(source, "README.md", repo_type="dataset")).read_bytes()
-        return read_card(raw[:LARGEST_ABOUT].decode("utf-8", "replace"))[0], ""
+        return read_card(raw[:LARGEST_RECORD].decode("utf-8", "replace"))[0], ""
     except (HubError, CardError) as e:
         return {}, f"licence and language of the source {source} could not be read ({e})"
 
@@ -219,12 +221,12 @@ def card_of(
 def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The files of an earlier push that this one does not write; refuses configs of somebody else's by our names."""
     below = folder_of(config_name)
-    raw = remote.read(below + ABOUT, most=LARGEST_ABOUT)
+    raw = remote.read(below + ABOUT, most=LARGEST_RECORD)
     if raw is None:
         _refuse_foreign(remote, config_name)
         return (), ()
     try:
-        about = read_about(raw, below + ABOUT)
+        about, _ = read_about(raw, below + ABOUT)
     except RepoError as e:
         return (), (f"the earlier {below}{ABOUT} there cannot be read, so its files were left: {e}",)
     old = [below + name for name in about.files]
@@ -235,7 +237,7 @@ def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tup
 
 def _refuse_foreign(remote: Remote, config_name: str) -> None:
     """Stop where `ledger` or `removed` there is somebody else's."""
-    raw = remote.read("README.md", most=LARGEST_ABOUT)
+    raw = remote.read("README.md", most=LARGEST_RECORD)
     try:
         listed = read_card((raw or b"").decode("utf-8", "replace"))[0].get("configs")
     except CardError:

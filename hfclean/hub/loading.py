@@ -10,8 +10,10 @@ from typing import Any
 from hfclean.durable import new_folder
 from hfclean.folder import check_place, check_target, file_hash
 from hfclean.hub.failures import Repo, RepoError, explained
-from hfclean.hub.record import ABOUT, LARGEST_ABOUT, About, folder_of, read_about, with_edits
+from hfclean.hub.record import folder_of, read_about, with_edits
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
+from hfclean.records.common import ABOUT, LARGEST_RECORD
+from hfclean.records.dataset import About
 from hfclean.report import Report
 
 __all__ = ["load_cleaned", "pull_dataset"]
@@ -43,7 +45,7 @@ def load_cleaned(
     """
     from datasets import load_dataset
 
-    remote, about = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
+    remote, about, figures = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
     data = about.data_files()
     if split is not None and split not in data:
         raise RepoError(f"{remote.repo} has no split {split!r} that hfclean pushed; it has {', '.join(data)}")
@@ -56,14 +58,14 @@ def load_cleaned(
         data_files={s: [str(file) for file in files] for s, files in places.items()},
         cache_dir=str(cache_dir) if cache_dir else None,
     )
-    said = {s.split: s.after for s in about.report.splits}
+    said = {s.split: s.after for s in figures.splits}
     for name, part in ds.items():
         if len(part) != said.get(name):
             raise RepoError(
                 f"{remote.repo}: the split {name!r} has {len(part):,} rows, and its record says {said.get(name)}; it "
                 "was changed after it was pushed"
             )
-    report = with_edits(about.report, local.get("ledger.parquet"), places, about.prefix)
+    report = with_edits(figures, local.get("ledger.parquet"), places, about.prefix)
     return (ds if split is None else ds[split]), report
 
 
@@ -88,12 +90,12 @@ def pull_dataset(
     """
     out = Path(out).expanduser()
     check_target(out, overwrite=overwrite)
-    remote, about = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
+    remote, about, _ = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
     below = folder_of(config_name)
     local = _fetch(remote, about, below, list(about.files), patience)
     with explained(remote.repo, "read", remote.api):
-        card = (patience or Patience()).run(lambda: remote.read("README.md", most=LARGEST_ABOUT))
-        record = (patience or Patience()).run(lambda: remote.read(below + ABOUT, most=LARGEST_ABOUT))
+        card = (patience or Patience()).run(lambda: remote.read("README.md", most=LARGEST_RECORD))
+        record = (patience or Patience()).run(lambda: remote.read(below + ABOUT, most=LARGEST_RECORD))
     with new_folder(out, overwrite=overwrite) as folder:
         for name, file in local.items():
             (folder / name).parent.mkdir(exist_ok=True)
@@ -105,7 +107,7 @@ def pull_dataset(
     return out
 
 
-def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | None) -> tuple[Remote, About]:
+def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | None) -> tuple[Remote, About, Report]:
     """A repo at one commit, and its record."""
     patience, api = patience or Patience(), hub_api(token)
     with explained(repo, "read", api):
@@ -119,17 +121,17 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
             api.repo_info(repo.id, repo_type="dataset")  # its error says why
         if remote.commit is None:
             raise RepoError(f"{repo} is not there; look at its branches, tags and commits")
-        raw = patience.run(lambda: remote.read(folder_of(config_name) + ABOUT, most=LARGEST_ABOUT))
+        raw = patience.run(lambda: remote.read(folder_of(config_name) + ABOUT, most=LARGEST_RECORD))
     if raw is None:
         raise RepoError(
             f"{repo} has no {folder_of(config_name)}{ABOUT}, so hfclean pushed nothing there"
             + ("" if config_name == "default" else f" as {config_name!r}")
             + f"; load_dataset({repo.id!r}) reads what there is"
         )
-    about = read_about(raw, f"{folder_of(config_name)}{ABOUT} of {repo}")
+    about, report = read_about(raw, f"{folder_of(config_name)}{ABOUT} of {repo}")
     if not about.data_files():
         raise RepoError(f"{repo}: its record names no data; push the dataset again")
-    return remote, about
+    return remote, about, report
 
 
 def _exists(api: Any, repo_id: str, repo_type: str) -> bool:

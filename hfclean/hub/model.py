@@ -12,9 +12,10 @@ from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import Target, push_files
 from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
-from hfclean.hub.reviser_files import ABOUT, PreparedReviser, Told, prepare_reviser, read_reviser_folder
+from hfclean.hub.reviser_files import PreparedReviser, Told, prepare_reviser, read_reviser_folder
 from hfclean.hub.rule_reviser_files import PreparedRules, prepare_rules
 from hfclean.models.weights import is_part
+from hfclean.records.common import ABOUT
 from hfclean.reviser import RuleReviser
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.scorers.linear_rule import LinearRule

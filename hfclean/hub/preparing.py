@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -13,17 +12,17 @@ from typing import Any
 from hfclean.errors import HfcleanError
 from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, write_parts
 from hfclean.hub.failures import HubRefusal, RepoError
-from hfclean.hub.record import ABOUT, LAYOUT, About, read_about, with_edits
+from hfclean.hub.record import read_about, with_edits
 from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
+from hfclean.outside_names import is_split, text_path
 from hfclean.provenance import HISTORY, parse_history
+from hfclean.records.common import ABOUT, read_record, record_text
+from hfclean.records.dataset import LAYOUT, About
 from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
-from hfclean.source.outside_names import text_path
 
 __all__ = ["Prepared", "prepare_dataset", "prepare_folder", "refuse_key"]
-
-SPLIT = r"\w+(\.\w+)*"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     if not (path / ABOUT).is_file():
         raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
     path = text_path(path, scratch / "path")
-    about = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
+    about, report = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
     if not about.files:
         return replace(
             prepare_folder(_hashed(path, scratch), scratch, mask, allowed),
@@ -72,7 +71,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         refuse_key("the name of a split", split, allowed)
     ledger = LEDGER if _rows(path / LEDGER) else None
     places = {split: [path / name for name in names] for split, names in data.items()}
-    report = with_edits(about.report, path / LEDGER if ledger else None, places, about.prefix)
+    report = with_edits(report, path / LEDGER if ledger else None, places, about.prefix)
     _check_counts(report, {split: sum(map(_rows, files)) for split, files in places.items()})
     readme = path / "README.md"
     return Prepared(
@@ -107,8 +106,7 @@ def _hashed(path: Path, scratch: Path) -> Path:
             (place / name).hardlink_to(path / name)
         except OSError:  # another disk
             shutil.copyfile(path / name, place / name)
-    told = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-    (place / ABOUT).write_text(json.dumps({**told, "files": hashes}, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    (place / ABOUT).write_text(record_text({**read_record(path), "files": hashes}), encoding="utf-8")
     return place
 
 
@@ -262,7 +260,7 @@ def _check_splits(splits: Any) -> None:
     import pyarrow.parquet as pq
 
     for name, part in splits.items():
-        if not re.fullmatch(SPLIT, name):
+        if not is_split(name):
             raise HubRefusal(
                 f"the split {name!r} cannot be on the Hub; wanted letters, digits, '_' and '.': rename it to "
                 f"{re.sub(r'[^0-9A-Za-z_.]+', '_', name)!r}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from hfclean.durable import new_folder, scratch_folder
+from hfclean.errors import RecordError
 from hfclean.folder import check_place, check_target
 from hfclean.hub.benchmarks import card_of_benchmarks
 from hfclean.hub.dataset import card_of
@@ -17,13 +17,15 @@ from hfclean.hub.model import card_of_reviser, card_of_rule
 from hfclean.hub.preparing import prepare_folder
 from hfclean.hub.remote import Patience, hub_api, read_remote
 from hfclean.models.weights import is_part
-from hfclean.reviser.saved import ABOUT, LARGEST_ABOUT, PULLED
+from hfclean.outside_names import as_text
+from hfclean.records.common import ABOUT, read_record, record_text
+from hfclean.records.reviser import LARGEST_REVISER
+from hfclean.records.trust import PULLED
 from hfclean.selection.benchmarks import BenchmarkPack
-from hfclean.source.outside_names import as_text
 
 __all__ = ["pull", "render_card"]
 
-MODEL_FILES = ("hfclean.json", "linear_rule.json", "README.md")
+MODEL_FILES = (ABOUT, "linear_rule.json", "README.md")
 
 
 def pull(
@@ -69,30 +71,29 @@ def pull(
                 f"cannot download {repo_id!r}: there is no such dataset and no such model, or it is private and "
                 f"{unseen(api)}"
             )
-        if not {"hfclean.json", "linear_rule.json"} & set(names):
+        if not {ABOUT, "linear_rule.json"} & set(names):
             raise RepoError(
                 f"{repo} holds no reviser and no rule of hfclean; hf download {repo_id} gets what there is"
             )
-        if ABOUT in names and remote.files[ABOUT].size > LARGEST_ABOUT:
-            raise RepoError(f"{ABOUT} of {repo} has more than {LARGEST_ABOUT:,} bytes, and no reviser's has")
+        if ABOUT in names and remote.files[ABOUT].size > LARGEST_REVISER:
+            raise RepoError(f"{ABOUT} of {repo} has more than {LARGEST_REVISER:,} bytes, and no reviser's has")
         folder = patience.run(lambda: api.snapshot_download(repo_id, revision=remote.commit, allow_patterns=names))
     with new_folder(out, overwrite=overwrite) as place:
         for name in names:
             shutil.copyfile(Path(folder) / name, place / name)
         if ABOUT in names:
-            _mark(place / ABOUT, f"{repo_id}@{remote.commit}")
+            _mark(place, f"{repo_id}@{remote.commit}")
         check_place(out, overwrite=overwrite)
     return out
 
 
-def _mark(file: Path, where: str) -> None:
+def _mark(folder: Path, where: str) -> None:
     """Say in the record of a reviser where it came from."""
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-        about = {**about, PULLED: where}
-    except (ValueError, TypeError, RecursionError) as e:
-        raise RepoError(f"{ABOUT} of {where} is damaged ({type(e).__name__}); push the reviser again") from e
-    file.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        record = read_record(folder)
+    except RecordError as e:
+        raise RepoError(f"{ABOUT} of {where} {e}; push the reviser again") from e
+    (folder / ABOUT).write_text(record_text({**record, PULLED: where}), encoding="utf-8")
 
 
 def render_card(

@@ -21,8 +21,11 @@ from hfclean.cards import (
     read_evaluation,
     reviser_card,
 )
+from hfclean.errors import RecordError
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
-from hfclean.models.weights import HUB_ID, NOT_PARTS, is_part
+from hfclean.hub_id import is_hub_id, names_hub
+from hfclean.models.weights import NOT_PARTS, is_part
+from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.reviser import RuleReviser
 from hfclean.reviser.coach import Reviser
 from hfclean.reviser.modelled import ModelReviser
@@ -30,14 +33,13 @@ from hfclean.reviser.reflection import Reflection
 from hfclean.training.coaching import training_lines
 from hfclean.version import __version__
 
-__all__ = ["ABOUT", "PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
+__all__ = ["PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
 
 KINDS: dict[str, type[ModelReviser] | type[RuleReviser]] = {
     "Reviser": Reviser,
     "Reflection": Reflection,
     "RuleReviser": RuleReviser,
 }
-ABOUT = "hfclean.json"
 ADAPTER = "adapter_config.json"
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
 
@@ -97,7 +99,7 @@ def prepare_reviser(
     reviser.save_pretrained(place)
     weights, form = _weights(reviser)
     base = _base(weights, form, reviser, told, api, dry_run=dry_run)
-    about = _about(place / ABOUT, repo_id, form, base)
+    about = _about(place, repo_id, form, base)
     files: dict[str, Path | bytes] = {ABOUT: place / ABOUT}
     for file in weights:
         files[file.name] = _adapter(file, base) if file.name == ADAPTER else file
@@ -140,8 +142,8 @@ def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:
         RepoError: it holds none.
     """
     try:
-        kind = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["reviser"]
-    except (OSError, ValueError, TypeError, KeyError) as e:
+        kind = read_record(folder)["reviser"]
+    except (OSError, RecordError, KeyError) as e:
         raise RepoError(
             f"{str(folder)!r} holds no reviser ({type(e).__name__} in {ABOUT}); save one there first"
         ) from e
@@ -188,12 +190,12 @@ def _base(
     config: dict[str, Any] = {}
     if form == "prompt":
         spec = reviser.spec()
-        name = stated or (spec.name if spec.kind == "local" and HUB_ID.fullmatch(spec.name) else None)
+        name = stated or (spec.name if spec.kind == "local" and is_hub_id(spec.name) else None)
         revision = revision or (spec.revision if not stated else None)
     elif form == "adapter":
         config = json.loads(next(file for file in weights if file.name == ADAPTER).read_text(encoding="utf-8"))
         own = str(config.get("base_model_name_or_path") or "")
-        if stated is None and (not HUB_ID.fullmatch(own) or Path(own).expanduser().exists() or own.startswith(".")):
+        if stated is None and not names_hub(own):
             raise HubRefusal(
                 f"the adapter's base is {Path(own).name!r} on this machine, where nobody else finds it; name it by "
                 "its Hub id: base_model='org/name', or merge the adapter into it and push that"
@@ -228,9 +230,9 @@ def _adapter(file: Path, base: _Base) -> bytes:
     return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
 
 
-def _about(file: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]:
+def _about(folder: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]:
     """The record as strangers get it: nothing of this machine."""
-    about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    about = read_record(folder)
     settings = about["settings"]
     if form != "prompt":
         settings["model"] = repo_id
@@ -239,10 +241,10 @@ def _about(file: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]:
         settings["revision"] = base.commit
     if _is_near(settings.get("base_url")):
         settings["base_url"] = "http://localhost/v1"  # that there was a server is worth knowing; where is not
-    if form == "prompt" and not settings.get("base_url") and not HUB_ID.fullmatch(str(settings.get("model"))):
+    if form == "prompt" and not settings.get("base_url") and not is_hub_id(settings.get("model")):
         settings["model"] = Path(str(settings["model"])).name
     settings.pop("cache_as", None)
-    file.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / ABOUT).write_text(record_text(about), encoding="utf-8")
     return about
 
 
@@ -264,7 +266,7 @@ def _data_licenses(
     found: list[tuple[str, str | None]] = []
     notes = []
     for name in names:
-        if not HUB_ID.fullmatch(name):
+        if not is_hub_id(name):
             raise HubRefusal(
                 f"datasets={name!r} is no Hub id; push the data first: hfclean.push_dataset(ds, 'me/name')"
             )
@@ -286,7 +288,7 @@ def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
 
     found: dict[str, list[dict[str, Any]]] = {}
     for one in figures:
-        if one.task and HUB_ID.fullmatch(one.dataset) and "/" in one.dataset:
+        if one.task and is_hub_id(one.dataset, namespace=True):
             dataset = {"id": one.dataset, "task_id": one.task}
             entry = {
                 "dataset": {**dataset, **({"revision": one.revision} if one.revision else {})},

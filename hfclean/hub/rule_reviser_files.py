@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 from hfclean.cards import Evaluation, read_evaluation, rule_reviser_card
 from hfclean.hub.failures import HubRefusal
-from hfclean.hub.reviser_files import ABOUT, Told, eval_results
+from hfclean.hub.reviser_files import Told, eval_results
+from hfclean.records.common import ABOUT, read_record
 from hfclean.reviser import RuleReviser
 
 __all__ = ["PreparedRules", "prepare_rules"]
@@ -52,7 +52,9 @@ def prepare_rules(reviser: RuleReviser, repo_id: str, told: Told, place: Path) -
     odd = [name for name in OF_MODELS if getattr(told, name)]
     if odd:
         raise HubRefusal(f"{odd[0]}= is for revisers with a model, and a RuleReviser has none: leave it out")
-    file = reviser.save_pretrained(place) / ABOUT
+    folder = reviser.save_pretrained(place)
     figures = read_evaluation(told.evaluation)
-    about = json.loads(file.read_text(encoding="utf-8"))
-    return PreparedRules({ABOUT: file, **eval_results(figures)}, repo_id, about, figures, told.license, told.language)
+    about = read_record(folder)
+    return PreparedRules(
+        {ABOUT: folder / ABOUT, **eval_results(figures)}, repo_id, about, figures, told.license, told.language
+    )

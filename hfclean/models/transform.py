@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import chain, islice
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import HfcleanError
 from hfclean.models import process
@@ -25,7 +25,7 @@ from hfclean.models.useless_answers import Use, UselessWatch, first_rows
 from hfclean.models.weights import fingerprint
 from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
 from hfclean.schema import View
-from hfclean.transform import Batch, Transform
+from hfclean.transform import HUB, UNSAID, Batch, Transform
 from hfclean.values import stored_columns
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 WINDOW = 128  # rows of a prefetch that are worked on together
+FOLDER = {"folder": True}  # a record may state the setting, if it was written here
 AHEAD = 16  # windows that may be under way at once, so that none waits for the slowest answer of another
 SAMPLE = 100  # rows that an estimate reads
 
@@ -89,30 +90,26 @@ class ModelTransform(Transform):
             them than before, only what could not be read is asked for again.
     """
 
-    # what says how the model is reached and how hard, and changes no answer: not part of a row's history
-    _unsaid: ClassVar[frozenset[str]] = frozenset(
-        {"api_key_env", "device", "store", "prices", "max_cost", "max_tokens_total", "limits", "model", "attempts"}
-    )
-
-    model: str | Backend | ModelSpec
-    base_url: str | None = field(default=None, kw_only=True)
-    api_key_env: str | None = field(default=None, kw_only=True)
-    revision: str | None = field(default=None, kw_only=True)
-    chat_template: str | None = field(default=None, kw_only=True)
-    dtype: str | None = field(default=None, kw_only=True)
-    device: str | None = field(default=None, kw_only=True)
-    cache_as: str | None = field(default=None, kw_only=True)
-    store: str | Literal[False] | None = field(default=None, kw_only=True)
-    prices: Prices | None = field(default=None, kw_only=True)
-    max_cost: float | None = field(default=None, kw_only=True)
-    max_tokens_total: int | None = field(default=None, kw_only=True)
-    limits: Limits = field(default=Limits(), kw_only=True)
-    max_new_tokens: int = field(default=2048, kw_only=True)
-    temperature: float | None = field(default=0.0, kw_only=True)
-    top_p: float = field(default=1.0, kw_only=True)
-    seed: int | None = field(default=None, kw_only=True)
-    extra_body: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False)
-    attempts: int = field(default=1, kw_only=True)
+    # the history of a row has the model from its spec, and nothing of what says how it is reached and how hard
+    model: str | Backend | ModelSpec = field(metadata={**HUB, **UNSAID})
+    base_url: str | None = field(default=None, kw_only=True, metadata=FOLDER)
+    api_key_env: str | None = field(default=None, kw_only=True, metadata=UNSAID)
+    revision: str | None = field(default=None, kw_only=True, metadata=HUB)
+    chat_template: str | None = field(default=None, kw_only=True, metadata={**HUB, "longest": 100_000})
+    dtype: str | None = field(default=None, kw_only=True, metadata=HUB)
+    device: str | None = field(default=None, kw_only=True, metadata=UNSAID)
+    cache_as: str | None = field(default=None, kw_only=True, metadata=FOLDER)
+    store: str | Literal[False] | None = field(default=None, kw_only=True, metadata=UNSAID)
+    prices: Prices | None = field(default=None, kw_only=True, metadata=UNSAID)
+    max_cost: float | None = field(default=None, kw_only=True, metadata=UNSAID)
+    max_tokens_total: int | None = field(default=None, kw_only=True, metadata=UNSAID)
+    limits: Limits = field(default=Limits(), kw_only=True, metadata=UNSAID)
+    max_new_tokens: int = field(default=2048, kw_only=True, metadata={**HUB, "most": 1_000_000})
+    temperature: float | None = field(default=0.0, kw_only=True, metadata=HUB)
+    top_p: float = field(default=1.0, kw_only=True, metadata=HUB)
+    seed: int | None = field(default=None, kw_only=True, metadata=HUB)
+    extra_body: Mapping[str, Any] | None = field(default=None, kw_only=True, hash=False, metadata=FOLDER)
+    attempts: int = field(default=1, kw_only=True, metadata=UNSAID)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,8 +143,7 @@ class ModelTransform(Transform):
         )
 
     def settings(self) -> dict[str, Any]:
-        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
-        return {**self.spec().settings(), **found}
+        return {**self.spec().settings(), **super().settings()}
 
     def depends(self) -> dict[str, Any]:
         spec = self.spec()

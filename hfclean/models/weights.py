@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import require
+from hfclean.hub_id import is_hub_id
 from hfclean.limits import read_json
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
 __all__ = [
-    "HUB_ID",
     "READ_HERE",
     "ModelFiles",
     "fetch_ahead",
@@ -56,7 +56,6 @@ SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that finds it odd prints
 READ_HERE = ("gpt_neox_reward_model",)
 # what every model that runs here is read with
 READERS = ("torch", "transformers", "safetensors", "jinja2")
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
         if revision is not None:
             raise ModelError(f"revision={revision!r} is for Hub ids, and {model!r} is a folder: leave it out")
         files = ModelFiles(folder.resolve(), f"sha256:{_content(folder, store)}")
-    elif HUB_ID.fullmatch(model) and not model.startswith("."):
+    elif is_hub_id(model):
         files = _fetch(model, revision)
     else:
         raise ModelError(f"no folder {model!r}; wanted a folder with config.json and *.safetensors, or a Hub id")
@@ -110,7 +109,7 @@ def fetch_ahead(model: str, revision: str | None, token: str) -> None:
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        if not HUB_ID.fullmatch(model) or model.startswith("."):
+        if not is_hub_id(model):
             return
         folder = _fetch(model, revision, token).folder
     named = _base(folder, model)

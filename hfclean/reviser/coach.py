@@ -11,6 +11,7 @@ from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
+from hfclean.transform import HUB
 
 __all__ = ["Reviser", "coach_conversation", "read_answer"]
 
@@ -51,7 +52,7 @@ class Reviser(ModelReviser):
     version: ClassVar[int] = 1
     code: ClassVar[str] = "reviser"
 
-    instructions: str | None = field(default=None, kw_only=True)
+    instructions: str | None = field(default=None, kw_only=True, metadata=HUB)
 
     def prompt_version(self) -> str:
         return f"coach-{PROMPT_VERSION}.{CODEC_VERSION}"

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
-from hfclean.errors import HfcleanError, of_row, stop_at
+from hfclean.errors import FolderError, HfcleanError, of_row, stop_at
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.models.useless_answers import Use
+from hfclean.models.weights import fetch_ahead
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, original_cells, own_columns, own_steps
-from hfclean.reviser.codec import settle
+from hfclean.records.reviser import (
+    building,
+    check_kind,
+    check_version,
+    find_record,
+    model_settings,
+    read_words,
+    stated_settings,
+    training_beside,
+    write_reviser,
+)
+from hfclean.records.trust import settings_of
+from hfclean.reviser.codec import CODEC_VERSION, settle
 from hfclean.reviser.record import FieldChange, Outcome, record
-from hfclean.reviser.saved import read_reviser, write_reviser
 from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
 from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
-from hfclean.transform import STRICT, Batch
+from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
@@ -125,21 +137,19 @@ class ModelReviser(ModelTransform):
             line in `edit_history` says what was raised.
     """
 
-    _unsaid: ClassVar[frozenset[str]] = ModelTransform._unsaid | {"retry_unparsed"}
-
     code: ClassVar[str] = "reviser"
     # settings that may hold code of the user's own, which no file can
     own_code: ClassVar[tuple[str, ...]] = ("checks", "choose")
 
-    revise: Literal["pair", "response"] = field(default="pair", kw_only=True)
-    candidates: int = field(default=1, kw_only=True)
+    revise: Literal["pair", "response"] = field(default="pair", kw_only=True, metadata=HUB)
+    candidates: int = field(default=1, kw_only=True, metadata={**HUB, "most": 64})
     choose: Any = field(default="preference", kw_only=True)
-    skip_checks: tuple[str, ...] = field(default=(), kw_only=True)
+    skip_checks: tuple[str, ...] = field(default=(), kw_only=True, metadata=HUB)
     checks: tuple[Check, ...] = field(default=(), kw_only=True)
-    preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True)
+    preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True, metadata=HUB)
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     revise_trained_on: bool = field(default=False, kw_only=True)
-    retry_unparsed: bool = field(default=False, kw_only=True)
+    retry_unparsed: bool = field(default=False, kw_only=True, metadata=UNSAID)
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
     def __post_init__(self) -> None:
@@ -230,7 +240,40 @@ class ModelReviser(ModelTransform):
         Raises:
             FolderError: the reviser holds code of your own.
         """
-        return write_reviser(self, folder)
+        return write_reviser(self.about(), folder)
+
+    def about(self, training: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What makes this reviser, as JSON can hold it.
+
+        Args:
+            training: how its model was trained; by default what the record beside its weights says.
+
+        Raises:
+            FolderError: the reviser holds code of your own.
+        """
+        settings, words, spec = self.settings(), self.words(), self.spec()
+        code = [name for name in self.own_code if name in settings and not isinstance(getattr(self, name), str)]
+        if code:
+            raise FolderError(
+                f"{code[0]}= holds code of your own or a judge, which no file can hold; save the reviser without it, "
+                "and say it when you load"
+            )
+        if spec.kind == "function":
+            raise FolderError(
+                f"{settings['model']} is a function of your own, which no file can hold; name a model instead"
+            )
+        if training is None and spec.kind == "local" and isinstance(spec.model, str):
+            training = training_beside(spec.model)
+        in_words = self.read_words(words)
+        return {
+            "reviser": type(self).__name__,
+            "version": self.version,
+            "codec": CODEC_VERSION,
+            "prompt_version": self.prompt_version(),
+            **words,
+            "settings": {name: value for name, value in settings.items() if name not in in_words},
+            **({"training": dict(training)} if training else {}),
+        }
 
     @classmethod
     def from_pretrained(
@@ -254,7 +297,25 @@ class ModelReviser(ModelTransform):
             FolderError: there is no reviser, or one in a form that this version cannot read or will not follow.
             ModelError: the Hub gives no such repo.
         """
-        return read_reviser(cls, folder, revision, settings, token)
+        found = find_record(folder, revision, token)
+        check_kind(found, cls.__name__)
+        words = read_words(found, CODEC_VERSION, cls.read_words)
+        check_version(found, cls.version)
+        stated = stated_settings(found, settings_of(cls), settings, words)
+        stated, given = model_settings(found, stated, settings, revision)
+        with building(found):
+            reviser = cls(**{**stated, **words})
+        if any(found.about.get(name) != text for name, text in reviser.words().items()):
+            raise FolderError(
+                f"{found.where}: made for other words than this version of hfclean asks with (prompt "
+                f"{found.about.get('prompt_version')!r:.40}, here {reviser.prompt_version()}); install the version "
+                "that the reviser's card names"
+            )
+        reviser = replace(reviser, **given)
+        spec = reviser.spec()
+        if token and spec.kind == "local":
+            fetch_ahead(spec.name, spec.revision, token)
+        return reviser
 
     # ------------------------------------------------------------------------------------------------ for datasets
 

@@ -29,6 +29,7 @@ from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
 from hfclean.scorers.likelihood import IFD
+from hfclean.transform import HUB
 
 __all__ = ["Reflection", "Select"]
 
@@ -110,11 +111,11 @@ class Reflection(ModelReviser):
     code: ClassVar[str] = "reflection"
     own_code: ClassVar[tuple[str, ...]] = (*ModelReviser.own_code, "select", "scored_by")
 
-    sides: tuple[Side, ...] = field(default=SIDES, kw_only=True)
-    criteria: tuple[Criterion, ...] = field(default=CRITERIA, kw_only=True)
-    structured: bool = field(default=False, kw_only=True)
-    select: Select | Literal["ifd"] | None = field(default=None, kw_only=True)
-    scored_by: str | IFD | None = field(default=None, kw_only=True)
+    sides: tuple[Side, ...] = field(default=SIDES, kw_only=True, metadata=HUB)
+    criteria: tuple[Criterion, ...] = field(default=CRITERIA, kw_only=True, metadata={**HUB, "most": 100})
+    structured: bool = field(default=False, kw_only=True, metadata=HUB)
+    select: Select | Literal["ifd"] | None = field(default=None, kw_only=True, metadata=HUB)
+    scored_by: str | IFD | None = field(default=None, kw_only=True, metadata=HUB)
 
     def __post_init__(self) -> None:
         sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)

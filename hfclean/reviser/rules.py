@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from hfclean.errors import stop_at
+from hfclean.errors import FolderError, stop_at
 from hfclean.provenance import own_columns
+from hfclean.records.common import ABOUT
+from hfclean.records.reviser import (
+    building,
+    check_kind,
+    check_rules,
+    check_version,
+    find_record,
+    stated_settings,
+    write_reviser,
+)
+from hfclean.records.trust import settings_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
 from hfclean.schema import Pair, Target, View
-from hfclean.transform import STRICT, Batch, Transform
+from hfclean.transform import HUB, STRICT, Batch, Transform
 
 __all__ = ["RuleReviser", "revise"]
 
@@ -48,8 +59,8 @@ class RuleReviser(Transform):
 
     version: ClassVar[int] = 1
 
-    only: tuple[str, ...] | None = None
-    skip: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = field(default=None, metadata=HUB)
+    skip: tuple[str, ...] = field(default=(), metadata=HUB)
     extra: tuple[Rule, ...] = ()
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
 
@@ -83,10 +94,20 @@ class RuleReviser(Transform):
         Raises:
             FolderError: the reviser has rules of your own, which are code.
         """
-        from hfclean.reviser.saved import write_record
-        from hfclean.reviser.saved_rules import about_rules
-
-        return write_record(about_rules(self), folder)
+        if self.extra:
+            raise FolderError(
+                f"extra= holds the rule {self.extra[0].id!r} of your own, which is code that no file can hold; save "
+                "the reviser without it, and say it when you load: RuleReviser.from_pretrained(..., extra=...)"
+            )
+        return write_reviser(
+            {
+                "reviser": type(self).__name__,
+                "version": self.version,
+                "rules": self.depends()["rules"],
+                "settings": self.settings(),
+            },
+            folder,
+        )
 
     @classmethod
     def from_pretrained(
@@ -104,9 +125,17 @@ class RuleReviser(Transform):
             FolderError: there is no rule reviser, or one that was made with other versions of the rules.
             ModelError: the Hub gives no such repo.
         """
-        from hfclean.reviser.saved_rules import read_rules
-
-        return read_rules(cls, folder, revision, settings, token)
+        found = find_record(folder, revision, token)
+        check_kind(found, cls.__name__)
+        check_version(found, cls.version)
+        rules = found.about.get("rules")
+        if not isinstance(rules, dict) or not isinstance(found.about.get("settings"), dict):
+            raise FolderError(f"{found.where}: no rules and settings in {ABOUT}; expected what save_pretrained wrote")
+        stated = stated_settings(found, settings_of(cls), {}, {})
+        with building(found):
+            reviser = cls(**stated)
+        check_rules(found, rules, reviser.depends()["rules"], stated)
+        return replace(reviser, **settings)
 
     # ------------------------------------------------------------------------------------------------ for datasets
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from hfclean.durable import sync_tree, write_text
 from hfclean.errors import HfcleanError, require
+from hfclean.hub_id import names_hub
 from hfclean.models import ModelError
 from hfclean.models.heads import Head, Rows, fetch, read_json
 from hfclean.models.tokenizing import Tokens, fill, placeholders
-from hfclean.models.weights import HUB_ID
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number, texts_of
 
@@ -295,7 +295,7 @@ class Direction(HeadScorer):
         if odd:
             raise ModelError(f"{ABOUT} of {place.name!r}: {odd[0]} is {told[odd[0]]!r:.60}; save the direction again")
         named = told.get("model")
-        if is_fetched and "model" not in settings and not ("/" in str(named) and HUB_ID.fullmatch(str(named))):
+        if is_fetched and "model" not in settings and not names_hub(named, namespace=True):
             raise ModelError(
                 f"{folder}: the direction was found in the model {named!r:.80}, which is not a Hub id; say which to "
                 f"use: Direction.from_pretrained({str(folder)!r}, model=...)"

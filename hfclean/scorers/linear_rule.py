@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from hfclean.durable import write_text
 from hfclean.errors import FolderError, LinearRuleError
+from hfclean.hub_id import names_hub
 from hfclean.schema import Pair
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
 
@@ -292,10 +293,10 @@ class LinearRule:
             LinearRuleError: no such file, or it holds no rule that this version of hfclean can use.
             ModelError: the Hub gives no such repo.
         """
-        from hfclean.models.weights import HUB_ID, fetch_small
+        from hfclean.models.weights import fetch_small
 
         name = str(folder)
-        if not Path(name).expanduser().is_dir() and "/" in name and HUB_ID.fullmatch(name) and name[0] != ".":
+        if names_hub(name, namespace=True):
             folder = fetch_small(name, revision, (FILE_NAME,), most=LARGEST_FILE, token=token)
         return cls.from_file(Path(folder).expanduser() / FILE_NAME)
 

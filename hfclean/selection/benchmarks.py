@@ -17,6 +17,7 @@ import numpy as np
 
 from hfclean.durable import write_bytes
 from hfclean.errors import ColumnError, FolderError, HfcleanError, SourceError
+from hfclean.hub_id import is_hub_id
 from hfclean.limits import check_parquet, read_json
 from hfclean.selection.shingles import VERSION, runs, words
 
@@ -320,9 +321,7 @@ def _read_parquet(data: bytes, where: str) -> Iterator[Entry]:
 
 
 def _fetch(name: str, revision: str | None) -> Path:
-    from hfclean.models.weights import HUB_ID
-
-    if "/" not in name or not HUB_ID.fullmatch(name) or name[0] == ".":
+    if not is_hub_id(name, namespace=True):
         raise SourceError(f"no folder {name!r}, and no Hub id; wanted a pack's folder or NAMESPACE/NAME")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -9,7 +9,6 @@ which line and what to do.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import glob, has_magic
@@ -19,11 +18,13 @@ from typing import Any
 
 from hfclean.durable import recover
 from hfclean.errors import SchemaError, SourceError
+from hfclean.hub_id import is_hub_id
+from hfclean.outside_names import as_text, split_names, text_path
+from hfclean.records.common import ABOUT
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import is_shape, json_parts
 from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, holds_rows, opened, standard_input
-from hfclean.source.outside_names import as_text, split_names, text_path
 from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
@@ -31,7 +32,6 @@ from hfclean.values import undecoded
 __all__ = ["LOADERS", "Source", "load", "local_paths"]
 
 SEPARATORS = (";", "\t", "|", ",")
-HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
 
 
@@ -91,7 +91,7 @@ def load(
         source = _folder(path, split, config, columns, cache_dir)
     elif path.is_file():
         source = _files([path], columns, cache_dir)
-    elif path.suffix.lower() in (*LOADERS, *COMPRESSIONS) or not HUB_ID.fullmatch(str(where)):
+    elif path.suffix.lower() in (*LOADERS, *COMPRESSIONS) or not is_hub_id(str(where)):
         raise SourceError(f"no file or folder {str(where)!r}; expected {EXPECTED}")
     else:
         source = _hub(str(where), split, config, columns)
@@ -193,7 +193,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
 
 def _unread(path: Path, builder: Any, card: str | None) -> tuple[str, ...]:
     """A note on files of rows in a folder that are not read; `datasets` takes the kind of file that most are of."""
-    if card is not None and ("configs:" in card or (path / "hfclean.json").is_file()):
+    if card is not None and ("configs:" in card or (path / ABOUT).is_file()):
         return ()  # the card says which files are meant
     files = [Path(file).resolve() for found in (builder.config.data_files or {}).values() for file in found]
     read = set(files)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from hfclean.errors import SchemaError, SourceError
+from hfclean.outside_names import may_name_split
 from hfclean.schema import Columns, detect
 from hfclean.schema.views import ROLE_KEYS
 from hfclean.source.opening import Opened
@@ -18,7 +19,6 @@ __all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts", "without_surrogat
 SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
-SPLIT = re.compile(r"\w+([.-]\w+)*")
 SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
 BLANK = b" \t\r\n"
 
@@ -282,12 +282,12 @@ def _splits(
         elif isinstance(part, dict) and part:
             rows = _laid_out(name, part, columns, notes)
         # rows of a known shape are a split whatever they are called: the name is checked with those of all sources
-        if rows is not None and (SPLIT.fullmatch(split) or (rows and is_shape(rows[0], columns))):
+        if rows is not None and (may_name_split(split) or (rows and is_shape(rows[0], columns))):
             found[split] = rows
     shaped = [split for split, rows in found.items() if rows and is_shape(rows[0], columns)]
     if not any(str(split).lower() in SPLITS for split in shaped):
         usual = any(str(split).lower() in SPLITS for split in found)
-        named = all(SPLIT.fullmatch(str(split)) for split in found)
+        named = all(may_name_split(str(split)) for split in found)
         whole = (
             named
             and len(found) == len(value)

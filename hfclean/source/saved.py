@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfclean.errors import SourceError
-from hfclean.source.outside_names import is_path, split_names
+from hfclean.outside_names import is_path, split_names
 
 __all__ = ["Saved", "is_saved", "read_saved"]
 

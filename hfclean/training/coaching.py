@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hfclean.errors import TrainingError
+from hfclean.records.reviser import write_reviser
 from hfclean.reviser.coach import Reviser, coach_conversation
 from hfclean.reviser.codec import FIELDS, encode
 from hfclean.reviser.modelled import Task
-from hfclean.reviser.saved import write_reviser
 from hfclean.schema import Target
 from hfclean.training.choice import Chosen, choose_pairs
 from hfclean.training.leakage import pair_hash
@@ -112,7 +112,7 @@ def train_reviser(
         **settings,
     )
     if is_main_process():
-        write_reviser(reviser, Path(folder).expanduser(), training=_facts(chosen, told, tuned, base_model))
+        write_reviser(reviser.about(_facts(chosen, told, tuned, base_model)), Path(folder).expanduser())
     return reviser
 
 

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hfclean.errors import ColumnError, SourceError
-from hfclean.limits import read_json, reading_of
+from hfclean.errors import ColumnError, RecordError, SourceError
 from hfclean.provenance import HISTORY, original_cells, parse_history
+from hfclean.records.common import ABOUT, read_record
+from hfclean.records.dataset import reading_of
 from hfclean.schema import Columns, Pair, PreferenceView, View, detect
 
 __all__ = ["COLUMNS", "VERDICTS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
@@ -236,12 +237,11 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
     """With the columns and the prefix that the folder was cleaned with, where none were given."""
     try:
-        about = read_json(folder / "hfclean.json")
-        columns, prefix = reading_of(about) if isinstance(about, dict) else (None, "")
+        columns, prefix = reading_of(read_record(folder))
     except OSError:
         return how
-    except ValueError as e:
-        raise SourceError(f"hfclean.json of {folder.name!r} is not as hfclean writes it: {e}") from e
+    except RecordError as e:
+        raise SourceError(f"{ABOUT} of {folder.name!r} is not as hfclean writes it: it {e}") from e
     return how._replace(columns=how.columns if how.columns is not None else columns, prefix=how.prefix or prefix)
 
 

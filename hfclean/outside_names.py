@@ -13,9 +13,9 @@ from pathlib import Path
 
 from hfclean.errors import SourceError
 
-__all__ = ["as_text", "has_text_path", "is_split", "split_names", "text_path"]
+__all__ = ["SPLIT", "as_text", "has_text_path", "is_path", "is_split", "may_name_split", "split_names", "text_path"]
 
-SPLIT = re.compile(r"\w+(\.\w+)*")  # what `datasets` takes
+SPLIT = r"\w+(?:\.\w+)*"  # what `datasets` takes
 UNION = "all"  # and what it keeps for itself: all splits together
 LONGEST = 100  # bytes, so that a file named after a split has a name that every file system can hold
 
@@ -24,10 +24,15 @@ def is_split(name: object) -> bool:
     """Whether `load_dataset` reads a split of this name again, from files that are named after it."""
     return (
         isinstance(name, str)
-        and SPLIT.fullmatch(name) is not None
+        and re.fullmatch(SPLIT, name) is not None
         and name.lower() != UNION
         and len(name.encode("utf-8", "replace")) <= LONGEST
     )
+
+
+def may_name_split(name: str) -> bool:
+    """Whether a name is one of a split, perhaps with `-`, which `split_names` spells anew."""
+    return re.fullmatch(SPLIT, name.replace("-", ".")) is not None
 
 
 def split_names(names: Iterable[object], where: str) -> tuple[dict[str, str], list[str]]:

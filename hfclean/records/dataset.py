@@ -1,0 +1,164 @@
+"""The record of a cleaned dataset, read as what a stranger may have written.
+
+Every entry is checked for its type, every path for lying where hfclean puts such a file; nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hfclean.errors import RecordError
+from hfclean.outside_names import SPLIT, is_split
+from hfclean.records.common import parse_record, read_record
+
+__all__ = ["FORMAT", "LAYOUT", "SHARD", "About", "parse_about", "read_about", "reading_of"]
+
+FORMAT = 1
+PIECE = r"-[0-9]{5}-of-[0-9]{5}-[0-9a-f]{8}"
+LAYOUT = re.compile(
+    rf"(?P<part>data|removed)/(?P<split>{SPLIT}?)(?:{PIECE})?\.parquet"
+    r"|plots/\w{1,100}\.svg|ledger\.parquet|report\.html",
+)
+SHARD = re.compile(rf"data/{SPLIT}{PIECE}\.parquet")
+HASH = re.compile(r"[0-9a-f]{64}")
+LONGEST_PREFIX, LONGEST_COLUMN, MOST_COLUMNS = 100, 1_000, 100
+
+
+@dataclass(frozen=True)
+class About:
+    """What the record of a dataset says.
+
+    Attributes:
+        record: all of it.
+        report: the figures, without the single changes, as `Report.from_dict` reads them.
+        source: name and kind of what was cleaned, and its rows by split.
+        stated: licence, language and source as the user stated them.
+        transforms: what was done.
+        columns, prefix: as the transforms were given them.
+        files: path -> SHA-256; empty in folders of an earlier version.
+    """
+
+    record: dict[str, Any]
+    report: Any
+    source: Mapping[str, Any]
+    stated: Mapping[str, Any]
+    transforms: tuple[Mapping[str, Any], ...]
+    columns: Any
+    prefix: str
+    files: Mapping[str, str]
+
+    def data_files(self, part: str = "data") -> dict[str, list[str]]:
+        """The files of each split of `data` or `removed`, in the order of the source's splits."""
+        files: dict[str, list[str]] = {split: [] for split in self.source["rows"]}
+        for path in sorted(self.files):
+            match = LAYOUT.fullmatch(path)
+            if match and match["part"] == part:
+                files.setdefault(match["split"], []).append(path)
+        return {split: paths for split, paths in files.items() if paths}
+
+
+def read_about(folder: Path) -> About:
+    """What the record of a folder says of a dataset.
+
+    Raises:
+        OSError: there is no record, or it cannot be read.
+        RecordError: see `parse_about`.
+    """
+    return _about(read_record(folder))
+
+
+def parse_about(content: bytes) -> About:
+    """What the record of a dataset says.
+
+    Raises:
+        RecordError: it is damaged, of another version, does not describe a dataset, or says something else than what
+            hfclean writes. Its message goes on after the name of the record.
+    """
+    return _about(parse_record(content))
+
+
+def _about(record: dict[str, Any]) -> About:
+    if "reviser" in record:
+        raise RecordError("describes a reviser, not a dataset; read it with hfclean.Reviser.from_pretrained")
+    if not isinstance(record.get("format"), int):
+        raise RecordError("is not a record of a cleaned dataset; expected one that hfclean wrote")
+    if record["format"] != FORMAT:
+        raise RecordError(
+            f"has the format {record['format']}, and this version reads {FORMAT}: pip install --upgrade hfclean"
+        )
+    if wrong := _wrong(record):
+        raise RecordError(f"is not as hfclean writes it ({wrong})")
+    columns, prefix = reading_of(record)
+    source = {"notes": [], **record["source"]}
+    return About(
+        {**record, "source": source},
+        record.get("report"),
+        source,
+        record["stated"],
+        tuple(record["transforms"]),
+        columns,
+        prefix,
+        record.get("files", {}),
+    )
+
+
+def _wrong(record: Mapping[str, Any]) -> str:
+    """The first entry that hfclean would not write so; empty where there is none."""
+    source, stated, steps = record.get("source"), record.get("stated"), record.get("transforms")
+    rows = source.get("rows") if isinstance(source, dict) else None
+    if not isinstance(source, dict) or not isinstance(rows, dict):
+        return "source is not an object with rows"
+    if odd := [split for split in rows if not is_split(split)]:
+        return f"{odd[0]!r:.80} is not the name of a split"
+    if odd := [key for key in ("name", "kind", "fingerprint") if not isinstance(source.get(key), str)]:
+        return f"source has no text for {odd[0]}"
+    notes = source.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        return "the notes of source are not a list of texts"
+    if not isinstance(stated, dict) or not {"license", "language", "source"} <= set(stated):
+        return "stated is not an object with license, language and source"
+    if odd := [key for key in ("license", "source") if not isinstance(stated[key], (str, type(None)))]:
+        return f"{odd[0]} in stated is neither a text nor null"
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        return "transforms is not a list of objects"
+    if not all(isinstance(step.get("settings", {}), dict) for step in steps):
+        return "the settings of a transform are not an object"
+    files = record.get("files", {})
+    if not isinstance(files, dict):
+        return "files is not an object"
+    for path, digest in files.items():
+        if not LAYOUT.fullmatch(path) or not isinstance(digest, str) or not HASH.fullmatch(digest):
+            return (
+                f"files has {path[:80]!r}, which hfclean would not write; expected data/, removed/, plots/, "
+                "ledger.parquet and report.html with their SHA-256"
+            )
+    try:
+        reading_of(record)
+    except RecordError as e:
+        return str(e)
+    return ""
+
+
+def reading_of(record: Mapping[str, Any]) -> tuple[Any, str]:
+    """The `columns` and the `prefix` that a record says its rows are read with.
+
+    Raises:
+        RecordError: they are none that hfclean writes.
+    """
+    columns, prefix = record.get("columns"), record.get("prefix", "")
+    if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not (prefix.isprintable() or not prefix):
+        raise RecordError(f"prefix is {prefix!r:.60}; expected at most {LONGEST_PREFIX} printable characters")
+    if columns is None:
+        return None, prefix
+    names = [columns] if isinstance(columns, str) else columns
+    if isinstance(columns, Mapping):
+        names = [name for pair in columns.items() for name in pair]
+        if len(columns) > MOST_COLUMNS:
+            raise RecordError(f"columns has {len(columns):,} entries; expected at most {MOST_COLUMNS}")
+    if not isinstance(names, list) or not all(isinstance(n, str) and 0 < len(n) <= LONGEST_COLUMN for n in names):
+        raise RecordError(f"columns is {columns!r:.60}; expected the name of a shape, or names of columns by role")
+    return columns, prefix
