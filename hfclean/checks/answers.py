@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Case, Check, TextFacts, word_set
+from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.checks.code import code_lines
 from hfclean.checks.non_answers import NOTHING_LIMIT, says_nothing
 from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
+from hfclean.text.words import word_set
 
 __all__ = ["echo", "empty_instruction", "empty_response", "refusal", "unfinished"]
 

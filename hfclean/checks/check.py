@@ -14,12 +14,13 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair
+from hfclean.text.vocabulary import HOLLOW
+from hfclean.text.words import CONTRACTION
 
-__all__ = ["Case", "Check", "CheckError", "TextFacts", "check", "has_digit", "numbers_in", "plain_number", "word_set"]
+__all__ = ["Case", "Check", "CheckError", "TextFacts", "check", "has_digit", "numbers_in", "plain_number"]
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower-case ASCII text, a third faster
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")
 STEM = 5
@@ -27,23 +28,6 @@ LAST_TURNS, LONGEST_TURN = 6, 20_000
 FIRST_WITHOUT_SPACES = "\u2e80"  # here the scripts of East Asia begin
 
 
-def word_set(words: str) -> frozenset[str]:
-    """The words of a list that is written as one text."""
-    return frozenset(words.split())
-
-
-# Words that say nothing about what a text is about, function words and the words in which tasks are put.
-HOLLOW = word_set(
-    """
-    the and for with that this are was were you your they them their have has had not but from can will would should
-    could may might its his her our who what when where which how why all any each other more most some such than
-    then there these those into about over also been being out one two three four five six seven eight nine ten
-    following given using use used based provide provided generate create write describe list make example examples
-    name explain identify find suggest sentence text input output word words between does did very many much only
-    own same through while because both new good help important different need include including like people way
-    ways time things number
-    """
-)
 T = TypeVar("T")
 
 
@@ -87,7 +71,7 @@ class TextFacts:
     @lazy
     def words(self) -> list[str]:
         """The words in lower case; in scripts without spaces, each run of them."""
-        return ASCII_WORD.findall(self.lower) if self.text.isascii() else WORD.findall(self.lower)
+        return ASCII_WORD.findall(self.lower) if self.text.isascii() else CONTRACTION.findall(self.lower)
 
     @lazy
     def vocabulary(self) -> frozenset[str]:
@@ -122,7 +106,7 @@ class TextFacts:
     @lazy
     def sentences(self) -> list[str]:
         """The sentences and lines that hold a word."""
-        return [part for part in SENTENCE_END.split(self.text) if part and WORD.search(part)]
+        return [part for part in SENTENCE_END.split(self.text) if part and CONTRACTION.search(part)]
 
 
 def numbers_in(text: str) -> list[str]:

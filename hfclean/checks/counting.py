@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hfclean.text.words import WORD
+
 __all__ = ["QUANTITY", "Bounds", "body", "count_sentences", "count_words", "items", "read_bounds", "verses"]
 
 SMALL = """
@@ -98,7 +100,6 @@ SIGN_OFF = re.compile(
     re.IGNORECASE,
 )
 LAST_LINE = 400
-WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 SENTENCE = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++[\"'”’)\]*]{0,3}(?=\s|\Z)|[。！？]")
 SHORTENED = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|U\.S|U\.K|U\.N|a\.m|p\.m|No|Inc|Ltd|Co|Corp|[A-Z])\.(?=\s)|"

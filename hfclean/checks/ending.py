@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import re
 
-from hfclean.checks.check import Case, Check, word_set
+from hfclean.checks.check import Case, Check
+from hfclean.text.vocabulary import ENDING_FUNCTION_WORDS
+from hfclean.text.words import word_set
 
 __all__ = ["ENDING_LIMIT", "ENDING_OFFSET", "ENDING_WEIGHTS", "breaks_off", "ending_signs", "truncated"]
 
@@ -38,12 +40,6 @@ VERBS = word_set(
     """
     is are was were be been has have had can could will would should may might must do does did isn't aren't don't
     makes make helps help provides include includes allows
-    """
-)
-FUNCTION_WORDS = word_set(
-    """
-    the a an of to in on for with by from at and or as that which it this these their its his her our your you we
-    they
     """
 )
 SENTENCE = re.compile(r"[.!?][\"'”’)]? |[。！？]")
@@ -117,7 +113,7 @@ def _sentence_signs(case: Case, text: str, start: int, last: str, fragment: str)
     else:
         if not VERBS.isdisjoint(said):
             signs.append("verb")
-        if sum(word in FUNCTION_WORDS for word in said) >= 2:
+        if sum(word in ENDING_FUNCTION_WORDS for word in said) >= 2:
             signs.append("prose")
     item = MARK.match(last) is not None
     if item:

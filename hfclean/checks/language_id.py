@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import TextFacts, word_set
+from hfclean.checks.check import TextFacts
+from hfclean.text.words import word_set
 
 __all__ = ["may_be", "named_languages", "tongue"]
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import Case, Check, TextFacts, word_set
+from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.checks.meta_phrases import ASIDE_LIMIT, strays
+from hfclean.text.words import word_set
 
 __all__ = ["meta_talk"]
 

@@ -12,7 +12,9 @@ import math
 import re
 from collections import Counter
 
-from hfclean.checks.check import STEM, Case, TextFacts, word_set
+from hfclean.checks.check import STEM, Case, TextFacts
+from hfclean.text.vocabulary import META_FUNCTION_WORDS
+from hfclean.text.words import word_set
 
 __all__ = ["ASIDE_LIMIT", "ASIDE_OFFSET", "ASIDE_WEIGHTS", "aside_signs", "edges", "strays"]
 
@@ -127,7 +129,6 @@ IDLE = _begins(
     direct enough instead already far anyway please back ask asks wants sound sounds mention
     """
 )
-FUNCTION_WORDS = word_set("the a an my your this of for and in with is are to it")
 # A sentence without one of these is no aside.
 CORE = frozenset(("pair", "answer", "text", "revise", "score", "dimension"))
 ABOUT_IT = re.compile(
@@ -193,7 +194,7 @@ def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict
     if len(said.words) <= MANY:
         signs["short"] = 1.0
         if sorted_words and sorted_words == sum(
-            not word.isdigit() and word not in FUNCTION_WORDS for word in said.words
+            not word.isdigit() and word not in META_FUNCTION_WORDS for word in said.words
         ):
             signs["heading"] = 1.0
     told = Counter(case.new.stems) if told is None else told

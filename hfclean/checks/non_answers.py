@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-from hfclean.checks.check import Case, TextFacts, word_set
+from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.code import code_lines
+from hfclean.text.words import word_set
 
 __all__ = ["NOTHING_LIMIT", "NOTHING_OFFSET", "NOTHING_WEIGHTS", "nothing_signs", "says_nothing"]
 

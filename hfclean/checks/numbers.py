@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number, word_set
+from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number
+from hfclean.text.words import word_set
 
 __all__ = ["KEPT_LEVELS", "LEVELS", "number_changed"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import NUMBER, Case, Check, TextFacts, word_set
+from hfclean.checks.check import NUMBER, Case, Check, TextFacts
 from hfclean.rules.markers import chat_markers
+from hfclean.text.words import word_set
 
 __all__ = ["rubric_leak"]
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 
-from hfclean.checks.check import Case, Check, TextFacts, word_set
+from hfclean.checks.check import Case, Check, TextFacts
+from hfclean.text.vocabulary import TOPIC_FUNCTION_WORDS
 
 __all__ = [
     "TOPIC_LIMIT",
@@ -86,13 +87,6 @@ off_topic = Check(
 
 # ------------------------------------------------------------------------------------------------- instruction_swapped
 
-FUNCTION_WORDS = word_set(
-    """
-    the a an of to in on for with by from at and or as that which it its this these are is be i me my you your
-    please
-    """
-)
-
 
 def _swapped(case: Case) -> bool:
     if case.before.instruction == case.after.instruction:
@@ -102,7 +96,8 @@ def _swapped(case: Case) -> bool:
     before, after = TextFacts(case.before.instruction), TextFacts(case.after.instruction)
     if not before.terms or not after.terms:
         return False
-    return (before.vocabulary - FUNCTION_WORDS).isdisjoint(after.vocabulary) and before.terms.isdisjoint(after.terms)
+    asked = before.vocabulary - TOPIC_FUNCTION_WORDS
+    return asked.isdisjoint(after.vocabulary) and before.terms.isdisjoint(after.terms)
 
 
 instruction_swapped = Check("instruction_swapped", "an instruction that asks something else than before", _swapped)

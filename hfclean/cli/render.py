@@ -4,7 +4,6 @@ terminal."""
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from hfclean.provenance import Step, parse_history
 from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import RULES, Rule
+from hfclean.text.characters import UNPRINTABLE
 
 __all__ = [
     "RowStory",
@@ -31,7 +31,6 @@ __all__ = [
     "window",
 ]
 
-INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 LONGEST = 600
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
 # what a reviser that asks a model says beside ids of checks and kinds of errors
@@ -59,7 +58,7 @@ REVISER_CODES = {
 
 def visible(text: str, limit: int = LONGEST) -> str:
     """Text for a terminal: invisible and control characters as escapes, cut in the middle when it is long."""
-    text = INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    text = UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     if len(text) > limit:
         text = f"{text[: limit * 2 // 3]} [... {len(text) - limit:,} characters ...] {text[-limit // 3 :]}"
     return text

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hfclean.models.budget import days_of
+from hfclean.text.characters import UNPRINTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,7 @@ __all__ = [
     "ratio",
 ]
 
-# What a terminal would obey or not show: controls, bidirectional overrides, zero-width characters, lone surrogates.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+ON_ONE_LINE = re.compile(rf"[\t\n]|{UNPRINTABLE.pattern}")
 INDEX = re.compile(r"/\d+(?=/|$)")
 
 
@@ -72,7 +72,7 @@ def ratio(number: float) -> str:
 
 def one_line(text: str, width: int = 0) -> str:
     """Text from a dataset as one harmless line: what a terminal would obey is written as `\\x1b`; cut to `width`."""
-    line = UNPRINTABLE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
+    line = ON_ONE_LINE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
     return line if not width or len(line) <= width else line[: width - 1] + "…"
 
 

@@ -13,17 +13,14 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 from hfclean.report.formatting import count
-from hfclean.report.worddiff import INVISIBLE, Stretch
+from hfclean.report.worddiff import Stretch
+from hfclean.text.characters import HARMFUL, INVISIBLE
 
 __all__ = ["diff_markup", "text_markup"]
 
-# Labelled wherever they stand: what cannot be shown, and what would reorder or hide the text around it. Joiners,
-# direction marks and variation selectors belong to scripts and emoji, and are labelled only where they changed.
-HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
-    "\U000e0000-\U000e0fff]+"
-)
-HIDDEN = re.compile(f"(?:{INVISIBLE.pattern})+")
+# Labelled wherever they stand, and what is labelled only where it changed.
+HARMFUL_RUN = re.compile(f"{HARMFUL.pattern}+")
+INVISIBLE_RUN = re.compile(f"{INVISIBLE.pattern}+")
 BLANKS = re.compile(r"\n+|\t+|  +| (?=\n)")
 CONTROLS = [
     "NUL",
@@ -192,14 +189,14 @@ def _cut(characters: int) -> str:
 
 
 def _unchanged(text: str) -> str:
-    return "".join(_with_labels(text, HARMFUL))
+    return "".join(_with_labels(text, HARMFUL_RUN))
 
 
 def _changed(text: str) -> str:
     """Text that was taken out or put in: what cannot be seen is labelled, blanks that matter are drawn."""
     parts = []
     bare = text.isspace()
-    for label, run in _runs(text, HIDDEN):
+    for label, run in _runs(text, INVISIBLE_RUN):
         if label:
             parts.append(_labels(run))
         elif bare:

@@ -7,21 +7,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from hfclean.text import CJK
+from hfclean.text.characters import INVISIBLE
+from hfclean.text.words import CJK
 
-__all__ = ["INVISIBLE", "Stretch", "readable_diff", "word_diff"]
+__all__ = ["Stretch", "readable_diff", "word_diff"]
 
 Kind = Literal["same", "out", "in"]
 
 # A word (one character in scripts without spaces), one line break, a run of other white space, or one other character.
 TOKEN = re.compile(rf"{CJK.pattern}|(?:(?!{CJK.pattern})\w)+(?:['’](?:(?!{CJK.pattern})\w)+)*|\n|[^\S\n]+|[^\w\s]")
 WORD = re.compile(r"\w")
-# Characters that a reader cannot see: controls, marks without width, odd spaces, tags, variation selectors,
-# surrogates.
-INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
-    "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
 # Above this many characters, or cells of the edit matrix, two texts are not aligned word by word: it takes seconds.
 LONGEST = 400_000
 CELLS = 20_000_000

@@ -10,6 +10,7 @@ from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair, unknown_roles
+from hfclean.text.words import ALPHANUMERICS
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
 
@@ -32,7 +33,6 @@ NOT_ENGLISH = re.compile(r"[^\x00-\x7f]|aucune|pas d|sin |ningun|no hay|keine|ne
 WORD_ALONE = re.compile(
     r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"
 )
-LETTERS = re.compile(r"[^\W_]+")
 # What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
 NEEDS_INPUT = re.compile(
     r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|"
@@ -62,7 +62,7 @@ def is_placeholder(text: str, instruction: str) -> bool:
     """Whether an input says no more than that there is none."""
     if not text or len(text) > LONGEST_PLACEHOLDER:
         return False
-    said = " ".join(LETTERS.findall(text.lower()))
+    said = " ".join(ALPHANUMERICS.findall(text.lower()))
     short = len(said) < SHORT_PLACEHOLDER and "put" not in said and len(instruction) < SHORT_TASK
     if short and OF_LETTERS.search(instruction):
         return False
@@ -78,7 +78,7 @@ def is_placeholder(text: str, instruction: str) -> bool:
             and not HOLDS_MATTER.search(instruction)
         ):
             return False  # "sin entrada" may be what is to be translated
-        return said not in " ".join(LETTERS.findall(instruction.lower()))
+        return said not in " ".join(ALPHANUMERICS.findall(instruction.lower()))
     if WORD_ALONE.fullmatch(said):
         return not _needs_input(instruction)
     return False
@@ -243,7 +243,7 @@ def _is_empty(pair: Pair) -> bool:
         return not (pair.history and unknown_roles(pair))  # then the answer may be there, under another name
     if text[0] not in "<([{nN-.…_`\"'\\":
         return False
-    said = " ".join(LETTERS.findall(text.lower()))
+    said = " ".join(ALPHANUMERICS.findall(text.lower()))
     if not said:
         return text.strip(" -–—.…_<>()[]{}`\"'\\") == "" and not asked_about(ABOUT_SIGNS, pair.instruction)
     if said == "n a":

@@ -16,6 +16,7 @@ from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
+from hfclean.text.words import LETTERS
 
 __all__ = ["doubled_word"]
 
@@ -87,7 +88,6 @@ STRANDED = {
 }
 STRANDS = {word: frozenset(listed.split()) for word, listed in STRANDED.items()}
 CLAUSE = re.compile(r"[^.!?;:\n]*\Z", re.IGNORECASE)
-WORD = re.compile(r"[^\W\d_]+")
 # English that speaks of another language may hold words of it.
 OF_LANGUAGES = re.compile(
     r"\b(?:Arabic|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|Estonian|Finnish|French|German|Greek|"
@@ -216,7 +216,7 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
         return "doubt"
     if sum(mark in '"“”„«»' for mark in before) % 2:  # in speech that is quoted, where somebody may stammer
         return "doubt"
-    near = WORD.findall(before.lower())[-6:], WORD.findall(after.lower())[:6]
+    near = LETTERS.findall(before.lower())[-6:], LETTERS.findall(after.lower())[:6]
     if any(name in LOOK_UP and name not in ENGLISH for name in near[0][-1:] + near[1][:1]):
         return "fine"  # a quotation in English text
     around = {*near[0], *near[1]}
@@ -225,7 +225,7 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
     if OF_LANGUAGES.search(before):
         return "doubt"
     clause = CLAUSE.search(before)
-    words = [found.lower() for found in WORD.findall(clause.group())] if clause else []
+    words = [found.lower() for found in LETTERS.findall(clause.group())] if clause else []
     if word in STRANDS and words and (words[-1] in STRANDS[word] or not RELATIVE.isdisjoint(words[-8:])):
         return "doubt"
     return "slip"
@@ -235,7 +235,7 @@ def _in_english(line: str, text: str) -> bool:
     """Whether a line is English; a short one is told by the text around it, if no word of it speaks against that."""
     if is_english(line):
         return True
-    words = set(WORD.findall(line.lower()))
+    words = set(LETTERS.findall(line.lower()))
     if not line.isascii() or any(word in LOOK_UP and word not in ENGLISH for word in words):
         return False
     return is_english(text[:SAMPLE])

@@ -6,7 +6,6 @@ for that. A pair for which it is false has no such defect; a pair without a glan
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,6 +13,7 @@ from operator import eq
 from typing import NamedTuple, Protocol
 
 from hfclean.schema import Pair
+from hfclean.text.words import ALPHANUMERICS, LETTERS
 
 __all__ = ["Glance", "Possible", "Watched", "has_mark", "has_word", "not_plain", "signs_of", "take_glance"]
 
@@ -30,8 +30,6 @@ PLAIN_BYTES = "".join(PLAIN).encode("cp1252")
 # The control characters that a plain text does not have: all but the line feed.
 CONTROLS = frozenset((*range(10), *range(11, 32), 127))
 NO_SIGNS = (string.ascii_letters + string.digits + " ").encode()
-WORD = re.compile(r"[^\W_]+")
-LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class Glance(NamedTuple):
@@ -150,7 +148,9 @@ def take_glance(pair: Pair, split: SplitPair, watched: Watched) -> Glance | None
     if not "".join(task).isalpha():
         for word in asked_vocabulary:
             if not (word.isalpha() or word.isdigit()):
-                asked.update(looked_up.intersection(WORD.findall(word)), looked_up.intersection(LETTERS.findall(word)))
+                asked.update(
+                    looked_up.intersection(ALPHANUMERICS.findall(word)), looked_up.intersection(LETTERS.findall(word))
+                )
     repeats = len(split.words) - len(vocabulary)
     doubled = repeats > 0 and not watched.doubled.isdisjoint(split.bigrams)
     if not doubled and len(task) > len(asked_vocabulary):

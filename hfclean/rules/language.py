@@ -8,6 +8,7 @@ from typing import NamedTuple
 from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
+from hfclean.text.words import LETTERS
 
 __all__ = ["language_mismatch"]
 
@@ -48,7 +49,6 @@ LOOK_UP: dict[str, list[str]] = {}
 for _language, _listed in SMALL_WORDS.items():
     for _word in _listed.split():
         LOOK_UP.setdefault(_word, []).append(_language)
-WORD = re.compile(r"[^\W\d_]+")
 # The same for ASCII, on bytes: letters in lower case, blanks for everything else.
 ASCII_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 NO_LETTERS = bytes(code for code in range(256) if ASCII_LETTERS[code] == 32)
@@ -142,7 +142,7 @@ def _differs_in_words(pair: Pair) -> bool:
 def _words(text: str) -> list[str]:
     if text.isascii():
         return text.encode().translate(ASCII_LETTERS).decode("ascii").split()
-    return WORD.findall(text.lower())
+    return LETTERS.findall(text.lower())
 
 
 class _Counted(NamedTuple):

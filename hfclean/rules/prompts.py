@@ -12,6 +12,7 @@ from hfclean.rules.requests import TASKS_WANTED
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code
+from hfclean.text.words import ALPHANUMERICS
 
 __all__ = ["leftover_fill_in", "missing_input", "next_task", "repeated_input"]
 
@@ -201,10 +202,7 @@ SHORTEST_REPEAT = 12
 
 
 def _flat(text: str) -> str:
-    return " ".join(WORDS.findall(text.lower()))
-
-
-WORDS = re.compile(r"[^\W_]+")
+    return " ".join(ALPHANUMERICS.findall(text.lower()))
 
 
 def _repeats_input(pair: Pair) -> bool:

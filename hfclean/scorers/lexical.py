@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hfclean.schema import Pair
-from hfclean.scorers.indicators import words_of
+from hfclean.text.words import lower_words
 
 __all__ = ["diversity", "lexical_diversity", "mtld", "response_words"]
 
@@ -16,7 +16,7 @@ LEAST_RATIO = 0.72
 
 def response_words(pair: Pair) -> float:
     """Number of words in the response (0 and up); each character counts as one in scripts without spaces."""
-    return float(len(words_of(pair.response)))
+    return float(len(lower_words(pair.response)))
 
 
 def lexical_diversity(pair: Pair, window: int = WINDOW) -> float:
@@ -26,7 +26,7 @@ def lexical_diversity(pair: Pair, window: int = WINDOW) -> float:
     response is one window. nan for a response without words. From Covington & McFall, Cutting the Gordian Knot: the
     moving-average type-token ratio (Journal of Quantitative Linguistics 17, 2010).
     """
-    return diversity(words_of(pair.response), window)
+    return diversity(lower_words(pair.response), window)
 
 
 def diversity(tokens: Sequence[str], window: int = WINDOW, different: int | None = None) -> float:
@@ -63,7 +63,7 @@ def mtld(pair: Pair) -> float:
     >>> mtld(Pair("Name colours.", "", "red blue red blue"))
     4.0
     """
-    tokens = words_of(pair.response)
+    tokens = lower_words(pair.response)
     if not tokens:
         return math.nan
     return (len(tokens) / _runs(tokens) + len(tokens) / _runs(tokens[::-1])) / 2

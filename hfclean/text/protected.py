@@ -1,36 +1,17 @@
-"""Pure string helpers that more than one room needs. No row, no rule, no state."""
+"""Stretches of a text that prose rules leave alone: code, URLs, LaTeX and table rows."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-__all__ = ["is_cjk", "outside_protected", "protected_spans", "without_code", "words"]
-
-WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-# Scripts written without spaces: each character counts as a word of its own.
-CJK = re.compile("[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ가-힣฀-๿຀-໿ក-៿က-႟]")
+__all__ = ["outside_protected", "protected_spans", "without_code"]
 
 # What can open a span whose characters carry meaning that prose rules do not know.
 OPENER = re.compile(r"```+|~~~+|`|\b(?:https?|ftp)://[^\s<>\"'\])}]+|\$\$|\$|\\\[|\\\(|\\begin\{\w+\*?\}|\|")
 CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
 LONGEST_INLINE_MATH = 300
 INLINE = re.compile(r"`[^`\n]{1,300}`")
-
-
-def words(text: str) -> list[str]:
-    """The words of a text as they stand; in scripts without spaces, each character."""
-    if text.isascii() or not CJK.search(text):
-        return WORD.findall(text)
-    return WORD.findall(CJK.sub(r" \g<0> ", text))
-
-
-def is_cjk(text: str) -> bool:
-    """Whether the text is mainly in a script written without spaces."""
-    if text.isascii():
-        return False
-    found = len(CJK.findall(text))
-    return found > 0 and 2 * found > sum(map(str.isalpha, text))
 
 
 def protected_spans(text: str) -> list[tuple[int, int]]:
