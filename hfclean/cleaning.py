@@ -14,8 +14,8 @@ from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.useless_answers import Use, UselessWatch, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
+from hfclean.report.rows import iterate
 from hfclean.reviser import revise as rules_reviser
-from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Columns, detect, refuse_unknown_roles
 from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.selection.row_context import context_keys
@@ -257,7 +257,7 @@ def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
     """What the models that answered call themselves, as the rows' histories have it."""
     found, name = set(), transform.prefix + HISTORY
     for part in splits.values():
-        for text in part[name] if name in part.column_names else ():
+        for text in set(part[name][:]) if name in part.column_names else ():
             steps = [step for step in parse_history(text) or () if step.by == type(transform).__name__]
             found |= {step.model for step in steps[-1:] if step.model}
     return sorted(found)
@@ -270,7 +270,7 @@ def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
     return {
         split: [
             k
-            for k, (what, why) in enumerate(zip(part[edit], part[reason], strict=True))
+            for k, (what, why) in enumerate(zip(part[edit][:], part[reason][:], strict=True))
             if what == "failed" or (what == "reverted" and UNPARSED in why.split())
         ]
         if {edit, reason} <= set(part.column_names)
@@ -299,6 +299,8 @@ def retry_failed(
         BackendError: the model cannot be asked at all. Every answer so far is kept.
     """
     from datasets import DatasetDict, concatenate_datasets
+
+    from hfclean.reviser.modelled import ModelReviser
 
     reviser.check_access()
     places = failed_rows(ds, reviser.prefix)
@@ -357,7 +359,7 @@ def _patient(reviser: ModelTransform, rows: int) -> ModelTransform:
 
 def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Row ids that are unique over all splits."""
-    every = [row for part in splits.values() if name in part.column_names for row in part[name]]
+    every = [row for part in splits.values() if name in part.column_names for row in part[name][:]]
     numbered = iter(number_rows(every))
     out = {}
     for split, part in splits.items():
@@ -377,19 +379,20 @@ def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> An
     name = prefix + DUPLICATE_COLUMN
     if len(ds) == 0 or prefix + "row_id" not in ds.column_names:
         return ds  # map adds no columns to an empty split, and neither does this
-    histories = ds[prefix + HISTORY]
+    histories = ds[prefix + HISTORY][:]
     step = Step(MARK, 1, (DUPLICATE_COLUMN,))
-    ours = any(s.by == MARK for s in parse_history(next(iter(histories), "")) or ())
+    ours = any(s.by == MARK for s in parse_history(histories[0]) or ())
     if name in ds.column_names and not ours:
         raise ColumnError(
             f"the dataset has a column {name!r} of its own, and marking duplicates would overwrite it. Rename yours: "
             f"ds.rename_column({name!r}, 'my_{name}'); or give ours another name: prefix='hfclean_'"
         )
-    ids = list(ds[prefix + "row_id"])
+    ids = ds[prefix + "row_id"][:]
     text = [row.split("-", 1)[0] for row in ids]
-    changed = [k for k, original in enumerate(ds[prefix + "original"]) if original]
+    changed = [k for k, original in enumerate(ds[prefix + "original"][:]) if original]
     view = detect(tuple(ds.column_names), columns)
-    for k, row in zip(changed, ds.select(changed).select_columns(list(view.columns)), strict=True):
+    texts = (row for rows in iterate(ds, view.columns, changed) for row in rows)
+    for k, row in zip(changed, texts, strict=True):
         text[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
     keys = context_keys(ds, columns, prefix=prefix, whole=False)
     contents = zip(text, [0] * len(text) if keys is None else keys.tolist(), strict=True)
@@ -398,7 +401,7 @@ def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> An
     for name_of_row, content in zip(ids, contents, strict=True):
         marks.append(first.get(content, ""))
         first.setdefault(content, name_of_row)
-    lines = list(histories) if ours else [f"{history}\n{step.line()}" for history in histories]
+    lines = histories if ours else [f"{history}\n{step.line()}" for history in histories]
     return _with_columns(ds, {name: marks, prefix + HISTORY: lines})
 
 
@@ -406,7 +409,7 @@ def _without_duplicates(ds: Any, prefix: str) -> tuple[Any, Any]:
     """The dataset without its marked duplicates, and these with the reason."""
     if prefix + DUPLICATE_COLUMN not in ds.column_names:
         return ds, ds
-    marks = ds[prefix + DUPLICATE_COLUMN]
+    marks = ds[prefix + DUPLICATE_COLUMN][:]
     kept = ds.select([k for k, mark in enumerate(marks) if not mark])
     gone = ds.select([k for k, mark in enumerate(marks) if mark])
     reasons = [f"exact duplicate of {mark}" for mark in marks if mark]

@@ -86,7 +86,7 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
                 "dataset; "
                 "revise it first: ds.map(hfclean.revise)"
             )
-        ds = ds.select([k for k, original in enumerate(ds[prefix + "original"]) if original])
+        ds = ds.select([k for k, original in enumerate(ds[prefix + "original"][:]) if original])
     plain_ds, ds = ds, undecoded(ds)
     if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and _is_spelled(ds):
         return plain_ds.remove_columns([name for name in ds.column_names if name in ours])

@@ -373,6 +373,6 @@ def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequenc
     if not {original, layout.own(HISTORY)} <= set(ds.column_names):
         return
     plain = ds.with_format(None)
-    changed = [k for k, text in enumerate(plain[original]) if text]
+    changed = [k for k, text in enumerate(plain[original][:]) if text]
     for row in plain.select(changed):
         yield from ledger_entries(row, layout, extra)

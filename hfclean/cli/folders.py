@@ -46,7 +46,7 @@ def find_row(folder: Any, row: str) -> tuple[str, int]:
         (s, k)
         for s, part in dataset.items()
         if name in part.column_names
-        for k, row_id in enumerate(part[name])
+        for k, row_id in enumerate(part[name][:])
         if row_id == row or row_id.startswith(row)
     ]
     exact = [(s, k) for s, k in found if dataset[s][k][name] == row]

@@ -115,7 +115,7 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
         raise ColumnError(f"top(fraction={fraction!r}): wanted 0 to 1")
     if n is not None:
         check_count(n, "top(n")
-    values = plain(list(ds.with_format(None)[by]))
+    values = plain(ds.with_format(None)[by][:])
     if any(isinstance(value, (str, list, dict)) for value in values):
         raise ColumnError(f"top(by={by!r}): the column holds {type(values[0]).__name__}, not numbers")
     wanted = n if n is not None else math.floor(fraction * len(values) + 1e-9)  # type: ignore[operator]
