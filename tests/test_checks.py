@@ -7,12 +7,12 @@ import pickle
 import pytest
 
 from hfclean.checks import CHECKS, Check, CheckError, accept, check, select_checks
-from hfclean.checks.check import Case, TextFacts
+from hfclean.checks.check import Case
 from hfclean.checks.ending import ENDING_WEIGHTS, breaks_off, ending_signs
-from hfclean.checks.language_id import tongue
 from hfclean.checks.lengths import longest, shortest
 from hfclean.checks.prompt_leaks import rubric_leak
 from hfclean.schema import Pair, Turn
+from hfclean.text.language import main_language
 
 ASKED = "Tell me something about the rivers of Europe."
 OLD = "The Danube is a long river. It flows through ten countries and ends in the Black Sea."
@@ -467,7 +467,7 @@ def test_signs_of_an_end() -> None:
     ],
 )
 def test_the_language_of_a_text(text: str, language: str) -> None:
-    assert tongue(TextFacts(text)) == language
+    assert main_language(text) == language
 
 
 def test_earlier_turns_count_as_given() -> None:

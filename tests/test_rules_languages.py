@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hfclean.rules import RULES, find_defects, mend
-from hfclean.rules.instruction_language import is_english, language_of
 from hfclean.rules.requests import COVERED, SAID_AGAIN, numbers_in
 from hfclean.schema import Pair, Turn
+from hfclean.text.request_language import is_english, language_of_request
 
 BY_ID = {rule.id: rule for rule in RULES}
 
@@ -176,8 +176,8 @@ def test_a_song_asked_for_earlier_stays(language: str) -> None:
 @pytest.mark.parametrize("language", SONGS)
 def test_the_language_of_a_request_is_known(language: str) -> None:
     request, _, _, drill, _ = SONGS[language]
-    assert language_of(request) in (language, "")
-    assert language_of(drill) in (language, "")
+    assert language_of_request(request) in (language, "")
+    assert language_of_request(drill) in (language, "")
     assert language in COVERED
     assert SAID_AGAIN.named_in(request)
     assert 10 in numbers_in(drill)

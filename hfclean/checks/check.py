@@ -14,14 +14,14 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair
+from hfclean.text.language import main_language
 from hfclean.text.vocabulary import HOLLOW
-from hfclean.text.words import CONTRACTION
+from hfclean.text.words import CONTRACTION, contractions
 
 __all__ = ["Case", "Check", "CheckError", "TextFacts", "check", "has_digit", "numbers_in", "plain_number"]
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-ASCII_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower-case ASCII text, a third faster
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")
 STEM = 5
 LAST_TURNS, LONGEST_TURN = 6, 20_000
@@ -69,9 +69,14 @@ class TextFacts:
         return self.text.lower()
 
     @lazy
+    def language(self) -> str:
+        """The language that most of the text is in, or `""`."""
+        return main_language(self.text)
+
+    @lazy
     def words(self) -> list[str]:
         """The words in lower case; in scripts without spaces, each run of them."""
-        return ASCII_WORD.findall(self.lower) if self.text.isascii() else CONTRACTION.findall(self.lower)
+        return contractions(self.lower)
 
     @lazy
     def vocabulary(self) -> frozenset[str]:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from hfclean.checks.check import TextFacts, numbers_in
+from hfclean.checks.check import numbers_in
 from hfclean.checks.code import code_lines
 from hfclean.checks.counting import body, count_sentences, count_words, items, read_bounds, verses
-from hfclean.checks.language_id import NAMES, may_be, tongue
+from hfclean.text.language import NAMES, main_language, may_be_in
 
 # -------------------------------------------------------------------------------------------------------------- counts
 
@@ -158,10 +158,10 @@ TO_ENGLISH = {"afrikaans": "", "slovak": "", "malay": "", "kanji": "", "norwegia
 
 def language(text: str, match: re.Match[str]) -> bool | None:
     wanted = BY_NAME.get(match.group("language").lower(), "")
-    found = tongue(TextFacts(text))
+    found = main_language(text)
     if not wanted or not found or wanted in ("la", "sw", "tl", "id"):
         return None
-    if found == wanted or may_be(TextFacts(text), wanted):
+    if found == wanted or may_be_in(text, wanted):
         return True
     # A translation is often given inside an English sentence.
     return None if found == "en" and wanted != "en" else False

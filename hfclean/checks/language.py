@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from hfclean.checks.check import Case, Check, TextFacts
-from hfclean.checks.language_id import FEWEST_FOREIGN, FOREIGN, OUTSIDE_LATIN, SAMPLE, may_be, named_languages, tongue
+from hfclean.text.language import (
+    FEWEST_FOREIGN,
+    FOREIGN,
+    OUTSIDE_LATIN,
+    SAMPLE,
+    main_language,
+    may_be_in,
+    named_languages,
+)
 
 __all__ = ["language_changed"]
 
@@ -41,11 +49,11 @@ def _is_plain(text: TextFacts) -> bool:
 def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
     if _is_plain(new) and _is_plain(old):
         return False  # nearly every text ends here
-    into = tongue(new)
-    if not into or into == tongue(old):
+    into = new.language
+    if not into or into == old.language:
         return False
-    known = {tongue(old), tongue(TextFacts(case.before.instruction)), tongue(TextFacts(case.before.input))}
-    known |= {tongue(TextFacts(turn.text)) for turn in case.before.history[-4:]}
+    known = {old.language, main_language(case.before.instruction), main_language(case.before.input)}
+    known |= {main_language(turn.text) for turn in case.before.history[-4:]}
     if _plain_latin(case.asked):
         known.add("en")
     known.discard("")
@@ -56,7 +64,7 @@ def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
         named |= named_languages(text)
     for turn in case.before.history[-4:]:
         named |= named_languages(turn.text)
-    if into in named or any(may_be(new, name) for name in named - {"en", "any"}):
+    if into in named or any(may_be_in(new.text, name) for name in named - {"en", "any"}):
         return False
     return not ("any" in named and not named - {"any", "en"})
 

@@ -6,10 +6,10 @@ import re
 
 from hfclean.rules.broken_code import code_breaks_off
 from hfclean.rules.code import last_block
-from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair, unknown_roles
+from hfclean.text.request_language import language_of_request
 from hfclean.text.words import ALPHANUMERICS
 
 __all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
@@ -93,7 +93,7 @@ def _needs_input(instruction: str) -> bool:
         return False
     if asked_about(NEEDS_INPUT, instruction):
         return True
-    language = language_of(instruction)
+    language = language_of_request(instruction)
     if language in KNOWN_WELL:
         return False
     return language not in COVERED or WORDS_AS_MATTER.named_in(instruction, language)
@@ -180,7 +180,7 @@ def _takes_up_words(instruction: str) -> bool:
     """Whether a task is answered in its own words, in any language that is known."""
     if asked_about(SAME_WORDS, instruction):
         return True
-    if language_of(instruction) == "en":
+    if language_of_request(instruction) == "en":
         return False
     return SAME_WORDS_ABROAD.named_in(instruction, "") or SAID_AGAIN.named_in(instruction, "")
 
@@ -191,7 +191,7 @@ def _has_echo(pair: Pair) -> bool:
 
 def _without_echo(pair: Pair) -> Pair:
     end = _echo_end(pair)
-    if not end or _takes_up_words(pair.instruction) or not language_of(pair.instruction):
+    if not end or _takes_up_words(pair.instruction) or not language_of_request(pair.instruction):
         return pair
     rest = pair.response[end:]
     label = ANSWER_LABEL.match(rest)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.glance import Glance, Possible, has_word
-from hfclean.rules.instruction_language import language_of
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
+from hfclean.text.request_language import language_of_request
 
 __all__ = ["ai_boilerplate", "identity_leak", "refusal", "speaks_for_others", "stale_cutoff"]
 
@@ -208,7 +208,7 @@ GUARDED = (
 
 def _without_clause(pair: Pair) -> Pair:
     """The answer without its disclaimer, whole or not at all: a refusal or a limit stays as it was said."""
-    if not _has_boilerplate(pair) or language_of(pair.instruction) not in GUARDED:
+    if not _has_boilerplate(pair) or language_of_request(pair.instruction) not in GUARDED:
         return pair
     text = pair.response
     for clause in (CLAUSE_FIRST, CLAUSE_INSIDE):

@@ -11,11 +11,11 @@ import re
 from typing import Literal
 
 from hfclean.rules.glance import Glance, Possible
-from hfclean.rules.instruction_language import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected
+from hfclean.text.request_language import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.text.words import LETTERS
 
 __all__ = ["doubled_word"]

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from hfclean.rules.doubled_words import doubled_word
 from hfclean.rules.glance import Glance, Possible
-from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import (
     COVERED,
     CREATIVE,
@@ -29,6 +28,7 @@ from hfclean.rules.rule import Rule
 from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, without_code
+from hfclean.text.request_language import language_of_request
 
 __all__ = ["doubled_word", "repeated_text"]
 
@@ -74,7 +74,7 @@ def _belongs(pair: Pair) -> bool:
         return True
     if any(turn.role == "user" and SAID_AGAIN.named_in(turn.text) for turn in pair.history[-EARLIER:]):
         return True
-    if not is_verse(pair.response) or language_of(pair.instruction) == "en":
+    if not is_verse(pair.response) or language_of_request(pair.instruction) == "en":
         return False
     lines = Counter(line.strip() for line in pair.response.split("\n") if line.strip())
     return 4 * max(lines.values()) <= 3 * lines.total()
@@ -209,7 +209,7 @@ def _once(pair: Pair) -> Pair:
     if not _repeats(pair):
         return pair
     asked, response = pair.instruction, pair.response
-    language = language_of(asked)
+    language = language_of_request(asked)
     if language not in COVERED or is_verse(response):
         return pair
     if SAID_AGAIN.named_in(asked, "") or SAID_AGAIN.named_in(pair.input) or PER_ITEM.named_in(asked):

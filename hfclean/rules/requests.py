@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from hfclean.rules.instruction_language import language_of
 from hfclean.rules.rule import asked_about
+from hfclean.text.request_language import language_of_request
 
 __all__ = [
     "ABOUT_SPACING",
@@ -62,7 +62,7 @@ class Subject:
         if not text:
             return False
         if language is None:
-            language = language_of(text)
+            language = language_of_request(text)
         return asked_about(self._pattern(language), text)
 
 

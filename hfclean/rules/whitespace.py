@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 
 from hfclean.rules.glance import Glance, Possible
-from hfclean.rules.instruction_language import language_of
 from hfclean.rules.requests import ABOUT_SPACING, COVERED
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.rules.text_shapes import is_layout, is_patch, is_verse, looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
+from hfclean.text.request_language import language_of_request
 
 __all__ = ["whitespace"]
 
@@ -117,7 +117,9 @@ def _tidied(pair: Pair, text: str) -> str:
     if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
         return tidied
     # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
-    return tidied if language_of(pair.instruction) in COVERED else text.strip(BLANK) if not is_layout(text) else text
+    if language_of_request(pair.instruction) in COVERED:
+        return tidied
+    return text if is_layout(text) else text.strip(BLANK)
 
 
 def _goes_on_in_answer(pair: Pair, text: str) -> bool:

@@ -11,6 +11,7 @@ __all__ = [
     "LETTERS",
     "LETTERS_OR_CONTRACTION",
     "WORD",
+    "contractions",
     "is_cjk",
     "lower_words",
     "mark_sentences",
@@ -20,6 +21,7 @@ __all__ = [
 
 WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")  # "well-known" and "don't" are one
 CONTRACTION = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # "don't" is one, "well-known" two
+ASCII_CONTRACTION = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower-case ASCII text, a third faster
 LETTERS_OR_CONTRACTION = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # the same without digits
 ALPHANUMERICS = re.compile(r"[^\W_]+")
 LETTERS = re.compile(r"[^\W\d_]+")
@@ -51,6 +53,11 @@ def words(text: str) -> list[str]:
     if text.isascii() or not CJK.search(text):
         return WORD.findall(text)
     return WORD.findall(CJK.sub(r" \g<0> ", text))
+
+
+def contractions(lower: str) -> list[str]:
+    """The words of a text in lower case, "don't" as one and "well-known" as two."""
+    return ASCII_CONTRACTION.findall(lower) if lower.isascii() else CONTRACTION.findall(lower)
 
 
 def is_cjk(text: str) -> bool:

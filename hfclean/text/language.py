@@ -1,13 +1,18 @@
-"""Which language a text is in, by its script and its small words; and which languages a task names."""
+"""Which language most of a text is in, by its script and its small words; and which languages a task names.
+
+Three detectors, each with lists and limits fitted to its kind of text. This one reads any text and knows most
+languages. `request_language` reads short requests, says something oftenest and knows English beyond doubt.
+`certain_language` reads long answers, tells seven languages apart and says nothing where two could be meant. On 12,000
+texts two of them agree on 62 to 82 of 100: mostly one says nothing where another does.
+"""
 
 from __future__ import annotations
 
 import re
 
-from hfclean.checks.check import TextFacts
-from hfclean.text.words import word_set
+from hfclean.text.words import contractions, word_set
 
-__all__ = ["may_be", "named_languages", "tongue"]
+__all__ = ["main_language", "may_be_in", "named_languages"]
 
 SAMPLE = 3000
 # Scripts that tell a language, or a family, by themselves. Kana come before Han: Japanese uses both.
@@ -124,19 +129,19 @@ ANY_NAMED = re.compile(
 )
 
 
-def tongue(text: TextFacts) -> str:
+def main_language(text: str) -> str:
     """The language that most of a text is in, or `""` where the text is too short or too mixed to tell.
 
     `en`, `de` and the like; for scripts of several languages the script. A long text is read at its beginning and end.
     """
-    sample = text.text
+    sample = text
     if len(sample) > 2 * SAMPLE:
         sample = sample[:SAMPLE] + " " + sample[-SAMPLE:]
     if not sample.isascii():
         outside = len(OUTSIDE_LATIN.findall(sample))
         if outside > FEWEST_FOREIGN and 4 * outside > len(LATIN.findall(sample)):
             return _script(sample)
-    words = text.words if len(text.text) <= 2 * SAMPLE else TextFacts(sample).words
+    words = contractions(sample.lower())
     foreign = frozenset(words) & FOREIGN
     english = sum(map(ENGLISH.__contains__, words))
     if len(foreign) >= FEWEST_FOREIGN:
@@ -165,9 +170,9 @@ def _latin(words: list[str], english: int) -> str:
     return name
 
 
-def may_be(text: TextFacts, name: str) -> bool:
+def may_be_in(text: str, name: str) -> bool:
     """Whether a text is full of the small words of a language, though it may be fuller of another's."""
-    words = text.words[:SAMPLE]
+    words = contractions(text.lower())[:SAMPLE]
     return sum(name in LOOK_UP.get(word, ()) for word in words) >= max(1.0, LEAST_SHARE * len(words))
 
 

@@ -1,22 +1,16 @@
-"""Which language a text is in, as far as a rule must know it: English beyond doubt, another one, or unknown.
-
-The rule about answers in another language has lists of its own, made to tell few languages apart with certainty in a
-long text. Here a short instruction must do, and saying "unknown" is always allowed.
-"""
+"""Which language a short request is in, as far as a rule must know: English beyond doubt, another, or unknown."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["ENGLISH", "ENGLISH_ALONE", "LOOK_UP", "is_english", "language_of", "may_be_english"]
+from hfclean.text.words import LETTERS_OR_CONTRACTION, word_set
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+__all__ = ["ENGLISH", "ENGLISH_ALONE", "LOOK_UP", "is_english", "language_of_request", "may_be_english"]
 
 
 # Words that no other language in Latin letters shares, at least not as a frequent word.
-ENGLISH_ALONE = _words(
+ENGLISH_ALONE = word_set(
     "the and with from that this which their your our they you were been would should could when what how "
     "there those it's its then into about because she them than who these not have had whose whom where while "
     "such other more most some any every each also only very through between before after during without my "
@@ -24,7 +18,7 @@ ENGLISH_ALONE = _words(
     "summarise rewrite provide classify calculate design answer why does did many much"
 )
 # Words that are English, and something else elsewhere.
-ENGLISH_TOO = _words(
+ENGLISH_TOO = word_set(
     "a an as at by for of to in is was be or he we me no on his over will can are has but who it do so must i "
     "all am up out one name compose convert compare edit sort construct outline propose plan use need want "
     "like say said please continue translate choose select predict imagine come build add check read show "
@@ -93,7 +87,6 @@ LOOK_UP: dict[str, tuple[str, ...]] = {}
 for _language, _listed in OTHERS.items():
     for _word in set(_listed.split()) - ENGLISH_ALONE:
         LOOK_UP[_word] = (*LOOK_UP.get(_word, ()), _language)
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 SCRIPTS = (
     ("ja", re.compile("[぀-ヿ]")),
     ("ko", re.compile("[가-힣]")),
@@ -107,7 +100,7 @@ SAMPLE = 800
 FULL_SCORE = 4
 
 
-def language_of(text: str) -> str:
+def language_of_request(text: str) -> str:
     """The code of the language of a request ("en", "de", "zh", ...), or "" where it is unknown."""
     text = text[:SAMPLE]
     if text.isascii():
@@ -120,7 +113,7 @@ def language_of(text: str) -> str:
                 return name
     scores: dict[str, int] = {}
     alone: set[str] = set()
-    for word in set(WORD.findall(text.lower())):
+    for word in set(LETTERS_OR_CONTRACTION.findall(text.lower())):
         if word in ENGLISH_ALONE:
             scores["en"] = scores.get("en", 0) + 2
             alone.add("en")
@@ -146,7 +139,7 @@ def language_of(text: str) -> str:
 
 def may_be_english(text: str) -> bool:
     """Whether nothing in a request speaks against English."""
-    language = language_of(text)
+    language = language_of_request(text)
     return language == "en" or (language == "" and text.isascii())
 
 
@@ -156,7 +149,7 @@ def is_english(text: str) -> bool:
         return False
     own = foreign = 0
     alone = False
-    for word in set(WORD.findall(text.lower())):
+    for word in set(LETTERS_OR_CONTRACTION.findall(text.lower())):
         if word in ENGLISH_ALONE:
             own += 2
             alone = True
