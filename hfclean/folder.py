@@ -24,12 +24,14 @@ from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError, RecordError
+from hfclean.layout import Layout
 from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
+from hfclean.rules import Rule
 from hfclean.source import Source
 from hfclean.values import decoded, undecoded
 from hfclean.version import __version__
@@ -127,13 +129,12 @@ def write_folder(
     *,
     before: Any,
     source: Source,
+    layout: Layout,
     overwrite: bool = False,
     license: str | None = None,
     language: str | list[str] | None = None,
     source_id: str | None = None,
-    columns: Any = None,
-    prefix: str = "",
-    extra: tuple[Any, ...] = (),
+    extra: tuple[Rule, ...] = (),
     tokenizer: Any = None,
     max_tokens: int = 2048,
     own: bool = True,
@@ -145,8 +146,9 @@ def write_folder(
         cleaned: what `hfclean.cleaning.clean` gave, of a `DatasetDict`.
         before: the `DatasetDict` that went in.
         source: where it came from; its card is merged into the new one.
+        layout: the columns and the prefix that the transforms were given.
         license, language, source_id: as the user states them, over what the source's card says.
-        columns, prefix, extra: as the transforms were given them.
+        extra: rules of the user's that took part.
         tokenizer, max_tokens: for the report's token lengths.
         own: whether all that the record says is this user's own word, and nothing of it comes from a folder of
             somebody else.
@@ -158,7 +160,6 @@ def write_folder(
     _check_splits(cleaned.dataset, cleaned.removed)
     check_target(out, overwrite=overwrite)
     with new_folder(out, overwrite=overwrite) as folder:
-        how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": extra}
         report = compare(
             before,
             cleaned.dataset,
@@ -166,13 +167,16 @@ def write_folder(
             max_tokens=max_tokens,
             removed=cleaned.removed,
             transforms=cleaned.transforms,
-            **how,
+            columns=layout.columns,
+            prefix=layout.prefix,
+            extra=extra,
         )
-        parts = write_parts(folder, cleaned.dataset, report=report, removed=cleaned.removed, **how)
+        parts = write_parts(folder, cleaned.dataset, layout, report=report, removed=cleaned.removed, extra=extra)
         write_about(
             folder,
             report,
             parts,
+            layout,
             source={
                 "name": source.name,
                 "kind": source.kind,
@@ -181,8 +185,6 @@ def write_folder(
                 "notes": [*source.notes, *(f"split {s} is empty" for s, part in before.items() if len(part) == 0)],
             },
             transforms=cleaned.transforms,
-            columns=columns,
-            prefix=prefix,
             stated={"license": license, "language": language, "source": source_id},
         )
         card = dataset_card(
@@ -209,17 +211,16 @@ def write_folder(
 def write_parts(
     folder: Path,
     dataset: Any,
+    layout: Layout,
     *,
     report: Report,
     removed: Any | None = None,
-    columns: Any = None,
-    prefix: str = "",
-    extra: tuple[Any, ...] = (),
+    extra: tuple[Rule, ...] = (),
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, its ledger, report and pictures into a folder."""
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
-    changes = _write_ledger(folder / LEDGER, dataset, {"columns": columns, "prefix": prefix, "extra": extra})
+    changes = _write_ledger(folder / LEDGER, dataset, layout, extra)
     gone = _write_removed(folder, removed)
     report.save_html(folder / "report.html")
     plots = report.plots()
@@ -236,11 +237,10 @@ def write_about(
     folder: Path,
     report: Report,
     parts: Parts,
+    layout: Layout,
     *,
     source: Mapping[str, Any],
     transforms: Sequence[Mapping[str, Any]] = (),
-    columns: Any = None,
-    prefix: str = "",
     stated: Mapping[str, Any],
 ) -> None:
     """Write `hfclean.json`: what was done to what, and what lies in the folder."""
@@ -249,8 +249,8 @@ def write_about(
         "hfclean": __version__,
         "source": dict(source),
         "transforms": list(transforms),
-        "columns": dict(columns) if isinstance(columns, Mapping) else columns,
-        "prefix": prefix,
+        "columns": dict(layout.columns) if isinstance(layout.columns, Mapping) else layout.columns,
+        "prefix": layout.prefix,
         "stated": dict(stated),
         "files": parts.files,
         "report": report.to_dict(edits=False),
@@ -303,7 +303,7 @@ def _to_parquet(part: Any, file: Path) -> None:
         decoded(part).to_parquet(f)
 
 
-def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
+def _write_ledger(path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...]) -> int:
     """Write the ledger; returns how many changes it has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -313,7 +313,7 @@ def _write_ledger(path: Path, dataset: Any, how: Mapping[str, Any]) -> int:
     with path.open("wb") as f, pq.ParquetWriter(f, schema) as writer:
         rows: list[dict[str, str]] = []
         for split, part in dataset.items():
-            for entry in ledger(part, **how):
+            for entry in ledger(part, columns=layout.columns, prefix=layout.prefix, extra=extra):
                 values = (
                     split,
                     entry.row_id,

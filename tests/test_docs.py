@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from extras import needs
@@ -57,6 +58,19 @@ def told_calls(text: str) -> Iterator[ast.Call]:
             break
 
 
+def with_keywords(target: Any) -> inspect.Signature:
+    """The signature of a callable, the keywords that an `Unpack` stands for among it."""
+    signature = inspect.signature(target)
+    *others, last = [*signature.parameters.values()] or [None]
+    if last is None or "Unpack[" not in str(last.annotation):
+        return signature
+    (unpacked,) = get_args(get_type_hints(target)[last.name])
+    named = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in unpacked.__annotations__
+    ]
+    return signature.replace(parameters=[*others, *named])
+
+
 def wrong_calls(text: str) -> list[str]:
     """Those that the real signature does not take. What stands for `...` or a star may be anything."""
     found = []
@@ -66,7 +80,7 @@ def wrong_calls(text: str) -> list[str]:
         try:
             for name in ast.unparse(call.func).split(".")[1:]:
                 target = getattr(target, name)
-            signature = inspect.signature(target)  # type: ignore[arg-type]
+            signature = with_keywords(target)
         except (AttributeError, TypeError, ValueError) as e:
             found.append(f"{said}: {e}")
             continue
@@ -99,6 +113,7 @@ def test_every_call_that_people_read_is_one_that_works() -> None:
     ("text", "wrong"),
     [
         ('ds.select(hfclean.pre_experience(ds, "org/base"))', "too many positional"),
+        ("hfclean.push_dataset(ds, 'me/data', dry_run=True, tokn='')", "unexpected keyword"),
         ("say hfclean.keep('x', at_leats=1)", "unexpected keyword"),
         (">>> hfclean.novel(\n... )", "missing a required"),
         ("hfclean.nothing(1)", "nothing"),

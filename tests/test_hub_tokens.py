@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, get_type_hints
 
 import pytest
 from datasets import Dataset
@@ -14,7 +15,8 @@ from fake_hub import FakeHub, hub_fixture  # noqa: F401
 import hfclean
 from hfclean.cli import main
 from hfclean.errors import HfcleanError
-from hfclean.hub import HubAccessError, Patience, RepoError, pull, push_rule
+from hfclean.hub import HubAccessError, Patience, PushOptions, RepoError, pull, push_benchmarks, push_metric, push_rule
+from hfclean.hub.pushing import PushKeywords
 from hfclean.models import ModelError
 from hfclean.scorers.embedded import preference_rule
 
@@ -140,3 +142,11 @@ def test_the_command_line_says_what_to_do(
     fake_hub.add_repo("me/gated", "dataset", files={"hfclean.json": "{}"}, gated="auto")
     assert main(["pull", repo, "--out", str(tmp_path / "out")]) == 1
     assert re.search(said, capsys.readouterr().err)
+
+
+def test_no_option_of_a_push_holds_a_token() -> None:
+    names = [spec.name for spec in fields(PushOptions)]
+    assert names == [*PushKeywords.__annotations__]
+    assert "token" not in names
+    for push in (hfclean.push_dataset, hfclean.push_reviser, push_benchmarks, push_metric, push_rule):
+        assert get_type_hints(push)["keywords"] == Unpack[PushKeywords]

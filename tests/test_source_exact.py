@@ -17,6 +17,7 @@ import hfclean
 from hfclean.cleaning import clean
 from hfclean.cli import main
 from hfclean.folder import write_folder
+from hfclean.layout import Layout
 from hfclean.source import load
 from hfclean.values import Kinds, features_of, loaded, spelled, stored
 
@@ -35,7 +36,7 @@ def cleaned(file: Path, folder: Path, **how: Any) -> Any:
     """The folder that comes of a file, as `load_dataset` reads it, and what was noted."""
     source = load(file, cache_dir=folder / "cache", **how)
     result = clean(source.dataset, show=False)
-    write_folder(folder / "out", result, before=source.dataset, source=source)
+    write_folder(folder / "out", result, before=source.dataset, source=source, layout=Layout())
     return load_dataset(str(folder / "out"), cache_dir=str(folder / "again"))["train"], source.notes
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from hfclean.cli.folders import find_row
 from hfclean.cli.reading import emit, unpacked
 from hfclean.errors import RestoreError
+from hfclean.layout import Layout
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         about, own = folder.about, is_own(folder.path)
-        prefix, columns = about.get("prefix", ""), about.get("columns")
+        prefix = about.get("prefix", "")
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
         rows = [_row_id(folder, row) for row in args.row] if args.row else None
@@ -61,8 +62,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             license=stated["license"],
             language=stated["language"],
             source_id=stated["source"],
-            columns=columns,
-            prefix=prefix,
+            layout=Layout(about.get("columns"), prefix),
             own=own,
         )
     if args.json:

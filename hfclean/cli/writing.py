@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
+from hfclean.layout import Layout
 from hfclean.values import decoded, has_json, has_media, loaded
 
 BATCH_ROWS = 1000
@@ -222,8 +223,7 @@ def write_cleaned(
             license=args.license,
             language=args.language,
             source_id=args.source_id,
-            columns=columns,
-            prefix=args.prefix,
+            layout=Layout(columns, args.prefix),
             extra=extra,
             tokenizer=tokenizer,
             max_tokens=args.max_tokens,

@@ -11,6 +11,7 @@ from hfclean.hub.metric import push_metric
 from hfclean.hub.model import push_reviser, push_rule
 from hfclean.hub.pulling import pull, render_card
 from hfclean.hub.push_plan import PlannedFile, PushPlan
+from hfclean.hub.pushing import PushOptions
 from hfclean.hub.remote import Patience, Pushed
 from hfclean.hub.secrets import Secret
 
@@ -21,6 +22,7 @@ __all__ = [
     "HubUnreachable",
     "Patience",
     "PlannedFile",
+    "PushOptions",
     "PushPlan",
     "Pushed",
     "RepoError",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from hfclean.cards.card import place_section
 from hfclean.cards.metadata import Metadata, size_category, split_card, state_language, state_license, strings
 from hfclean.hub.failures import Repo
 from hfclean.hub.push_plan import PushPlan
-from hfclean.hub.pushing import Target, push_files
-from hfclean.hub.remote import Patience, Pushed
+from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
+from hfclean.hub.remote import Pushed, hub_api
 from hfclean.report.formatting import count, one_line
 from hfclean.selection.benchmarks import DATA, BenchmarkPack
 
@@ -23,14 +24,8 @@ def push_benchmarks(
     *,
     license: str | None = None,
     language: str | Sequence[str] | None = None,
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
     token: str | None = None,
-    message: str | None = None,
-    dry_run: bool = False,
-    folder: str | Path | None = None,
-    patience: Patience | None = None,
+    **keywords: Unpack[PushKeywords],
 ) -> Pushed | PushPlan:
     """Push a benchmark pack to the Hub as a dataset, in one commit: its numbers, what they are, and a card.
 
@@ -40,30 +35,21 @@ def push_benchmarks(
     Args:
         pack: the pack, or a folder that `save` wrote.
         repo_id: `NAMESPACE/NAME`; made if it is not there.
-        license, language, private, revision, create_pr, token, message, dry_run, folder, patience: as `push_dataset`.
+        license, language, token, keywords: as `push_dataset`.
 
     Raises:
         SourceError: the folder holds no pack.
         HubError: see `push_dataset`.
     """
-    repo = Repo(repo_id, "dataset", revision)
+    options = PushOptions(**keywords)
+    repo = Repo(repo_id, "dataset", options.revision)
     found = pack if isinstance(pack, BenchmarkPack) else BenchmarkPack.load(Path(pack).expanduser())
 
     def card(existing: str | None) -> str:
         return card_of_benchmarks(found, repo_id, existing=existing, license=license, language=language)
 
-    target = Target(
-        repo,
-        message or f"Benchmark pack of {', '.join(found.items)}"[:200],
-        token,
-        private,
-        create_pr,
-        (),
-        dry_run,
-        Path(folder).expanduser() if folder else None,
-        patience or Patience(),
-    )
-    return push_files(target, dict(found.files()), card)
+    message = f"Benchmark pack of {', '.join(found.items)}"[:200]
+    return push_files(repo, hub_api(token), options, dict(found.files()), card, message=message)
 
 
 def card_of_benchmarks(

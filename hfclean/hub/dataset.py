@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from hfclean.cards import CardError, config_family, dataset_card, read_card
 from hfclean.durable import scratch_folder
@@ -13,16 +13,18 @@ from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
 from hfclean.hub.preparing import Prepared, prepare_dataset, prepare_folder, refuse_key
 from hfclean.hub.push_plan import PushPlan
-from hfclean.hub.pushing import Target, push_files
+from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
 from hfclean.hub.record import CONFIG_NAME, folder_of, read_about
-from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
+from hfclean.hub.remote import Pushed, Remote, hub_api
 from hfclean.hub.secrets import mask_all
 from hfclean.hub.secrets import mask_secrets as mask_secrets_in
 from hfclean.hub_id import is_hub_id
+from hfclean.layout import Layout
 from hfclean.records.common import ABOUT, LARGEST_RECORD
 from hfclean.records.dataset import SHARD
 from hfclean.report import Report
 from hfclean.rules import Rule
+from hfclean.schema import Columns
 from hfclean.source import LOADERS
 
 __all__ = ["card_of", "push_dataset"]
@@ -41,20 +43,13 @@ def push_dataset(
     license: str | None = None,
     language: str | Sequence[str] | None = None,
     config_name: str = "default",
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
-    token: str | None = None,
-    message: str | None = None,
-    dry_run: bool = False,
-    folder: str | Path | None = None,
-    allow_secrets: Collection[str] = (),
     mask_secrets: bool = False,
-    columns: Any = None,
+    columns: Columns = None,
     prefix: str = "",
     extra: Sequence[Rule] = (),
     ab_test: AbTest | None = None,
-    patience: Patience | None = None,
+    token: str | None = None,
+    **keywords: Unpack[PushKeywords],
 ) -> Pushed | PushPlan:
     """Push a cleaned dataset to the Hub in one commit: rows, ledger, removed rows, card, report, pictures, record.
 
@@ -73,18 +68,15 @@ def push_dataset(
         license, language: over what the card there and the source say; what nobody states is marked unknown.
         config_name: what the config of the rows is called; another name than `default` gives it a folder and a
             ledger (`NAME-ledger`) of its own.
-        private: of a repo that is made now. `True` refuses to push to a public one.
-        revision: the branch; made if it is not there.
-        create_pr: open a pull request instead.
-        token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
-        message: of the commit.
-        dry_run: push nothing; write the exact files and say what a push would do.
-        folder: where a dry run writes; a fresh folder for temporary files by default.
-        allow_secrets: ids of keys that may stay, as the refusal names them.
         mask_secrets: replace all other keys by their kind in brackets, also in originals and report.
         columns, prefix, extra: as the transforms were given them; `extra` are rules of your own.
         ab_test: what `hfclean.ab_test` found, for the card. It stands there until the next push.
-        patience: with failures that may pass.
+        token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
+        keywords: how the push goes, see `hfclean.hub.PushOptions`: `private` (of a repo that is made now; `True`
+            refuses to push to a public one), `revision` (the branch), `create_pr` (open a pull request instead),
+            `message` of the commit, `dry_run` (push nothing; write the exact files into `folder`, a fresh one by
+            default, and say what a push would do), `allow_secrets` (ids of keys that may stay, as the refusal names
+            them), `patience` with failures that may pass.
 
     Returns:
         What was pushed, or with `dry_run` what would be.
@@ -93,48 +85,40 @@ def push_dataset(
         HubRefusal: something speaks against it: a secret, a report of other data, a card that the Hub would refuse.
         HubError: the Hub cannot be reached, or does not let this happen; the message says what to do.
     """
-    repo = Repo(repo_id, "dataset", revision)
-    refuse_key("config_name=", config_name, allow_secrets)
+    options, api = PushOptions(**keywords), hub_api(token)
+    allowed = options.allow_secrets
+    repo = Repo(repo_id, "dataset", options.revision)
+    refuse_key("config_name=", config_name, allowed)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
         raise HubRefusal(f"config_name={config_name!r} cannot be; wanted letters, digits, '_' and '-', such as 'v2'")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
         if mask_secrets:
-            stated = mask_all(stated, allow_secrets)
+            stated = mask_all(stated, allowed)
             license, language, source = stated["license"], stated["language"], stated["source"]
-            message = mask_secrets_in(message, allow_secrets) if message else message
+            options = replace(options, message=mask_secrets_in(options.message, allowed) if options.message else None)
         if isinstance(ds, (str, Path)):
             if report is not None or removed is not None:
                 raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
-            made = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allow_secrets)
+            made = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed)
         else:
-            how: dict[str, Any] = {"columns": columns, "prefix": prefix, "extra": tuple(extra)}
+            layout = Layout(columns, prefix)
             made = prepare_dataset(
-                ds, scratch, report, removed, transforms, stated, mask_secrets, allow_secrets, **how
+                ds, scratch, layout, report, removed, transforms, stated, mask_secrets, allowed, tuple(extra)
             )
-        made = _with_source(made, source, license, language, hub_api(token))
-        target = Target(
-            repo,
-            message or f"{made.report.rows_after:,} rows, cleaned with hfclean {made.report.hfclean}",
-            token,
-            private,
-            create_pr,
-            tuple(allow_secrets),
-            dry_run,
-            Path(folder).expanduser() if folder else None,
-            patience or Patience(),
-        )
+        made = _with_source(made, source, license, language, api)
         below = folder_of(config_name)
         files = {below + name: made.folder / name for name in made.files}
 
         def card(existing: str | None) -> str:
             text = card_of(made, existing, repo_id, config_name, license, language, ab_test)
-            return mask_secrets_in(text, allow_secrets) if mask_secrets else text
+            return mask_secrets_in(text, allowed) if mask_secrets else text
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return _gone(remote, config_name, files)
 
-        return push_files(target, files, card, gone=gone, notes=made.notes)
+        message = f"{made.report.rows_after:,} rows, cleaned with hfclean {made.report.hfclean}"
+        return push_files(repo, api, options, files, card, message=message, gone=gone, notes=made.notes)
 
 
 # ------------------------------------------------------------------------------------------------------- the card

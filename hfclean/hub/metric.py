@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 from hfclean.hub.failures import Repo
 from hfclean.hub.push_plan import PushPlan
-from hfclean.hub.pushing import Target, push_files
-from hfclean.hub.remote import Patience, Pushed
+from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
+from hfclean.hub.remote import Pushed, hub_api
 from hfclean.metrics.modules import REQUIREMENT, space_files
 
 __all__ = ["push_metric"]
@@ -21,14 +22,8 @@ def push_metric(
     *,
     requirement: str = REQUIREMENT,
     license: str = "apache-2.0",
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
     token: str | None = None,
-    message: str | None = None,
-    dry_run: bool = False,
-    folder: str | Path | None = None,
-    patience: Patience | None = None,
+    **keywords: Unpack[PushKeywords],
 ) -> Pushed | PushPlan:
     """Push a metric to the Hub as a Space in one commit: script, demo, requirements and README.
 
@@ -39,26 +34,17 @@ def push_metric(
         repo_id: `NAMESPACE/NAME`; made as a Space if it is not there.
         requirement: how pip gets hfclean in the Space: a version, or the address of a repository.
         license: of the Space.
-        private, revision, create_pr, token, message, dry_run, folder, patience: as `push_dataset`.
+        token, keywords: as `push_dataset`.
 
     Raises:
         HfcleanError: there is no such metric.
         HubError: see `push_dataset`.
     """
-    repo = Repo(repo_id, "space", revision)
+    options = PushOptions(**keywords)
+    repo = Repo(repo_id, "space", options.revision)
     files: dict[str, Path | bytes] = dict(space_files(name, repo_id, requirement=requirement, license=license))
     readme = files.pop(README)
     assert isinstance(readme, bytes)
     text = readme.decode("utf-8")
-    target = Target(
-        repo,
-        message or f"The metric {name} of hfclean",
-        token,
-        private,
-        create_pr,
-        (),
-        dry_run,
-        Path(folder).expanduser() if folder else None,
-        patience or Patience(),
-    )
-    return push_files(target, files, lambda existing: text)
+    message = f"The metric {name} of hfclean"
+    return push_files(repo, hub_api(token), options, files, lambda existing: text, message=message)

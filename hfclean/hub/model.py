@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from hfclean.cards import rule_card
 from hfclean.durable import scratch_folder
 from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.push_plan import PushPlan
-from hfclean.hub.pushing import Target, push_files
-from hfclean.hub.remote import Patience, Pushed, Remote, hub_api
+from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
+from hfclean.hub.remote import Pushed, Remote, hub_api
 from hfclean.hub.reviser_files import PreparedReviser, Told, prepare_reviser, read_reviser_folder
 from hfclean.hub.rule_reviser_files import PreparedRules, prepare_rules
 from hfclean.models.weights import is_part
@@ -37,15 +37,8 @@ def push_reviser(
     base_license: str | None = None,
     data_license: str | None = None,
     language: str | Sequence[str] | None = None,
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
     token: str | None = None,
-    message: str | None = None,
-    dry_run: bool = False,
-    folder: str | Path | None = None,
-    allow_secrets: Collection[str] = (),
-    patience: Patience | None = None,
+    **keywords: Unpack[PushKeywords],
 ) -> Pushed | PushPlan:
     """Push a reviser to the Hub in one commit: weights or adapter, tokenizer, record, model card.
 
@@ -67,14 +60,15 @@ def push_reviser(
         license: over what follows from base and data.
         base_license, data_license: where they are not on the Hub's cards.
         language: ISO 639 codes.
-        private, revision, create_pr, token, message, dry_run, folder, allow_secrets, patience: as `push_dataset`.
+        token, keywords: as `push_dataset`.
 
     Raises:
         HubRefusal: something speaks against it: no safetensors, an adapter whose base is gone or of this machine, a
             secret.
         HubError: the Hub cannot be reached, or does not let this happen.
     """
-    repo = Repo(repo_id, "model", revision)
+    options = PushOptions(**keywords)
+    repo = Repo(repo_id, "model", options.revision)
     if isinstance(reviser, (str, Path)):
         reviser = read_reviser_folder(Path(reviser).expanduser())
     if not isinstance(reviser, (ModelReviser, RuleReviser)):
@@ -93,25 +87,16 @@ def push_reviser(
         language,
     )
     with scratch_folder("push") as place:
-        made = _prepared(reviser, repo_id, told, place, hub_api(token), dry_run=dry_run)
-        target = Target(
-            repo,
-            message or f"{type(reviser).__name__} for hfclean {__version__}",
-            token,
-            private,
-            create_pr,
-            tuple(allow_secrets),
-            dry_run,
-            Path(folder).expanduser() if folder else None,
-            patience or Patience(),
-        )
+        api = hub_api(token)
+        made = _prepared(reviser, repo_id, told, place, api, dry_run=options.dry_run)
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             if ABOUT not in remote.files:  # somebody else's weights
                 return (), ()
             return tuple(sorted(path for path in remote.files if is_part(path) and path not in made.files)), ()
 
-        return push_files(target, made.files, made.card, gone=gone, notes=made.notes)
+        message = f"{type(reviser).__name__} for hfclean {__version__}"
+        return push_files(repo, api, options, made.files, made.card, message=message, gone=gone, notes=made.notes)
 
 
 def _prepared(
@@ -129,14 +114,8 @@ def push_rule(
     license: str | None = None,
     language: str | Sequence[str] | None = None,
     limits: Sequence[str] = (),
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
     token: str | None = None,
-    message: str | None = None,
-    dry_run: bool = False,
-    folder: str | Path | None = None,
-    patience: Patience | None = None,
+    **keywords: Unpack[PushKeywords],
 ) -> Pushed | PushPlan:
     """Push a linear rule to the Hub in one commit: its file and a card with its weights and the figures of its fit.
 
@@ -145,29 +124,21 @@ def push_rule(
     Args:
         rule: the rule, or a folder that `save_pretrained` wrote.
         limits: what it cannot see, for the card.
-        license, language, private, revision, create_pr, token, message, dry_run, folder, patience: as `push_dataset`.
+        license, language, token, keywords: as `push_dataset`.
 
     Raises:
         HubError: see `push_dataset`.
     """
-    repo = Repo(repo_id, "model", revision)
+    options = PushOptions(**keywords)
+    repo = Repo(repo_id, "model", options.revision)
     found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
 
     def card(existing: str | None) -> str:
         return card_of_rule(found, repo_id, existing=existing, license=license, language=language, limits=limits)
 
-    target = Target(
-        repo,
-        message or f"Linear rule {found.name!r}, version {found.version}",
-        token,
-        private,
-        create_pr,
-        (),
-        dry_run,
-        Path(folder).expanduser() if folder else None,
-        patience or Patience(),
-    )
-    return push_files(target, {"linear_rule.json": found.to_json().encode()}, card)
+    message = f"Linear rule {found.name!r}, version {found.version}"
+    files = {"linear_rule.json": found.to_json().encode()}
+    return push_files(repo, hub_api(token), options, files, card, message=message)
 
 
 def card_of_rule(

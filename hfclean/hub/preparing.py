@@ -14,6 +14,7 @@ from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, w
 from hfclean.hub.failures import HubRefusal, RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
+from hfclean.layout import Layout
 from hfclean.outside_names import is_split, text_path
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
@@ -122,14 +123,13 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
     made = prepare_dataset(
         found.dataset,
         scratch,
+        Layout(about.columns, about.prefix),
         None,
         found.removed,
         about.transforms,
         about.stated,
         True,
         allowed,
-        columns=about.columns,
-        prefix=about.prefix,
         source=about.source,
     )
     stated = about.stated
@@ -146,15 +146,13 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
 def prepare_dataset(
     ds: Any,
     scratch: Path,
+    layout: Layout,
     report: Report | None,
     removed: Any,
     transforms: Sequence[Mapping[str, Any]],
     stated: Mapping[str, Any],
     mask: bool,
     allowed: Collection[str],
-    *,
-    columns: Any,
-    prefix: str,
     extra: tuple[Rule, ...] = (),
     source: Mapping[str, Any] | None = None,
 ) -> Prepared:
@@ -169,13 +167,11 @@ def prepare_dataset(
         if report is not None:
             report = Report.from_dict(mask_all(report.to_dict(), allowed))
     if report is None:
-        report = _remembered(splits, gone, transforms, columns, prefix, extra)
+        report = _remembered(splits, gone, transforms, layout, extra)
     _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
     folder = scratch / "files"
     folder.mkdir()
-    parts: Parts = write_parts(
-        folder, splits, report=report, removed=gone, columns=columns, prefix=prefix, extra=extra
-    )
+    parts: Parts = write_parts(folder, splits, layout, report=report, removed=gone, extra=extra)
     if parts.ledger is None:
         (folder / LEDGER).unlink()
         parts.files.pop(LEDGER)
@@ -185,6 +181,7 @@ def prepare_dataset(
         folder,
         report,
         parts,
+        layout,
         source=source
         or {
             "name": ", ".join(names),
@@ -194,8 +191,6 @@ def prepare_dataset(
             "notes": [],
         },
         transforms=mask_all(list(transforms), allowed) if mask else transforms,
-        columns=columns,
-        prefix=prefix,
         stated={
             "license": stated["license"],
             "language": language if language is None or isinstance(language, str) else list(language),
@@ -287,17 +282,17 @@ def _check_splits(splits: Any) -> None:
 
 
 def _remembered(
-    splits: Any, gone: Any, transforms: Sequence[Mapping[str, Any]], columns: Any, prefix: str, extra: tuple[Rule, ...]
+    splits: Any, gone: Any, transforms: Sequence[Mapping[str, Any]], layout: Layout, extra: tuple[Rule, ...]
 ) -> Report:
     """The report that the rows themselves allow: their originals against what they are now."""
-    revised = any(_is_revised(part, prefix + HISTORY) for part in splits.values())
-    before = restore(splits, prefix=prefix) if revised else splits
+    revised = any(_is_revised(part, layout.own(HISTORY)) for part in splits.values())
+    before = restore(splits, prefix=layout.prefix) if revised else splits
     try:
         return compare(
             before,
             splits,
-            columns=columns,
-            prefix=prefix,
+            columns=layout.columns,
+            prefix=layout.prefix,
             extra=extra,
             removed=gone if revised else None,
             transforms=transforms,

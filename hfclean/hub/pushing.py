@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypedDict
 
 from hfclean.durable import new_folder
 from hfclean.folder import check_target
 from hfclean.hub.failures import Repo
 from hfclean.hub.push_plan import PushPlan, check_files, new_problems, refuse, write_plan
-from hfclean.hub.remote import Patience, Pushed, Remote, RepoChange, check_token, commit, hub_api, look
+from hfclean.hub.remote import Patience, Pushed, Remote, RepoChange, check_token, commit, look
 from hfclean.hub.secrets import mask_secrets
 
-__all__ = ["Card", "Target", "push_files"]
+__all__ = ["Card", "PushKeywords", "PushOptions", "push_files"]
 
 README = "README.md"
 BESIDE = "README.hfclean.md"
@@ -22,32 +23,41 @@ LARGEST_README = 5_000_000
 
 
 @dataclass(frozen=True)
-class Target:
-    """Where and how to push.
+class PushOptions:
+    """How a push goes, whatever is pushed. The token is not among it: it stays in the client of huggingface_hub.
 
-    Attributes:
-        repo: the repo and branch.
-        token: of the Hub; the one of `hf auth login` or HF_TOKEN by default.
-        private: of a repo that is made now.
-        create_pr: open a pull request instead of committing to the branch.
+    Args:
+        private: of a repo that is made now. `True` refuses to push to a public one.
+        revision: the branch; made if it does not exist.
+        create_pr: open a pull request instead.
         message: of the commit.
-        allow_secrets: ids of secrets to let through.
-        dry_run: push nothing and write the files into `folder`, a fresh one by default.
+        dry_run: push nothing; write the exact files and say what a push would do.
+        folder: where a dry run writes; a fresh folder for temporary files by default.
+        allow_secrets: ids of keys that may stay, as the refusal names them.
         patience: with failures that may pass.
     """
 
-    repo: Repo
-    message: str
-    token: str | None = None
     private: bool | None = None
+    revision: str | None = None
     create_pr: bool = False
-    allow_secrets: Collection[str] = ()
+    message: str | None = None
     dry_run: bool = False
-    folder: Path | None = None
-    patience: Patience = field(default_factory=Patience)
+    folder: str | Path | None = None
+    allow_secrets: Collection[str] = ()
+    patience: Patience | None = None
 
-    def __repr__(self) -> str:  # the token is nobody's business
-        return f"Target({self.repo}, dry_run={self.dry_run})"
+
+class PushKeywords(TypedDict, total=False):
+    """The same as keywords of the functions that push."""
+
+    private: bool | None
+    revision: str | None
+    create_pr: bool
+    message: str | None
+    dry_run: bool
+    folder: str | Path | None
+    allow_secrets: Collection[str]
+    patience: Patience | None
 
 
 # the card on top of the one that is there; CardError where that one cannot be merged into
@@ -55,18 +65,25 @@ Card = Callable[[str | None], str]
 
 
 def push_files(
-    target: Target,
+    repo: Repo,
+    api: Any,
+    options: PushOptions,
     files: Mapping[str, Path | bytes],
     card: Card,
     *,
+    message: str,
     gone: Callable[[Remote], tuple[tuple[str, ...], tuple[str, ...]]] = lambda remote: ((), ()),
     notes: tuple[str, ...] = (),
 ) -> Pushed | PushPlan:
     """Push files with their card in one commit, or show what that would be.
 
     Args:
+        repo: the repo and branch.
+        api: the client of huggingface_hub, with the token.
+        options: how the push goes.
         files: path in the repo -> file.
         card: makes the card on top of the one that is there.
+        message: of the commit, where the options have none.
         gone: files of an earlier push that are to be taken away, and notes; it may refuse what is there.
 
     Raises:
@@ -74,47 +91,48 @@ def push_files(
         HubError: the Hub cannot be reached or does not let this happen.
     """
     card(None)  # what is wrong with the words that the caller gave is not the fault of the card that is there
-    if target.dry_run and target.folder is not None:
-        check_target(target.folder, overwrite=False)
+    message, allowed, patience = options.message or message, options.allow_secrets, options.patience or Patience()
+    folder = Path(options.folder).expanduser() if options.folder else None
+    if options.dry_run and folder is not None:
+        check_target(folder, overwrite=False)
     # the commit's message is read by everybody who looks at the repo
-    said = {"the message of the commit": target.message.encode("utf-8", "replace")}
-    static = [*check_files(files, target.allow_secrets), *check_files(said, target.allow_secrets)]
-    if not target.dry_run:
-        refuse(target.repo, static)
-        check_token(hub_api(target.token), target.repo)
+    said = {"the message of the commit": message.encode("utf-8", "replace")}
+    static = [*check_files(files, allowed), *check_files(said, allowed)]
+    if not options.dry_run:
+        refuse(repo, static)
+        check_token(api, repo)
     problems: list[str] = []
 
     def make(remote: Remote) -> RepoChange:
         old, said = gone(remote)
         name, text, existing, why = _merged(remote, card)
-        problems[:] = [*new_problems(text, existing), *check_files({name: text.encode()}, target.allow_secrets)]
-        if not target.dry_run:
-            refuse(target.repo, problems)
+        problems[:] = [*new_problems(text, existing), *check_files({name: text.encode()}, allowed)]
+        if not options.dry_run:
+            refuse(repo, problems)
         content: dict[str, Path | bytes] = {**files, name: text.encode("utf-8")}
         return RepoChange(content, old, (*notes, *said, *why))
 
-    api = hub_api(target.token)
-    if not target.dry_run:
+    if not options.dry_run:
         return commit(
             api,
-            target.repo,
+            repo,
             make,
-            message=target.message,
-            private=target.private,
-            create_pr=target.create_pr,
-            patience=target.patience,
+            message=message,
+            private=options.private,
+            create_pr=options.create_pr,
+            patience=patience,
         )
-    remote, unread = look(api, target.repo, target.patience)
+    remote, unread = look(api, repo, patience)
     change = make(remote)
     change = replace(change, notes=(*change.notes, *([unread] if unread else ())))
     every = [*static, *problems]
-    shown = mask_secrets(target.message, target.allow_secrets)
-    if target.folder is None:
+    shown = mask_secrets(message, allowed)
+    if folder is None:
         place = Path(tempfile.mkdtemp(prefix="hfclean-push-"))
-        return write_plan(place, target.repo, change, remote, message=shown, problems=every)
-    with new_folder(target.folder, overwrite=False) as place:
-        plan = write_plan(place, target.repo, change, remote, message=shown, problems=every)
-    return replace(plan, folder=target.folder)
+        return write_plan(place, repo, change, remote, message=shown, problems=every)
+    with new_folder(folder, overwrite=False) as place:
+        plan = write_plan(place, repo, change, remote, message=shown, problems=every)
+    return replace(plan, folder=folder)
 
 
 def _merged(remote: Remote, card: Card) -> tuple[str, str, str | None, tuple[str, ...]]:
