@@ -38,7 +38,7 @@ def count(path: Path, show: bool) -> Counter[tuple[str, str]]:
     for number, row in enumerate(rows_of(path)):
         try:
             view = detect(tuple(row))
-        except hfclean.SchemaError:  # benchmarks and verdicts have no rows to repair
+        except hfclean.errors.SchemaError:  # benchmarks and verdicts have no rows to repair
             return found
         after = {**row, **hfclean.revise(row)}
         old, new = view.pairs(row)[-1], view.pairs(after)[-1]

@@ -78,7 +78,7 @@ def main() -> None:
     reviews = list(rows_of("judge_reviews_gpt4.jsonl"))
     for name in dict.fromkeys(row["benchmark"] for row in reviews):
         some = [row for row in reviews if row["benchmark"] == name]
-        counted = hfclean.win_rate(
+        counted = hfclean.evaluation.win_rate(
             some, scores="scores_ab", scores_swapped="scores_ba", texts=("answer_a", "answer_b")
         )
         print(f"{name}\n{counted}\n")

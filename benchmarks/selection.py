@@ -200,14 +200,16 @@ def nearest(sizes: list[int], rounds: int) -> None:
         points = vectors(size).astype(np.float32)
         beside(
             f"neighbours (k=6), {size:,} rows, against faiss flat",
-            lambda points=points: hfclean.neighbours(points),
+            lambda points=points: hfclean.scorers.neighbours(points),
             lambda points=points: flat(points),
             rounds if size <= 20_000 else 1,
         )
 
 
 def benchmarks(sizes: list[int]) -> None:
-    packs = [hfclean.BenchmarkPack.make(file.stem, file) for file in sorted((DATA / "benchmarks").glob("*.jsonl"))]
+    packs = [
+        hfclean.selection.BenchmarkPack.make(file.stem, file) for file in sorted((DATA / "benchmarks").glob("*.jsonl"))
+    ]
     items = sum(count for pack in packs for count in pack.items.values())
     rows = made_rows(sizes[-1])
     names = ("instruction", "input", "output")

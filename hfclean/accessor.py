@@ -1,4 +1,4 @@
-"""`ds.hfclean`: the same verbs as methods of a dataset, for those who ask for it with `hfclean.register()`."""
+"""`ds.hfclean`: the same verbs as methods of a dataset, on request: `hfclean.accessor.register()`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def register() -> None:
 
     >>> import hfclean
     >>> from datasets import Dataset
-    >>> hfclean.register()
+    >>> hfclean.accessor.register()
     >>> ds = Dataset.from_list([{"instruction": "Name a fruit.", "input": "n/a", "output": "An apple.</s>"}])
     >>> ds.hfclean.revise()[0]["output"]
     'An apple.'

@@ -16,7 +16,7 @@ import hfclean
 from hfclean.cli import main
 from hfclean.errors import HfcleanError
 from hfclean.report import Report
-from hfclean.selection.baselines import compare_choices
+from hfclean.selection.plain_choices import compare_choices
 
 
 def rows(count: int = 40) -> Dataset:
@@ -28,7 +28,7 @@ def test_overlap_and_lengths_are_those_of_the_definition() -> None:
     ds = rows()
     words = [len(text.split()) for text in ds["completion"]]
     longest = sorted(range(40), key=lambda k: (-words[k], k))[:10]
-    found = {(each.name, each.seed): each for each in hfclean.baselines(ds, longest, seeds=(3, 8)).choices}
+    found = {(each.name, each.seed): each for each in hfclean.selection.baselines(ds, longest, seeds=(3, 8)).choices}
     assert list(found) == [
         ("selection", -1),
         ("all", -1),
@@ -54,23 +54,23 @@ def test_of_equal_lengths_the_earlier_row_is_taken() -> None:
 
 def test_all_rows_one_row_and_none() -> None:
     ds = rows(3)
-    assert {each.overlap for each in hfclean.baselines(ds, range(3)).choices} == {1.0}
-    none = hfclean.baselines(ds, [])
+    assert {each.overlap for each in hfclean.selection.baselines(ds, range(3)).choices} == {1.0}
+    none = hfclean.selection.baselines(ds, [])
     assert math.isnan(none.choices[0].overlap)
     assert json.loads(json.dumps(none.to_dict()))["choices"][0]["mean"] is None
     assert "0 of 3 rows chosen" in none.summary()
-    assert hfclean.baselines(ds.select([]), []).rows == 0
+    assert hfclean.selection.baselines(ds.select([]), []).rows == 0
     with pytest.raises(HfcleanError, match="the index 3 is not in"):
-        hfclean.baselines(ds, [0, 3])
+        hfclean.selection.baselines(ds, [0, 3])
     with pytest.raises(HfcleanError, match="the index -1 is not in"):
-        hfclean.baselines(ds, [-1])
+        hfclean.selection.baselines(ds, [-1])
 
 
 def test_a_report_shows_plain_choices_where_rows_were_removed() -> None:
     ds = rows()
     kept = list(range(5, 25))
     report = hfclean.compare(ds, ds.select(kept))
-    assert report.baselines == hfclean.baselines(ds, kept).choices
+    assert report.baselines == hfclean.selection.baselines(ds, kept).choices
     table = str(report).split("kept, beside plain choices")[1]
     assert [line.split("  ")[0] for line in table.splitlines()[1:]] == [
         "selection",

@@ -70,7 +70,7 @@ SENTENCES = st.lists(
 
 @given(SENTENCES, st.sampled_from([1, 30, 50, 67, 70, 85, 100]))
 def test_the_gate_is_the_plain_loop(texts: list[str], percent: int) -> None:
-    found = hfclean.novel(rows_of(texts), threshold=percent / 100)
+    found = hfclean.selection.novel(rows_of(texts), threshold=percent / 100)
     kept, dropped = plain_gate(texts, percent)
     assert list(found.kept) == kept
     assert list(found.dropped) == dropped
@@ -89,7 +89,7 @@ def test_the_gate_is_the_plain_loop_on_longer_texts_and_skips_most_pairs() -> No
                 text[chance.randrange(len(text))] = chance.choice(vocabulary)
         texts.append(" ".join(text))
     for percent in (70, 85):
-        found = hfclean.novel(rows_of(texts), threshold=percent / 100)
+        found = hfclean.selection.novel(rows_of(texts), threshold=percent / 100)
         kept, dropped = plain_gate(texts, percent)
         assert (list(found.kept), list(found.dropped)) == (kept, dropped)
         assert len(dropped) > 30
@@ -104,26 +104,28 @@ def test_rouge_l_is_twice_the_common_subsequence_over_both() -> None:
 
 def test_a_threshold_that_is_met_exactly_drops() -> None:
     texts = ["a b c d e f g h i j", "a b c d e f g x y z"]  # 14 of 20: seven tenths, which no float is
-    assert hfclean.novel(rows_of(texts), threshold=0.7).dropped == (Dropped(1, 0, 0.7),)
-    assert hfclean.novel(rows_of(texts), threshold=0.71).dropped == ()
+    assert hfclean.selection.novel(rows_of(texts), threshold=0.7).dropped == (Dropped(1, 0, 0.7),)
+    assert hfclean.selection.novel(rows_of(texts), threshold=0.71).dropped == ()
     halves = [
         " ".join("abcdefghijklmnopqrst"),
         " ".join("abcdefghijk123456789"),
     ]  # 22 of 40: 0.55, whose float is more
-    assert hfclean.novel(rows_of(halves), threshold=0.55).dropped == (Dropped(1, 0, 0.55),)
+    assert hfclean.selection.novel(rows_of(halves), threshold=0.55).dropped == (Dropped(1, 0, 0.55),)
     # as like the one as the other: the first of them
-    assert hfclean.novel(rows_of(["a b c d", "e f g h", "a b e f"]), threshold=0.5).dropped == (Dropped(2, 0, 0.5),)
-    assert hfclean.novel(rows_of(["a b", "A, B!", "b a"]), threshold=1).kept == (0, 2)
+    assert hfclean.selection.novel(rows_of(["a b c d", "e f g h", "a b e f"]), threshold=0.5).dropped == (
+        Dropped(2, 0, 0.5),
+    )
+    assert hfclean.selection.novel(rows_of(["a b", "A, B!", "b a"]), threshold=1).kept == (0, 2)
 
 
 def test_at_the_threshold_itself_a_row_is_dropped_or_kept_as_is_asked() -> None:
     texts = ["a b c d e f g h i j", "a b c d e f g x y z", "a b c d e f g h y z"]  # .7, .8 and .9 of an earlier one
-    found = hfclean.novel(rows_of(texts), threshold=0.7, boundary="above")
+    found = hfclean.selection.novel(rows_of(texts), threshold=0.7, boundary="above")
     assert (found.kept, found.dropped) == ((0, 1), (Dropped(2, 1, 0.9),))
     assert "1 (33.3 %) dropped above ROUGE-L 0.7;" in found.summary()
-    same = hfclean.novel(rows_of(["a b", "a b", "b a"]), threshold=1, boundary="above")
+    same = hfclean.selection.novel(rows_of(["a b", "a b", "b a"]), threshold=1, boundary="above")
     assert (same.kept, same.dropped) == ((0, 1, 2), ())
-    again = hfclean.novel(rows_of(texts), threshold=0.7)
+    again = hfclean.selection.novel(rows_of(texts), threshold=0.7)
     assert (again.kept, again.boundary) == ((0,), "from")
     assert "dropped at ROUGE-L 0.7 or more;" in again.summary()
 
@@ -135,7 +137,7 @@ def test_the_gate_above_a_threshold_is_the_plain_loop(texts: list[str], percent:
         # rounded, since a share that is a hundredth exactly may be a little more or less as a float
         if not any(round(rouge_l(text, texts[other]), 9) > percent / 100 for other in kept):
             kept.append(index)
-    assert list(hfclean.novel(rows_of(texts), threshold=percent / 100, boundary="above").kept) == kept
+    assert list(hfclean.selection.novel(rows_of(texts), threshold=percent / 100, boundary="above").kept) == kept
 
 
 @pytest.mark.parametrize(
@@ -154,20 +156,20 @@ def test_words_are_those_of_rouge_score_where_that_is_asked(first: str, second: 
     assert rouge_l(first, second, tokens="rouge_score") == pytest.approx(wanted)
     rows = rows_of([first, second])
     for threshold in (0.99, 0.4):
-        found = hfclean.novel(rows, threshold=threshold, tokens="rouge_score")
+        found = hfclean.selection.novel(rows, threshold=threshold, tokens="rouge_score")
         assert (len(found.dropped) == 1) == (wanted >= threshold)
 
 
 def test_rows_that_are_alike_go_to_the_first_and_nothing_else_of_it_counts() -> None:
     texts = ["sing a song", "sing a song", "sing a song now", "", "", "other words here"]
-    found = hfclean.novel(rows_of(texts), threshold=0.85)
+    found = hfclean.selection.novel(rows_of(texts), threshold=0.85)
     assert found.kept == (0, 3, 4, 5)
     assert [each.of for each in found.dropped] == [0, 0]
     assert found.drop_rate == pytest.approx(2 / 6)
     assert "4 of 6 rows kept, 2 (33.3 %) dropped at ROUGE-L 0.85 or more; 2 without words" in found.summary()
-    assert hfclean.novel([]).kept == ()
-    assert math.isnan(hfclean.novel([]).drop_rate)
-    assert "0 of 0 rows" in hfclean.novel([]).summary()
+    assert hfclean.selection.novel([]).kept == ()
+    assert math.isnan(hfclean.selection.novel([]).drop_rate)
+    assert "0 of 0 rows" in hfclean.selection.novel([]).summary()
 
 
 def test_texts_that_are_there_already_count_as_kept() -> None:
@@ -177,7 +179,7 @@ def test_texts_that_are_there_already_count_as_kept() -> None:
         rows_of(["x", "Sing a song!"]),
         Dataset.from_list(rows_of(["x", "sing a song"])),
     ):
-        found = hfclean.novel(rows, against=against)
+        found = hfclean.selection.novel(rows, against=against)
         assert found.kept == (1,)
         assert found.dropped == (Dropped(0, -2, 1.0),)
 
@@ -188,10 +190,11 @@ def test_the_field_says_what_is_compared() -> None:
         {"instruction": "Translate this", "input": "two red apples", "output": "guten Tag", "topic": "c d"},
     ]
     kept = {
-        field: len(hfclean.novel(rows, field=field).kept) for field in ("instruction", "prompt", "response", "topic")
+        field: len(hfclean.selection.novel(rows, field=field).kept)
+        for field in ("instruction", "prompt", "response", "topic")
     }
     assert kept == {"instruction": 1, "prompt": 2, "response": 1, "topic": 2}
-    assert hfclean.novel(Dataset.from_list(rows), field="topic").kept == (0, 1)
+    assert hfclean.selection.novel(Dataset.from_list(rows), field="topic").kept == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_the_field_says_what_is_compared() -> None:
 )
 def test_a_gate_that_cannot_be_says_why(how: dict[str, Any], message: str) -> None:
     with pytest.raises(HfcleanError, match=message):
-        hfclean.novel(rows_of(["a", "b"]), **how)
+        hfclean.selection.novel(rows_of(["a", "b"]), **how)
 
 
 @pytest.mark.realdata
@@ -218,7 +221,7 @@ def test_the_gate_is_the_plain_loop_on_real_rows(realdata: Callable[[str], Path]
     with realdata("alpaca_6k.jsonl").open(encoding="utf-8") as lines:
         rows = [json.loads(line) for _, line in zip(range(250), lines, strict=False)]
     rows += [{**row, "instruction": row["instruction"].upper() + " please"} for row in rows[:60]]
-    found = hfclean.novel(rows, threshold=0.85)
+    found = hfclean.selection.novel(rows, threshold=0.85)
     kept, dropped = plain_gate([row["instruction"] for row in rows], 85)
     assert (list(found.kept), list(found.dropped)) == (kept, dropped)
     assert dropped
@@ -242,7 +245,7 @@ def dataset(points: list[Any], **more: Any) -> Dataset:
 def test_batches_take_one_of_each_cluster_in_turn_and_are_more_varied() -> None:
     points, labels = vectors(203, 8)
     ds = dataset(points)
-    found = hfclean.diverse_batches(ds, 8)
+    found = hfclean.selection.diverse_batches(ds, 8)
     assert [len(batch) for batch in found.batches] == [8] * 25 + [3]
     assert sorted(found.order) == list(range(203))
     assert len({*zip(found.labels, labels, strict=True)}) == 8  # the clusters are those that were made
@@ -253,13 +256,13 @@ def test_batches_take_one_of_each_cluster_in_turn_and_are_more_varied() -> None:
     assert found.after > found.before_shuffled > found.before
     assert found.after > 0.93
     assert found.before < 0.3
-    assert hfclean.diverse_batches(ds, 8) == found
-    assert hfclean.diverse_batches(ds, 8, seed=1).order != found.order
+    assert hfclean.selection.diverse_batches(ds, 8) == found
+    assert hfclean.selection.diverse_batches(ds, 8, seed=1).order != found.order
 
 
 def test_the_figure_is_the_mean_distance_of_two_rows_of_a_batch() -> None:
     points, _ = vectors(30, 3)
-    found = hfclean.diverse_batches(dataset(points), 4)
+    found = hfclean.selection.diverse_batches(dataset(points), 4)
     units = [[x / math.hypot(*point) for x in point] for point in points]
 
     def distance(batches: list[list[int]]) -> float:
@@ -291,17 +294,17 @@ def test_repeated_rows_are_dropped_and_rows_without_a_vector_come_anyway() -> No
     points: list[Any] = [[1.0, 0.0], [0.0, 1.0], None, [math.nan, 1.0], [0.0, 0.0], [1.0, 0.1], [0.1, 1.0]]
     ds = dataset(points)
     ds = ds.add_column("instruction_copy", ["x"] * 7)
-    found = hfclean.diverse_batches(ds, 2)
+    found = hfclean.selection.diverse_batches(ds, 2)
     assert found.unplaced == 3
     assert [found.labels[k] for k in (2, 3, 4)] == [-1, -1, -1]
     assert sorted(found.order) == list(range(7))
     repeated = Dataset.from_list([*ds.to_list(), {**ds[0], "prompt": "Topic0, line0!"}])
-    again = hfclean.diverse_batches(repeated, 2)
+    again = hfclean.selection.diverse_batches(repeated, 2)
     assert again.novelty.dropped == (Dropped(7, 0, 1.0),)
     assert again.labels[7] == -1
     assert again.order_column()[7] == -1
     assert 7 not in again.order
-    assert 7 in hfclean.diverse_batches(repeated, 2, threshold=None).order
+    assert 7 in hfclean.selection.diverse_batches(repeated, 2, threshold=None).order
     assert "7 of 8 rows kept" in again.summary()
     assert "3 rows without a vector" in again.summary()
 
@@ -309,7 +312,7 @@ def test_repeated_rows_are_dropped_and_rows_without_a_vector_come_anyway() -> No
 def test_order_and_its_column_agree() -> None:
     points, _ = vectors(20, 4)
     ds = dataset(points)
-    found = hfclean.diverse_batches(ds, 4)
+    found = hfclean.selection.diverse_batches(ds, 4)
     column = found.order_column()
     assert [found.order[place] for place in column] == list(range(20))
     assert ds.select(found.order)["prompt"][3] == ds["prompt"][column.index(3)]
@@ -319,7 +322,7 @@ def test_labels_of_ones_own_need_no_vectors() -> None:
     ds = Dataset.from_dict(
         {"prompt": list("abcdef"), "completion": list("abcdef"), "kind": ["m", "m", "m", "s", "s", None]}
     )
-    found = hfclean.diverse_batches(ds, 2, clusters="kind")
+    found = hfclean.selection.diverse_batches(ds, 2, clusters="kind")
     assert found.labels == (0, 0, 0, 1, 1, -1)
     assert found.unplaced == 1
     # three batches; every one has an m, and its other is no m
@@ -330,14 +333,14 @@ def test_labels_of_ones_own_need_no_vectors() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_rows_are_no_error(count: int) -> None:
     ds = dataset([[1.0, 0.0]]).select(range(count))
-    found = hfclean.diverse_batches(ds, 3)
+    found = hfclean.selection.diverse_batches(ds, 3)
     assert found.order == list(range(count))
     assert math.isnan(found.after)
     assert list(found.batch_sampler()) == [[0]] * count
 
 
 def test_rows_that_are_all_equal_make_one_cluster() -> None:
-    found = hfclean.diverse_batches(dataset([[1.0, 2.0]] * 9), 4)
+    found = hfclean.selection.diverse_batches(dataset([[1.0, 2.0]] * 9), 4)
     assert set(found.labels) == {0}
     assert found.after == pytest.approx(0.0, abs=1e-12)
 
@@ -359,9 +362,9 @@ def test_rows_that_are_all_equal_make_one_cluster() -> None:
 )
 def test_batches_that_cannot_be_say_why(change: Any, how: dict[str, Any], error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        hfclean.diverse_batches(dataset(change or [[1.0, 0.0], [0.0, 1.0]]), **how)
+        hfclean.selection.diverse_batches(dataset(change or [[1.0, 0.0], [0.0, 1.0]]), **how)
     with pytest.raises(HfcleanError, match="one split at a time"):
-        hfclean.diverse_batches({"train": 1}, 2)
+        hfclean.selection.diverse_batches({"train": 1}, 2)
 
 
 # ------------------------------------------------------------------------------------------------------------ samplers
@@ -373,7 +376,7 @@ def test_samplers_feed_a_loader_batch_by_batch_and_reshuffle_batches_only() -> N
 
     points, _ = vectors(22, 4)
     ds = dataset(points).add_column("id", list(range(22))).select_columns(["id"])
-    found = hfclean.diverse_batches(dataset(points), 4)
+    found = hfclean.selection.diverse_batches(dataset(points), 4)
     wanted = [sorted(batch) for batch in found.batches]
     batch_sampler = found.batch_sampler()
     loaded = [sorted(batch["id"].tolist()) for batch in DataLoader(ds, batch_sampler=batch_sampler)]
@@ -392,11 +395,11 @@ def test_samplers_feed_a_loader_batch_by_batch_and_reshuffle_batches_only() -> N
 
 
 def test_no_rows_are_no_batches_in_every_epoch() -> None:
-    sampler = hfclean.diverse_batches(dataset([[1.0, 0.0]]).select([]), 4).sampler()
+    sampler = hfclean.selection.diverse_batches(dataset([[1.0, 0.0]]).select([]), 4).sampler()
     assert [list(sampler), list(sampler)] == [[], []]
 
 
 def test_vectors_of_any_length_are_compared_by_direction() -> None:
-    found = hfclean.diverse_batches(dataset([[1e200, 0.0], [0.0, 1e-200]]), 2, threshold=None)
+    found = hfclean.selection.diverse_batches(dataset([[1e200, 0.0], [0.0, 1e-200]]), 2, threshold=None)
     assert (found.after, found.unplaced) == (1.0, 0)
     assert found.summary().startswith("2 of 2 rows kept: no gate")

@@ -79,7 +79,7 @@ def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: A
     code, out, _ = run(*fit, capsys=capsys)
     assert code == 0
     assert "12 observations, 0 left out" in out
-    rule = hfclean.LinearRule.from_pretrained("rule")
+    rule = hfclean.scorers.LinearRule.from_pretrained("rule")
     assert rule.coefficients[0] == pytest.approx(-0.5, abs=0.01)
     assert run(*fit, capsys=capsys)[0] == 1
     code, out, _ = run(*fit, "--overwrite", "--standardize", "--json", capsys=capsys)

@@ -114,12 +114,12 @@ def test_restore_of_one_rule_keeps_what_the_others_did() -> None:
 
 def test_restore_says_what_it_needs() -> None:
     plain = Dataset.from_list(odd_rows())
-    with pytest.raises(hfclean.RestoreError, match="did not revise this dataset"):
+    with pytest.raises(hfclean.errors.RestoreError, match="did not revise this dataset"):
         hfclean.restore(plain)
     ds = plain.map(hfclean.revise)
-    with pytest.raises(hfclean.RestoreError, match="no row has the id 'abc'"):
+    with pytest.raises(hfclean.errors.RestoreError, match="no row has the id 'abc'"):
         hfclean.restore(ds, rows=["abc"])
-    with pytest.raises(hfclean.RestoreError, match="give it its old name"):
+    with pytest.raises(hfclean.errors.RestoreError, match="give it its old name"):
         hfclean.restore(ds.rename_column("output", "answer"))
 
 
@@ -146,15 +146,15 @@ def test_a_text_change_computes_embedded_scores_again_and_empties_the_others() -
 
 def test_a_column_of_the_users_own_is_refused_and_a_prefix_gets_round_it() -> None:
     row = {"instruction": "a", "output": "b  ", "original": "mine", "row_id": "7"}
-    with pytest.raises(hfclean.ColumnError, match=r"column 'original' of its own.*prefix='hfclean_'"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"column 'original' of its own.*prefix='hfclean_'"):
         hfclean.revise(row)
     out = hfclean.RuleReviser(prefix="hfclean_")(row)
     assert "original" not in out
     assert out["hfclean_edit"] == "revised"
     assert hfclean.restore({**row, **out}, prefix="hfclean_") == row
-    with pytest.raises(hfclean.ColumnError, match="'defects'"):
+    with pytest.raises(hfclean.errors.ColumnError, match="'defects'"):
         hfclean.score({"instruction": "a", "output": "b", "defects": "mine"})
-    with pytest.raises(hfclean.ColumnError, match="'edit_history'"):
+    with pytest.raises(hfclean.errors.ColumnError, match="'edit_history'"):
         hfclean.score({"instruction": "a", "output": "b", "edit_history": "mine"})
 
 
@@ -235,11 +235,11 @@ def test_keep_drops_what_was_not_scored() -> None:
         {"rating": 0.5},
     ]
     assert len(ds.filter(hfclean.keep("rating", at_least=0.5, unscored=True))) == 4
-    with pytest.raises(hfclean.ColumnError, match="no such column"):
+    with pytest.raises(hfclean.errors.ColumnError, match="no such column"):
         hfclean.keep("raiting", at_least=0.5)({"rating": 1.0})
-    with pytest.raises(hfclean.ColumnError, match="no bound"):
+    with pytest.raises(hfclean.errors.ColumnError, match="no bound"):
         hfclean.keep("rating")
-    with pytest.raises(hfclean.ColumnError, match="holds text"):
+    with pytest.raises(hfclean.errors.ColumnError, match="holds text"):
         hfclean.keep("rating", at_least=1)({"rating": "high"})
 
 
@@ -250,7 +250,7 @@ def test_top_returns_indices_in_dataset_order_and_breaks_ties_by_the_earlier_row
     assert hfclean.top(ds, by="rating", n=99) == [0, 1, 3, 5]
     assert hfclean.top(ds, by="rating", fraction=0.5) == [0, 1, 3]
     assert hfclean.top(ds.select([]), by="rating", n=3) == []
-    with pytest.raises(hfclean.ColumnError, match="exactly one"):
+    with pytest.raises(hfclean.errors.ColumnError, match="exactly one"):
         hfclean.top(ds, by="rating")
     with pytest.raises(hfclean.HfcleanError, match="one split at a time"):
         hfclean.top(DatasetDict(train=ds), by="rating", n=1)
@@ -262,19 +262,19 @@ def test_a_whole_dataset_is_refused_with_the_right_call() -> None:
 
 
 def test_text_only_rows_are_refused() -> None:
-    with pytest.raises(hfclean.SchemaError, match="plain text has no instruction"):
+    with pytest.raises(hfclean.errors.SchemaError, match="plain text has no instruction"):
         hfclean.revise({"text": "Once upon a time"})
-    with pytest.raises(hfclean.SchemaError, match="instruction': 'question', 'response': 'answer'"):
+    with pytest.raises(hfclean.errors.SchemaError, match="instruction': 'question', 'response': 'answer'"):
         hfclean.revise({"question": "q", "answer": "a"})
-    with pytest.raises(hfclean.SchemaError, match="more than one shape"):
+    with pytest.raises(hfclean.errors.SchemaError, match="more than one shape"):
         hfclean.revise({"instruction": "q", "output": "a", "messages": []})
     named = hfclean.RuleReviser(columns={"instruction": "question", "response": "answer"})
     assert named({"question": "q", "answer": "a  "})["answer"] == "a"
 
 
 def test_register_adds_the_accessor() -> None:
-    hfclean.register()
-    hfclean.register()
+    hfclean.accessor.register()
+    hfclean.accessor.register()
     ds = Dataset.from_list(odd_rows())
     revised = ds.hfclean.revise(skip=["whitespace"])
     assert revised["edit"][0] == "kept"

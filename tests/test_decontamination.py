@@ -339,7 +339,7 @@ def test_a_push_shows_its_files_and_a_sound_card(work: Path) -> None:
     from hfclean.cards import check_card
 
     pack = BenchmarkPack.make("a|b<script>", ITEMS)
-    plan = hfclean.push_benchmarks(pack, "me/pack", dry_run=True, folder="plan")
+    plan = hfclean.hub.push_benchmarks(pack, "me/pack", dry_run=True, folder="plan")
     assert [file.path for file in plan.files] == [DATA, ABOUT, "README.md"]
     card = Path("plan/README.md").read_text()
     assert check_card(card) == []
@@ -353,9 +353,9 @@ def test_a_pushed_pack_comes_back_from_the_hub(
 ) -> None:
     pack = BenchmarkPack.make("planted", ITEMS)
     pack.save("pack")
-    done = hfclean.push_benchmarks("pack", "me/pack")
+    done = hfclean.hub.push_benchmarks("pack", "me/pack")
     assert done.changed
-    assert not hfclean.push_benchmarks(pack, "me/pack").changed  # the same again makes no commit
+    assert not hfclean.hub.push_benchmarks(pack, "me/pack").changed  # the same again makes no commit
     assert BenchmarkPack.load("me/pack").files() == pack.files()
     ds = rows_of(ITEMS[0]["question"], "Name a fruit, please, that grows in Spain.")
     assert hfclean.decontaminate(ds, against=["me/pack"]) == [1]

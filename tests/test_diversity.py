@@ -217,7 +217,7 @@ def test_huge_and_tiny_vectors_keep_their_direction() -> None:
         ({"seed": -1}, "0 or more"),
         ({"method": "score_times_distance"}, "needs scores"),
         ({"by": "nope"}, "no column 'nope'"),
-        ({"column": "nope"}, "hfclean.Embed"),
+        ({"column": "nope"}, "hfclean.scorers.Embed"),
     ],
 )
 def test_wrong_settings_say_what_was_wanted(settings: dict[str, Any], said: str) -> None:
@@ -236,7 +236,7 @@ def test_blocks_are_no_larger_than_what_is_left() -> None:
 
 
 def test_the_accessor_selects_rows() -> None:
-    hfclean.register()
+    hfclean.accessor.register()
     rows = [
         {"prompt": q, "completion": "Yes.", "embedding": [1.0, k]}
         for k, q in enumerate(("Go on", "go on", "Stop it now"))

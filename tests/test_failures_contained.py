@@ -73,7 +73,7 @@ def test_a_row_on_which_nothing_else_is_changed_is_kept_with_the_reason() -> Non
 
 def test_a_repair_that_returns_no_pair_is_an_error_of_its_rule() -> None:
     broken = fragile.with_repair(lambda pair: "text")  # type: ignore[arg-type, return-value]
-    broken = hfclean.Rule("fragile", "low", "x", lambda pair: True, broken.repair)
+    broken = hfclean.rules.Rule("fragile", "low", "x", lambda pair: True, broken.repair)
     out = hfclean.RuleReviser(extra=(broken,))(ROW)
     assert out["output"] == "An apple."
     assert "TypeError: the repair returned str, expected a Pair" in out["edit_history"]
@@ -99,12 +99,12 @@ def test_strict_is_no_part_of_the_history_and_at_its_default_of_no_pickle() -> N
 def test_errors_that_mean_misuse_stop_the_run_all_the_same() -> None:
     @hfclean.rule("misused", severity="low", meaning="x")
     def misused(pair: Pair) -> bool:
-        raise hfclean.ColumnError("no such column")
+        raise hfclean.errors.ColumnError("no such column")
 
     reviser = hfclean.RuleReviser(extra=(misused.with_repair(lambda pair: pair),))
-    with pytest.raises(hfclean.ColumnError, match="no such column"):
+    with pytest.raises(hfclean.errors.ColumnError, match="no such column"):
         reviser(ROW)
-    with pytest.raises(hfclean.SchemaError):
+    with pytest.raises(hfclean.errors.SchemaError):
         hfclean.RuleReviser(extra=(fragile,))({"nobody": "knows"})
 
 
@@ -338,11 +338,11 @@ def test_the_command_line_goes_on_says_so_and_stops_when_strict(
 
 
 def test_a_misspelt_column_is_put_right() -> None:
-    with pytest.raises(hfclean.ColumnError, match=r"no such column in .*\. Did you mean 'rating'\?$"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"no such column in .*\. Did you mean 'rating'\?$"):
         hfclean.keep("ratign", at_least=0.5)({"rating": 0.7, "output": "x"})
-    with pytest.raises(hfclean.ColumnError, match=r"Did you mean 'rating'\? Score the dataset first"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"Did you mean 'rating'\? Score the dataset first"):
         hfclean.keep("ratign", at_least=0.5)({"output": "x"})
-    with pytest.raises(hfclean.ColumnError, match=r"Did you mean 'Grade'\?$"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"Did you mean 'Grade'\?$"):
         hfclean.top(Dataset.from_dict({"Grade": [1.0]}), by="garde", n=1)
-    with pytest.raises(hfclean.ColumnError, match=r"'o'\]\. Score the dataset first"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"'o'\]\. Score the dataset first"):
         hfclean.keep("rating", at_least=0.5)({"o": "x"})

@@ -200,7 +200,12 @@ def test_rows_of_every_kind_come_through(pair: Pair) -> None:
         {"instruction": pair.instruction, "input": None, "output": None},
     ]
     batch = {name: [row[name] for row in rows] for name in rows[0]}
-    for transform in (hfclean.RuleReviser(strict=True), hfclean.MaskPII(), hfclean.Score(strict=True), hfclean.PII()):
+    for transform in (
+        hfclean.RuleReviser(strict=True),
+        hfclean.reviser.MaskPII(),
+        hfclean.Score(strict=True),
+        hfclean.scorers.PII(),
+    ):
         out = transform(batch)
         assert {len(column) for column in out.values()} == {3}
     revised = hfclean.revise(batch)

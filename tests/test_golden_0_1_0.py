@@ -298,7 +298,7 @@ def test_an_experiment_goes_on_in_its_folder_and_repeats_no_run(work: Path) -> N
     never.__qualname__ = "measured"
     unseen = [{"prompt": "something else", "completion": "yes"}]
     how: dict[str, Any] = {"indicators": ["reward"], "runs": 12, "size": 20, "measure": never}
-    done = hfclean.experiment(pool, "base", unseen, folder=unpack("runs", work), **how)
+    done = hfclean.mining.experiment(pool, "base", unseen, folder=unpack("runs", work), **how)
     assert (len(done.runs), done.without_loss) == (12, 0)
 
 

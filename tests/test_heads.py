@@ -249,7 +249,7 @@ def test_the_form_of_selectits_file_takes_the_softmax_twice(rater: str) -> None:
     assert selectit_token_score(chances, "file") == pytest.approx(4 * (powers[3] - powers).sum() / 4, abs=1e-12)
     assert selectit_token_score([0, 0, 0, 0, 1.0], "file") == pytest.approx(5 * (math.e - 1) / (math.e + 4))
     plain, file = (
-        hfclean.RatingExpectation(rater, kind="selectit", form=form).score_batch(PAIRS)["expected_rating"]  # type: ignore[arg-type]
+        hfclean.scorers.RatingExpectation(rater, kind="selectit", form=form).score_batch(PAIRS)["expected_rating"]  # type: ignore[arg-type]
         for form in ("paper", "file")
     )
     chance = random.Random(5)
@@ -261,7 +261,7 @@ def test_the_form_of_selectits_file_takes_the_softmax_twice(rater: str) -> None:
     assert all(0 < b < a for a, b in zip(plain, file, strict=True) if not math.isnan(a))
     for settings in ({"form": "script", "kind": "selectit"}, {"form": "file"}):
         with pytest.raises(HfcleanError, match="form="):
-            hfclean.RatingExpectation(rater, **settings)  # type: ignore[arg-type]
+            hfclean.scorers.RatingExpectation(rater, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_prompt_takes_texts_as_they_are() -> None:
 
 
 def test_a_known_logit_is_the_reward_and_an_empty_answer_has_none(fixed: str) -> None:
-    out = hfclean.Reward(fixed).score_batch(PAIRS)
+    out = hfclean.scorers.Reward(fixed).score_batch(PAIRS)
     assert out["reward_reason"] == ["", "", "", "empty", "", ""]
     assert [r for k, r in enumerate(out["reward"]) if k != EMPTY] == [1.25] * 5
     assert math.isnan(out["reward"][EMPTY])
@@ -312,7 +312,7 @@ def test_a_known_logit_is_the_reward_and_an_empty_answer_has_none(fixed: str) ->
 def test_the_reward_of_a_pair_is_what_the_model_gives_by_itself(chance: str) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(chance)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(chance).eval()
-    rewards = hfclean.Reward(chance).score_batch(PAIRS)["reward"]
+    rewards = hfclean.scorers.Reward(chance).score_batch(PAIRS)["reward"]
     with torch.no_grad():
         for pair, reward in zip(PAIRS, rewards, strict=True):
             if pair.response.strip():
@@ -335,12 +335,12 @@ def test_the_reward_of_a_conversation_goes_through_the_chat_template(chatty: str
     ids = tokenizer.apply_chat_template(row["messages"], return_tensors="pt", return_dict=True)["input_ids"]
     with torch.no_grad():
         wanted = model(ids).logits.item()
-    assert hfclean.Reward(chatty)(row)["reward"] == pytest.approx(wanted, abs=1e-5)
+    assert hfclean.scorers.Reward(chatty)(row)["reward"] == pytest.approx(wanted, abs=1e-5)
     plain = [{"role": "user", "content": PAIRS[1].prompt}, {"role": "assistant", "content": PAIRS[1].response}]
     ids = tokenizer.apply_chat_template(plain, return_tensors="pt", return_dict=True)["input_ids"]
     with torch.no_grad():
         wanted = model(ids).logits.item()
-    assert hfclean.Reward(chatty).score_batch(PAIRS)["reward"][1] == pytest.approx(wanted, abs=1e-5)
+    assert hfclean.scorers.Reward(chatty).score_batch(PAIRS)["reward"][1] == pytest.approx(wanted, abs=1e-5)
 
 
 # ------------------------------------------------------------------------- reward models unknown to transformers
@@ -395,7 +395,7 @@ def test_a_reward_model_that_transformers_does_not_know_gives_the_numbers_of_its
 ) -> None:
     folder, body, head = pythia(tmp_path / "rm", pooling=pooling)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
-    found = hfclean.Reward(folder).score_batch(PAIRS)
+    found = hfclean.scorers.Reward(folder).score_batch(PAIRS)
     end = tokenizer.eos_token
     for pair, reward, reason in zip(PAIRS, found["reward"], found["reward_reason"], strict=True):
         if not pair.response.strip():
@@ -404,7 +404,9 @@ def test_a_reward_model_that_transformers_does_not_know_gives_the_numbers_of_its
         ids = tokenizer(f"<|prompter|>{pair.prompt}{end}<|assistant|>{pair.response}{end}")["input_ids"]
         assert reward == pytest.approx(by_formula(body, head, ids, pooling or "last"), abs=1e-4)
     for pair, reward in zip(PAIRS[:2], found["reward"], strict=False):  # alone as beside longer ones
-        assert hfclean.Reward(folder, store=False).score_batch([pair])["reward"] == [pytest.approx(reward, abs=1e-5)]
+        assert hfclean.scorers.Reward(folder, store=False).score_batch([pair])["reward"] == [
+            pytest.approx(reward, abs=1e-5)
+        ]
 
 
 def test_turns_before_stand_behind_their_markers_and_those_of_a_row_are_text(tmp_path: Path) -> None:
@@ -420,11 +422,13 @@ def test_turns_before_stand_behind_their_markers_and_those_of_a_row_are_text(tmp
     marks = {"system": "<|system|>", "user": "<|prompter|>", "assistant": "<|assistant|>"}
     ids = tokenizer("".join(f"{marks[role]}{text}{tokenizer.eos_token}" for role, text in said))["input_ids"]
     row = {"messages": [{"role": role, "content": text} for role, text in said]}
-    assert hfclean.Reward(folder)(row)["reward"] == pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
+    assert hfclean.scorers.Reward(folder)(row)["reward"] == pytest.approx(
+        by_formula(body, head, ids, "last"), abs=1e-4
+    )
     sly = hfclean.Pair("Hi", "", f"No.{tokenizer.eos_token}<|assistant|>A fruit")
     ids = tokenizer(f"<|prompter|>Hi{tokenizer.eos_token}<|assistant|>")["input_ids"]
     ids += tokenizer(sly.response, split_special_tokens=True)["input_ids"] + [tokenizer.eos_token_id]
-    assert hfclean.Reward(folder).score_batch([sly])["reward"] == [
+    assert hfclean.scorers.Reward(folder).score_batch([sly])["reward"] == [
         pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
     ]
 
@@ -433,7 +437,7 @@ def test_without_the_markers_it_reads_a_pair_of_texts(tmp_path: Path) -> None:
     folder, body, head = pythia(tmp_path / "rm", markers=False)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=body.config)
     ids = tokenizer(PAIRS[0].prompt, PAIRS[0].response)["input_ids"]
-    assert hfclean.Reward(folder).score_batch(PAIRS[:1])["reward"] == [
+    assert hfclean.scorers.Reward(folder).score_batch(PAIRS[:1])["reward"] == [
         pytest.approx(by_formula(body, head, ids, "last"), abs=1e-4)
     ]
 
@@ -449,15 +453,15 @@ def test_a_reward_model_with_parts_missing_is_refused(tmp_path: Path) -> None:
         kept = {name: value for name, value in (whole | tensors).items() if value is not None}
         save_file(kept, file, {"format": "pt"})
         with pytest.raises(ModelError, match=words):
-            hfclean.Reward(folder)(ROWS[0])
+            hfclean.scorers.Reward(folder)(ROWS[0])
 
     refused(r"no weights for out_proj\.bias; expected all of GPT-NeoX", **{"out_proj.bias": None})
     refused(r"no weights for final_layer_norm\.weight", **{"gpt_neox.final_layer_norm.weight": None})
     refused(r"has the shape \(2, 16\).*expected \(1, 16\)", **{"out_proj.weight": torch.zeros(2, 16)})
     (Path(folder) / "config.json").write_text(about.replace('"pooling": "last"', '"pooling": "first"'))
     refused("pooling in config.json is 'first'; expected last or mean")
-    with pytest.raises(ModelError, match=r"gives rewards only: hfclean\.Reward"):
-        hfclean.Embed(folder)(ROWS[0])
+    with pytest.raises(ModelError, match=r"gives rewards only: hfclean\.scorers\.Reward"):
+        hfclean.scorers.Embed(folder)(ROWS[0])
 
 
 def test_a_model_without_a_padding_token_pads_with_one_that_no_row_has(chatty: str) -> None:
@@ -479,40 +483,40 @@ def test_several_labels_need_a_name(models: Path, fixed: str) -> None:
     with pytest.raises(
         ModelError, match="3 labels; say which is the reward: label= one of 'helpful', 'honest', 'long'"
     ):
-        hfclean.Reward(several)(ROWS[0])
+        hfclean.scorers.Reward(several)(ROWS[0])
     with pytest.raises(ModelError, match="label='kind'"):
-        hfclean.Reward(several, label="kind")(ROWS[0])
-    found = [hfclean.Reward(several, label=label)(ROWS[0])["reward"] for label in ("helpful", "honest", 2)]
+        hfclean.scorers.Reward(several, label="kind")(ROWS[0])
+    found = [hfclean.scorers.Reward(several, label=label)(ROWS[0])["reward"] for label in ("helpful", "honest", 2)]
     assert found == [0.5, -2.0, 7.0]
-    assert hfclean.Reward(fixed, label=0)(ROWS[0])["reward"] == 1.25
+    assert hfclean.scorers.Reward(fixed, label=0)(ROWS[0])["reward"] == 1.25
 
 
 def test_a_model_without_a_trained_head_is_refused(tiny: str) -> None:
     with pytest.raises(ModelError, match=r"holds no weights for score\.weight.*would be chance"):
-        hfclean.Reward(tiny)(ROWS[0])
+        hfclean.scorers.Reward(tiny)(ROWS[0])
 
 
 def test_weights_that_could_carry_code_are_refused_and_so_are_adapters(models: Path, tiny: str, fixed: str) -> None:
     own = shutil.copytree(fixed, models / "pickled")
     os.rename(own / "model.safetensors", own / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"no weights in safetensors \(found: pytorch_model\.bin\)"):
-        hfclean.Reward(str(own))(ROWS[0])
+        hfclean.scorers.Reward(str(own))(ROWS[0])
     adapter = tiny_adapter(models / "adapter", tiny)
     with pytest.raises(ModelError, match="is an adapter, and this needs a whole model"):
-        hfclean.Reward(str(adapter))(ROWS[0])
+        hfclean.scorers.Reward(str(adapter))(ROWS[0])
     with pytest.raises(ModelError, match="no folder 'no/such/thing'"):
-        hfclean.Reward("no/such/thing")(ROWS[0])
+        hfclean.scorers.Reward("no/such/thing")(ROWS[0])
     with pytest.raises(ModelError, match="needs a model"):
-        hfclean.Reward("")
+        hfclean.scorers.Reward("")
     with pytest.raises(hfclean.HfcleanError, match="batch_tokens=0"):
-        hfclean.Reward(fixed, batch_tokens=0)
+        hfclean.scorers.Reward(fixed, batch_tokens=0)
 
 
 def test_what_is_too_long_has_no_score_and_is_not_cut(fixed: str) -> None:
     row = {"instruction": "Long", "output": "word " * 500}
-    out = hfclean.Reward(fixed)(row)  # 128 positions
+    out = hfclean.scorers.Reward(fixed)(row)  # 128 positions
     assert (out["reward_reason"], math.isnan(out["reward"])) == ("too_long", True)
-    out = hfclean.Reward(fixed, max_length=5)(ROWS[0])
+    out = hfclean.scorers.Reward(fixed, max_length=5)(ROWS[0])
     assert out["reward_reason"] == "too_long"
 
 
@@ -520,7 +524,7 @@ def test_a_logit_that_is_no_number_is_nan_with_a_reason(models: Path) -> None:
     tokenizer = tiny_tokenizer(chat_template=None)
     model = seeded(transformers.BertForSequenceClassification, bert(tokenizer, num_labels=1))
     torch.nn.init.constant_(model.classifier.bias, math.nan)
-    out = hfclean.Reward(saved(model, tokenizer, models / "broken")).score_batch(PAIRS[:2])
+    out = hfclean.scorers.Reward(saved(model, tokenizer, models / "broken")).score_batch(PAIRS[:2])
     assert out["reward_reason"] == ["not_finite"] * 2
     assert all(map(math.isnan, out["reward"]))
 
@@ -534,7 +538,9 @@ def test_turns_that_the_template_does_not_take_are_a_reason_of_their_row(models:
     asked, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
     system = {"role": "system", "content": "Be brief."}
     merged = {"role": "user", "content": "Be brief.\n\nHi"}
-    out = hfclean.Reward(str(own))({"messages": [[call, asked, answer], [system, asked, answer], [merged, answer]]})
+    out = hfclean.scorers.Reward(str(own))(
+        {"messages": [[call, asked, answer], [system, asked, answer], [merged, answer]]}
+    )
     assert out["reward_reason"] == ["turns", "", ""]
     assert out["reward"][1] == out["reward"][2]
 
@@ -546,7 +552,7 @@ def test_the_expected_rating_is_that_of_the_logits(rater: str) -> None:
     wanted = expected_value(list(RATED.values()), range(1, 7))
     assert wanted == pytest.approx(42.4418 / 13.1738, abs=1e-4)
     for chat in (False, True):
-        out = hfclean.RatingExpectation(rater, chat=chat).score_batch(PAIRS)
+        out = hfclean.scorers.RatingExpectation(rater, chat=chat).score_batch(PAIRS)
         assert out["expected_rating_reason"] == ["", "", "", "empty", "", ""]
         assert out["expected_rating"][0] == pytest.approx(wanted, abs=1e-6)
         assert math.isnan(out["expected_rating"][EMPTY])
@@ -555,16 +561,19 @@ def test_the_expected_rating_is_that_of_the_logits(rater: str) -> None:
 def test_selectit_takes_five_prompts_and_five_ratings(rater: str) -> None:
     chances = probabilities(list(RATED.values())[:5])
     wanted = selectit_token_score(chances)  # the same for all prompts: their spread is 0
-    out = hfclean.RatingExpectation(rater, kind="selectit")(ROWS[0])
+    out = hfclean.scorers.RatingExpectation(rater, kind="selectit")(ROWS[0])
     assert out["expected_rating"] == pytest.approx(wanted, abs=1e-6)
     assert (len(PROMPTS["selectit"]), chances.index(max(chances))) == (5, 2)
 
 
 def test_selectit_over_prompts_that_differ(tiny: str) -> None:
     prompts = PROMPTS["selectit"][:3]
-    each = [hfclean.RatingExpectation(tiny, kind="selectit", prompt=(p,))(ROWS[0])["expected_rating"] for p in prompts]
+    each = [
+        hfclean.scorers.RatingExpectation(tiny, kind="selectit", prompt=(p,))(ROWS[0])["expected_rating"]
+        for p in prompts
+    ]
     assert len({round(value, 6) for value in each}) == 3
-    together = hfclean.RatingExpectation(tiny, kind="selectit", prompt=list(prompts), alpha=0.7)(ROWS[0])
+    together = hfclean.scorers.RatingExpectation(tiny, kind="selectit", prompt=list(prompts), alpha=0.7)(ROWS[0])
     assert together["expected_rating"] == pytest.approx(selectit_score(each, 0.7), abs=1e-5)
 
 
@@ -573,7 +582,7 @@ def test_the_rating_is_read_behind_the_last_token_of_each_row(tiny: str, chat: b
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny).eval()
     prompt = "Q: {instruction} A: {response}\nmark 1 to 3:\n"
-    scorer = hfclean.RatingExpectation(tiny, prompt=prompt, ratings=["1", "2", "3"], chat=chat, name="mark")
+    scorer = hfclean.scorers.RatingExpectation(tiny, prompt=prompt, ratings=["1", "2", "3"], chat=chat, name="mark")
     out = scorer.score_batch(PAIRS)
     ratings = [tokenizer(text)["input_ids"][0] for text in "123"]
     for k, pair in enumerate(PAIRS):
@@ -589,28 +598,28 @@ def test_the_rating_is_read_behind_the_last_token_of_each_row(tiny: str, chat: b
 
 def test_ratings_that_are_no_single_tokens_are_refused(rater: str, fixed: str, models: Path) -> None:
     with pytest.raises(ModelError, match=r"'10' is no single token of .* behind the prompt"):
-        hfclean.RatingExpectation(rater, ratings=("1", "10"))(ROWS[0])
+        hfclean.scorers.RatingExpectation(rater, ratings=("1", "10"))(ROWS[0])
     melting = tiny_tokenizer(["as 1 is 1 be 1 " * 30], size=300)
     own = shutil.copytree(rater, models / "melting")
     melting.save_pretrained(own)
     assert len(melting(" 1")["input_ids"]) == 1
     with pytest.raises(ModelError, match="end the prompt with a line break"):
-        hfclean.RatingExpectation(str(own), prompt="{response} mark: ")(ROWS[0])
+        hfclean.scorers.RatingExpectation(str(own), prompt="{response} mark: ")(ROWS[0])
     with pytest.raises(hfclean.HfcleanError, match="no place for a row's text"):
-        hfclean.RatingExpectation(rater, prompt="How good is it?")
+        hfclean.scorers.RatingExpectation(rater, prompt="How good is it?")
     with pytest.raises(hfclean.HfcleanError, match="2 prompts; kind='deita' takes one"):
-        hfclean.RatingExpectation(rater, prompt=("{response} a", "{response} b"))
+        hfclean.scorers.RatingExpectation(rater, prompt=("{response} a", "{response} b"))
     with pytest.raises(hfclean.HfcleanError, match="wanted 'deita' or 'selectit'"):
-        hfclean.RatingExpectation(rater, kind="mean")
+        hfclean.scorers.RatingExpectation(rater, kind="mean")
     with pytest.raises(hfclean.HfcleanError, match="wanted several"):
-        hfclean.RatingExpectation(rater, ratings="123")
+        hfclean.scorers.RatingExpectation(rater, ratings="123")
     plain = tiny_model(models / "bare", chat_template=None)
     with pytest.raises(ModelError, match="no chat template; leave out chat=True"):
-        hfclean.RatingExpectation(str(plain), chat=True)(ROWS[0])
+        hfclean.scorers.RatingExpectation(str(plain), chat=True)(ROWS[0])
 
 
 def test_a_prompt_about_the_instruction_alone_needs_no_response(rater: str) -> None:
-    scorer = hfclean.RatingExpectation(rater, prompt="How hard is this? {instruction}\n", name="complexity")
+    scorer = hfclean.scorers.RatingExpectation(rater, prompt="How hard is this? {instruction}\n", name="complexity")
     out = scorer.score_batch(PAIRS)
     assert out["complexity_reason"] == ["", "", "", "", "", "empty"]
 
@@ -639,7 +648,7 @@ def test_a_row_cannot_close_its_turn(tiny: str) -> None:
 
 
 def test_unieval_is_the_share_of_yes(yes: str) -> None:
-    out = hfclean.UniEval(yes).score_batch(PAIRS)
+    out = hfclean.scorers.UniEval(yes).score_batch(PAIRS)
     wanted = 1 / (1 + math.exp(-1))
     assert list(out) == [
         "unieval_natural",
@@ -672,7 +681,7 @@ def test_unieval_asks_what_the_model_was_trained_on(t5: str) -> None:
         "understandable": "question: Is this an understandable response in the dialogue? </s> response: An apple.",
     }
     answers = tokenizer.convert_tokens_to_ids(["Yes", "No"])
-    out = hfclean.UniEval(t5)(row)
+    out = hfclean.scorers.UniEval(t5)(row)
     for name, text in asked.items():
         coded = tokenizer(text, return_tensors="pt")
         assert (coded["input_ids"] == tokenizer.convert_tokens_to_ids("</s>")).sum() == text.count("</s>")
@@ -687,8 +696,8 @@ def test_unieval_needs_answers_that_are_single_tokens_and_texts_that_fit(models:
     own = shutil.copytree(t5, models / "mute")
     tiny_tokenizer(chat_template=None).save_pretrained(own)
     with pytest.raises(ModelError, match="'Yes' is 3 tokens"):
-        hfclean.UniEval(str(own))(ROWS[0])
-    out = hfclean.UniEval(yes, max_length=90)({"instruction": "A long question. " * 8, "output": "Yes."})
+        hfclean.scorers.UniEval(str(own))(ROWS[0])
+    out = hfclean.scorers.UniEval(yes, max_length=90)({"instruction": "A long question. " * 8, "output": "Yes."})
     assert out["unieval_reason"] == "too_long"
     assert math.isnan(out["unieval_coherent"])
     assert out["unieval_natural"] == out["unieval_natural"]
@@ -698,13 +707,13 @@ def test_unieval_needs_answers_that_are_single_tokens_and_texts_that_fit(models:
 
 
 @pytest.fixture
-def scorers(chance: str, chatty: str, tiny: str, t5: str) -> dict[str, hfclean.Reward]:
+def scorers(chance: str, chatty: str, tiny: str, t5: str) -> dict[str, hfclean.scorers.Reward]:
     return {
-        "reward": hfclean.Reward(chance),
-        "chatty": hfclean.Reward(chatty),
-        "deita": hfclean.RatingExpectation(tiny),
-        "selectit": hfclean.RatingExpectation(tiny, kind="selectit", chat=True),
-        "unieval": hfclean.UniEval(t5),
+        "reward": hfclean.scorers.Reward(chance),
+        "chatty": hfclean.scorers.Reward(chatty),
+        "deita": hfclean.scorers.RatingExpectation(tiny),
+        "selectit": hfclean.scorers.RatingExpectation(tiny, kind="selectit", chat=True),
+        "unieval": hfclean.scorers.UniEval(t5),
     }
 
 
@@ -727,9 +736,9 @@ def test_batches_order_and_neighbours_change_no_score(scorers: dict[str, Any], n
 @pytest.mark.parametrize("name", ["fixed", "rater", "yes"])
 def test_they_keep_the_contract_of_a_transform(name: str, fixed: str, rater: str, yes: str) -> None:
     scorer = {
-        "fixed": hfclean.Reward(fixed),
-        "rater": hfclean.RatingExpectation(rater, prefix="my_", store=False),
-        "yes": hfclean.UniEval(yes, store=False),
+        "fixed": hfclean.scorers.Reward(fixed),
+        "rater": hfclean.scorers.RatingExpectation(rater, prefix="my_", store=False),
+        "yes": hfclean.scorers.UniEval(yes, store=False),
     }[name]
     check_transform(scorer, odd_rows()[:6])
     if name == "fixed":
@@ -738,7 +747,7 @@ def test_they_keep_the_contract_of_a_transform(name: str, fixed: str, rater: str
 
 
 def test_identity_and_settings_stand_in_the_history_and_nothing_on_the_object(fixed: str, tmp_path: Path) -> None:
-    scorer = hfclean.Reward(Path(fixed), batch_tokens=64)
+    scorer = hfclean.scorers.Reward(Path(fixed), batch_tokens=64)
     key = Hasher.hash(scorer)
     once = scorer(ROWS[0])
     twice = scorer({**ROWS[0], **once})
@@ -750,7 +759,7 @@ def test_identity_and_settings_stand_in_the_history_and_nothing_on_the_object(fi
     assert Hasher.hash(replace(scorer, max_length=9)) != key
     own = tmp_path / "trained"
     shutil.copytree(fixed, own)
-    scorer = hfclean.Reward(str(own))
+    scorer = hfclean.scorers.Reward(str(own))
     before, first = Hasher.hash(scorer), scorer(ROWS[0])
     model = transformers.AutoModelForSequenceClassification.from_pretrained(own)
     torch.nn.init.constant_(model.classifier.bias, 7.0)
@@ -760,7 +769,7 @@ def test_identity_and_settings_stand_in_the_history_and_nothing_on_the_object(fi
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calm = hfclean.Reward(chance, store=False).score_batch(PAIRS)
+    calm = hfclean.scorers.Reward(chance, store=False).score_batch(PAIRS)
     process.close()
     seen: list[int] = []
     rows = Head._rows
@@ -773,7 +782,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(chance: str, monkeypatch: py
 
     monkeypatch.setattr(Head, "_rows", small)
     long = hfclean.Pair("Long", "", "#" * 110)  # more than 100 tokens by itself, and less than the model takes
-    out = hfclean.Reward(chance, batch_tokens=250, store=False).score_batch([*PAIRS, long])
+    out = hfclean.scorers.Reward(chance, batch_tokens=250, store=False).score_batch([*PAIRS, long])
     assert out["reward_reason"] == [*calm["reward_reason"], "out_of_memory"]
     assert out["reward"][:6] == pytest.approx(calm["reward"], abs=1e-5, nan_ok=True)
     assert seen[0] > 1
@@ -786,7 +795,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(chance: str, monkeypatc
 
     monkeypatch.setattr(Head, "_rows", broken)
     with pytest.raises(RuntimeError, match="size mismatch"):
-        hfclean.Reward(chance)(ROWS[0])
+        hfclean.scorers.Reward(chance)(ROWS[0])
 
 
 def test_weights_are_read_once_in_a_process(fixed: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -794,7 +803,7 @@ def test_weights_are_read_once_in_a_process(fixed: str, monkeypatch: pytest.Monk
     read = heads_room._read
     monkeypatch.setattr(heads_room, "_read", lambda *a: seen.append(1) or read(*a))
     for budget in (None, 50):
-        Dataset.from_list(ROWS).map(hfclean.Reward(fixed, batch_tokens=budget, store=False))
+        Dataset.from_list(ROWS).map(hfclean.scorers.Reward(fixed, batch_tokens=budget, store=False))
     assert len(seen) == 1
 
 
@@ -819,8 +828,8 @@ def test_what_was_computed_is_read_and_not_computed_again(
 ) -> None:
     made = {
         **scorers,
-        "direction": hfclean.Direction(tiny, vector=tuple(k / 16 for k in range(32))),
-        "embedding": hfclean.Embed(chance),
+        "direction": hfclean.scorers.Direction(tiny, vector=tuple(k / 16 for k in range(32))),
+        "embedding": hfclean.scorers.Embed(chance),
     }
     scorer = made[name]
     first = scorer.score_batch(PAIRS)
@@ -844,7 +853,7 @@ def test_a_run_that_was_killed_computes_no_finished_row_twice(
 ) -> None:
     monkeypatch.setattr(stored_outputs, "PENDING", 4)
     pairs = [hfclean.Pair("Name a fruit.", "", "An apple. " * k) for k in range(1, 13)]
-    scorer = hfclean.Reward(chance, batch_tokens=1)
+    scorer = hfclean.scorers.Reward(chance, batch_tokens=1)
     scorer.head()
     child = os.fork()
     if not child:
@@ -865,7 +874,7 @@ def test_a_run_that_was_killed_computes_no_finished_row_twice(
 
 
 def test_what_failed_is_not_kept(chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer = hfclean.Reward(chance)
+    scorer = hfclean.scorers.Reward(chance)
     with monkeypatch.context() as broken:
         broken.setattr(Head, "_group", lambda *_: None)
         assert scorer(ROWS[0])["reward_reason"] == "out_of_memory"
@@ -874,7 +883,7 @@ def test_what_failed_is_not_kept(chance: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_lone_surrogate_is_read_as_a_question_mark(fixed: str) -> None:
-    assert hfclean.Reward(fixed)({"instruction": "a\ud800", "output": "b\udfff"})["reward"] == 1.25
+    assert hfclean.scorers.Reward(fixed)({"instruction": "a\ud800", "output": "b\udfff"})["reward"] == 1.25
 
 
 def test_a_tokenizer_that_puts_something_round_a_text(models: Path) -> None:
@@ -902,9 +911,9 @@ if __name__ == "__main__":
     reward, rater, seq2seq = sys.argv[1:]
     good, bad = ["An apple.", "A pear is a fruit."], ["x", "is is is"]
     scorers = [
-        hfclean.Reward(reward, store=False), hfclean.RatingExpectation(rater, store=False),
-        hfclean.UniEval(seq2seq, store=False), Direction.fit(rater, good, bad, store=False),
-        hfclean.Embed(reward, store=False),
+        hfclean.scorers.Reward(reward, store=False), hfclean.scorers.RatingExpectation(rater, store=False),
+        hfclean.scorers.UniEval(seq2seq, store=False), Direction.fit(rater, good, bad, store=False),
+        hfclean.scorers.Embed(reward, store=False),
     ]
     warm = [scorer(ds[:]) for scorer in scorers]
     torch.set_num_threads(2)

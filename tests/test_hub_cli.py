@@ -98,7 +98,7 @@ def test_revisers_and_rules_go_the_same_way(
     assert main(["pull", "me/r", "--out", str(tmp_path / "r")]) == 0
     assert main(["pull", "me/q", "--out", str(tmp_path / "q")]) == 0
     assert hfclean.Reflection.from_pretrained(tmp_path / "r").sides == ("response",)
-    assert hfclean.LinearRule.from_pretrained(tmp_path / "q") == rating_rule()
+    assert hfclean.scorers.LinearRule.from_pretrained(tmp_path / "q") == rating_rule()
     capsys.readouterr()
     assert main(["push", str(tmp_path / "rule"), "me/q", "--config", "v2"]) == 2
     assert main(["push", str(tmp_path / "rule"), "me/q", "--base-model", "a/b"]) == 2

@@ -287,17 +287,17 @@ def test_a_rule_goes_and_comes_back(fake_hub: FakeHub, tmp_path: Path) -> None:
     rule = preference_rule()
     done = push_rule(rule, "me/preference", license="apache-2.0", language="en", patience=QUICK)
     assert (done.changed, sorted(done.files)) == (True, ["README.md", "linear_rule.json"])
-    assert hfclean.LinearRule.from_pretrained("me/preference") == rule
-    assert hfclean.LinearRule.from_pretrained("me/preference", revision=done.commit) == rule
+    assert hfclean.scorers.LinearRule.from_pretrained("me/preference") == rule
+    assert hfclean.scorers.LinearRule.from_pretrained("me/preference", revision=done.commit) == rule
     text = fake_hub.repo("me/preference").text("README.md")
     assert check_card(text) == []
     assert "| `expert_accuracy` | 0.899 |" in text
-    assert 'hfclean.LinearRule.from_pretrained("me/preference")' in text
+    assert 'hfclean.scorers.LinearRule.from_pretrained("me/preference")' in text
     assert not push_rule(rule, "me/preference", license="apache-2.0", language="en", patience=QUICK).changed
     assert pull("me/preference", tmp_path / "rule", patience=QUICK) == tmp_path / "rule"
     fake_hub.add_repo("me/other", files={"a.txt": "x"})
     with pytest.raises(LinearRuleError, match=r"linear_rule.json"):
-        hfclean.LinearRule.from_pretrained("me/other")
+        hfclean.scorers.LinearRule.from_pretrained("me/other")
     with pytest.raises(RepoError, match="holds no reviser and no rule"):
         pull("me/other", tmp_path / "other", patience=QUICK)
     with pytest.raises(RepoError, match="no such dataset and no such model"):

@@ -26,7 +26,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "coach": hfclean.Reviser.from_pretrained,
     "critic": hfclean.Reflection.from_pretrained,
     "rules": hfclean.RuleReviser.from_pretrained,
-    "linear": hfclean.LinearRule.from_pretrained,
+    "linear": hfclean.scorers.LinearRule.from_pretrained,
 }
 
 
@@ -117,7 +117,7 @@ def test_a_token_that_is_no_good_is_not_shown(fake_hub: FakeHub, name: str, toke
 def test_a_token_from_a_file_may_end_in_a_line_break(fake_hub: FakeHub, alone: Callable[[], None]) -> None:
     push_rule(preference_rule(), "me/linear", private=True, patience=QUICK)
     alone()
-    assert hfclean.LinearRule.from_pretrained("me/linear", token=f"{fake_hub.token}\n") == preference_rule()
+    assert hfclean.scorers.LinearRule.from_pretrained("me/linear", token=f"{fake_hub.token}\n") == preference_rule()
     assert not push_rule(preference_rule(), "me/linear", token=f"{fake_hub.token}\n", patience=QUICK).changed
 
 

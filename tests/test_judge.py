@@ -144,7 +144,7 @@ def test_dimension_name_and_a_rubric_of_ones_own() -> None:
     assert steps(out)[0]["settings"]["rubric"] == f"manners {mine.digest}"
     with pytest.raises(hfclean.HfcleanError, match="did you mean 'coachlm'"):
         hfclean.Judge(helpful, "coachlmm")
-    with pytest.raises(hfclean.ColumnError, match="snake_case"):
+    with pytest.raises(hfclean.errors.ColumnError, match="snake_case"):
         hfclean.Judge(helpful, name="my judge")
 
 
@@ -239,7 +239,7 @@ def test_a_judge_keeps_other_scores_and_restore_takes_everything_away() -> None:
 def test_a_column_of_the_users_own_is_refused() -> None:
     judge = hfclean.Judge(ScriptedBackend([]))
     for name in ("judge", "judge_reason"):
-        with pytest.raises(hfclean.ColumnError, match=rf"column '{name}' of its own.*Judge\(prefix="):
+        with pytest.raises(hfclean.errors.ColumnError, match=rf"column '{name}' of its own.*Judge\(prefix="):
             judge({**ROW, name: "mine"})
     out = hfclean.Judge(ScriptedBackend(["4"]), prefix="hf_")({**ROW, "judge": "mine"})
     assert out["hf_judge"] == 4.0

@@ -172,8 +172,8 @@ def test_rows_and_datasets_will_do() -> None:
     judge = hfclean.Judge(ScriptedBackend(longer))
     before = Dataset.from_list([{"instruction": "Go", "input": "x", "output": "a" * (k + 1)} for k in range(3)])
     after = before.map(lambda row: {"output": row["output"] + "b"})
-    assert hfclean.judge_pairs(judge, before, after).second == Counts(3, 0, 0)
-    assert hfclean.judge_pairs(judge, list(after), before.to_iterable_dataset()).first == Counts(3, 0, 0)
+    assert hfclean.scorers.judge_pairs(judge, before, after).second == Counts(3, 0, 0)
+    assert hfclean.scorers.judge_pairs(judge, list(after), before.to_iterable_dataset()).first == Counts(3, 0, 0)
     with pytest.raises(hfclean.HfcleanError, match="3 first and 2 second"):
         judge_pairs(judge, before, after.select([0, 1]))
     with pytest.raises(hfclean.HfcleanError, match="got a str"):

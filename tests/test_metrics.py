@@ -139,22 +139,22 @@ def test_a_space_is_pushed_in_one_commit_and_loads_from_there(
     fake_hub: FakeHub, evaluate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience = Patience(sleep=lambda seconds: None)
-    plan = hfclean.push_metric("win_rate", "me/win_rate", dry_run=True)
+    plan = hfclean.hub.push_metric("win_rate", "me/win_rate", dry_run=True)
     assert isinstance(plan, PushPlan)
     assert plan.problems == ()
     assert fake_hub.repos == {}
-    done = hfclean.push_metric("win_rate", "me/win_rate", patience=patience)
+    done = hfclean.hub.push_metric("win_rate", "me/win_rate", patience=patience)
     assert (done.repo_type, done.changed) == ("space", True)
     assert "/spaces/me/win_rate" in done.url
     repo = fake_hub.repo("me/win_rate", "space")
     assert set(repo.files) >= {"README.md", "app.py", "win_rate.py", "requirements.txt"}
     assert repo.text("win_rate.py") == space_files("win_rate", "me/win_rate")["win_rate.py"].decode()
-    assert not hfclean.push_metric("win_rate", "me/win_rate", patience=patience).changed
+    assert not hfclean.hub.push_metric("win_rate", "me/win_rate", patience=patience).changed
     monkeypatch.setattr(evaluate.config, "HUB_EVALUATE_URL", fake_hub.url + "/spaces/{path}/resolve/{revision}/{name}")
     monkeypatch.setattr(evaluate.config, "HF_UPDATE_DOWNLOAD_COUNTS", False)  # it would count the load, on the network
     loaded = evaluate.load("me/win_rate", revision="main")
     assert loaded.compute(predictions=[2.0], references=[1.0], draws=10)["wins"] == 1
     with pytest.raises(HfcleanError, match="no metric 'best'"):
-        hfclean.push_metric("best", "me/best")
+        hfclean.hub.push_metric("best", "me/best")
     with pytest.raises(HfcleanError, match="wanted NAMESPACE/NAME"):
         space_files("win_rate", 'me/"; import os')

@@ -38,7 +38,7 @@ def table(count: int, *, noise: float = 0.05, seed: int = 0, weights: dict[str, 
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_known_weights_are_recovered_and_their_errors_are_those_of_the_textbook() -> None:
     data = table(129)
-    rule = hfclean.LinearRule.fit(data, predictors=list(WEIGHTS))
+    rule = hfclean.scorers.LinearRule.fit(data, predictors=list(WEIGHTS))
     fit = rule.fitted
     assert fit is not None
     x = np.column_stack([np.ones(129), *(data[name] for name in WEIGHTS)])
@@ -67,7 +67,7 @@ def test_intervals_hold_the_true_weights_as_often_as_they_say(confidence: float)
     runs, held = 300, dict.fromkeys(("intercept", *WEIGHTS), 0)
     truth = {"intercept": INTERCEPT, **WEIGHTS}
     for seed in range(runs):
-        rule = hfclean.LinearRule.fit(table(24, seed=seed), predictors=list(WEIGHTS), confidence=confidence)
+        rule = hfclean.scorers.LinearRule.fit(table(24, seed=seed), predictors=list(WEIGHTS), confidence=confidence)
         assert rule.fitted is not None
         for term in rule.fitted.terms:
             held[term.name] += term.low <= truth[term.name] <= term.high
@@ -84,7 +84,7 @@ def test_a_predictor_that_does_nothing_is_called_significant_as_often_as_chance_
     for seed in range(runs):
         data = table(20, seed=seed)
         data["idle"] = np.random.default_rng(10_000 + seed).normal(size=20)
-        fit = hfclean.LinearRule.fit(data, predictors=[*WEIGHTS, "idle"]).fitted
+        fit = hfclean.scorers.LinearRule.fit(data, predictors=[*WEIGHTS, "idle"]).fitted
         assert fit is not None
         called += fit.terms[-1].p < 0.05
     assert called / runs == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / runs))
@@ -93,8 +93,8 @@ def test_a_predictor_that_does_nothing_is_called_significant_as_often_as_chance_
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_standardised_predictors_give_the_same_predictions() -> None:
     data = table(40)
-    plain = hfclean.LinearRule.fit(data, predictors=list(WEIGHTS))
-    scaled = hfclean.LinearRule.fit(data, predictors=list(WEIGHTS), standardize=True)
+    plain = hfclean.scorers.LinearRule.fit(data, predictors=list(WEIGHTS))
+    scaled = hfclean.scorers.LinearRule.fit(data, predictors=list(WEIGHTS), standardize=True)
     rows = [{name: float(data[name][k]) for name in WEIGHTS} for k in range(40)]
     assert scaled.predict(rows) == pytest.approx(plain.predict(rows))
     assert scaled.coefficients[2] == pytest.approx(plain.coefficients[2] * np.std(data["mtld"], ddof=1))
@@ -103,9 +103,9 @@ def test_standardised_predictors_give_the_same_predictions() -> None:
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_fit_is_saved_with_its_rule(tmp_path: Path) -> None:
     facts = [("base model", "org/base")]
-    rule = hfclean.LinearRule.fit(table(30), predictors=list(WEIGHTS), fitted_on=facts)
+    rule = hfclean.scorers.LinearRule.fit(table(30), predictors=list(WEIGHTS), fitted_on=facts)
     rule.save_pretrained(tmp_path)
-    again = hfclean.LinearRule.from_pretrained(tmp_path)
+    again = hfclean.scorers.LinearRule.from_pretrained(tmp_path)
     assert again == rule
     assert dict(again.fitted_on)["base model"] == "org/base"
     # nan is not itself: the intercept has no variance inflation
@@ -113,15 +113,15 @@ def test_a_fit_is_saved_with_its_rule(tmp_path: Path) -> None:
     text = again.fitted.summary()  # type: ignore[union-attr]
     assert "30 observations, 0 left out" in text
     assert "reward" in text
-    assert hfclean.instruct_mining("v2").fitted is None
+    assert hfclean.mining.instruct_mining("v2").fitted is None
 
 
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_numbers_that_are_missing_are_left_out_and_counted() -> None:
     rows = [{name: float(column[k]) for name, column in table(30).items()} for k in range(30)]
-    whole = hfclean.LinearRule.fit(rows, predictors=list(WEIGHTS))
+    whole = hfclean.scorers.LinearRule.fit(rows, predictors=list(WEIGHTS))
     spoiled = [*rows, {**rows[0], "log_loss": math.nan}, {**rows[1], "reward": None}, {**rows[2], "mtld": math.inf}]
-    rule = hfclean.LinearRule.fit(spoiled, predictors=list(WEIGHTS))
+    rule = hfclean.scorers.LinearRule.fit(spoiled, predictors=list(WEIGHTS))
     assert rule.coefficients == whole.coefficients
     assert (rule.fitted.observations, rule.fitted.left_out) == (30, 3)  # type: ignore[union-attr]
 
@@ -134,7 +134,7 @@ def test_every_kind_of_table_gives_the_same_rule(tmp_path: Path) -> None:
     ds = Dataset.from_list(rows)
     ds.to_parquet(str(tmp_path / "t.parquet"))
     kinds = [columns, rows, ds, ds.to_pandas(), tmp_path / "t.jsonl", str(tmp_path / "t.parquet")]
-    made = [hfclean.LinearRule.fit(kind, predictors=["reward"]) for kind in kinds]
+    made = [hfclean.scorers.LinearRule.fit(kind, predictors=["reward"]) for kind in kinds]
     assert made == [made[0]] * len(kinds)
 
 
@@ -144,14 +144,14 @@ def test_collinear_predictors_are_warned_of_and_exact_ones_refused() -> None:
     data["reward"] += 50  # how far from 0 is no matter
     data["natural"] += 50
     data["twin"] = data["reward"] + 0.05 * np.random.default_rng(5).normal(size=40)
-    with pytest.warns(hfclean.CollinearityWarning, match=r"reward \d+, twin \d+"):
-        rule = hfclean.LinearRule.fit(data, predictors=["reward", "twin", "natural"])
+    with pytest.warns(hfclean.scorers.CollinearityWarning, match=r"reward \d+, twin \d+"):
+        rule = hfclean.scorers.LinearRule.fit(data, predictors=["reward", "twin", "natural"])
     vif = {term.name: term.vif for term in rule.fitted.terms}  # type: ignore[union-attr]
     assert vif["twin"] == pytest.approx(1 / (1 - np.corrcoef(data["reward"], data["twin"])[0, 1] ** 2), rel=0.2)
     assert vif["natural"] < 2
     data["sum"] = data["reward"] * 2 - data["natural"]
     with pytest.raises(LinearRuleError, match="reward, natural, sum follow exactly from each other"):
-        hfclean.LinearRule.fit(data, predictors=["reward", "natural", "sum", "mtld"])
+        hfclean.scorers.LinearRule.fit(data, predictors=["reward", "natural", "sum", "mtld"])
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,13 @@ def test_collinear_predictors_are_warned_of_and_exact_ones_refused() -> None:
 )
 def test_a_table_that_says_nothing_is_refused(rows: Any, predictors: list[str], error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        hfclean.LinearRule.fit(rows, predictors=predictors)
+        hfclean.scorers.LinearRule.fit(rows, predictors=predictors)
 
 
 @pytest.mark.needs_extra("mining", "statsmodels")
 def test_a_row_that_alone_decides_a_weight_has_no_leave_one_out_error() -> None:
     rows = [{"a": float(k), "once": float(k == 0), "log_loss": math.sin(k)} for k in range(12)]
-    fit = hfclean.LinearRule.fit(rows, predictors=["a", "once"]).fitted
+    fit = hfclean.scorers.LinearRule.fit(rows, predictors=["a", "once"]).fitted
     assert fit is not None
     assert math.isnan(fit.loo_rmse)
     assert fit.r_squared < 1
@@ -192,8 +192,8 @@ def test_a_row_that_alone_decides_a_weight_has_no_leave_one_out_error() -> None:
 
 
 def test_the_published_rules_say_what_they_were_fitted_to() -> None:
-    v1, v2 = hfclean.instruct_mining("v1"), hfclean.instruct_mining()
-    assert v2 is hfclean.instruct_mining("v3")
+    v1, v2 = hfclean.mining.instruct_mining("v1"), hfclean.mining.instruct_mining()
+    assert v2 is hfclean.mining.instruct_mining("v3")
     assert v1.predict({"reward": 1.0, "length": 100.0, "knn_6": 0.5}) == pytest.approx(
         1.0694 - 0.1498 + 0.008257 - 0.4675
     )
@@ -209,7 +209,7 @@ def test_the_published_rules_say_what_they_were_fitted_to() -> None:
     assert "safetensors" in str(about["to compute it as published"])
     assert ("1,000 rows, 3 epochs" in str(about["base model"]), about["published at"]) == (True, "COLM 2024")
     with pytest.raises(LinearRuleError, match="wanted one of v1, v2, v3"):
-        hfclean.instruct_mining("v4")
+        hfclean.mining.instruct_mining("v4")
 
 
 # ------------------------------------------------------------------------------------------------------------- ranking
@@ -225,7 +225,7 @@ ROWS = {
 
 def test_indicators_are_found_by_name_in_the_columns_of_the_scorers() -> None:
     ds = Dataset.from_dict({**ROWS, "own": [1, 2, 3, 4]})
-    found = hfclean.indicator_columns(ds, ["length", "length_out", "reward", "natural", "knn_1", "own"])
+    found = hfclean.mining.indicator_columns(ds, ["length", "length_out", "reward", "natural", "knn_1", "own"])
     assert found["length"] == [4.0, 5.0, 3.0, 1.0]
     assert found["length_out"] == [1.0, 4.0, 1.0, 0.0]
     assert found["reward"][:2] == [0.5, 2.0]
@@ -234,44 +234,53 @@ def test_indicators_are_found_by_name_in_the_columns_of_the_scorers() -> None:
     assert found["knn_1"][0] == pytest.approx(0.1)
     assert found["own"] == [1.0, 2.0, 3.0, 4.0]
     without = Dataset.from_dict({**ROWS, "embedding": [None, [0.0, 1.0], [0.0, 2.0], [0.0, 5.0]]})
-    assert str(hfclean.indicator_columns(without, ["knn_2"])["knn_2"]) == "[nan, 4.0, 3.0, 4.0]"
-    tokens = hfclean.indicator_columns(ds, ["length_in"], tokenizer=list)
+    assert str(hfclean.mining.indicator_columns(without, ["knn_2"])["knn_2"]) == "[nan, 4.0, 3.0, 4.0]"
+    tokens = hfclean.mining.indicator_columns(ds, ["length_in"], tokenizer=list)
     assert tokens["length_in"] == [13.0, 4.0, 6.0, 5.0]
-    assert hfclean.indicator_columns(ds, ["reward"], renamed={"reward": "own"})["reward"] == [1.0, 2.0, 3.0, 4.0]
+    assert hfclean.mining.indicator_columns(ds, ["reward"], renamed={"reward": "own"})["reward"] == [
+        1.0,
+        2.0,
+        3.0,
+        4.0,
+    ]
 
 
 def test_rows_are_ranked_by_predicted_loss_and_those_without_one_are_counted() -> None:
     ds = Dataset.from_dict({**ROWS, "reward": [2.0, 0.5, None, 2.0]})
-    rule = hfclean.LinearRule("loss", ("reward",), (-1.0,))
+    rule = hfclean.scorers.LinearRule("loss", ("reward",), (-1.0,))
     with pytest.warns(UserWarning, match="1 of 4 rows have no prediction"):
-        assert hfclean.mine(ds, rule) == [0, 3, 1]
+        assert hfclean.mining.mine(ds, rule) == [0, 3, 1]
     known = ds.select([0, 1, 3])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert hfclean.mine(known, rule, n=2) == [0, 2]
-        assert hfclean.mine(known, rule, n=99) == [0, 2, 1]
-        assert hfclean.mine(known, rule, fraction=0.34) == [0]
-        assert hfclean.mine(known, rule, n=1, lowest=False) == [1]
-    assert hfclean.expected_loss(known, rule) == [-2.0, -0.5, -2.0]
-    assert hfclean.mine(known.select([]), rule) == []
+        assert hfclean.mining.mine(known, rule, n=2) == [0, 2]
+        assert hfclean.mining.mine(known, rule, n=99) == [0, 2, 1]
+        assert hfclean.mining.mine(known, rule, fraction=0.34) == [0]
+        assert hfclean.mining.mine(known, rule, n=1, lowest=False) == [1]
+    assert hfclean.mining.expected_loss(known, rule) == [-2.0, -0.5, -2.0]
+    assert hfclean.mining.mine(known.select([]), rule) == []
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda ds: hfclean.mine(ds, "v1"), ColumnError, "no column 'reward'.*ds.map"),
-        (lambda ds: hfclean.mine(ds, "v9"), LinearRuleError, "wanted one of"),
-        (lambda ds: hfclean.indicator_columns(ds, ["prompt"]), ColumnError, "holds str, not numbers"),
-        (lambda ds: hfclean.indicator_columns(ds, ["nothing"]), ColumnError, "Known by name: length"),
-        (lambda ds: hfclean.indicator_columns(ds, ["reward"], renamed={"reward": "r"}), ColumnError, "no column 'r'"),
-        (lambda ds: hfclean.indicator_columns({"train": ds}, ["length"]), HfcleanError, "one split at a time"),
-        (lambda ds: hfclean.mine(ds, "v1", n=1, fraction=0.5), ColumnError, "not both"),
-        (lambda ds: hfclean.mine(ds, "v1", n=-1), HfcleanError, "whole number of 0 or more"),
-        (lambda ds: hfclean.mine(ds, "v1", n=1.5), HfcleanError, r"mine\(n=1.5\): wanted a whole"),
-        (lambda ds: hfclean.mine(ds, "v1", fraction=1.5), ColumnError, "a share from 0 to 1"),
+        (lambda ds: hfclean.mining.mine(ds, "v1"), ColumnError, "no column 'reward'.*ds.map"),
+        (lambda ds: hfclean.mining.mine(ds, "v9"), LinearRuleError, "wanted one of"),
+        (lambda ds: hfclean.mining.indicator_columns(ds, ["prompt"]), ColumnError, "holds str, not numbers"),
+        (lambda ds: hfclean.mining.indicator_columns(ds, ["nothing"]), ColumnError, "Known by name: length"),
         (
-            lambda ds: hfclean.mine(
-                ds.add_column("reward", [math.nan] * 4), hfclean.LinearRule("x", ("reward",), (1.0,))
+            lambda ds: hfclean.mining.indicator_columns(ds, ["reward"], renamed={"reward": "r"}),
+            ColumnError,
+            "no column 'r'",
+        ),
+        (lambda ds: hfclean.mining.indicator_columns({"train": ds}, ["length"]), HfcleanError, "one split at a time"),
+        (lambda ds: hfclean.mining.mine(ds, "v1", n=1, fraction=0.5), ColumnError, "not both"),
+        (lambda ds: hfclean.mining.mine(ds, "v1", n=-1), HfcleanError, "whole number of 0 or more"),
+        (lambda ds: hfclean.mining.mine(ds, "v1", n=1.5), HfcleanError, r"mine\(n=1.5\): wanted a whole"),
+        (lambda ds: hfclean.mining.mine(ds, "v1", fraction=1.5), ColumnError, "a share from 0 to 1"),
+        (
+            lambda ds: hfclean.mining.mine(
+                ds.add_column("reward", [math.nan] * 4), hfclean.scorers.LinearRule("x", ("reward",), (1.0,))
             ),
             LinearRuleError,
             "has a prediction for none of 4 rows",

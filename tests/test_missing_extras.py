@@ -44,12 +44,12 @@ USES: dict[str, Callable[[], Any]] = {
     "Reviser": lambda: hfclean.Reviser(HUB_ID)(ROW),
     "Reflection": lambda: hfclean.Reflection(HUB_ID)(ROW),
     "Judge": lambda: hfclean.Judge(HUB_ID)(ROW),
-    "Reward": lambda: hfclean.Reward(HUB_ID)(ROW),
-    "Embed": lambda: hfclean.Embed(HUB_ID)(ROW),
+    "Reward": lambda: hfclean.scorers.Reward(HUB_ID)(ROW),
+    "Embed": lambda: hfclean.scorers.Embed(HUB_ID)(ROW),
     "IFD": lambda: hfclean.IFD(HUB_ID)(ROW),
-    "Perplexity": lambda: hfclean.Perplexity(HUB_ID)(ROW),
+    "Perplexity": lambda: hfclean.scorers.Perplexity(HUB_ID)(ROW),
     "RatingExpectation": lambda: RatingExpectation(HUB_ID)(ROW),
-    "UniEval": lambda: hfclean.UniEval(HUB_ID)(ROW),
+    "UniEval": lambda: hfclean.scorers.UniEval(HUB_ID)(ROW),
     "prefetch": lambda: hfclean.Reviser(HUB_ID).prefetch([ROW], show=False),
     "ahead": lambda: fetch_ahead(HUB_ID, None, "hf_a"),
 }
@@ -89,5 +89,5 @@ def test_the_base_of_an_adapter_is_not_fetched_without_peft(
 
 def test_with_all_of_it_the_model_is_fetched(fetched: list[str]) -> None:
     with pytest.raises(AssertionError, match="was fetched"):
-        hfclean.Reward(HUB_ID)(ROW)
+        hfclean.scorers.Reward(HUB_ID)(ROW)
     assert fetched == [HUB_ID]

@@ -126,7 +126,7 @@ def test_many_small_groups_are_the_groups_apart() -> None:
     texts = [" ".join(random.choice(words, 8)) for _ in range(60)]
     rows = [{"instruction": texts[k % 20], "output": "yes it is so", "system": f"s{k % 3}"} for k in range(60)]
     rows += [{"instruction": "!", "output": "", "system": f"s{k % 2}"} for k in range(4)]
-    found = hfclean.duplicate_groups(Dataset.from_list(rows), "near").groups
+    found = hfclean.selection.duplicate_groups(Dataset.from_list(rows), "near").groups
     apart: set[tuple[int, ...]] = set()
     for system in ("s0", "s1", "s2"):
         here = [k for k, row in enumerate(rows) if row["system"] == system]
@@ -147,8 +147,8 @@ def test_many_small_groups_are_the_groups_apart() -> None:
 def test_personal_data_under_the_names_of_speakers() -> None:
     row = chat("Done.", meta={"from": MAIL, "author": MAIL, "role": "user"})
     ds = Dataset.from_list([row])
-    assert ds.map(hfclean.PII())["pii_count"][:] == [2]
-    masked = ds.map(hfclean.MaskPII())
+    assert ds.map(hfclean.scorers.PII())["pii_count"][:] == [2]
+    masked = ds.map(hfclean.reviser.MaskPII())
     assert masked[0]["meta"] == {"from": "[EMAIL]", "author": "[EMAIL]", "role": "user"}
     assert hfclean.restore(masked)[:] == ds[:]
 
@@ -158,7 +158,7 @@ def test_a_json_column_is_masked_and_put_back_exactly(batched: bool) -> None:
     kinds = Features({"messages": List({"role": Value("string"), "content": Value("string")}), "trace": Json()})
     rows = [chat("Done.", trace={"to": MAIL, "n": "007", "list": ["4", MAIL, 4]}), chat("Done.", trace="null")]
     ds = Dataset.from_list(rows, features=kinds)
-    masked = ds.map(hfclean.MaskPII(), batched=batched)
+    masked = ds.map(hfclean.reviser.MaskPII(), batched=batched)
     assert masked.features["trace"] == Json()
     assert masked[0]["trace"] == {"to": "[EMAIL]", "n": "007", "list": ["4", "[EMAIL]", 4]}
     assert masked[1]["trace"] == ds[1]["trace"]

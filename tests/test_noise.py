@@ -242,7 +242,7 @@ HIGH = {"sees": True, "blind": True, "size": True, "some": True}
 
 
 def test_a_known_separation_is_measured() -> None:
-    report = hfclean.noise_report([SEES, BLIND, LENGTH], sound(800), noises=[MARK], higher_is_damage=HIGH)
+    report = hfclean.evaluation.noise_report([SEES, BLIND, LENGTH], sound(800), noises=[MARK], higher_is_damage=HIGH)
     truth = NormalDist().cdf(DISTANCE / math.sqrt(2))
     seen = report.of("marked", "sees")
     assert seen.auroc == pytest.approx(truth, abs=0.03)
@@ -262,15 +262,15 @@ def test_a_known_separation_is_measured() -> None:
 
 
 def test_the_direction_is_never_taken_from_the_rows() -> None:
-    report = hfclean.noise_report(SEES, sound(300), noises=[MARK], higher_is_damage={"sees": False})
+    report = hfclean.evaluation.noise_report(SEES, sound(300), noises=[MARK], higher_is_damage={"sees": False})
     assert report.of("marked", "sees").auroc < 0.3
     assert not report.of("marked", "sees").found
     with pytest.raises(ColumnError, match=r"higher_is_damage=\{'sees': True or False\}"):
-        hfclean.noise_report(SEES, sound(3), noises=[MARK])
+        hfclean.evaluation.noise_report(SEES, sound(3), noises=[MARK])
 
 
 def test_length_has_the_better_of_its_directions() -> None:
-    report = hfclean.noise_report(hfclean.score, sound(200), noises=["truncated", "repeated"], draws=200)
+    report = hfclean.evaluation.noise_report(hfclean.score, sound(200), noises=["truncated", "repeated"], draws=200)
     for noise, longer in (("truncated", False), ("repeated", True)):
         for name in ("length_words", "length_characters"):
             found = report.of(noise, name)
@@ -284,14 +284,16 @@ def test_rows_without_a_score_are_left_out_on_both_sides_and_counted() -> None:
             return math.nan
         return gauss(pair)
 
-    report = hfclean.noise_report(hfclean.scorer("some")(some), sound(400), noises=[MARK], higher_is_damage=HIGH)
+    report = hfclean.evaluation.noise_report(
+        hfclean.scorer("some")(some), sound(400), noises=[MARK], higher_is_damage=HIGH
+    )
     found = report.of("marked", "some")
     assert (found.rows, found.unscored) == (100, 300)
     left = [pair for pair in sound(400) if int(pair.instruction.split()[-1]) % 4 == 3]
-    alone = hfclean.noise_report(SEES, left, noises=[MARK], higher_is_damage=HIGH).of("marked", "sees")
+    alone = hfclean.evaluation.noise_report(SEES, left, noises=[MARK], higher_is_damage=HIGH).of("marked", "sees")
     assert found.auroc == alone.auroc
     assert found.length == alone.length
-    none = hfclean.noise_report(
+    none = hfclean.evaluation.noise_report(
         hfclean.scorer("some")(lambda pair: math.nan), sound(5), noises=[MARK], higher_is_damage=HIGH
     )
     assert (none.of("marked", "some").rows, none.of("marked", "some").unscored) == (0, 5)
@@ -301,16 +303,16 @@ def test_rows_without_a_score_are_left_out_on_both_sides_and_counted() -> None:
 
 
 def test_the_order_of_the_rows_changes_no_figure() -> None:
-    forth = hfclean.noise_report(hfclean.score, sound(80), foreign=FOREIGN, draws=20)
-    back = hfclean.noise_report(hfclean.score, sound(80)[::-1], foreign=FOREIGN, draws=20)
+    forth = hfclean.evaluation.noise_report(hfclean.score, sound(80), foreign=FOREIGN, draws=20)
+    back = hfclean.evaluation.noise_report(hfclean.score, sound(80)[::-1], foreign=FOREIGN, draws=20)
     for one, other in zip(forth.separations, back.separations, strict=True):
         assert (one.noise, one.column, one.rows) == (other.noise, other.column, other.rows)
         assert one.auroc == pytest.approx(other.auroc, abs=1e-12)
-    assert forth == hfclean.noise_report(hfclean.score, sound(80), foreign=FOREIGN, draws=20)
+    assert forth == hfclean.evaluation.noise_report(hfclean.score, sound(80), foreign=FOREIGN, draws=20)
 
 
 def test_the_report_is_plain_values_and_a_table() -> None:
-    report = hfclean.noise_report(hfclean.score, sound(50), draws=50)
+    report = hfclean.evaluation.noise_report(hfclean.score, sound(50), draws=50)
     told = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert (told["rows"], told["applied"]["swapped"], told["applied"]["foreign"]) == (50, 50, 0)
     columns = [name for name in hfclean.score.names() if name != "defects"]
@@ -332,18 +334,18 @@ def test_rows_of_any_shape_and_errors_that_say_what_to_do() -> None:
             for p in sound(30)
         ]
     )
-    shaped = hfclean.noise_report(hfclean.score, rows.with_format("numpy"), noises="truncated", draws=20)
-    assert shaped == hfclean.noise_report(hfclean.score, sound(30), noises="truncated", draws=20)
+    shaped = hfclean.evaluation.noise_report(hfclean.score, rows.with_format("numpy"), noises="truncated", draws=20)
+    assert shaped == hfclean.evaluation.noise_report(hfclean.score, sound(30), noises="truncated", draws=20)
     with pytest.raises(HfcleanError, match="wanted one split"):
-        hfclean.noise_report(hfclean.score, DatasetDict(train=rows))
+        hfclean.evaluation.noise_report(hfclean.score, DatasetDict(train=rows))
     with pytest.raises(HfcleanError, match="got no rows"):
-        hfclean.noise_report(hfclean.score, [])
+        hfclean.evaluation.noise_report(hfclean.score, [])
     with pytest.raises(HfcleanError, match="no noise 'swap'; wanted one of swapped"):
-        hfclean.noise_report(hfclean.score, sound(2), noises=["swap"])
+        hfclean.evaluation.noise_report(hfclean.score, sound(2), noises=["swap"])
     with pytest.raises(ColumnError, match="give one of them a prefix"):
-        hfclean.noise_report([hfclean.score, hfclean.score], sound(2))
+        hfclean.evaluation.noise_report([hfclean.score, hfclean.score], sound(2))
     both = [hfclean.score, hfclean.scorers.Score(prefix="again_")]
-    report = hfclean.noise_report(both, sound(20), noises=["truncated"], draws=20)
+    report = hfclean.evaluation.noise_report(both, sound(20), noises=["truncated"], draws=20)
     assert report.of("truncated", "again_rating").auroc == report.of("truncated", "rating").auroc
 
 

@@ -69,28 +69,28 @@ NOTHING = [
 @pytest.mark.parametrize(("kind", "text"), FOUND)
 def test_personal_data_is_found_by_its_form_wherever_it_stands(kind: str, text: str) -> None:
     for before, after in (("", ""), ("See ", ", ok"), ("(", ")"), ("是 ", "。"), ("x\n", "\n"), ('"', '"')):
-        (found,) = hfclean.find_pii(before + text + after)
+        (found,) = hfclean.rules.find_pii(before + text + after)
         assert (found.kind, (before + text + after)[found.start : found.end]) == (kind, text)
-    assert hfclean.mask_pii(f"See {text}.") == f"See [{kind.upper()}]."
-    assert hfclean.find_pii(text, kinds=[other for other in PII_KINDS if other != kind]) == []
+    assert hfclean.rules.mask_pii(f"See {text}.") == f"See [{kind.upper()}]."
+    assert hfclean.rules.find_pii(text, kinds=[other for other in PII_KINDS if other != kind]) == []
 
 
 def test_a_number_beside_a_card_number_hides_nothing() -> None:
     for text in ("No. 3 4539 1488 0343 6467", "1234 4539 1488 0343 6467 12", "(212) 867-5309 4539148803436467"):
-        assert "[CARD]" in hfclean.mask_pii(text)
+        assert "[CARD]" in hfclean.rules.mask_pii(text)
 
 
 @pytest.mark.parametrize(("text", "number"), CALLED)
 def test_a_number_that_is_called_one_is_a_phone_number(text: str, number: str) -> None:
-    (found,) = hfclean.find_pii(text)
+    (found,) = hfclean.rules.find_pii(text)
     assert (found.kind, text[found.start : found.end]) == ("phone", number)
-    assert hfclean.find_pii(number) == []
+    assert hfclean.rules.find_pii(number) == []
 
 
 @pytest.mark.parametrize("text", NOTHING)
 def test_what_only_looks_like_it_is_let_through(text: str) -> None:
-    assert hfclean.find_pii(text) == []
-    assert hfclean.mask_pii(text) == text
+    assert hfclean.rules.find_pii(text) == []
+    assert hfclean.rules.mask_pii(text) == text
 
 
 @given(st.integers(10**11, 10**18))
@@ -102,10 +102,10 @@ def test_one_check_digit_of_ten_fits(number: int) -> None:
 @given(st.lists(st.sampled_from([text for _, text in FOUND] + ["a", "@", "1", " ", ".", "-", "+", "[EMAIL]", "é"])))
 def test_masking_twice_is_masking_once_and_finds_are_in_order(parts: list[str]) -> None:
     text = "".join(parts)
-    found = hfclean.find_pii(text)
+    found = hfclean.rules.find_pii(text)
     assert all(a.end <= b.start for a, b in pairwise(found))
-    masked = hfclean.mask_pii(" ".join(parts))
-    assert hfclean.mask_pii(masked) == masked
+    masked = hfclean.rules.mask_pii(" ".join(parts))
+    assert hfclean.rules.mask_pii(masked) == masked
 
 
 # one for every search that could go over the text again and again
@@ -126,7 +126,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_megabyte_of_one_thing_is_read_in_linear_time(piece: str) -> None:
-    assert hfclean.find_pii(piece * (1_000_000 // len(piece))) == []
+    assert hfclean.rules.find_pii(piece * (1_000_000 // len(piece))) == []
 
 
 # -------------------------------------------------------------------------------------------------------------- report
@@ -135,7 +135,7 @@ SHAPES = shape_rows()
 
 
 @pytest.mark.parametrize("shape", ["alpaca", "typed_messages", "conversations", "preference_turns"])
-@pytest.mark.parametrize("transform", [hfclean.PII(), hfclean.MaskPII()], ids=["report", "mask"])
+@pytest.mark.parametrize("transform", [hfclean.scorers.PII(), hfclean.reviser.MaskPII()], ids=["report", "mask"])
 def test_both_keep_the_contract(shape: str, transform: Any) -> None:
     rows = [row for row in SHAPES[shape] if len(str(row)) < 1000]
     check_transform(transform, [*rows[:5], *json.loads(json.dumps(rows[5:7]).replace("Bonjour", "+49 30 901820"))])
@@ -156,19 +156,21 @@ LONG_CHAT = chat(
 
 
 def test_the_report_reads_every_text_of_a_row() -> None:
-    assert hfclean.PII()(LONG_CHAT)["pii"] == "email phone"
-    assert hfclean.PII()(LONG_CHAT)["pii_count"] == 5.0
-    assert hfclean.PII("phone")(LONG_CHAT)["pii_count"] == 1.0  # type: ignore[arg-type]
+    assert hfclean.scorers.PII()(LONG_CHAT)["pii"] == "email phone"
+    assert hfclean.scorers.PII()(LONG_CHAT)["pii_count"] == 5.0
+    assert hfclean.scorers.PII("phone")(LONG_CHAT)["pii_count"] == 1.0  # type: ignore[arg-type]
     both = {"prompt": "a@hf.co", "chosen": "b@hf.co", "rejected": "c@hf.co"}
-    assert hfclean.PII()(both)["pii_count"] == 3.0
-    assert hfclean.PII()({"prompt": "x", "completion": "y"})["pii"] == ""
-    ds = Dataset.from_list([{"prompt": "x", "completion": text} for text in ("jo@hf.co", "y")]).map(hfclean.PII())
+    assert hfclean.scorers.PII()(both)["pii_count"] == 3.0
+    assert hfclean.scorers.PII()({"prompt": "x", "completion": "y"})["pii"] == ""
+    ds = Dataset.from_list([{"prompt": "x", "completion": text} for text in ("jo@hf.co", "y")]).map(
+        hfclean.scorers.PII()
+    )
     assert ds.filter(hfclean.keep("pii_count", at_most=0))["completion"][:] == ["y"]
 
 
 def test_masking_reaches_every_turn_and_is_undone() -> None:
     ds = Dataset.from_list([LONG_CHAT, chat(("user", "Hi"), ("assistant", "Ho"))])
-    masked = ds.map(hfclean.MaskPII(), batched=True)
+    masked = ds.map(hfclean.reviser.MaskPII(), batched=True)
     assert [turn["content"] for turn in masked[0]["messages"]] == [
         "Ask [EMAIL].",
         "I am [EMAIL], call [PHONE].",
@@ -179,30 +181,30 @@ def test_masking_reaches_every_turn_and_is_undone() -> None:
     ]
     assert (masked[0]["edit"], masked[0]["edit_reason"]) == ("revised", "pii_email pii_phone")
     assert (masked[1]["edit"], masked[1]["edit_reason"], masked[1]["original"]) == ("kept", "", "")
-    assert masked.map(hfclean.PII())["pii_count"][:] == [0.0, 0.0]
+    assert masked.map(hfclean.scorers.PII())["pii_count"][:] == [0.0, 0.0]
     assert hfclean.restore(masked).to_list() == ds.to_list()
-    again = masked.map(hfclean.MaskPII())
+    again = masked.map(hfclean.reviser.MaskPII())
     assert again["messages"][:] == masked["messages"][:]
     assert hfclean.restore(again).to_list() == ds.to_list()
 
 
 def test_prompts_and_rejected_answers_are_masked_and_single_rows_put_back() -> None:
     rows = [{"prompt": f"I am {name}@hf.co", "chosen": "Hi", "rejected": f"Ho {name}@hf.co"} for name in ("jo", "bo")]
-    masked = Dataset.from_list(rows).map(hfclean.MaskPII())
+    masked = Dataset.from_list(rows).map(hfclean.reviser.MaskPII())
     assert masked[0]["prompt"] == "I am [EMAIL]"
     assert masked[0]["rejected"] == "Ho [EMAIL]"
     back = hfclean.restore(masked, rows=[masked[0]["row_id"]])
     assert back["prompt"][:] == ["I am jo@hf.co", "I am [EMAIL]"]
     assert back["rejected"][:] == ["Ho jo@hf.co", "Ho [EMAIL]"]
     assert hfclean.restore(back).to_list() == rows
-    with pytest.raises(hfclean.RestoreError, match="below a revision by MaskPII"):
+    with pytest.raises(hfclean.errors.RestoreError, match="below a revision by MaskPII"):
         hfclean.restore(masked, rule="pii_email")
 
 
 def test_masking_after_other_revisers_and_scores_stays_restorable() -> None:
     row = {"instruction": "Mail  jo@hf.co .", "input": "n/a", "output": "Wrote to jo@hf.co.</s>"}
-    ds = Dataset.from_list([row]).map(hfclean.revise).map(hfclean.score).map(hfclean.PII())
-    masked = ds.map(hfclean.MaskPII())
+    ds = Dataset.from_list([row]).map(hfclean.revise).map(hfclean.score).map(hfclean.scorers.PII())
+    masked = ds.map(hfclean.reviser.MaskPII())
     assert masked[0]["output"] == "Wrote to [EMAIL]."
     assert math.isnan(masked[0]["pii_count"])
     assert hfclean.restore(masked).to_list() == [row]
@@ -218,7 +220,7 @@ def test_tool_calls_are_masked_as_well() -> None:
             {"from": "gpt", "value": "Done, jo@hf.co has it."},
         ]
     }
-    out = hfclean.MaskPII()(call)
+    out = hfclean.reviser.MaskPII()(call)
     assert [turn["value"] for turn in out["conversations"]] == [
         "Mail [EMAIL]",
         '{"name": "mail", "arguments": {"to": "[EMAIL]"}}',
@@ -226,7 +228,7 @@ def test_tool_calls_are_masked_as_well() -> None:
         "Done, [EMAIL] has it.",
     ]
     assert out["edit_reason"] == "pii_email"
-    assert hfclean.PII()({**call, **out})["pii_count"] == 0.0
+    assert hfclean.scorers.PII()({**call, **out})["pii_count"] == 0.0
 
 
 def test_nothing_masks_by_itself() -> None:
@@ -234,7 +236,9 @@ def test_nothing_masks_by_itself() -> None:
     assert hfclean.revise(row)["prompt"] == "jo@hf.co"
 
 
-@pytest.mark.parametrize("make", [hfclean.PII, hfclean.MaskPII, lambda kinds: hfclean.find_pii("1", kinds)])
+@pytest.mark.parametrize(
+    "make", [hfclean.scorers.PII, hfclean.reviser.MaskPII, lambda kinds: hfclean.rules.find_pii("1", kinds)]
+)
 def test_an_unknown_kind_is_an_error(make: Any) -> None:
     with pytest.raises(RuleError, match="unknown kind 'name' of personal data; known: key, email, card, ip, phone"):
         make(("email", "name"))
@@ -243,7 +247,7 @@ def test_an_unknown_kind_is_an_error(make: Any) -> None:
 @pytest.mark.realdata
 def test_real_rows_have_hardly_any(realdata: Callable[[str], Path]) -> None:
     rows = [json.loads(line) for line in realdata("alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()]
-    found = [hfclean.find_pii(f"{row['instruction']}\n{row['input']}\n{row['output']}") for row in rows]
+    found = [hfclean.rules.find_pii(f"{row['instruction']}\n{row['input']}\n{row['output']}") for row in rows]
     kinds = [each.kind for finds in found for each in finds]
     assert 0 < len(kinds) < 12
     assert set(kinds) == {"phone"}

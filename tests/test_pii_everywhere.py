@@ -31,9 +31,9 @@ ROW: dict[str, Any] = {
 def test_every_place_is_masked_counted_as_none_and_put_back() -> None:
     ds = Dataset.from_list([ROW])
     before = ds.to_list()
-    assert ds.map(hfclean.PII())["pii_count"][:] == [8.0]
-    masked = ds.map(hfclean.MaskPII())
-    assert masked.map(hfclean.PII())["pii_count"][:] == [0.0]
+    assert ds.map(hfclean.scorers.PII())["pii_count"][:] == [8.0]
+    masked = ds.map(hfclean.reviser.MaskPII())
+    assert masked.map(hfclean.scorers.PII())["pii_count"][:] == [0.0]
     row = masked[0]
     call = row["messages"][1]["tool_calls"][0]["function"]
     assert json.loads(call["arguments"]) == {
@@ -68,8 +68,8 @@ def test_real_calls_are_clean_after_masking(realdata: Callable[[str], Path]) -> 
     rows = [json.loads(line) for line in lines]
     found = 0.0
     for row in rows:
-        found += hfclean.PII()(row)["pii_count"]
-        masked = {**row, **hfclean.MaskPII()(row)}
-        assert hfclean.PII()(masked)["pii_count"] == 0
+        found += hfclean.scorers.PII()(row)["pii_count"]
+        masked = {**row, **hfclean.reviser.MaskPII()(row)}
+        assert hfclean.scorers.PII()(masked)["pii_count"] == 0
         assert hfclean.restore(masked) == row
     assert found > 0

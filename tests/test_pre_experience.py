@@ -17,7 +17,7 @@ from datasets import Dataset, DatasetDict
 
 import hfclean
 from hfclean.errors import ColumnError, HfcleanError, MissingExtraError
-from hfclean.selection import pre_experience as room
+from hfclean.selection import experience as room
 
 nan = math.nan
 GROUPS, EACH = 4, 20
@@ -41,7 +41,7 @@ def dataset(*, groups: int = GROUPS, each: int = EACH) -> Dataset:
 @pytest.mark.parametrize("count", [1, 3, 5, 10, 20, 50])
 def test_every_cluster_gives_its_share_from_the_middle_of_its_perplexities(count: int) -> None:
     ds = dataset()
-    found = hfclean.pre_experience(ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt")
+    found = hfclean.selection.pre_experience(ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt")
     assert found == sorted(set(found))
     # of 0 to 19, the 25th percentile is 4.75 and the 75th 14.25: from 5 to 14, in the order of the dataset, every
     # third or so from the first one on
@@ -55,7 +55,9 @@ def test_every_cluster_gives_its_share_from_the_middle_of_its_perplexities(count
 @pytest.mark.parametrize("count", [1, 3, 5, 10, 19, 50])
 def test_the_steps_go_up_the_perplexities_where_that_is_asked(count: int) -> None:
     ds = dataset()
-    found = hfclean.pre_experience(ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt", order="perplexity")
+    found = hfclean.selection.pre_experience(
+        ds, clusters=GROUPS, per_cluster=count, ppl="ppl_prompt", order="perplexity"
+    )
     wanted = {1: [5], 3: [5, 8, 11], 5: [5, 7, 9, 11, 13]}.get(count, list(range(5, 15) if count < 20 else range(20)))
     for group in range(GROUPS):
         assert sorted(ds[k]["ppl_prompt"] for k in found if ds[k]["group"] == group) == wanted
@@ -63,7 +65,7 @@ def test_the_steps_go_up_the_perplexities_where_that_is_asked(count: int) -> Non
 
 def test_without_perplexities_the_nearest_to_the_middle_are_taken() -> None:
     ds = dataset()
-    found = hfclean.pre_experience(ds, clusters=GROUPS, per_cluster=3)
+    found = hfclean.selection.pre_experience(ds, clusters=GROUPS, per_cluster=3)
     for group in range(GROUPS):
         members = [k for k in range(len(ds)) if ds[k]["group"] == group]
         places = np.array([ds[k]["embedding"] for k in members])
@@ -75,33 +77,35 @@ def test_the_same_seed_gives_the_same_rows_whatever_the_format() -> None:
     ds = dataset()
     chance = np.random.default_rng(1)
     ds = ds.remove_columns("embedding").add_column("mine", chance.normal(size=(len(ds), 8)).tolist())
-    found = hfclean.pre_experience(ds, clusters=7, per_cluster=2, by="mine", ppl="ppl_prompt")
+    found = hfclean.selection.pre_experience(ds, clusters=7, per_cluster=2, by="mine", ppl="ppl_prompt")
     for kind in ("numpy", "pandas", "arrow"):
-        again = hfclean.pre_experience(ds.with_format(kind), clusters=7, per_cluster=2, by="mine", ppl="ppl_prompt")
+        again = hfclean.selection.pre_experience(
+            ds.with_format(kind), clusters=7, per_cluster=2, by="mine", ppl="ppl_prompt"
+        )
         assert again == found
-    assert hfclean.pre_experience(ds, clusters=7, per_cluster=2, by="mine", seed=1) != hfclean.pre_experience(
-        ds, clusters=7, per_cluster=2, by="mine"
-    )
+    assert hfclean.selection.pre_experience(
+        ds, clusters=7, per_cluster=2, by="mine", seed=1
+    ) != hfclean.selection.pre_experience(ds, clusters=7, per_cluster=2, by="mine")
     assert all(type(k) is int for k in found)
 
 
 def test_rows_without_a_vector_or_a_perplexity_are_never_taken() -> None:
     vectors = [[0.0, 0.0], [nan, nan], [0.0, 1.0], None, [9.0, 9.0], [9.0, 8.0]]
     ds = Dataset.from_dict({"embedding": vectors, "ppl_prompt": [1.0, 2.0, None, 4.0, nan, 6.0]})
-    assert hfclean.pre_experience(ds, clusters=2, per_cluster=9) == [0, 2, 4, 5]
-    assert hfclean.pre_experience(ds, clusters=2, per_cluster=9, ppl="ppl_prompt") == [0, 5]
+    assert hfclean.selection.pre_experience(ds, clusters=2, per_cluster=9) == [0, 2, 4, 5]
+    assert hfclean.selection.pre_experience(ds, clusters=2, per_cluster=9, ppl="ppl_prompt") == [0, 5]
     with pytest.raises(HfcleanError, match="only 2 of 6 rows have a vector and a finite perplexity; take fewer"):
-        hfclean.pre_experience(ds, clusters=3, ppl="ppl_prompt")
+        hfclean.selection.pre_experience(ds, clusters=3, ppl="ppl_prompt")
 
 
 def test_a_cluster_with_nothing_in_its_middle_gives_the_row_next_to_its_median() -> None:
     ds = Dataset.from_dict({"embedding": [[0.0], [0.1], [9.0], [9.1]], "ppl_prompt": [8, 5, 1, 2]})
-    assert hfclean.pre_experience(ds, clusters=2, per_cluster=1, ppl="ppl_prompt") == [1, 2]
+    assert hfclean.selection.pre_experience(ds, clusters=2, per_cluster=1, ppl="ppl_prompt") == [1, 2]
 
 
 def test_equal_rows_leave_clusters_empty_and_nothing_twice() -> None:
     ds = Dataset.from_dict({"embedding": [[1.0, 1.0]] * 6})
-    assert hfclean.pre_experience(ds, clusters=3, per_cluster=2) == [0, 1]
+    assert hfclean.selection.pre_experience(ds, clusters=3, per_cluster=2) == [0, 1]
 
 
 def test_vectors_that_are_not_there_are_computed_from_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +122,13 @@ def test_vectors_that_are_not_there_are_computed_from_the_instructions(monkeypat
 
     monkeypatch.setattr(room, "Embed", Lengths)
     monkeypatch.setattr(room, "AT_ONCE", 3)
-    found = hfclean.pre_experience(Dataset.from_list(rows), clusters=2, per_cluster=1)
+    found = hfclean.selection.pre_experience(Dataset.from_list(rows), clusters=2, per_cluster=1)
     assert (found, seen) == ([0, 2], [3, 1])
 
 
 def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: pytest.MonkeyPatch) -> None:
     ds = dataset(groups=1, each=3)
-    pick = hfclean.pre_experience
+    pick = hfclean.selection.pre_experience
     for settings in ({"clusters": 0}, {"clusters": True}, {"per_cluster": 0}, {"per_cluster": 1.5}):
         with pytest.raises(HfcleanError, match="wanted 1 or more"):
             pick(ds, **settings)  # type: ignore[arg-type]
@@ -134,7 +138,7 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
         pick(DatasetDict({"train": ds}))
     with pytest.raises(HfcleanError, match="only 3 of 3 rows have a vector; take fewer clusters"):
         pick(ds)
-    with pytest.raises(ColumnError, match=r"no column 'x' in .*ds.map\(hfclean.Embed\(text='prompt'\)"):
+    with pytest.raises(ColumnError, match=r"no column 'x' in .*ds.map\(hfclean.scorers.Embed\(text='prompt'\)"):
         pick(ds, by="x")
     with pytest.raises(ColumnError, match=r"no column 'x' in .*Perplexity\(model, of='prompt'\)"):
         pick(ds, clusters=1, ppl="x")
@@ -160,14 +164,14 @@ def test_the_perplexity_of_an_instruction_is_that_of_its_text_alone(
     monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
     folder = str(tiny_model(tmp_path / "m"))
     row = {"instruction": "Name a fruit.", "input": "An apple", "output": "x"}
-    out = hfclean.Perplexity(folder, of="prompt")(row)
-    alone = hfclean.Perplexity(folder, given=False)({"prompt": "", "completion": "Name a fruit.\nAn apple"})
+    out = hfclean.scorers.Perplexity(folder, of="prompt")(row)
+    alone = hfclean.scorers.Perplexity(folder, given=False)({"prompt": "", "completion": "Name a fruit.\nAn apple"})
     assert out["ppl_prompt"] == pytest.approx(alone["ppl_alone"], rel=1e-6)
     assert out["ppl_prompt_reason"] == ""
     assert (
-        hfclean.Perplexity(folder, of="prompt")({**row, "instruction": "", "input": ""})["ppl_prompt_reason"]
+        hfclean.scorers.Perplexity(folder, of="prompt")({**row, "instruction": "", "input": ""})["ppl_prompt_reason"]
         == "empty"
     )
     with pytest.raises(HfcleanError, match="wanted 'response' or 'prompt'"):
-        hfclean.Perplexity(folder, of="answer")  # type: ignore[arg-type]
+        hfclean.scorers.Perplexity(folder, of="answer")  # type: ignore[arg-type]
     process.close()

@@ -293,9 +293,9 @@ def test_pairs_are_judged_again_where_a_verdict_could_not_be_read() -> None:
 
     with ChatServer(default=answer) as server:
         judge = hfclean.Judge("tiny", base_url=server.url, limits=QUICK)
-        assert dict(hfclean.judge_pairs(judge, firsts, seconds).unscored) == {"unparsed": 1}
+        assert dict(hfclean.scorers.judge_pairs(judge, firsts, seconds).unscored) == {"unparsed": 1}
         babble.clear()
-        found = hfclean.judge_pairs(replace(judge, attempts=2), firsts, seconds)
+        found = hfclean.scorers.judge_pairs(replace(judge, attempts=2), firsts, seconds)
         assert (dict(found.unscored), len(server.received)) == ({}, 8)
-        assert not hfclean.judge_pairs(judge, firsts, seconds).unscored
+        assert not hfclean.scorers.judge_pairs(judge, firsts, seconds).unscored
     assert len(server.received) == 8

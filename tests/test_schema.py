@@ -199,11 +199,11 @@ def test_numbers_and_structures_are_read_and_never_written() -> None:
 
 
 def test_broken_messages_say_what_was_found() -> None:
-    with pytest.raises(hfclean.SchemaError, match="not a list of messages"):
+    with pytest.raises(hfclean.errors.SchemaError, match="not a list of messages"):
         pair_of({"messages": "plain text"})
-    with pytest.raises(hfclean.SchemaError, match="message 0 of column 'messages' is str"):
+    with pytest.raises(hfclean.errors.SchemaError, match="message 0 of column 'messages' is str"):
         pair_of({"messages": ["plain text"]})
-    with pytest.raises(hfclean.SchemaError, match=r"wanted \[question, answer\]"):
+    with pytest.raises(hfclean.errors.SchemaError, match=r"wanted \[question, answer\]"):
         pair_of({"instruction": "a", "output": "b", "history": ["x"]})
 
 
@@ -212,11 +212,11 @@ def test_columns_can_be_named() -> None:
     view = detect(tuple(row), {"instruction": "q", "response": "a"})
     assert view.targets(row)[0].pair == Pair("a", "", "b")
     assert detect(tuple(row), {"messages": "messages"}).columns == ("messages",)
-    with pytest.raises(hfclean.SchemaError, match="names 'x', but the columns are"):
+    with pytest.raises(hfclean.errors.SchemaError, match="names 'x', but the columns are"):
         detect(tuple(row), {"instruction": "x", "response": "a"})
-    with pytest.raises(hfclean.SchemaError, match="unknown role 'question'"):
+    with pytest.raises(hfclean.errors.SchemaError, match="unknown role 'question'"):
         detect(tuple(row), {"question": "q", "response": "a"})
-    with pytest.raises(hfclean.SchemaError, match="not a known shape"):
+    with pytest.raises(hfclean.errors.SchemaError, match="not a known shape"):
         detect(tuple(row), "parquet")
 
 

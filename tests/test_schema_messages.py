@@ -66,7 +66,7 @@ def test_the_column_conversation() -> None:
     assert detect(("instruction", "output", "conversation")).shape == "alpaca"
     assert detect(("messages", "conversation")).columns == ("messages",)
     assert detect(("messages", "conversation"), "messages").shape == "messages"
-    with pytest.raises(hfclean.SchemaError, match="--columns instruction=question,response=answer"):
+    with pytest.raises(hfclean.errors.SchemaError, match="--columns instruction=question,response=answer"):
         detect(("question", "answer"))
 
 
@@ -85,10 +85,10 @@ def test_rows_of_unknown_roles_are_refused_by_name(tmp_path: Path, messages: lis
     file = tmp_path / "rows.jsonl"
     file.write_text("\n".join([json.dumps({"conversations": messages})] * 3))
     with pytest.raises(
-        hfclean.SchemaError, match=f"column 'conversations' has .*{named}.*Known are the keys role, from"
+        hfclean.errors.SchemaError, match=f"column 'conversations' has .*{named}.*Known are the keys role, from"
     ):
         load(file, cache_dir=tmp_path / "cache")
-    with pytest.raises(hfclean.SchemaError, match=named):
+    with pytest.raises(hfclean.errors.SchemaError, match=named):
         clean(Dataset.from_list([{"conversations": messages}]))
 
 
@@ -209,7 +209,7 @@ def test_every_turn_and_two_passes_over_a_json_string() -> None:
 
 def test_text_that_is_not_the_json_of_messages_is_refused_as_before() -> None:
     for text in ("plain text", "[see above]", '["a"]'):
-        with pytest.raises(hfclean.SchemaError, match="expected"):
+        with pytest.raises(hfclean.errors.SchemaError, match="expected"):
             pair_of(text)
 
 

@@ -295,7 +295,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def by_hand(model: str) -> Any:
     """The scores of Selective Reflection-Tuning from the two scorers, each pair alone."""
     ifd = hfclean.IFD(model, template="vicuna", store=False)
-    r_ifd = hfclean.ReverseIFD(model, template="vicuna", store=False)
+    r_ifd = hfclean.scorers.ReverseIFD(model, template="vicuna", store=False)
 
     def scored(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
         rows = [{"prompt": pair.prompt, "completion": pair.response} for pair in pairs]

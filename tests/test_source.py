@@ -84,7 +84,7 @@ def test_parquet_and_disk_and_folder(tmp_path: Path) -> None:
     source = load(tmp_path / "folder", cache_dir=cache)
     assert rows(source) == [ROW, ROW]
     assert source.card == "---\nlicense: mit\n---\nHello\n"
-    with pytest.raises(hfclean.SourceError, match="no split 'dev' in disk; it has train, test"):
+    with pytest.raises(hfclean.errors.SourceError, match="no split 'dev' in disk; it has train, test"):
         load(tmp_path / "disk", split="dev", cache_dir=cache)
 
 
@@ -128,18 +128,18 @@ def test_a_cell_of_ten_megabytes(read: Any) -> None:
     ],
 )
 def test_what_is_said_of_a_file_that_cannot_be_read(read: Any, name: str, content: Any, said: str) -> None:
-    with pytest.raises(hfclean.SourceError, match=said):
+    with pytest.raises(hfclean.errors.SourceError, match=said):
         read(name, content)
 
 
 def test_what_is_said_when_there_is_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(hfclean.SourceError, match=r"no file or folder '.*rows.jsonl'"):
+    with pytest.raises(hfclean.errors.SourceError, match=r"no file or folder '.*rows.jsonl'"):
         load(tmp_path / "rows.jsonl", cache_dir=tmp_path)
 
 
 def test_what_is_said_when_the_hub_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)  # between the tries of huggingface_hub
-    with pytest.raises(hfclean.SourceError, match="Hub cannot be reached for 'someone/alpaca'"):
+    with pytest.raises(hfclean.errors.SourceError, match="Hub cannot be reached for 'someone/alpaca'"):
         load("someone/alpaca", cache_dir=tmp_path)
 
 
@@ -164,7 +164,9 @@ def test_what_is_said_when_the_hub_has_no_such_dataset(tmp_path: Path, monkeypat
         thread.start()
         try:
             monkeypatch.setattr("datasets.config.HF_ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
-            with pytest.raises(hfclean.SourceError, match=r"no file, folder or Hub dataset 'someone/alpaca'.*login"):
+            with pytest.raises(
+                hfclean.errors.SourceError, match=r"no file, folder or Hub dataset 'someone/alpaca'.*login"
+            ):
                 load("someone/alpaca", cache_dir=tmp_path)
         finally:
             hub.shutdown()
@@ -174,5 +176,5 @@ def test_what_is_said_when_the_hub_has_no_such_dataset(tmp_path: Path, monkeypat
 def test_rows_of_two_shapes_are_refused(read: Any) -> None:
     mixed = [ROW, {"messages": [{"role": "user", "content": "c"}]}]
     ds = read("rows.jsonl", mixed).dataset["train"]
-    with pytest.raises(hfclean.SchemaError, match=r"more than one shape: alpaca .*--columns alpaca"):
+    with pytest.raises(hfclean.errors.SchemaError, match=r"more than one shape: alpaca .*--columns alpaca"):
         ds.map(hfclean.revise)

@@ -135,7 +135,7 @@ def test_an_archive_of_several_files(read: Any) -> None:
     ],
 )
 def test_what_is_said_of_a_damaged_file(read: Any, name: str, content: bytes, said: str) -> None:
-    with pytest.raises(hfclean.SourceError, match=said):
+    with pytest.raises(hfclean.errors.SourceError, match=said):
         read({name: content})
 
 
@@ -146,9 +146,9 @@ def test_several_files_and_patterns(read: Any, tmp_path: Path) -> None:
     assert [row["output"] for row in splits(several)["train"]] == ["007", "null", "null", "007"]
     assert several.name == "c.csv and 3 more"
     assert read({}, ["data/a.jsonl", "data/b.jsonl"]).fingerprint != read({}, "data/b.jsonl").fingerprint
-    with pytest.raises(hfclean.SourceError, match=r"no file '.*none/\*\.jsonl'"):
+    with pytest.raises(hfclean.errors.SourceError, match=r"no file '.*none/\*\.jsonl'"):
         read({}, "none/*.jsonl")
-    with pytest.raises(hfclean.SourceError, match="is a folder; give it alone"):
+    with pytest.raises(hfclean.errors.SourceError, match="is a folder; give it alone"):
         read({}, ["data", "c.csv"])
     assert sorted(path.name for path in local_paths([str(tmp_path / "data/*.jsonl"), "-", "someone/alpaca"])) == [
         "a.jsonl",
@@ -161,7 +161,7 @@ def test_parquet_files_are_not_mixed_with_others(read: Any, tmp_path: Path) -> N
     Dataset.from_list([FRUIT]).to_parquet(str(tmp_path / "a.parquet"))
     Dataset.from_list([TREE]).to_parquet(str(tmp_path / "b.parquet"))
     assert splits(read({}, "*.parquet"))["train"] == [FRUIT, TREE]
-    with pytest.raises(hfclean.SourceError, match="parquet files beside json; read them apart"):
+    with pytest.raises(hfclean.errors.SourceError, match="parquet files beside json; read them apart"):
         read({"c.jsonl": TREE}, ["a.parquet", "c.jsonl"])
 
 
@@ -179,7 +179,7 @@ def test_a_folder_of_files_has_the_splits_that_datasets_sees(read: Any) -> None:
 
 def test_a_part_of_a_split(read: Any) -> None:
     assert splits(read({"rows.jsonl": LINES}, split="train[1:]")) == {"train": [TREE]}
-    with pytest.raises(hfclean.SourceError, match=r"no split 'dev' in rows\.jsonl; it has train"):
+    with pytest.raises(hfclean.errors.SourceError, match=r"no split 'dev' in rows\.jsonl; it has train"):
         read({"rows.jsonl": LINES}, split="dev")
 
 
@@ -205,7 +205,7 @@ def test_what_is_said_of_a_standard_input_that_holds_no_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, said: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    with pytest.raises(hfclean.SourceError, match=said):
+    with pytest.raises(hfclean.errors.SourceError, match=said):
         load("-", cache_dir=tmp_path)
 
 
@@ -300,7 +300,7 @@ def test_one_object_that_is_one_row(read: Any) -> None:
     ],
 )
 def test_what_is_said_of_json_that_holds_no_rows(read: Any, value: Any, said: str) -> None:
-    with pytest.raises(hfclean.SourceError, match=said):
+    with pytest.raises(hfclean.errors.SourceError, match=said):
         read({"rows.json": value})
 
 

@@ -265,7 +265,7 @@ def test_the_hashes_travel_in_the_record(tmp_path: Path) -> None:
     assert trained_on(loaded) == frozenset(hashes)
     assert trained_on(hfclean.revise) == frozenset()
     (tmp_path / "hfclean.json").write_text(json.dumps(about | {"trained_on": "../etc"}))
-    with pytest.raises(hfclean.FolderError, match="no reviser here"):
+    with pytest.raises(hfclean.errors.FolderError, match="no reviser here"):
         hfclean.Reviser.from_pretrained(tmp_path)
 
 
@@ -273,18 +273,18 @@ def test_the_hashes_travel_in_the_record(tmp_path: Path) -> None:
 
 
 def test_preference_pairs_are_the_rows_that_trl_wants(revised: Dataset) -> None:
-    found = hfclean.preference_pairs(revised)
+    found = hfclean.conversion.preference_pairs(revised)
     assert found.column_names == ["prompt", "chosen", "rejected", "row_id"]
     assert found[0]["chosen"] == revised["output"][0]
     assert found[0]["rejected"] == "An apple.</s>"
     assert found["row_id"] == [revised["row_id"][0], revised["row_id"][2]]
-    chat = hfclean.preference_pairs(revised, conversational=True)[0]
+    chat = hfclean.conversion.preference_pairs(revised, conversational=True)[0]
     assert chat["prompt"] == [{"role": "user", "content": "Name a fruit."}]
     assert chat["rejected"] == [{"role": "assistant", "content": "An apple.</s>"}]
-    same = hfclean.preference_pairs(revised, same_question=True)
+    same = hfclean.conversion.preference_pairs(revised, same_question=True)
     assert same["row_id"] == [revised["row_id"][0]]  # the other lost its placeholder of an input
     with pytest.raises(RestoreError, match="did not revise"):
-        hfclean.preference_pairs(Dataset.from_list(ROWS))
+        hfclean.conversion.preference_pairs(Dataset.from_list(ROWS))
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_all_turns_are_one_text_to_the_language() -> None:
 def test_personal_data_is_looked_for_everywhere_whatever_is_said() -> None:
     row = {"prompt": "Who?", "chosen": "jo@hfclean.dev", "rejected": "ann@hfclean.dev"}
     assert PII(turns="all", side="both")(row)["pii_count"] == PII()(row)["pii_count"] == 2.0
-    for kind in (PII, hfclean.MaskPII):
+    for kind in (PII, hfclean.reviser.MaskPII):
         with pytest.raises(SchemaError, match="side='rejected'"):
             kind(side="rejected")
 

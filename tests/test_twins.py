@@ -15,7 +15,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.checks import accept
-from hfclean.evaluation.agreement import agreement
+from hfclean.evaluation.choice_agreement import agreement
 from hfclean.evaluation.revising import evaluate_reviser
 from hfclean.evaluation.winning import win_rate
 from hfclean.keys import find_secrets

@@ -36,7 +36,7 @@ def test_the_published_table_is_reproduced(realdata: Callable[[str], Path]) -> N
     assert len(rows) == 48
     for row in rows:
         counts = [int(row[name]) for name in ("win", "tie", "lose")]
-        found = hfclean.win_rate(verdict=verdicts(*counts), draws=1)
+        found = hfclean.evaluation.win_rate(verdict=verdicts(*counts), draws=1)
         assert found.counts == Counts(*counts)
         for name, figure in (
             ("wr1", found.win_rate),
@@ -52,7 +52,7 @@ def test_the_published_review_logs_are_reproduced(realdata: Callable[[str], Path
     found = {}
     for name in ("vicuna", "koala", "lima"):
         some = Dataset.from_list([row for row in rows if row["benchmark"] == name])
-        found[name] = hfclean.win_rate(
+        found[name] = hfclean.evaluation.win_rate(
             some, scores="scores_ab", scores_swapped="scores_ba", texts=("answer_a", "answer_b"), **FEW
         )
     assert {name: each.counts for name, each in found.items()} == {
@@ -78,23 +78,23 @@ def test_the_published_review_logs_are_reproduced(realdata: Callable[[str], Path
 
 def test_one_order_two_orders_and_a_judge_say_the_same_in_their_ways() -> None:
     rows = [{"v": "win", "w": 2, "s": [9, 8], "t": [7, 7]}, {"v": "tie", "w": 0, "s": [5, 5], "t": [4, 6]}]
-    one = hfclean.win_rate(rows, verdict="v", **FEW)
+    one = hfclean.evaluation.win_rate(rows, verdict="v", **FEW)
     assert (one.counts, one.shown_first, math.isnan(one.flip_rate.value)) == (Counts(1, 1, 0), None, True)
-    both = hfclean.win_rate(rows, verdict="v", verdict_swapped="w", **FEW)
+    both = hfclean.evaluation.win_rate(rows, verdict="v", verdict_swapped="w", **FEW)
     assert (both.counts, both.flip_rate.value) == (Counts(0, 2, 0), 0.5)
     assert (both.shown_first, both.shown_second) == (Counts(1, 1, 0), Counts(0, 1, 1))
-    scored = hfclean.win_rate(Dataset.from_list(rows), scores="s", scores_swapped="t", **FEW)
+    scored = hfclean.evaluation.win_rate(Dataset.from_list(rows), scores="s", scores_swapped="t", **FEW)
     assert scored.counts == Counts(1, 0, 1)
 
     judge = hfclean.Judge(ScriptedBackend(['{"better": "1"}', '{"better": "2"}', "1", Answer.failed("timeout")]))
     after = [{"instruction": "Go", "output": text} for text in ("one two three", "b")]
     before = [{"instruction": "Go", "output": text} for text in ("one", "c")]
-    asked = hfclean.win_rate(after, before, judge=judge, **FEW)
+    asked = hfclean.evaluation.win_rate(after, before, judge=judge, **FEW)
     assert (asked.counts, asked.unscored) == (Counts(1, 0, 0), {"timeout": 1})
     assert asked.lengths is not None
     assert (asked.lengths.longer.value, asked.lengths.longer.count) == (1.0, 1)
-    found = hfclean.judge_pairs(hfclean.Judge(ScriptedBackend(["1", "1"])), after[:1], before[:1])
-    assert hfclean.win_rate(found, **FEW).counts == Counts(0, 1, 0)
+    found = hfclean.scorers.judge_pairs(hfclean.Judge(ScriptedBackend(["1", "1"])), after[:1], before[:1])
+    assert hfclean.evaluation.win_rate(found, **FEW).counts == Counts(0, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -118,26 +118,26 @@ def test_one_order_two_orders_and_a_judge_say_the_same_in_their_ways() -> None:
 )
 def test_what_cannot_be_counted_is_refused(given: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        hfclean.win_rate(**given)
+        hfclean.evaluation.win_rate(**given)
 
 
 # --------------------------------------------------------------------------------------------------------- the figures
 
 
 def test_all_ties_and_no_verdicts_are_said_to_be_so() -> None:
-    ties = hfclean.win_rate(verdict=["tie"] * 5 + [None, float("nan")], **FEW)
+    ties = hfclean.evaluation.win_rate(verdict=["tie"] * 5 + [None, float("nan")], **FEW)
     assert (ties.win_rate.value, ties.unscored, ties.decided) == (0.5, {"no_verdict": 2}, False)
     assert math.isnan(ties.win_rate_without_ties.value)
     assert "all are ties: no difference" in str(ties)
     assert ties.to_dict()["win_rate_without_ties"]["value"] is None
-    none = hfclean.win_rate(scores=[None, [1, None], [math.inf, 1]], **FEW)
+    none = hfclean.evaluation.win_rate(scores=[None, [1, None], [math.inf, 1]], **FEW)
     assert (none.counts.total, none.unscored) == (0, {"no_verdict": 3})
     assert "nothing was compared" in str(none)
     json.dumps(none.to_dict(), allow_nan=False)
 
 
 def test_a_few_wins_in_a_row_decide_nothing() -> None:
-    few, many = (hfclean.win_rate(verdict=verdicts(n, 0, 0), **FEW) for n in (5, 30))
+    few, many = (hfclean.evaluation.win_rate(verdict=verdicts(n, 0, 0), **FEW) for n in (5, 30))
     assert (few.p_value, few.decided, many.decided) == (0.0625, False, True)
     assert 0.5 < few.win_rate.low < many.win_rate.low < 1.0
     assert sign_test(0, 0) == 1.0
@@ -149,17 +149,17 @@ def test_length_that_explains_all_leaves_nothing() -> None:
     by_length = [
         "win" if len(r["a"]) > len(r["b"]) else "lose" if len(r["a"]) < len(r["b"]) else "tie" for r in longer
     ]
-    found = hfclean.win_rate(longer, verdict=by_length, texts=("a", "b"), **FEW)
+    found = hfclean.evaluation.win_rate(longer, verdict=by_length, texts=("a", "b"), **FEW)
     assert found.lengths is not None
     # a judge that sees nothing but length is sharper than a smooth curve of it, so not all of the lead goes
     assert found.win_rate.value - found.lengths.controlled.value > 0.2
     assert found.lengths.controlled.value < 0.6
     # the better side is also the longer one, but wins where it is not: what is left at equal length is real
     sides = [{"a": 10 + k % 4, "b": 8 + k % 5} for k in range(300)]
-    real = hfclean.win_rate(sides, verdict=verdicts(240, 0, 60), texts=("a", "b"), **FEW)
+    real = hfclean.evaluation.win_rate(sides, verdict=verdicts(240, 0, 60), texts=("a", "b"), **FEW)
     assert real.lengths is not None
     assert real.lengths.controlled.value > 0.7
-    unknown = hfclean.win_rate(verdict=["win", "lose"], texts=(["a", None], [None, "b"]), **FEW)
+    unknown = hfclean.evaluation.win_rate(verdict=["win", "lose"], texts=(["a", None], [None, "b"]), **FEW)
     assert unknown.lengths is not None
     assert unknown.lengths.unknown == 2
     assert "lengths not known" in str(unknown)
@@ -169,8 +169,8 @@ def test_swapping_the_sides_swaps_the_figures() -> None:
     ours = verdicts(30, 10, 20)
     theirs = [{"win": "lose", "lose": "win"}.get(v, v) for v in ours]
     texts = ([3 + k % 7 for k in range(60)], [4 + k % 5 for k in range(60)])
-    one = hfclean.win_rate(verdict=ours, texts=texts, **FEW)
-    two = hfclean.win_rate(verdict=theirs, texts=texts[::-1], **FEW)
+    one = hfclean.evaluation.win_rate(verdict=ours, texts=texts, **FEW)
+    two = hfclean.evaluation.win_rate(verdict=theirs, texts=texts[::-1], **FEW)
     assert one.win_rate.value == pytest.approx(1 - two.win_rate.value)
     assert one.lengths is not None
     assert two.lengths is not None

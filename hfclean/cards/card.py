@@ -100,7 +100,7 @@ def dataset_card(
         config_name: what the config of the rows is called. Each has a section and a family of configs of its own:
             `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
         folder: where in the repo `plots/` lies, such as `v2/`.
-        ab_test: what `hfclean.ab_test` found.
+        ab_test: what `hfclean.evaluation.ab_test` found.
 
     Raises:
         CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that

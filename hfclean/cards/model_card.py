@@ -248,7 +248,7 @@ def rule_card(
         language=strings(data.get("language")),
         limits=list(limits),
         module=module,
-        load=load or f'hfclean.LinearRule.from_pretrained("{name if is_hub_id(name) else "FOLDER"}")',
+        load=load or f'hfclean.scorers.LinearRule.from_pretrained("{name if is_hub_id(name) else "FOLDER"}")',
         figures=figures.strip(),
     )
     return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"

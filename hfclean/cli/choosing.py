@@ -14,7 +14,7 @@ from hfclean.errors import FolderError
 
 EMBEDDING = "embedding"
 OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only say it)"
-VECTORS = "the column of vectors (default: embedding, made here with hfclean.Embed if it is not there)"
+VECTORS = "the column of vectors (default: embedding, made here with hfclean.scorers.Embed if it is not there)"
 
 
 def add_files(command: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def choose_rows(
     by_vectors: bool = False,
 ) -> None:
     """Choose rows of every split, say what was found, and write them."""
-    from hfclean.selection.baselines import baselines
+    from hfclean.selection.plain_choices import baselines
     from hfclean.source import load
 
     if args.out:

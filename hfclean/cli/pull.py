@@ -37,6 +37,6 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     uses = {
         "dataset": f"the dataset: load_dataset({str(where)!r})",
         "reviser": f"the reviser: from_pretrained({str(where)!r})",
-        "rule": f"the rule: hfclean.LinearRule.from_pretrained({str(where)!r})",
+        "rule": f"the rule: hfclean.scorers.LinearRule.from_pretrained({str(where)!r})",
     }
     print(f"{where}  {uses[kind]}", file=out)

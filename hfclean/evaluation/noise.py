@@ -226,7 +226,7 @@ def noise_report(
 
     >>> import hfclean
     >>> rows = [{"instruction": f"Count to {n}.", "output": " ".join(map(str, range(1, n)))} for n in range(9, 60)]
-    >>> report = hfclean.noise_report(hfclean.score, rows, noises=["truncated"], draws=100)
+    >>> report = hfclean.evaluation.noise_report(hfclean.score, rows, noises=["truncated"], draws=100)
     >>> report.of("truncated", "length_words").found
     True
     """

@@ -60,7 +60,7 @@ def evaluate_reviser(
     unchanged. Distances are of the text in the form in which models get it (`hfclean.reviser.codec`).
 
     `preference` is a rule of thumb that knows form and length, not truth, and distance rewards the expert's wording:
-    neither replaces a judge (`hfclean.win_rate`) or a look at rows.
+    neither replaces a judge (`hfclean.evaluation.win_rate`) or a look at rows.
 
     Args:
         reviser: a `Reviser`, `Reflection` or `RuleReviser`.

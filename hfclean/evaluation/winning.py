@@ -150,7 +150,7 @@ def win_rate(
     * `win_rate(scores=..., scores_swapped=...)`: a judge's scores as `[first, second]` pairs, higher = better, with
       the first side shown first and shown second; in both, the first number is the first side's.
     * `win_rate(after, before, judge=judge)`: rows or pairs of both sides; the judge is asked in both orders, see
-      `hfclean.judge_pairs`. Or `win_rate(verdicts)` with what that gave.
+      `hfclean.scorers.judge_pairs`. Or `win_rate(verdicts)` with what that gave.
 
     A win is better in both orders, or better once and tied once; opposite verdicts are a tie, and counted as flips.
 
@@ -172,11 +172,11 @@ def win_rate(
         BackendError: the judge's model cannot be asked at all.
 
     >>> import hfclean
-    >>> found = hfclean.win_rate(verdict=["win", "tie", "lose", "win"], draws=100)
+    >>> found = hfclean.evaluation.win_rate(verdict=["win", "tie", "lose", "win"], draws=100)
     >>> found.counts, found.win_rate.value
     (Counts(wins=2, ties=1, losses=1), 0.625)
     >>> swapped = [[9, 7], [6, 8]]
-    >>> hfclean.win_rate(scores=[[9, 8], [7, 7]], scores_swapped=swapped, draws=100).counts
+    >>> hfclean.evaluation.win_rate(scores=[[9, 8], [7, 7]], scores_swapped=swapped, draws=100).counts
     Counts(wins=1, ties=0, losses=1)
     """
     ways = {"judge": judge, "verdict": verdict, "scores": scores}

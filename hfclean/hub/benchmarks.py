@@ -30,7 +30,7 @@ def push_benchmarks(
     """Push a benchmark pack to the Hub as a dataset, in one commit: its numbers, what they are, and a card.
 
     No text of the benchmark is pushed. `hfclean.decontaminate(ds, against=[repo_id])` takes it, and
-    `hfclean.BenchmarkPack.load(repo_id)` reads it.
+    `hfclean.selection.BenchmarkPack.load(repo_id)` reads it.
 
     Args:
         pack: the pack, or a folder that `save` wrote.

@@ -70,7 +70,7 @@ def push_dataset(
             ledger (`NAME-ledger`) of its own.
         mask_secrets: replace all other keys by their kind in brackets, also in originals and report.
         columns, prefix, extra: as the transforms were given them; `extra` are rules of your own.
-        ab_test: what `hfclean.ab_test` found, for the card. It stands there until the next push.
+        ab_test: what `hfclean.evaluation.ab_test` found, for the card. It stands there until the next push.
         token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
         keywords: how the push goes, see `hfclean.hub.PushOptions`: `private` (of a repo that is made now; `True`
             refuses to push to a public one), `revision` (the branch), `create_pr` (open a pull request instead),

@@ -119,7 +119,7 @@ def push_rule(
 ) -> Pushed | PushPlan:
     """Push a linear rule to the Hub in one commit: its file and a card with its weights and the figures of its fit.
 
-    `hfclean.LinearRule.from_pretrained(repo_id)` reads it.
+    `hfclean.scorers.LinearRule.from_pretrained(repo_id)` reads it.
 
     Args:
         rule: the rule, or a folder that `save_pretrained` wrote.

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfclean.errors import ColumnError
-from hfclean.evaluation.agreement import agreement
 from hfclean.evaluation.bootstrap import Draws, Figure
+from hfclean.evaluation.choice_agreement import agreement
 from hfclean.evaluation.revising import measure
 from hfclean.evaluation.winning import win_rate
 from hfclean.schema import Pair

@@ -93,7 +93,7 @@ def experiment(
         ds: the pool, a `Dataset` (one split) of any row shape, with the indicators' columns.
         base_model: a folder or a Hub id; it is tuned from scratch in every run.
         eval_set: rows of any shape, the same for all runs: the loss is that of their completions.
-        indicators: names as `hfclean.indicator_columns` knows them, or columns of numbers.
+        indicators: names as `hfclean.mining.indicator_columns` knows them, or columns of numbers.
         folder: where the runs are kept.
         runs: how many; InstructMining made 129. `LinearRule.fit` wants more than indicators and one, and ten for each.
         size: rows of a training set; of several sizes each run takes the next, and `size` can be a predictor as well.
@@ -106,7 +106,7 @@ def experiment(
         args, peft_config: as `hfclean.training.tuning.tune` takes them.
         measure: another way to tune and evaluate: a function of (rows as prompt and completion, seed) that returns the
             loss, or a mapping with `loss` and more numbers to note.
-        columns, renamed, tokenizer: as `hfclean.indicator_columns` takes them.
+        columns, renamed, tokenizer: as `hfclean.mining.indicator_columns` takes them.
 
     Returns:
         the table. A run whose loss is nan, infinite or not above 0 has the reason `not_finite` and is no observation.

@@ -1,8 +1,8 @@
 """InstructMining: rows ranked by the loss that a linear rule over their indicators predicts.
 
 The published rules are here as presets. They were fitted to one family of base models with certain indicator models,
-and carry over to others by luck only: `hfclean.experiment` and `LinearRule.fit` make one for yours. What of them does
-not come as published by itself stands in `rule.fitted_on` under "to compute it as published".
+and carry over to others by luck only: `hfclean.mining.experiment` and `LinearRule.fit` make one for yours. What of
+them does not come as published by itself stands in `rule.fitted_on` under "to compute it as published".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hfclean.errors import ColumnError, LinearRuleError
 from hfclean.schema import Columns, Pair
 from hfclean.scorers.lexical import mtld
 from hfclean.scorers.linear_rule import LinearRule
-from hfclean.scorers.neighbours import neighbours
+from hfclean.scorers.nearest import neighbours
 from hfclean.selection.rows import check_count, check_dataset, is_number, numbers, pairs
 from hfclean.text import words
 
@@ -28,13 +28,16 @@ INDICATORS: Mapping[str, tuple[str, str]] = {
     "length": ("words (with `tokenizer=`, tokens) of prompt and response", ""),
     "length_in": ("the same of the prompt", ""),
     "length_out": ("the same of the response", ""),
-    "reward": ("score of a reward model: hfclean.Reward", "reward"),
-    "perplexity": ("of the response under a language model: hfclean.Perplexity", "ppl"),
+    "reward": ("score of a reward model: hfclean.scorers.Reward", "reward"),
+    "perplexity": ("of the response under a language model: hfclean.scorers.Perplexity", "ppl"),
     "mtld": ("lexical diversity of the response: hfclean.scorers.lexical.mtld", ""),
-    "knn_6": ("distance to the 6th nearest neighbour (knn_1, knn_2, ... likewise): hfclean.Embed", "embedding"),
-    "natural": ("how natural the response is: hfclean.UniEval", "unieval_natural"),
-    "coherent": ("how coherent with what came before: hfclean.UniEval", "unieval_coherent"),
-    "understandable": ("how understandable: hfclean.UniEval", "unieval_understandable"),
+    "knn_6": (
+        "distance to the 6th nearest neighbour (knn_1, knn_2, ... likewise): hfclean.scorers.Embed",
+        "embedding",
+    ),
+    "natural": ("how natural the response is: hfclean.scorers.UniEval", "unieval_natural"),
+    "coherent": ("how coherent with what came before: hfclean.scorers.UniEval", "unieval_coherent"),
+    "understandable": ("how understandable: hfclean.scorers.UniEval", "unieval_understandable"),
 }
 KNN = re.compile(r"knn_([1-9]\d{0,3})")
 
@@ -75,8 +78,8 @@ _V2 = LinearRule(
         (
             AS_PUBLISHED,
             "the reward model is OpenAssistant/oasst-rm-2.1-pythia-1.4b-epoch-2.5, whose type transformers does not "
-            "know: hfclean.Reward reads its config.json, tokenizer and weights, these in safetensors only; with any "
-            "other reward model the predictions are on another scale",
+            "know: hfclean.scorers.Reward reads its config.json, tokenizer and weights, these in safetensors only; "
+            "with any other reward model the predictions are on another scale",
         ),
         ("scaling of the indicators", "not published; taken as they are"),
     ),
@@ -85,7 +88,7 @@ _PRESETS = {"v1": _V1, "v2": _V2, "v3": _V2}
 
 
 def instruct_mining(version: str = "v2") -> LinearRule:
-    """A published rule of InstructMining (arXiv 2307.06290), as `hfclean.mine` takes it. Lower = better.
+    """A published rule of InstructMining (arXiv 2307.06290), as `hfclean.mining.mine` takes it. Lower = better.
 
     `v1` weighs `reward`, `length` and `knn_6`; `v2` and `v3`, which are the same, `reward`, `understandable`,
     `natural` and `coherent`. Both were fitted for LLaMA-7B (v2: LLaMA-2-7B) with the indicator models that
@@ -93,9 +96,10 @@ def instruct_mining(version: str = "v2") -> LinearRule:
     v2's positive weight on understandable text is a sign of indicators that follow from each other.
 
     Neither can be computed as published with what comes with hfclean: the length of v1 is in tokens of LLaMA's
-    tokenizer, which `hfclean.mine` takes as `tokenizer=`, where it counts words without one; the reward of v2 is that
-    of oasst-rm-2.1-pythia-1.4b-epoch-2.5, which `hfclean.Reward` reads where its weights are in safetensors. The paper
-    was published at COLM 2024; v2 was fitted to 129 tunings on subsets of 1,000 rows, of 3 epochs each.
+    tokenizer, which `hfclean.mining.mine` takes as `tokenizer=`, where it counts words without one; the reward of v2
+    is that of oasst-rm-2.1-pythia-1.4b-epoch-2.5, which `hfclean.scorers.Reward` reads where its weights are in
+    safetensors. The paper was published at COLM 2024; v2 was fitted to 129 tunings on subsets of 1,000 rows, of 3
+    epochs each.
 
     Raises:
         LinearRuleError: no such version.
@@ -225,7 +229,7 @@ def mine(
 ) -> list[int]:
     """Indices of the rows with the lowest predicted loss, lowest first, for `ds.select`: InstructMining's choice.
 
-    The first `k` of these are the choice for `n=k`, so that `hfclean.search_size` can look for the best `k`.
+    The first `k` of these are the choice for `n=k`, so that `hfclean.mining.search_size` can look for the best `k`.
 
     Args:
         ds: a `Dataset` (one split).

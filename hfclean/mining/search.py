@@ -196,7 +196,7 @@ def search_size(
 
     Args:
         ds: the pool, a `Dataset` (one split).
-        ranking: indices, best first, as `hfclean.mine` gives them; the order of the dataset by default.
+        ranking: indices, best first, as `hfclean.mining.mine` gives them; the order of the dataset by default.
         base_model: what is tuned; needs `search_set`.
         search_set, final_set: rows of any shape that the loss is measured on, one while searching, the other at the
             end; no prompt may be in both.

@@ -168,7 +168,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
     if isinstance(about, dict) and about.get("model_type") == KIND:
         if kind != "classifier":
             raise ModelError(
-                f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.Reward reads them"
+                f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.scorers.Reward reads them"
             )
         own, tokenizer = load_reward_model(spec.name, files.folder, about, dtype)
         own = own.to(device_of(torch, None) if where else device)

@@ -32,7 +32,7 @@ from hfclean.report.record import (
 )
 from hfclean.report.rows import SplitRows, identity, iterate, number_names
 from hfclean.rules import RULES, SEVERITIES, Rule
-from hfclean.selection.baselines import Baseline, compare_choices
+from hfclean.selection.plain_choices import Baseline, compare_choices
 
 __all__ = [
     "added_rows",

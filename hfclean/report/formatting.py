@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hfclean.report.record import ModelUse
-    from hfclean.selection.baselines import Baseline
+    from hfclean.selection.plain_choices import Baseline
 
 __all__ = [
     "count",

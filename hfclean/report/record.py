@@ -15,7 +15,7 @@ from typing import Any
 from hfclean.errors import SourceError
 from hfclean.report.codec import from_plain, to_plain
 from hfclean.restoration import LedgerEntry
-from hfclean.selection.baselines import Baseline
+from hfclean.selection.plain_choices import Baseline
 
 __all__ = [
     "UNRECORDED",

@@ -1,7 +1,5 @@
-"""Revisers: what changes the text of a row, and records that it did. Those that ask a model are in modules of their
-own, loaded when they are used."""
+"""Revisers: what changes the text of a row, and records that it did."""
 
-from hfclean.reviser.record import FieldChange, Outcome, record
-from hfclean.reviser.rules import RuleReviser, revise
+import lazy_loader
 
-__all__ = ["FieldChange", "Outcome", "RuleReviser", "record", "revise"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,9 +21,10 @@ __all__ = ["MaskPII"]
 class MaskPII(Transform):
     """Replaces e-mail addresses, phone numbers, keys, public IP addresses and card numbers by their kind: `[EMAIL]`.
 
-    Every text of the row is masked, as `hfclean.PII` counts it: also what other revisers only read (earlier turns,
-    prompts and rejected answers of preference rows, system texts), and the columns beside those of the shape that hold
-    text, such as raw traces and rendered copies. Columns that name a thing (ids, hashes, addresses, paths) stay.
+    Every text of the row is masked, as `hfclean.scorers.PII` counts it: also what other revisers only read (earlier
+    turns, prompts and rejected answers of preference rows, system texts), and the columns beside those of the shape
+    that hold text, such as raw traces and rendered copies. Columns that name a thing (ids, hashes, addresses, paths)
+    stay.
 
     No other reviser alters tool calls and what tools returned; masking is the exception, since what must not be
     published must not be published there either. JSON in a string stays JSON: its strings are masked as a program

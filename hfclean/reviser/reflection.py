@@ -80,9 +80,9 @@ class Reflection(ModelReviser):
         criteria: what is criticised; see `hfclean.reviser.criteria`.
         structured: ask for JSON, and have the server hold the model to it if it can. Answers in either form are read
             in any case.
-        select: `"ifd"`, to score the variants by the losses of a language model (`hfclean.IFD`, `hfclean.ReverseIFD`);
-            or a function that gives `(ifd, r_ifd)` for each pair, nan where there is none. Called with many pairs at a
-            time, by `prefetch` from several threads; not by `estimate`.
+        select: `"ifd"`, to score the variants by the losses of a language model (`hfclean.IFD`,
+            `hfclean.scorers.ReverseIFD`); or a function that gives `(ifd, r_ifd)` for each pair, nan where there is
+            none. Called with many pairs at a time, by `prefetch` from several threads; not by `estimate`.
         scored_by: with `select="ifd"`, whose losses these are: a folder or a Hub id to run here, asked in Vicuna's
             form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with settings of its own
             (template, dtype, a server that returns the log-probabilities of prompts), which the reverse scores share.

@@ -27,6 +27,7 @@ from hfclean.rules import (
 )
 from hfclean.rules import whitespace as layout
 from hfclean.rules.glance import Glance, Watched, take_glance
+from hfclean.rules.pii import find_pii, mask_pii
 from hfclean.rules.rule import SEVERITIES, Change, Rule, all_defects, find_defects, mend, rule, text_rule
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "Rule",
     "all_defects",
     "find_defects",
+    "find_pii",
+    "mask_pii",
     "mend",
     "rule",
     "select_rules",

@@ -166,7 +166,7 @@ def judge_pairs(
     >>> judge = hfclean.Judge(ScriptedBackend(['{"better": "1"}', '{"better": "2"}']))
     >>> before = {"instruction": "Name a fruit.", "output": "A carrot."}
     >>> after = {"instruction": "Name a fruit.", "output": "An apple."}
-    >>> hfclean.judge_pairs(judge, [after], [before]).first
+    >>> hfclean.scorers.judge_pairs(judge, [after], [before]).first
     Counts(wins=1, ties=0, losses=0)
     """
     return wait_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds), merging))

@@ -131,7 +131,7 @@ def _storable(value: float) -> float | str:
 
 def table_rows(table: Any) -> list[Mapping[str, Any]]:
     """A table as a list of rows: a list of mappings, a mapping of columns, a `Dataset`, a DataFrame, what
-    `hfclean.experiment` gave, or the path of a JSON-lines or parquet file.
+    `hfclean.mining.experiment` gave, or the path of a JSON-lines or parquet file.
 
     Raises:
         SourceError: it is none of these, or cannot be read.

@@ -14,7 +14,7 @@ from hfclean.models.heads import Head, Kind, Output, files_of, open_head
 from hfclean.models.stored_outputs import Keeper
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
-from hfclean.scorers import Scorer
+from hfclean.scorers.scoring import Scorer
 
 __all__ = ["HeadScorer", "number", "texts_of"]
 

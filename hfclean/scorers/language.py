@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from hfclean.errors import ColumnError, require
 from hfclean.schema import Pair
-from hfclean.scorers import Scorer
+from hfclean.scorers.scoring import Scorer
 from hfclean.text import CJK, outside_protected, without_code
 
 __all__ = ["Language"]

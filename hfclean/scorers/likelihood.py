@@ -18,7 +18,7 @@ from hfclean.models import Limits, ModelSpec
 from hfclean.models.losses import Passage, Tokenization, TokenLosses, identity_of, token_losses
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
-from hfclean.scorers import Scorer
+from hfclean.scorers.scoring import Scorer
 
 __all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
 
@@ -264,7 +264,7 @@ class IFD(LikelihoodScorer):
             first token of the answer counts behind the prompt only; the second with at most 512, the `alpaca`
             template with its preamble, and its response header before the bare answer. Cherry's script leaves out
             rows that do not fit; here they are scored as far as they do, and say `truncated`. For comparisons with
-            their published sets, and `"cherry"` for a model that `hfclean.tune_on_experience` tuned.
+            their published sets, and `"cherry"` for a model that `hfclean.training.tune_on_experience` tuned.
         verdict: whether to add the verdict.
         easy_below: an IFD under this is called easy.
     """

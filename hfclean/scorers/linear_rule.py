@@ -218,9 +218,9 @@ class LinearRule:
         leave-one-out error. They are saved with the rule. A sample is as large as its number of tunings, not of rows.
 
         Args:
-            table: rows as mappings, columns as lists, a `Dataset`, a DataFrame, what `hfclean.experiment` returned, or
-                the path of a .jsonl or .parquet file. Rows with a number that is missing, nan or infinite are left out
-                and counted.
+            table: rows as mappings, columns as lists, a `Dataset`, a DataFrame, what `hfclean.mining.experiment`
+                returned, or the path of a .jsonl or .parquet file. Rows with a number that is missing, nan or infinite
+                are left out and counted.
             target: the column to be predicted.
             predictors: the columns to predict it from: the rule's indicators.
             name, direction: of the rule.

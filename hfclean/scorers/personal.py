@@ -11,7 +11,7 @@ from hfclean.provenance import HISTORY, own_columns
 from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
 from hfclean.rules.row_texts import Wide, beside, texts_of
 from hfclean.schema import Pair, View
-from hfclean.scorers import Scorer
+from hfclean.scorers.scoring import Scorer
 from hfclean.transform import Batch
 
 __all__ = ["PII"]
@@ -34,7 +34,7 @@ class PII(Scorer):
     * `pii_count` (float, 0 and up): how many finds; nan after the text was changed, until it is looked at again.
 
     To report, map it; to drop such rows, `ds.filter(hfclean.keep("pii_count", at_most=0))`; to mask them,
-    `hfclean.MaskPII`.
+    `hfclean.reviser.MaskPII`.
 
     Args:
         kinds: which of `key`, `email`, `card`, `ip`, `phone` to look for.

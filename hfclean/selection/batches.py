@@ -128,17 +128,17 @@ def diverse_batches(
     """Rows that are new, in batches of which each takes one member of every cluster in turn: SeDi-Instruct's way to
     keep more generated rows without losing accuracy (arXiv 2502.04774).
 
-    First `hfclean.novel` drops rows that repeat a kept one. Then the rest is clustered by k-means over the embeddings
-    (k is the batch size; the paper names neither k nor the algorithm), and each cluster is dealt out over all batches
-    as evenly as can be: a batch has more than one row of a cluster only where the cluster has more rows than there are
-    batches.
+    First `hfclean.selection.novel` drops rows that repeat a kept one. Then the rest is clustered by k-means over the
+    embeddings (k is the batch size; the paper names neither k nor the algorithm), and each cluster is dealt out over
+    all batches as evenly as can be: a batch has more than one row of a cluster only where the cluster has more rows
+    than there are batches.
 
     Args:
         ds: a `Dataset` (one split).
         batch_size: rows of a batch, 1 and up; the last one has what is left.
         threshold: of the novelty gate, above 0 to 1; 0.85 is SeDi's, 0.7 Self-Instruct's; None for no gate.
-        field, against: what the gate compares, and with what besides; see `hfclean.novel`.
-        embedding: the column of vectors; `hfclean.Embed` adds it.
+        field, against: what the gate compares, and with what besides; see `hfclean.selection.novel`.
+        embedding: the column of vectors; `hfclean.scorers.Embed` adds it.
         clusters: how many, or the name of a column of labels of your own (then no vectors are needed).
         seed: the same seed gives the same batches.
         columns: which columns hold what, as every transform takes it.

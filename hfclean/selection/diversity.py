@@ -91,8 +91,8 @@ def diverse(
         method: one of the five; `deita`, `k-center` and `car` are understood as well.
         by: a numeric column, higher = better; rows whose value is nan or null are never picked, and are counted.
             Without it `score_first` goes in dataset order.
-        column: of the vectors; `hfclean.Embed` adds it. They are made one long. Rows without one (null, nan, zeros)
-            are never picked, and are counted.
+        column: of the vectors; `hfclean.scorers.Embed` adds it. They are made one long. Rows without one (null, nan,
+            zeros) are never picked, and are counted.
         threshold: for `score_first`, -1 to 1.
         weight: for `score_times_distance`, 0 and up: 0 does not mind the score.
         clusters: how many groups; by default the root of half the rows, rounded down.

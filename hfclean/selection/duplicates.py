@@ -165,7 +165,7 @@ def duplicate_groups(
             value is nan or null come last, and are counted. None keeps the first row.
         fields: what is compared: columns, or some of `instruction`, `input`, `response`; by default all three together
             with the turns before.
-        column: of the vectors, for `semantic`; `hfclean.Embed` adds it.
+        column: of the vectors, for `semantic`; `hfclean.scorers.Embed` adds it.
         columns: which columns hold what, as in a transform.
 
     Raises:
@@ -176,7 +176,7 @@ def duplicate_groups(
     >>> import hfclean
     >>> from datasets import Dataset
     >>> rows = [{"prompt": "Hi", "completion": c, "score": len(c)} for c in ("Hello!", "hello", "Hello!!", "Bye")]
-    >>> found = hfclean.duplicate_groups(Dataset.from_list(rows), best="score")
+    >>> found = hfclean.selection.duplicate_groups(Dataset.from_list(rows), best="score")
     >>> found.groups, found.best
     (((0, 1, 2),), (2,))
     """

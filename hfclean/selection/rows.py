@@ -156,8 +156,8 @@ def vectors(ds: Any, column: str, who: str) -> Vectors:
     """
     if column not in ds.column_names:
         raise ColumnError(
-            f"{who}: no column {column!r} in {ds.column_names}. Add it first: ds.map(hfclean.Embed(), batched=True), "
-            "or name another"
+            f"{who}: no column {column!r} in {ds.column_names}. Add it first: ds.map(hfclean.scorers.Embed(), "
+            "batched=True), or name another"
         )
     raw = read_vectors(ds, column, who)
     width = raw.shape[1]

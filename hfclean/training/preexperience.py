@@ -1,10 +1,10 @@
 """The pre-experience of Cherry LLM: a base tuned briefly on a few rows, so that `hfclean.IFD` asks a model that knows
 what an instruction is.
 
-    ds = ds.map(hfclean.Embed("org/base", text="prompt"), batched=True)
-    ds = ds.map(hfclean.Perplexity("org/base", of="prompt"), batched=True)
-    picked = ds.select(hfclean.pre_experience(ds, ppl="ppl_prompt"))
-    folder = hfclean.tune_on_experience(picked, "org/base", folder="experienced")
+    ds = ds.map(hfclean.scorers.Embed("org/base", text="prompt"), batched=True)
+    ds = ds.map(hfclean.scorers.Perplexity("org/base", of="prompt"), batched=True)
+    picked = ds.select(hfclean.selection.pre_experience(ds, ppl="ppl_prompt"))
+    folder = hfclean.training.tune_on_experience(picked, "org/base", folder="experienced")
     ds = ds.map(hfclean.IFD(str(folder), variant="cherry"), batched=True)
 
 The model is tuned on prompts in Alpaca's form, and `variant="cherry"` asks it in the same.
@@ -47,7 +47,9 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
 
         ds = Dataset.from_list(ds)
     if not len(ds):
-        raise TrainingError("no rows were picked; wanted some, such as ds.select(hfclean.pre_experience(ds, ...))")
+        raise TrainingError(
+            "no rows were picked; wanted some, such as ds.select(hfclean.selection.pre_experience(ds, ...))"
+        )
     rows = []
     view = detect(tuple(ds.column_names), columns)
     for number, row in enumerate(ds.with_format(None)):

@@ -284,7 +284,7 @@ def mining() -> None:
     measured.__qualname__ = "measured"
     unseen = [{"prompt": "something else", "completion": "yes"}]
     how: dict[str, Any] = {"indicators": ["reward"], "runs": 12, "size": 20, "measure": measured}
-    hfclean.experiment(pool, "base", unseen, folder=WORK / "runs", **how)
+    hfclean.mining.experiment(pool, "base", unseen, folder=WORK / "runs", **how)
     lines(OUT / "raw" / "runs_pool.jsonl", pool.to_list())
     pack("runs", WORK / "runs")
     command("mine", "fit", str(WORK / "runs" / "runs.jsonl"), "--predictor", "reward", "--out", str(WORK / "rule"))

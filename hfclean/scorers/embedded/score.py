@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from hfclean.rules import RULES, WATCHED, all_defects, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
-from hfclean.scorers import Scorer
 from hfclean.scorers.agreement import SHARES, factor, repairs
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import read
 from hfclean.scorers.lexical import diversity
+from hfclean.scorers.scoring import Scorer
 
 __all__ = ["Score", "score"]
 
@@ -136,4 +136,5 @@ def _as_repaired(
     return values, factor(dict.fromkeys(change.rule for change in changes)), factor(left)
 
 
+Score.__module__ = "hfclean.scorers"  # the name in pickles, and so in the fingerprints of `datasets`
 score = Score()

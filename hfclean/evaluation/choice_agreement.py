@@ -143,7 +143,7 @@ def agreement(
 
     >>> import hfclean
     >>> rows = [{"prompt": "Go on", "completion": "on " * n, "good": n % 7, "long": n} for n in range(1, 101)]
-    >>> found = hfclean.agreement(rows, "good", "long", share=0.1)
+    >>> found = hfclean.evaluation.agreement(rows, "good", "long", share=0.1)
     >>> found.both, found.second.length_auc, found.second.mostly_length
     (0, 1.0, True)
     """

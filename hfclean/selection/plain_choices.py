@@ -96,7 +96,7 @@ def baselines(ds: Any, chosen: Iterable[int], *, seeds: Sequence[int] = SEEDS, c
     >>> import hfclean
     >>> from datasets import Dataset
     >>> ds = Dataset.from_list([{"prompt": "Count", "completion": "one " * n} for n in range(1, 11)])
-    >>> found = hfclean.baselines(ds, hfclean.dedupe(ds, "exact")[5:])
+    >>> found = hfclean.selection.baselines(ds, hfclean.dedupe(ds, "exact")[5:])
     >>> [each.overlap for each in found.choices if each.name in ("longest", "first")]
     [1.0, 0.0]
     """

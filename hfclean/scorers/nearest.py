@@ -26,7 +26,7 @@ def neighbours(
     Args:
         ds: a `Dataset` (one split) with a column of vectors, or the vectors themselves: an array or a list of lists.
         k: which neighbour, from 1 up; the row itself is none.
-        column: the column of vectors; `hfclean.Embed` adds it.
+        column: the column of vectors; `hfclean.scorers.Embed` adds it.
         metric: `"euclidean"` (0 and up; to 2 for vectors of length one), or `"cosine"`: 1 less the cosine, 0 to 2.
 
     Returns:
@@ -72,7 +72,7 @@ def _vectors(np: Any, ds: Any, column: str) -> Any:
         if column not in ds.column_names:
             raise ColumnError(
                 f"neighbours(column={column!r}): no such column in {ds.column_names}. Add it first: "
-                "ds.map(hfclean.Embed(), batched=True)"
+                "ds.map(hfclean.scorers.Embed(), batched=True)"
             )
         found = read_vectors(ds, column, "neighbours", np.float32)
         return found if found.shape[1] or not len(found) else np.full((len(found), 1), np.nan, np.float32)

@@ -46,9 +46,9 @@ def pre_experience(
         per_cluster: how many rows of each. A cluster of fewer rows gives all of them; one with fewer in its middle
             half gives these, or where it has none there, where the script takes none, the row next to its median.
         by: a column of vectors of the instructions; by default `embedding` if there is one, else they are computed by
-            `hfclean.Embed(text="prompt")`. Cherry takes the mean of the last hidden layer of the model to be tuned:
-            `hfclean.Embed(that_model, text="prompt")`.
-        ppl: a column with the perplexity of each instruction: `hfclean.Perplexity(model, of="prompt")` adds
+            `hfclean.scorers.Embed(text="prompt")`. Cherry takes the mean of the last hidden layer of the model to be
+            tuned: `hfclean.scorers.Embed(that_model, text="prompt")`.
+        ppl: a column with the perplexity of each instruction: `hfclean.scorers.Perplexity(model, of="prompt")` adds
             `ppl_prompt`.
         order: with `ppl`, in which order the steps go through a cluster's middle half: `"dataset"` as the script has
             it, or `"perplexity"`, lowest first at even steps up to the highest, as hfclean 0.1 had it.
@@ -108,12 +108,12 @@ def _vectors(np: Any, ds: Any, by: str | None) -> Any:
             cells += embed(plain[start : start + AT_ONCE])[COLUMN]
         return np.asarray(cells, np.float32).reshape(len(cells), -1)
     column = by or COLUMN
-    _check_column(ds, column, "hfclean.Embed(text='prompt')")
+    _check_column(ds, column, "hfclean.scorers.Embed(text='prompt')")
     return read_vectors(ds, column, f"pre_experience(by={column!r})", np.float32)
 
 
 def _numbers(np: Any, ds: Any, column: str) -> Any:
-    _check_column(ds, column, "hfclean.Perplexity(model, of='prompt')")
+    _check_column(ds, column, "hfclean.scorers.Perplexity(model, of='prompt')")
     cells = list(ds.with_format(None)[column])
     if any(cell is not None and not isinstance(cell, (int, float)) for cell in cells):
         raise ColumnError(f"pre_experience(ppl={column!r}): the column holds no numbers")

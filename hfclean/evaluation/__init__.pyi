@@ -1,0 +1,11 @@
+from .ab import ab_test as ab_test
+from .ab_report import AbTest as AbTest
+from .choice_agreement import Agreement as Agreement
+from .choice_agreement import agreement as agreement
+from .injectors import Noise as Noise
+from .noise import NoiseReport as NoiseReport
+from .noise import noise_report as noise_report
+from .reviser_report import ReviserEvaluation as ReviserEvaluation
+from .revising import evaluate_reviser as evaluate_reviser
+from .winning import WinRate as WinRate
+from .winning import win_rate as win_rate

@@ -1,0 +1,235 @@
+"""What every scorer is: numbers about one pair, each in a column of its own, and a line in the history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from hfclean.errors import ColumnError, SchemaError, describe_error, of_row, stop_at
+from hfclean.provenance import HISTORY, Step, own_steps
+from hfclean.schema import Pair, View
+from hfclean.transform import STRICT, Batch, Transform
+
+__all__ = ["FunctionScorer", "Scorer", "scorer"]
+
+
+@dataclass(frozen=True)
+class Scorer(Transform):
+    """Base of the scorers: subclasses name their columns and score pairs; the row's main pair is the one that is
+    scored.
+
+    In a conversation the main pair is the last assistant turn, in a preference row the chosen answer. With
+    `turns="all"` every assistant turn is scored, each with what came before it, and a number is the mean over them,
+    nan if one of them has none; columns of words, such as reasons, name what any turn has.
+
+    A subclass that means something else by `turns="all"` overrides `score_rows`; one that means nothing by it says so
+    in `only_last`, and then it is refused.
+
+    A row on which the scorer raises has nan (`""` in the columns of `texts`, `scorer_error` in those that end in
+    `_reason`), its line in `edit_history` says what was raised, and the run goes on; reports count such rows.
+
+    Args:
+        strict: stop at the first row on which the scorer raises.
+    """
+
+    adds: ClassVar[tuple[str, ...]] = ()
+    # those of the columns that hold text
+    texts: ClassVar[frozenset[str]] = frozenset()
+    # False where one error is no row's own: a model that cannot be loaded fails on all of them
+    contained: ClassVar[bool] = True
+    # why several turns have no score, where they have none
+    only_last: ClassVar[str] = ""
+    # whether `side="both"` means something
+    both_sides: ClassVar[bool] = False
+
+    strict: bool = field(default=False, kw_only=True, metadata=STRICT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.turns == "all" and self.only_last:
+            raise SchemaError(
+                f"{type(self).__name__}(turns='all'): {self.only_last}; expected turns='last', which is the default"
+            )
+        if self.side == "both" and not self.both_sides:
+            raise SchemaError(
+                f"{type(self).__name__}(side='both'): a row gets one score; expected 'chosen' or 'rejected'. For "
+                "both, score twice, with another prefix= the second time"
+            )
+
+    def names(self) -> tuple[str, ...]:
+        """The columns that this scorer adds, without prefix."""
+        return self.adds
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        """One list per column of `names`, in the order of the pairs."""
+        raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
+
+    def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        """The same for rows of one pair or several, oldest first: only the last of each, or with `turns="all"` all."""
+        if self._only_last(rows):
+            return self.score_batch([pairs[-1] for pairs in rows])
+        return self._merged_turns(self.score_batch([pair for pairs in rows for pair in pairs]), rows)
+
+    def merged(self, name: str, values: list[Any]) -> Any:
+        """What a row has in a column with `turns="all"`, of what its turns have.
+
+        Raises:
+            SchemaError: nothing is known to come of such values.
+        """
+        if all(isinstance(value, (float, int)) and not isinstance(value, bool) for value in values):
+            return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+        if (name in self.texts or name.endswith("_reason")) and all(isinstance(value, str) for value in values):
+            return " ".join(dict.fromkeys(word for value in values for word in value.split()))
+        raise SchemaError(
+            f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be made one, since it "
+            f"holds {type(values[0]).__name__}; use turns='last'"
+        )
+
+    def _only_last(self, rows: Sequence[Sequence[Pair]]) -> bool:
+        return self.turns == "last" or all(len(pairs) == 1 for pairs in rows)
+
+    def _merged_turns(self, each: Mapping[str, list[Any]], rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:
+        """Columns of all turns of some rows as columns of the rows."""
+        columns: dict[str, list[Any]] = {}
+        for name, values in each.items():
+            left = iter(values)
+            columns[name] = [self.merged(name, [next(left) for _ in pairs]) for pairs in rows]
+        return columns
+
+    def identity(self) -> str:
+        """The commit or the hash of the model that is asked; empty where there is none."""
+        return ""
+
+    def scored(self, rows: Sequence[Sequence[Pair]]) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
+        """What `score_rows` gives, and for each row what was raised on it, by the name of what raised it.
+
+        Raises:
+            StrictError: the scorer raised, and is strict.
+        """
+        errors: list[dict[str, Exception]] = [{} for _ in rows]
+        try:
+            columns = self._scored(rows, errors)
+        except Exception as e:
+            if not self.contained:
+                raise
+            of_row(e)
+            columns = self._one_by_one(rows, errors)
+            if not any(errors):  # what fails on these rows together only is the fault of none of them
+                raise
+        if self.strict:
+            for pairs, raised in zip(rows, errors, strict=True):
+                stop_at(raised, "scorer" if self._name() in raised else "rule", pairs[-1].instruction)
+        return columns, errors
+
+    def scored_cells(
+        self, rows: Sequence[Mapping[str, Any]], view: View
+    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
+        """The same for rows as they lie in a dataset."""
+        return self.scored([self.pairs(row, view) for row in rows])
+
+    def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
+        """`score_rows`, for a scorer that can go on without a part of itself: that is noted in `errors`."""
+        return self.score_rows(rows)
+
+    def _one_by_one(
+        self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]
+    ) -> dict[str, list[Any]]:
+        names = self.names()
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        for pairs, raised in zip(rows, errors, strict=True):
+            try:
+                found = self._scored([pairs], [raised])
+                cells = [found[name][0] for name in names]
+            except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
+                raised[self._name()] = of_row(e)
+                cells = [self._unscored(name) for name in names]
+            for name, cell in zip(names, cells, strict=True):
+                columns[name].append(cell)
+        return columns
+
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _unscored(self, name: str) -> Any:
+        if name.endswith("_reason"):
+            return "scorer_error"
+        return "" if name in self.texts else math.nan
+
+    def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        names, history = self.names(), self.prefix + HISTORY
+        step = Step(type(self).__name__, self.version, names, self.settings(), model=self.identity())
+        rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
+        writes = (*names, HISTORY)
+        before: list[list[str]] = [[] for _ in rows]
+        if any(self.prefix + name in batch for name in writes):
+            for row, kept in zip(rows, before, strict=True):
+                steps = own_steps(row, writes, self.prefix, type(self).__name__)
+                # scoring again replaces the line of the last time: the scores are those of today's text
+                kept += [s.line() for s in steps if s.is_revision or s.columns != names]
+        columns, errors = self.scored_cells(rows, view)
+        whole, lines = step.line(), []
+        for kept, raised in zip(before, errors, strict=True):
+            line = replace(step, errors=_described(raised)).line() if raised else whole
+            lines.append("\n".join([*kept, line]) if kept else line)
+        return {**{self.prefix + name: columns[name] for name in names}, history: lines}
+
+
+@dataclass(frozen=True)
+class FunctionScorer(Scorer):
+    """A scorer made of a function `pair -> float`; see `scorer`."""
+
+    version: ClassVar[int] = 2
+
+    name: str
+    function: Callable[[Pair], float]
+    function_version: int = 1
+
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def _name(self) -> str:
+        return self.name
+
+    def settings(self) -> dict[str, Any]:
+        found = super().settings()
+        found.pop("function", None)
+        return found
+
+    def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
+        return {self.name: [float(self.function(pair)) for pair in pairs]}
+
+
+Scorer.__module__ = FunctionScorer.__module__ = "hfclean.scorers"  # the name in pickles, and so in fingerprints
+
+
+def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
+    """Make a scorer of a function `pair -> float`: it goes into `ds.map` and adds the float column `name`.
+
+    With `turns="all"` (`dataclasses.replace(scorer, turns="all")`) it is called for every assistant turn, and the
+    column holds the mean.
+
+    Args:
+        name: the column's name. Return `math.nan` for a pair that cannot be scored, never a made-up number. Where the
+            function raises, the row has nan, and its line in `edit_history` says what was raised.
+        version: raise it when the function's results change, or `datasets` may serve old ones from its cache.
+
+    >>> import hfclean
+    >>> @hfclean.scorer("exclamations")
+    ... def exclamations(pair):
+    ...     return pair.response.count("!")
+    >>> exclamations({"prompt": "Greet me", "completion": "Hi!!"})["exclamations"]
+    2.0
+    """
+    if not name.isidentifier():
+        raise ColumnError(f"scorer name {name!r}: wanted a column name in snake_case")
+
+    def declare(function: Callable[[Pair], float]) -> FunctionScorer:
+        return FunctionScorer(name, function, version)
+
+    return declare
+
+
+def _described(errors: Mapping[str, Exception]) -> dict[str, str]:
+    return {name: describe_error(error) for name, error in errors.items()}

@@ -1,0 +1,10 @@
+from .coaching import train_reviser as train_reviser
+from .estimating import TrainingEstimate as TrainingEstimate
+from .estimating import estimate_training as estimate_training
+from .pairs import Revisions as Revisions
+from .pairs import revision_pairs as revision_pairs
+from .preexperience import tune_on_experience as tune_on_experience
+from .presets import PRESETS as PRESETS
+from .presets import Preset as Preset
+from .run import Tuned as Tuned
+from .tuning import tune as tune

@@ -1,0 +1,89 @@
+"""The public names: few at top level, the rest by rooms; what moved says where it is; no name loads what is heavy."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import hfclean
+
+ROOT = Path(__file__).parent.parent
+ROOMS = sorted(name for name in dir(hfclean) if isinstance(getattr(hfclean, name), ModuleType))
+TOP = """
+IFD Judge Pair Reflection Report Reviser RuleReviser Score HfcleanError __version__ accept check clean compare convert
+decontaminate dedupe diverse evaluate_reviser keep ledger load_cleaned push_dataset push_reviser restore revise
+revision_pairs rule score scorer top train_reviser
+"""
+HEAVY = ["torch", "transformers", "datasets", "pyarrow", "pandas"]
+MOVED = dict(re.findall(r"^\| `hfclean\.(\w+)` \| `(hfclean\.[\w.]+)` \|$", (ROOT / "CHANGELOG.md").read_text(), re.M))
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_top_level_has_these_names() -> None:
+    assert sorted(hfclean.__all__) == sorted(TOP.split())
+    assert len(hfclean.__all__) <= 34
+    assert all(getattr(hfclean, name) is not None for name in hfclean.__all__)
+    assert hfclean.check is import_module("hfclean.checks").check
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_names_of_a_room_exist(room: str) -> None:
+    module = import_module(f"hfclean.{room}")
+    assert len(module.__all__) == len(set(module.__all__)) > 0
+    for name in module.__all__:
+        assert not isinstance(getattr(module, name), ModuleType), name
+        assert not name.startswith("_")
+
+
+def test_rooms_are_reached_without_an_import() -> None:
+    code = f"import sys, hfclean; rooms = {ROOMS}; print([len(getattr(hfclean, room).__all__) > 0 for room in rooms])"
+    assert run(f"{code}; print([m for m in {HEAVY} if m in sys.modules])") == f"{[True] * len(ROOMS)}\n[]\n"
+
+
+def test_importing_hfclean_loads_nothing_heavy() -> None:
+    heavy = [*HEAVY, "numpy", "jinja2", "rapidfuzz", "ftfy", "yaml"]
+    assert run(f"import sys, hfclean; print([m for m in {heavy} if m in sys.modules])") == "[]\n"
+
+
+def test_a_name_that_moved_names_its_new_place() -> None:
+    assert {name: f"hfclean.{room}.{name}" for name, room in hfclean._MOVED.items()} == MOVED
+    assert len(MOVED) > 50
+    for name, place in MOVED.items():
+        with pytest.raises(AttributeError, match=rf"^hfclean\.{name} moved to {re.escape(place)}$"):
+            getattr(hfclean, name)
+        room, _, there = place.rpartition(".")
+        assert there in import_module(room).__all__
+
+
+def test_a_name_that_is_nowhere_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'hfclean' has no attribute 'no_such_name'$"):
+        hfclean.no_such_name  # type: ignore[attr-defined]
+    assert not hasattr(hfclean, "LinearRule")
+
+
+@pytest.mark.parametrize(
+    ("value", "module"),
+    [
+        (hfclean.revise, "hfclean.reviser.rules"),
+        (hfclean.score, "hfclean.scorers"),
+        (hfclean.keep("rating", at_least=0), "hfclean.selection"),
+        (hfclean.scorers.PII(), "hfclean.scorers.personal"),
+        (hfclean.reviser.MaskPII(), "hfclean.reviser.pii"),
+        (hfclean.IFD("org/model"), "hfclean.scorers.likelihood"),
+        (hfclean.scorer("length")(len), "hfclean.scorers"),
+    ],
+)
+def test_a_pickle_names_the_module_of_0_1_0(value: object, module: str) -> None:
+    """`datasets` makes its fingerprints of pickles: another name would have every cached step computed again."""
+    assert f"{module}\n".encode() in pickle.dumps(value, protocol=0)
+    assert pickle.loads(pickle.dumps(value)) == value
