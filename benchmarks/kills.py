@@ -4,7 +4,9 @@
     python benchmarks/kills.py --points 3
 
 Each command runs once undisturbed, which gives its duration and its outcome. Then it is started again and again from
-the same state, gets a signal after a random part of that time, and the next command looks at what is there.
+the same state, gets a signal after a random part of that time, and the next command looks at what is there. Commands
+are forked from a process in which everything is imported already (Linux only; those that ask a Hub start anew), so
+that the time which is shot at is that of the work, and not of Python loading.
 
 Beside these, scenes of several processes: a training that is taken up again, `cache clear` beside a running `revise`,
 four that share a store and two that write one folder, one of which is killed. In each the others have to end well, and
@@ -14,6 +16,7 @@ what was killed has to end as if nothing had been once it is run again.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import json
 import os
@@ -25,14 +28,25 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 HFCLEAN = [sys.executable, "-m", "hfclean"]
+MODULES = (
+    "datasets",
+    "pyarrow.parquet",
+    "aiohttp",
+    "hfclean.cli.commands",
+    "hfclean.folder",
+    "hfclean.conversion",
+    "hfclean.restoration",
+)
+TRAINING = ("torch", "transformers", "hfclean.training.tuning")
 
 
 @dataclass(frozen=True)
@@ -49,14 +63,102 @@ class Case:
 SETTINGS: dict[str, str] = {}  # of the environment, while a server or a Hub runs
 
 
+class Forked(subprocess.Popen[bytes]):
+    """A command in a process that was forked from a warm one, with the face of one that was started."""
+
+    def __init__(self, pid: int, errors: Path) -> None:
+        self.pid, self.returncode, self._errors = pid, None, errors  # type: ignore[assignment]
+
+    def __del__(self) -> None:
+        pass
+
+    def poll(self) -> int | None:
+        if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            self.returncode = os.waitstatus_to_exitcode(ended[1])
+        return self.returncode
+
+    def wait(self, timeout: float | None = 600) -> int:
+        until = time.monotonic() + (timeout or 0)
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(HFCLEAN, timeout or 0)
+            time.sleep(0.002)
+        return code
+
+    def send_signal(self, name: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, name)
+
+    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
+        self.wait()
+        return b"", self._errors.read_bytes()
+
+
+class Warm:
+    """A process in which everything is imported, and nothing else was done: commands are forked from it."""
+
+    def __init__(self, *modules: str) -> None:
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what it forks is ours to wait for
+        (asked, self._ask), (self._hear, answer) = os.pipe(), os.pipe()
+        if os.fork() == 0:
+            os.close(self._ask), os.close(self._hear)
+            with os.fdopen(asked) as commands:
+                _fork_on_request(commands, answer, modules)
+            os._exit(0)
+        os.close(asked), os.close(answer)
+
+    def launch(self, args: Sequence[str], cwd: Path) -> Forked:
+        descriptor, errors = tempfile.mkstemp(dir=cwd.parent)
+        os.close(descriptor)
+        told = json.dumps({"args": args, "cwd": str(cwd), "env": environment(cwd), "errors": errors})
+        os.write(self._ask, told.encode() + b"\n")
+        pid = b""
+        while not pid.endswith(b"\n"):
+            if not (part := os.read(self._hear, 1)):
+                raise SystemExit("the process that commands are forked from has ended")
+            pid += part
+        return Forked(int(pid), Path(errors))
+
+
+def _fork_on_request(commands: Iterable[str], answer: int, modules: Sequence[str]) -> None:
+    sys.path.insert(0, str(ROOT))
+    for module in modules:
+        import_module(module)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the benchmark itself
+    for line in commands:
+        told = json.loads(line)
+        if (middle := os.fork()) == 0:
+            pid = os.fork()
+            if pid:
+                os.write(answer, b"%d" % pid)
+                os._exit(0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.chdir(told["cwd"])
+            os.environ.clear()
+            os.environ.update(told["env"])
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(told["errors"], os.O_WRONLY), 2)
+            from hfclean.cli import main
+
+            sys.exit(main(told["args"]))
+        os.waitpid(middle, 0)
+        os.write(answer, b"\n")  # from now on it is the benchmark's own
+
+
+WARM: list[Warm] = []
+
+
 def run(*args: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*HFCLEAN, *args], cwd=cwd, env=environment(cwd), capture_output=True, text=True)
-    if check and done.returncode:
-        raise SystemExit(f"{args}: {done.stderr}")
-    return done
+    process = launch(*args, cwd=cwd)
+    errors = process.communicate()[1].decode(errors="replace")
+    if check and process.returncode:
+        raise SystemExit(f"{args}: {errors}")
+    return subprocess.CompletedProcess(args, process.returncode, "", errors)
 
 
 def launch(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
+    if WARM and "HF_ENDPOINT" not in SETTINGS:  # which is read when it is imported
+        return WARM[0].launch(args, cwd)
     return subprocess.Popen(
         [*HFCLEAN, *args], cwd=cwd, env=environment(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -182,8 +284,9 @@ def sweep(case: Case, name: str, points: int, chance: random.Random, scratch: Pa
 
 def stopped(process: subprocess.Popen[bytes], name: str, duration: float, chance: random.Random) -> bytes:
     """Send a signal after a random part of the time that a command takes; what it said on its way out."""
+    loading = 0.0 if isinstance(process, Forked) else 0.35  # of Python
     try:
-        process.wait(duration * (0.35 + 0.75 * chance.random()))  # before that, Python is still loading
+        process.wait(duration * (loading + (1.1 - loading) * chance.random()))
     except subprocess.TimeoutExpired:
         process.send_signal(getattr(signal, name))
     return process.communicate()[1]
@@ -352,6 +455,8 @@ def main() -> None:
     args = parser.parse_args()
     chance = random.Random(args.seed)
     total: Counter[str] = Counter()
+    if sys.platform == "linux":
+        WARM.append(Warm(*MODULES, *(TRAINING if args.only in "train, taken up again" else ())))
     chosen: list[Case | Scene] = [each for each in (*CASES, *SCENES) if args.only in each.name]
     for each in chosen:
         for name in args.signal or SIGNALS:

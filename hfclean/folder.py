@@ -25,8 +25,9 @@ from hfclean.cleaning import Cleaned
 from hfclean.durable import new_folder, recover
 from hfclean.errors import FolderError, RecordError
 from hfclean.layout import Layout
+from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
-from hfclean.ownership import claim
+from hfclean.ownership import claim, is_own
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
@@ -364,6 +365,10 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
         raise FolderError(
             f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
+    if not is_own(path):
+        parquet = [*path.glob("data/*.parquet"), *path.glob("removed/*.parquet")]
+        check_inside(path, [path / ABOUT, path / "README.md", *parquet])
+        check_unpacked(parquet)
     try:
         about = read_about(path)
     except RecordError as e:

@@ -1,14 +1,22 @@
-"""How much is read of a file that somebody else may have written."""
+"""How much is read of a file that somebody else may have written, and from where."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_parquet", "read_json"]
+from hfclean.errors import FolderError, SourceError
+
+__all__ = ["UNPACKED_TIMES", "check_inside", "check_parquet", "check_unpacked", "most_unpacked", "read_json"]
 
 LARGEST_JSON = 50_000_000  # bytes
+# what is compressed may become this many bytes, or this many times its size where that is more: rows of text hardly
+# ever shrink to a fiftieth, and what is made to fill a disk shrinks to a thousandth
+UNPACKED_BYTES = 1 << 32
+UNPACKED_TIMES = 200
+AT_ONCE, MOST_ROWS = 1 << 30, 1000  # bytes and rows of parquet that are unpacked together
 
 
 def read_json(file: Path, most: int = LARGEST_JSON) -> Any:
@@ -26,6 +34,74 @@ def read_json(file: Path, most: int = LARGEST_JSON) -> Any:
         return json.loads(content.decode("utf-8"))
     except RecursionError as e:
         raise ValueError("it is nested deeper than anything that hfclean writes") from e
+
+
+def check_inside(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse files of a folder that are links to somewhere else: what comes by `git clone` or in an archive may name
+    any file of this machine, to have it read, shown in a card and published.
+
+    A folder in the cache of the Hub, whose files are links to the blobs of the same repo, is inside.
+
+    Raises:
+        FolderError: it names the first such file.
+    """
+    whole = folder.resolve()
+    blobs = [place.parent.parent / "blobs" for place in (whole, *whole.parents) if place.parent.name == "snapshots"]
+    for file in files:
+        target = file.resolve()
+        if not any(target.is_relative_to(place) for place in (whole, *blobs)):
+            name = file.relative_to(folder) if file.is_relative_to(folder) else file.name
+            raise FolderError(
+                f"{str(name)!r} in {whole.name!r} is a link to a file outside of that folder ({str(target)!r}), which "
+                "is not read as part of it; if that file is meant, put a copy in the folder, or give it by its name"
+            )
+
+
+def most_unpacked(size: int) -> int:
+    """How many bytes something compressed of this size may become."""
+    return max(UNPACKED_BYTES, UNPACKED_TIMES * size)
+
+
+def check_unpacked(files: Iterable[Path]) -> None:
+    """Stop at parquet files that unpack to more than rows of text do, before they fill the disk.
+
+    A footer may lie, and one long value may stand in a file a million times: the rows are gone through in small parts.
+
+    Raises:
+        SourceError: it names the file.
+    """
+    import pyarrow as pa
+
+    for path in files:
+        most = most_unpacked(path.stat().st_size)
+        try:
+            fits = _fits(path, most)
+        except (pa.ArrowException, OSError) as e:
+            if isinstance(e, OSError) and e.errno is not None:  # of the disk
+                raise
+            raise SourceError(f"{path.name!r} cannot be read as parquet: {str(e)[:200]}; fetch it again") from e
+        if not fits:
+            raise SourceError(
+                f"{path.name!r} unpacks to more than {most:,} bytes, more than {UNPACKED_TIMES} times its size: rows "
+                "of text do not shrink like that. If it is meant to, write its rows to a .jsonl file first"
+            )
+
+
+def _fits(path: Path, most: int) -> bool:
+    import pyarrow.parquet as pq
+
+    size = 0
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+        if sum(max(group.total_byte_size, 0) for group in groups) > most:
+            return False
+        chunks = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
+        rows = max(1, min(MOST_ROWS, AT_ONCE // max([1, *chunks])))
+        for batch in file.iter_batches(batch_size=rows, use_threads=False):
+            size += batch.nbytes
+            if size > most:
+                return False
+    return True
 
 
 def check_parquet(file: Any, *, most_bytes: int, most_values: int) -> None:

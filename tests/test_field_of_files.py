@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from datasets import disable_progress_bars, load_dataset
 
+from hfclean import limits
 from hfclean.cli import main
-from hfclean.source import opening
 
 disable_progress_bars()
 ASKED, ANSWERED = "Name a river.", "The Rhine is one."
@@ -73,8 +73,8 @@ def test_a_compressed_file_under_a_plain_name(ran: Any, tmp_path: Path, name: st
 def test_what_unpacks_to_far_more_than_rows_do_is_refused(
     ran: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "UNPACKED_BYTES", 1000)
-    monkeypatch.setattr(opening, "UNPACKED_TIMES", 5)
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(limits, "UNPACKED_TIMES", 5)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("in.jsonl", LINES * 100)

@@ -11,18 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chat_server import ChatServer, Reply
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 import hfclean
+from hfclean import limits
 from hfclean.cli import main
 from hfclean.errors import FolderError, SourceError
 from hfclean.folder import read_folder
 from hfclean.hub import RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub_id import is_hub_id, names_hub
-from hfclean.limits import check_parquet, read_json
+from hfclean.limits import check_inside, check_parquet, read_json
 from hfclean.records.dataset import reading_of
 from hfclean.selection.benchmarks import BenchmarkPack
+from hfclean.source import load
 from hfclean.training.pairs import revision_pairs
 
 DEEP = "[" * 100_000
@@ -332,3 +334,74 @@ def test_a_direction_of_somebody_else_names_a_model_of_the_hub_or_none(
     file.write_text(DEEP)
     with pytest.raises(ModelError, match="is damaged"):
         direction.Direction.from_pretrained(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize("name", ["README.md", "hfclean.json", "data", "data/*.parquet"])
+@pytest.mark.parametrize("command", ["undo DIR --out new", "clean DIR --out new", "push DIR me/fruit --dry-run"])
+def test_a_file_that_leads_out_of_a_strangers_folder_is_not_read(
+    cleaned: Path, name: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(cleaned.parent)
+    file = next(cleaned.glob(name))
+    file.unlink() if file.is_file() else shutil.rmtree(file)
+    file.symlink_to(cleaned.parent / "mine" / file.relative_to(cleaned))
+    assert main(command.replace("DIR", "clone").split()) == 1
+    assert "in 'clone' is a link to a file outside of that folder" in capsys.readouterr().err.splitlines()[-1]
+    assert not Path("new").exists()
+
+
+def test_links_within_a_folder_and_to_the_blobs_of_a_snapshot_are_inside(tmp_path: Path) -> None:
+    repo = tmp_path / "datasets--me--fruit"
+    snapshot = repo / "snapshots" / "0123"
+    (snapshot / "data").mkdir(parents=True)
+    (repo / "blobs").mkdir()
+    (repo / "blobs" / "ab").write_text("a blob")
+    (snapshot / "data" / "a.parquet").symlink_to(Path("../../../blobs/ab"))
+    (snapshot / "b.parquet").symlink_to(Path("data/a.parquet"))
+    check_inside(snapshot, [snapshot / "data" / "a.parquet", snapshot / "b.parquet", snapshot / "absent"])
+    (tmp_path / "blobs").mkdir()
+    (snapshot / "c.parquet").symlink_to(tmp_path / "blobs")
+    with pytest.raises(FolderError, match=r"'c.parquet' in '0123' is a link"):
+        check_inside(snapshot, [snapshot / "c.parquet"])
+    (repo / "blobs").rename(repo / "moved")
+    (repo / "blobs").symlink_to(tmp_path)
+    with pytest.raises(FolderError, match="outside"):
+        check_inside(snapshot, [snapshot / "b.parquet"])
+
+
+def test_a_saved_folder_may_not_lead_out_of_itself(tmp_path: Path) -> None:
+    rows = Dataset.from_list([{"instruction": "a", "output": "b"}])
+    DatasetDict({"train": rows}).save_to_disk(tmp_path / "elsewhere")
+    DatasetDict({"train": rows}).save_to_disk(tmp_path / "saved")
+    assert len(load(tmp_path / "saved", cache_dir=tmp_path / "cache").dataset["train"]) == 1
+    shutil.rmtree(tmp_path / "saved" / "train")
+    (tmp_path / "saved" / "train").symlink_to(tmp_path / "elsewhere" / "train")
+    with pytest.raises(FolderError, match=r"'train/state.json' in 'saved' is a link"):
+        load(tmp_path / "saved", cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("lies", [False, True], ids=["footer says it", "footer says nothing"])
+@pytest.mark.parametrize("place", ["rows.parquet", "folder/rows.parquet", "clone/data/train-x.parquet"])
+def test_parquet_that_unpacks_to_far_more_than_rows_do_is_refused(
+    cleaned: Path, place: str, lies: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(cleaned.parent)
+    for old in cleaned.glob("data/*"):
+        old.unlink()
+    file = Path(place)
+    file.parent.mkdir(exist_ok=True)
+    table = pa.table({"instruction": ["Say it again. " + "x" * 20_000] * 300, "output": ["No."] * 300})
+    pq.write_table(table, file, use_dictionary=lies, compression="zstd")  # a dictionary holds the text once
+    assert file.stat().st_size < 100_000
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(limits, "UNPACKED_TIMES", 5)
+    verb, what = ("undo", "clone") if place.startswith("clone") else ("clean", place.partition("/rows")[0])
+    assert main([verb, what, "--out", "new"]) == 1
+    assert f"'{file.name}' unpacks to more than 2,000,000 bytes" in capsys.readouterr().err
+    assert not Path("new").exists()
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 1 << 32)
+    if verb == "clean":
+        assert main([verb, what, "--out", "new", "--quiet"]) == 0

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.durable import new_folder
-from hfclean.folder import check_place, check_target, file_hash
+from hfclean.errors import SourceError
+from hfclean.folder import LEDGER, check_place, check_target, file_hash
 from hfclean.hub.failures import Repo, RepoError, explained
 from hfclean.hub.record import folder_of, read_about, with_edits
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
+from hfclean.limits import check_unpacked
 from hfclean.records.common import ABOUT, LARGEST_RECORD
 from hfclean.records.dataset import About
 from hfclean.report import Report
@@ -163,4 +165,8 @@ def _fetch(
             raise RepoError(
                 f"{below}{name} of {remote.repo} is not what was pushed (its SHA-256 differs); it was changed after it"
             )
+    try:
+        check_unpacked(file for name, file in found.items() if name.endswith(".parquet") and name != LEDGER)
+    except SourceError as e:
+        raise RepoError(f"{remote.repo}: {e}") from e
     return found

@@ -15,7 +15,9 @@ from hfclean.hub.failures import HubRefusal, RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
 from hfclean.layout import Layout
+from hfclean.limits import check_inside
 from hfclean.outside_names import is_split, text_path
+from hfclean.ownership import is_own
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.dataset import LAYOUT, About
@@ -49,6 +51,8 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     """The files of a folder, as they are."""
     if not (path / ABOUT).is_file():
         raise RepoError(f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
+    if not is_own(path):
+        check_inside(path, [path / ABOUT, *path.rglob("*")])
     path = text_path(path, scratch / "path")
     about, report = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
     if not about.files:

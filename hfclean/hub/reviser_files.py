@@ -24,7 +24,9 @@ from hfclean.cards import (
 from hfclean.errors import RecordError
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
 from hfclean.hub_id import is_hub_id, names_hub
+from hfclean.limits import check_inside
 from hfclean.models.weights import NOT_PARTS, is_part
+from hfclean.ownership import is_own
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.reviser import RuleReviser
 from hfclean.reviser.coach import Reviser
@@ -163,6 +165,8 @@ def _weights(reviser: ModelReviser) -> tuple[list[Path], str]:
         for file in sorted(folder.iterdir())
         if file.is_file() and is_part(file.name) and not any(fnmatch.fnmatch(file.name, bad) for bad in NOT_PARTS)
     ]
+    if (folder / ABOUT).is_file() and not is_own(folder):
+        check_inside(folder, files)
     names = {file.name for file in files}
     if not any(name.endswith(".safetensors") for name in names):
         unsafe = sorted(f.name for f in folder.iterdir() if any(fnmatch.fnmatch(f.name, bad) for bad in UNSAFE))

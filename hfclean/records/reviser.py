@@ -15,8 +15,9 @@ from typing import Any
 from hfclean.durable import write_text
 from hfclean.errors import FolderError, HfcleanError, RecordError
 from hfclean.hub_id import is_hub_id
+from hfclean.limits import check_inside
 from hfclean.models.weights import fetch_small
-from hfclean.ownership import claim
+from hfclean.ownership import claim, is_own
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.trust import (
     WEIGHTS,
@@ -75,6 +76,8 @@ def find_record(where: str | Path, revision: str | None, token: str | None = Non
     folder = Path(where).expanduser()
     repo_id = str(where)
     if folder.is_dir() or not is_hub_id(repo_id, namespace=True):
+        if not is_own(folder):
+            check_inside(folder, [folder / ABOUT])
         return Record(_read(folder, str(folder)), str(folder), folder)
     snapshot = fetch_small(repo_id, revision, (ABOUT, *WEIGHTS), most=LARGEST_REVISER, token=token)
     return Record(_read(snapshot, repo_id), repo_id, snapshot, repo_id, snapshot.name)

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.durable import recover
-from hfclean.errors import SchemaError, SourceError
+from hfclean.errors import FolderError, SchemaError, SourceError
 from hfclean.hub_id import is_hub_id
+from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, split_names, text_path
+from hfclean.ownership import is_own
 from hfclean.records.common import ABOUT
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
@@ -166,7 +168,9 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     from datasets import DatasetDict, load_dataset, load_dataset_builder
     from datasets.exceptions import DatasetGenerationError
 
-    readme = path / "README.md"
+    own, readme = is_own(path), path / "README.md"
+    if not own:
+        check_inside(path, [readme, path / ABOUT])
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
     name = as_text(path.resolve().name)
     path = text_path(path.resolve(), cache_dir)
@@ -176,15 +180,20 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
         return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
         builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
+        files = {str(s): [Path(file) for file in found] for s, found in (builder.config.data_files or {}).items()}
+        if not own:
+            local = [file for found in files.values() for file in found if file.is_file()]
+            check_inside(path, local)
+            if type(builder.config).__name__ == "ParquetConfig":
+                check_unpacked(local)
         unread = _unread(path, builder, card)
         if _is_plain(builder):
-            files = {str(s): [Path(file) for file in found] for s, found in builder.config.data_files.items()}
             read = _read(
                 {s: _opened(found) for s, found in files.items()}, name, columns, cache_dir, _separator(builder)
             )
             return Source(read.dataset, name, "folder", read.fingerprint, card, (*read.notes, *unread))
         dataset = _as_dict(load_dataset(str(path), config, split=split, cache_dir=str(cache_dir)), split)
-    except (SchemaError, SourceError):
+    except (SchemaError, SourceError, FolderError):
         raise
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
         raise SourceError(f"the folder {name!r} cannot be read as a dataset: {_reason(e)}") from e
@@ -322,8 +331,10 @@ def _files(paths: Sequence[Path], columns: Columns, cache_dir: Path) -> Source:
     if len(kinds) > 1:
         raise SourceError(f"{name!r}: parquet files beside {', '.join(sorted(kinds - {'parquet'}))}; read them apart")
     try:
-        local = [str(text_path(file.to_disk(cache_dir / "unpacked"), cache_dir)) for file in files]
-        dataset = load_dataset("parquet", data_files=local, split="train", cache_dir=str(cache_dir))
+        local = [text_path(file.to_disk(cache_dir / "unpacked"), cache_dir) for file in files]
+        check_unpacked(local)
+        names = [str(file) for file in local]
+        dataset = load_dataset("parquet", data_files=names, split="train", cache_dir=str(cache_dir))
     except (DatasetGenerationError, StopIteration, ValueError, OSError) as e:
         if isinstance(e, SourceError):
             raise

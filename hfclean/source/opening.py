@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from hfclean.errors import SourceError
+from hfclean.limits import UNPACKED_TIMES, most_unpacked
 
 __all__ = ["COMPRESSIONS", "LOADERS", "Opened", "digest_of", "holds_rows", "opened", "standard_input"]
 
@@ -34,10 +35,6 @@ MAGIC = {
 }
 SNIFFED = 1 << 16
 SNIFFED_MAGIC = 10
-# what is compressed may become this many bytes, or this many times its size where that is more: rows of text hardly
-# ever shrink to a fiftieth, and what is made to fill a disk shrinks to a thousandth
-UNPACKED_BYTES = 1 << 32
-UNPACKED_TIMES = 200
 # written beside rows by `datasets` and by trainers, and holds none
 BESIDE = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"))
 STANDARD_INPUT = "stdin"
@@ -84,9 +81,6 @@ class Opened:
                 raise self._damaged(e) from e
             raise
 
-    def _limit(self, size: int) -> int:
-        return max(UNPACKED_BYTES, UNPACKED_TIMES * size)
-
     def _damaged(self, error: BaseException) -> SourceError:
         return SourceError(
             f"{self.name!r} is damaged, or is not a {self.compression or 'readable'} file ({error}); fetch it again"
@@ -97,11 +91,11 @@ class Opened:
         if self.member:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as f:
                 size = archive.getinfo(self.member).compress_size
-                yield _Bounded.of(_plain(f, _compression(self.member)), self.name, self._limit(size))
+                yield _Bounded.of(_plain(f, _compression(self.member)), self.name, most_unpacked(size))
         elif self.compression:
             with self.path.open("rb") as f:
                 size = self.path.stat().st_size
-                yield _Bounded.of(_plain(f, self.compression), self.name, self._limit(size))
+                yield _Bounded.of(_plain(f, self.compression), self.name, most_unpacked(size))
         else:
             with self.path.open("rb") as f:
                 yield f

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfclean.errors import SourceError
+from hfclean.limits import check_inside
 from hfclean.outside_names import is_path, split_names
 
 __all__ = ["Saved", "is_saved", "read_saved"]
@@ -44,10 +45,12 @@ def read_saved(path: Path, cache_dir: Path) -> Saved:
 
     Raises:
         SourceError: the folder is damaged, or it names splits or files outside of it.
+        FolderError: a file in it is a link to somewhere else.
     """
+    check_inside(path, [path / SPLITS])
     places = _links_of(cache_dir)
     if not (path / SPLITS).is_file():
-        part = _read(path, places)
+        part = _read(path, places, path)
         return Saved({str(part.split or "train"): part}, ())
     told = _json(path, SPLITS)
     names = told.get("splits")
@@ -60,7 +63,7 @@ def read_saved(path: Path, cache_dir: Path) -> Saved:
     for name in found:
         if not (path / name).is_dir():
             raise SourceError(f"{SPLITS} of {path.name!r} names the split {name!r}, and there is no such folder")
-    return Saved({new: _read(path / name, places / new) for name, new in found.items()}, tuple(notes))
+    return Saved({new: _read(path / name, places / new, path) for name, new in found.items()}, tuple(notes))
 
 
 def _links_of(cache_dir: Path) -> Path:
@@ -72,9 +75,9 @@ def _links_of(cache_dir: Path) -> Path:
     return place
 
 
-def _read(folder: Path, links: Path) -> Any:
-    """The dataset of one folder. `datasets` writes empty ones and cannot read them again: they are made from their
-    record."""
+def _read(folder: Path, links: Path, whole: Path) -> Any:
+    """The dataset of one folder, which lies in the whole that is read. `datasets` writes empty ones and cannot read
+    them again: they are made from their record."""
     from datasets import Dataset, DatasetInfo, load_from_disk
 
     state = _json(folder, STATE)
@@ -86,6 +89,7 @@ def _read(folder: Path, links: Path) -> Any:
     names = [file["filename"] for file in files]
     if outside := next((name for name in names if is_path(name) or not (folder / name).is_file()), None):
         raise SourceError(f"{STATE} of {folder.name!r} names {outside[:80]!r}, which is not a file in that folder")
+    check_inside(whole, [folder / name for name in (STATE, INFO, *names)])
     links.mkdir(exist_ok=True)
     try:
         for name in (STATE, INFO):
