@@ -230,7 +230,7 @@ def test_the_wheel_is_the_package_and_its_data(built: Path) -> None:
     files = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert files == _files(PACKAGE)
     assert files >= {"hfclean/py.typed", "hfclean/report/page.js", "hfclean/scorers/embedded/rating.json"}
-    assert files >= {"hfclean/card.md.jinja", "hfclean/metrics/spaces/win_rate/win_rate.py"}
+    assert files >= {"hfclean/cards/card.md.jinja", "hfclean/metrics/spaces/win_rate/win_rate.py"}
 
 
 def test_the_sdist_holds_what_the_readme_speaks_of(built: Path) -> None:

@@ -28,7 +28,7 @@ from hfclean.cards.metadata import (
     strings,
 )
 from hfclean.hub_id import is_hub_id
-from hfclean.report import UNRECORDED, Edit, Report, formatting
+from hfclean.report import UNRECORDED, Edit, Report, facts, formatting
 from hfclean.report.page import score_meanings
 from hfclean.report.stale_copies import STALE
 
@@ -178,7 +178,7 @@ def environment() -> Environment:
     env.filters["excerpt"] = lambda text: text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
     env.filters["quoted"] = lambda text: _Raw("\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n")))
     env.globals["percent"] = formatting.percent
-    env.globals["model_facts"] = formatting.model_facts
+    env.globals["model_facts"] = facts.model_facts
     return env
 
 
@@ -205,7 +205,7 @@ def _section(
     ]
     text = (
         environment()
-        .from_string((files("hfclean") / "card.md.jinja").read_text(encoding="utf-8"))
+        .from_string((files("hfclean.cards") / "card.md.jinja").read_text(encoding="utf-8"))
         .render(
             report=report,
             source_name=", ".join(source.name for source in sources),

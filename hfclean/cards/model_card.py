@@ -306,7 +306,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _template(name: str) -> Any:
-    return environment().from_string((files("hfclean") / name).read_text(encoding="utf-8"))
+    return environment().from_string((files("hfclean.cards") / name).read_text(encoding="utf-8"))
 
 
 def _url(model: str | None) -> str:

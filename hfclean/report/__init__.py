@@ -2,6 +2,7 @@
 
 from hfclean.report.comparison import compare
 from hfclean.report.plots import draw_plots
-from hfclean.report.record import UNRECORDED, Edit, Report
+from hfclean.report.record import UNRECORDED, Edit
+from hfclean.report.report import Report
 
 __all__ = ["UNRECORDED", "Edit", "Report", "compare", "draw_plots"]

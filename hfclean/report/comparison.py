@@ -9,7 +9,7 @@ from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.report import findings
 from hfclean.report.matched_rows import match_rows
-from hfclean.report.record import Report
+from hfclean.report.report import Report
 from hfclean.report.rows import (
     SplitRows,
     TokenCounter,

@@ -17,7 +17,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from hfclean.report import formatting
-from hfclean.report.record import UNRECORDED, Edit, Report, RowExcerpt
+from hfclean.report.facts import model_facts
+from hfclean.report.record import UNRECORDED, Edit, ReportData, RowExcerpt
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -73,7 +74,7 @@ class Left:
     response: Markup
 
 
-def render_page(report: Report, *, title: str, folder: str, max_edits: int) -> str:
+def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) -> str:
     """The whole page; see `Report.to_html`."""
     from markupsafe import Markup
 
@@ -109,13 +110,13 @@ def render_page(report: Report, *, title: str, folder: str, max_edits: int) -> s
             severity={rule.id: rule.severity for rule in report.rules},
             recorded=any(edit.rule != UNRECORDED for edit in report.edits),
             UNRECORDED=UNRECORDED,
-            model_facts=formatting.model_facts,
+            model_facts=model_facts,
         )
     )
     return html
 
 
-def render_notebook(report: Report) -> str:
+def render_notebook(report: ReportData) -> str:
     """The figures without the single changes, as a fragment for a notebook's cell."""
     html: str = (
         _environment()
@@ -125,7 +126,7 @@ def render_notebook(report: Report) -> str:
     return html
 
 
-def headline(report: Report) -> str:
+def headline(report: ReportData) -> str:
     """The report in two sentences."""
     if not report.rows_before and not report.rows_after:
         return "Both datasets are empty."
@@ -169,7 +170,7 @@ def _environment() -> Environment:
     return env
 
 
-def _plots(report: Report) -> dict[str, Markup]:
+def _plots(report: ReportData) -> dict[str, Markup]:
     from markupsafe import Markup
 
     from hfclean.report.plots import draw_histogram

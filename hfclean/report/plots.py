@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hfclean.report.formatting import count, quantity
-from hfclean.report.record import Histogram, Quantiles, Report
+from hfclean.report.record import Histogram, Quantiles, ReportData
 
 __all__ = ["draw_histogram", "draw_plots"]
 
@@ -25,7 +25,7 @@ STYLE = """
 """
 
 
-def draw_plots(report: Report) -> dict[str, str]:
+def draw_plots(report: ReportData) -> dict[str, str]:
     """The distribution of every score that some row has, and `tokens`, as SVG texts by a name safe for a file."""
     found: dict[str, str] = {}
     for score in report.scores:

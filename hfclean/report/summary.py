@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hfclean.report.formatting import count, model_facts, one_line, percent, plural, quantity, random_as_one, ratio
-from hfclean.report.record import Quantiles, Report
+from hfclean.report.facts import model_facts, random_as_one
+from hfclean.report.formatting import count, one_line, percent, plural, quantity, ratio
+from hfclean.report.record import Quantiles, ReportData
 
 __all__ = ["summarize"]
 
 QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "unscored")
 
 
-def summarize(report: Report) -> str:
+def summarize(report: ReportData) -> str:
     """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
     parts = [
         _rows(report),
@@ -27,7 +28,7 @@ def summarize(report: Report) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _rows(report: Report) -> str:
+def _rows(report: ReportData) -> str:
     lines = [f"{count(report.rows_before)} rows before, {count(report.rows_after)} after"]
     facts = [f"{count(report.rows_changed)} changed ({percent(report.rows_changed, report.rows_matched)})"]
     edits = {name: sum(getattr(split, name) for split in report.splits) for name in ("reverted", "failed")}
@@ -47,7 +48,7 @@ def _rows(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _failures(report: Report) -> str:
+def _failures(report: ReportData) -> str:
     """What raised errors and was left out on those rows."""
     return "\n".join(
         f"error: {one_line(each.name, 60)} ({one_line(each.by, 40)}) raised on {plural(each.rows, 'row')} and was "
@@ -56,7 +57,7 @@ def _failures(report: Report) -> str:
     )
 
 
-def _models(report: Report) -> str:
+def _models(report: ReportData) -> str:
     blocks = []
     for use in report.models:
         facts = model_facts(use)
@@ -65,7 +66,7 @@ def _models(report: Report) -> str:
     return "\n\n".join(blocks)
 
 
-def _rules(report: Report) -> str:
+def _rules(report: ReportData) -> str:
     table = [["rule", "severity", "rows changed", "found before", "left", "fields"]]
     for rule in report.rules:
         fields = ", ".join(f"{one_line(field.name, 30)} {count(field.rows)}" for field in rule.fields[:4])
@@ -74,7 +75,7 @@ def _rules(report: Report) -> str:
     return _table(table, left=(0, 1, 5)) if report.rules else ""
 
 
-def _scores(report: Report) -> str:
+def _scores(report: ReportData) -> str:
     table = [["score", "", *QUANTILES]]
     for score in report.scores:
         name = one_line(score.name, 40)
@@ -90,7 +91,7 @@ def _cells(found: Quantiles) -> list[str]:
     return [*(quantity(mark) for mark in marks), count(found.unscored)]
 
 
-def _tokens(report: Report) -> str:
+def _tokens(report: ReportData) -> str:
     tokens = report.tokens
     if not tokens.after.n:
         return ""
@@ -104,7 +105,7 @@ def _tokens(report: Report) -> str:
     return line
 
 
-def _baselines(report: Report) -> str:
+def _baselines(report: ReportData) -> str:
     """What was kept beside plain choices of as many rows; all random choices as one line."""
     if not report.baselines:
         return ""

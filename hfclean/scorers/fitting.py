@@ -8,14 +8,11 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from hfclean.errors import LinearRuleError, SourceError, require
 
-if TYPE_CHECKING:
-    from hfclean.scorers.linear_rule import LinearRule
-
-__all__ = ["CollinearityWarning", "Fit", "Term", "fit_rule", "table_rows"]
+__all__ = ["CollinearityWarning", "Fit", "Fitted", "Term", "fit_rule", "table_rows"]
 
 HIGH_VIF = 10.0
 METHOD = "ordinary least squares"
@@ -86,16 +83,14 @@ class Fit:
         return tuple((name, value if not isinstance(value, float) else _storable(value)) for name, value in found)
 
     @classmethod
-    def of(cls, rule: LinearRule) -> Fit | None:
-        """The fit that a rule's facts hold; None where it was not made by `LinearRule.fit`."""
-        facts = dict(rule.fitted_on)
+    def of(cls, names: Iterable[str], facts: Mapping[str, Any]) -> Fit | None:
+        """The fit that the facts of a rule with these indicators hold; None where `LinearRule.fit` did not make it."""
         if facts.get("method") != METHOD:
             return None
-        names = [field for field in Term.__dataclass_fields__ if field != "name"]
+        columns = [field for field in Term.__dataclass_fields__ if field != "name"]
         try:
             terms = tuple(
-                Term(name, *(float(facts[f"{field} {name}"]) for field in names))
-                for name in ("intercept", *rule.indicators)
+                Term(name, *(float(facts[f"{column} {name}"]) for column in columns)) for name in ("intercept", *names)
             )
             whole = {name: float(facts[name]) for name in _WHOLE}
         except (KeyError, ValueError):
@@ -174,19 +169,17 @@ def _file_rows(path: Path) -> list[Mapping[str, Any]]:
     return rows
 
 
-def fit_rule(
-    cls: type[LinearRule],
-    table: Any,
-    *,
-    target: str,
-    predictors: Sequence[str],
-    name: str,
-    standardize: bool,
-    confidence: float,
-    direction: str,
-    fitted_on: Iterable[tuple[str, float | int | str]],
-) -> LinearRule:
-    """See `LinearRule.fit`."""
+class Fitted(NamedTuple):
+    """A fit, and the means and deviations by which the predictors were centered and scaled; none where they were
+    not."""
+
+    fit: Fit
+    center: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+
+def fit_rule(table: Any, *, target: str, predictors: Sequence[str], standardize: bool, confidence: float) -> Fitted:
+    """The numbers of a rule; see `LinearRule.fit`."""
     np: Any = require("numpy", extra="mining")
     names = _checked(predictors, target, confidence)
     y, x, left_out = _numbers(np, table_rows(table), target, names)
@@ -203,17 +196,7 @@ def fit_rule(
             CollinearityWarning,
             stacklevel=3,
         )
-    return cls(
-        name,
-        tuple(names),
-        tuple(term.coefficient for term in fit.terms[1:]),
-        intercept=fit.terms[0].coefficient,
-        center=tuple(center.tolist()) if standardize else (),
-        scale=tuple(scale.tolist()) if standardize else (),
-        direction=direction,
-        target=target,
-        fitted_on=(*fit.facts(), *fitted_on),
-    )
+    return Fitted(fit, tuple(center.tolist()), tuple(scale.tolist())) if standardize else Fitted(fit)
 
 
 def _checked(predictors: Sequence[str], target: str, confidence: float) -> list[str]:

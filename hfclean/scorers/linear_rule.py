@@ -15,16 +15,14 @@ from difflib import get_close_matches
 from numbers import Real
 from operator import itemgetter, mul
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import Any, Self, overload
 
 from hfclean.durable import write_text
 from hfclean.errors import FolderError, LinearRuleError
 from hfclean.hub_id import names_hub
 from hfclean.schema import Pair
+from hfclean.scorers.fitting import Fit, fit_rule
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
-
-if TYPE_CHECKING:
-    from hfclean.scorers.fitting import Fit
 
 __all__ = ["LinearRule"]
 
@@ -240,27 +238,27 @@ class LinearRule:
         >>> round(rule.coefficients[0], 2), rule.fitted.observations
         (-0.5, 8)
         """
-        from hfclean.scorers.fitting import fit_rule
-
-        return fit_rule(  # type: ignore[return-value]
-            cls,
-            table,
-            target=target,
-            predictors=predictors,
-            name=name,
-            standardize=standardize,
-            confidence=confidence,
+        fit, center, scale = fit_rule(
+            table, target=target, predictors=predictors, standardize=standardize, confidence=confidence
+        )
+        intercept, *terms = fit.terms
+        return cls(
+            name,
+            tuple(term.name for term in terms),
+            tuple(term.coefficient for term in terms),
+            intercept=intercept.coefficient,
+            center=center,
+            scale=scale,
             direction=direction,
-            fitted_on=fitted_on,
+            target=target,
+            fitted_on=(*fit.facts(), *fitted_on),
         )
 
     @property
     def fitted(self) -> Fit | None:
         """What is known of the fit: standard errors, intervals, leave-one-out error; None where `fit` did not make
         the rule."""
-        from hfclean.scorers.fitting import Fit
-
-        return Fit.of(self)
+        return Fit.of(self.indicators, dict(self.fitted_on))
 
     # -------------------------------------------------------------------------------------------------------- files
 
