@@ -26,7 +26,6 @@ __all__ = [
     "rule_reviser_card",
 ]
 
-COMMIT = 40
 SHOWN_PROMPT = 6000
 METHODS = {
     "Reviser": (
@@ -229,14 +228,8 @@ def rule_card(
     Raises:
         CardError: as `reviser_card`.
     """
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
-    data["library_name"] = "hfclean"
-    data["tags"] = list(
-        dict.fromkeys([*strings(data.get("tags")), "hfclean", "linear-rule", "data-quality", "instruction-tuning"])
-    )
+    tags = ("hfclean", "linear-rule", "data-quality", "instruction-tuning")
+    data, body = _front_of_rules(existing, license, language, tags)
     weights = sorted(zip(rule.indicators, rule.coefficients, strict=True), key=lambda pair: (-abs(pair[1]), pair[0]))
     text = _template("rule.md.jinja").render(
         rule=rule,
@@ -274,13 +267,8 @@ def rule_reviser_card(
     """
     from hfclean.rules import RULES
 
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
-    data["library_name"] = "hfclean"
-    tags = ["hfclean", "reviser", "rules", "instruction-tuning", "data-cleaning"]
-    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
+    tags = ("hfclean", "reviser", "rules", "instruction-tuning", "data-cleaning")
+    data, body = _front_of_rules(existing, license, language, tags)
     if evaluation:
         data["model-index"] = [_model_index(name, evaluation)]
     rules = [rule for rule in RULES if rule.id in about["rules"]]
@@ -297,6 +285,19 @@ def rule_reviser_card(
         language=strings(data.get("language")),
     )
     return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
+
+
+def _front_of_rules(
+    existing: str | None, license: str | None, language: str | Sequence[str] | None, tags: Sequence[str]
+) -> tuple[Metadata, str]:
+    """The metadata of a card for what needs no model, and the text of the card that is there."""
+    front, body = split_card(existing or "")
+    data = Metadata(front)
+    state_license(data, license)
+    state_language(data, language)
+    data["library_name"] = "hfclean"
+    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
+    return data, body
 
 
 def _meanings() -> dict[str, str]:

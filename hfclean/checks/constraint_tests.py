@@ -153,7 +153,6 @@ def markup(text: str, match: re.Match[str]) -> bool | None:
 BY_NAME = {
     name: code for code, pattern in NAMES.items() for name in pattern.split("|") if name.isascii() and len(name) > 3
 }
-TO_ENGLISH = {"afrikaans": "", "slovak": "", "malay": "", "kanji": "", "norwegian": "", "yiddish": ""}
 
 
 def language(text: str, match: re.Match[str]) -> bool | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,9 +195,9 @@ def win_rate(
     elif isinstance(ds, Verdicts):
         each, ds = ds.each, None
     elif verdict is not None:
-        each = _of_verdicts(ds, verdict, verdict_swapped)
+        each = _in_both_orders(ds, verdict, verdict_swapped, "verdict", _read_verdict)
     else:
-        each = _of_scores(ds, scores, scores_swapped)
+        each = _in_both_orders(ds, scores, scores_swapped, "scores", _read_scores)
     if not each:
         raise HfcleanError("win_rate got no comparisons; wanted one or more rows")
     sides = None if texts is None else [_column(ds, side, "texts", len(each)) for side in texts]
@@ -260,19 +260,13 @@ def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Se
     return judge_pairs(judge, one, two), ([pair.response for pair in one], [pair.response for pair in two])
 
 
-def _of_verdicts(ds: Any, verdict: Column, swapped: Column | None) -> list[Verdict]:
-    there = [_read_verdict(value) for value in _column(ds, verdict, "verdict")]
+def _in_both_orders(
+    ds: Any, first: Any, swapped: Column | None, name: str, read: Callable[[Any], Better]
+) -> list[Verdict]:
+    there = [read(value) for value in _column(ds, first, name)]
     if swapped is None:
         return [Verdict(better, reason="" if better else NO_VERDICT) for better in there]
-    back = [_read_verdict(value) for value in _column(ds, swapped, "verdict_swapped", len(there))]
-    return _merged(there, back)
-
-
-def _of_scores(ds: Any, scores: Any, swapped: Column | None) -> list[Verdict]:
-    there = [_read_scores(value) for value in _column(ds, scores, "scores")]
-    if swapped is None:
-        return [Verdict(better, reason="" if better else NO_VERDICT) for better in there]
-    back = [_read_scores(value) for value in _column(ds, swapped, "scores_swapped", len(there))]
+    back = [read(value) for value in _column(ds, swapped, f"{name}_swapped", len(there))]
     return _merged(there, back)
 
 

@@ -42,6 +42,19 @@ class Module:
     source: str
     example: str
 
+    def info(self, inputs: Mapping[str, str]) -> Any:
+        """What `evaluate` knows of the module; `inputs` are the types of the columns that it reads."""
+        from datasets import Features, Value
+        from evaluate import MetricInfo
+
+        return MetricInfo(
+            module_type="metric",
+            description=self.meaning,
+            citation=self.source,
+            inputs_description="\n".join(f"{name}: {meaning}" for name, meaning in self.inputs.items()),
+            features=Features({name: Value(kind) for name, kind in inputs.items()}),
+        )
+
 
 INTERVAL = "each with `_low` and `_high`, its 95 % bootstrap interval"
 DRAWN = {"draws": "bootstrap samples, 1,000 by default", "seed": "of the draws, 0 by default"}

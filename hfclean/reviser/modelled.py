@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -39,7 +39,6 @@ from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
-Grader = Callable[[Sequence[Pair]], Sequence[float]]
 Errors = Mapping[str, Exception]
 # reasons of a row left as it was that say of the answer that nothing could be taken from it, whatever it was to say
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))

@@ -68,7 +68,6 @@ LEADS_IN = _words(
 )
 SENTENCE_END = ".!?。！？…:;：；)）]\"'”’»*_`~"
 AFTER_MENTION = ",;:?)]、，。？：；）」』»”’"
-LETTERS_ONLY = re.compile(r"[^\W\d_]")
 END_OF_SEQUENCE = re.compile("</s>")
 LEADING = re.compile(rf"\s*(?:{TOKEN}|<s>)", re.IGNORECASE)
 # A run of them at once: degenerate answers end in thousands. Only ever searched in a short window.

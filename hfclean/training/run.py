@@ -90,15 +90,8 @@ class Run:
             with self._alone_by_file():
                 yield
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._writable():
             place = os.open(self.folder, os.O_RDONLY)
-        except (FileExistsError, NotADirectoryError):
-            raise TrainingError(f"{str(self.folder)!r} is a file; name a folder") from None
-        except OSError as e:
-            raise TrainingError(
-                f"{str(self.folder)!r} cannot be written ({e.strerror or e}); name another folder"
-            ) from e
         try:
             with suppress(OSError):  # a disk without locks
                 try:
@@ -114,21 +107,28 @@ class Run:
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.folder / ".lock")
+        with self._writable():
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise self._taken() from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """Makes the folder, and says what is wrong where it cannot be used."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise self._taken() from None
+            yield
         except (FileExistsError, NotADirectoryError):
             raise TrainingError(f"{str(self.folder)!r} is a file; name a folder") from None
         except OSError as e:
             raise TrainingError(
                 f"{str(self.folder)!r} cannot be written ({e.strerror or e}); name another folder"
             ) from e
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _taken(self) -> TrainingError:
         return TrainingError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import datasets
 import evaluate
 
 from hfclean.metrics.computing import agreement_figures
@@ -17,15 +16,7 @@ class Agreement(evaluate.Metric):  # type: ignore[misc]
     """How far two scores choose the same rows."""
 
     def _info(self) -> Any:
-        return evaluate.MetricInfo(
-            module_type="metric",
-            description=ABOUT.meaning,
-            citation=ABOUT.source,
-            inputs_description="\n".join(f"{name}: {told}" for name, told in ABOUT.inputs.items()),
-            features=datasets.Features(
-                {"predictions": datasets.Value("float64"), "references": datasets.Value("float64")}
-            ),
-        )
+        return ABOUT.info({"predictions": "float64", "references": "float64"})
 
     def _compute(self, predictions: list[float], references: list[float], **how: Any) -> dict[str, float]:
         return dict(agreement_figures(predictions, references, **how))

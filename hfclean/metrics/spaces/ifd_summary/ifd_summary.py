@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import datasets
 import evaluate
 
 from hfclean.metrics.computing import ifd_figures
@@ -17,13 +16,7 @@ class IfdSummary(evaluate.Metric):  # type: ignore[misc]
     """The distribution of IFD scores."""
 
     def _info(self) -> Any:
-        return evaluate.MetricInfo(
-            module_type="metric",
-            description=ABOUT.meaning,
-            citation=ABOUT.source,
-            inputs_description="\n".join(f"{name}: {told}" for name, told in ABOUT.inputs.items()),
-            features=datasets.Features({"predictions": datasets.Value("float64")}),
-        )
+        return ABOUT.info({"predictions": "float64"})
 
     def _compute(self, predictions: list[float], **how: Any) -> dict[str, float]:
         return dict(ifd_figures(predictions, **how))

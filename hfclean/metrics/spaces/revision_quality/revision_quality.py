@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import datasets
 import evaluate
 
 from hfclean.metrics.computing import revision_figures
@@ -17,19 +16,7 @@ class RevisionQuality(evaluate.Metric):  # type: ignore[misc]
     """How much nearer revised texts come to an expert's."""
 
     def _info(self) -> Any:
-        return evaluate.MetricInfo(
-            module_type="metric",
-            description=ABOUT.meaning,
-            citation=ABOUT.source,
-            inputs_description="\n".join(f"{name}: {told}" for name, told in ABOUT.inputs.items()),
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Value("string"),
-                    "references": datasets.Value("string"),
-                    "raw": datasets.Value("string"),
-                }
-            ),
-        )
+        return ABOUT.info({"predictions": "string", "references": "string", "raw": "string"})
 
     def _compute(self, predictions: list[str], references: list[str], raw: list[str], **how: Any) -> dict[str, float]:
         return dict(revision_figures(predictions, references, raw, **how))
