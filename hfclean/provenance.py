@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from hfclean.columns import DUPLICATE_OF, REVISION
 from hfclean.errors import ColumnError, RestoreError
 from hfclean.schema import Path, View, plain, write
 
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 HISTORY = "edit_history"
-REVISION_COLUMNS = ("edit", "edit_reason", HISTORY, "original", "row_id")
-DUPLICATE_COLUMN = "duplicate_of"
+REVISION_COLUMNS = tuple(column.name for column in REVISION)
+DUPLICATE_COLUMN = DUPLICATE_OF.name
 EDITS = ("kept", "revised", "reverted", "failed")
 UNPARSED = "unparsed"  # the reason of an answer that came and could not be read
 
@@ -48,7 +49,8 @@ class Step:
     `by` is the class of the transform, `settings` its fields that differ from the defaults, `columns` the columns that
     the step added beside the history itself. A reviser's step has `edit` and `reasons`; a scorer's has neither.
     `model` is what the model that was asked calls itself: a server's name for it, or the commit of a local one.
-    `errors` says which rules, scorers or checks raised on the row, and what.
+    `errors` says which rules, scorers or checks raised on the row, and what. `meanings` says of the columns what
+    `columns.Column.plain` does, where they are those of a third party's scorer.
     """
 
     by: str
@@ -59,6 +61,7 @@ class Step:
     reasons: tuple[str, ...] = ()
     model: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, Any] = field(default_factory=dict)
 
     def line(self) -> str:
         """The step as one line of JSON, without what is empty."""
@@ -74,7 +77,7 @@ class Step:
         if self.errors:
             data["errors"] = dict(self.errors)
         if self.columns and not self.edit:
-            data["columns"] = list(self.columns)
+            data["columns"] = dict(self.meanings) if self.meanings else list(self.columns)
         return json.dumps(data, ensure_ascii=True, sort_keys=False)
 
     @property
@@ -96,17 +99,18 @@ def parse_history(text: Any) -> tuple[Step, ...] | None:
             return None
         if not isinstance(data, dict) or not isinstance(data.get("version"), int):
             return None
-        edit = str(data.get("edit", ""))
+        edit, columns = str(data.get("edit", "")), data.get("columns", ())
         steps.append(
             Step(
                 by=str(data["by"]),
                 version=data["version"],
-                columns=tuple(data.get("columns", ())),
+                columns=tuple(columns),
                 settings=data.get("settings", {}),
                 edit=edit,
                 reasons=tuple(data.get("reasons", ())),
                 model=str(data.get("model", "")),
                 errors={str(name): str(text) for name, text in dict(data.get("errors") or {}).items()},
+                meanings=columns if isinstance(columns, dict) else {},
             )
         )
     return tuple(steps)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, own_columns
@@ -125,6 +126,9 @@ class Transform(Spec):
         turns: in conversations, `"last"` for the last assistant turn or `"all"` for every one; the rest is context.
         side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
     """
+
+    # every column that it can add beside `edit_history`, declared once
+    adds: ClassVar[tuple[Column, ...]] = ()
 
     columns: Columns = field(default=None, kw_only=True, metadata=HUB)
     prefix: str = field(default="", kw_only=True, metadata=HUB)

@@ -66,7 +66,7 @@ def test_the_counts_are_those_of_the_report(report: Report) -> None:
     row = next(line for line in body.splitlines() if line.startswith("| `chat_markers`"))
     assert row.endswith("| high | 1 | 1 | 0 |")
     assert "![response\\_words before and after](plots/response_words.svg)" in body
-    assert "| `row_id` | names the row in the ledger and the report |" in body
+    assert "| `row_id` | Names the row in the ledger and the report. |" in body
     assert 'ds = load_dataset("PATH")' in body
     assert "hfclean.restore(ds)" in body
     assert "They do not see whether an answer is true" in body

@@ -14,6 +14,7 @@ from datasets import Dataset
 import hfclean
 from hfclean.checks import accept, check
 from hfclean.cli import main
+from hfclean.columns import Column
 from hfclean.errors import StrictError
 from hfclean.models import Answer
 from hfclean.provenance import parse_history
@@ -142,8 +143,11 @@ def test_a_scorer_that_raises_gives_nan_and_says_why() -> None:
 class Kinds(Scorer):
     """Text, a number and a reason; breaks on booms, and on a batch of more than one when told to."""
 
-    adds: ClassVar[tuple[str, ...]] = ("kind", "size", "kind_reason")
-    texts: ClassVar[frozenset[str]] = frozenset({"kind"})
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column("kind", kind="text"),
+        Column("size"),
+        Column("kind_reason", kind="text"),
+    )
     whole: ClassVar[bool] = False
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:

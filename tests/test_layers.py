@@ -28,6 +28,7 @@ ROOMS = [
     "layout",
     "text",
     "values",
+    "columns",
     "provenance",
     "transform",
     "models",

@@ -12,6 +12,7 @@ from datasets import Dataset
 from extras import needs
 
 import hfclean
+from hfclean.columns import Column
 from hfclean.errors import SchemaError
 from hfclean.layout import Layout
 from hfclean.models import Answer
@@ -109,7 +110,7 @@ def test_a_scorer_of_ones_own_means_over_turns() -> None:
 
 
 class _Told(Scorer):
-    adds = ("told", "told_reason")
+    adds = (Column("told"), Column("told_reason", kind="text"))
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         return {"told": [pair.response for pair in pairs], "told_reason": ["odd"] * len(pairs)}

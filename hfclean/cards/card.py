@@ -29,7 +29,7 @@ from hfclean.cards.metadata import (
 )
 from hfclean.hub_id import is_hub_id
 from hfclean.report import UNRECORDED, Edit, Report, facts, formatting
-from hfclean.report.page import score_meanings
+from hfclean.report.meanings import meanings
 from hfclean.report.stale_copies import STALE
 
 if TYPE_CHECKING:
@@ -46,16 +46,6 @@ SAFE_CODE = re.compile(r"[\w./:@*+ -]+", re.ASCII)
 EXAMPLES = 3
 EXCERPT = 400
 TAGS = ("hfclean", "instruction-tuning", "data-cleaning")
-
-COLUMNS = {
-    "edit": "what the last step did: kept, revised, reverted (a revision was refused) or failed (none came)",
-    "edit_reason": "why: ids of rules or checks",
-    "edit_history": "one line of JSON per step, oldest first",
-    "original": "the text before the first step, as JSON of the fields that changed; empty when none did",
-    "row_id": "names the row in the ledger and the report",
-    "defects": "ids of the rules whose defect is still there",
-    "duplicate_of": "the row_id of the first row with the same text; empty for all others",
-}
 
 
 def dataset_card(
@@ -196,13 +186,8 @@ def _section(
     _, ledger, removed = config_family(config_name)
     names = {config.get("config_name") for config in configs}
     licenses = [data.get("license_name") or item for item in strings(data.get("license")) if item != "unknown"]
-    meanings = {**score_meanings(), **COLUMNS}
-    columns = [
-        (column, meaning)
-        for column in report.columns_added
-        for name, meaning in meanings.items()
-        if column == name or column.endswith(f"_{name}")
-    ]
+    known = meanings(report)
+    columns = [(name, formatting.one_line(known[name], EXCERPT)) for name in report.columns_added if known.get(name)]
     text = (
         environment()
         .from_string((files("hfclean.cards") / "card.md.jinja").read_text(encoding="utf-8"))

@@ -170,6 +170,7 @@ class RowStory:
     defects: tuple[str, ...]
     duplicate_of: str
     scores: dict[str, float]
+    meanings: dict[str, str]
     moved_by: dict[str, dict[str, float]]
     texts: dict[str, str]
 
@@ -197,6 +198,8 @@ class RowStory:
         for name, value in self.scores.items():
             moved = ", ".join(f"{by} {weight:+.2f}" for by, weight in self.moved_by.get(name, {}).items())
             lines.append(f"  {name}: {value:.4g}" + (f"  (moved most by {moved})" if moved else ""))
+            if self.meanings.get(name):
+                lines.append(f"      {visible(self.meanings[name], 300)}")
         lines += ["\nsteps:", *(f"  {indent(step.text(), 2)}" for step in self.steps)]
         return "\n".join(lines)
 
@@ -204,11 +207,13 @@ class RowStory:
 def describe_row(folder: Any, split: str, index: int) -> RowStory:
     """The story of one row of a cleaned folder."""
     from hfclean.scorers.embedded import preference_rule, rating_rule
+    from hfclean.scorers.explained import explained_columns
 
     row = folder.dataset[split][index]
     prefix = folder.about.get("prefix", "")
     steps = parse_history(row.get(prefix + "edit_history")) or ()
     names = [name for step in steps if not step.is_revision for name in step.columns]
+    known = explained_columns(steps)
     layout = recorded_layout(steps, prefix=prefix, columns=folder.about.get("columns"))
     pairs = layout.pairs(row, layout.view(row))
     pair = pairs[-1]
@@ -225,6 +230,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
         moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},
         scores={n: row[prefix + n] for n in names if isinstance(row.get(prefix + n), float)},
+        meanings={n: known[n].sentence() for n in names if n in known},
         texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},
     )
 

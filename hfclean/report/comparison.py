@@ -110,6 +110,7 @@ def compare(
         edits=tuple(matched.edits),
         baselines=findings.plain_choices(matched),
         failures=findings.failures(matched),
+        columns=findings.column_meanings(matched, prefix),
     )
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hfclean.columns import DUPLICATE_OF
 from hfclean.errors import describe_error
 from hfclean.layout import Layout
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
@@ -16,6 +17,7 @@ from hfclean.report.formatting import field_name, plural
 from hfclean.report.matched_rows import Matched, SideBySide, blank
 from hfclean.report.record import (
     UNRECORDED,
+    ColumnMeaning,
     Count,
     Failure,
     Lengths,
@@ -32,10 +34,12 @@ from hfclean.report.record import (
 )
 from hfclean.report.rows import SplitRows, identity, iterate, number_names
 from hfclean.rules import RULES, SEVERITIES, Rule
+from hfclean.scorers.embedded.score import Score
 from hfclean.selection.plain_choices import Baseline, compare_choices
 
 __all__ = [
     "added_rows",
+    "column_meanings",
     "failures",
     "find_overlaps",
     "measure_lengths",
@@ -213,6 +217,24 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
         currency=str(usage.get("currency", "")),
         answers_of=str(usage.get("answers_of", "")),
         reused_on=tuple(Count(str(day), int(n)) for day, n in sorted((usage.get("reused_on") or {}).items())),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- columns
+
+
+def column_meanings(matched: Matched, prefix: str) -> tuple[ColumnMeaning, ...]:
+    """What is known of the columns of the second dataset that some step added, and of the embedded scores."""
+    declared = {column.name: column for column in Score.adds}
+    present: set[str] = set()
+    for rows in matched.new.values():
+        declared |= rows.columns
+        present.update(rows.ds.column_names)
+    named = {prefix + name: column for name, column in declared.items()}
+    named.setdefault(DUPLICATE_COLUMN, DUPLICATE_OF)
+    shown = present.union(prefix + name for name in number_names())
+    return tuple(
+        ColumnMeaning(name, text) for name, column in named.items() if name in shown and (text := column.sentence())
     )
 
 

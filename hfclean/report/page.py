@@ -7,7 +7,6 @@ security policy forbids every other script, style, picture, frame, form and addr
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from hfclean.report import formatting
 from hfclean.report.facts import model_facts
+from hfclean.report.meanings import meanings
 from hfclean.report.record import UNRECORDED, Edit, ReportData, RowExcerpt
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["headline", "render_notebook", "render_page", "score_meanings"]
+__all__ = ["headline", "render_notebook", "render_page"]
 
 # Bytes for all changes together, so that the page stays below 10 MB; the rest takes well under one.
 CHANGES_BYTES = 8_300_000
@@ -95,7 +95,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             css_hash=_digest(css),
             script_hash=_digest(script),
             plots=_plots(report),
-            meanings=score_meanings(),
+            meanings=meanings(report),
             quantiles=QUANTILES,
             rules=rules,
             rule_rows=max((rule.rows for rule in report.rules), default=0),
@@ -187,20 +187,6 @@ def _plots(report: ReportData) -> dict[str, Markup]:
             tokens.histogram, title, before=tokens.before, after=tokens.after, limit=tokens.max_tokens
         )
     return {name: Markup(svg) for name, svg in found.items()}  # noqa: S704  # plots escapes
-
-
-def score_meanings() -> dict[str, str]:
-    """What the embedded scores mean, in the words of their own documentation."""
-    from hfclean.scorers.embedded.score import Score
-
-    told = re.findall(
-        r"^ *\* `(\w+)` \(\w+(?:, )?(.*?)\): (.+(?:\n(?! *\*| *$).+)*)", Score.__doc__ or "", re.MULTILINE
-    )
-    found = {}
-    for name, scale, meaning in told:
-        words = " ".join(meaning.replace("`", "").split()).rstrip(".")
-        found[name] = f"{words[:1].upper()}{words[1:]}" + (f" ({scale})." if scale else ".")
-    return found
 
 
 def _left(row: RowExcerpt) -> Left:

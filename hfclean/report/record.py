@@ -279,6 +279,14 @@ class Edit(LedgerEntry):
 
 
 @dataclass(frozen=True)
+class ColumnMeaning:
+    """What one column holds, in a sentence: columns that were added, and scores."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class ReportData:
     """What changed between two datasets and why, what was removed, how the scores moved, and what is left to do."""
 
@@ -303,6 +311,7 @@ class ReportData:
     edits: tuple[Edit, ...]
     baselines: tuple[Baseline, ...] = ()  # where rows were removed: what plain choices of as many would have kept
     failures: tuple[Failure, ...] = ()
+    columns: tuple[ColumnMeaning, ...] = field(default=(), metadata={"later": True})
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_id
 from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
+from hfclean.scorers.explained import explained_columns
 
 __all__ = [
     "Facts",
@@ -172,6 +174,7 @@ class SplitRows:
     errors: dict[int, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)  # see `Facts`; by row
     duplicates: int = 0
     stale: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)  # what the steps say of those that they added
     scorer: Score = field(default_factory=Score)  # of the turns and the side that are measured
     others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
     measured: Measured = field(default_factory=Measured)
@@ -214,7 +217,9 @@ def read_split(
             return SplitRows(name, ds, None)
         raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
     has_id = any(step.is_revision for step in steps) and layout.own("row_id") in ds.column_names
-    found = SplitRows(name, ds, view, has_id, scorer=Score(turns=layout.turns, side=layout.side))
+    found = SplitRows(
+        name, ds, view, has_id, scorer=Score(turns=layout.turns, side=layout.side), columns=explained_columns(steps)
+    )
     embedded = Score().names()
     others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
     others = [column for column in dict.fromkeys(others) if _is_number(ds, layout.own(column))]
@@ -266,11 +271,9 @@ def _is_text(ds: Any, column: str) -> bool:
 # ----------------------------------------------------------------------------------------------------------- measuring
 
 
-@lru_cache(maxsize=1)
 def number_names() -> tuple[str, ...]:
     """Those of the embedded scores that are numbers."""
-    probe, _ = Score().scored([[Pair("Name a colour.", "", "Red.")]])
-    return tuple(name for name, values in probe.items() if isinstance(values[0], float))
+    return tuple(column.name for column in Score.adds if column.kind == "number")
 
 
 def measure(

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
+from hfclean.columns import Column
 from hfclean.durable import sync_tree, write_text
 from hfclean.errors import HfcleanError, require
 from hfclean.hub_id import names_hub
@@ -76,6 +77,15 @@ class Direction(HeadScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "direction",
+            "where the text lies along a direction in a model's hidden states, higher = more like the good texts; "
+            "only scores of one direction can be compared, nan = not scored",
+            better="higher",
+        ),
+        Column("direction_reason", "why there is no score", "text"),
+    )
 
     template: str = field(default=TEMPLATE, kw_only=True)
     name: str = field(default="direction", kw_only=True)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from hfclean.columns import Column
 from hfclean.errors import HfcleanError, MissingExtraError
 from hfclean.models import ModelError, process
 from hfclean.models.heads import Head, fetch, read_json
@@ -74,7 +75,10 @@ class Embed(HeadScorer):
     """
 
     version: ClassVar[int] = 1
-    adds: ClassVar[tuple[str, ...]] = ("embedding", "embedding_reason")
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column("embedding", "a vector of length one for the row's text; all nan = there is none", "numbers"),
+        Column("embedding_reason", "why there is no vector, or truncated where only the beginning was read", "text"),
+    )
     only_last: ClassVar[str] = "a vector is one text's, and several turns have no one vector"
 
     model: str | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
+from hfclean.columns import Column
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import ModelError, process
 from hfclean.models.heads import Head, Kind, Output
@@ -146,6 +147,15 @@ class RatingExpectation(HeadScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "expected_rating",
+            "the rating that a model expects, from the probabilities of its ratings; nan = not scored",
+            low=0,
+            better="higher",
+        ),
+        Column("expected_rating_reason", "why there is no rating", "text"),
+    )
     loads: ClassVar[Kind] = "causal"
 
     kind: Literal["deita", "selectit"] = field(default="deita", kw_only=True)

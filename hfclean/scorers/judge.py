@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, ClassVar, NamedTuple
 
+from hfclean.columns import Column
 from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
 from hfclean.models.useless_answers import Use
@@ -90,6 +91,14 @@ class Judge(ModelTransform):
     """
 
     version: ClassVar[int] = 1
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column("judge", "a model's grade, on the scale of its rubric; nan = not scored", better="higher"),
+        Column("judge_reason", "why there is no grade", "text"),
+        Column("judge_out_of_band", "dimensions whose grade left their band, separated by spaces: a warning", "text"),
+        Column(
+            "judge_*", "a model's grade of this part, on the scale of its rubric; nan = not scored", better="higher"
+        ),
+    )
 
     rubric: str | Rubric = "alpagasus"
     dimension: str | None = field(default=None, kw_only=True)

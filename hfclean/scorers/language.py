@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal
 
+from hfclean.columns import Column
 from hfclean.errors import ColumnError, require
 from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
@@ -49,8 +50,17 @@ class Language(Scorer):
     """
 
     version: ClassVar[int] = 2
-    adds: ClassVar[tuple[str, ...]] = ("language", "language_confidence", "language_reason")
-    texts: ClassVar[frozenset[str]] = frozenset({"language"})
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column("language", "the language of the text, as an ISO 639-1 code; empty where it cannot be told", "text"),
+        Column(
+            "language_confidence",
+            "the share of that language among all that are known, as the identifier normalises it; nan where it "
+            "cannot be told",
+            low=0,
+            high=1,
+        ),
+        Column("language_reason", "why there is no language: empty, too_short or unsure", "text"),
+    )
 
     text: Literal["response", "prompt", "both"] = field(default="response", kw_only=True)
     at_least: int = field(default=LETTERS, kw_only=True)
@@ -71,9 +81,9 @@ class Language(Scorer):
         return super().score_rows(rows)
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        columns: dict[str, list[Any]] = {name: [] for name in self.names()}
         for pair in pairs:
-            for name, value in zip(self.adds, self._told(self._chosen(pair)), strict=True):
+            for name, value in zip(self.names(), self._told(self._chosen(pair)), strict=True):
                 columns[name].append(value)
         return columns
 

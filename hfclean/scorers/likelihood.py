@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from hfclean.columns import Better, Column
 from hfclean.errors import HfcleanError
 from hfclean.models import Limits, ModelSpec
 from hfclean.models.losses import Passage, Tokenization, TokenLosses, identity_of, token_losses
@@ -238,6 +239,18 @@ def _ratio(kind: str, given: Any, alone: Any) -> float:
     return math.exp(below - bare) if kind == "ppl" else below / bare
 
 
+def _columns(name: str, meaning: str, *, low: float | None = 0, better: Better = "", unit: str = "") -> list[Column]:
+    """The columns of one score."""
+    return [
+        Column(name, meaning, low=low, better=better, unit=unit),
+        Column(f"{name}_turns", f"each assistant turn's {name}", "numbers", low=low, better=better, unit=unit),
+        Column(f"{name}_reason", f"why there is no {name}, or truncated where only the beginning was read", "text"),
+    ]
+
+
+VERDICT = "misaligned (the prompt does not help), easy or informative; empty where there is no IFD"
+
+
 @dataclass(frozen=True)
 class IFD(LikelihoodScorer):
     """Instruction-following difficulty: how little the prompt helps the model with the answer.
@@ -270,6 +283,20 @@ class IFD(LikelihoodScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *_columns(
+            "ifd_ppl",
+            "instruction-following difficulty: perplexity of the answer behind its prompt by that without; below 1 "
+            "the prompt helps, nan = not scored",
+        ),
+        *_columns(
+            "ifd_loss",
+            "instruction-following difficulty: loss of the answer behind its prompt by that without; below 1 the "
+            "prompt helps, nan = not scored",
+        ),
+        Column("ifd_ppl_verdict", VERDICT, "text"),
+        Column("ifd_loss_verdict", VERDICT, "text"),
+    )
 
     kind: Literal["ppl", "loss"] | None = field(default=None, kw_only=True)
     variant: Literal["aligned", "superfiltering", "cherry"] = field(default="aligned", kw_only=True)
@@ -343,6 +370,18 @@ class ReverseIFD(LikelihoodScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *_columns(
+            "r_ifd_ppl",
+            "reverse IFD: perplexity of the instruction behind the answer by that without; lower = the answer tells "
+            "more of its instruction, nan = not scored",
+        ),
+        *_columns(
+            "r_ifd_loss",
+            "reverse IFD: loss of the instruction behind the answer by that without; lower = the answer tells more of "
+            "its instruction, nan = not scored",
+        ),
+    )
 
     kind: Literal["ppl", "loss"] = field(default="ppl", kw_only=True)
     guess: str = field(default=GUESS, kw_only=True)
@@ -376,6 +415,11 @@ class Perplexity(LikelihoodScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *_columns("ppl", "perplexity of the answer behind its prompt; nan = not scored", low=1),
+        *_columns("ppl_alone", "perplexity of the answer without its prompt; nan = not scored", low=1),
+        *_columns("ppl_prompt", "perplexity of the prompt; nan = not scored", low=1),
+    )
 
     given: bool = field(default=True, kw_only=True)
     of: Literal["response", "prompt"] = field(default="response", kw_only=True)
@@ -412,6 +456,22 @@ class IRA(LikelihoodScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *_columns(
+            "ira",
+            "how much of the answer's loss the prompt takes away, over all tokens; nan = not scored",
+            low=None,
+            better="higher",
+            unit="nats",
+        ),
+        *_columns(
+            "ira_mean",
+            "how much of the answer's loss the prompt takes away; nan = not scored",
+            low=None,
+            better="higher",
+            unit="nats a token",
+        ),
+    )
 
     def scores(self) -> tuple[str, ...]:
         return ("ira", "ira_mean")
@@ -437,6 +497,9 @@ class SelectiveIFD(LikelihoodScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *_columns("s_ifd", "IFD over the tokens that the prompt changes most; read as ifd_ppl, nan = not scored"),
+    )
 
     threshold: float = field(default=0.0, kw_only=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from hfclean.columns import Column
 from hfclean.errors import SchemaError
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
@@ -49,8 +50,10 @@ class PII(Scorer):
     """
 
     version: ClassVar[int] = 2
-    adds: ClassVar[tuple[str, ...]] = ("pii", "pii_count")
-    texts: ClassVar[frozenset[str]] = frozenset({"pii"})
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column("pii", "kinds of personal data in the row, separated by spaces; empty for none", "text"),
+        Column("pii_count", "matches of personal data in the row", low=0, better="lower"),
+    )
     both_sides: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = PII_KINDS
@@ -66,7 +69,7 @@ class PII(Scorer):
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         own = own_columns(batch, self.prefix)
         others = beside(
-            batch, [*view.columns, *own, *(self.prefix + n for n in (*self.adds, HISTORY))], batch.features
+            batch, [*view.columns, *own, *(self.prefix + n for n in (*self.names(), HISTORY))], batch.features
         )
         return super().apply(batch, Wide(view.shape, view, tuple(others)) if others else view)
 

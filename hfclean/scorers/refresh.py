@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from hfclean.columns import Column
 from hfclean.provenance import Step
 from hfclean.schema import View
 from hfclean.scorers.embedded.score import Score
+from hfclean.scorers.explained import explained
 
 __all__ = ["refresh"]
 
@@ -45,10 +46,14 @@ def refresh(
             embedded = {name: column[0] for name, column in columns.items()}
             if errors is not None:
                 errors |= raised[0]
+        declared = explained(step)
         for name in step.columns:
             cell = cells.get(prefix + name)
-            stale: Any = (
-                math.nan if isinstance(cell, float) else [math.nan] * len(cell) if isinstance(cell, list) else ""
-            )
-            fresh[prefix + name] = embedded.get(name, stale)
+            column = declared.get(name) or _column_of_cell(name, cell)
+            fresh[prefix + name] = embedded[name] if name in embedded else column.unknown(cell)
     return fresh
+
+
+def _column_of_cell(name: str, cell: Any) -> Column:
+    """A column that nobody declared, by what it holds."""
+    return Column(name, kind="numbers" if isinstance(cell, list) else "number" if isinstance(cell, float) else "text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from hfclean.columns import Column
 from hfclean.models import ModelError
 from hfclean.models.heads import Head, Kind
 from hfclean.models.reward_models import turns_of
@@ -46,8 +47,13 @@ class Reward(HeadScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "reward", "the reward model's logit; zero and scale are the model's own, nan = not scored", better="higher"
+        ),
+        Column("reward_reason", "why there is no reward", "text"),
+    )
     loads: ClassVar[Kind] = "classifier"
-    adds: ClassVar[tuple[str, ...]] = ("reward", "reward_reason")
 
     label: str | int | None = field(default=None, kw_only=True)
 

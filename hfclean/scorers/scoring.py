@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from hfclean.columns import Better, Column, column_of
 from hfclean.errors import ColumnError, SchemaError, describe_error, of_row, stop_at
 from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.schema import Pair, View
@@ -17,8 +18,8 @@ __all__ = ["FunctionScorer", "Scorer", "scorer"]
 
 @dataclass(frozen=True)
 class Scorer(Transform):
-    """Base of the scorers: subclasses name their columns and score pairs; the row's main pair is the one that is
-    scored.
+    """Base of the scorers: subclasses declare their columns in `adds` and score pairs; the row's main pair is the one
+    that is scored.
 
     In a conversation the main pair is the last assistant turn, in a preference row the chosen answer. With
     `turns="all"` every assistant turn is scored, each with what came before it, and a number is the mean over them,
@@ -27,16 +28,13 @@ class Scorer(Transform):
     A subclass that means something else by `turns="all"` overrides `score_rows`; one that means nothing by it says so
     in `only_last`, and then it is refused.
 
-    A row on which the scorer raises has nan (`""` in the columns of `texts`, `scorer_error` in those that end in
-    `_reason`), its line in `edit_history` says what was raised, and the run goes on; reports count such rows.
+    A row on which the scorer raises has nan (`""` in columns of text, `scorer_error` in those that end in `_reason`),
+    its line in `edit_history` says what was raised, and the run goes on; reports count such rows.
 
     Args:
         strict: stop at the first row on which the scorer raises.
     """
 
-    adds: ClassVar[tuple[str, ...]] = ()
-    # those of the columns that hold text
-    texts: ClassVar[frozenset[str]] = frozenset()
     # False where one error is no row's own: a model that cannot be loaded fails on all of them
     contained: ClassVar[bool] = True
     # why several turns have no score, where they have none
@@ -45,6 +43,14 @@ class Scorer(Transform):
     both_sides: ClassVar[bool] = False
 
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        odd = next((column for column in cls.adds if not isinstance(column, Column)), None)
+        if odd is not None:
+            raise ColumnError(
+                f"{cls.__name__}.adds holds {odd!r}; expected hfclean.columns.Column({str(odd)!r}, 'what it means')"
+            )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,7 +66,11 @@ class Scorer(Transform):
 
     def names(self) -> tuple[str, ...]:
         """The columns that this scorer adds, without prefix."""
-        return self.adds
+        return tuple(column.name for column in self.adds)
+
+    def declared(self) -> tuple[Column, ...]:
+        """What the columns of `names` hold and mean."""
+        return tuple(column_of(name, self.adds) or Column(name) for name in self.names())
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         """One list per column of `names`, in the order of the pairs."""
@@ -80,7 +90,7 @@ class Scorer(Transform):
         """
         if all(isinstance(value, (float, int)) and not isinstance(value, bool) for value in values):
             return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
-        if (name in self.texts or name.endswith("_reason")) and all(isinstance(value, str) for value in values):
+        if self._is_text(name) and all(isinstance(value, str) for value in values):
             return " ".join(dict.fromkeys(word for value in values for word in value.split()))
         raise SchemaError(
             f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be made one, since it "
@@ -155,11 +165,24 @@ class Scorer(Transform):
     def _unscored(self, name: str) -> Any:
         if name.endswith("_reason"):
             return "scorer_error"
-        return "" if name in self.texts else math.nan
+        return "" if self._is_text(name) else math.nan
+
+    def _is_text(self, name: str) -> bool:
+        column = column_of(name, self.adds)
+        return name.endswith("_reason") if column is None else column.kind == "text"
+
+    def _meanings(self) -> dict[str, Any]:
+        """What rows say of the columns: nothing of ours, which every hfclean knows."""
+        if type(self).__module__.startswith("hfclean."):
+            return {}
+        declared = self.declared()
+        return {column.name: column.plain() for column in declared} if any(c.meaning for c in declared) else {}
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         names, history = self.names(), self.prefix + HISTORY
-        step = Step(type(self).__name__, self.version, names, self.settings(), model=self.identity())
+        step = Step(
+            type(self).__name__, self.version, names, self.settings(), model=self.identity(), meanings=self._meanings()
+        )
         rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
         writes = (*names, HISTORY)
         before: list[list[str]] = [[] for _ in rows]
@@ -185,9 +208,16 @@ class FunctionScorer(Scorer):
     name: str
     function: Callable[[Pair], float]
     function_version: int = 1
+    about: Column | None = field(default=None, kw_only=True, metadata={"came_later": True, "unsaid": True})
 
     def names(self) -> tuple[str, ...]:
         return (self.name,)
+
+    def declared(self) -> tuple[Column, ...]:
+        return (self.about or Column(self.name),)
+
+    def _meanings(self) -> dict[str, Any]:
+        return {} if self.about is None else {self.name: self.about.plain()}
 
     def _name(self) -> str:
         return self.name
@@ -204,7 +234,16 @@ class FunctionScorer(Scorer):
 Scorer.__module__ = FunctionScorer.__module__ = "hfclean.scorers"  # the name in pickles, and so in fingerprints
 
 
-def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
+def scorer(
+    name: str,
+    *,
+    version: int = 1,
+    meaning: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    better: Better = "",
+    unit: str = "",
+) -> Callable[[Callable[[Pair], float]], FunctionScorer]:
     """Make a scorer of a function `pair -> float`: it goes into `ds.map` and adds the float column `name`.
 
     With `turns="all"` (`dataclasses.replace(scorer, turns="all")`) it is called for every assistant turn, and the
@@ -214,6 +253,9 @@ def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]]
         name: the column's name. Return `math.nan` for a pair that cannot be scored, never a made-up number. Where the
             function raises, the row has nan, and its line in `edit_history` says what was raised.
         version: raise it when the function's results change, or `datasets` may serve old ones from its cache.
+        meaning: one sentence on what the number says, for reports, cards and `hfclean why`: it stands in each row's
+            `edit_history`.
+        low, high, better, unit: of the number; see `hfclean.columns.Column`.
 
     >>> import hfclean
     >>> @hfclean.scorer("exclamations")
@@ -224,9 +266,10 @@ def scorer(name: str, *, version: int = 1) -> Callable[[Callable[[Pair], float]]
     """
     if not name.isidentifier():
         raise ColumnError(f"scorer name {name!r}: wanted a column name in snake_case")
+    about = Column(name, meaning, low=low, high=high, better=better, unit=unit) if meaning else None
 
     def declare(function: Callable[[Pair], float]) -> FunctionScorer:
-        return FunctionScorer(name, function, version)
+        return FunctionScorer(name, function, version, about=about)
 
     return declare
 

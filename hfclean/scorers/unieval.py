@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from hfclean.columns import Column
 from hfclean.models import ModelError
 from hfclean.models.heads import Head, Kind, Output
 from hfclean.models.tokenizing import Tokens, fill
@@ -66,8 +67,20 @@ class UniEval(HeadScorer):
     """
 
     version: ClassVar[int] = 2
+    adds: ClassVar[tuple[Column, ...]] = (
+        *(
+            Column(
+                f"unieval_{name}",
+                f"how {name} UniEval finds the response; nan = not scored",
+                low=0,
+                high=1,
+                better="higher",
+            )
+            for name in QUESTIONS
+        ),
+        Column("unieval_reason", "why one of UniEval's scores is missing", "text"),
+    )
     loads: ClassVar[Kind] = "seq2seq"
-    adds: ClassVar[tuple[str, ...]] = (*(f"unieval_{name}" for name in QUESTIONS), "unieval_reason")
 
     max_length: int | None = field(default=LONGEST, kw_only=True)
 
@@ -77,7 +90,7 @@ class UniEval(HeadScorer):
         inputs = [self._tokens(head, name, pair) for pair in pairs for name in QUESTIONS]
         kept = self.kept(head, first_logits=answers)
         outputs = iter(head.run(inputs, lambda rows: _first_logits(head, rows.inputs)[:, answers], kept))
-        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        columns: dict[str, list[Any]] = {name: [] for name in self.names()}
         for _ in pairs:
             found = {f"unieval_{name}": next(outputs) for name in QUESTIONS}
             for column, output in found.items():

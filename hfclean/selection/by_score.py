@@ -57,8 +57,8 @@ def _missing(call: str, column: str, columns: Iterable[str]) -> str:
 
     names = list(columns)
     hint = "Score the dataset first, for example ds.map(hfclean.score)"
-    if column not in Score.adds:
-        known = {name.lower(): name for name in (*Score.adds, *names)}
+    if column not in Score().names():
+        known = {name.lower(): name for name in (*Score().names(), *names)}
         for name in get_close_matches(column.lower(), known, 1):
             meant = f"Did you mean {known[name]!r}?"
             hint = meant if known[name] in names else f"{meant} {hint}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from hfclean.columns import Column
 from hfclean.rules import RULES, WATCHED, all_defects, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
@@ -59,9 +60,33 @@ class Score(Scorer):
     """
 
     version: ClassVar[int] = 2
-    texts: ClassVar[frozenset[str]] = frozenset({"defects"})
+    adds: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "preference",
+            "which of two versions of one pair people would prefer; only differences between versions of the same "
+            "pair mean something",
+            low=0,
+            high=1,
+            better="higher",
+        ),
+        Column(
+            "rating",
+            "how likely a strong judge rates the row 4.5 or more of 5, as a percentile of a reference set of Alpaca "
+            "rows, so that half of such rows have 0.5 or more",
+            low=0,
+            high=1,
+            better="higher",
+        ),
+        Column("response_words", "words in the response", low=0, unit="words"),
+        Column(
+            "lexical_diversity",
+            "moving-average type-token ratio: higher = more varied; nan for an empty response",
+            low=0,
+            high=1,
+        ),
+        Column("defects", "ids of the rules whose defect is in the pair as it stands, separated by spaces", "text"),
+    )
     both_sides: ClassVar[bool] = True
-    adds: ClassVar[tuple[str, ...]] = ("preference", "rating", "response_words", "lexical_diversity", "defects")
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         return self.scored([[pair] for pair in pairs])[0]
@@ -89,7 +114,7 @@ class Score(Scorer):
 
     def _scored_pairs(self, pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
-        columns: dict[str, list[Any]] = {name: [] for name in self.adds}
+        columns: dict[str, list[Any]] = {name: [] for name in self.names()}
         preferences, ratings, lengths, diversities, named = columns.values()
         for start in range(0, len(pairs), AT_ONCE):
             few = pairs[start : start + AT_ONCE]
