@@ -380,15 +380,22 @@ def train(place: Path, name: str, duration: float, chance: random.Random) -> lis
         "words.txt",
         "--epochs",
         "1",
-        "--batch-size",
-        "4",
-        "--lora-rank",
-        "0",
-        "--arg",
-        "save_steps=2",
+        *("--train-option", "per_device_train_batch_size=4"),
+        *("--train-option", "lora_rank=0"),
+        *("--train-option", "save_steps=2"),
         "--quiet",
     )
-    command = ("train", "pairs.jsonl", "--base", "base", "--out", "out0", *how, "--arg", "save_strategy=steps")
+    command = (
+        "train",
+        "pairs.jsonl",
+        "--base",
+        "base",
+        "--out",
+        "out0",
+        *how,
+        "--train-option",
+        "save_strategy=steps",
+    )
     stopped(launch(*command, cwd=place), name, duration, chance)
     return ended(launch(*command, "--resume", cwd=place), "taken up again")
 

@@ -311,9 +311,9 @@ def test_real_models_are_tuned_judged_and_shown_on_the_card(
 def test_on_the_command_line(tuner: FakeTuner, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, rows in (("raw", RAW), ("cleaned", CLEANED), ("held", HELD_OUT)):
         Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = ["ab", "--variant", "raw=raw.jsonl", "--variant", "cleaned=cleaned.jsonl", "--base-model", "org/base"]
+    command = ["ab", "--variant", "raw=raw.jsonl", "--variant", "cleaned=cleaned.jsonl", "--base", "org/base"]
     command += ["--eval", "held.jsonl", "--size", "4", "--quiet"]
-    assert main([*command, "--epochs", "2", "--lora-rank", "4", "--out", "ab"]) == 0
+    assert main([*command, "--epochs", "2", "--train-option", "lora_rank=4", "--out", "ab"]) == 0
     assert "cleaned makes no difference to raw" in capsys.readouterr().out
     assert tuner.kept["args"] == {"num_train_epochs": 2.0, "disable_tqdm": True}
     assert tuner.kept["peft_config"] == {"r": 4}
@@ -326,8 +326,8 @@ def test_on_the_command_line(tuner: FakeTuner, work: Path, capsys: pytest.Captur
         "longest",
     ]
     assert main([*command, "--variant", "raw=raw.jsonl"]) == 2
-    assert main([*command, "--judge-base-url", "http://localhost:1/v1"]) == 2
-    assert "--judge-model" in capsys.readouterr().err
+    assert main([*command, "--base-url", "http://localhost:1/v1"]) == 2
+    assert "--judge M" in capsys.readouterr().err
 
     def stopped(*given: Any, **how: Any) -> Any:
         raise KeyboardInterrupt

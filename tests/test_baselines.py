@@ -129,9 +129,7 @@ def files(work: Path) -> Path:
 
 
 def test_the_commands_choose_write_and_say(files: Path) -> None:
-    code, out, _ = run(
-        "dedupe", "in.jsonl", "--quiet", "--field", "instruction", "--best", "score", "--out", "d.jsonl"
-    )
+    code, out, _ = run("dedupe", "in.jsonl", "--quiet", "--field", "instruction", "--by", "score", "--out", "d.jsonl")
     assert code == 0, out
     assert "1 groups of duplicates" in out
     assert [json.loads(line)["score"] for line in Path("d.jsonl").read_text().splitlines()] == [0.25, 0.5, 0.75]

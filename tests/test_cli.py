@@ -188,7 +188,7 @@ def test_why_tells_the_story_of_a_row(messy: Path, work: Path, capsys: Any) -> N
 
 def test_diff_of_two_versions(messy: Path, work: Path, capsys: Any) -> None:
     run("clean", "messy.jsonl", "--out", "cleaned", capsys=capsys)
-    code, out, _ = run("diff", "messy.jsonl", "cleaned", "--limit", "1", "--html", "diff.html", capsys=capsys)
+    code, out, _ = run("diff", "messy.jsonl", "cleaned", "--first", "1", "--html", "diff.html", capsys=capsys)
     assert code == 0
     assert "2 more changes" in out
     assert "An apple." in (work / "diff.html").read_text()

@@ -94,7 +94,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 def test_revise_writes_the_folder_and_prints_what_it_took(cities: Path, work: Path, capsys: Any) -> None:
     with ChatServer(default=mixed) as server:
-        prices = ["--price-input", "1", "--price-output", "2"]
+        prices = ["--prices", "input=1,output=2"]
         code, out, err = run("revise", "cities.jsonl", "--out", "revised", *at(server, *prices), capsys=capsys)
     assert code == 0, err
     names = {p.name for p in (work / "revised").iterdir()}
@@ -125,7 +125,7 @@ def test_rules_first_and_then_the_model(cities: Path, work: Path, capsys: Any) -
 
 
 def test_estimate_then_preview_then_the_run(cities: Path, work: Path, capsys: Any) -> None:
-    prices = ["--price-input", "1000", "--price-output", "2000"]
+    prices = ["--prices", "input=1000,output=2000"]
     with ChatServer(default=mixed) as server:
         code, out, _ = run("estimate", "cities.jsonl", *at(server, *prices, "--sample", "8"), capsys=capsys)
         assert (code, server.received) == (0, [])
@@ -166,7 +166,16 @@ def test_preview_shows_what_the_gate_refused(cities: Path, capsys: Any) -> None:
 
 def test_what_failed_is_asked_again_as_the_folder_says(cities: Path, work: Path, capsys: Any) -> None:
     with ChatServer(default=mixed) as server:
-        run("clean", "cities.jsonl", "--out", "done", "--license", "mit", *at(server, "--top-p", "0.9"), capsys=capsys)
+        run(
+            "clean",
+            "cities.jsonl",
+            "--out",
+            "done",
+            "--license",
+            "mit",
+            *at(server, "--model-option", "top_p=0.9"),
+            capsys=capsys,
+        )
         server.counts.clear()
         server.default = good
         code, _, err = run("revise", "done", "--retry-failed", "--out", "elsewhere", "--quiet", capsys=capsys)
@@ -260,13 +269,22 @@ def test_the_key_is_nowhere_but_in_the_request(
         ),
         (["revise", "cities.jsonl", "--model", "m", "--api-key-env", "K", "--out", "x"], "without --base-url"),
         (["revise", "cities.jsonl", "--model", "m", "--max-cost", "1", "--out", "x"], "--max-cost needs prices"),
-        (["revise", "cities.jsonl", "--model", "m", "--price-input", "1", "--out", "x"], "go together"),
-        (["revise", "cities.jsonl", "--model", "m", "--candidates", "3", "--out", "x"], "--temperature 0.7"),
+        (["revise", "cities.jsonl", "--model", "m", "--prices", "input=1", "--out", "x"], "output is missing"),
+        (
+            ["revise", "cities.jsonl", "--model", "m", "--model-option", "candidates=3", "--out", "x"],
+            "temperature=0.7",
+        ),
         (["revise", "cities.jsonl", "--model", "m", "--concurrency", "0", "--out", "x"], "wanted at least 1"),
-        (["revise", "cities.jsonl", "--model", "m", "--skip-check", "too_lon", "--out", "x"], "'too_long'?"),
+        (
+            ["revise", "cities.jsonl", "--model", "m", "--model-option", "skip_checks=too_lon", "--out", "x"],
+            "'too_long'?",
+        ),
         (["revise", "cities.jsonl", "--model", "m", "--base-url", "localhost", "--out", "x"], "http://localhost:8000"),
-        (["revise", "cities.jsonl", "--model", "m", "--preview", "0"], "wanted at least 1"),
-        (["revise", "cities.jsonl", "--model", "m", "--extra-body", "[1]", "--out", "x"], "wanted an object"),
+        (["revise", "cities.jsonl", "--model", "m", "--preview", "0"], "expected at least 1"),
+        (
+            ["revise", "cities.jsonl", "--model", "m", "--model-option", "extra_body=[1]", "--out", "x"],
+            "a JSON object",
+        ),
         (["revise", "cities.jsonl", "--model", "m", "--prices", "no.yaml", "--out", "x"], "cannot be read"),
         (["revise", "x", "--model", "m", "--preview", "2", "--retry-failed"], "one at a time"),
         (["clean", "cities.jsonl", "--out", "x", "--base-url", "http://127.0.0.1:9/v1"], "without --model"),
@@ -291,8 +309,8 @@ def test_what_ends_a_run_is_said_with_the_next_move(cities: Path, work: Path, ca
         return err
 
     with ChatServer(default=good) as server:
-        one = ["--model", "tiny", "--base-url", server.url, "--max-new-tokens", "100"]
-        err = failing(*one, "--max-tokens-total", "1000", "--concurrency", "1")
+        one = ["--model", "tiny", "--base-url", server.url, "--model-option", "max_new_tokens=100"]
+        err = failing(*one, "--model-option", "max_tokens_total=1000", "--concurrency", "1")
         assert "Every answer so far is kept: allow more and run the same again" in err
         asked = Counter(server.counts)
         assert 0 < len(asked) < COUNT
@@ -302,7 +320,9 @@ def test_what_ends_a_run_is_said_with_the_next_move(cities: Path, work: Path, ca
         assert run("revise", "cities.jsonl", "--out", "x", *one, "--quiet", capsys=capsys)[0] == 0
         assert not [content for content in asked if server.counts[content] > 1]
         (work / "x").rename(work / "y")
-    assert "check base_url and that the server runs" in failing(*one, "--retries", "0", "--cache-as", "new")
+    assert "check base_url and that the server runs" in failing(
+        *one, "--limit", "retries=0", "--model-option", "cache_as=new"
+    )
     code, _, err = run("revise", "cities.jsonl", "--out", "y", *one, capsys=capsys)
     assert (code, "--overwrite" in err) == (1, True)
 
@@ -318,7 +338,7 @@ def test_what_was_kept_is_counted_written_out_and_deleted(
     monkeypatch.setattr(store, "time", lambda: 1_772_323_200)
     with ChatServer(default=good) as server:
         run("revise", "cities.jsonl", *at(server, "--preview", "6"), capsys=capsys)
-        run("revise", "cities.jsonl", *at(server, "--preview", "2"), "--cache-as", "mine", capsys=capsys)
+        run("revise", "cities.jsonl", *at(server, "--preview", "2"), "--model-option", "cache_as=mine", capsys=capsys)
     source = f"127.0.0.1:{server.port}/v1 tiny"
     told = json.loads(run("cache", "stats", "--json", capsys=capsys)[1])
     assert told["sources"] == {source: 6, "mine": 2}
@@ -368,10 +388,10 @@ def test_options_become_settings(work: Path) -> None:
     (work / "prices.yaml").write_text("m: {input: 0.15, output: 0.6, currency: EUR}\n")
     found = made(
         *("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--api-key-env", "MY_KEY", "--revise", "response"),
-        *("--max-new-tokens", "64", "--temperature", "server", "--seed", "3", "--candidates", "2"),
-        *("--skip-check", "too_long", "--skip-check", "off_topic", "--concurrency", "5"),
-        *("--timeout", "7", "--prices", "prices.yaml", "--max-cost", "1.5", "--store", "a.sqlite3"),
-        *("--columns", "instruction=q,response=a", "--extra-body", '{"k": 1}', "--side", "both"),
+        *("--model-option", "max_new_tokens=64", "--model-option", "temperature=none", "--model-option", "seed=3"),
+        *("--model-option", "candidates=2", "--model-option", "skip_checks=too_long,off_topic", "--concurrency", "5"),
+        *("--limit", "timeout_s=7", "--prices", "prices.yaml", "--max-cost", "1.5", "--store", "a.sqlite3"),
+        *("--columns", "instruction=q,response=a", "--model-option", 'extra_body={"k": 1}', "--side", "both"),
     )
     assert found == Reviser(
         "m",
@@ -402,7 +422,7 @@ def test_reflection_is_asked_for_by_name(work: Path) -> None:
 
 def test_a_folder_that_a_reviser_was_saved_in_brings_its_prompt(work: Path) -> None:
     Reviser("org/coach", instructions="Mend it.", max_new_tokens=77).save_pretrained("coach")
-    found = made("--model", "coach", "--top-p", "0.5")
+    found = made("--model", "coach", "--model-option", "top_p=0.5")
     assert (found.model, found.instructions, found.max_new_tokens, found.top_p) == ("org/coach", "Mend it.", 77, 0.5)
     (work / "coach" / "hfclean.json").write_text("{}")
     with pytest.raises(FolderError, match="no reviser here"):

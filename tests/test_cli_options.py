@@ -1,4 +1,5 @@
-"""--columns, --prefix, --turns and --side: every command that offers one of them does something with it."""
+"""--columns, --prefix, --turns and --side: every command that offers one of them does something with it.
+NAME=VALUE: what it sets, and what is refused. How many options there are, and what became of those that went."""
 
 from __future__ import annotations
 
@@ -17,8 +18,13 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.cli import main, parser
+from hfclean.cli.old_options import OLD_OPTIONS
+from hfclean.cli.options import _limits, _revisers
+from hfclean.cli.reading import UsageError
+from hfclean.cli.settings import meanings, parse_settings, settable
 from hfclean.models import process
 from hfclean.reviser.codec import encode
+from hfclean.reviser.reflection import Reflection
 from hfclean.schema import Pair
 from hfclean.scorers.linear_rule import LinearRule
 
@@ -217,7 +223,7 @@ def test_what_tunes_a_model_is_given_columns_and_prefix(ran: Callable[..., Ran])
     mapped = {"instruction": "question", "response": "answer"}
     pairs = ran("train", "own.jsonl", "--base", "m", "--out", "r", "--columns", MAP, "--prefix", "h_").given
     assert (pairs["columns"], pairs["prefix"]) == (mapped, "h_")
-    words = ["ab", "--variant", "a=own.jsonl", "--variant", "b=own.jsonl", "--base-model", "m", "--eval", "own.jsonl"]
+    words = ["ab", "--variant", "a=own.jsonl", "--variant", "b=own.jsonl", "--base", "m", "--eval", "own.jsonl"]
     assert ran(*words, "--columns", MAP).given["columns"] == mapped
 
 
@@ -333,3 +339,84 @@ def test_fitting_a_rule_reads_no_dataset(ran: Callable[..., Ran]) -> None:
     for option in ("--columns", "--split", "--config"):
         refused = ran("mine", "fit", "own.jsonl", "--predictor", "length", option, "x")
         assert (refused.code, f"{option} is for predict" in refused.err) == (2, True)
+
+
+# ------------------------------------------------------------------------------------------- NAME=VALUE
+
+
+def options_of() -> dict[str, set[str]]:
+    """The options of each verb, but for --help."""
+    verbs = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return {
+        name: {a.option_strings[-1] for a in verb._actions if a.option_strings and a.dest != "help"}
+        for name, verb in verbs.choices.items()
+    }
+
+
+def test_there_are_no_more_options_than_people_can_find_their_way_in() -> None:
+    options = options_of()
+    assert len(set().union(*options.values())) <= 85
+    assert len(options["clean"]) <= 32
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("seed=3", 3),
+        ("seed=none", None),
+        ("temperature=0.5", 0.5),
+        ("structured=true", True),
+        ("skip_checks=too_long,off_topic", ("too_long", "off_topic")),
+        ('extra_body={"a": {"b": "c=d"}}', {"a": {"b": "c=d"}}),
+        ("chat_template={{ a == b }}", "{{ a == b }}"),
+        ("select=ifd", "ifd"),
+        ("sides=response", ("response",)),
+    ],
+)
+def test_a_word_becomes_a_value_of_the_type_of_the_field(word: str, value: object) -> None:
+    assert parse_settings("--model-option", ["seed=1", word], settable(Reflection))[word.partition("=")[0]] == value
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("seed=sk-canary", "--model-option seed: expected a whole number or none"),
+        ("structured=yes", "expected true or false"),
+        ("select=sk-canary", "expected 'ifd' or none"),
+        ("extra_body=[1]", "expected a JSON object or none"),
+        ("extra_body={sk-canary", "expected a JSON object or none"),
+        ("temperatur=1", "--model-option temperatur: unknown name; did you mean 'temperature'?"),
+        ("sk-canary", "--model-option: expected NAME=VALUE; --model-option help lists the names"),
+        ("checks=x", "unknown name"),
+        ("choose=x", "unknown name"),
+    ],
+)
+def test_a_word_that_is_off_is_named_without_its_value(word: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_settings("--model-option", [word], settable(Reflection))
+    assert said in str(caught.value)
+    assert "sk-canary" not in str(caught.value)
+
+
+def test_every_name_that_can_be_set_is_explained(capsys: Any) -> None:
+    for kind, without in [*_revisers(), *_limits()]:
+        assert {name for name in settable(kind, without) if not meanings(kind).get(name)} == set()
+    for option, line in (("--model-option", "top_p=a number\n    sample from the likeliest"), ("--limit", "retries=")):
+        with pytest.raises(SystemExit):
+            main(["revise", option, "help"])
+        assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("verb", "old"), [(verb, old) for verb, table in OLD_OPTIONS.items() for old in table])
+def test_an_option_that_went_is_refused_with_its_new_spelling(verb: str, old: str, capsys: Any) -> None:
+    options = options_of()[verb]
+    new = OLD_OPTIONS[verb][old]
+    assert old not in options
+    assert {word for word in new.split() if word.startswith("--")} <= options
+    assert main([verb, "IN", f"{old}=1"]) == main([verb, "IN", old, "1"]) == 2
+    assert capsys.readouterr().err == f"hfclean {verb}: {old} is now {new}\n" * 2
+
+
+def test_the_first_pairs_of_an_evaluation_are_no_limit(capsys: Any) -> None:
+    assert main(["evaluate", "PAIRS", "--limit", "5"]) == 2
+    assert "--limit N is now --first N" in capsys.readouterr().err

@@ -260,7 +260,7 @@ def test_on_the_command_line(work: Path, capsys: pytest.CaptureFixture[str]) -> 
     Path("clean.jsonl").write_text(json.dumps({"instruction": "Name a tree.", "output": "An oak."}) + "\n")
     assert main(["evaluate", "pairs.jsonl", "--clean", "clean.jsonl", "--draws", "20", "--quiet"]) == 0
     assert "RuleReviser: 5 pairs that an expert changed, 2 rows" in capsys.readouterr().out
-    assert main(["evaluate", "pairs.jsonl", "--limit", "2", "--draws", "20", "--json", "--quiet"]) == 0
+    assert main(["evaluate", "pairs.jsonl", "--first", "2", "--draws", "20", "--json", "--quiet"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["pairs"], told["dataset"]) == (2, "pairs.jsonl")
     assert main(["evaluate", "clean.jsonl", "--quiet"]) == 1

@@ -144,7 +144,7 @@ def test_a_folder_converts_into_another_shape(name: str, folder: Path, capsys: A
 
 
 def test_the_card_of_a_folder_is_rendered_and_valid(folder: Path, capsys: Any) -> None:
-    code, out, err = run("card", str(folder), "--repo", "me/x", "--license", "cc-by-4.0", capsys=capsys)
+    code, out, err = run("card", str(folder), "me/x", "--license", "cc-by-4.0", capsys=capsys)
     assert code == 0, err
     assert check_card(out) == []
 

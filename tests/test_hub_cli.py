@@ -101,11 +101,11 @@ def test_revisers_and_rules_go_the_same_way(
     assert hfclean.scorers.LinearRule.from_pretrained(tmp_path / "q") == rating_rule()
     capsys.readouterr()
     assert main(["push", str(tmp_path / "rule"), "me/q", "--config", "v2"]) == 2
-    assert main(["push", str(tmp_path / "rule"), "me/q", "--base-model", "a/b"]) == 2
+    assert main(["push", str(tmp_path / "rule"), "me/q", "--base", "a/b"]) == 2
     assert main(["push", str(tmp_path), "me/q"]) == 1
     assert main(["push", str(tmp_path / "rule"), "nowhere"]) == 1
     said = capsys.readouterr().err
-    for words in ("are for datasets", "are for revisers", "holds nothing that hfclean wrote", "is no repo id"):
+    for words in ("are for datasets", "is for revisers", "holds nothing that hfclean wrote", "is no repo id"):
         assert words in said
 
 
@@ -113,7 +113,7 @@ def test_card_renders_without_a_network(folder: Path, tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main(["card", str(folder)]) == 0
     assert capsys.readouterr().out == (folder / "README.md").read_text()
-    assert main(["card", str(folder), "--repo", "me/x", "--license", "mit", "--out", str(tmp_path / "c.md")]) == 0
+    assert main(["card", str(folder), "me/x", "--license", "mit", "--out", str(tmp_path / "c.md")]) == 0
     data, body = read_card((tmp_path / "c.md").read_text())
     assert (data["license"], 'load_dataset("me/x")' in body) == ("mit", True)
     hfclean.Reviser("org/chat").save_pretrained(tmp_path / "reviser")

@@ -144,7 +144,7 @@ def test_on_the_command_line(fake_hub: FakeHub, tmp_path: Path, capsys: pytest.C
     assert main(["pull", "me/rules", "--out", str(tmp_path / "back")]) == 0
     assert hfclean.RuleReviser.from_pretrained(tmp_path / "back").skip == ("whitespace",)
     capsys.readouterr()
-    assert main(["card", str(tmp_path / "rules"), "--repo", "me/rules", "--license", "mit"]) == 0
+    assert main(["card", str(tmp_path / "rules"), "me/rules", "--license", "mit"]) == 0
     assert capsys.readouterr().out == fake_hub.repo("me/rules").text("README.md")
 
 

@@ -95,7 +95,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def at(server: ChatServer, *more: str) -> list[str]:
-    limits = ["--concurrency", "4", "--retries", "1"]
+    limits = ["--concurrency", "4", "--limit", "retries=1"]
     return ["--model", "tiny", "--base-url", server.url, "--api-key-env", "CANARY_KEY", *limits, *more]
 
 

@@ -144,7 +144,8 @@ def test_an_import_in_any_form_is_seen(line: str, arrows: set[str], tmp_path: Pa
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ["torch", "transformers", "datasets", "pyarrow", "pandas", "numpy"]
+    heavy = ["torch", "transformers", "datasets", "pyarrow", "pandas", "numpy", "asyncio"]
+    heavy += ["hfclean.models", "hfclean.rules", "hfclean.scorers", "hfclean.report", "hfclean.source", "hfclean.hub"]
     code = (
         "import sys\nfrom hfclean.cli import main\n"
         f"try:\n    main(['--help'])\nexcept SystemExit:\n    print([m for m in {heavy} if m in sys.modules])"
@@ -152,6 +153,16 @@ def test_help_loads_nothing_heavy() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.endswith("[]\n")
     assert "hfclean clean alpaca.jsonl --out cleaned" in out
+
+
+def test_a_verb_loads_no_other_verb() -> None:
+    code = (
+        "import sys\nfrom hfclean.cli import VERBS, main\n"
+        "try:\n    main(['convert', '--help'])\nexcept SystemExit:\n"
+        "    print([v for v in VERBS if f'hfclean.cli.{v}' in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.endswith("['convert']\n")
 
 
 def test_a_transform_needs_no_datasets() -> None:

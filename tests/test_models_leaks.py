@@ -190,7 +190,18 @@ def test_a_command_refuses_before_it_asks_or_writes(
                 "query": f"{server.url}?key={key}",
                 "user": server.url.replace("//", f"//me:{key}@"),
             }[how]
-        command = ["revise", "rows.jsonl", "--model", "m", "--base-url", url, "--extra-body", extra, "--out", "out"]
+        command = [
+            "revise",
+            "rows.jsonl",
+            "--model",
+            "m",
+            "--base-url",
+            url,
+            "--model-option",
+            f"extra_body={extra}",
+            "--out",
+            "out",
+        ]
         assert main(command) not in (0, None)
         assert server.received == []
     captured = capfd.readouterr()

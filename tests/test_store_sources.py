@@ -104,7 +104,7 @@ def test_another_server_on_the_host_is_asked_itself() -> None:
 def test_a_dead_server_gets_no_answers_of_a_live_one_beside_it(work: Path, capsys: Any) -> None:
     Dataset.from_list(rows()).to_json("lakes.jsonl")
     with ChatServer(default=good) as server, ChatServer() as other:
-        words = ["revise", "lakes.jsonl", "--model", "tiny", "--quiet", "--retries", "0"]
+        words = ["revise", "lakes.jsonl", "--model", "tiny", "--quiet", "--limit", "retries=0"]
         assert main([*words, "--base-url", server.url, "--out", "first"]) == 0
         dead = other.url
     assert main([*words, "--base-url", dead, "--out", "second"]) == 1
@@ -176,7 +176,7 @@ def test_answers_of_no_known_port_are_not_used_and_named_before_anything_is_aske
     assert "holds 3 answers of '127.0.0.1/v1 tiny' from hfclean 0.1.0, which did not record the port" in message
     assert f"they are not used for {server.url}" in message
     name = re.findall(r"cache_as='(.*?)'", message)[0]
-    assert re.findall(r"--cache-as '(.*?)'", message) == [name]
+    assert re.findall(r"--model-option cache_as='(.*?)'", message) == [name]
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreWarning)
         kept = look(ModelSpec("tiny", base_url="http://127.0.0.1:9/v1", cache_as=name), ASKED)
@@ -210,7 +210,7 @@ def test_the_command_line_says_so_in_a_line_that_is_ready_to_be_used(work: Path,
         assert main(["revise", "lakes.jsonl", *words]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("note: the file of answers ")
-    assert line.endswith("(--cache-as '127.0.0.1/v1 tiny')")
+    assert line.endswith("(--model-option cache_as='127.0.0.1/v1 tiny')")
     assert main(["cache", "stats"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^localhost/v1 tiny +2 .*stored before dates were recorded$", out, re.MULTILINE)

@@ -262,14 +262,8 @@ def test_train_from_the_shell_says_what_came_of_it(
     command += [
         "--epochs",
         "1",
-        "--lora-rank",
-        "2",
-        "--near-identity",
-        "0.5",
-        "--heldout",
-        "0",
-        "--arg",
-        "save_steps=9",
+        *("--train-option", "lora_rank=2", "--train-option", "near_identity=0.5", "--train-option", "heldout=0"),
+        *("--train-option", "save_steps=9"),
     ]
     assert main(command) == 0
     said = capsys.readouterr().out
@@ -281,5 +275,5 @@ def test_train_from_the_shell_says_what_came_of_it(
     assert "resume=True" in capsys.readouterr().err
     assert main([*command, "--resume", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
-    assert main([*command, "--arg", "epochs"]) == 2
+    assert main([*command, "--train-option", "epochs"]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err

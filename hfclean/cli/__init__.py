@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from hfclean.cli.old_options import new_spelling
 from hfclean.version import __version__
 
 __all__ = ["VERBS", "main", "parser"]
@@ -37,7 +38,7 @@ VERBS = (
     "ab",
 )
 EPILOG = """examples:
-  hfclean clean alpaca.jsonl --out cleaned        mend, score and write a dataset folder with card and report
+  hfclean clean alpaca.jsonl --out cleaned        repair, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
   zcat rows.jsonl.gz | hfclean clean - --out cleaned      the same for what comes on the standard input
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
@@ -76,6 +77,9 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
+    if renamed := new_spelling(words):
+        print(f"hfclean {words[0]}: {renamed}", file=sys.stderr)
+        return 2
     args = parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
     if args.version:
         print(f"hfclean {__version__}")

@@ -11,7 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any, TextIO
 
+from hfclean.cli import options
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, only_split, unpacked
+from hfclean.cli.settings import training_settings
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -22,9 +24,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="NAME=IN",
         help="a version of the dataset: a file, a folder or a Hub id; the original first (given several times)",
     )
-    command.add_argument(
-        "--base-model", required=True, metavar="M", help="a folder or Hub id of a small language model"
-    )
+    command.add_argument("--base", required=True, metavar="M", help="a folder or Hub id of a small language model")
     command.add_argument("--eval", required=True, metavar="IN", help="held-out rows, which are in no variant")
     command.add_argument("--split", help="of every dataset (default: train, or the only one)")
     command.add_argument("--columns", metavar="MAP", help="which columns hold what, in every dataset")
@@ -33,23 +33,21 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seeds", type=int, default=3, metavar="N", help="how many seeds (default: 3)")
     command.add_argument("--epochs", type=float, metavar="N", help="passes over the rows (default: the trainer's)")
-    command.add_argument("--max-steps", type=int, metavar="N", help="steps of every run, whatever its rows")
-    command.add_argument("--batch-size", type=int, metavar="N", help="rows per step and device")
-    command.add_argument("--learning-rate", type=float, metavar="R", help="the highest (default: the trainer's)")
     command.add_argument(
-        "--lora-rank", type=int, metavar="R", help="tune an adapter of this rank (default: all weights)"
+        "--train-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="lora_rank=R to tune an adapter of this rank (default: all weights), or a field of trl's SFTConfig, such "
+        "as max_steps=100 or learning_rate=2e-5 (may be given several times)",
     )
     command.add_argument("--out", metavar="DIR", help="keep the tuned models here, and go on where a run was stopped")
-    command.add_argument(
-        "--judge-model", metavar="M", help="have this model judge the answers to held-out rows as well"
-    )
-    command.add_argument("--judge-base-url", metavar="URL", help="of the judge's server")
-    command.add_argument("--judge-api-key-env", metavar="NAME", help="the variable that holds its key: its name")
-    command.add_argument(
-        "--judged-rows", type=int, default=100, metavar="N", help="rows to answer and judge (default: 100)"
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    judge = command.add_argument_group("the judge")
+    judge.add_argument("--judge", metavar="M", help="have this model judge the answers to held-out rows as well")
+    options.server(judge)
+    judge.add_argument("--sample", type=int, default=100, metavar="N", help="rows to answer and judge (default: 100)")
+    options.json_output(command)
+    options.quiet(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -59,19 +57,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     named = [text.partition("=") for text in args.variant]
     if any(not name or not where for name, _, where in named) or len({name for name, _, _ in named}) < len(named):
-        raise UsageError(f"--variant {' '.join(args.variant)}: wanted NAME=IN, each name once")
-    if args.judge_model is None and (args.judge_base_url or args.judge_api_key_env):
-        raise UsageError("--judge-base-url and --judge-api-key-env are of a judge; name it: --judge-model M")
+        raise UsageError(f"--variant {' '.join(args.variant)}: expected NAME=IN, each name once")
+    if args.judge is None and (args.base_url or args.api_key_env):
+        raise UsageError("--base-url and --api-key-env are for the judge; name it: --judge M")
     judge = None
-    if args.judge_model:
-        judge = Judge(args.judge_model, base_url=args.judge_base_url, api_key_env=args.judge_api_key_env)
+    if args.judge:
+        judge = Judge(args.judge, base_url=args.base_url, api_key_env=args.api_key_env)
         judge.check_access()
-    settings = {
-        "num_train_epochs": args.epochs,
-        "max_steps": args.max_steps,
-        "per_device_train_batch_size": args.batch_size,
-        "learning_rate": args.learning_rate,
-    }
+    own, fields = training_settings(args, {"lora_rank": int})
     columns = columns_of(args.columns)
     with unpacked(args, args.out) as cache:
 
@@ -82,14 +75,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
         found = ab_test(
             {name: rows(where) for name, _, where in named},
-            args.base_model,
+            args.base,
             rows(args.eval),
             seeds=args.seeds,
             size=args.size,
             judge=judge,
-            judged_rows=args.judged_rows,
-            args={name: value for name, value in settings.items() if value is not None},
-            peft_config=None if args.lora_rank is None else {"r": args.lora_rank},
+            judged_rows=args.sample,
+            args=fields,
+            peft_config={"r": own["lora_rank"]} if "lora_rank" in own else None,
             folder=None if args.out is None else Path(args.out),
             columns=columns,
             show=not args.quiet,

@@ -23,9 +23,20 @@ def add(command: argparse.ArgumentParser) -> None:
         "given several times)",
     )
     command.add_argument("--ngram", type=int, choices=[8, 13], default=8, help="words in a run (default: 8)")
-    command.add_argument("--overlap", type=float, default=0.5, metavar="S", help="more than this share (default: 0.5)")
-    command.add_argument("--fuzzy", type=float, default=0.8, metavar="S", help="of runs of 3 words (default: 0.8)")
-    command.add_argument("--no-fuzzy", action="store_true", help="leave the fuzzy check out")
+    command.add_argument(
+        "--threshold",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="a row that holds more than this share of an item's runs is left out (default: 0.5)",
+    )
+    command.add_argument(
+        "--fuzzy",
+        type=_share,
+        default=0.8,
+        metavar="S",
+        help="the same for the fuzzy check, of runs of 3 words; 'none' to leave that check out (default: 0.8)",
+    )
     add_files(command)
 
 
@@ -33,7 +44,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.selection.decontamination import decontaminate as keep
 
     def choose(ds: Any, columns: Any) -> Any:
-        fuzzy = None if args.no_fuzzy else args.fuzzy
-        return keep(ds, args.against, ngram=args.ngram, overlap=args.overlap, fuzzy=fuzzy, columns=columns)
+        return keep(ds, args.against, ngram=args.ngram, overlap=args.threshold, fuzzy=args.fuzzy, columns=columns)
 
     choose_rows(args, out, err, choose)
+
+
+def _share(text: str) -> float | None:
+    try:
+        return None if text == "none" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid share: {text!r}; expected a number, or 'none'") from None

@@ -19,7 +19,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--threshold", type=float, default=0.7, metavar="T", help="above 0, at most 1 (default: 0.7)")
     command.add_argument("--ngram", type=int, default=3, metavar="N", help="near: words in a run (default: 3)")
-    command.add_argument("--best", metavar="COLUMN", help="keep the row with the highest value (default: the first)")
+    command.add_argument("--by", metavar="COLUMN", help="keep the row with the highest value (default: the first)")
     command.add_argument(
         "--field", action="append", metavar="NAME", help="compare only this (may be given several times)"
     )
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             args.method,
             args.threshold,
             args.ngram,
-            args.best,
+            args.by,
             args.field,
             column=args.vectors,
             columns=columns,

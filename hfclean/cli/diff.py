@@ -15,7 +15,7 @@ from hfclean.cli.reading import as_cleaned, columns_of, emit, unpacked
 def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("before", metavar="A", help="the earlier version: a file, a folder or a Hub id")
     command.add_argument("after", metavar="B", help="the later version")
-    command.add_argument("--limit", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
+    command.add_argument("--first", type=int, default=10, metavar="N", help="show the first N changes (default: 10)")
     command.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
     options.reading(command)
     options.prefix(command)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         emit(report.to_dict(), out)
         return
     print(report.summary(), file=out)
-    for edit in report.edits[: max(args.limit, 0)]:
+    for edit in report.edits[: max(args.first, 0)]:
         print("\n" + describe_change(edit), file=out)
-    if len(report.edits) > args.limit:
-        print(f"\n... {len(report.edits) - args.limit} more changes (--limit, or --html FILE for all)", file=out)
+    if len(report.edits) > args.first:
+        print(f"\n... {len(report.edits) - args.first} more changes (--first, or --html FILE for all)", file=out)

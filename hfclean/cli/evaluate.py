@@ -27,16 +27,16 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--split", help="one split only (needed where there are several)")
     command.add_argument("--config", metavar="NAME", help="the configuration of a Hub dataset")
-    command.add_argument("--limit", type=int, metavar="N", help="the first N pairs only")
+    command.add_argument("--first", type=int, metavar="N", help="the first N pairs only")
     command.add_argument(
         "--clean", metavar="IN", help="a dataset whose rows need nothing, to see what is changed all the same"
     )
     command.add_argument("--columns", metavar="MAP", help="which columns of --clean hold what")
     command.add_argument(
-        "--unseen", action="store_true", help="leave out the pairs that trained the reviser, and count them"
-    )
-    command.add_argument(
-        "--force", action="store_true", help="evaluate although the pairs trained the reviser; the result says so"
+        "--trained-on",
+        choices=["skip", "keep"],
+        help="pairs that trained the reviser: skip them and count them, or keep them, which the result then says "
+        "(default: refuse to evaluate)",
     )
     command.add_argument("--draws", type=int, default=1000, metavar="N", help="bootstrap samples (default: 1000)")
     options.json_output(command)
@@ -66,13 +66,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             clean = only_split(load(args.clean, columns=columns, cache_dir=cache).dataset, args.clean)
         found = evaluate_reviser(
             reviser,
-            pairs if args.limit is None else pairs.select(range(min(args.limit, len(pairs)))),
+            pairs if args.first is None else pairs.select(range(min(args.first, len(pairs)))),
             clean=clean,
             columns=columns,
             dataset=source.name,
             split=args.split or "",
-            force=args.force,
-            unseen=args.unseen,
+            force=args.trained_on == "keep",
+            unseen=args.trained_on == "skip",
             draws=args.draws,
             show=not args.quiet,
         )

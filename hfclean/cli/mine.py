@@ -38,8 +38,13 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--rule", default="v2", metavar="RULE", help="predict: v1, v2, v3, a folder or a Hub id (default: v2)"
     )
-    command.add_argument("-n", "--n", type=int, metavar="N", help="predict: so many rows")
-    command.add_argument("--fraction", type=float, metavar="F", help="predict: this share of the rows, 0 to 1")
+    command.add_argument(
+        "-n",
+        "--n",
+        type=_count,
+        metavar="N",
+        help="predict: number of rows to keep, or the share of them as a decimal, such as 0.1",
+    )
     command.add_argument(
         "--rename",
         action="append",
@@ -56,6 +61,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     for warning in told:
         if warning.category.__module__.startswith("hfclean") or "no prediction" in str(warning.message):
             print(f"note: {warning.message}", file=err)
+
+
+def _count(text: str) -> int | float:
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid number of rows: {text!r}; expected such as 500, or 0.1") from None
 
 
 def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -91,7 +103,7 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         check_file(args.out)
     pairs = [part.partition("=") for part in args.rename]
     if not all(name and column for name, _, column in pairs):
-        raise UsageError("--rename: wanted INDICATOR=COLUMN, such as reward=my_reward")
+        raise UsageError("--rename: expected INDICATOR=COLUMN, such as reward=my_reward")
     renamed = {name: column for name, _, column in pairs}
     known = args.rule in ("v1", "v2", "v3")
     rule = instruct_mining(args.rule) if known else LinearRule.from_pretrained(args.rule)
@@ -104,7 +116,7 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         ((split, ds),) = source.dataset.items()
         how: dict[str, Any] = {"columns": columns, "renamed": renamed}
         if args.out:
-            picks = mined(ds, rule, n=args.n, fraction=args.fraction, **how)
+            picks = mined(ds, rule, **{"fraction" if isinstance(args.n, float) else "n": args.n}, **how)
             written = write_files({split: ds.select(picks)}, args.out, overwrite=args.overwrite)
             tell_files(args, out, written)
             return

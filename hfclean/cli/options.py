@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Collection
 from typing import Any
+
+from hfclean.cli.settings import SettingAction
 
 SOURCE_HELP = (
     "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of "
@@ -114,104 +116,7 @@ def rules(command: argparse.ArgumentParser) -> None:
     command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=custom("rule"))
 
 
-def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
-    """Add everything that is said of a model. `needed` is said of --model."""
-    model = command.add_argument_group("the model")
-    model.add_argument(
-        "--model",
-        metavar="M",
-        help="with --base-url, the name that the server gives it; without, a folder or a Hub id to run here through "
-        "transformers. A folder that a reviser was saved in brings its own prompt and settings" + needed,
-    )
-    model.add_argument(
-        "--base-url", metavar="URL", help="an OpenAI-compatible server, for example http://localhost:8000/v1"
-    )
-    model.add_argument(
-        "--api-key-env",
-        metavar="NAME",
-        help="the environment variable that holds the server's key: its name, never the key (default: no key)",
-    )
-    model.add_argument("--method", choices=["coach", "reflection"], help="how the model is asked (default: coach)")
-    model.add_argument("--revision", metavar="R", help="git ref of a Hub id: a branch, a tag or a commit")
-    model.add_argument(
-        "--chat-template", metavar="JINJA", help="for a local model without one; 'plain' for a simple one"
-    )
-    model.add_argument("--device", help="of a local model, such as cuda:1 (default: a GPU if there is one)")
-    model.add_argument("--dtype", help="weights of a local model, such as bfloat16")
-
-    answers = command.add_argument_group("the answers")
-    answers.add_argument(
-        "--revise",
-        choices=["pair", "response"],
-        help="instruction, input and response together, or the response only (default: pair)",
-    )
-    answers.add_argument("--max-new-tokens", type=int, metavar="N", help="the longest answer (default: 2048)")
-    answers.add_argument(
-        "--temperature",
-        type=_temperature,
-        metavar="T",
-        help="0 takes the likeliest token every time; 'server' leaves it to the server (default: 0)",
-    )
-    answers.add_argument(
-        "--top-p", type=float, metavar="P", help="sample from the likeliest tokens of this probability"
-    )
-    answers.add_argument("--seed", type=int, metavar="N", help="of what is drawn by chance")
-    answers.add_argument(
-        "--candidates",
-        type=int,
-        metavar="N",
-        help="ask for so many revisions of each row and take the best (default: 1)",
-    )
-    answers.add_argument(
-        "--skip-check",
-        action="append",
-        metavar="ID",
-        help="a check that a revision need not pass, such as too_long (may be given several times)",
-    )
-    answers.add_argument(
-        "--extra-body",
-        type=_json_object,
-        metavar="JSON",
-        help="""further fields for the server's request body, such as '{"reasoning_effort": "low"}'""",
-    )
-
-    pace = command.add_argument_group("pace")
-    pace.add_argument("--concurrency", type=int, metavar="N", help="most requests in flight (default: 64)")
-    pace.add_argument("--requests-per-minute", type=float, metavar="N", help="at most so many (default: no limit)")
-    pace.add_argument(
-        "--tokens-per-minute", type=float, metavar="N", help="at most so many, read and written (default: no limit)"
-    )
-    pace.add_argument("--timeout", type=float, metavar="S", help="seconds to wait for one answer (default: 600)")
-    pace.add_argument("--retries", type=int, metavar="N", help="after a failure that may pass (default: 5)")
-    pace.add_argument(
-        "--give-up-after", type=int, metavar="N", help="stop when so many requests in a row failed (default: 8)"
-    )
-    pace.add_argument("--batch-size", type=int, metavar="N", help="conversations that a local model gets at once")
-
-    money = command.add_argument_group("money and answers kept")
-    money.add_argument("--price-input", type=float, metavar="P", help="price of a million tokens read")
-    money.add_argument("--price-output", type=float, metavar="P", help="price of a million tokens written")
-    money.add_argument("--currency", metavar="CODE", help="of these prices (default: USD)")
-    money.add_argument(
-        "--prices", metavar="FILE", help="a table of prices instead, yaml or json: MODEL: {input: P, output: P}"
-    )
-    money.add_argument("--max-cost", type=float, metavar="X", help="stop before this run has cost more")
-    money.add_argument("--max-tokens-total", type=int, metavar="N", help="stop before this run has used more tokens")
-    money.add_argument(
-        "--store",
-        metavar="FILE",
-        help="file of answers (default: answers.sqlite3 in HFCLEAN_HOME or ~/.cache/hfclean)",
-    )
-    money.add_argument(
-        "--cache-as",
-        metavar="NAME",
-        help="keep answers under this name instead of server (host, port, path) and model, so that they are found "
-        "again when the same model moves to another host or port",
-    )
-
-
 def preview(command: argparse.ArgumentParser) -> None:
-    """Add `--preview`."""
     command.add_argument(
         "--preview",
         type=_positive,
@@ -221,27 +126,99 @@ def preview(command: argparse.ArgumentParser) -> None:
     )
 
 
+def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
+    """Everything about a model that is asked to revise. `needed` is added to the help of --model."""
+    group = command.add_argument_group("the model")
+    group.add_argument(
+        "--model",
+        metavar="M",
+        help="with --base-url, the name that the server gives it; without, a folder or a Hub id to run here through "
+        "transformers. A folder that a reviser was saved in brings its own prompt and settings" + needed,
+    )
+    server(group)
+    group.add_argument("--method", choices=["coach", "reflection"], help="how the model is asked (default: coach)")
+    group.add_argument(
+        "--revise",
+        choices=["pair", "response"],
+        help="instruction, input and response together, or the response only (default: pair)",
+    )
+    group.add_argument(
+        "--model-option",
+        action=SettingAction,
+        kinds=_revisers,
+        help="how the model is loaded and how it answers, such as temperature=0.7 or max_new_tokens=512 (may be given "
+        "several times); --model-option help lists the names",
+    )
+
+    limits = command.add_argument_group("limits, cost and stored answers")
+    limits.add_argument(
+        "--concurrency",
+        action="append",
+        dest="limit",
+        default=[],
+        type=_concurrency,
+        metavar="N",
+        help="maximum number of requests in flight (default: 64)",
+    )
+    limits.add_argument(
+        "--limit",
+        action=SettingAction,
+        kinds=_limits,
+        help="rate limits, retries and timeouts, such as requests_per_minute=60 (may be given several times); "
+        "--limit help lists the names",
+    )
+    limits.add_argument(
+        "--prices",
+        metavar="FILE",
+        help="prices per million tokens: input=P,output=P[,currency=CODE], or a yaml or json file with lines "
+        "MODEL: {input: P, output: P}",
+    )
+    limits.add_argument("--max-cost", type=float, metavar="X", help="stop before this run has cost more")
+    store(limits)
+
+
+def server(command: Any) -> None:
+    """The server that a model is asked on."""
+    command.add_argument(
+        "--base-url", metavar="URL", help="an OpenAI-compatible server, for example http://localhost:8000/v1"
+    )
+    command.add_argument(
+        "--api-key-env",
+        metavar="NAME",
+        help="the environment variable that holds the server's key: its name, never the key (default: no key)",
+    )
+
+
+def store(command: Any) -> None:
+    command.add_argument(
+        "--store",
+        metavar="FILE",
+        help="file of answers (default: answers.sqlite3 in HFCLEAN_HOME or ~/.cache/hfclean)",
+    )
+
+
+def _revisers() -> list[tuple[type, Collection[str]]]:
+    from hfclean.cli.revisers import GIVEN_ELSEWHERE
+    from hfclean.reviser.coach import Reviser
+    from hfclean.reviser.reflection import Reflection
+
+    return [(Reviser, GIVEN_ELSEWHERE), (Reflection, GIVEN_ELSEWHERE)]
+
+
+def _limits() -> list[tuple[type, Collection[str]]]:
+    from hfclean.models import Limits
+
+    return [(Limits, ())]
+
+
+def _concurrency(text: str) -> str:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"invalid number of requests: {text!r}")
+    return f"concurrency={text}"
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} rows; wanted at least 1")
+        raise argparse.ArgumentTypeError(f"{text} rows; expected at least 1")
     return number
-
-
-def _temperature(text: str) -> float | str:
-    if text == "server":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; wanted a number, or 'server' to leave it to the server") from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as e:
-        raise argparse.ArgumentTypeError(f"not JSON ({e})") from None
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"a JSON {type(found).__name__}; wanted an object")
-    return found

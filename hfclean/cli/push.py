@@ -11,13 +11,14 @@ import argparse
 from pathlib import Path
 from typing import Any, TextIO
 
+from hfclean.cli import options
 from hfclean.cli.folders import kind_of
 from hfclean.cli.reading import UsageError, emit, unpacked
 
 
 def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
-    command.add_argument("repo", metavar="REPO", help="NAMESPACE/NAME on the Hub; made if it is not there")
+    command.add_argument("repo", metavar="REPO", help="NAMESPACE/NAME on the Hub; created if it does not exist")
     command.add_argument("--dry-run", action="store_true", help="push nothing; write the exact files and check them")
     command.add_argument(
         "--out", metavar="FOLDER", help="where --dry-run writes (default: a folder for temporary files)"
@@ -28,7 +29,13 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--message", metavar="TEXT", help="of the commit")
     command.add_argument("--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0")
     command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
-    command.add_argument("--source", metavar="REPO", help="dataset: Hub id of what was cleaned")
+    command.add_argument(
+        "--source",
+        metavar="REPO",
+        action="append",
+        default=[],
+        help="dataset: Hub id of what was cleaned; reviser: of its training data (may be given several times)",
+    )
     command.add_argument(
         "--config", metavar="NAME", default="default", help="dataset: name of its config (default: default)"
     )
@@ -40,12 +47,9 @@ def add(command: argparse.ArgumentParser) -> None:
         help="let this key through, a documented sample (may be given several times)",
     )
     command.add_argument("--mask-secrets", action="store_true", help="dataset: replace keys by their kind in brackets")
-    command.add_argument("--base-model", metavar="ID", help="reviser: Hub id of the model that it was tuned from")
-    command.add_argument(
-        "--dataset", metavar="ID", action="append", default=[], help="reviser: Hub id of its training data"
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("--base", metavar="ID", help="reviser: Hub id of the model that it was tuned from")
+    options.json_output(command)
+    options.quiet(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -64,10 +68,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         "dry_run": args.dry_run,
         "folder": args.out,
     }
-    if kind != "dataset" and (args.config != "default" or args.mask_secrets or args.source):
-        raise UsageError(f"--config, --source and --mask-secrets are for datasets, and {folder.name!r} is a {kind}")
-    if kind != "reviser" and (args.base_model or args.dataset):
-        raise UsageError(f"--base-model and --dataset are for revisers, and {folder.name!r} is a {kind}")
+    if kind != "dataset" and (args.config != "default" or args.mask_secrets):
+        raise UsageError(f"--config and --mask-secrets are for datasets, and {folder.name!r} is a {kind}")
+    if kind != "reviser" and args.base:
+        raise UsageError(f"--base is for revisers, and {folder.name!r} is a {kind}")
+    if args.source and kind not in ("dataset", "reviser"):
+        raise UsageError(f"--source is for datasets and revisers, and {folder.name!r} is a {kind}")
+    if kind == "dataset" and len(args.source) > 1:
+        raise UsageError(f"--source {' --source '.join(args.source)}: expected one, which was cleaned to this dataset")
     with unpacked(args):
         if kind == "rule":
             done = hub.push_rule(folder, args.repo, **how)
@@ -77,8 +85,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             done = hub.push_reviser(
                 folder,
                 args.repo,
-                base_model=args.base_model,
-                datasets=args.dataset,
+                base_model=args.base,
+                datasets=args.source,
                 allow_secrets=args.allow_secret,
                 **how,
             )
@@ -86,7 +94,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             done = hub.push_dataset(
                 folder,
                 args.repo,
-                source=args.source,
+                source=args.source[0] if args.source else None,
                 config_name=args.config,
                 allow_secrets=args.allow_secret,
                 mask_secrets=args.mask_secrets,

@@ -41,14 +41,14 @@ def _lines(found: Estimate, spec: ModelSpec, hours: str) -> list[str]:
     basis = {
         "server": "as the server counted the sample's",
         "answers": "as in the sample",
-        "max_new_tokens": "at most: all as long as --max-new-tokens allows",
+        "max_new_tokens": "at most: all as long as max_new_tokens allows",
     }
     read, written = (basis.get(said, said) for said in (found.prompt_basis, found.completion_basis))
     if spec.prices is not None:
         each = f"{spec.prices.input:g} in, {spec.prices.output:g} out per million tokens"
         price = f"{money(found.cost, found.currency)}  ({each})"
     else:
-        price = "unknown: say --price-input and --price-output, or --prices FILE"
+        price = "unknown: give --prices input=P,output=P or --prices FILE"
     if spec.kind != "server" and spec.prices is None:
         price = "none: the model runs here"
     return [
@@ -138,7 +138,7 @@ def describe_stats(found: StoreStats, shown: Mapping[str, SourceStats]) -> str:
     if undated:
         notes += (
             f"\n{plural(undated, 'answer')} of hfclean 0.1.0, which recorded neither port nor date: those of a server "
-            "on another port are used with --cache-as and the name above"
+            "on another port are used with --model-option cache_as= and the name above"
         )
     return f"{head}\n\n{table}{notes}" if table else head
 

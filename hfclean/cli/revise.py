@@ -14,15 +14,15 @@ from typing import Any, TextIO
 
 from hfclean.cli import options
 from hfclean.cli.reading import UsageError, emit, tokenizer_of, unpacked
-from hfclean.cli.revisers import revised, reviser_of
+from hfclean.cli.revisers import revised, reviser_of, spelled, stated
 from hfclean.cli.writing import tell_failures
 from hfclean.errors import FolderError
 
 EPILOG = """the careful way:
-  hfclean estimate IN --model M --base-url URL --price-input P --price-output P    asks nothing
-  hfclean revise IN --model M --base-url URL --preview 20                          asks for 20 rows, writes nothing
-  hfclean revise IN --model M --base-url URL --out DIR                             asks for the rest, writes DIR
-  hfclean revise DIR --retry-failed                                                asks again for what failed
+  hfclean estimate IN --model M --base-url URL --prices input=P,output=P    asks nothing
+  hfclean revise IN --model M --base-url URL --preview 20                         asks for 20 rows, writes nothing
+  hfclean revise IN --model M --base-url URL --out DIR                            asks for the rest, writes DIR
+  hfclean revise DIR --retry-failed                                               asks again for what failed
 """
 
 
@@ -95,7 +95,6 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 print(f"{source_dir}  no row failed, and every answer could be read; nothing to ask again", file=out)
             return
         done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
-        stated = {name: value for name, value in _stated(args).items() if value}
         origin, before = about["source"], restore(folder.dataset, prefix=prefix)
         report = write_folder(
             target,
@@ -105,7 +104,9 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 before, origin["name"], origin["kind"], origin["fingerprint"], folder.card, tuple(origin["notes"])
             ),
             overwrite=args.overwrite or not elsewhere,
-            **{"license": None, "language": None, "source_id": None, **_earlier(about), **stated},
+            license=args.license or about["stated"]["license"],
+            language=args.language or about["stated"]["language"],
+            source_id=args.source_id or about["stated"]["source"],
             layout=reviser.layout,
             tokenizer=tokenizer_of(args.tokenizer),
             max_tokens=args.max_tokens,
@@ -139,33 +140,25 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
 
     settings = step.get("settings", {})
     known = settings_of(Reflection if step.get("by") == "Reflection" else Reviser)
+    said = {"model": args.model, **stated(args)}
     for name, most in ((name, setting.most) for name, setting in known.items() if setting.most is not None):
-        value = settings.get(name) if getattr(args, name, None) is None else None
+        value = settings.get(name) if name not in said else None
         if isinstance(value, (int, float)) and value > most:
             raise FolderError(
                 f"{args.source}: {name} in hfclean.json is {value!r:.40}, and no more than {most:,} is taken from "
-                f"others, since you pay for it: --{name.replace('_', '-')} N"
+                f"others, since you pay for it: {spelled(name, 'N')}"
             )
     taken = {name: value for name, value in settings.items() if name in known and known[name].hub}
     followed = {**step, "settings": taken}
-    stated = {"base_url": args.base_url, "extra_body": args.extra_body}
+    names = ["base_url", "extra_body"]
     if args.base_url is None:  # a server's name for a model says nothing of where rows go
-        stated["model"] = args.model
-    named = [name for name, value in stated.items() if value is None and settings.get(name)]
+        names.append("model")
+    named = [name for name in names if said.get(name) is None and settings.get(name)]
     if not named:
         return followed
     values = ", ".join(f"{name.replace('_', ' ')} {str(settings[name])[:80]!r}" for name in named)
-    repeated = " ".join(f"--{name.replace('_', '-')} ..." for name in named)
+    repeated = " ".join(map(spelled, named))
     raise FolderError(
         f"{args.source} was not written here (or was moved, copied or changed since), and its hfclean.json names the "
         f"{values}. Whom your rows are sent to is yours to say: repeat what you agree to, {repeated}"
     )
-
-
-def _stated(args: argparse.Namespace) -> dict[str, Any]:
-    return {"license": args.license, "language": args.language, "source_id": args.source_id}
-
-
-def _earlier(about: dict[str, Any]) -> dict[str, Any]:
-    stated = about["stated"]
-    return {"license": stated["license"], "language": stated["language"], "source_id": stated["source"]}

@@ -5,47 +5,26 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.settings import parse_settings, settable
 from hfclean.cli.writing import write_cleaned
 from hfclean.records.common import ABOUT
 
 if TYPE_CHECKING:
-    from hfclean.models import Limits, ModelTransform, Prices
+    from hfclean.models import ModelTransform, Prices
+    from hfclean.reviser.modelled import ModelReviser
 
-# option -> field of the reviser, where the names differ
-FIELDS = {"skip_check": "skip_checks"}
-SETTINGS = (
-    "base_url",
-    "api_key_env",
-    "revision",
-    "chat_template",
-    "device",
-    "dtype",
-    "cache_as",
-    "store",
-    "max_cost",
-    "max_tokens_total",
-    "max_new_tokens",
-    "temperature",
-    "top_p",
-    "seed",
-    "extra_body",
-    "candidates",
-    "revise",
-    "skip_check",
-)
-WORDS = ("instructions", "criteria")  # of which hfclean.json holds a digest only
-LIMITS = {
-    "concurrency": "concurrency",
-    "requests_per_minute": "requests_per_minute",
-    "tokens_per_minute": "tokens_per_minute",
-    "timeout": "timeout_s",
-    "retries": "retries",
-    "give_up_after": "give_up_after",
-    "batch_size": "batch_size",
+T = TypeVar("T")
+
+# fields of a reviser that have an option of their own, or that no command sets
+FLAGS = ("base_url", "api_key_env", "store", "max_cost", "revise")
+GIVEN_ELSEWHERE = {
+    *(*FLAGS, "model", "prices", "limits", "columns", "prefix", "turns", "side", "strict"),
+    *("trained_on", "retry_unparsed"),
 }
+WORDS = ("instructions", "criteria")  # of which hfclean.json holds a digest only
 
 
 def store_of(args: argparse.Namespace) -> str | None:
@@ -65,21 +44,21 @@ def reviser_of(args: argparse.Namespace, told: Mapping[str, Any] | None = None) 
         FolderError: the folder of the model, or the entry, cannot be made a reviser of.
     """
     from hfclean.errors import FolderError, HfcleanError
+    from hfclean.models import Limits
 
     told = told or {}
-    given = {**_settings_of(told), **_given(args)}
+    kind = _kind(args, told)
+    given = {**_settings_of(told), **stated(args, kind)}
     model = args.model or given.pop("model", None)
     given.pop("model", None)
     if not model:
         raise UsageError("--model is missing: with --base-url, the server's name for it; else a folder or a Hub id")
     _check(args, given)
-    if limits := _limits(args):
-        given["limits"] = limits
-    if prices := _prices(args, model):
-        given["prices"] = prices
-    method = args.method or {"Reflection": "reflection"}.get(str(told.get("by")), "coach")
-    kind = _kind(method)
-    if method == "reflection" and given.pop("revise", "pair") == "response":
+    if args.limit:
+        given["limits"] = _made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
+    if args.prices:
+        given["prices"] = _prices(args.prices, model)
+    if kind.code == "reflection" and given.pop("revise", "pair") == "response":
         given["sides"] = ("response",)
     folder = Path(model).expanduser()
     try:
@@ -99,28 +78,30 @@ def reviser_of(args: argparse.Namespace, told: Mapping[str, Any] | None = None) 
         raise UsageError(str(e)) from e
 
 
-def _kind(method: str) -> Any:
-    if method == "coach":
-        from hfclean.reviser.coach import Reviser
+def _kind(args: argparse.Namespace, told: Mapping[str, Any]) -> type[ModelReviser]:
+    from hfclean.reviser.coach import Reviser
+    from hfclean.reviser.reflection import Reflection
 
-        return Reviser
-    from importlib import import_module
-
-    return import_module("hfclean.reviser.reflection").Reflection
+    method = args.method or {"Reflection": "reflection"}.get(str(told.get("by")), "coach")
+    return Reflection if method == "reflection" else Reviser
 
 
-def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """The settings that the command line states."""
-    found = {FIELDS.get(name, name): value for name in SETTINGS if (value := getattr(args, name)) is not None}
-    if "skip_checks" in found:
-        found["skip_checks"] = tuple(found["skip_checks"])
-    if found.get("temperature") == "server":
-        found["temperature"] = None
-    if "store" in found:
+def stated(args: argparse.Namespace, kind: type[ModelReviser] | None = None) -> dict[str, Any]:
+    """The settings of a reviser that the command line states."""
+    hints = settable(kind or _kind(args, {}), GIVEN_ELSEWHERE)
+    found = parse_settings("--model-option", args.model_option, hints)
+    found |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
+    if args.store:
         found["store"] = store_of(args)
     columns = {"columns": columns_of(getattr(args, "columns", None)), "prefix": getattr(args, "prefix", "")}
     shape = {"turns": getattr(args, "turns", "last"), "side": getattr(args, "side", "chosen")}
     return {**found, **{k: v for k, v in {**columns, **shape}.items() if v not in (None, "", "last", "chosen")}}
+
+
+def spelled(name: str, value: str = "...") -> str:
+    """How a setting of a reviser is said on the command line."""
+    flag = name == "model" or name in FLAGS
+    return f"--{name.replace('_', '-')} {value}" if flag else f"--model-option {name}={value}"
 
 
 def _settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,44 +125,44 @@ def _check(args: argparse.Namespace, given: Mapping[str, Any]) -> None:
     """What does not go together, in the words of the command line."""
     if given.get("api_key_env") and not given.get("base_url"):
         raise UsageError("--api-key-env without --base-url: a key is sent to one named server only")
-    if (args.price_input is None) != (args.price_output is None):
-        raise UsageError("--price-input and --price-output go together, each per million tokens")
-    if args.prices and args.price_input is not None:
-        raise UsageError("--prices FILE beside --price-input; give one of them")
-    if args.max_cost is not None and args.price_input is None and not args.prices:
+    if args.max_cost is not None and not args.prices:
         raise UsageError(
-            "--max-cost needs prices, which hfclean does not know: --price-input P --price-output P (per million "
-            "tokens), or --prices FILE"
+            "--max-cost needs prices, which hfclean does not know: --prices input=P,output=P (per million tokens), or "
+            "--prices FILE"
         )
     if given.get("candidates", 1) > 1 and given.get("temperature", 0) == 0:
-        raise UsageError("--candidates with temperature 0 would be the same revision each time; add --temperature 0.7")
+        raise UsageError(
+            "--model-option candidates with temperature 0 would be the same revision each time; add --model-option "
+            "temperature=0.7"
+        )
 
 
-def _limits(args: argparse.Namespace) -> Limits | None:
+def _made(kind: type[T], settings: Mapping[str, Any]) -> T:
     from hfclean.errors import HfcleanError
-    from hfclean.models import Limits
 
-    given = {name: value for option, name in LIMITS.items() if (value := getattr(args, option)) is not None}
-    if not given:
-        return None
     try:
-        return Limits(**given)
+        return kind(**settings)
     except HfcleanError as e:
         raise UsageError(str(e)) from e
 
 
-def _prices(args: argparse.Namespace, model: str) -> Prices | None:
+def _prices(text: str, model: str) -> Prices:
+    """`--prices`: what is said on the command line, or the line of a file that is for the model."""
     from hfclean.errors import HfcleanError
     from hfclean.models import Prices
 
-    try:
-        if args.price_input is not None:
-            return Prices(args.price_input, args.price_output, args.currency or "USD")
-        if args.prices:
-            return Prices.from_table(_table(Path(args.prices).expanduser()), model)
-    except HfcleanError as e:
-        raise UsageError(str(e)) from e
-    return None
+    hints = settable(Prices)
+    if text.partition("=")[0] not in hints:
+        try:
+            return Prices.from_table(_table(Path(text).expanduser()), model)
+        except HfcleanError as e:
+            raise UsageError(str(e)) from e
+    settings = parse_settings("--prices", text.split(","), hints)
+    if missing := [name for name in ("input", "output") if name not in settings]:
+        raise UsageError(
+            f"--prices {text}: {missing[0]} is missing; expected input=P,output=P, each per million tokens"
+        )
+    return _made(Prices, settings)
 
 
 def _table(path: Path) -> Mapping[str, Any]:
@@ -194,7 +175,9 @@ def _table(path: Path) -> Mapping[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise UsageError(f"--prices {path.name!r} is neither yaml nor json: {str(e).splitlines()[0]}") from e
     if not isinstance(found, Mapping):
-        raise UsageError(f"--prices {path.name!r} holds no table; wanted lines such as MODEL: {{input: 1, output: 4}}")
+        raise UsageError(
+            f"--prices {path.name!r} holds no table; expected lines such as MODEL: {{input: 1, output: 4}}"
+        )
     return found
 
 

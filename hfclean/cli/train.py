@@ -8,14 +8,17 @@ command with --resume goes on from the last checkpoint. Over several GPUs: accel
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, TextIO
 
+from hfclean.cli import options
 from hfclean.cli.reading import UsageError, columns_of, emit, unpacked
+from hfclean.cli.settings import training_settings
 from hfclean.records.common import read_record
 
 PRESETS = ("coachlm", "modern")
+# what --train-option takes beside fields of trl's SFTConfig: arguments of `train_reviser`, and the rank of an adapter
+OWN = {"heldout": float, "near_identity": float, "lora_rank": int, "patience": int, "chat_template": str}
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -31,32 +34,27 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--verdicts", metavar="FILE", help="lines of JSON: row_id; accept, edit or reject; texts")
     choice = command.add_argument_group("the pairs")
     choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
-    choice.add_argument(
-        "--near-identity",
-        type=float,
-        metavar="S",
-        help="so large a share of pairs that leave a text as it is (default: the preset's, or none)",
-    )
-    choice.add_argument(
-        "--heldout", type=float, default=0.1, metavar="S", help="hold out so large a share (default: 0.1)"
-    )
-    choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="what is taught")
+    choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="whole pairs or responses only")
     choice.add_argument("--instructions", metavar="FILE", help="what the model is told, instead of our own words")
     choice.add_argument("--columns", metavar="MAP", help="as hfclean clean takes it")
     choice.add_argument("--prefix", default="", help="as hfclean clean was given it")
-    how = command.add_argument_group("the tuning")
-    how.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
-    how.add_argument("--learning-rate", type=float, metavar="R", help="at its highest")
-    how.add_argument("--batch-size", type=int, metavar="N", help="pairs a step and device")
-    how.add_argument("--max-length", type=int, metavar="N", help="leave out longer pairs, in tokens, and count them")
-    how.add_argument("--lora-rank", type=int, metavar="R", help="tune an adapter of this rank; 0 for all weights")
-    how.add_argument("--patience", type=int, metavar="N", help="stop after N evaluations without a lower loss")
-    how.add_argument("--seed", type=int, default=0, metavar="N", help="of every choice (default: 0)")
-    how.add_argument("--revision", metavar="R", help="git ref of the base on the Hub")
-    how.add_argument("--chat-template", metavar="JINJA", help="for a base without one; 'plain' for a simple one")
-    how.add_argument("--arg", action="append", default=[], metavar="NAME=VALUE", help="a field of trl's SFTConfig")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    tuning = command.add_argument_group("the tuning")
+    tuning.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
+    tuning.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
+    tuning.add_argument("--revision", metavar="R", help="git ref of the base on the Hub")
+    tuning.add_argument(
+        "--train-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one of the following, or a field of trl's SFTConfig, such as learning_rate=2e-5 or max_length=2048 (may "
+        "be given several times). heldout: share of pairs to hold out (default: 0.1); near_identity: share of "
+        "training pairs that leave a text as it is (default: the preset's, or none); lora_rank: tune an adapter of "
+        "this rank, 0 for all weights; patience: stop after this many evaluations without a lower loss; "
+        "chat_template: for a base without one, in Jinja, or 'plain' for a simple one",
+    )
+    options.json_output(command)
+    options.quiet(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -65,7 +63,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.training.tuning import is_main_process
 
     folder = Path(args.out).expanduser()
-    rank = args.lora_rank
+    own, fields = training_settings(args, OWN)
+    rank = own.pop("lora_rank", None)
     with unpacked(args) as cache:
         found = revision_pairs(
             _source(args.source, cache),
@@ -77,20 +76,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         reviser = train_reviser(
             found,
             args.base,
-            _fields(args),
+            fields | ({"disable_tqdm": True} if args.quiet else {}),
             False if rank == 0 else {"r": rank} if rank else None,
             args.alpha,
             args.preset,
             folder=folder,
-            near_identity=args.near_identity,
-            heldout=args.heldout,
-            patience=args.patience,
             seed=args.seed,
             resume=args.resume,
             revise=args.revise,
             instructions=_text(args.instructions),
             revision=args.revision,
-            chat_template=args.chat_template,
+            **own,
         )
     if not is_main_process():
         return
@@ -114,27 +110,6 @@ def _source(where: str, cache: Path) -> Any:
     if path.is_file() and path.suffix in (".jsonl", ".json", ".parquet") and path.name != LEDGER:
         return load(path, cache_dir=cache).dataset
     return where
-
-
-def _fields(args: argparse.Namespace) -> dict[str, Any]:
-    told = {
-        "num_train_epochs": args.epochs,
-        "learning_rate": args.learning_rate,
-        "per_device_train_batch_size": args.batch_size,
-        "max_length": args.max_length,
-    }
-    found: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    for word in args.arg:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise UsageError(f"--arg {word!r}: wanted NAME=VALUE, such as save_steps=100")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    if args.quiet:
-        found["disable_tqdm"] = True
-    return found
 
 
 def _text(file: str | None) -> str | None:

@@ -164,8 +164,8 @@ def _seen(reviser: Any, pairs: Sequence[Pair], *, force: bool) -> int:
     if count and not force:
         raise HfcleanError(
             f"{count:,} of {len(pairs):,} pairs trained this reviser, and it would be measured on what it was told. "
-            "Leave them out: unseen=True (--unseen); or say force=True (--force), and the result will say that it "
-            "is worthless"
+            "Leave them out: unseen=True (--trained-on skip); or say force=True (--trained-on keep), and the result "
+            "will say that it is worthless"
         )
     return count
 

@@ -186,7 +186,7 @@ class Asker:
                 f"the file of answers {str(self.store.path)!r} holds {undated:,} "
                 f"{'answer' if undated == 1 else 'answers'} of {earlier!r} from hfclean 0.1.0, "
                 f"which did not record the port; they are not used for {spec.base_url}, since another server may have "
-                f"given them. To use them: cache_as={earlier!r} (--cache-as {shlex.quote(earlier)})",
+                f"given them. To use them: cache_as={earlier!r} (--model-option cache_as={shlex.quote(earlier)})",
                 StoreWarning,
                 stacklevel=2,
             )

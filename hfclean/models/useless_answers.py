@@ -100,7 +100,7 @@ class UselessWatch:
         return (
             f"{what} ({_counted(reasons)}). The first answer: {shown}. Look whether this is the model that was meant, "
             f"and whether it can follow the prompt. {kept}To go on all the same, raise give_up_after "
-            "(--give-up-after)"
+            "(--limit give_up_after=N)"
         )
 
 
