@@ -93,6 +93,14 @@ def test_what_is_pushed_comes_back_with_its_report_and_can_be_undone(fake_hub: F
     assert load_dataset("me/x", split="train").to_list() == ds.to_list()
 
 
+def test_a_split_of_letters_beyond_ascii_comes_back(fake_hub: FakeHub) -> None:
+    ds = DatasetDict({"prüfung": cleaned()[1]})
+    push(ds)
+    back, report = hfclean.load_cleaned("me/x")
+    assert back["prüfung"].to_list() == ds["prüfung"].to_list()
+    assert [split.split for split in report.splits] == ["prüfung"]
+
+
 def test_the_ledger_and_the_counts_are_those_of_the_data(fake_hub: FakeHub) -> None:
     _, ds = cleaned()
     push(ds)

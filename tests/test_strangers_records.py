@@ -105,7 +105,13 @@ def test_absurd_columns_and_prefixes_are_followed_by_nobody(
 
 
 def test_a_record_that_is_too_large_or_too_deep_is_a_sentence(cleaned: Path, tmp_path: Path) -> None:
-    for text in (DEEP, '{"format": 1, "prefix": ' + DEEP, '{"format": ' + "9" * 5000 + "}", "\udcff"):
+    for text in (
+        DEEP,
+        '{"format": 1, "prefix": ' + DEEP,
+        '{"format": ' + "9" * 5000 + "}",
+        '{"format": NaN}',
+        "\udcff",
+    ):
         (cleaned / "hfclean.json").write_bytes(text.encode("utf-8", "surrogateescape"))
         with pytest.raises(FolderError, match="is damaged"):
             read_folder(cleaned, cache_dir=tmp_path / "cache")

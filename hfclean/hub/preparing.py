@@ -54,7 +54,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     if not is_own(path):
         check_inside(path, [path / ABOUT, *path.rglob("*")])
     path = text_path(path, scratch / "path")
-    about, report = read_about((path / ABOUT).read_bytes(), f"{path.name}/{ABOUT}")
+    about, report = read_about(path, f"{path.name}/{ABOUT}")
     if not about.files:
         return replace(
             prepare_folder(_hashed(path, scratch), scratch, mask, allowed),

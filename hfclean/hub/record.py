@@ -10,6 +10,7 @@ from pathlib import Path
 from hfclean.errors import RecordError, SourceError
 from hfclean.hub.failures import RepoError
 from hfclean.limits import check_parquet
+from hfclean.records import dataset
 from hfclean.records.dataset import About, parse_about
 from hfclean.report import Edit, Report
 
@@ -26,15 +27,19 @@ def folder_of(config_name: str) -> str:
     return "" if config_name == "default" else f"{config_name}/"
 
 
-def read_about(content: bytes, where: str) -> tuple[About, Report]:
+def read_about(record: bytes | Path, where: str) -> tuple[About, Report]:
     """What the record of a dataset says, with its report.
+
+    Args:
+        record: its content, or the folder that it lies in.
+        where: what messages call it.
 
     Raises:
         RepoError: it is damaged, of another version, does not describe a dataset, or speaks of files that are not
             ours.
     """
     try:
-        about = parse_about(content)
+        about = parse_about(record) if isinstance(record, bytes) else dataset.read_about(record)
         return about, Report.from_dict(about.report)
     except (RecordError, SourceError, RecursionError) as e:
         again = "; push the dataset again" if "is damaged" in str(e) else ""
