@@ -105,7 +105,7 @@ def test_revisers_and_rules_go_the_same_way(
     assert main(["push", str(tmp_path), "me/q"]) == 1
     assert main(["push", str(tmp_path / "rule"), "nowhere"]) == 1
     said = capsys.readouterr().err
-    for words in ("are for datasets", "is for revisers", "holds nothing that hfclean wrote", "is no repo id"):
+    for words in ("are for datasets", "is for revisers", "holds nothing that hfclean wrote", "is not a repo id"):
         assert words in said
 
 

@@ -158,7 +158,7 @@ def test_a_server_that_asks_for_an_hour_ends_the_push(fake_hub: FakeHub, ds: Dat
     ],
 )
 def test_an_id_that_is_none(fake_hub: FakeHub, ds: Dataset, repo_id: str, better: str) -> None:
-    with pytest.raises(RepoError, match=f"no repo id.*{better}"):
+    with pytest.raises(RepoError, match=f"not a repo id.*{better}"):
         push(ds, repo_id)
     assert fake_hub.log == []
 

@@ -125,7 +125,7 @@ def test_a_token_from_a_file_may_end_in_a_line_break(fake_hub: FakeHub, alone: C
     ("repo", "said"),
     [
         ("me/rows", "no such dataset and no such model, or it is private and no token is set. Look at the spelling"),
-        ("nothing", "'nothing' is no repo id; wanted NAMESPACE/NAME"),
+        ("nothing", "'nothing' is not a repo id; expected NAMESPACE/NAME"),
         ("me/gated", "Open http://127.0.0.1:[0-9]+/datasets/me/gated, accept its terms"),
     ],
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import HubError
+from hfclean.hub_id import is_hub_id
 
 __all__ = [
     "HubAccessError",
@@ -65,26 +66,17 @@ class Repo:
     bare: bool = False
 
     def __post_init__(self) -> None:
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils._validators import validate_repo_id
-
+        if is_hub_id(self.id, namespace=not self.bare):
+            return
         text = self.id
         for start in ("hf://", "https://huggingface.co/", "https://hf.co/", "datasets/", "models/", "spaces/"):
             if isinstance(text, str):
                 text = text.removeprefix(start)
-        try:
-            validate_repo_id(self.id)
-            fine = "/" in self.id or self.bare
-        except HFValidationError:
-            fine = False
-        if not fine:
-            better = (
-                "/".join(text.split("/")[:2]) if isinstance(text, str) and text != self.id else "me/alpaca-cleaned"
-            )
-            raise RepoError(
-                f"{self.id!r} is no repo id; wanted NAMESPACE/NAME with letters, digits, '-', '_' and '.', such as "
-                f"{better!r}"
-            )
+        better = "/".join(text.split("/")[:2]) if isinstance(text, str) and text != self.id else "me/alpaca-cleaned"
+        raise RepoError(
+            f"{self.id!r} is not a repo id; expected NAMESPACE/NAME with letters, digits, '-', '_' and '.', such as "
+            f"{better!r}"
+        )
 
     @property
     def url(self) -> str:
