@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, only_split, unpacked
+from hfclean.cli.reading import UsageError, emit, layout_of, only_split, reader
 from hfclean.cli.settings import training_settings
 
 
@@ -53,7 +53,6 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.evaluation.ab import ab_test
     from hfclean.scorers.judge import Judge
-    from hfclean.source import load
 
     named = [text.partition("=") for text in args.variant]
     if any(not name or not where for name, _, where in named) or len({name for name, _, _ in named}) < len(named):
@@ -65,13 +64,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         judge = Judge(args.judge, base_url=args.base_url, api_key_env=args.api_key_env)
         judge.check_access()
     own, fields = training_settings(args, {"lora_rank": int})
-    columns = columns_of(args.columns)
-    with unpacked(args, args.out) as cache:
+    with reader(args, err, args.out) as read:
 
         def rows(where: str) -> Any:
-            source = load(where, split=args.split, columns=columns, cache_dir=cache)
-            notes(source, err)
-            return only_split(source.dataset, where)
+            return only_split(read(where).dataset, where)
 
         found = ab_test(
             {name: rows(where) for name, _, where in named},
@@ -84,7 +80,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             args=fields,
             peft_config={"r": own["lora_rank"]} if "lora_rank" in own else None,
             folder=None if args.out is None else Path(args.out),
-            columns=columns,
+            columns=layout_of(args).columns,
             show=not args.quiet,
         )
     if args.json:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import columns_of, emit, notes, unpacked
+from hfclean.cli.reading import emit, opened
 from hfclean.cli.writing import check_file, write_files
 from hfclean.errors import FolderError
 
@@ -34,28 +34,24 @@ def choose_rows(
 ) -> None:
     """Choose rows of every split, say what was found, and write them."""
     from hfclean.selection.plain_choices import baselines
-    from hfclean.source import load
 
     if args.out:
         check_file(args.out)
     report_file = Path(args.report).expanduser() if args.report else None
     if report_file is not None and not report_file.parent.is_dir():
         raise FolderError(f"--report {args.report!r}: there is no such folder; make it, or choose another")
-    columns = columns_of(args.columns)
     told: dict[str, Any] = {}
     words: list[str] = []
     written: dict[str, int] = {}
-    with unpacked(args, args.out) as cache:
-        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        notes(source, err)
+    with opened(args, err, args.out) as (source, layout):
         kept = {}
         for split, ds in source.dataset.items():
-            seen = _embedded(ds, columns, err) if by_vectors and args.vectors == EMBEDDING else ds
-            chosen = choose(seen, columns)
+            seen = _embedded(ds, layout.columns, err) if by_vectors and args.vectors == EMBEDDING else ds
+            chosen = choose(seen, layout.columns)
             kept[split] = ds.select(list(chosen))
             reports = [chosen.report] if hasattr(chosen, "report") else []
             if beside:
-                reports.append(baselines(ds, chosen, columns=columns))
+                reports.append(baselines(ds, chosen, columns=layout.columns))
             told[split] = {"rows": len(ds), "kept": len(chosen)}
             for report in reports:
                 told[split] |= {type(report).__name__.lower(): report.to_dict()}

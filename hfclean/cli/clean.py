@@ -11,7 +11,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, load_named
+from hfclean.cli.reading import UsageError, given, layout_of, load_named
 from hfclean.cli.revisers import revised, reviser_of
 from hfclean.cli.writing import write_cleaned
 
@@ -35,10 +35,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         args.only,
         args.skip or (),
         extra,
-        columns=columns_of(args.columns),
-        prefix=args.prefix,
-        turns=args.turns,
-        side=args.side,
+        **given(layout_of(args)),
     )
     if args.model:
         revised(args, out, err, (reviser, reviser_of(args)), extra)

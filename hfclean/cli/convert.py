@@ -9,7 +9,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, notes, unpacked
+from hfclean.cli.reading import UsageError, given, opened
 from hfclean.cli.writing import check_file, tell_files, write_files
 
 
@@ -34,16 +34,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.conversion import Losses, convert
-    from hfclean.source import load
 
     if check_file(args.out).suffix != ".csv" and args.escape_formulas:
         raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
-    columns = columns_of(args.columns)
-    with unpacked(args, args.out) as cache:
-        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        notes(source, err)
+    with opened(args, err, args.out) as (source, layout):
         losses = Losses()
-        made = convert(source.dataset, args.to, columns=columns, prefix=args.prefix, losses=losses)
+        made = convert(source.dataset, args.to, **given(layout), losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
         written = write_files(made, args.out, overwrite=args.overwrite, escape=args.escape_formulas, err=err)

@@ -9,7 +9,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import as_cleaned, columns_of, emit, unpacked
+from hfclean.cli.reading import emit, given, layout_of, reader
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -19,21 +19,15 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--html", metavar="FILE", help="also write the whole report as one HTML file")
     options.reading(command)
     options.prefix(command)
+    command.set_defaults(cleaned=("before", "after"))
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render import describe_change
     from hfclean.report import compare
-    from hfclean.source import load
 
-    as_cleaned(args, err, args.before, args.after)
-    columns = columns_of(args.columns)
-    with unpacked(args) as cache:
-        before, after = (
-            load(where, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-            for where in (args.before, args.after)
-        )
-        report = compare(before.dataset, after.dataset, columns=columns, prefix=args.prefix)
+    with reader(args, err) as read:
+        report = compare(read(args.before).dataset, read(args.after).dataset, **given(layout_of(args)))
         if args.html:
             report.save_html(args.html)
     if args.json:

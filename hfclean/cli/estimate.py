@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import columns_of, emit, notes, tokenizer_of, unpacked
+from hfclean.cli.reading import emit, opened, tokenizer_of
 from hfclean.cli.revisers import reviser_of
 
 
@@ -34,15 +34,10 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render_models import describe_estimate
-    from hfclean.source import load
 
     reviser = reviser_of(args)
     tokenizer = tokenizer_of(args.tokenizer)
-    with unpacked(args) as cache_dir:
-        source = load(
-            args.source, split=args.split, config=args.config, columns=columns_of(args.columns), cache_dir=cache_dir
-        )
-        notes(source, err)
+    with opened(args, err) as (source, _):
         found = reviser.estimate(
             source.dataset,
             sample=args.sample,

@@ -11,8 +11,9 @@ import argparse
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, only_split, unpacked
+from hfclean.cli.reading import UsageError, emit, layout_of, only_split, reader
 from hfclean.cli.revisers import reviser_of
+from hfclean.layout import Layout
 
 # so that pairs are read as rows of some shape; both sides are looked at by name
 PAIR_COLUMNS = {"instruction": "raw_instruction", "response": "raw_output"}
@@ -47,23 +48,20 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.evaluation.revising import evaluate_reviser
     from hfclean.reviser import revise
-    from hfclean.source import load
 
-    columns = columns_of(args.columns)
-    args.columns = None  # of --clean, and not of the reviser
+    columns = layout_of(args).columns  # of --clean, and not of the reviser
     reviser: Any = revise
     if args.model:
-        reviser = reviser_of(args)
+        reviser = reviser_of(args, layout=Layout())
         reviser.check_access()
     elif args.base_url or args.method:
         raise UsageError("options of a model without --model; name one, or leave them out to evaluate the rules")
-    with unpacked(args) as cache:
-        source = load(args.source, split=args.split, config=args.config, cache_dir=cache, columns=PAIR_COLUMNS)
-        notes(source, err)
+    with reader(args, err) as read:
+        source = read(args.source, columns=PAIR_COLUMNS)
         pairs = only_split(source.dataset, args.source)
         clean = None
         if args.clean:
-            clean = only_split(load(args.clean, columns=columns, cache_dir=cache).dataset, args.clean)
+            clean = only_split(read(args.clean, split=None, config=None).dataset, args.clean)
         found = evaluate_reviser(
             reviser,
             pairs if args.first is None else pairs.select(range(min(args.first, len(pairs)))),

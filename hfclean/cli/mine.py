@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.reading import UsageError, emit, opened
 from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import FolderError
 
@@ -24,6 +24,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=["fit", "predict"], help="what to do")
     command.add_argument("source", metavar="IN", help="fit: the table; predict: a dataset, as hfclean clean takes it")
     options.reading(command)
+    command.set_defaults(cleaned=("source",))
     command.add_argument("--out", metavar="PATH", help="fit: a folder; predict: a .jsonl, .parquet or .csv file")
     command.add_argument("--overwrite", action="store_true", help="replace what is there")
     command.add_argument(
@@ -97,7 +98,6 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.mining.ranking import mine as mined
     from hfclean.report.distributions import quantiles
     from hfclean.scorers.linear_rule import LinearRule
-    from hfclean.source import load
 
     if args.out:
         check_file(args.out)
@@ -107,14 +107,11 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     renamed = {name: column for name, _, column in pairs}
     known = args.rule in ("v1", "v2", "v3")
     rule = instruct_mining(args.rule) if known else LinearRule.from_pretrained(args.rule)
-    columns = columns_of(args.columns)
-    with unpacked(args, args.out) as cache:
-        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        notes(source, err)
+    with opened(args, err, args.out) as (source, layout):
         if len(source.dataset) > 1:
             raise UsageError(f"--split is missing: there are {', '.join(source.dataset)}")
         ((split, ds),) = source.dataset.items()
-        how: dict[str, Any] = {"columns": columns, "renamed": renamed}
+        how: dict[str, Any] = {"columns": layout.columns, "renamed": renamed}
         if args.out:
             picks = mined(ds, rule, **{"fraction" if isinstance(args.n, float) else "n": args.n}, **how)
             written = write_files({split: ds.select(picks)}, args.out, overwrite=args.overwrite)

@@ -59,6 +59,7 @@ def prefix(command: argparse.ArgumentParser) -> None:
 def source(command: argparse.ArgumentParser, *, pairs: bool = True, prefixed: bool = True) -> None:
     """What is read: with `pairs`, of every row the turns and the side that are worked on."""
     command.add_argument("source", metavar="IN", nargs="+", action=_OneOrMore, help=SOURCE_HELP)
+    command.set_defaults(cleaned=("source",))
     reading(command)
     if pairs:
         command.add_argument(

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.reading import UsageError, emit, given, layout_of, opened
 from hfclean.cli.writing import check_file, tell_files, write_cleaned, write_files
 from hfclean.errors import FolderError
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.mask and args.drop:
         raise UsageError("--mask and --drop: one at a time")
     if args.mask:
-        reviser = MaskPII(tuple(args.kind or MaskPII.kinds), columns=columns_of(args.columns), prefix=args.prefix)
+        reviser = MaskPII(tuple(args.kind or MaskPII.kinds), **given(layout_of(args)))
         write_cleaned(args, out, err, reviser=reviser)
     else:
         _count(args, out, err)
@@ -43,7 +43,6 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Count personal data, or write the rows without any."""
     from hfclean.scorers.personal import PII
     from hfclean.selection import keep
-    from hfclean.source import load
 
     if args.drop and not args.out:
         raise UsageError("--drop needs --out FILE")
@@ -51,13 +50,11 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError("--out is for --mask or --drop; without them nothing is written")
     if args.out:
         check_file(args.out)
-    report = PII(tuple(args.kind or KINDS), columns=columns_of(args.columns), prefix=args.prefix)
-    with unpacked(args, args.out) as cache:
-        source = load(args.source, split=args.split, config=args.config, columns=report.columns, cache_dir=cache)
-        notes(source, err)
+    report = PII(tuple(args.kind or KINDS), **given(layout_of(args)))
+    with opened(args, err, args.out) as (source, layout):
         scored = source.dataset.map(report, batched=True)
         if args.drop:
-            kept = scored.filter(keep(f"{args.prefix}pii_count", at_most=0))
+            kept = scored.filter(keep(layout.own("pii_count"), at_most=0))
             before = {split: part.column_names for split, part in source.dataset.items()}
             plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
             if not plain:
@@ -70,7 +67,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             total += len(part)
             if not len(part):
                 continue
-            for kinds, count in zip(part[f"{args.prefix}pii"], part[f"{args.prefix}pii_count"], strict=True):
+            for kinds, count in zip(part[layout.own("pii")], part[layout.own("pii_count")], strict=True):
                 rows.update(kinds.split())
                 finds += int(count)
                 some += bool(kinds)

@@ -6,16 +6,21 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecordError, SourceError
+from hfclean.layout import Layout
 from hfclean.records.common import read_record
 from hfclean.records.dataset import reading_of
+
+if TYPE_CHECKING:
+    from hfclean.source import Source
 
 
 class UsageError(Exception):
@@ -53,10 +58,12 @@ def _quiet_loaders() -> None:
     set_verbosity(CRITICAL)
 
 
-def as_cleaned(args: argparse.Namespace, err: TextIO, *where: str) -> None:
+def as_cleaned(args: argparse.Namespace, err: TextIO) -> None:
     """Read a folder that hfclean wrote as it was read when it was written: with the `--columns` and the `--prefix` of
     its hfclean.json, where the command has these options and they were not given. Of several folders the last that
-    says so counts."""
+    says so counts; which arguments may be one says the `cleaned` of a command."""
+    values = [vars(args)[name] for name in vars(args).get("cleaned", ())]
+    where = [folder for value in values for folder in ([value] if isinstance(value, str) else value)]
     for name in ("columns", "prefix"):
         if getattr(args, name, "not offered"):
             continue
@@ -77,15 +84,47 @@ def _recorded(folder: str) -> dict[str, Any]:
     return {"columns": columns, "prefix": prefix}
 
 
-def columns_of(text: Any) -> Any:
-    """`--columns`: a shape's name, or a mapping."""
-    if not isinstance(text, str) or "=" not in text:
-        return text
-    pairs = [part.partition("=") for part in text.split(",")]
-    bad = [role for role, _, column in pairs if not role.strip() or not column.strip()]
-    if bad:
-        raise UsageError(f"--columns {text!r}: wanted ROLE=COLUMN pairs, such as instruction=question,response=answer")
-    return {role.strip(): column.strip() for role, _, column in pairs}
+def layout_of(args: argparse.Namespace) -> Layout:
+    """How rows are read, as `--columns`, `--prefix`, `--turns` and `--side` say, of those that a command has."""
+    said = {name: value for name in ("columns", "prefix", "turns", "side") if (value := vars(args).get(name))}
+    text = said.get("columns")
+    if isinstance(text, str) and "=" in text:
+        pairs = [part.partition("=") for part in text.split(",")]
+        if not all(role.strip() and column.strip() for role, _, column in pairs):
+            raise UsageError(
+                f"--columns {text!r}: expected ROLE=COLUMN pairs, such as instruction=question,response=answer"
+            )
+        said["columns"] = {role.strip(): column.strip() for role, _, column in pairs}
+    return Layout(**said)
+
+
+def given(layout: Layout) -> dict[str, Any]:
+    """The settings of a layout that differ from their defaults: elsewhere, what was declared or recorded stands."""
+    return {each.name: value for each in fields(layout) if (value := getattr(layout, each.name)) != each.default}
+
+
+@contextmanager
+def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> Iterator[Callable[..., Source]]:
+    """Reads the datasets of a command and prints what had to be changed to read them. What is unpacked is deleted."""
+    from hfclean.source import load
+
+    with unpacked(args, near) as cache:
+
+        def read(where: str | list[str], **how: Any) -> Source:
+            said = {name: vars(args).get(name) for name in ("split", "config")}
+            source = load(where, **{"columns": layout_of(args).columns, **said, **how}, cache_dir=cache)
+            for note in source.notes:
+                print(f"note: {note}", file=err)
+            return source
+
+        yield read
+
+
+@contextmanager
+def opened(args: argparse.Namespace, err: TextIO, near: str | None = None) -> Iterator[tuple[Source, Layout]]:
+    """The dataset that a command is about, and how its rows are read."""
+    with reader(args, err, near) as read:
+        yield read(args.source), layout_of(args)
 
 
 def tokenizer_of(path: str | None) -> Any:
@@ -109,17 +148,11 @@ def emit(data: Any, out: TextIO) -> None:
     )  # a lone surrogate becomes its JSON escape
 
 
-def notes(source: Any, err: TextIO) -> None:
-    """Print what had to be changed to read a dataset."""
-    for note in source.notes:
-        print(f"note: {note}", file=err)
-
-
 def load_named(spec: str, kind: type, what: str) -> Any:
     """The object at a dotted path `package.module:name`."""
     module, _, name = spec.partition(":")
     if not name:
-        raise UsageError(f"--with {spec!r}: wanted module:name, such as my_rules:shouting")
+        raise UsageError(f"--with {spec!r}: expected module:name, such as my_rules:shouting")
     sys.path.insert(0, os.getcwd())
     try:
         found = getattr(import_module(module), name)
@@ -128,7 +161,9 @@ def load_named(spec: str, kind: type, what: str) -> Any:
     finally:
         sys.path.remove(os.getcwd())
     if not isinstance(found, kind):
-        raise UsageError(f"--with {spec!r} is {type(found).__name__}, no {what}; declare it with @hfclean.{what}")
+        raise UsageError(
+            f"--with {spec!r} is of type {type(found).__name__}, not a {what}; declare it with @hfclean.{what}"
+        )
     return found
 
 

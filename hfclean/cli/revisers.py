@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, unpacked
+from hfclean.cli.reading import UsageError, emit, given, layout_of, opened
 from hfclean.cli.settings import parse_settings, settable
 from hfclean.cli.writing import write_cleaned
+from hfclean.layout import Layout
 from hfclean.records.common import ABOUT
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ def store_of(args: argparse.Namespace) -> str | None:
     return str(Path(args.store).expanduser().resolve()) if args.store else None
 
 
-def reviser_of(args: argparse.Namespace, told: Mapping[str, Any] | None = None) -> ModelTransform:
+def reviser_of(
+    args: argparse.Namespace, told: Mapping[str, Any] | None = None, layout: Layout | None = None
+) -> ModelTransform:
     """The reviser that the options describe.
 
     Args:
         args: the options.
         told: an entry of `transforms` in hfclean.json, whose settings hold where the options say nothing.
+        layout: how rows are read; by default as the options say.
 
     Raises:
         UsageError: options that do not go together.
@@ -48,29 +52,29 @@ def reviser_of(args: argparse.Namespace, told: Mapping[str, Any] | None = None) 
 
     told = told or {}
     kind = _kind(args, told)
-    given = {**_settings_of(told), **stated(args, kind)}
-    model = args.model or given.pop("model", None)
-    given.pop("model", None)
+    settings = {**_settings_of(told), **stated(args, kind), **given(layout or layout_of(args))}
+    model = args.model or settings.pop("model", None)
+    settings.pop("model", None)
     if not model:
         raise UsageError("--model is missing: with --base-url, the server's name for it; else a folder or a Hub id")
-    _check(args, given)
+    _check(args, settings)
     if args.limit:
-        given["limits"] = _made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
+        settings["limits"] = _made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
     if args.prices:
-        given["prices"] = _prices(args.prices, model)
-    if kind.code == "reflection" and given.pop("revise", "pair") == "response":
-        given["sides"] = ("response",)
+        settings["prices"] = _prices(args.prices, model)
+    if kind.code == "reflection" and settings.pop("revise", "pair") == "response":
+        settings["sides"] = ("response",)
     folder = Path(model).expanduser()
     try:
-        if given.get("base_url") is None and (folder / ABOUT).is_file():
-            found: ModelTransform = kind.from_pretrained(folder, **given)
+        if settings.get("base_url") is None and (folder / ABOUT).is_file():
+            found: ModelTransform = kind.from_pretrained(folder, **settings)
             return found
         if any(name in told.get("settings", {}) for name in WORDS):
             raise FolderError(
                 "the folder was revised with a prompt of its own, which hfclean.json does not hold; name the folder "
                 "of the reviser: --model FOLDER"
             )
-        made: ModelTransform = kind(model, **given)
+        made: ModelTransform = kind(model, **settings)
         return made
     except FolderError:
         raise
@@ -93,9 +97,7 @@ def stated(args: argparse.Namespace, kind: type[ModelReviser] | None = None) -> 
     found |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     if args.store:
         found["store"] = store_of(args)
-    columns = {"columns": columns_of(getattr(args, "columns", None)), "prefix": getattr(args, "prefix", "")}
-    shape = {"turns": getattr(args, "turns", "last"), "side": getattr(args, "side", "chosen")}
-    return {**found, **{k: v for k, v in {**columns, **shape}.items() if v not in (None, "", "last", "chosen")}}
+    return found
 
 
 def spelled(name: str, value: str = "...") -> str:
@@ -198,13 +200,8 @@ def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequen
     """Show a few rows as they would become, and what the whole would take."""
     from hfclean.cli.render_models import describe_preview
     from hfclean.preview import preview as previewed
-    from hfclean.source import load
 
-    with unpacked(args) as cache_dir:
-        source = load(
-            args.source, split=args.split, config=args.config, columns=columns_of(args.columns), cache_dir=cache_dir
-        )
-        notes(source, err)
+    with opened(args, err) as (source, _):
         found = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
     if args.json:
         emit(found.to_dict(), out)

@@ -23,8 +23,6 @@ from hfclean.models import StoreWarning
 UNMAPPED = ("failed to map segment", "annot allocate memory", "cannot create shared object")
 # what the library warns of on purpose
 NOTES = (RecoveryWarning, StoreWarning)
-# those whose IN may be a folder that hfclean wrote
-READERS = ("clean", "revise", "estimate", "score", "convert", "dedupe", "decontaminate", "select", "pii", "mine")
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
@@ -32,8 +30,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     before = _written(args)
     try:
         with notes_on(err), _interruptible():
-            if args.verb in READERS and not getattr(args, "retry_failed", False):
-                as_cleaned(args, err, *([args.source] if isinstance(args.source, str) else args.source))
+            if not getattr(args, "retry_failed", False):
+                as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, columns_of, emit, unpacked
+from hfclean.cli.reading import UsageError, emit, given, layout_of, unpacked
 from hfclean.cli.settings import training_settings
 from hfclean.records.common import read_record
 
@@ -70,8 +70,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             _source(args.source, cache),
             verdicts=args.verdicts,
             unchanged=True,
-            columns=columns_of(args.columns),
-            prefix=args.prefix,
+            **given(layout_of(args)),
         )
         reviser = train_reviser(
             found,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import UsageError, columns_of, emit, notes, tokenizer_of, unpacked
+from hfclean.cli.reading import UsageError, emit, opened, tokenizer_of
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
 from hfclean.layout import Layout
@@ -195,7 +195,7 @@ def write_cleaned(
     from hfclean.cleaning import clean
     from hfclean.cli.render_models import describe_refusals
     from hfclean.folder import check_target, write_folder
-    from hfclean.source import load, local_paths
+    from hfclean.source import local_paths
 
     if not args.out:
         raise UsageError("--out DIR is missing: the folder to write")
@@ -203,10 +203,8 @@ def write_cleaned(
     check_target(target, overwrite=args.overwrite)
     for path in local_paths(args.source):
         check_target(target, overwrite=args.overwrite, source=path)
-    columns, tokenizer = columns_of(args.columns), tokenizer_of(args.tokenizer)
-    with unpacked(args, args.out) as cache:
-        source = load(args.source, split=args.split, config=args.config, columns=columns, cache_dir=cache)
-        notes(source, err)
+    tokenizer = tokenizer_of(args.tokenizer)
+    with opened(args, err, args.out) as (source, layout):
         drop = getattr(args, "drop_duplicates", False)
         how: dict[str, Any] = {
             "drop_duplicates": drop,
@@ -223,7 +221,7 @@ def write_cleaned(
             license=args.license,
             language=args.language,
             source_id=args.source_id,
-            layout=Layout(columns, args.prefix),
+            layout=Layout(layout.columns, layout.prefix),
             extra=extra,
             tokenizer=tokenizer,
             max_tokens=args.max_tokens,
