@@ -41,7 +41,7 @@ MODULES = (
     "datasets",
     "pyarrow.parquet",
     "aiohttp",
-    "hfclean.cli.commands",
+    "hfclean.cli.clean",
     "hfclean.folder",
     "hfclean.conversion",
     "hfclean.restoration",

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from test_docs_pages import FILES, NAME, exists
 
 import hfclean
 
@@ -23,6 +24,17 @@ revision_pairs rule score scorer top train_reviser
 """
 HEAVY = ["torch", "transformers", "datasets", "pyarrow", "pandas"]
 MOVED = dict(re.findall(r"^\| `hfclean\.(\w+)` \| `(hfclean\.[\w.]+)` \|$", (ROOT / "CHANGELOG.md").read_text(), re.M))
+
+TEXTS = [
+    file
+    for place in ("hfclean", "tests", "benchmarks", "hub_scripts", "model_cards", "docs", "examples", "*.md")
+    for path in sorted(ROOT.glob(place))
+    for file in ([path] if path.is_file() else sorted(path.rglob("*")))
+    if file.suffix in (".py", ".pyi", ".md", ".jinja", ".json") and file.name != "CHANGELOG.md"
+]
+IMPORT = re.compile(r"^ *from (hfclean[\w.]*) import (\([^)]*\)|[^(\n#]*)", re.MULTILINE)
+FORMATS = {"hfclean.benchmarks", "hfclean.linear_rule", "hfclean.egg"}  # what files call themselves
+NOWHERE = {"hfclean.no_such_name", "hfclean.nothing", "hfclean.x"}  # in tests of this test
 
 
 def run(code: str) -> str:
@@ -87,3 +99,18 @@ def test_a_pickle_names_the_module_of_0_1_0(value: object, module: str) -> None:
     """`datasets` makes its fingerprints of pickles: another name would have every cached step computed again."""
     assert f"{module}\n".encode() in pickle.dumps(value, protocol=0)
     assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_every_name_that_anybody_reads_exists() -> None:
+    used: dict[str, str] = {}
+    for file in TEXTS:
+        text = file.read_text(encoding="utf-8")
+        for tail in NAME.findall(text):
+            used.setdefault(f"hfclean{tail}", file.name)
+        for module, names in IMPORT.findall(text) if file.suffix == ".py" else ():
+            used |= {
+                f"{module}.{name}": file.name for name in re.findall(r"(?<!as )\b[^\W\d]\w*", names) if name != "as"
+            }
+    names = {name: file for name, file in used.items() if not name.endswith(FILES) and name not in FORMATS | NOWHERE}
+    assert len(names) > 500
+    assert {name: file for name, file in names.items() if not exists(name)} == {}
