@@ -146,7 +146,7 @@ def test_skip_and_only_and_rules_of_ones_own(messy: Path, work: Path, capsys: An
     assert scored["length"][1] == 4.0
     assert scored["output"][0] == ROWS[0]["output"]
     code, _, err = run("clean", "messy.jsonl", "--out", "d", "--with", "my_rules:length", capsys=capsys)
-    assert (code, "no rule" in err) == (2, True)
+    assert (code, "not a rule" in err) == (2, True)
     code, _, err = run("clean", "messy.jsonl", "--out", "d", "--skip", "mojibak", capsys=capsys)
     assert (code, "did you mean 'mojibake'?" in err) == (2, True)
     assert not (work / "d").exists()

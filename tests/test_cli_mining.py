@@ -49,7 +49,7 @@ def test_pii_counts_and_changes_nothing(rows: Path, capsys: Any) -> None:
     before = rows.read_bytes()
     code, out, _ = run("pii", "rows.jsonl", "--quiet", capsys=capsys)
     assert code == 0
-    assert out.splitlines() == ["2 of 4 rows hold personal data, 3 finds", "  email  1 rows", "  phone  1 rows"]
+    assert out.splitlines() == ["2 of 4 rows contain personal data (3 matches)", "  email  1 rows", "  phone  1 rows"]
     assert rows.read_bytes() == before
     code, out, _ = run("pii", "rows.jsonl", "--kind", "phone", "--json", "--quiet", capsys=capsys)
     assert json.loads(out) == {"rows": 4, "with_pii": 1, "finds": 1, "rows_by_kind": {"phone": 1}}
@@ -103,7 +103,7 @@ def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: A
         (("pii", "rows.jsonl", "--drop"), 2, "--drop needs --out FILE"),
         (("pii", "rows.jsonl", "--drop", "--mask", "--out", "x"), 2, "one at a time"),
         (("pii", "rows.jsonl", "--out", "x"), 2, "--out is for --mask or --drop"),
-        (("pii", "rows.jsonl", "--drop", "--out", "x"), 2, "wanted a file that ends in"),
+        (("pii", "rows.jsonl", "--drop", "--out", "x"), 2, "expected a file that ends in"),
         (("pii", "rows.jsonl", "--mask"), 2, "--out DIR is missing"),
         (("pii", "rows.jsonl", "--kind", "name"), 2, "invalid choice"),
         (("mine", "fit", "rows.jsonl"), 2, "fit needs --predictor"),
@@ -112,7 +112,7 @@ def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: A
         (("mine", "predict", "rows.jsonl"), 1, "indicator 'understandable': no column"),
         (("mine", "predict", "rows.jsonl", "--rename", "reward"), 2, "wanted INDICATOR=COLUMN"),
         (("mine", "predict", "rows.jsonl", "--rule", "nowhere"), 1, "linear_rule.json cannot be read"),
-        (("mine", "predict", "rows.jsonl", "--out", "x"), 2, "wanted a file that ends in"),
+        (("mine", "predict", "rows.jsonl", "--out", "x"), 2, "expected a file that ends in"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(

@@ -42,11 +42,11 @@ EPILOG = """examples:
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
   zcat rows.jsonl.gz | hfclean clean - --out cleaned      the same for what comes on the standard input
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --preview 20
-                                                  what a model would make of 20 rows, and what all would take
+                                                  preview a model on 20 rows, with the cost of all
   hfclean revise cleaned --model qwen3 --base-url http://localhost:8000/v1 --out revised
                                                   have a model revise every row; may be stopped and run again
   hfclean why cleaned 12                          what happened to row 12, and why
-  hfclean undo cleaned --rule whitespace          take back what one rule did
+  hfclean undo cleaned --rule whitespace          undo what one rule did
   hfclean push cleaned me/alpaca-cleaned --dry-run
                                                   what a push to the Hub would write; then the same without --dry-run
   hfclean rules                                   every rule, with an example

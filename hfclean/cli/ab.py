@@ -1,8 +1,8 @@
-"""Tune a small model on several versions of a dataset, and say which makes it better, if any.
+"""Fine-tune a small model on several versions of a dataset and compare held-out loss.
 
-Tune the same small model on several versions of a dataset, on as many random rows and on the longest ones, with
-several seeds, and compare the loss on held-out rows. That there is no difference is an answer too. With --out, what is
-tuned is kept, and a run that was stopped goes on.
+Fine-tune the same small model on several versions of a dataset, on as many random rows and on the longest ones, with
+several seeds, and compare the loss on held-out rows. No difference is a result too. With --out, the tuned models are
+kept, and a run that was stopped continues.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, layout_of, only_split, reader
+from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell
 from hfclean.cli.settings import training_settings
 
 
@@ -83,7 +83,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             columns=layout_of(args).columns,
             show=not args.quiet,
         )
-    if args.json:
-        emit(found.to_dict(), out)
-    else:
-        print(found, file=out)
+    tell(args, out, found.to_dict, lambda: found)

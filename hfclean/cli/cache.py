@@ -1,7 +1,7 @@
-"""Count, export or delete what models answered.
+"""Count, export or delete stored answers of models.
 
-What models answered is kept in one file, so that nothing is asked and paid for twice. stats counts it, export writes
-it out as lines of JSON (what was asked, how, and the answer), clear deletes it.
+Answers of models are kept in one file, so that nothing is asked and paid for twice. stats counts them, export writes
+them as lines of JSON (what was asked, how, and the answer), clear deletes them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import UsageError, emit
+from hfclean.cli.reading import UsageError, emit, tell
 from hfclean.cli.revisers import store_of
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
@@ -30,7 +30,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME", help="of this model only: its name, or the whole line that stats shows"
     )
     command.add_argument("--out", metavar="FILE", help="export: write here instead of to the standard output")
-    command.add_argument("--overwrite", action="store_true", help="export: replace FILE if it is there")
+    command.add_argument("--overwrite", action="store_true", help="export: replace FILE if it exists")
     command.add_argument("--yes", action="store_true", help="clear: do not ask")
     command.add_argument("--json", action="store_true", help="print JSON")
 
@@ -44,10 +44,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     sources = store.matching(found, args.model) if args.model else None
     if args.action == "stats":
         shown = {k: v for k, v in found.by_source.items() if sources is None or k in sources}
-        if args.json:
-            emit({**asdict(found), "by_source": {k: asdict(v) for k, v in shown.items()}}, out)
-        else:
-            print(describe_stats(found, shown), file=out)
+        data = {**asdict(found), "by_source": {k: asdict(v) for k, v in shown.items()}}
+        tell(args, out, lambda: data, lambda: describe_stats(found, shown))
     elif args.action == "export":
         _export(args, out, where, sources)
     else:
@@ -64,13 +62,10 @@ def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: S
         return
     target = Path(args.out).expanduser()
     if target.exists() and not args.overwrite:
-        raise FolderError(f"the file {target.name!r} is there already; name another, or replace it with --overwrite")
+        raise FolderError(f"the file {target.name!r} already exists; name another, or replace it with --overwrite")
     with new_file(target) as partial, partial.open("w", encoding="utf-8") as f:
         count = store.export(f, where, sources=sources)
-    if args.json:
-        emit({"file": str(target), "answers": count}, out)
-    else:
-        print(f"{target}  {count:,} answers", file=out)
+    tell(args, out, lambda: {"file": str(target), "answers": count}, lambda: f"{target}  {count:,} answers")
 
 
 def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, found: Any, sources: Sequence[str] | None) -> None:
@@ -81,7 +76,7 @@ def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, found: Any, sourc
     if count and not args.yes:
         names = ", ".join(chosen)
         print(
-            f"delete {count:,} answers of {names} from {found.path}? They cannot be had back. [y/N] ", end="", file=err
+            f"delete {count:,} answers of {names} from {found.path}? This cannot be undone. [y/N] ", end="", file=err
         )
         err.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -89,11 +84,7 @@ def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, found: Any, sourc
             if args.json:
                 emit({"file": found.path, "deleted": {}}, out)
             return
-    gone = {source: store.clear(found.path, source=source) for source in chosen}
-    if args.json:
-        emit({"file": found.path, "deleted": gone}, out)
-        return
-    for source, number in gone.items():
-        print(f"{number:,} answers of {source} deleted", file=out)
-    if not gone:
-        print(f"{found.path}  holds no answers", file=out)
+    deleted = {source: store.clear(found.path, source=source) for source in chosen}
+    lines = [f"{number:,} answers of {source} deleted" for source, number in deleted.items()]
+    text = "\n".join(lines) or f"{found.path}  holds no answers"
+    tell(args, out, lambda: {"file": found.path, "deleted": deleted}, lambda: text)

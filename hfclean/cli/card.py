@@ -17,7 +17,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
     command.add_argument("repo", metavar="REPO", nargs="?", default="", help="NAMESPACE/NAME that the card is for")
     command.add_argument("--out", metavar="FILE", help="write here instead of to the standard output")
-    command.add_argument("--license", metavar="ID", help="licence for the card")
+    command.add_argument("--license", metavar="ID", help="license for the card")
     command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
 
 

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import emit, opened
+from hfclean.cli.reading import opened, tell
 from hfclean.cli.writing import check_file, write_files
 from hfclean.errors import FolderError
 
 EMBEDDING = "embedding"
-OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only say it)"
-VECTORS = "the column of vectors (default: embedding, made here with hfclean.scorers.Embed if it is not there)"
+OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only report)"
+VECTORS = "the column of vectors (default: embedding, made here with hfclean.scorers.Embed if missing)"
 
 
 def add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE", help=OUT)
-    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     command.add_argument("--report", metavar="FILE", help="write what was found as JSON")
 
 
@@ -39,8 +39,8 @@ def choose_rows(
         check_file(args.out)
     report_file = Path(args.report).expanduser() if args.report else None
     if report_file is not None and not report_file.parent.is_dir():
-        raise FolderError(f"--report {args.report!r}: there is no such folder; make it, or choose another")
-    told: dict[str, Any] = {}
+        raise FolderError(f"--report {args.report!r}: no such folder; create it, or choose another")
+    found: dict[str, Any] = {}
     words: list[str] = []
     written: dict[str, int] = {}
     with opened(args, err, args.out) as (source, layout):
@@ -52,20 +52,16 @@ def choose_rows(
             reports = [chosen.report] if hasattr(chosen, "report") else []
             if beside:
                 reports.append(baselines(ds, chosen, columns=layout.columns))
-            told[split] = {"rows": len(ds), "kept": len(chosen)}
+            found[split] = {"rows": len(ds), "kept": len(chosen)}
             for report in reports:
-                told[split] |= {type(report).__name__.lower(): report.to_dict()}
+                found[split] |= {type(report).__name__.lower(): report.to_dict()}
             words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
         if args.out:
             written = write_files(kept, args.out, overwrite=args.overwrite)
     if report_file is not None:
-        report_file.write_text(json.dumps(told) + "\n", encoding="ascii")
-    if args.json:
-        emit({"splits": told, "files": written}, out)
-        return
-    print("\n".join(line for line in words if line), file=out)
-    for name, count in written.items():
-        print(f"{name}  {count:,} rows", file=out)
+        report_file.write_text(json.dumps(found) + "\n", encoding="ascii")
+    words += [f"{name}  {count:,} rows" for name, count in written.items()]
+    tell(args, out, lambda: {"splits": found, "files": written}, lambda: "\n".join(filter(None, words)))
 
 
 def _embedded(ds: Any, columns: Any, err: TextIO) -> Any:

@@ -1,8 +1,8 @@
-"""Mend what rules can mend, score every row, and write a dataset folder.
+"""Repair what rules can repair, score every row, and write a dataset folder.
 
-Mend what rules can mend, score every row, mark exact duplicates, and write a folder that load_dataset reads: parquet
-data, dataset card, report.html, ledger.parquet (one row per change), hfclean.json. As many rows come out as went in,
-in the same order. With --model, a model revises the rows after the rules in the same run; see hfclean revise.
+Repair what rules can repair, score every row, mark exact duplicates, and write a folder that load_dataset reads:
+parquet data, dataset card, report.html, ledger.parquet (one row per change), hfclean.json. Number and order of
+rows stay as they are. With --model, a model revises the rows after the rules in the same run; see hfclean revise.
 """
 
 from __future__ import annotations
@@ -31,15 +31,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.rules import Rule
 
     extra = tuple(load_named(spec, Rule, "rule") for spec in args.extra)
-    reviser = RuleReviser(
-        args.only,
-        args.skip or (),
-        extra,
-        **given(layout_of(args)),
-    )
+    reviser = RuleReviser(args.only, args.skip or (), extra, **given(layout_of(args)))
     if args.model:
         revised(args, out, err, (reviser, reviser_of(args)), extra)
     elif args.preview or args.method or args.base_url:
-        raise UsageError("options of a model without --model; name one, or leave them out to mend by rules only")
+        raise UsageError("options of a model without --model; name one, or leave them out to repair by rules only")
     else:
         write_cleaned(args, out, err, reviser=reviser, extra=extra)

@@ -24,7 +24,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
-    command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     command.add_argument(
         "--escape-formulas",
         action="store_true",

@@ -28,7 +28,7 @@ def add(command: argparse.ArgumentParser) -> None:
         type=float,
         default=0.5,
         metavar="S",
-        help="a row that holds more than this share of an item's runs is left out (default: 0.5)",
+        help="leave out rows with more than this share of an item's runs (default: 0.5)",
     )
     command.add_argument(
         "--fuzzy",

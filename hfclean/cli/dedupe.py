@@ -32,14 +32,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     def choose(ds: Any, columns: Any) -> Any:
         return keep(
-            ds,
-            args.method,
-            args.threshold,
-            args.ngram,
-            args.by,
-            args.field,
-            column=args.vectors,
-            columns=columns,
+            ds, args.method, args.threshold, args.ngram, args.by, args.field, column=args.vectors, columns=columns
         )
 
     choose_rows(args, out, err, choose, by_vectors=args.method == "semantic")

@@ -1,6 +1,6 @@
 """Compare two versions of a dataset.
 
-Compare two versions of a dataset: what changed, what is gone, how the scores moved.
+Compare two versions of a dataset: what changed, what was removed, how the scores moved.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import emit, given, layout_of, reader
+from hfclean.cli.reading import given, layout_of, reader, tell
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -30,11 +30,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         report = compare(read(args.before).dataset, read(args.after).dataset, **given(layout_of(args)))
         if args.html:
             report.save_html(args.html)
-    if args.json:
-        emit(report.to_dict(), out)
-        return
-    print(report.summary(), file=out)
-    for edit in report.edits[: max(args.first, 0)]:
-        print("\n" + describe_change(edit), file=out)
-    if len(report.edits) > args.first:
-        print(f"\n... {len(report.edits) - args.first} more changes (--first, or --html FILE for all)", file=out)
+    more = len(report.edits) - args.first
+    changes = [f"\n{describe_change(edit)}" for edit in report.edits[: max(args.first, 0)]]
+    changes += [f"\n... {more} more changes (--first, or --html FILE for all)"] if more > 0 else []
+    tell(args, out, report.to_dict, lambda: "\n".join([report.summary(), *changes]))

@@ -1,7 +1,7 @@
-"""Say what a model's run would take: requests, tokens, price, hours; asks nothing.
+"""Estimate what a model's run would take: requests, tokens, price, hours; asks nothing.
 
-Say what hfclean revise would take: requests, tokens, price, hours. Reads a sample of the rows and asks nothing. How
-long answers will be nobody knows before they are asked; hfclean revise --preview shows it.
+Estimate what hfclean revise would take: requests, tokens, price, hours. Reads a sample of the rows and asks nothing.
+How long the answers will be is unknown until the model is asked; hfclean revise --preview shows it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import emit, opened, tokenizer_of
+from hfclean.cli.reading import opened, tell, tokenizer_of
 from hfclean.cli.revisers import reviser_of
 
 
@@ -46,8 +46,6 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             tokenizer=None if tokenizer is None else tokenizer.encode,
         )
         total = sum(len(part) for part in source.dataset.values())
-    if args.json:
-        told = {name: None if value != value else value for name, value in asdict(found).items()}
-        emit({"rows": total, "sampled": min(args.sample, total), **told}, out)
-    else:
-        print(describe_estimate(found, reviser.spec(), rows=total, sampled=min(args.sample, total)), file=out)
+    counts = {"rows": total, "sampled": min(args.sample, total)}
+    figures = {name: None if value != value else value for name, value in asdict(found).items()}
+    tell(args, out, lambda: counts | figures, lambda: describe_estimate(found, reviser.spec(), **counts))

@@ -1,7 +1,7 @@
-"""Say how good a reviser is on pairs that experts revised.
+"""Measure a reviser against expert revisions.
 
-Hold a reviser against pairs that experts revised and it has not seen: how many come nearer to the expert's text, equal
-it, read better, and what the checks refuse; beside the rules, a reviser that changes nothing, and length alone. Asks
+Compare a reviser with expert revisions that it has not seen: how many rows move closer to the expert's text, equal it
+or read better, and what the checks refuse; beside the rules, a reviser that changes nothing, and length alone. Asks
 the model once for every pair; answers are kept. Writes nothing.
 """
 
@@ -11,7 +11,7 @@ import argparse
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, layout_of, only_split, reader
+from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell
 from hfclean.cli.revisers import reviser_of
 from hfclean.layout import Layout
 
@@ -74,7 +74,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             draws=args.draws,
             show=not args.quiet,
         )
-    if args.json:
-        emit(found.to_dict(), out)
-    else:
-        print(found, file=out)
+    tell(args, out, found.to_dict, lambda: found)

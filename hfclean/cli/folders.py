@@ -55,5 +55,5 @@ def find_row(folder: Any, row: str) -> tuple[str, int]:
     if found:
         raise SourceError(f"{len(found)} rows have an id that begins with {row!r}; give more of it")
     raise SourceError(
-        f"no row {row!r}; wanted a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
+        f"no row {row!r}; expected a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, opened
+from hfclean.cli.reading import UsageError, opened, tell
 from hfclean.cli.writing import check_file, tell_files, write_files
 from hfclean.errors import FolderError
 
@@ -26,7 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.reading(command)
     command.set_defaults(cleaned=("source",))
     command.add_argument("--out", metavar="PATH", help="fit: a folder; predict: a .jsonl, .parquet or .csv file")
-    command.add_argument("--overwrite", action="store_true", help="replace what is there")
+    command.add_argument("--overwrite", action="store_true", help="replace what exists")
     command.add_argument(
         "--target", default="log_loss", metavar="COLUMN", help="fit: what to predict (default: log_loss)"
     )
@@ -81,16 +81,15 @@ def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             raise UsageError(f"--{name} is for predict: fit reads a table with one row per experiment, not a dataset")
     target = Path(args.out).expanduser() if args.out else None
     if target is not None and (target / FILE_NAME).exists() and not args.overwrite:
-        raise FolderError(f"the folder {target.name!r} holds a rule; name another, or replace it with --overwrite")
+        raise FolderError(
+            f"the folder {target.name!r} already holds a rule; name another, or replace it with --overwrite"
+        )
     rule = LinearRule.fit(args.source, target=args.target, predictors=args.predictor, standardize=args.standardize)
     path = rule.save_pretrained(target) if target is not None else None
-    if args.json:
-        emit({"out": None if path is None else str(path), "rule": dict(rule.fitted_on)}, out)
-        return
     assert rule.fitted is not None
-    print(rule.fitted.summary(), file=out)
-    if path is not None:
-        print(f"\n{path}", file=out)
+    text = rule.fitted.summary() + ("" if path is None else f"\n\n{path}")
+    data = {"out": None if path is None else str(path), "rule": dict(rule.fitted_on)}
+    tell(args, out, lambda: data, lambda: text)
 
 
 def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -119,10 +118,7 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             return
         values = expected_loss(ds, rule, **how)
     found = quantiles([value for value in values if value == value])
-    told: dict[str, Any] = {"rule": rule.name, "rows": len(values), "predicted": found.n}
-    told |= {mark: getattr(found, mark) for mark in MARKS if found.n}
-    if args.json:
-        emit(told, out)
-    else:
-        print(f"{rule.name}: {found.n:,} of {len(values):,} rows have a prediction", file=out)
-        print("  ".join(f"{mark} {told[mark]:.4g}" for mark in MARKS if mark in told), file=out)
+    marks = {mark: getattr(found, mark) for mark in MARKS if found.n}
+    data = {"rule": rule.name, "rows": len(values), "predicted": found.n, **marks}
+    head = f"{rule.name}: {found.n:,} of {len(values):,} rows have a prediction\n"
+    tell(args, out, lambda: data, lambda: head + "  ".join(f"{mark} {value:.4g}" for mark, value in marks.items()))

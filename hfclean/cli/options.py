@@ -27,7 +27,7 @@ class _OneOrMore(argparse.Action):
 
 
 def custom(kind: str) -> str:
-    return f"a {kind} of your own, as module:name (may be given several times)"
+    return f"a custom {kind}, as module:name (may be given several times)"
 
 
 def json_output(command: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def prefix(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--prefix",
         default="",
-        help="put before the names of added columns, if yours has one of them (default: as the folder was cleaned)",
+        help="prefix for added columns, to avoid clashes with yours (default: as the folder was cleaned)",
     )
 
 
@@ -66,10 +66,7 @@ def source(command: argparse.ArgumentParser, *, pairs: bool = True, prefixed: bo
             "--turns", choices=["last", "all"], default="last", help="which assistant turns of a conversation"
         )
         command.add_argument(
-            "--side",
-            choices=["chosen", "rejected", "both"],
-            default="chosen",
-            help="which answers of preference rows",
+            "--side", choices=["chosen", "rejected", "both"], default="chosen", help="which answers of preference rows"
         )
     if prefixed:
         prefix(command)
@@ -96,7 +93,7 @@ def output(command: argparse.ArgumentParser, *, required: bool = True, needed: s
     command.add_argument("--out", required=required, metavar="DIR", help=f"the folder to write{needed}")
     command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
     command.add_argument(
-        "--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0 (default: the source's)"
+        "--license", metavar="ID", help="license for the card, e.g. cc-by-nc-4.0 (default: the source's)"
     )
     command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
     command.add_argument(

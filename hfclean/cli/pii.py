@@ -1,7 +1,7 @@
 """Count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers.
 
 Count the personal data that has a form; changes nothing. With --mask, write the folder of hfclean clean with every
-find replaced by its kind, such as [EMAIL]; for undo that folder keeps the originals (column original, ledger.parquet,
+match replaced by its kind, such as [EMAIL]; for undo that folder keeps the originals (column original, ledger.parquet,
 report.html): give away what hfclean convert makes of it. With --drop, write the rows without any to a file.
 """
 
@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, given, layout_of, opened
+from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
 from hfclean.cli.writing import check_file, tell_files, write_cleaned, write_files
 from hfclean.errors import FolderError
 
@@ -23,7 +23,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.source(command, pairs=False)
     options.output(command, required=False, needed=" (--mask), or the .jsonl, .parquet or .csv file (--drop)")
     command.add_argument("--kind", action="append", choices=KINDS, help="only this kind (may be given several times)")
-    command.add_argument("--mask", action="store_true", help="replace every find by its kind")
+    command.add_argument("--mask", action="store_true", help="replace every match by its kind")
     command.add_argument("--drop", action="store_true", help="drop the rows that have any")
 
 
@@ -58,7 +58,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             before = {split: part.column_names for split, part in source.dataset.items()}
             plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
             if not plain:
-                raise FolderError("every row holds personal data; there is nothing to write")
+                raise FolderError("every row contains personal data; there is nothing to write")
             tell_files(args, out, write_files(plain, args.out, overwrite=args.overwrite))
             return
         rows: Counter[str] = Counter()
@@ -71,10 +71,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 rows.update(kinds.split())
                 finds += int(count)
                 some += bool(kinds)
-    if args.json:
-        emit({"rows": total, "with_pii": some, "finds": finds, "rows_by_kind": dict(rows)}, out)
-        return
-    print(f"{some:,} of {total:,} rows hold personal data, {finds:,} finds", file=out)
-    for kind in KINDS:
-        if rows[kind]:
-            print(f"  {kind:<6} {rows[kind]:,} rows", file=out)
+    data = {"rows": total, "with_pii": some, "finds": finds, "rows_by_kind": dict(rows)}
+    lines = [f"{some:,} of {total:,} rows contain personal data ({finds:,} matches)"]
+    lines += [f"  {kind:<6} {rows[kind]:,} rows" for kind in KINDS if rows[kind]]
+    tell(args, out, lambda: data, lambda: "\n".join(lines))

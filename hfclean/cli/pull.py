@@ -10,7 +10,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli.folders import kind_of
-from hfclean.cli.reading import emit, unpacked
+from hfclean.cli.reading import tell, unpacked
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -31,12 +31,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             args.repo, args.out, revision=args.revision, config_name=args.config, overwrite=args.overwrite
         )
     kind = kind_of(str(where))
-    if args.json:
-        emit({"repo": args.repo, "out": str(where), "kind": kind}, out)
-        return
     uses = {
         "dataset": f"the dataset: load_dataset({str(where)!r})",
         "reviser": f"the reviser: from_pretrained({str(where)!r})",
         "rule": f"the rule: hfclean.scorers.LinearRule.from_pretrained({str(where)!r})",
     }
-    print(f"{where}  {uses[kind]}", file=out)
+    tell(args, out, lambda: {"repo": args.repo, "out": str(where), "kind": kind}, lambda: f"{where}  {uses[kind]}")

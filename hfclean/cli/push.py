@@ -1,8 +1,8 @@
 """Push a cleaned folder or a reviser to the Hub, with its card, in one commit.
 
 Push a folder to the Hub in one commit: a dataset that hfclean cleaned, a reviser or a linear rule that save_pretrained
-wrote, or a pack of benchmarks. What is there already keeps its text, its own keys and its other configs; the same
-again makes no commit. Needs a token: hf auth login, or HF_TOKEN. Look first: --dry-run.
+wrote, or a pack of benchmarks. An existing card keeps its text, custom keys and other configs; pushing the
+same again makes no commit. Needs a token: hf auth login, or HF_TOKEN. Try --dry-run first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from hfclean.cli import options
 from hfclean.cli.folders import kind_of
-from hfclean.cli.reading import UsageError, emit, unpacked
+from hfclean.cli.reading import UsageError, emit, tell, unpacked
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -23,11 +23,11 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", metavar="FOLDER", help="where --dry-run writes (default: a folder for temporary files)"
     )
-    command.add_argument("--private", action="store_true", default=None, help="make the repo a private one")
+    command.add_argument("--private", action="store_true", default=None, help="create the repo as private")
     command.add_argument("--revision", metavar="BRANCH", help="push to this branch (default: main)")
     command.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
-    command.add_argument("--message", metavar="TEXT", help="of the commit")
-    command.add_argument("--license", metavar="ID", help="licence for the card, e.g. cc-by-nc-4.0")
+    command.add_argument("--message", metavar="TEXT", help="commit message")
+    command.add_argument("--license", metavar="ID", help="license for the card, e.g. cc-by-nc-4.0")
     command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
     command.add_argument(
         "--source",
@@ -83,12 +83,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             done = hub.push_benchmarks(folder, args.repo, **how)
         elif kind == "reviser":
             done = hub.push_reviser(
-                folder,
-                args.repo,
-                base_model=args.base,
-                datasets=args.source,
-                allow_secrets=args.allow_secret,
-                **how,
+                folder, args.repo, base_model=args.base, datasets=args.source, allow_secrets=args.allow_secret, **how
             )
         else:
             done = hub.push_dataset(
@@ -109,47 +104,23 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _show_plan(plan: Any, args: argparse.Namespace, out: TextIO) -> None:
     from hfclean.hub import HubRefusal
 
-    if args.json:
-        emit(
-            {
-                "repo": plan.repo_id,
-                "type": plan.repo_type,
-                "folder": str(plan.folder),
-                "files": [file._asdict() for file in plan.files],
-                "deleted": list(plan.deleted),
-                "message": plan.message,
-                "problems": list(plan.problems),
-                "notes": list(plan.notes),
-            },
-            out,
-        )
-    else:
-        print(plan, file=out)
+    parts = ("deleted", "message", "problems", "notes")
+    data = {"repo": plan.repo_id, "type": plan.repo_type, "folder": str(plan.folder)}
+    data |= {"files": [file._asdict() for file in plan.files], **{name: getattr(plan, name) for name in parts}}
+    tell(args, out, lambda: data, lambda: plan)
     if plan.problems:
         raise HubRefusal(f"{len(plan.problems)} problems would stop the push; they are named above")
 
 
 def _show_pushed(done: Any, kind: str, args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.json:
-        emit(
-            {
-                "repo": done.repo_id,
-                "type": done.repo_type,
-                "changed": done.changed,
-                "commit": done.commit,
-                "url": done.url,
-                "pull_request": done.pull_request,
-                "files": list(done.files),
-                "deleted": list(done.deleted),
-                "notes": list(done.notes),
-            },
-            out,
-        )
+        parts = ("changed", "commit", "url", "pull_request", "files", "deleted", "notes")
+        emit({"repo": done.repo_id, "type": done.repo_type} | {name: getattr(done, name) for name in parts}, out)
         return
     for note in done.notes:
         print(f"note: {note}", file=err)
     if not done.changed:
-        print(f"{done.url}  holds all of it already; no commit was needed", file=out)
+        print(f"{done.url}  already up to date; no commit was needed", file=out)
         return
     print(f"{done.pull_request or done.url}  {len(done.files)} files in one commit", file=out)
     if kind == "pack":

@@ -148,6 +148,14 @@ def emit(data: Any, out: TextIO) -> None:
     )  # a lone surrogate becomes its JSON escape
 
 
+def tell(args: argparse.Namespace, out: TextIO, data: Callable[[], Any], text: Callable[[], object]) -> None:
+    """Print what a command found: as JSON with `--json`, else as text."""
+    if args.json:
+        emit(data(), out)
+    else:
+        print(text(), file=out)
+
+
 def load_named(spec: str, kind: type, what: str) -> Any:
     """The object at a dotted path `package.module:name`."""
     module, _, name = spec.partition(":")

@@ -43,7 +43,7 @@ REVISER_CODES = {
     "nothing_to_revise": "the row has no text that a model could revise",
     "instruction_refused": "what the model made of the instruction was refused",
     "response_refused": "what the model made of the response was refused",
-    "placeholder": "the model left a placeholder where text was wanted",
+    "placeholder": "the model left a placeholder where text was expected",
     "instruction_selected": "of the variants, the one with a new instruction was taken",
     "response_selected": "of the variants, the one with a new response was taken",
     "both_selected": "of the variants, the one with a new instruction and a new response was taken",

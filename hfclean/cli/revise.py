@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, tokenizer_of, unpacked
+from hfclean.cli.reading import UsageError, tell, tokenizer_of, unpacked
 from hfclean.cli.revisers import revised, reviser_of, spelled, stated
 from hfclean.cli.writing import tell_failures
 from hfclean.errors import FolderError
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 
 def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    """Ask again for the rows of a folder that failed, and write the folder anew."""
+    """Ask again for the rows of a folder that failed, and rewrite the folder."""
     from hfclean.cleaning import Cleaned, failed_rows, retry_failed
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
@@ -68,7 +68,7 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 f"hfclean.json says; leave --{name} out"
             )
     if args.split or args.config:
-        raise UsageError("--split and --config with --retry-failed: all splits of the folder are gone through")
+        raise UsageError("--split and --config with --retry-failed: all splits of the folder are read")
     if not isinstance(args.source, str):
         raise UsageError("--retry-failed: expected one folder that hfclean wrote, not several files")
     source_dir = Path(args.source).expanduser()
@@ -89,10 +89,8 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         reviser = replace(reviser_of(args, told), columns=columns, prefix=prefix)
         count = sum(map(len, failed_rows(folder.dataset, prefix).values()))
         if not count:
-            if args.json:
-                emit({"out": str(source_dir), "rows": 0}, out)
-            else:
-                print(f"{source_dir}  no row failed, and every answer could be read; nothing to ask again", file=out)
+            text = f"{source_dir}  no row failed, and every answer could be read; nothing to ask again"
+            tell(args, out, lambda: {"out": str(source_dir), "rows": 0}, lambda: text)
             return
         done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
         origin, before = about["source"], restore(folder.dataset, prefix=prefix)
@@ -113,17 +111,13 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             own=own,
         )
         left = sum(map(len, failed_rows(done.dataset, prefix).values()))
-    if args.json:
-        told = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
-        emit({**told, "report": report.to_dict(edits=False)}, out)
-    else:
-        print(report.summary(), file=out)
-        print(
-            f"\nasked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} "
-            "again without a revision",
-            file=out,
-        )
-        print(f"\n{target}  written anew", file=out)
+    data = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
+    text = (
+        f"asked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "
+        f"without a revision\n\nrewrote {target}"
+    )
+    data |= {"report": report.to_dict(edits=False)}
+    tell(args, out, lambda: data, lambda: f"{report.summary()}\n\n{text}")
     tell_failures(done, target, out)
 
 

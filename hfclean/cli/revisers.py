@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from hfclean.cli.reading import UsageError, emit, given, layout_of, opened
+from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
 from hfclean.cli.settings import parse_settings, settable
 from hfclean.cli.writing import write_cleaned
 from hfclean.layout import Layout
@@ -203,7 +203,4 @@ def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequen
 
     with opened(args, err) as (source, _):
         found = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
-    if args.json:
-        emit(found.to_dict(), out)
-    else:
-        print(describe_preview(found, revisers[-1].spec()), file=out)
+    tell(args, out, found.to_dict, lambda: describe_preview(found, revisers[-1].spec()))

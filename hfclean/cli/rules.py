@@ -1,14 +1,11 @@
-"""List the rules: id, severity, meaning, example.
-
-List the rules.
-"""
+"""List the rules: id, severity, meaning, example."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+from typing import Any, TextIO
 
-from hfclean.cli.reading import emit
+from hfclean.cli.reading import tell
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -17,21 +14,11 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render import rules_table
-    from hfclean.rules import RULES
+    from hfclean.rules import RULES, Rule
 
-    if args.json:
-        emit(
-            [
-                {
-                    "id": rule.id,
-                    "severity": rule.severity,
-                    "meaning": rule.meaning,
-                    "mends": rule.repair is not None,
-                    "example": {"before": rule.example[0], "after": rule.example[1]},
-                }
-                for rule in RULES
-            ],
-            out,
-        )
-    else:
-        print(rules_table(RULES), file=out)
+    def data(rule: Rule) -> dict[str, Any]:
+        before, after = rule.example
+        about = {"id": rule.id, "severity": rule.severity, "meaning": rule.meaning, "mends": rule.repair is not None}
+        return {**about, "example": {"before": before, "after": after}}
+
+    tell(args, out, lambda: list(map(data, RULES)), lambda: rules_table(RULES))

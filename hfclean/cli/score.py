@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import emit, given, layout_of, load_named, opened, tokenizer_of
+from hfclean.cli.reading import given, layout_of, load_named, opened, tell, tokenizer_of
 from hfclean.cli.writing import write_cleaned
 
 
@@ -38,14 +38,5 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         return
     with opened(args, err) as (source, _):
         scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, strict=args.strict).dataset
-        report = compare(
-            source.dataset,
-            scored,
-            tokenizer=tokenizer,
-            max_tokens=args.max_tokens,
-            **said,
-        )
-    if args.json:
-        emit(report.to_dict(), out)
-    else:
-        print(report.summary(), file=out)
+        report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **said)
+    tell(args, out, report.to_dict, report.summary)

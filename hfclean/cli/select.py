@@ -1,6 +1,6 @@
-"""Choose N rows by score and diversity, beside plain choices.
+"""Select N rows by score and diversity, with random/longest/shortest baselines.
 
-Choose rows by score and diversity, and show what as many random, longest, shortest and first rows would be.
+Select rows by score and diversity, and show what the same number of random, longest, shortest and first rows would be.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Tune a reviser on pairs of raw and revised text.
+"""Fine-tune a reviser on pairs of raw and revised text.
 
-Tune a model to revise as people did: on pairs from a cleaned folder, its ledger.parquet, verdicts, preferences or a
-file of pairs. Writes a folder that hfclean revise --model takes and hfclean push releases. Stopped or killed, the same
-command with --resume goes on from the last checkpoint. Over several GPUs: accelerate launch -m hfclean train ...
+Fine-tune a model to revise as people did: on pairs from a cleaned folder, its ledger.parquet, verdicts, preferences or
+a file of pairs. Writes a folder that hfclean revise --model takes and hfclean push releases. Stopped or killed, the
+same command with --resume continues from the last checkpoint. On several GPUs: accelerate launch -m hfclean train ...
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def add(command: argparse.ArgumentParser) -> None:
     choice = command.add_argument_group("the pairs")
     choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
     choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="whole pairs or responses only")
-    choice.add_argument("--instructions", metavar="FILE", help="what the model is told, instead of our own words")
-    choice.add_argument("--columns", metavar="MAP", help="as hfclean clean takes it")
-    choice.add_argument("--prefix", default="", help="as hfclean clean was given it")
+    choice.add_argument(
+        "--instructions", metavar="FILE", help="instructions for the model, instead of those of hfclean"
+    )
+    choice.add_argument("--columns", metavar="MAP", help="the --columns of hfclean clean")
+    choice.add_argument("--prefix", default="", help="the --prefix of hfclean clean")
     tuning = command.add_argument_group("the tuning")
     tuning.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
     tuning.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
@@ -67,10 +69,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     rank = own.pop("lora_rank", None)
     with unpacked(args) as cache:
         found = revision_pairs(
-            _source(args.source, cache),
-            verdicts=args.verdicts,
-            unchanged=True,
-            **given(layout_of(args)),
+            _source(args.source, cache), verdicts=args.verdicts, unchanged=True, **given(layout_of(args))
         )
         reviser = train_reviser(
             found,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli.folders import find_row
-from hfclean.cli.reading import emit, unpacked
+from hfclean.cli.reading import tell, unpacked
 from hfclean.errors import RestoreError
 from hfclean.layout import Layout
 
@@ -65,11 +65,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             layout=Layout(about.get("columns"), prefix),
             own=own,
         )
-    if args.json:
-        emit({"out": str(target), "report": report.to_dict(edits=False)}, out)
-    else:
-        print(report.summary(), file=out)
-        print(f"\n{target}  written anew", file=out)
+    data = {"out": str(target), "report": report.to_dict(edits=False)}
+    tell(args, out, lambda: data, lambda: f"{report.summary()}\n\nrewrote {target}")
 
 
 def _row_id(folder: Any, row: str) -> str:

@@ -1,6 +1,6 @@
-"""Say what happened to one row, and why.
+"""Explain what happened to one row.
 
-Say what happened to one row of a cleaned folder, rule by rule, and what is still wrong with it.
+Explain what happened to one row of a cleaned folder, rule by rule, and what is still wrong with it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli.folders import find_row
-from hfclean.cli.reading import emit, unpacked
+from hfclean.cli.reading import tell, unpacked
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -27,8 +27,5 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         split, index = find_row(folder, args.row)
-        told = describe_row(folder, split, index)
-    if args.json:
-        emit(told.to_dict(), out)
-    else:
-        print(told.text(), file=out)
+        story = describe_row(folder, split, index)
+    tell(args, out, story.to_dict, story.text)

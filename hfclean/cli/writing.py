@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli.reading import UsageError, emit, opened, tokenizer_of
+from hfclean.cli.reading import UsageError, opened, tell, tokenizer_of
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
 from hfclean.layout import Layout
@@ -32,7 +32,7 @@ def check_file(name: str) -> Path:
     """
     target = Path(name).expanduser()
     if target.suffix not in SUFFIXES:
-        raise UsageError(f"--out {target.name!r}: wanted a file that ends in {', '.join(SUFFIXES)}")
+        raise UsageError(f"--out {target.name!r}: expected a file that ends in {', '.join(SUFFIXES)}")
     return target
 
 
@@ -49,13 +49,13 @@ def write_files(
         err: where such cells are counted if they are left as they are.
 
     Raises:
-        FolderError: a file is there already, and `overwrite` is off.
+        FolderError: a file exists, and `overwrite` is off.
     """
     target = check_file(name)
     files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
     for file in files.values():
         if file.exists() and not overwrite:
-            raise FolderError(f"the file {file.name!r} is there already; name another, or replace it with --overwrite")
+            raise FolderError(f"the file {file.name!r} already exists; name another, or replace it with --overwrite")
     for part in made.values():
         media = [name for name, feature in part.features.items() if has_media(feature)]
         if media and target.suffix != ".parquet":
@@ -174,11 +174,8 @@ def tell_files(
     args: argparse.Namespace, out: TextIO, written: Mapping[str, int], losses: Mapping[str, int] | None = None
 ) -> None:
     """Print what `write_files` wrote, and for machines what was left out on the way."""
-    if args.json:
-        emit({"files": dict(written)} | ({} if losses is None else {"losses": dict(sorted(losses.items()))}), out)
-    else:
-        for name, count in written.items():
-            print(f"{name}  {count:,} rows", file=out)
+    data = {"files": dict(written)} | ({} if losses is None else {"losses": dict(sorted(losses.items()))})
+    tell(args, out, lambda: data, lambda: "\n".join(f"{name}  {count:,} rows" for name, count in written.items()))
 
 
 def write_cleaned(
@@ -226,14 +223,10 @@ def write_cleaned(
             tokenizer=tokenizer,
             max_tokens=args.max_tokens,
         )
-    if args.json:
-        emit({"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}, out)
-    else:
-        print(report.summary(), file=out)
-        if refused := describe_refusals(report):
-            print(f"\n{refused}", file=out)
-        print(f"\n{target}/report.html  what changed and why", file=out)
-        print(f"{target}  the dataset: load_dataset({str(target)!r})", file=out)
+    data = {"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}
+    parts = [report.summary(), describe_refusals(report), f"{target}/report.html  what changed and why"]
+    use = f"{target}  the dataset: load_dataset({str(target)!r})"
+    tell(args, out, lambda: data, lambda: "\n\n".join(filter(None, parts)) + f"\n{use}")
     tell_failures(cleaned, target, out)
 
 
