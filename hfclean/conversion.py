@@ -27,7 +27,7 @@ from hfclean.schema import (
     detect,
     plain,
 )
-from hfclean.schema.views import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
+from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.row_context import undecoded
 from hfclean.transform import elsewhere
 from hfclean.values import exact_dataset

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.schema import Pair, Path, Target, View
-from hfclean.schema.views import ROLE_KEYS, ROLES
+from hfclean.schema.messages import ROLE_KEYS, ROLES
 from hfclean.values import holds_text
 
 __all__ = ["Text", "Wide", "beside", "texts_of"]

@@ -1,23 +1,11 @@
 """Row shapes: any known one is read as `Pair`s and written back exactly."""
 
+from hfclean.schema.messages import KNOWN_ROLES, messages_of
 from hfclean.schema.pair import Pair, Turn
 from hfclean.schema.roles import nobody_answers, refuse_unknown_roles, unknown_roles
 from hfclean.schema.shapes import SHAPES, Columns, detect, is_batch, plain
-from hfclean.schema.views import (
-    KNOWN_ROLES,
-    ChatView,
-    FlatView,
-    Path,
-    PreferenceView,
-    PromptView,
-    Slot,
-    Target,
-    View,
-    messages_of,
-    read_at,
-    recorded_at,
-    write,
-)
+from hfclean.schema.slots import Path, Slot, Target, read_at, recorded_at, write
+from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 
 __all__ = [
     "KNOWN_ROLES",

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hfclean.errors import SchemaError
+from hfclean.schema.messages import KNOWN_ROLES, ROLE_KEYS, ROLES, TEXT_KEYS
 from hfclean.schema.pair import Pair
-from hfclean.schema.views import KNOWN_ROLES, ROLE_KEYS, ROLES, TEXT_KEYS, FlatView, View
+from hfclean.schema.views import FlatView, View
 
 __all__ = ["nobody_answers", "refuse_unknown_roles", "unknown_roles"]
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from hfclean.errors import SchemaError
-from hfclean.schema.views import ROLE_KEYS, ChatView, FlatView, PreferenceView, PromptView, View
+from hfclean.schema.messages import ROLE_KEYS
+from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 
 __all__ = ["SHAPES", "Columns", "detect", "is_batch", "plain"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, Columns, FlatView, PreferenceView, View, detect
-from hfclean.schema.views import ROLE_KEYS, TEXT_KEYS, key_of
+from hfclean.schema.messages import ROLE_KEYS, TEXT_KEYS, key_of
 
 __all__ = ["context_columns", "context_keys", "undecoded"]
 

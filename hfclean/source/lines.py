@@ -11,7 +11,7 @@ from typing import Any
 from hfclean.errors import SchemaError, SourceError
 from hfclean.outside_names import may_name_split
 from hfclean.schema import Columns, detect
-from hfclean.schema.views import ROLE_KEYS
+from hfclean.schema.messages import ROLE_KEYS
 from hfclean.source.opening import Opened
 
 __all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts", "without_surrogates"]

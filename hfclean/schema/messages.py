@@ -1,0 +1,191 @@
+"""Messages of a conversation in any of their spellings: roles, texts and calls, and where each text lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hfclean.errors import SchemaError
+from hfclean.schema.embedded import opened
+from hfclean.schema.slots import Path, Slot, as_text, read_cell
+
+__all__ = [
+    "KNOWN_ROLES",
+    "ROLES",
+    "ROLE_KEYS",
+    "TEXT_KEYS",
+    "TEXT_PARTS",
+    "Message",
+    "from_text",
+    "key_of",
+    "messages_of",
+    "read_answer",
+    "read_messages",
+    "read_prompt",
+]
+
+ROLES = {
+    **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", "ai", "chatbot"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
+    **dict.fromkeys(("function_call", "tool_call", "tool_calls"), "tool_call"),
+}
+KNOWN_ROLES = frozenset(ROLES.values())
+ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+TEXT_KEYS = ("content", "value", "text", "message", "utterance")
+CALL_KEYS = ("tool_calls", "function_call")
+# what a message holds beside its text: without one of `TEXT_KEYS`, anything else is a text that nobody knows
+BESIDE = frozenset(
+    (*ROLE_KEYS, *CALL_KEYS, "reasoning_content", "reasoning", "thinking", "name", "id", "tool_call_id", "refusal")
+)
+TEXT_PARTS = ("text", "input_text", "output_text")
+CALL_PARTS = ("tool_call", "tool_calls", "tool_use", "function_call", "toolCall")
+RESULT_PARTS = ("tool_result", "tool_response", "tool_output", "function_response", "function_call_output")
+
+
+class Message(NamedTuple):
+    role: str
+    text: str
+    slot: Slot | None
+
+
+def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
+    """Text of a message's content: a string, or the text parts of a list of typed parts."""
+    if not isinstance(value, list):
+        return read_cell(path, value)
+    paths: list[Path] = []
+    texts: list[str] = []
+    for n, part in enumerate(value):
+        if isinstance(part, str):
+            paths.append((*path, n))
+            texts.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") in TEXT_PARTS:
+            key = next((k for k in ("text", "value") if isinstance(part.get(k), str)), None)
+            if key:
+                paths.append((*path, n, key))
+                texts.append(part[key])
+    if not paths:
+        return "", None
+    return "\n".join(texts), Slot(tuple(paths), tuple(texts))
+
+
+def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Which spelling a message uses: the one that holds a value where Arrow filled in several; `""` if none."""
+    first, second = names[0], names[1]
+    if message.get(first) is not None:
+        return first
+    if message.get(second) is not None:
+        return second
+    found = ""
+    for n, name in enumerate(names):
+        if name in message:
+            value = message[name]
+            if n > 1 and isinstance(value, (str, list)):
+                return name
+            found = found or (name if value is None or n < 2 else "")
+    return found
+
+
+def messages_of(cell: Any) -> Any:
+    """A conversation cell as its messages: what stands there, or what the JSON string there says."""
+    return opened(cell) if isinstance(cell, str) else cell
+
+
+def read_messages(path: Path, cell: Any, where: str) -> list[Message]:
+    """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict, or the
+    JSON of these)."""
+    if cell is None or cell == "":
+        return []
+    text, cell = cell, messages_of(cell)
+    if isinstance(cell, dict):
+        role_key, text_key = key_of(cell, ROLE_KEYS), key_of(cell, TEXT_KEYS)
+        roles, contents = cell.get(role_key), cell.get(text_key)
+        if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
+            return [
+                _message(role, (*path, text_key, n), content)
+                for n, (role, content) in enumerate(zip(roles, contents, strict=False))
+            ]
+        return [_message_of(cell, path)]
+    if not isinstance(cell, list):
+        raise SchemaError(
+            f"column {where!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
+            "[{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. If it is plain text, say so: "
+            f"columns={{'instruction': ..., 'response': {where!r}}}"
+        )
+    messages = []
+    for n, message in enumerate(cell):
+        if not isinstance(message, dict):
+            raise SchemaError(
+                f"message {n} of column {where!r} is {type(message).__name__}, not a dict; expected "
+                "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
+            )
+        messages.append(_message_of(message, (*path, n)))
+    return messages
+
+
+def _message_of(message: Mapping[str, Any], path: Path) -> Message:
+    role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
+    calls = next((message[key] for key in CALL_KEYS if message.get(key)), None)
+    if not role_key or (not text_key and calls is None and _has_more(message)):
+        return Message(f"keys: {', '.join(message)}", as_text(dict(message)), None)
+    made = _message(message[role_key], (*path, text_key), message.get(text_key), calls)
+    return made if text_key else made._replace(slot=None)
+
+
+def from_text(cell: Any) -> Any:
+    """A cell of a prompt or an answer: the messages that a string there is the JSON of, else what stands there."""
+    if not isinstance(cell, str):
+        return cell
+    value = opened(cell)
+    messages = value if isinstance(value, list) else [value]
+    return value if messages and all(map(_is_message, messages)) else cell
+
+
+def _is_message(value: Any) -> bool:
+    """Whether a value is certainly a message: a role that is known, and a text or a call."""
+    if not isinstance(value, dict):
+        return False
+    role = value.get(key_of(value, ROLE_KEYS))
+    known = isinstance(role, str) and role.strip().lower() in ROLES
+    return known and (key_of(value, TEXT_KEYS) != "" or any(value.get(key) for key in CALL_KEYS))
+
+
+def _has_more(message: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, (str, list, dict)) and value and key not in BESIDE for key, value in message.items())
+
+
+def _has_result(content: list[Any]) -> bool:
+    return any(isinstance(part, dict) and part.get("type") in RESULT_PARTS for part in content)
+
+
+def _message(role: Any, path: Path, content: Any, calls: Any = None) -> Message:
+    name = ROLES.get(str(role).strip().lower(), str(role))
+    text, slot = _content(path, content)
+    if type(content) is list:
+        if name == "assistant":
+            calls = calls or [part for part in content if isinstance(part, dict) and part.get("type") in CALL_PARTS]
+        elif name == "user" and not text and _has_result(content):
+            name, text = "tool", as_text(content)
+    if name in ("tool", "tool_call") or calls:
+        slot = None  # a call and its result belong to a program: never altered
+        if name == "assistant":
+            name, text = "tool_call", text or as_text(calls)
+        elif not text and content:
+            text = as_text(content)
+    return Message(name, text, slot)
+
+
+def read_prompt(path: Path, cell: Any, where: str) -> list[Message]:
+    """A prompt cell as messages, whether it is a string or a list of them."""
+    if isinstance(cell, (list, dict)):
+        return read_messages(path, cell, where)
+    text, slot = read_cell(path, cell)
+    return [Message("user", text, slot)] if text else []
+
+
+def read_answer(path: Path, cell: Any, where: str) -> list[Message]:
+    if isinstance(cell, (list, dict)):
+        return read_messages(path, cell, where)
+    text, slot = read_cell(path, cell)
+    return [Message("assistant", text, slot)]

@@ -1,0 +1,127 @@
+"""Slots: where in a row each text lives, and how a changed one is put back.
+
+`write` copies only the containers on the way to a text, so that everything else in the row stays the very object it
+was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hfclean.schema.embedded import opened, replaced
+from hfclean.schema.pair import Pair, Turn
+
+__all__ = ["Cells", "Path", "Slot", "Target", "as_text", "read_at", "read_cell", "recorded_at", "write"]
+
+Path = tuple[str | int, ...]
+Cells = Mapping[str, Any]
+
+
+class Slot(NamedTuple):  # these two are made for every row: a tuple is made faster than a frozen dataclass
+    """Where a text lives in the row: one path, or several when a message has several text parts.
+
+    `prefix` is what stands before the text in the same cell and is put back with it (implicit-prompt preference
+    strings). `mirrors` are other places that hold the same texts and have to go on doing so, each with as many paths:
+    what is written to one is written to all (turns that chosen and rejected share).
+    """
+
+    paths: tuple[Path, ...]
+    texts: tuple[str, ...]
+    prefix: str = ""
+    mirrors: tuple[tuple[Path, ...], ...] = ()
+
+    def places(self, part: int = 0) -> tuple[Path, ...]:
+        """Every path to which a text part is written."""
+        if not self.mirrors:
+            return (self.paths[part],)
+        return (self.paths[part], *(paths[part] for paths in self.mirrors))
+
+
+class Target(NamedTuple):
+    """One pair of a row. A field without a slot is read-only context.
+
+    `turns` are, in a conversation, all turns before the response as they stand, the question among them; empty
+    elsewhere.
+    """
+
+    pair: Pair
+    instruction: Slot | None = None
+    input: Slot | None = None
+    response: Slot | None = None
+    turns: tuple[Turn, ...] = ()
+
+    def slots(self) -> Iterator[tuple[str, Slot]]:
+        """The writable fields, in the order instruction, input, response."""
+        for name in ("instruction", "input", "response"):
+            slot = getattr(self, name)
+            if slot is not None:
+                yield name, slot
+
+
+def read_at(cells: Cells, path: Path) -> Any:
+    """The value at a path of a row."""
+    value: Any = cells
+    for key in path:
+        value = opened(value) if isinstance(value, str) else value
+        value = value[_key_in(value, key)]
+    return value
+
+
+def _key_in(container: Any, key: str | int) -> str | int:
+    """A key of digits is a place in a list, and in an object the string that it is."""
+    return str(key) if isinstance(key, int) and isinstance(container, Mapping) else key
+
+
+def recorded_at(cells: Cells, path: Path) -> Path:
+    """The place whose value gives back what stands at a path: the path, or the JSON string through which it leads."""
+    value: Any = cells
+    for n, key in enumerate(path):
+        if isinstance(value, str):
+            return path[:n]
+        value = value[_key_in(value, key)]
+    return path
+
+
+def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
+    """The columns that `edits` touch, with the new values in place; the row given is left as it was."""
+    changed: dict[str, Any] = {}
+    for path, value in edits.items():
+        column = str(path[0])
+        current = changed.get(column, cells[column])
+        changed[column] = _put(current, path[1:], value)
+    return changed
+
+
+def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
+    if not path:
+        return value
+    if isinstance(container, str):
+        return replaced(container, path, value)
+    key, rest = path[0], path[1:]
+    if isinstance(container, dict):
+        key = _key_in(container, key)
+        return {**container, key: _put(container[key], rest, value)}
+    copy = list(container)
+    copy[int(key)] = _put(copy[int(key)], rest, value)
+    return copy
+
+
+def read_cell(path: Path, value: Any) -> tuple[str, Slot | None]:
+    """Text of a flat cell and its slot. Numbers, booleans and structures are read as text and never written."""
+    if value is None:
+        return "", Slot((path,), ("",))
+    if isinstance(value, str):
+        return value, Slot((path,), (value,))
+    return as_text(value), None
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)
