@@ -18,6 +18,7 @@ from hfclean.models.protocol import tidy
 from hfclean.models.tokenizing import Part, Tokens
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
+from hfclean.transform import UNSAID
 
 __all__ = ["Embed", "Recipe", "pool", "read_recipe"]
 
@@ -81,7 +82,7 @@ class Embed(HeadScorer):
     )
     only_last: ClassVar[str] = "a vector is one text's, and several turns have no one vector"
 
-    model: str | None = None
+    model: str | None = field(default=None, metadata=UNSAID)
     text: Literal["prompt", "response", "both"] = field(default="both", kw_only=True)
     lead: str | None = field(default=None, kw_only=True)
 

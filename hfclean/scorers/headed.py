@@ -15,6 +15,7 @@ from hfclean.models.stored_outputs import Keeper
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
+from hfclean.transform import UNSAID
 
 __all__ = ["HeadScorer", "number", "texts_of"]
 
@@ -40,15 +41,14 @@ class HeadScorer(Scorer):
 
     contained: ClassVar[bool] = False
     loads: ClassVar[Kind] = "encoder"
-    _unsaid: ClassVar[frozenset[str]] = frozenset({"model", "device", "batch_tokens", "dtype", "store"})
 
-    model: str | None
+    model: str | None = field(metadata=UNSAID)
     revision: str | None = field(default=None, kw_only=True)
-    dtype: str = field(default="auto", kw_only=True)
-    device: str | None = field(default=None, kw_only=True)
+    dtype: str = field(default="auto", kw_only=True, metadata=UNSAID)
+    device: str | None = field(default=None, kw_only=True, metadata=UNSAID)
     max_length: int | None = field(default=None, kw_only=True)
-    batch_tokens: int | None = field(default=None, kw_only=True)
-    store: str | Literal[False] | None = field(default=None, kw_only=True)
+    batch_tokens: int | None = field(default=None, kw_only=True, metadata=UNSAID)
+    store: str | Literal[False] | None = field(default=None, kw_only=True, metadata=UNSAID)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,8 +89,7 @@ class HeadScorer(Scorer):
         return head.keeper(what, self.store, self.spec().dtype)
 
     def settings(self) -> dict[str, Any]:
-        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
-        return {**self.spec().settings(), **found}
+        return {**self.spec().settings(), **super().settings()}
 
     def depends(self) -> dict[str, Any]:
         return {"weights": fingerprint(self.folder())}

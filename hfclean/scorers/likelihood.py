@@ -20,6 +20,7 @@ from hfclean.models.losses import Passage, Tokenization, TokenLosses, identity_o
 from hfclean.models.weights import fingerprint
 from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
+from hfclean.transform import UNSAID
 
 __all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
 
@@ -75,19 +76,18 @@ class LikelihoodScorer(Scorer):
     """
 
     contained: ClassVar[bool] = False
-    _unsaid: ClassVar[frozenset[str]] = frozenset({"api_key_env", "device", "store", "limits", "model"})
 
-    model: str
+    model: str = field(metadata=UNSAID)
     base_url: str | None = field(default=None, kw_only=True)
-    api_key_env: str | None = field(default=None, kw_only=True)
+    api_key_env: str | None = field(default=None, kw_only=True, metadata=UNSAID)
     revision: str | None = field(default=None, kw_only=True)
     template: str | None = field(default=None, kw_only=True)
     max_length: int | None = field(default=None, kw_only=True)
     dtype: str = field(default="auto", kw_only=True)
-    device: str | None = field(default=None, kw_only=True)
+    device: str | None = field(default=None, kw_only=True, metadata=UNSAID)
     cache_as: str | None = field(default=None, kw_only=True)
-    store: str | Literal[False] | None = field(default=None, kw_only=True)
-    limits: Limits = field(default=Limits(), kw_only=True)
+    store: str | Literal[False] | None = field(default=None, kw_only=True, metadata=UNSAID)
+    limits: Limits = field(default=Limits(), kw_only=True, metadata=UNSAID)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,8 +124,7 @@ class LikelihoodScorer(Scorer):
 
     def settings(self) -> dict[str, Any]:
         """What a score of this class depends on, spelled out: it stands beside the score in every row's history."""
-        found = {name: value for name, value in super().settings().items() if name not in self._unsaid}
-        told = {**self.spec().settings(), **found, "max_length": self.reading().max_length}
+        told = {**self.spec().settings(), **super().settings(), "max_length": self.reading().max_length}
         return {**told, "template": self.template or "lines"}
 
     def depends(self) -> dict[str, Any]:
