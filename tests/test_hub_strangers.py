@@ -125,6 +125,20 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     }
 
 
+def test_of_a_strangers_criteria_number_and_length_are_bounded(tmp_path: Path) -> None:
+    hfclean.Reflection("org/chat").save_pretrained(tmp_path / "mine")
+    record = json.loads((tmp_path / "mine" / "hfclean.json").read_text())
+    one = record["criteria"][0]
+    (tmp_path / "copy").mkdir()
+    for criteria, words in (
+        ([{**one, "name": str(k)} for k in range(101)], "criteria of hfclean.json is 101, and no more than 100"),
+        ([{**one, "meaning": "x" * 4000}], "an entry of criteria of hfclean.json has 4,"),
+    ):
+        (tmp_path / "copy" / "hfclean.json").write_text(json.dumps({**record, "criteria": criteria}))
+        with pytest.raises(FolderError, match=words):
+            hfclean.Reflection.from_pretrained(tmp_path / "copy")
+
+
 def test_the_form_of_a_setting_is_that_of_its_type() -> None:
     settings = {**settings_of(hfclean.Reviser), **settings_of(hfclean.Reflection)}
     forms = {form: {name for name, setting in settings.items() if setting.form == form} for form in _forms(settings)}
