@@ -10,13 +10,14 @@ from secrets import token_hex
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.useless_answers import Use, UselessWatch, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.report.rows import iterate
 from hfclean.reviser import revise as rules_reviser
-from hfclean.schema import Columns, detect, refuse_unknown_roles
+from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, elsewhere
@@ -118,11 +119,11 @@ def clean(
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
-        splits = _unique_ids(splits, first.prefix + "row_id")
+        splits = _unique_ids(splits, first.layout.own("row_id"))
         for name, part in splits.items():
-            splits[name] = marked = mark_duplicates(part, columns=first.columns, prefix=first.prefix)
+            splits[name] = marked = mark_duplicates(part, first.layout)
             if drop_duplicates:
-                splits[name], gone = _without_duplicates(marked, first.prefix)
+                splits[name], gone = _without_duplicates(marked, first.layout)
                 if len(gone):
                     removed[name] = gone
     if isinstance(ds, Dataset):
@@ -133,7 +134,7 @@ def clean(
 def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:
     parts = [part.with_format(None) for part in splits.values() if len(part)]
     if transforms and parts:
-        view = detect(tuple(parts[0].column_names), transforms[0].columns)
+        view = transforms[0].layout.view(parts[0].column_names)
         refuse_unknown_roles((row for part in parts for row in part.select_columns(list(view.columns))), view)
 
 
@@ -141,9 +142,7 @@ def _score_like(reviser: Transform | None) -> Transform:
     """The embedded scores, reading rows as the reviser does."""
     if reviser is None:
         return embedded_score
-    return replace(
-        embedded_score, columns=reviser.columns, prefix=reviser.prefix, turns=reviser.turns, side=reviser.side
-    )
+    return embedded_score.with_layout(reviser.layout)
 
 
 def strictly(transform: Transform) -> Transform:
@@ -255,7 +254,7 @@ def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
 
 def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
     """What the models that answered call themselves, as the rows' histories have it."""
-    found, name = set(), transform.prefix + HISTORY
+    found, name = set(), transform.layout.own(HISTORY)
     for part in splits.values():
         for text in set(part[name][:]) if name in part.column_names else ():
             steps = [step for step in parse_history(text) or () if step.by == type(transform).__name__]
@@ -263,10 +262,10 @@ def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
     return sorted(found)
 
 
-def failed_rows(ds: Any, prefix: str = "") -> dict[str, list[int]]:
+def failed_rows(ds: Any, layout: Layout) -> dict[str, list[int]]:
     """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them or could not
     read what the model answered."""
-    edit, reason = prefix + "edit", prefix + "edit_reason"
+    edit, reason = layout.own("edit"), layout.own("edit_reason")
     return {
         split: [
             k
@@ -303,7 +302,7 @@ def retry_failed(
     from hfclean.reviser.modelled import ModelReviser
 
     reviser.check_access()
-    places = failed_rows(ds, reviser.prefix)
+    places = failed_rows(ds, reviser.layout)
     count = sum(map(len, places.values()))
     reviser = _patient(reviser, count)
     if isinstance(reviser, ModelReviser):
@@ -315,9 +314,7 @@ def retry_failed(
         rest = sorted({*range(len(ds[split]))}.difference(places[split]))
         both = concatenate_datasets([ds[split].with_format(None).select(rest), part.cast(ds[split].features)])
         order = {k: n for n, k in enumerate([*rest, *places[split]])}
-        splits[split] = mark_duplicates(
-            both.select([order[k] for k in range(len(both))]), columns=reviser.columns, prefix=reviser.prefix
-        )
+        splits[split] = mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
     if failures and not _nothing_came(splits, reviser):
         failures = []  # those that failed before fail again, and others are well: no news
     return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}), tuple(failures))
@@ -369,17 +366,17 @@ def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     return out
 
 
-def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> Any:
+def mark_duplicates(ds: Any, layout: Layout) -> Any:
     """A revised `Dataset` with the column `duplicate_of`: the `row_id` of the first row with the same text, else `""`.
 
     Same text means equal in all columns of the row's shape, as they are now, and in what the row asks beside them:
     pictures and sounds (by their bytes, else by their path), tools, system prompt, history. An empty split gets no
     column.
     """
-    name = prefix + DUPLICATE_COLUMN
-    if len(ds) == 0 or prefix + "row_id" not in ds.column_names:
+    name, history = layout.own(DUPLICATE_COLUMN), layout.own(HISTORY)
+    if len(ds) == 0 or layout.own("row_id") not in ds.column_names:
         return ds  # map adds no columns to an empty split, and neither does this
-    histories = ds[prefix + HISTORY][:]
+    histories = ds[history][:]
     step = Step(MARK, 1, (DUPLICATE_COLUMN,))
     ours = any(s.by == MARK for s in parse_history(histories[0]) or ())
     if name in ds.column_names and not ours:
@@ -387,29 +384,30 @@ def mark_duplicates(ds: Any, *, columns: Columns = None, prefix: str = "") -> An
             f"the dataset has a column {name!r} of its own, and marking duplicates would overwrite it. Rename yours: "
             f"ds.rename_column({name!r}, 'my_{name}'); or give ours another name: prefix='hfclean_'"
         )
-    ids = ds[prefix + "row_id"][:]
-    text = [row.split("-", 1)[0] for row in ids]
-    changed = [k for k, original in enumerate(ds[prefix + "original"][:]) if original]
-    view = detect(tuple(ds.column_names), columns)
-    texts = (row for rows in iterate(ds, view.columns, changed) for row in rows)
-    for k, row in zip(changed, texts, strict=True):
-        text[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
-    keys = context_keys(ds, columns, prefix=prefix, whole=False)
-    contents = zip(text, [0] * len(text) if keys is None else keys.tolist(), strict=True)
+    ids = ds[layout.own("row_id")][:]
+    texts = [row.split("-", 1)[0] for row in ids]
+    changed = [k for k, original in enumerate(ds[layout.own("original")][:]) if original]
+    view = layout.view(ds.column_names)
+    today = (row for rows in iterate(ds, view.columns, changed) for row in rows)
+    for k, row in zip(changed, today, strict=True):
+        texts[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
+    keys = context_keys(ds, layout, whole=False)
+    contents = zip(texts, [0] * len(texts) if keys is None else keys.tolist(), strict=True)
     first: dict[tuple[str, int], str] = {}
     marks = []
     for name_of_row, content in zip(ids, contents, strict=True):
         marks.append(first.get(content, ""))
         first.setdefault(content, name_of_row)
-    lines = histories if ours else [f"{history}\n{step.line()}" for history in histories]
-    return _with_columns(ds, {name: marks, prefix + HISTORY: lines})
+    lines = histories if ours else [f"{text}\n{step.line()}" for text in histories]
+    return _with_columns(ds, {name: marks, history: lines})
 
 
-def _without_duplicates(ds: Any, prefix: str) -> tuple[Any, Any]:
+def _without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
     """The dataset without its marked duplicates, and these with the reason."""
-    if prefix + DUPLICATE_COLUMN not in ds.column_names:
+    name = layout.own(DUPLICATE_COLUMN)
+    if name not in ds.column_names:
         return ds, ds
-    marks = ds[prefix + DUPLICATE_COLUMN][:]
+    marks = ds[name][:]
     kept = ds.select([k for k, mark in enumerate(marks) if not mark])
     gone = ds.select([k for k, mark in enumerate(marks) if mark])
     reasons = [f"exact duplicate of {mark}" for mark in marks if mark]

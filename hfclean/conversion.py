@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.errors import RestoreError, SchemaError
+from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
 from hfclean.schema import (
     ChatView,
@@ -24,7 +25,6 @@ from hfclean.schema import (
     PromptView,
     Target,
     View,
-    detect,
     plain,
 )
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
@@ -66,27 +66,33 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
     """
     if to not in FORMS:
         raise SchemaError(f"convert(to={to!r}): wanted one of {', '.join(FORMS)}")
+    layout, lost = Layout(columns, prefix), Losses()
     if isinstance(ds, Mapping):
-        lost = Losses() if losses is None else losses
-        how: dict[str, Any] = {"columns": columns, "prefix": prefix, "losses": lost}
-        parts = {name: convert(part, to, **how) for name, part in ds.items()}
-        if losses is None:
-            _warn(lost)
-        return type(ds)(parts)  # type: ignore[call-arg]
-    lost = Losses()
+        converted = type(ds)({name: _converted(part, to, layout, lost) for name, part in ds.items()})  # type: ignore[call-arg]
+    else:
+        converted = _converted(ds, to, layout, lost)
+    if losses is not None:
+        losses.update(lost)
+    elif lost:
+        warnings.warn("convert left out or respelled " + "; ".join(lost.notes()), UserWarning, stacklevel=2)
+    return converted
+
+
+def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
+    """One split in another shape."""
     ds = ds.with_format(None)
-    view = detect(tuple(ds.column_names), columns)
-    history = prefix + HISTORY
+    view = layout.view(ds.column_names)
+    history, original = layout.own(HISTORY), layout.own("original")
     lines = ds.unique(history) if history in ds.column_names else []
-    ours = {name for line in lines for name in added_columns(parse_history(line) or (), prefix)}
+    ours = {name for line in lines for name in added_columns(parse_history(line) or (), layout.prefix)}
     if to == "preference":
-        if prefix + "original" not in ours:
+        if original not in ours:
             raise RestoreError(
                 "preference pairs are made of revised and original responses, and hfclean did not revise this "
                 "dataset; "
                 "revise it first: ds.map(hfclean.revise)"
             )
-        ds = ds.select([k for k, original in enumerate(ds[prefix + "original"][:]) if original])
+        ds = ds.select([k for k, text in enumerate(ds[original][:]) if text])
     plain_ds, ds = ds, undecoded(ds)
     if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and _is_spelled(ds):
         return plain_ds.remove_columns([name for name in ds.column_names if name in ours])
@@ -94,7 +100,7 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
     rich = any(target.pair.history or target.pair.system for target in targets)
     if to in ("prompt_completion", "preference") and not rich:
         rich = any(_has_more(_turns_of(row, view)) for row in ds.select_columns(list(view.columns)))
-    made = _Made(view, prefix, rich=rich)
+    made = _Made(view, layout, rich=rich)
     rows, kept = [], []
     for k, (row, target) in enumerate(zip(ds, targets, strict=True)):
         left_out: set[str] = set()
@@ -110,10 +116,6 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
     for name in ds.column_names:
         if name not in ours and name not in view.columns and rows and name in rows[0]:
             lost[f"column {name!r} gave way to the new one of that name"] += len(rows)
-    if losses is None:
-        _warn(lost)
-    else:
-        losses.update(lost)
     return _join(plain_ds.select(kept).select_columns(others), rows)
 
 
@@ -128,11 +130,6 @@ def _is_usual(message: Any) -> bool:
     if not isinstance(message, Mapping) or key_of(message, ROLE_KEYS) != "role":
         return False
     return key_of(message, TEXT_KEYS) in ("content", "") and _role(message["role"]) == message["role"]
-
-
-def _warn(lost: Losses) -> None:
-    if lost:
-        warnings.warn("convert left out or respelled " + "; ".join(lost.notes()), UserWarning, stacklevel=3)
 
 
 def preference_pairs(
@@ -165,21 +162,26 @@ def preference_pairs(
     >>> pair["prompt"], pair["chosen"], pair["rejected"]
     ('Name a fruit.', 'An apple.', 'An apple.</s>')
     """
+    layout = Layout(columns, prefix)
     if isinstance(ds, Mapping):
-        how: dict[str, Any] = {"conversational": conversational, "same_question": same_question}
-        parts = {name: preference_pairs(part, **how, columns=columns, prefix=prefix) for name, part in ds.items()}
+        parts = {name: _preference_pairs(part, layout, conversational, same_question) for name, part in ds.items()}
         return type(ds)(parts)  # type: ignore[call-arg]
-    if same_question and prefix + "original" in ds.column_names:
-        view = detect(tuple(ds.column_names), columns)
+    return _preference_pairs(ds, layout, conversational, same_question)
+
+
+def _preference_pairs(ds: Any, layout: Layout, conversational: bool, same_question: bool) -> Any:
+    row_id = layout.own("row_id")
+    if same_question and layout.own("original") in ds.column_names:
+        view = layout.view(ds.column_names)
         plain_ds = ds.with_format(None)
-        ds = plain_ds.select([k for k, row in enumerate(plain_ds) if _same_question(row, view, prefix)])
+        ds = plain_ds.select([k for k, row in enumerate(plain_ds) if _same_question(row, view, layout)])
         if not len(ds):
             raise RestoreError("every revision changed its question, so no two answers stand below the same one")
     wanted = ["prompt", "chosen", "rejected"]
-    if prefix + "row_id" in ds.column_names:
-        ds = ds.add_column(ROW_ID, list(ds.with_format(None)[prefix + "row_id"]))  # not one of ours: it goes along
+    if row_id in ds.column_names:
+        ds = ds.add_column(ROW_ID, list(ds.with_format(None)[row_id]))  # not one of ours: it goes along
         wanted.append(ROW_ID)
-    made = convert(ds, "preference", columns=columns, prefix=prefix).select_columns(wanted)
+    made = convert(ds, "preference", columns=layout.columns, prefix=layout.prefix).select_columns(wanted)
     if ROW_ID in wanted:
         made = made.rename_column(ROW_ID, "row_id")
     if conversational and isinstance(made[0]["prompt"], str):
@@ -187,8 +189,8 @@ def preference_pairs(
     return made
 
 
-def _same_question(row: Mapping[str, Any], view: View, prefix: str) -> bool:
-    now, then = (view.pairs(cells)[-1] for cells in (row, original_cells(row, prefix)))
+def _same_question(row: Mapping[str, Any], view: View, layout: Layout) -> bool:
+    now, then = (view.pairs(cells)[-1] for cells in (row, original_cells(row, layout.prefix)))
     return (now.instruction, now.input) == (then.instruction, then.input)
 
 
@@ -202,7 +204,7 @@ class _Made:
     """What every row of a conversion shares."""
 
     view: View
-    prefix: str
+    layout: Layout
     rich: bool
 
 
@@ -427,7 +429,7 @@ def _alpaca(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str])
 
 def _preference(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any] | None:
     pair = target.pair
-    before = original_cells(row, made.prefix)
+    before = original_cells(row, made.layout.prefix)
     old = made.view.targets(before)[-1]
     if old.pair.response == pair.response:
         return None  # only the instruction or the input changed: both answers are the same

@@ -64,6 +64,7 @@ class CleanedFolder:
         dataset: its splits.
         removed: the rows that were dropped, or `None`.
         about: the content of `hfclean.json`.
+        layout: with the columns and the prefix that the transforms were given.
         card: the text of its README.md.
     """
 
@@ -71,6 +72,7 @@ class CleanedFolder:
     dataset: Any
     removed: Any | None
     about: dict[str, Any]
+    layout: Layout
     card: str | None
 
 
@@ -386,4 +388,4 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
-    return CleanedFolder(path, dataset, removed, about.record, card)
+    return CleanedFolder(path, dataset, removed, about.record, about.layout, card)

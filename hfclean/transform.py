@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self
 
 from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
@@ -145,6 +145,10 @@ class Transform(Spec):
     def layout(self) -> Layout:
         """How rows are read, as one value."""
         return Layout(self.columns, self.prefix, self.turns, self.side)
+
+    def with_layout(self, layout: Layout) -> Self:
+        """The same transform, reading rows by another layout."""
+        return replace(self, columns=layout.columns, prefix=layout.prefix, turns=layout.turns, side=layout.side)
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 

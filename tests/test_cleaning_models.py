@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict, load_dataset
 import hfclean
 from hfclean.cleaning import clean, failed_rows, retry_failed
 from hfclean.errors import HfcleanError
+from hfclean.layout import Layout
 from hfclean.models import AccessError, Answer, BackendError, Conversation, Limits, Prices, process
 from hfclean.models.budget import Ledger
 from hfclean.preview import preview
@@ -174,7 +175,7 @@ def test_asking_again_for_the_failed_rows_only() -> None:
 
     with ChatServer(default=answer) as server:
         first = clean(ds, reviser=(hfclean.revise, coach(server)), show=False)
-        assert failed_rows(first.dataset) == {"train": [3, 11, 12], "test": []}
+        assert failed_rows(first.dataset, Layout()) == {"train": [3, 11, 12], "test": []}
         server.counts.clear()
         down.discard(11)
         again = retry_failed(first.dataset, coach(server), transforms=first.transforms, show=False)
@@ -182,7 +183,7 @@ def test_asking_again_for_the_failed_rows_only() -> None:
     old, new = first.dataset["train"], again.dataset["train"]
     assert (new.column_names, new.features) == (old.column_names, old.features)
     assert [k for k in range(20) if new[k] != old[k]] == [3, 11, 12]  # one line more in the history
-    assert failed_rows(again.dataset) == {"train": [3, 12], "test": []}
+    assert failed_rows(again.dataset, Layout()) == {"train": [3, 12], "test": []}
     assert (new["output"][11], new["edit"][11], new["row_id"][11]) == (
         "City 11 is large.",
         "revised",

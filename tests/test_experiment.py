@@ -21,6 +21,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import ColumnError, FolderError, HfcleanError
+from hfclean.layout import Layout
 from hfclean.mining.examples import overlapping, prompt_rows
 from hfclean.mining.runs import Runs
 from hfclean.mining.sampling import sample_subset
@@ -243,19 +244,19 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path: Path) -> Non
 
 def test_rows_of_every_shape_are_prompts_and_completions() -> None:
     flat = [{"instruction": "Add", "input": "1 2", "output": "3"}, {"prompt": "Sing", "completion": "la"}]
-    assert prompt_rows(flat) == [
+    assert prompt_rows(flat, Layout()) == [
         {"prompt": "Add\n\n1 2", "completion": "3"},
         {"prompt": "Sing", "completion": "la"},
     ]
     talk = [{"role": role, "content": role} for role in ("system", "user", "assistant")]
-    told = prompt_rows([*flat, {"messages": talk}])
+    told = prompt_rows([*flat, {"messages": talk}], Layout())
     assert told[0] == {
         "prompt": [{"role": "user", "content": "Add\n\n1 2"}],
         "completion": [{"role": "assistant", "content": "3"}],
     }
     assert told[2] == {"prompt": talk[:2], "completion": talk[2:]}
     empty = [{"prompt": "", "completion": ""}]
-    assert overlapping(empty, empty) == []
+    assert overlapping(empty, empty, Layout()) == []
 
 
 # -------------------------------------------------------------------------------------------------------------- search

@@ -19,6 +19,7 @@ import hfclean
 from hfclean.cleaning import clean, failed_rows, retry_failed
 from hfclean.cli import main
 from hfclean.errors import HfcleanError
+from hfclean.layout import Layout
 from hfclean.models import Answer, BackendError, Conversation, Generation, Limits, ModelSpec, ask, process, store
 from hfclean.models.work import wait_for
 from hfclean.reviser.codec import encode
@@ -113,11 +114,11 @@ def test_rows_whose_answer_could_not_be_read_are_asked_again_and_no_others() -> 
     with Server({2: 1, 4: 2}) as server:
         first = clean(data(), reviser=coach(server), show=False)
         assert edits(first.dataset["train"]) == ["revised", "revised", "unparsed", "revised", "unparsed", "revised"]
-        assert failed_rows(first.dataset) == {"train": [2, 4]}
+        assert failed_rows(first.dataset, Layout()) == {"train": [2, 4]}
         server.asked.clear()
         server.babbles = {4: 1}
         second = retry_failed(first.dataset, coach(server), transforms=first.transforms, show=False)
-        assert (sorted(server.asked), failed_rows(second.dataset)) == ([2, 4], {"train": [4]})
+        assert (sorted(server.asked), failed_rows(second.dataset, Layout())) == ([2, 4], {"train": [4]})
         third = retry_failed(second.dataset, coach(server), transforms=second.transforms, show=False)
         assert sorted(server.asked) == [2, 4, 4]
     out = third.dataset["train"]
@@ -238,7 +239,7 @@ def test_a_reflection_is_asked_again_from_its_first_question() -> None:
         reviser = hfclean.Reflection("tiny", base_url=server.url, limits=QUICK, sides=("response",), structured=False)
         first = clean(DatasetDict(train=Dataset.from_list(rows(1))), reviser=reviser, show=False)
         assert edits(first.dataset["train"]) == ["response_refused unparsed"]
-        assert failed_rows(first.dataset) == {"train": [0]}
+        assert failed_rows(first.dataset, Layout()) == {"train": [0]}
         retry_failed(first.dataset, reviser, show=False)
     assert len(server.received) == 2
 

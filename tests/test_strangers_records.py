@@ -21,8 +21,9 @@ from hfclean.folder import read_folder
 from hfclean.hub import RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub_id import is_hub_id, names_hub
+from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_parquet, read_json
-from hfclean.records.dataset import reading_of
+from hfclean.records.dataset import read_layout
 from hfclean.selection.benchmarks import BenchmarkPack
 from hfclean.source import load
 from hfclean.training.pairs import revision_pairs
@@ -71,6 +72,7 @@ ABSURD: list[tuple[dict[str, Any], str]] = [
     ({"prefix": 3}, "prefix is 3"),
     ({"prefix": "a\nb"}, "prefix is"),
     ({"columns": 3}, "columns is 3"),
+    ({"columns": ["alpaca"]}, "columns is"),
     ({"columns": {"instruction": ["a"]}}, "columns is"),
     ({"columns": {"instruction": "x" * 1001}}, "columns is"),
     ({"columns": {f"role{k}": "x" for k in range(101)}}, "columns has 101 entries"),
@@ -124,10 +126,10 @@ def test_a_record_that_is_too_large_or_too_deep_is_a_sentence(cleaned: Path, tmp
     assert read_json(file, 102) == "x" * 100
 
 
-def test_reading_of_takes_what_hfclean_writes() -> None:
+def test_layout_of_takes_what_hfclean_writes() -> None:
     for columns in (None, "alpaca", {"instruction": "frage", "response": "antwort"}):
-        assert reading_of({"columns": columns, "prefix": "hf-é "}) == (columns, "hf-é ")
-    assert reading_of({}) == (None, "")
+        assert read_layout({"columns": columns, "prefix": "hf-é "}) == Layout(columns, "hf-é ")
+    assert read_layout({}) == Layout()
 
 
 def test_of_a_strangers_folder_no_key_store_or_device_is_followed(
@@ -231,7 +233,7 @@ def test_a_ledger_of_one_long_text_again_and_again_ends(tmp_path: Path, monkeypa
     assert (tmp_path / "ledger.parquet").stat().st_size < 500_000
     monkeypatch.setattr(record, "MOST_UNPACKED", 20_000_000)
     with pytest.raises(RepoError, match="unpacks to more than 20,000,000 bytes"):
-        with_edits(report, tmp_path / "ledger.parquet", {}, "")
+        with_edits(report, tmp_path / "ledger.parquet", {}, Layout())
 
 
 def test_a_pack_of_benchmarks_is_read_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def kind_of(folder: str) -> str:
 
 def find_row(folder: Any, row: str) -> tuple[str, int]:
     """The split and index of a row that is named by id, beginning of an id, number, or split:number."""
-    dataset, name = folder.dataset, folder.about.get("prefix", "") + "row_id"
+    dataset, name = folder.dataset, folder.layout.own("row_id")
     split, _, number = row.rpartition(":")
     if number.isdigit() and len(number) < 12:
         splits = [split] if split else [s for s in dataset if len(dataset[s])]

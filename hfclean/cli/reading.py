@@ -17,7 +17,7 @@ from hfclean.durable import scratch_folder
 from hfclean.errors import RecordError, SourceError
 from hfclean.layout import Layout
 from hfclean.records.common import read_record
-from hfclean.records.dataset import reading_of
+from hfclean.records.dataset import read_layout
 
 if TYPE_CHECKING:
     from hfclean.source import Source
@@ -78,10 +78,10 @@ def as_cleaned(args: argparse.Namespace, err: TextIO) -> None:
 def _recorded(folder: str) -> dict[str, Any]:
     """What hfclean.json of a folder holds; nothing where there is none that can be read."""
     try:
-        columns, prefix = reading_of(read_record(Path(folder).expanduser()))
+        layout = read_layout(read_record(Path(folder).expanduser()))
     except (OSError, RecordError):  # whoever needs what it says reads it again and names what is wrong
         return {}
-    return {"columns": columns, "prefix": prefix}
+    return {"columns": layout.columns, "prefix": layout.prefix}
 
 
 def layout_of(args: argparse.Namespace) -> Layout:

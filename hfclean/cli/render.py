@@ -210,11 +210,11 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
     from hfclean.scorers.explained import explained_columns
 
     row = folder.dataset[split][index]
-    prefix = folder.about.get("prefix", "")
+    prefix = folder.layout.prefix
     steps = parse_history(row.get(prefix + "edit_history")) or ()
     names = [name for step in steps if not step.is_revision for name in step.columns]
     known = explained_columns(steps)
-    layout = recorded_layout(steps, prefix=prefix, columns=folder.about.get("columns"))
+    layout = recorded_layout(steps, prefix=prefix, columns=folder.layout.columns)
     pairs = layout.pairs(row, layout.view(row))
     pair = pairs[-1]
     scored = pairs if layout.turns == "all" and layout.side != "both" else [pair]

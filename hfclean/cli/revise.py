@@ -82,18 +82,18 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         told = next((each for each in reversed(about["transforms"]) if "usage" in each), None)
         if told is None:
             raise FolderError(f"{args.source}: no model was asked for it, so nothing of it can have failed")
-        prefix, columns = about.get("prefix", ""), about.get("columns")
         own = is_own(folder.path)
         if not own:
             told = _check_stranger(args, told)
-        reviser = replace(reviser_of(args, told), columns=columns, prefix=prefix)
-        count = sum(map(len, failed_rows(folder.dataset, prefix).values()))
+        layout = folder.layout
+        reviser = replace(reviser_of(args, told), columns=layout.columns, prefix=layout.prefix)
+        count = sum(map(len, failed_rows(folder.dataset, layout).values()))
         if not count:
             text = f"{source_dir}  no row failed, and every answer could be read; nothing to ask again"
             tell(args, out, lambda: {"out": str(source_dir), "rows": 0}, lambda: text)
             return
         done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
-        origin, before = about["source"], restore(folder.dataset, prefix=prefix)
+        origin, before = about["source"], restore(folder.dataset, prefix=layout.prefix)
         report = write_folder(
             target,
             Cleaned(done.dataset, folder.removed, done.transforms),
@@ -105,12 +105,12 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             license=args.license or about["stated"]["license"],
             language=args.language or about["stated"]["language"],
             source_id=args.source_id or about["stated"]["source"],
-            layout=reviser.layout,
+            layout=layout,
             tokenizer=tokenizer_of(args.tokenizer),
             max_tokens=args.max_tokens,
             own=own,
         )
-        left = sum(map(len, failed_rows(done.dataset, prefix).values()))
+        left = sum(map(len, failed_rows(done.dataset, layout).values()))
     data = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
     text = (
         f"asked again for {plural(count, 'row')} that had failed or whose answer could not be read: {left:,} again "

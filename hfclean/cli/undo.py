@@ -13,7 +13,6 @@ from typing import Any, TextIO
 from hfclean.cli.folders import find_row
 from hfclean.cli.reading import tell, unpacked
 from hfclean.errors import RestoreError
-from hfclean.layout import Layout
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         about, own = folder.about, is_own(folder.path)
-        prefix = about.get("prefix", "")
+        prefix = folder.layout.prefix
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
         rows = [_row_id(folder, row) for row in args.row] if args.row else None
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             license=stated["license"],
             language=stated["language"],
             source_id=stated["source"],
-            layout=Layout(about.get("columns"), prefix),
+            layout=folder.layout,
             own=own,
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
@@ -71,4 +70,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 def _row_id(folder: Any, row: str) -> str:
     split, index = find_row(folder, row)
-    return str(folder.dataset[split][index][folder.about.get("prefix", "") + "row_id"])
+    return str(folder.dataset[split][index][folder.layout.own("row_id")])

@@ -20,6 +20,7 @@ from hfclean.errors import HfcleanError
 from hfclean.evaluation.ab_report import BASELINES, AbTest, Arm, Wins
 from hfclean.evaluation.ab_runs import Recipe, Run, conversation, prompt_key, tuned_run, tuning_row
 from hfclean.evaluation.ranking import pairs_of
+from hfclean.layout import Layout
 from hfclean.models import Answer, Generation, ModelSpec, ask
 from hfclean.models.local import forget
 from hfclean.schema import Columns, Pair
@@ -87,7 +88,8 @@ def ab_test(
         SchemaError: rows of no known shape.
         BackendError: base model or judge cannot be asked at all.
     """
-    pool = _arms(variants, columns)
+    layout = Layout(columns)
+    pool = _arms(variants, layout)
     first = next(iter(pool))
     few = min(len(pairs) for pairs in pool.values()) if size is None else size
     for name, pairs in pool.items():
@@ -102,7 +104,7 @@ def ab_test(
             f"only {first!r} is left to tune on, and there is nothing to compare it with ({'; '.join(notes)}); give "
             f"another variant, or size= below its {len(pool[first]):,} rows"
         )
-    heldout, dropped = _held_out(eval_set, pool, columns)
+    heldout, dropped = _held_out(eval_set, pool, layout)
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
     if not numbers:
         raise HfcleanError(f"seeds={seeds}: wanted at least one, and three or more for an interval")
@@ -187,13 +189,13 @@ class _Kind:
         return [self.pairs[k] for k in sorted(chance.sample(range(len(self.pairs)), self.size))]
 
 
-def _arms(variants: Mapping[str, Any], columns: Columns) -> dict[str, list[Pair]]:
+def _arms(variants: Mapping[str, Any], layout: Layout) -> dict[str, list[Pair]]:
     """The rows of every variant that have a response."""
     if not isinstance(variants, Mapping) or not variants:
         raise HfcleanError("ab_test got no variants; wanted {'original': raw, 'cleaned': cleaned}, the original first")
     found = {}
     for name, rows in variants.items():
-        found[str(name)] = [pair for pair in pairs_of(rows, columns) if pair.response.strip()]
+        found[str(name)] = [pair for pair in pairs_of(rows, layout) if pair.response.strip()]
         if not found[str(name)]:
             raise HfcleanError(f"variant {name!r} has no row with a response; there is nothing to tune on")
     return found
@@ -239,12 +241,10 @@ def _left_out(tuned: Mapping[str, Sequence[Run]]) -> list[str]:
     ]
 
 
-def _held_out(
-    eval_set: Any, pool: Mapping[str, Iterable[Pair]], columns: Columns
-) -> tuple[list[Pair], dict[str, int]]:
+def _held_out(eval_set: Any, pool: Mapping[str, Iterable[Pair]], layout: Layout) -> tuple[list[Pair], dict[str, int]]:
     """The held-out rows that say something, and how many do not, by reason."""
     known = {prompt_key(pair) for pairs in pool.values() for pair in pairs}
-    given = pairs_of(eval_set, columns)
+    given = pairs_of(eval_set, layout)
     reasons = Counter(
         "no_response" if not pair.response.strip() else "in_training" if prompt_key(pair) in known else ""
         for pair in given

@@ -9,6 +9,7 @@ from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.ranking import auroc, pairs_of, spearman
+from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
 from hfclean.scorers import response_words
 
@@ -152,7 +153,7 @@ def agreement(
     if not 0 < share < 1:
         raise HfcleanError(f"agreement(share={share}): wanted a share above 0 and below 1")
     rows = ds if hasattr(ds, "keys") or hasattr(ds, "column_names") else list(ds)
-    pairs = pairs_of(rows, columns)
+    pairs = pairs_of(rows, Layout(columns))
     sides = [_Side.of(rows, len(pairs), given, name) for given, name in ((first, "first"), (second, "second"))]
     there = ~(np.isnan(sides[0].values) | np.isnan(sides[1].values))
     if not there.any():

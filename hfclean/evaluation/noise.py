@@ -15,6 +15,7 @@ from typing import Any
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.injectors import NOISES, Noise
 from hfclean.evaluation.ranking import auroc, auroc_draws, interval, pairs_of
+from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
 from hfclean.scorers import Scorer, response_words
 
@@ -231,7 +232,7 @@ def noise_report(
     True
     """
     scorers = [scorers] if isinstance(scorers, Scorer) else list(scorers)
-    pairs, others = pairs_of(rows, columns), pairs_of(foreign)
+    pairs, others = pairs_of(rows, Layout(columns)), pairs_of(foreign, Layout())
     if not pairs:
         raise HfcleanError("noise_report got no rows; wanted sound ones, a few hundred or more")
     sound = _scored(scorers, pairs)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hfclean.errors import HfcleanError
-from hfclean.schema import Columns, Pair, detect
+from hfclean.layout import Layout
+from hfclean.schema import Pair
 
 __all__ = ["auroc", "auroc_draws", "interval", "pairs_of", "ranks", "spearman"]
 
@@ -93,7 +94,7 @@ def interval(draws: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def pairs_of(rows: Iterable[Any], columns: Columns = None) -> list[Pair]:
+def pairs_of(rows: Iterable[Any], layout: Layout) -> list[Pair]:
     """The main pair of every row, as the scorers see it; pairs are taken as they are."""
     if hasattr(rows, "keys"):
         raise HfcleanError(
@@ -105,5 +106,5 @@ def pairs_of(rows: Iterable[Any], columns: Columns = None) -> list[Pair]:
         if isinstance(row, Pair):
             found.append(row)
             continue
-        found.append(detect(tuple(row), columns).pairs(row)[-1])
+        found.append(layout.view(row).pairs(row)[-1])
     return found

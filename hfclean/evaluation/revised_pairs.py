@@ -9,8 +9,9 @@ from typing import Any
 from hfclean.checks import accept
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.ranking import pairs_of
+from hfclean.layout import Layout
 from hfclean.reviser.modelled import ModelReviser
-from hfclean.schema import Columns, Pair
+from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
 
 __all__ = ["COLUMNS", "ExpertPairs", "Revised", "gated", "read_clean", "read_pairs", "revise_with", "same"]
@@ -102,11 +103,11 @@ def _joined(texts: Sequence[str]) -> Pair:
     return Pair(instruction, input, response)
 
 
-def read_clean(rows: Iterable[Any] | None, columns: Columns = None) -> list[Pair]:
+def read_clean(rows: Iterable[Any] | None, layout: Layout) -> list[Pair]:
     """Rows that need nothing, of any shape; those without a response are no such rows and are left out."""
     if rows is None:
         return []
-    return [pair.replace(history=(), system="") for pair in pairs_of(rows, columns) if pair.response.strip()]
+    return [pair.replace(history=(), system="") for pair in pairs_of(rows, layout) if pair.response.strip()]
 
 
 @dataclass(frozen=True)

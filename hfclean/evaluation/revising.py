@@ -27,6 +27,7 @@ from hfclean.evaluation.reviser_report import (
     ReviserEvaluation,
     System,
 )
+from hfclean.layout import Layout
 from hfclean.reviser.codec import encode
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.rules import revise
@@ -88,7 +89,7 @@ def evaluate_reviser(
     (1.0, 0.0)
     """
     read = read_pairs(pairs)
-    ok = [*read.unchanged, *read_clean(clean, columns)]
+    ok = [*read.unchanged, *read_clean(clean, Layout(columns))]
     if unseen:
         read, ok = _unseen(reviser, read, ok)
     if not read.raw and not ok:

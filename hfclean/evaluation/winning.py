@@ -256,7 +256,7 @@ def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Se
         raise HfcleanError(f"judge={judge!r}: wanted an hfclean.Judge, such as hfclean.Judge(model)")
     if firsts is None or seconds is None:
         raise HfcleanError("win_rate(judge=...) needs the rows of both sides: win_rate(after, before, judge=judge)")
-    one, two = (pairs_of(rows, judge.columns) for rows in (firsts, seconds))
+    one, two = (pairs_of(rows, judge.layout) for rows in (firsts, seconds))
     return judge_pairs(judge, one, two), ([pair.response for pair in one], [pair.response for pair in two])
 
 

@@ -67,7 +67,7 @@ def load_cleaned(
                 f"{remote.repo}: the split {name!r} has {len(part):,} rows, and its record says {said.get(name)}; it "
                 "was changed after it was pushed"
             )
-    report = with_edits(figures, local.get("ledger.parquet"), places, about.prefix)
+    report = with_edits(figures, local.get("ledger.parquet"), places, about.layout)
     return (ds if split is None else ds[split]), report
 
 

@@ -76,7 +76,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         refuse_key("the name of a split", split, allowed)
     ledger = LEDGER if _rows(path / LEDGER) else None
     places = {split: [path / name for name in names] for split, names in data.items()}
-    report = with_edits(report, path / LEDGER if ledger else None, places, about.prefix)
+    report = with_edits(report, path / LEDGER if ledger else None, places, about.layout)
     _check_counts(report, {split: sum(map(_rows, files)) for split, files in places.items()})
     readme = path / "README.md"
     return Prepared(
@@ -127,7 +127,7 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
     made = prepare_dataset(
         found.dataset,
         scratch,
-        Layout(about.columns, about.prefix),
+        about.layout,
         None,
         found.removed,
         about.transforms,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hfclean.errors import RecordError, SourceError
 from hfclean.hub.failures import RepoError
+from hfclean.layout import Layout
 from hfclean.limits import check_parquet
 from hfclean.records import dataset
 from hfclean.records.dataset import About, parse_about
@@ -46,7 +47,7 @@ def read_about(record: bytes | Path, where: str) -> tuple[About, Report]:
         raise RepoError(f"{where}{' ' if isinstance(e, RecordError) else ': '}{str(e)[:300]}{again}") from e
 
 
-def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[Path]], prefix: str) -> Report:
+def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[Path]], layout: Layout) -> Report:
     """A report with its single changes, read from the ledger and placed by the row ids of the data.
 
     Raises:
@@ -69,15 +70,15 @@ def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[
                     raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
                 lines += [tuple(str(value or "") for value in row.values()) for row in batch.to_pylist()]
         wanted = {(line[0], line[1]) for line in lines}
-        places = {}
+        places, column = {}, layout.own("row_id")
         for split, files in data.items():
             index = 0
             for path in files:
                 with pq.ParquetFile(path) as part:
-                    if prefix + "row_id" not in part.schema_arrow.names:
+                    if column not in part.schema_arrow.names:
                         index += part.metadata.num_rows
                         continue
-                    for batch in part.iter_batches(batch_size=10_000, columns=[prefix + "row_id"]):
+                    for batch in part.iter_batches(batch_size=10_000, columns=[column]):
                         for row in batch.column(0).to_pylist():
                             if (split, row) in wanted:
                                 places[split, row] = index

@@ -7,7 +7,8 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 from hfclean.errors import HfcleanError
-from hfclean.schema import Columns, Pair, Target, detect
+from hfclean.layout import Layout
+from hfclean.schema import Pair, Target
 from hfclean.text import words
 
 __all__ = ["Overlap", "overlapping", "prompt_rows", "text_digest"]
@@ -15,19 +16,19 @@ __all__ = ["Overlap", "overlapping", "prompt_rows", "text_digest"]
 Overlap = Literal["drop", "refuse"]
 
 
-def _targets(rows: Any, columns: Columns) -> list[Target]:
+def _targets(rows: Any, layout: Layout) -> list[Target]:
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise HfcleanError(
             f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
         )
     plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
-    return [detect(tuple(row), columns).targets(row)[-1] for row in plain]
+    return [layout.view(row).targets(row)[-1] for row in plain]
 
 
-def prompt_rows(rows: Any, columns: Columns = None) -> list[dict[str, Any]]:
+def prompt_rows(rows: Any, layout: Layout) -> list[dict[str, Any]]:
     """Every row's main pair as `prompt` and `completion`: strings, or lists of messages where some row has earlier
     turns or a system text."""
-    targets = _targets(rows, columns)
+    targets = _targets(rows, layout)
     if not any(target.pair.history or target.pair.system for target in targets):
         return [{"prompt": _asked(target.pair), "completion": target.pair.response} for target in targets]
     return [
@@ -54,17 +55,17 @@ def _key(pair: Pair) -> str:
     return " ".join(words(pair.prompt.lower())) or "\0" + " ".join(words(pair.response.lower()))
 
 
-def overlapping(pool: Any, against: Any, columns: Columns = None) -> list[int]:
+def overlapping(pool: Any, against: Any, layout: Layout) -> list[int]:
     """Indices of the rows whose prompt (without one, whose response) some row of `against` has too, whatever the case
     and the punctuation."""
-    known = {_key(target.pair) for target in _targets(against, columns)} - {"\0"}
-    return [k for k, target in enumerate(_targets(pool, columns)) if _key(target.pair) in known]
+    known = {_key(target.pair) for target in _targets(against, layout)} - {"\0"}
+    return [k for k, target in enumerate(_targets(pool, layout)) if _key(target.pair) in known]
 
 
-def text_digest(rows: Any, columns: Columns = None) -> str:
+def text_digest(rows: Any, layout: Layout) -> str:
     """16 hex digits that name the texts of some rows in their order."""
     found = blake2b(digest_size=8)
-    for target in _targets(rows, columns):
+    for target in _targets(rows, layout):
         for text in (target.pair.system, *(turn.text for turn in target.pair.history), target.pair.prompt):
             found.update(text.encode("utf-8", "surrogatepass") + b"\0")
         found.update(target.pair.response.encode("utf-8", "surrogatepass") + b"\1")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hfclean.errors import ColumnError, HfcleanError, TrainingError
+from hfclean.layout import Layout
 from hfclean.mining.examples import Overlap, overlapping, prompt_rows, text_digest
 from hfclean.mining.ranking import indicator_columns
 from hfclean.mining.runs import Runs, digest
@@ -124,7 +125,8 @@ def experiment(
         check_count(number, "experiment(size", 1)
     sizes = [int(number) for number in given]
     check_count(seed, "experiment(seed")
-    clean, dropped = without_overlap(ds, {"eval_set": eval_set}, overlap, columns)
+    layout = Layout(columns)
+    clean, dropped = without_overlap(ds, {"eval_set": eval_set}, overlap, layout)
     if not sizes or max(sizes) > len(clean):
         raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; wanted from 1 to as many")
     values = indicator_columns(clean, names, columns=columns, renamed=renamed, tokenizer=tokenizer)
@@ -133,8 +135,8 @@ def experiment(
     about = {
         "kind": "experiment",
         "base_model": model_identity(base_model),
-        "pool": text_digest(clean, columns),
-        "eval_set": text_digest(eval_set, columns),
+        "pool": text_digest(clean, layout),
+        "eval_set": text_digest(eval_set, layout),
         "indicators": names,
         "values": digest(values),
         "sizes": sizes,
@@ -154,7 +156,7 @@ def experiment(
             known = [values[name][k] for k in picks if math.isfinite(values[name][k])]
             found[name] = math.fsum(known) / len(known) if known else math.nan
             found[f"{name}_missing"] = len(picks) - len(known)
-        return {**found, **outcome(measure(examples(clean.select(picks), columns), seed + number))}
+        return {**found, **outcome(measure(examples(clean.select(picks), layout), seed + number))}
 
     done = ledger.work([f"{number:05d}" for number in range(runs)], run)
     table = [{name: math.nan if value is None else value for name, value in row.items()} for row in done.values()]
@@ -186,7 +188,7 @@ def tuned_loss(
     columns: Columns = None,
 ) -> Measure:
     """hfclean's own tuning as a measure: the loss of the tuned model on `eval_set`; the model itself is not kept."""
-    heldout = prompt_rows(eval_set, columns)
+    heldout = prompt_rows(eval_set, Layout(columns))
     if not heldout:
         raise HfcleanError("the evaluation set has no rows; wanted one or more")
     return _TunedLoss(base_model, _dataset(heldout), Path(folder).expanduser(), args, peft_config)
@@ -233,14 +235,14 @@ def model_identity(model: str | Path | None) -> str | None:
     return f"{model} {find_model(str(model), None).identity}"
 
 
-def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, columns: Columns) -> tuple[Any, int]:
+def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, layout: Layout) -> tuple[Any, int]:
     """The pool without the rows that an evaluation set has too, and how many those were."""
     check_dataset(ds, "the pool")
     if overlap not in ("drop", "refuse"):
         raise HfcleanError(f"overlap={overlap!r}: wanted 'drop' or 'refuse'")
     gone: set[int] = set()
     for name, rows in sets.items():
-        found = overlapping(ds, rows, columns)
+        found = overlapping(ds, rows, layout)
         if found and overlap == "refuse":
             raise HfcleanError(
                 f"{len(found):,} rows of the pool have a prompt that is in {name} (the first is row {found[0]}): a "
@@ -294,6 +296,6 @@ def _dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
     return Dataset.from_list([dict(row) for row in rows])
 
 
-def examples(ds: Any, columns: Columns) -> Any:
+def examples(ds: Any, layout: Layout) -> Any:
     """The rows as prompt and completion, as a measure takes them."""
-    return _dataset(prompt_rows(ds, columns))
+    return _dataset(prompt_rows(ds, layout))

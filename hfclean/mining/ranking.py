@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hfclean.errors import ColumnError, LinearRuleError
+from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
 from hfclean.scorers.lexical import mtld
 from hfclean.scorers.linear_rule import LinearRule
@@ -148,7 +149,7 @@ def indicator_columns(
         elif name in renamed and not KNN.fullmatch(name):
             raise ColumnError(f"indicator {name!r}: no column {column!r} in {ds.column_names}")
         elif name in _TEXT:
-            texts = list(pairs(ds, columns)) if texts is None else texts
+            texts = list(pairs(ds, Layout(columns))) if texts is None else texts
             found[name] = [_TEXT[name](pair, tokenizer or words) for pair in texts]
         elif match := KNN.fullmatch(name):
             found[name] = _lonely(ds, name, renamed.get(name, "embedding"), int(match[1]))
@@ -211,7 +212,7 @@ def expected_loss(
     [-0.5, 0.5]
     """
     if rule.reads == "pair":
-        return rule.predict(list(pairs(ds, columns)))
+        return rule.predict(list(pairs(ds, Layout(columns))))
     found = indicator_columns(ds, rule.indicators, columns=columns, renamed=renamed, tokenizer=tokenizer)
     return rule.predict([dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)])
 

@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from hfclean.errors import HfcleanError, require
+from hfclean.layout import Layout
 from hfclean.mining.curve import draw_curve
 from hfclean.mining.examples import Overlap, overlapping, text_digest
 from hfclean.mining.experiments import (
@@ -221,31 +223,32 @@ def search_size(
     """
     sets = {name: rows for name, rows in (("search_set", search_set), ("final_set", final_set)) if rows is not None}
     _check(method, budget, repeats, measure, base_model, sets)
-    if len(sets) == 2 and (both := overlapping(final_set, search_set, columns)):
+    layout = Layout(columns)
+    if len(sets) == 2 and (both := overlapping(final_set, search_set, layout)):
         raise HfcleanError(
             f"{len(both):,} prompts of final_set are in search_set too (the first is row {both[0]}): the final figure "
             "has to be of prompts that the search never saw. Leave them out of one"
         )
     order = _ranked(ds, ranking)
-    pool, dropped = without_overlap(ds.select(order), sets, overlap, columns)
+    pool, dropped = without_overlap(ds.select(order), sets, overlap, layout)
     if not len(pool):
         raise HfcleanError("the ranking has no rows; wanted one or more")
     low, high = _bounds(at_least, at_most, len(pool))
     grid = _grid(sizes, budget, low, high, len(pool)) if sizes or method == "grid" else []
     with _place(folder) as place:
-        how = {"args": args, "peft_config": peft_config, "columns": columns}
         if measure is None:
-            measure = tuned_loss(str(base_model), search_set, place, **how)
-            final = tuned_loss(str(base_model), final_set, place, **how) if final_set is not None else None
+            tuned = partial(tuned_loss, str(base_model), args=args, peft_config=peft_config, columns=columns)
+            measure = tuned(search_set, place)
+            final = tuned(final_set, place) if final_set is not None else None
         about = {
             "kind": "search_size",
             "base_model": model_identity(base_model),
-            "pool": text_digest(pool, columns),
-            "sets": {name: text_digest(rows, columns) for name, rows in sets.items()},
+            "pool": text_digest(pool, layout),
+            "sets": {name: text_digest(rows, layout) for name, rows in sets.items()},
             "seed": seed,
             "training": told(args, peft_config, measure),
         }
-        trial = _Trial(Runs(place, about), pool, measure, final, repeats, seed, columns)
+        trial = _Trial(Runs(place, about), pool, measure, final, repeats, seed, layout)
         tried = _blend(trial, low, high, budget, seed) if not grid else [trial.point(rows) for rows in grid]
         found = SizeSearch(
             tuple(sorted(tried, key=lambda point: point.rows)), {}, dropped, "grid" if grid else method, seed
@@ -267,7 +270,7 @@ class _Trial:
     final: Measure | None
     repeats: int
     seed: int
-    columns: Columns
+    layout: Layout
 
     def point(self, rows: int, what: Literal["search", "final", "random"] = "search") -> SizePoint:
         """The losses of this many rows: the first of the ranking, or, for `random`, any."""
@@ -281,7 +284,7 @@ class _Trial:
             used = self.measure if what == "search" else self.final
             assert used is not None
             found = {"what": what, "size": rows, "repeat": repeat, "rows": digest(picks)}
-            return {**found, **outcome(used(examples(self.pool.select(picks), self.columns), self.seed + repeat))}
+            return {**found, **outcome(used(examples(self.pool.select(picks), self.layout), self.seed + repeat))}
 
         done = self.runs.work([f"{what}-{rows}-{repeat}" for repeat in range(self.repeats)], run)
         return SizePoint(rows, tuple(math.nan if run["loss"] is None else run["loss"] for run in done.values()))

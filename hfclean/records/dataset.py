@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import RecordError
+from hfclean.layout import Layout
 from hfclean.outside_names import SPLIT, is_split
 from hfclean.records.common import parse_record, read_record
 
-__all__ = ["FORMAT", "LAYOUT", "SHARD", "About", "parse_about", "read_about", "reading_of"]
+__all__ = ["FORMAT", "LAYOUT", "SHARD", "About", "parse_about", "read_about", "read_layout"]
 
 FORMAT = 1
 PIECE = r"-[0-9]{5}-of-[0-9]{5}-[0-9a-f]{8}"
@@ -38,7 +39,7 @@ class About:
         source: name and kind of what was cleaned, and its rows by split.
         stated: licence, language and source as the user stated them.
         transforms: what was done.
-        columns, prefix: as the transforms were given them.
+        layout: with the columns and the prefix that the transforms were given.
         files: path -> SHA-256; empty in folders of an earlier version.
     """
 
@@ -47,8 +48,7 @@ class About:
     source: Mapping[str, Any]
     stated: Mapping[str, Any]
     transforms: tuple[Mapping[str, Any], ...]
-    columns: Any
-    prefix: str
+    layout: Layout
     files: Mapping[str, str]
 
     def data_files(self, part: str = "data") -> dict[str, list[str]]:
@@ -92,7 +92,6 @@ def _about(record: dict[str, Any]) -> About:
         )
     if wrong := _wrong(record):
         raise RecordError(f"is not as hfclean writes it ({wrong})")
-    columns, prefix = reading_of(record)
     source = {"notes": [], **record["source"]}
     return About(
         {**record, "source": source},
@@ -100,8 +99,7 @@ def _about(record: dict[str, Any]) -> About:
         source,
         record["stated"],
         tuple(record["transforms"]),
-        columns,
-        prefix,
+        read_layout(record),
         record.get("files", {}),
     )
 
@@ -137,14 +135,14 @@ def _wrong(record: Mapping[str, Any]) -> str:
                 "ledger.parquet and report.html with their SHA-256"
             )
     try:
-        reading_of(record)
+        read_layout(record)
     except RecordError as e:
         return str(e)
     return ""
 
 
-def reading_of(record: Mapping[str, Any]) -> tuple[Any, str]:
-    """The `columns` and the `prefix` that a record says its rows are read with.
+def read_layout(record: Mapping[str, Any]) -> Layout:
+    """How a record says that its rows are read: the columns and the prefix.
 
     Raises:
         RecordError: they are none that hfclean writes.
@@ -153,12 +151,12 @@ def reading_of(record: Mapping[str, Any]) -> tuple[Any, str]:
     if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not (prefix.isprintable() or not prefix):
         raise RecordError(f"prefix is {prefix!r:.60}; expected at most {LONGEST_PREFIX} printable characters")
     if columns is None:
-        return None, prefix
-    names = [columns] if isinstance(columns, str) else columns
+        return Layout(prefix=prefix)
+    names = [columns]
     if isinstance(columns, Mapping):
         names = [name for pair in columns.items() for name in pair]
         if len(columns) > MOST_COLUMNS:
             raise RecordError(f"columns has {len(columns):,} entries; expected at most {MOST_COLUMNS}")
-    if not isinstance(names, list) or not all(isinstance(n, str) and 0 < len(n) <= LONGEST_COLUMN for n in names):
+    if not all(isinstance(n, str) and 0 < len(n) <= LONGEST_COLUMN for n in names):
         raise RecordError(f"columns is {columns!r:.60}; expected the name of a shape, or names of columns by role")
-    return columns, prefix
+    return Layout(columns, prefix)

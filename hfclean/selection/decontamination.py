@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hfclean.errors import HfcleanError
+from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
 from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
 from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
@@ -178,7 +179,7 @@ def decontaminate(
     pack = _packs(against)
     found: list[Hit] = []
     empty = start = 0
-    every = pairs(ds, columns)
+    every = pairs(ds, Layout(columns))
     while rows := list(islice(every, AT_ONCE)):
         found += _found(rows, start, pack, (ngram, overlap, fuzzy))
         empty += sum(not pair.prompt.strip() and not pair.response.strip() for pair in rows)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hfclean.errors import HfcleanError
+from hfclean.layout import Layout
 from hfclean.schema import Columns
 from hfclean.selection import minhash, shingle_joins
 from hfclean.selection.row_context import context_keys
@@ -126,7 +127,7 @@ def dedupe(
     >>> hfclean.dedupe(Dataset.from_list(rows))
     [0, 2]
     """
-    found = _find("dedupe", ds, method, threshold, ngram, best, fields, column, columns)
+    found = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns))
     return Picks(found.kept, found)
 
 
@@ -180,7 +181,7 @@ def duplicate_groups(
     >>> found.groups, found.best
     (((0, 1, 2),), (2,))
     """
-    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, columns)
+    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, Layout(columns))
 
 
 def _find(
@@ -192,7 +193,7 @@ def _find(
     best: str | None,
     fields: str | Sequence[str] | None,
     column: str,
-    columns: Columns,
+    layout: Layout,
 ) -> DuplicateGroups:
     check_dataset(ds, who)
     if method not in METHODS:
@@ -210,12 +211,12 @@ def _find(
         labels = _semantic(len(ds), found, threshold)
         notes += found.notes("compared with nobody, and kept")
     elif method == "exact":
-        labels, notes = _exact(ds, fields, columns, who)
-        if fields is None and (keys := context_keys(ds, columns, exact=True)) is not None:
+        labels, notes = _exact(ds, fields, layout, who)
+        if fields is None and (keys := context_keys(ds, layout, exact=True)) is not None:
             labels = _parted(labels, keys)
     else:
-        rows = ["\n".join(parts) for parts in texts(ds, fields, columns, who)]
-        keys = context_keys(ds, columns) if fields is None else None
+        rows = ["\n".join(parts) for parts in texts(ds, fields, layout, who)]
+        keys = context_keys(ds, layout) if fields is None else None
         labels = _near(rows, threshold, ngram, keys)
         complete = len(rows) <= EXACT_UP_TO
         notes += _empty(rows)
@@ -252,14 +253,14 @@ def _empty(rows: Sequence[str]) -> list[str]:
     return [f"{empty:,} rows have no text: they are duplicates of one another"] if empty else []
 
 
-def _exact(ds: Any, fields: Any, columns: Columns, who: str) -> tuple[Any, list[str]]:
+def _exact(ds: Any, fields: Any, layout: Layout, who: str) -> tuple[Any, list[str]]:
     if fields is None:
         rows: list[Any] = [
-            (pair.system, pair.history, pair.instruction, pair.input, pair.response) for pair in pairs(ds, columns)
+            (pair.system, pair.history, pair.instruction, pair.input, pair.response) for pair in pairs(ds, layout)
         ]
         empty = _empty([pair[2] + pair[3] + pair[4] for pair in rows])
     else:
-        rows = texts(ds, fields, columns, who)
+        rows = texts(ds, fields, layout, who)
         empty = _empty(["".join(row) for row in rows])
     first: dict[Any, int] = {}
     return np.array([first.setdefault(row, k) for k, row in enumerate(rows)], np.int64), empty

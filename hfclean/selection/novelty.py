@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from hfclean.errors import HfcleanError
-from hfclean.schema import Columns, Pair, detect
+from hfclean.layout import Layout
+from hfclean.schema import Columns, Pair
 from hfclean.selection.rows import is_number
 from hfclean.text import words
 
@@ -150,8 +151,9 @@ def novel(
     if boundary not in get_args(Boundary):
         raise HfcleanError(f"novel(boundary={boundary!r}): expected 'from' or 'above'")
     split = _splitter(tokens, "novel")
-    given = [split(text) for text in _texts(against, field, columns)]
-    rows = [split(text) for text in _texts(ds, field, columns)]
+    layout = Layout(columns)
+    given = [split(text) for text in _texts(against, field, layout)]
+    rows = [split(text) for text in _texts(ds, field, layout)]
     gate = _Gate(threshold, [*given, *rows], above=boundary == "above")
     for place in range(len(given)):
         gate.add(place)
@@ -181,7 +183,7 @@ def _splitter(tokens: str, asked_by: str) -> Callable[[str], list[str]]:
     raise HfcleanError(f"{asked_by}(tokens={tokens!r}): expected 'hfclean' or 'rouge_score'")
 
 
-def _texts(rows: Any, field: str, columns: Columns) -> list[str]:
+def _texts(rows: Any, field: str, layout: Layout) -> list[str]:
     """The text of every row that is compared."""
     if isinstance(rows, (Mapping, str)):
         raise HfcleanError(
@@ -200,7 +202,7 @@ def _texts(rows: Any, field: str, columns: Columns) -> list[str]:
             found.append(str(row[field] or ""))
         else:
             _of_pair(Pair(""), field)  # an unknown field first: it says more than an unknown shape
-            found.append(_of_pair(detect(tuple(row), columns).pairs(row)[-1], field))
+            found.append(_of_pair(layout.view(row).pairs(row)[-1], field))
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hfclean.errors import HfcleanError
+from hfclean.layout import Layout
 from hfclean.schema import Columns
 
 __all__ = ["SEEDS", "Baseline", "Baselines", "baselines", "compare_choices"]
@@ -108,7 +109,7 @@ def baselines(ds: Any, chosen: Iterable[int], *, seeds: Sequence[int] = SEEDS, c
     if picked and not 0 <= picked[0] <= picked[-1] < len(ds):
         wrong = picked[0] if picked[0] < 0 else picked[-1]
         raise HfcleanError(f"baselines: the index {wrong} is not in a dataset of {len(ds):,} rows; wanted its own")
-    words = [response_words(pair) for pair in pairs(ds, columns)]
+    words = [response_words(pair) for pair in pairs(ds, Layout(columns))]
     return Baselines(len(words), len(picked), compare_choices(words, picked, seeds))
 
 

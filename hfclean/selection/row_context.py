@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, added_columns, parse_history
-from hfclean.schema import ChatView, Columns, FlatView, PreferenceView, View, detect
+from hfclean.schema import ChatView, FlatView, PreferenceView, View
 from hfclean.schema.messages import ROLE_KEYS, TEXT_KEYS, key_of
 
 __all__ = ["context_columns", "context_keys", "undecoded"]
@@ -35,12 +36,13 @@ TEXT_PARTS = ("text", "input_text", "output_text")
 BATCH = 1000
 
 
-def context_columns(ds: Any, view: View, prefix: str = "") -> list[str]:
+def context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
     """The columns beside the shape's that belong to what a row asks: pictures, sounds, tools, system, history."""
     ours: set[str] = set()
-    if prefix + HISTORY in ds.column_names and len(ds):
-        first = ds.with_format(None).select_columns([prefix + HISTORY])[0][prefix + HISTORY]
-        ours = set(added_columns(parse_history(first) or (), prefix))
+    history = layout.own(HISTORY)
+    if history in ds.column_names and len(ds):
+        first = ds.with_format(None).select_columns([history])[0][history]
+        ours = set(added_columns(parse_history(first) or (), layout.prefix))
     others = [name for name in ds.column_names if name not in view.columns and name not in ours]
     return [name for name in others if name.lower() in (*MEDIA, *BESIDE) or _binary(ds.features.get(name))]
 
@@ -78,22 +80,19 @@ def _raw(feature: Any) -> Any:
     return type(feature)(decode=False) if type(feature).__name__ in BINARY else feature
 
 
-def context_keys(
-    ds: Any, columns: Columns = None, *, prefix: str = "", whole: bool = True, exact: bool = False
-) -> Any | None:
+def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = False) -> Any | None:
     """For each row a number: equal where everything but the words of the turns is equal. None where no row has any.
 
     Args:
         ds: a `Dataset`.
-        columns: which columns hold what.
-        prefix: of the columns that hfclean added.
+        layout: how its rows are read.
         whole: with the shape's own messages, system and history; else only the columns beside them.
         exact: the rejected answer of a preference row counts as well.
     """
     if not len(ds):
         return None
-    view = detect(tuple(ds.column_names), columns)
-    beside = context_columns(ds, view, prefix)
+    view = layout.view(ds.column_names)
+    beside = context_columns(ds, view, layout)
     inside = _inside(view) if whole else []
     names = [*beside, *(name for name in inside if not _flat(ds.features[name]) or _may_be_json(ds, name, view))]
     words = [name for name in inside if name not in names and name in _words(view, exact)]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.schema import Columns, Pair, detect
+from hfclean.layout import Layout
+from hfclean.schema import Pair
 from hfclean.scorers.vectors import read_vectors
 from hfclean.selection.row_context import undecoded
 
@@ -62,7 +63,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
+def pairs(ds: Any, layout: Layout) -> Iterator[Pair]:
     """The last pair of every row.
 
     Raises:
@@ -70,14 +71,14 @@ def pairs(ds: Any, columns: Columns = None) -> Iterator[Pair]:
     """
     if len(ds) == 0:
         return
-    view = detect(tuple(ds.column_names), columns)
+    view = layout.view(ds.column_names)
     names = list(view.columns)
     for batch in undecoded(ds.with_format(None).select_columns(names)).iter(BATCH):
         for cells in zip(*(batch[name] for name in names), strict=True):
             yield view.pairs(dict(zip(names, cells, strict=True)))[-1]
 
 
-def texts(ds: Any, fields: str | Sequence[str] | None, columns: Columns, who: str) -> list[tuple[str, ...]]:
+def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str) -> list[tuple[str, ...]]:
     """The texts of every row that are compared: the named fields, else all of the row.
 
     Raises:
@@ -86,7 +87,7 @@ def texts(ds: Any, fields: str | Sequence[str] | None, columns: Columns, who: st
     if fields is None:
         return [
             (*(turn.text for turn in pair.history), pair.instruction, pair.input, pair.response)
-            for pair in pairs(ds, columns)
+            for pair in pairs(ds, layout)
         ]
     names = [fields] if isinstance(fields, str) else list(fields)
     unknown = [name for name in names if name not in ds.column_names and name not in ROLES]
@@ -101,7 +102,7 @@ def texts(ds: Any, fields: str | Sequence[str] | None, columns: Columns, who: st
             cells = ds.with_format(None).select_columns([name])
             found.append([_text(value) for batch in cells.iter(BATCH) for value in batch[name]])
         else:
-            found.append([getattr(pair, ROLES[name]) for pair in pairs(ds, columns)])
+            found.append([getattr(pair, ROLES[name]) for pair in pairs(ds, layout)])
     return list(zip(*found, strict=True))
 
 

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfclean.errors import ColumnError, RecordError, SourceError
+from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, original_cells, parse_history
 from hfclean.records.common import ABOUT, read_record
-from hfclean.records.dataset import reading_of
-from hfclean.schema import Columns, Pair, PreferenceView, View, detect
+from hfclean.records.dataset import read_layout
+from hfclean.schema import Columns, Pair, PreferenceView, View
 
 __all__ = ["COLUMNS", "VERDICTS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
 
@@ -139,10 +140,10 @@ def revision_pairs(
     found: list[dict[str, str]] = []
     left_out: Counter[str] = Counter()
     seen: set[str] = set()
-    for source_part in _parts(source, _Reading(told, unchanged, columns, prefix)):
+    for source_part in _parts(source, _Reading(told, unchanged, Layout(columns, prefix))):
         part, how = source_part.rows.with_format(None), source_part.how
         if source_part.only is not None:
-            names = part[how.prefix + "row_id"]
+            names = part[how.layout.own("row_id")]
             part = part.select([k for k, name in enumerate(names) if name in source_part.only])
         for pair, reason in _read(part, how, seen):
             if pair is None:
@@ -168,8 +169,7 @@ class _Reading(NamedTuple):
 
     verdicts: Mapping[str, Mapping[str, Any]] | None
     unchanged: bool
-    columns: Columns
-    prefix: str
+    layout: Layout
 
 
 class _Part(NamedTuple):
@@ -237,12 +237,13 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
     """With the columns and the prefix that the folder was cleaned with, where none were given."""
     try:
-        columns, prefix = reading_of(read_record(folder))
+        recorded = read_layout(read_record(folder))
     except OSError:
         return how
     except RecordError as e:
         raise SourceError(f"{ABOUT} of {folder.name!r} is not as hfclean writes it: it {e}") from e
-    return how._replace(columns=how.columns if how.columns is not None else columns, prefix=how.prefix or prefix)
+    columns = recorded.columns if how.layout.columns is None else how.layout.columns
+    return how._replace(layout=Layout(columns, how.layout.prefix or recorded.prefix))
 
 
 def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]] | None:
@@ -286,11 +287,11 @@ def _read(part: Any, how: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, 
         for row in part:
             yield _row(*pair_of(row), row.get("row_id")), ""
         return
-    history = how.prefix + HISTORY
-    view = detect(names, how.columns)
+    history = how.layout.own(HISTORY)
+    view = how.layout.view(names)
     if history in names:
         for row in part:
-            seen.add(str(row.get(how.prefix + "row_id")))
+            seen.add(str(row.get(how.layout.own("row_id"))))
             yield _revised(row, view, how)
         return
     if not isinstance(view, PreferenceView):
@@ -311,11 +312,11 @@ def _preferred(row: Mapping[str, Any], view: View) -> tuple[dict[str, str] | Non
 
 
 def _revised(row: Mapping[str, Any], view: View, how: _Reading) -> tuple[dict[str, str] | None, str]:
-    name = str(row.get(how.prefix + "row_id"))
+    name = str(row.get(how.layout.own("row_id")))
     verdict = how.verdicts.get(name) if how.verdicts is not None else None
     if how.verdicts is not None and verdict is None:
         return None, "unjudged"
-    targets, first = view.targets(row), view.targets(original_cells(row, how.prefix))
+    targets, first = view.targets(row), view.targets(original_cells(row, how.layout.prefix))
     if len(targets) != 1 or len(first) != 1 or not _is_plain(targets[0].pair):
         return None, "no_single_turn"
     raw, revised = first[0].pair, targets[0].pair
@@ -324,7 +325,7 @@ def _revised(row: Mapping[str, Any], view: View, how: _Reading) -> tuple[dict[st
             return (_row(raw, raw, name), "") if how.unchanged else (None, "rejected")
         if verdict["verdict"] == "edit":
             revised = revised.replace(**_edited(verdict))
-    elif any(step.edit == "failed" for step in (parse_history(row[how.prefix + HISTORY]) or ())[-1:]):
+    elif any(step.edit == "failed" for step in (parse_history(row[how.layout.own(HISTORY)]) or ())[-1:]):
         return None, "failed"
     if raw == revised and not how.unchanged:
         return None, "not_revised"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import TrainingError
-from hfclean.schema import Columns, Pair, detect
+from hfclean.layout import Layout
+from hfclean.schema import Columns, Pair
 from hfclean.scorers.likelihood import fill_template
 from hfclean.training.tuning import tune
 
@@ -51,7 +52,7 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
             "no rows were picked; wanted some, such as ds.select(hfclean.selection.pre_experience(ds, ...))"
         )
     rows = []
-    view = detect(tuple(ds.column_names), columns)
+    view = Layout(columns).view(ds.column_names)
     for number, row in enumerate(ds.with_format(None)):
         targets = view.targets(row)
         if len(targets) != 1 or targets[0].pair.history or targets[0].pair.system:
