@@ -28,6 +28,7 @@ ROOMS = [
     "layout",
     "text",
     "values",
+    "codes",
     "columns",
     "provenance",
     "transform",

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hfclean.checks import CHECKS
-from hfclean.models import ERRORS
 from hfclean.provenance import Step, parse_history
+from hfclean.report.meanings import meaning
 from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
-from hfclean.rules import RULES, Rule
+from hfclean.rules import Rule
 from hfclean.text.characters import UNPRINTABLE
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "describe_change",
     "describe_row",
     "indent",
-    "meaning",
     "rules_table",
     "visible",
     "window",
@@ -33,27 +31,6 @@ __all__ = [
 
 LONGEST = 600
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
-# what a reviser that asks a model says beside ids of checks and kinds of errors
-REVISER_CODES = {
-    "reviser": "the model's revision was taken",
-    "reflection": "the model's revision was taken",
-    "unparsed": "what the model answered is not in the form that it was asked for",
-    "unwritable": "the revision changes what this row has no place for",
-    "not_graded": "no grade came for any of the revisions",
-    "nothing_to_revise": "the row has no text that a model could revise",
-    "instruction_refused": "what the model made of the instruction was refused",
-    "response_refused": "what the model made of the response was refused",
-    "placeholder": "the model left a placeholder where text was expected",
-    "instruction_selected": "of the variants, the one with a new instruction was taken",
-    "response_selected": "of the variants, the one with a new response was taken",
-    "both_selected": "of the variants, the one with a new instruction and a new response was taken",
-    "original_selected": "of the variants, the original was taken",
-    "not_selected": "none of the variants is what the rule of selection asks for",
-    "unscored": "a score that the selection needs is missing",
-    "restored": "the original was put back",
-    "rule_error": "a rule raised an error on this row and was left out",
-    "check_error": "a check raised an error on the revision, which was therefore not taken",
-}
 
 
 def visible(text: str, limit: int = LONGEST) -> str:
@@ -79,13 +56,6 @@ def rules_table(rules: Sequence[Rule]) -> str:
                 lines.append(f"      -> {visible(json.dumps(after, ensure_ascii=False), 120)}")
         blocks.append("\n".join(lines))
     return "\n".join(blocks)
-
-
-def meaning(code: str) -> str:
-    """What a word in `edit_reason` means; empty for one that this version does not know."""
-    rules = {rule.id: rule.meaning for rule in RULES}
-    checks = {check.id: check.meaning for check in CHECKS}
-    return rules.get(code) or checks.get(code) or ERRORS.get(code) or REVISER_CODES.get(code, "")
 
 
 def describe_change(entry: LedgerEntry) -> str:

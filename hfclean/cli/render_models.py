@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from hfclean.cli.render import before_after, indent, meaning, visible
+from hfclean.cli.render import before_after, indent, visible
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio
+from hfclean.report.meanings import meaning
 
 if TYPE_CHECKING:
     from hfclean.models import Estimate, ModelSpec

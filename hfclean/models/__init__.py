@@ -8,11 +8,12 @@ are values, money has a limit. What this room never does: guess a key, follow a 
 code, cut a text to make it fit.
 """
 
+from hfclean.codes import ERRORS
 from hfclean.models.asking import aask, ask, look, open_backend, prefetch, spent, usage
 from hfclean.models.budget import Estimate, Usage, estimate
 from hfclean.models.failures import AccessError, BackendError, BudgetError, ModelError, StoreError, StoreWarning
 from hfclean.models.process import close
-from hfclean.models.protocol import ERRORS, Answer, Backend, Conversation, Generation, Message, as_conversation
+from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.transform import ModelTransform
 from hfclean.models.work import Asking, Work

@@ -18,21 +18,9 @@ from typing import Any, Protocol, runtime_checkable
 from hfclean.models.failures import BackendError
 from hfclean.models.keys_in_settings import refuse_keys
 
-__all__ = ["ERRORS", "Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
+__all__ = ["Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
 
 BETWEEN_ATTEMPTS = 100_003  # seeds: more than anybody's candidates, so that no two draw the same
-
-# what `Answer.error` can be, and what it means; a backend of one's own may use other snake_case words
-ERRORS = {
-    "timeout": "no answer within timeout_s, as often as was tried",
-    "rate_limited": "turned away for asking too fast, as often as was tried",
-    "server_error": "the server failed (5xx), as often as was tried",
-    "connection": "the connection broke before the answer was whole, as often as was tried",
-    "bad_answer": "the server said yes, but what it sent is no chat completion",
-    "context_overflow": "the conversation does not fit the model; nothing was cut to make it fit",
-    "refused_request": "the server does not take this request (4xx), and would not the next time",
-    "out_of_memory": "the conversation alone does not fit the memory of the device",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +144,7 @@ class Answer:
         finish_reason: `stop`, `length` (cut off), another word of the server's, or empty where it said nothing.
         prompt_tokens: tokens read, None where the server does not say.
         completion_tokens: tokens written, None where the server does not say.
-        error: empty, or a key of `ERRORS`.
+        error: empty, or a key of `hfclean.codes.ERRORS`.
         detail: what the server said about the error, for people; never kept.
         model: what the model calls itself: the server's name for it, or the commit of a local one.
         cached: it was not asked for this conversation: it lay in the store, or came for an equal one in the same call.

@@ -72,7 +72,7 @@ class Failure:
     """Why a request got no answer.
 
     Args:
-        kind: a key of `protocol.ERRORS`.
+        kind: a key of `codes.ERRORS`.
         detail: what the server said.
         retry: how often asking again may help: `never`, `twice`, or as often as the limits allow.
         slow: the server has more than it can do.

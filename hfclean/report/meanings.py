@@ -1,12 +1,22 @@
-"""Meanings: what a page or a card says of the columns that its report names."""
+"""Meanings: what a page, a card or a terminal says of columns and codes."""
 
 from __future__ import annotations
 
+from hfclean.checks import CHECKS
+from hfclean.codes import ERRORS, REASONS
 from hfclean.columns import DUPLICATE_OF, REVISION
 from hfclean.report.record import ReportData
+from hfclean.rules import RULES
 from hfclean.scorers.embedded.score import Score
 
-__all__ = ["meanings"]
+__all__ = ["meaning", "meanings"]
+
+
+def meaning(code: str) -> str:
+    """What a word in `edit_reason` means; empty for one that this version does not know."""
+    rules = {rule.id: rule.meaning for rule in RULES}
+    checks = {check.id: check.meaning for check in CHECKS}
+    return rules.get(code) or checks.get(code) or ERRORS.get(code) or REASONS.get(code, "")
 
 
 def meanings(report: ReportData) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hfclean.report import formatting
 from hfclean.report.facts import model_facts
-from hfclean.report.meanings import meanings
+from hfclean.report.meanings import meaning, meanings
 from hfclean.report.record import UNRECORDED, Edit, ReportData, RowExcerpt
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             script_hash=_digest(script),
             plots=_plots(report),
             meanings=meanings(report),
+            meaning=meaning,
             quantiles=QUANTILES,
             rules=rules,
             rule_rows=max((rule.rows for rule in report.rules), default=0),

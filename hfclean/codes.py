@@ -1,0 +1,49 @@
+"""Codes: what the words in `edit_reason` mean, beside the ids of rules and checks, which their rooms declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["ERRORS", "REASONS"]
+
+# what `Answer.error` can be; a custom backend may use other snake_case words
+ERRORS: Mapping[str, str] = {
+    "timeout": "no answer within timeout_s, as often as was tried",
+    "rate_limited": "turned away for asking too fast, as often as was tried",
+    "server_error": "the server failed (5xx), as often as was tried",
+    "connection": "the connection broke before the answer was whole, as often as was tried",
+    "bad_answer": "the server said yes, but what it sent is no chat completion",
+    "context_overflow": "the conversation does not fit the model; nothing was cut to make it fit",
+    "refused_request": "the server does not take this request (4xx), and would not the next time",
+    "out_of_memory": "the conversation alone does not fit the memory of the device",
+}
+# what a step says beside those, ids of rules and ids of checks
+REASONS: Mapping[str, str] = {
+    "reviser": "the model's revision was taken",
+    "reflection": "the model's revision was taken",
+    "unparsed": "what the model answered is not in the form that it was asked for",
+    "unwritable": "the revision changes what this row has no place for",
+    "not_graded": "no grade came for any of the revisions",
+    "nothing_to_revise": "the row has no text that a model could revise",
+    "trained_on": "the model was trained on this row, and has seen the expert's answer",
+    "instruction_refused": "what the model made of the instruction was refused",
+    "response_refused": "what the model made of the response was refused",
+    "placeholder": "the model left a placeholder where text was expected",
+    "instruction_selected": "of the variants, the one with a new instruction was taken",
+    "response_selected": "of the variants, the one with a new response was taken",
+    "both_selected": "of the variants, the one with a new instruction and a new response was taken",
+    "original_selected": "of the variants, the original was taken",
+    "not_selected": "none of the variants is what the rule of selection asks for",
+    "unscored": "a score that the selection needs is missing",
+    "pii_key": "a key or token was masked",
+    "pii_email": "an e-mail address was masked",
+    "pii_card": "a card number was masked",
+    "pii_ip": "an IP address was masked",
+    "pii_phone": "a phone number was masked",
+    "restored": "the original was put back",
+    "not_kept": "only kept answers were asked for, and there is none",
+    "rule_error": "a rule raised an error on this row and was left out",
+    "check_error": "a check raised an error on the revision, which was therefore not taken",
+    "unrecorded": "the text changed and no step says why",
+    "no_reason_recorded": "the step that left the row as it was says no reason",
+}
