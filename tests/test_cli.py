@@ -152,6 +152,78 @@ def test_skip_and_only_and_rules_of_ones_own(messy: Path, work: Path, capsys: An
     assert not (work / "d").exists()
 
 
+SCORERS = """
+import hfclean
+from dataclasses import dataclass
+from typing import ClassVar
+from hfclean.columns import Column
+from hfclean.scorers import Scorer
+
+@dataclass(frozen=True)
+class Ease(Scorer):
+    adds: ClassVar[tuple[Column, ...]] = (Column("ease", "how easy it is"),)
+    weight: float = 1.0
+
+    def score_batch(self, pairs):
+        return {"ease": [self.weight * len(pair.response) for pair in pairs]}
+
+easy = Ease(3.0)
+
+def plain(pair):
+    return 0.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "column", "value"),
+    [
+        ("my_scorers:Ease", "ease", 4.0),
+        ("my_scorers:Ease(weight=2.5)", "ease", 10.0),
+        ("my_scorers:easy", "ease", 12.0),
+        ("PII(kinds=('email',))", "pii", ""),
+        ("hfclean.scorers:PII()", "pii_count", 0.0),
+    ],
+)
+def test_score_with_classes_of_literal_arguments(
+    spec: str, column: str, value: Any, messy: Path, work: Path, capsys: Any
+) -> None:
+    (work / "my_scorers.py").write_text(SCORERS)
+    assert run("score", "messy.jsonl", "--out", "out", "--with", spec, capsys=capsys)[0] == 0
+    assert reload(work / "out", work)["train"][column][1] == value
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("IFD", "missing 1 required positional argument: 'model'"),
+        ("IFDD(model='x')", "expected module:name, module:Class(argument=...), or one of Direction, Embed, IFD"),
+        ("IFD(model=__import__('os').mkdir('ran'))", "model=__import__('os').mkdir('ran') is not a literal"),
+        ("IFD(**{'model': 'x'})", "is not a literal"),
+        ("IFD('x')", "expected NAME(argument=value, ...)"),
+        ("IFD(model='x'", "is not valid"),
+        ("IFD(model='x').model", "expected NAME(argument=value, ...)"),
+        ("PII(colour='red')", "unexpected keyword argument 'colour'"),
+        ("my_scorers:easy(weight=1)", "is made already"),
+        ("my_scorers:plain", "is of type function, not a scorer; expected one declared with @hfclean.scorer"),
+        ("hfclean:RuleReviser()", "is the class RuleReviser, not a scorer"),
+        ("os:system('x')", "expected NAME(argument=value, ...)"),
+        ("my-scorers:Ease", "expected module:name"),
+        ("no_such_module:Ease", "cannot be loaded"),
+    ],
+)
+def test_score_with_what_makes_no_scorer_is_refused(
+    spec: str, words: str, messy: Path, work: Path, capsys: Any
+) -> None:
+    (work / "my_scorers.py").write_text(SCORERS)
+    code, _, err = run("score", "messy.jsonl", "--out", "out", "--with", spec, capsys=capsys)
+    assert code == 2
+    assert words in err
+    assert sorted(path.name for path in work.iterdir() if path.name != "__pycache__") == [
+        "messy.jsonl",
+        "my_scorers.py",
+    ]
+
+
 def test_score_prints_and_changes_nothing(messy: Path, work: Path, capsys: Any) -> None:
     code, out, _ = run("score", "messy.jsonl", capsys=capsys)
     assert code == 0

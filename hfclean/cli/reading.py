@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -158,20 +159,92 @@ def tell(args: argparse.Namespace, out: TextIO, data: Callable[[], Any], text: C
 
 def load_named(spec: str, kind: type, what: str) -> Any:
     """The object at a dotted path `package.module:name`."""
-    module, _, name = spec.partition(":")
-    if not name:
-        raise UsageError(f"--with {spec!r}: expected module:name, such as my_rules:shouting")
+    found = _import_named(spec, spec, f"module:name, such as my_{what}s:mine")
+    if not isinstance(found, kind):
+        raise UsageError(f"--with {spec!r} is {_kind_of(found)}, not a {what}; declare it with @hfclean.{what}")
+    return found
+
+
+def load_scorer(spec: str, **layout: Any) -> Any:
+    """A scorer at a dotted path, or one that a class makes of literal arguments: `my_scorers:Ease(model='x')`, and
+    hfclean's own by their names alone, `IFD(model='x')`.
+
+    Args:
+        spec: as it stands on the command line.
+        layout: how rows are read, where the command line says so.
+    """
+    from hfclean import scorers
+
+    path, call, rest = spec.partition("(")
+    arguments = _literal_arguments(spec, f"_({rest}") if call else {}
+    if ":" not in path:
+        if path not in dir(scorers):
+            ours = ", ".join(name for name in sorted(dir(scorers)) if _makes_scorers(getattr(scorers, name)))
+            raise UsageError(f"--with {spec!r}: expected module:name, module:Class(argument=...), or one of {ours}")
+        path = f"hfclean.scorers:{path}"
+    found = _import_named(spec, path, "module:name, or module:Class(argument=...)")
+    if _makes_scorers(found):
+        try:
+            return found(**{**layout, **arguments})
+        except (TypeError, ValueError, AttributeError) as e:
+            raise UsageError(f"--with {spec!r}: no {found.__name__} can be made of these arguments: {e}") from e
+    if not (_makes_scorers(type(found)) or isinstance(found, scorers.FunctionScorer)):
+        raise UsageError(
+            f"--with {spec!r} is {_kind_of(found)}, not a scorer; expected one declared with @hfclean.scorer, or a "
+            "class that declares its columns in `adds`"
+        )
+    if call:
+        raise UsageError(f"--with {spec!r}: {path} is made already; leave out the arguments")
+    return replace(found, **layout)
+
+
+def _makes_scorers(kind: Any) -> bool:
+    """Whether this is a class of scorers that can be made."""
+    from hfclean.scorers import FunctionScorer, Scorer
+    from hfclean.transform import Transform
+
+    if not isinstance(kind, type) or not issubclass(kind, Transform):
+        return False
+    return bool(kind.adds) or (issubclass(kind, Scorer) and kind not in (Scorer, FunctionScorer))
+
+
+def _kind_of(found: Any) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"
+
+
+def _import_named(spec: str, path: str, expected: str) -> Any:
+    module, _, name = path.partition(":")
+    if not name.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        raise UsageError(f"--with {spec!r}: expected {expected}")
     sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(import_module(module), name)
+        return getattr(import_module(module), name)
     except (ImportError, AttributeError) as e:
         raise UsageError(f"--with {spec!r} cannot be loaded: {e}") from e
     finally:
         sys.path.remove(os.getcwd())
-    if not isinstance(found, kind):
-        raise UsageError(
-            f"--with {spec!r} is of type {type(found).__name__}, not a {what}; declare it with @hfclean.{what}"
-        )
+
+
+def _literal_arguments(spec: str, call: str) -> dict[str, Any]:
+    """The keyword arguments of a call, each a literal: nothing is run."""
+    expected = "NAME(argument=value, ...), each value a literal: 'text', 3, 0.5, True, None, or a list or dict of them"
+    try:
+        node = ast.parse(call, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        raise UsageError(f"--with {spec!r} is not valid ({e}); expected {expected}") from e
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
+        raise UsageError(f"--with {spec!r}: expected {expected}")
+    found: dict[str, Any] = {}
+    for word in node.keywords:
+        try:
+            if word.arg is None:
+                raise ValueError
+            found[word.arg] = ast.literal_eval(word.value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            text = ast.unparse(word.value)
+            raise UsageError(
+                f"--with {spec!r}: {word.arg or '**'}={text:.80} is not a literal; expected {expected}"
+            ) from None
     return found
 
 

@@ -6,33 +6,34 @@ Score every row and print how the scores are distributed; with --out, write the 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import given, layout_of, load_named, opened, tell, tokenizer_of
+from hfclean.cli.reading import given, layout_of, load_scorer, opened, tell, tokenizer_of
 from hfclean.cli.writing import write_cleaned
+
+WITH = (
+    "another scorer: module:name or module:Class(argument=...) of your own, or one of hfclean's, such as "
+    "\"IFD(model='gpt2')\"; arguments are literals (may be given several times)"
+)
 
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command)
     options.output(command, required=False)
-    command.add_argument(
-        "--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=options.custom("scorer")
-    )
+    command.add_argument("--with", dest="extra", action="append", default=[], metavar="SCORER", help=WITH)
     options.strict(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
     from hfclean.report import compare
-    from hfclean.scorers import Scorer
     from hfclean.scorers.embedded.score import Score
 
     said, tokenizer = given(layout_of(args)), tokenizer_of(args.tokenizer)
     score = Score(**said)
     # what a scorer was declared with stands where the command line says nothing
-    scorers = [replace(load_named(spec, Scorer, "scorer"), **said) for spec in args.extra]
+    scorers = [load_scorer(spec, **said) for spec in args.extra]
     if args.out:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
