@@ -23,7 +23,7 @@ from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, elsewhere
 from hfclean.values import stored_columns
 
-__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "mark_duplicates", "retry_failed", "strictly"]
+__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "retry_failed", "strictly"]
 
 MARK = "mark_duplicates"
 
@@ -121,7 +121,7 @@ def clean(
         done.append({"by": MARK, "version": 1})
         splits = _unique_ids(splits, first.layout.own("row_id"))
         for name, part in splits.items():
-            splits[name] = marked = mark_duplicates(part, first.layout)
+            splits[name] = marked = _mark_duplicates(part, first.layout)
             if drop_duplicates:
                 splits[name], gone = _without_duplicates(marked, first.layout)
                 if len(gone):
@@ -314,7 +314,7 @@ def retry_failed(
         rest = sorted({*range(len(ds[split]))}.difference(places[split]))
         both = concatenate_datasets([ds[split].with_format(None).select(rest), part.cast(ds[split].features)])
         order = {k: n for n, k in enumerate([*rest, *places[split]])}
-        splits[split] = mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
+        splits[split] = _mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
     if failures and not _nothing_came(splits, reviser):
         failures = []  # those that failed before fail again, and others are well: no news
     return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}), tuple(failures))
@@ -366,7 +366,7 @@ def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     return out
 
 
-def mark_duplicates(ds: Any, layout: Layout) -> Any:
+def _mark_duplicates(ds: Any, layout: Layout) -> Any:
     """A revised `Dataset` with the column `duplicate_of`: the `row_id` of the first row with the same text, else `""`.
 
     Same text means equal in all columns of the row's shape, as they are now, and in what the row asks beside them:

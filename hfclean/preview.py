@@ -153,27 +153,27 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
     )
 
 
-Rows = list[dict[str, Any]]
+_Rows = list[dict[str, Any]]
 
 
-def _batches(rows: Rows) -> Iterator[Rows]:
+def _batches(rows: _Rows) -> Iterator[_Rows]:
     """Rows of the same columns together; those of another split may have others."""
     for _, some in groupby(rows, key=tuple):
         yield list(some)
 
 
-def _merged(rows: Rows, columns: Mapping[str, list[Any]]) -> Rows:
+def _merged(rows: _Rows, columns: Mapping[str, list[Any]]) -> _Rows:
     return [{**row, **{name: column[k] for name, column in columns.items()}} for k, row in enumerate(rows)]
 
 
-def _applied(transforms: Sequence[Transform], rows: Rows) -> Rows:
+def _applied(transforms: Sequence[Transform], rows: _Rows) -> _Rows:
     for each in transforms:
         rows = [row for some in _batches(rows) for row in _merged(some, each(as_columns(some)))]
     return rows
 
 
-def _heard(model: ModelTransform, rows: Rows) -> tuple[Rows, list[Conversation], list[Answer]]:
-    done: Rows = []
+def _heard(model: ModelTransform, rows: _Rows) -> tuple[_Rows, list[Conversation], list[Answer]]:
+    done: _Rows = []
     conversations: list[Conversation] = []
     answers: list[Answer] = []
     for some in _batches(rows):
@@ -184,7 +184,7 @@ def _heard(model: ModelTransform, rows: Rows) -> tuple[Rows, list[Conversation],
     return done, conversations, answers
 
 
-def _ungated(model: ModelTransform, ready: Rows, done: Rows) -> Rows:
+def _ungated(model: ModelTransform, ready: _Rows, done: _Rows) -> _Rows:
     """The rows as the model would have them: for those that the gate reverted, read from the store without a gate.
 
     Only where the gate decides nothing about what is asked, so that this asks nothing.

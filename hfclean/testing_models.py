@@ -30,7 +30,7 @@ WORDS = (
     "What is the capital of France? The capital of France is Paris. Translate to German: good morning. Guten Morgen! "
 )
 
-Scripted = str | Answer
+_Scripted = str | Answer
 
 
 class ScriptedBackend:
@@ -50,9 +50,9 @@ class ScriptedBackend:
 
     def __init__(
         self,
-        script: Sequence[Scripted] | Mapping[str, Scripted] | Callable[[Conversation], Scripted],
+        script: Sequence[_Scripted] | Mapping[str, _Scripted] | Callable[[Conversation], _Scripted],
         *,
-        default: Scripted | None = None,
+        default: _Scripted | None = None,
     ) -> None:
         self.script = script
         self.default = default
@@ -73,7 +73,7 @@ class ScriptedBackend:
             answers.append(Answer(found) if isinstance(found, str) else found)
         return answers
 
-    def _next(self, conversation: Conversation) -> Scripted:
+    def _next(self, conversation: Conversation) -> _Scripted:
         if callable(self.script):
             return self.script(conversation)
         if isinstance(self.script, Mapping):

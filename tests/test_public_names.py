@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 import re
 import subprocess
@@ -12,8 +13,10 @@ from types import ModuleType
 
 import pytest
 from test_docs_pages import FILES, NAME, exists
+from test_layers import MODULES
 
 import hfclean
+from hfclean.cli import VERBS
 
 ROOT = Path(__file__).parent.parent
 ROOMS = sorted(name for name in dir(hfclean) if isinstance(getattr(hfclean, name), ModuleType))
@@ -114,3 +117,49 @@ def test_every_name_that_anybody_reads_exists() -> None:
     names = {name: file for name, file in used.items() if not name.endswith(FILES) and name not in FORMATS | NOWHERE}
     assert len(names) > 500
     assert {name: file for name, file in names.items() if not exists(name)} == {}
+
+
+def _used(text: str) -> set[str]:
+    """The names that a file uses of modules of hfclean: those it imports, and attributes of modules it imports."""
+    used, modules = set(), {}
+    for module, names in IMPORT.findall(text):
+        for name, _, other in re.findall(r"(\w+)( as (\w+))?", names):
+            used.add(f"{module}.{name}")
+            modules[other or name] = f"{module}.{name}"
+    return used | {f"{modules[a]}.{b}" for a, b in re.findall(r"\b(\w+)\.(\w+)", text) if a in modules}
+
+
+def test_what_a_module_keeps_to_itself_starts_with_an_underscore() -> None:
+    """Constants outside `__all__` are a module's own, and classes in it say what its functions take and give."""
+    files = [*(file for place in ("tests", "benchmarks", "hub_scripts") for file in (ROOT / place).rglob("*.py"))]
+    ours = [file.with_suffix(".py") for file in MODULES.values()]
+    used = set().union(*(_used(file.read_text(encoding="utf-8")) for file in [*files, *ours]))
+    used |= {f"hfclean.{room}.{name}" for room in ROOMS for name in import_module(f"hfclean.{room}").__all__}
+    used |= {f"hfclean.cli.{verb}.{name}" for verb in VERBS for name in ("add", "run")}
+    for room, stub in MODULES.items():
+        lines = (
+            re.findall(r"^from (\.[\w.]+) import (\w+)", stub.read_text(), re.MULTILINE)
+            if stub.suffix == ".pyi"
+            else []
+        )
+        used |= {f"hfclean.{room}{module}.{name}" for module, name in lines}
+    words = {word for file in TEXTS if file.suffix == ".md" for word in re.findall(r"`([\w.]+)", file.read_text())}
+    told = {part for word in words for part in word.split(".")}
+    alone = []
+    for module, file in MODULES.items():
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        listed = next((ast.literal_eval(node.value) for node in tree.body if _binds(node) == ["__all__"]), ())
+        for name in (name for node in tree.body for name in _binds(node)):
+            meant = name in listed if name.isupper() else name[0].islower() or name not in listed
+            if meant and name[0] != "_" and name not in told and f"hfclean.{module}.{name}" not in used:
+                alone.append(f"{module}.{name}")
+    assert " ".join(sorted(alone)) == ""
+
+
+def _binds(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = (
+        node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    )
+    return [target.id for target in targets if isinstance(target, ast.Name)]

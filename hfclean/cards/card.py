@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from hfclean.evaluation.ab_report import AbTest
 
-__all__ = ["BEGIN", "END", "dataset_card", "environment", "marks", "place_section"]
+__all__ = ["BEGIN", "END", "dataset_card", "environment", "place_section"]
 
 BEGIN = "<!-- hfclean:begin -->"
 END = "<!-- hfclean:end -->"
@@ -118,10 +118,10 @@ def dataset_card(
     data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *TAGS]))
     state_configs(data, ours, keep=keep_configs, family=config_family(config_name))
     section = _section(report, data, sources, title, ours, plots, config_name, folder, ab_test)
-    return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', marks(config_name))}"
+    return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', _marks(config_name))}"
 
 
-def marks(config_name: str = "default") -> tuple[str, str]:
+def _marks(config_name: str = "default") -> tuple[str, str]:
     """The comments around the section of a config."""
     if config_name == "default":
         return BEGIN, END

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Derived", "derive_license", "strictness"]
+__all__ = ["Derived", "derive_license"]
 
 # from what binds least to what binds most; the first family whose pattern matches
 FAMILIES = (
@@ -25,7 +25,7 @@ class Derived(NamedTuple):
     why: str
 
 
-def strictness(license: str | None) -> int:
+def _strictness(license: str | None) -> int:
     """0 (permissive) to 5 (unknown).
 
     >>> [strictness(name) for name in ("mit", "cc-by-sa-4.0", "llama3", "cc-by-nc-4.0", None)]
@@ -45,8 +45,8 @@ def derive_license(parts: Iterable[tuple[str, str | None]]) -> Derived:
     if not found:
         return Derived("unknown", "neither base nor data were named, so nobody can say what binds")
     told = "; ".join(f"{name}: {license}" for name, license in found)
-    rank = max(strictness(license) for _, license in found)
-    strictest = list(dict.fromkeys(license for _, license in found if strictness(license) == rank))
+    rank = max(_strictness(license) for _, license in found)
+    strictest = list(dict.fromkeys(license for _, license in found if _strictness(license) == rank))
     if rank == 5:
         return Derived("unknown", f"{told}. What is unknown may bind more than the rest: find out before you use it")
     if len(strictest) == 1 or rank == 0:

@@ -28,7 +28,6 @@ __all__ = [
     "config_family",
     "read_card",
     "read_source",
-    "read_yaml",
     "size_category",
     "split_card",
     "state_configs",
@@ -79,7 +78,7 @@ def read_card(text: str | None) -> tuple[dict[str, Any], str]:
         CardError: the YAML is broken, or no mapping.
     """
     front, body = split_card(text or "")
-    return read_yaml(front), body
+    return _read_yaml(front), body
 
 
 def split_card(text: str) -> tuple[str, str]:
@@ -146,7 +145,7 @@ def _dumper() -> Any:
     return Dumper
 
 
-def read_yaml(text: str) -> dict[str, Any]:
+def _read_yaml(text: str) -> dict[str, Any]:
     """The YAML of a card as plain values.
 
     Raises:
@@ -172,7 +171,7 @@ class Metadata:
     def __init__(self, text: str) -> None:
         import yaml
 
-        self.values = read_yaml(text)
+        self.values = _read_yaml(text)
         node = yaml.compose(text, Loader=_loader()) if self.values else None
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         self.node = yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)

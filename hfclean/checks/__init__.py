@@ -33,17 +33,7 @@ from hfclean.checks.preference_gate import PREFERENCE_MARGIN
 from hfclean.errors import describe_error, of_row, stop_at
 from hfclean.schema import Pair
 
-__all__ = [
-    "CHECKS",
-    "CHECK_ERROR",
-    "PREFERENCE_MARGIN",
-    "Case",
-    "Check",
-    "CheckError",
-    "accept",
-    "check",
-    "select_checks",
-]
+__all__ = ["CHECKS", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
 
 CHECK_ERROR = "check_error"  # the reason where a check raised: what cannot be checked is not let through
 CHECKS: tuple[Check, ...] = (

@@ -6,13 +6,13 @@ import re
 
 from hfclean.checks.check import Case, Check
 
-__all__ = ["url_changed", "urls_in"]
+__all__ = ["url_changed"]
 
 URL = re.compile(r"\b(?:https?://|ftp://|www\.)[^\s<>\"'“”‘’()\[\]{}，。]+", re.IGNORECASE)
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}\.[\w.-]{2,64}")
 
 
-def urls_in(text: str) -> set[str]:
+def _urls_in(text: str) -> set[str]:
     """The web and mail addresses of a text, in lower case and without what closes a sentence."""
     found: set[str] = set()
     if "://" in text or "www." in text or "WWW." in text:
@@ -23,13 +23,13 @@ def urls_in(text: str) -> set[str]:
 
 
 def _url_changed(case: Case) -> bool:
-    given = urls_in(case.asked.text)
+    given = _urls_in(case.asked.text)
     if not given:
         return False
-    if not case.same_task and given - urls_in(case.asks.text):
+    if not case.same_task and given - _urls_in(case.asks.text):
         return True
-    new = urls_in(case.new.text)
-    return bool((given & urls_in(case.old.text)) - new) and bool(new - given)
+    new = _urls_in(case.new.text)
+    return bool((given & _urls_in(case.old.text)) - new) and bool(new - given)
 
 
 url_changed = Check("url_changed", "an address that the question gives, lost or replaced by another", _url_changed)

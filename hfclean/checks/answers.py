@@ -176,7 +176,7 @@ DECLINING = (
 HINTS = tuple(DECLINING.split(","))
 
 
-def refuses(text: TextFacts, *, asked: str = "") -> bool:
+def _refuses(text: TextFacts, *, asked: str = "") -> bool:
     """Whether an answer declines the task, or asks back, and leaves it at that."""
     whole = text.text
     if LETTER_HEAD.match(whole):
@@ -220,7 +220,7 @@ def _refusal(case: Case) -> bool:
 
 
 def _declines(case: Case, asked: str) -> bool:
-    if refuses(case.new, asked=asked):
+    if _refuses(case.new, asked=asked):
         return True
     surely = says_nothing(case) - NOTHING_LIMIT
     if surely <= 0 or LETTER_HEAD.match(case.new.text):

@@ -18,7 +18,7 @@ from hfclean.text.language import main_language
 from hfclean.text.vocabulary import HOLLOW
 from hfclean.text.words import CONTRACTION, contractions
 
-__all__ = ["Case", "Check", "CheckError", "TextFacts", "check", "has_digit", "numbers_in", "plain_number"]
+__all__ = ["Case", "Check", "CheckError", "OfPairs", "TextFacts", "check", "numbers_in", "plain_number"]
 
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -31,7 +31,7 @@ FIRST_WITHOUT_SPACES = "\u2e80"  # here the scripts of East Asia begin
 T = TypeVar("T")
 
 
-class lazy(Generic[T]):
+class _lazy(Generic[T]):
     """A property that is worked out once; `functools.cached_property` takes a lock for each, which costs more
     than most.
     """
@@ -63,27 +63,27 @@ class TextFacts:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    @lazy
+    @_lazy
     def lower(self) -> str:
         """The text in lower case."""
         return self.text.lower()
 
-    @lazy
+    @_lazy
     def language(self) -> str:
         """The language that most of the text is in, or `""`."""
         return main_language(self.text)
 
-    @lazy
+    @_lazy
     def words(self) -> list[str]:
         """The words in lower case; in scripts without spaces, each run of them."""
         return contractions(self.lower)
 
-    @lazy
+    @_lazy
     def vocabulary(self) -> frozenset[str]:
         """The different words."""
         return frozenset(self.words)
 
-    @lazy
+    @_lazy
     def stems(self) -> list[str]:
         """Beginnings of the words that say what the text is about, in order; of scripts without spaces, character
         pairs.
@@ -98,17 +98,17 @@ class TextFacts:
                 found.append(word[:STEM])
         return found
 
-    @lazy
+    @_lazy
     def terms(self) -> frozenset[str]:
         """The different stems."""
         return frozenset(self.stems)
 
-    @lazy
+    @_lazy
     def numbers(self) -> frozenset[str]:
         """The different numbers written in digits."""
         return frozenset(numbers_in(self.text))
 
-    @lazy
+    @_lazy
     def sentences(self) -> list[str]:
         """The sentences and lines that hold a word."""
         return [part for part in SENTENCE_END.split(self.text) if part and CONTRACTION.search(part)]
@@ -116,14 +116,14 @@ class TextFacts:
 
 def numbers_in(text: str) -> list[str]:
     """The numbers written in digits, in order, without thousands commas and idle zeros."""
-    if not has_digit(text):
+    if not _has_digit(text):
         return []
     if "," in text:
         text = THOUSANDS.sub("", text)
     return [plain_number(number) for number in NUMBER.findall(text)]
 
 
-def has_digit(text: str) -> bool:
+def _has_digit(text: str) -> bool:
     """Whether there is a digit in a text; a chain of "in", which is many times as fast as a pattern."""
     return (
         "1" in text
@@ -166,17 +166,17 @@ class Case:
     margin: float = 0.0
     prompt: str = ""
 
-    @lazy
+    @_lazy
     def asked(self) -> TextFacts:
         """Instruction and input as they were."""
         return TextFacts(self.before.prompt)
 
-    @lazy
+    @_lazy
     def asked_stems(self) -> frozenset[str]:
         """Beginnings of all words of the question, as it was."""
         return frozenset([word[:STEM] for word in self.asked.words])
 
-    @lazy
+    @_lazy
     def given(self) -> frozenset[str]:
         """The terms of the question and of the turns before it."""
         if not self.before.history:
@@ -184,32 +184,32 @@ class Case:
         turns = " ".join(turn.text[:LONGEST_TURN] for turn in self.before.history[-LAST_TURNS:])
         return self.asked.terms | TextFacts(turns).terms
 
-    @lazy
+    @_lazy
     def asks(self) -> TextFacts:
         """Instruction and input as they would be."""
         return self.asked if self.same_task else TextFacts(self.after.prompt)
 
-    @lazy
+    @_lazy
     def instruction(self) -> TextFacts:
         """The instruction as it would be."""
         return TextFacts(self.after.instruction)
 
-    @lazy
+    @_lazy
     def old(self) -> TextFacts:
         """The response as it was."""
         return TextFacts(self.before.response)
 
-    @lazy
+    @_lazy
     def new(self) -> TextFacts:
         """The response as it would be."""
         return TextFacts(self.after.response)
 
-    @lazy
+    @_lazy
     def as_it_was(self) -> Case:
         """The old answer as if it were a revision of none, for what is not to be held against the new one."""
         return Case(self.before.replace(response=""), self.before)
 
-    @lazy
+    @_lazy
     def same_task(self) -> bool:
         """Whether instruction and input stay as they were."""
         return self.before.instruction == self.after.instruction and self.before.input == self.after.input

@@ -7,7 +7,7 @@ import re
 from hfclean.checks.check import Case, Check
 from hfclean.rules.code import unclosed_fence
 
-__all__ = ["code_dropped", "code_lines", "code_unclosed", "has_code"]
+__all__ = ["code_dropped", "code_lines", "code_unclosed"]
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 # A line that is code in any company. It is matched line by line, from the first character that is no space.
@@ -83,7 +83,7 @@ def code_lines(text: str) -> int:
     return sure + among if sure else 0
 
 
-def has_code(text: str, task: str) -> bool:
+def _has_code(text: str, task: str) -> bool:
     """Whether a text holds code: a fence, several lines that look like it, or one where the task asks for code."""
     if _fences(text):
         return True
@@ -102,7 +102,7 @@ def _lost(before: str, after: str, task: str) -> bool:
     fences = _fences(before)
     if fences:
         return not _fences(after) or len(_fenced(after)) < LEAST_KEPT * len(_fenced(before))
-    if not has_code(before, task):
+    if not _has_code(before, task):
         return False
     return not _fences(after) and code_lines(after) < max(1, LEAST_KEPT * code_lines(before))
 

@@ -11,7 +11,7 @@ from hfclean.checks.counting import AFTER, QUANTITY
 
 __all__ = ["KINDS", "Kind"]
 
-Met = Callable[[str, re.Match[str]], bool | None]
+_Met = Callable[[str, re.Match[str]], bool | None]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Kind:
     id: str
     hints: frozenset[str]
     asks: re.Pattern[str]
-    met: Met
+    met: _Met
 
 
-def _kind(id: str, hints: str, asks: str, met: Met) -> Kind:
+def _kind(id: str, hints: str, asks: str, met: _Met) -> Kind:
     return Kind(id, frozenset(hints.split()), re.compile(asks, re.IGNORECASE), met)
 
 

@@ -14,7 +14,7 @@ from hfclean.checks.check import Case, Check
 from hfclean.text.vocabulary import ENDING_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-__all__ = ["ENDING_LIMIT", "ENDING_OFFSET", "ENDING_WEIGHTS", "breaks_off", "ending_signs", "truncated"]
+__all__ = ["ENDING_LIMIT", "ENDING_WEIGHTS", "breaks_off", "ending_signs", "truncated"]
 
 # Fitted: what each sign says for a cut, and how much of it is enough.
 ENDING_WEIGHTS: dict[str, float] = {

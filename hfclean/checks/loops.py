@@ -6,7 +6,7 @@ import re
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-__all__ = ["loop_share", "repetition_loop"]
+__all__ = ["repetition_loop"]
 
 # Runs of so many words that stand in the text before: sound answers, lists and refrains included, stay under 0.28.
 RUN_OF_WORDS = 6
@@ -32,7 +32,7 @@ STRETCH = 48
 RULERS, FIGURES = frozenset("-=_*#.~ |+\n\t<>^/\\─═　"), frozenset("0123456789,")
 
 
-def loop_share(text: TextFacts) -> float:
+def _loop_share(text: TextFacts) -> float:
     """The share of runs of six words that stand in the text before: 0 to 1, near 1 in a loop."""
     words = text.words
     runs = len(words) - RUN_OF_WORDS + 1
@@ -45,10 +45,10 @@ def loop_share(text: TextFacts) -> float:
 
 def _loops(case: Case) -> bool:
     new, old = case.new, case.old
-    share = loop_share(new)
+    share = _loop_share(new)
     if share > SUSPICIOUS:
         refrain = REFRAINS.search(case.asks.text[:2000]) is not None
-        if share > (MOST_IN_REFRAINS if refrain else MOST_REPEATED) and share > loop_share(old) + MORE_THAN_BEFORE:
+        if share > (MOST_IN_REFRAINS if refrain else MOST_REPEATED) and share > _loop_share(old) + MORE_THAN_BEFORE:
             return True
         if not refrain and _sentence_again(new) and not _sentence_again(old):
             return True

@@ -16,7 +16,7 @@ from hfclean.checks.check import STEM, Case, TextFacts
 from hfclean.text.vocabulary import META_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-__all__ = ["ASIDE_LIMIT", "ASIDE_OFFSET", "ASIDE_WEIGHTS", "aside_signs", "edges", "strays"]
+__all__ = ["ASIDE_LIMIT", "aside_signs", "edges", "strays"]
 
 # Fitted: what each sign says for an aside, and how much of it is enough.
 ASIDE_WEIGHTS: dict[str, float] = {

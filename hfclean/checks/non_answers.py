@@ -12,7 +12,7 @@ from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.code import code_lines
 from hfclean.text.words import word_set
 
-__all__ = ["NOTHING_LIMIT", "NOTHING_OFFSET", "NOTHING_WEIGHTS", "nothing_signs", "says_nothing"]
+__all__ = ["NOTHING_LIMIT", "nothing_signs", "says_nothing"]
 
 # Fitted: what each sign says for an answer that says nothing, and how much of it is enough.
 NOTHING_WEIGHTS: dict[str, float] = {

@@ -13,15 +13,7 @@ import re
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.vocabulary import TOPIC_FUNCTION_WORDS
 
-__all__ = [
-    "TOPIC_LIMIT",
-    "TOPIC_OFFSET",
-    "TOPIC_WEIGHTS",
-    "instruction_swapped",
-    "off_topic",
-    "topic_signs",
-    "unrelated",
-]
+__all__ = ["TOPIC_LIMIT", "TOPIC_WEIGHTS", "instruction_swapped", "off_topic", "topic_signs"]
 
 # Fitted: what each sign says for another row's answer, and how much of it is enough.
 TOPIC_WEIGHTS: dict[str, float] = {
@@ -69,7 +61,7 @@ def topic_signs(case: Case) -> dict[str, float]:
     return signs
 
 
-def unrelated(case: Case) -> float:
+def _unrelated(case: Case) -> float:
     """How surely the new answer answers another question: above `TOPIC_LIMIT` it is refused."""
     return TOPIC_OFFSET + sum(TOPIC_WEIGHTS[name] * value for name, value in topic_signs(case).items())
 
@@ -78,7 +70,7 @@ def _off_topic(case: Case) -> bool:
     new = case.new.terms
     if case.after.response == case.before.response or not new or len(new & case.given) > ENOUGH_SHARED:
         return False
-    return unrelated(case) > TOPIC_LIMIT
+    return _unrelated(case) > TOPIC_LIMIT
 
 
 off_topic = Check(

@@ -11,7 +11,7 @@ import math
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-__all__ = ["DRIFT_LIMIT", "DRIFT_OFFSET", "DRIFT_WEIGHTS", "drift_signs", "drifts", "wanders"]
+__all__ = ["DRIFT_LIMIT", "DRIFT_WEIGHTS", "drift_signs", "drifts"]
 
 # Fitted: what each sign says for an answer with matter from elsewhere, and how much of it is enough.
 DRIFT_WEIGHTS: dict[str, float] = {
@@ -78,7 +78,7 @@ def _longest_run(apart: list[bool]) -> int:
     return longest
 
 
-def wanders(case: Case) -> float:
+def _wanders(case: Case) -> float:
     """How surely the new answer holds matter from elsewhere: above `DRIFT_LIMIT` it is refused."""
     signs = drift_signs(case)
     if not signs:
@@ -87,7 +87,7 @@ def wanders(case: Case) -> float:
 
 
 def _drifts(case: Case) -> bool:
-    return case.after.response != case.before.response and wanders(case) > DRIFT_LIMIT
+    return case.after.response != case.before.response and _wanders(case) > DRIFT_LIMIT
 
 
 drifts = Check("drifts", "an answer that goes on about something else than the question", _drifts, 2)

@@ -26,7 +26,6 @@ __all__ = [
     "indent",
     "rules_table",
     "visible",
-    "window",
 ]
 
 LONGEST = 600
@@ -66,7 +65,7 @@ def describe_change(entry: LedgerEntry) -> str:
 
 def before_after(before: str, after: str, depth: int = 2) -> str:
     """What a text was and what it is, around the place where they differ."""
-    old, new = (indent(visible(text), depth + 2) for text in window(before, after))
+    old, new = (indent(visible(text), depth + 2) for text in _window(before, after))
     return f"{' ' * depth}- {old}\n{' ' * depth}+ {new}"
 
 
@@ -76,7 +75,7 @@ def indent(text: str, depth: int = 4) -> str:
     return "\n".join([first, *(" " * depth + line if line else "" for line in others)])
 
 
-def window(before: str, after: str, context: int = 60) -> tuple[str, str]:
+def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
     """The part of two texts in which they differ, with a little of what surrounds it."""
     shortest = min(len(before), len(after))
     start = next((k for k in range(shortest) if before[k] != after[k]), shortest)

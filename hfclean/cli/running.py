@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
     before = _written(args)
     try:
-        with notes_on(err), _interruptible():
+        with _notes_on(err), _interruptible():
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
@@ -105,7 +105,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def notes_on(err: TextIO) -> Iterator[None]:
+def _notes_on(err: TextIO) -> Iterator[None]:
     """Within the block, what the library warns of on purpose is a line on `err`, as it comes."""
     with warnings.catch_warnings():
         for kind in NOTES:

@@ -23,13 +23,13 @@ FLAGS = {"true": True, "false": False}
 
 
 # dataclasses whose fields can be set, each without some of them; asked for late, since to import them takes time
-Kinds = Callable[[], Sequence[tuple[type, Collection[str]]]]
+_Kinds = Callable[[], Sequence[tuple[type, Collection[str]]]]
 
 
 class SettingAction(argparse.Action):
     """Collects NAME=VALUE; the word `help` lists what can be set."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, kinds: Kinds, help: str) -> None:
+    def __init__(self, option_strings: Sequence[str], dest: str, kinds: _Kinds, help: str) -> None:
         super().__init__(option_strings, dest, default=[], metavar="NAME=VALUE", help=help)
         self.kinds = kinds
 

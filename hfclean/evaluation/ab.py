@@ -31,7 +31,7 @@ __all__ = ["AbTest", "ab_test"]
 
 STORE = "answers.sqlite3"
 
-Store = str | Literal[False]
+_Store = str | Literal[False]
 
 
 def ab_test(
@@ -128,7 +128,7 @@ def ab_test(
                 rows = [tuning_row(pair) for pair in kind.rows(seed)]
                 tuned[kind.name].append(tuned_run(place, kind.name, rows, recipe, seed))
                 bar.update(1)
-        store: Store = False if folder is None else str(place / STORE)
+        store: _Store = False if folder is None else str(place / STORE)
         wins = {} if judge is None or not asked else _wins(tuned, asked, judge, max_new_tokens, store)
     notes += _sizes(plan) + _left_out(tuned)
     return AbTest(
@@ -261,7 +261,7 @@ def _held_out(eval_set: Any, pool: Mapping[str, Iterable[Pair]], layout: Layout)
 
 
 def _wins(
-    tuned: Mapping[str, Sequence[Run]], asked: Sequence[Pair], judge: Judge, max_new_tokens: int, store: Store
+    tuned: Mapping[str, Sequence[Run]], asked: Sequence[Pair], judge: Judge, max_new_tokens: int, store: _Store
 ) -> dict[str, Wins]:
     """What the judge says of every variant's answers beside the first one's, seed by seed."""
     first, *others = tuned
@@ -274,7 +274,7 @@ def _wins(
     return {name: _summed(verdicts) for name, verdicts in found.items()}
 
 
-def _answers(run: Run, asked: Sequence[Pair], max_new_tokens: int, store: Store) -> list[Answer]:
+def _answers(run: Run, asked: Sequence[Pair], max_new_tokens: int, store: _Store) -> list[Answer]:
     spec = ModelSpec(str(run.folder), store=store)
     try:
         return ask(spec, [conversation(pair) for pair in asked], Generation(max_new_tokens=max_new_tokens))

@@ -17,7 +17,7 @@ from hfclean.schema import Pair
 
 __all__ = ["NOISES", "Noise"]
 
-Injector = Callable[[Pair, Sequence[Pair], random.Random], Pair | None]
+_Injector = Callable[[Pair, Sequence[Pair], random.Random], Pair | None]
 
 PIECE = re.compile(r"\S+\s*")
 SENTENCE = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]+\s*|[^.!?。！？\n]+")
@@ -40,7 +40,7 @@ class Noise:
 
     id: str
     meaning: str
-    function: Injector
+    function: _Injector
     needs: Literal["rows", "foreign"] = "rows"
 
 

@@ -29,7 +29,7 @@ WORDS: Mapping[Any, Better] = {
 NO_VERDICT = "no_verdict"
 POINTS = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
-Column = str | Sequence[Any]
+_Column = str | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,11 @@ def win_rate(
     against: Any = None,
     *,
     judge: Judge | None = None,
-    verdict: Column | None = None,
-    verdict_swapped: Column | None = None,
-    scores: Column | None = None,
-    scores_swapped: Column | None = None,
-    texts: tuple[Column, Column] | None = None,
+    verdict: _Column | None = None,
+    verdict_swapped: _Column | None = None,
+    scores: _Column | None = None,
+    scores_swapped: _Column | None = None,
+    texts: tuple[_Column, _Column] | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> WinRate:
@@ -261,7 +261,7 @@ def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Se
 
 
 def _in_both_orders(
-    ds: Any, first: Any, swapped: Column | None, name: str, read: Callable[[Any], Better]
+    ds: Any, first: Any, swapped: _Column | None, name: str, read: Callable[[Any], Better]
 ) -> list[Verdict]:
     there = [read(value) for value in _column(ds, first, name)]
     if swapped is None:

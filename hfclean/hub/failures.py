@@ -94,7 +94,7 @@ def status_of(error: BaseException) -> int | None:
     return getattr(response, "status_code", None)
 
 
-def scrubbed(text: Any) -> str:
+def _scrubbed(text: Any) -> str:
     """What a server said, on one line, without anything that looks like a token."""
     return TOKEN.sub("***", " ".join(str(text or "").split()))[:300]
 
@@ -123,23 +123,23 @@ def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
         raise _explain(e, repo, doing, api) from e
     except errors.LocalEntryNotFoundError as e:
         raise HubUnreachable(
-            f"cannot {doing} {repo}: the Hub was not reached ({scrubbed(e)}). Look at the network and HF_ENDPOINT, "
+            f"cannot {doing} {repo}: the Hub was not reached ({_scrubbed(e)}). Look at the network and HF_ENDPOINT, "
             "and run the same again"
         ) from e
     except transport as e:
         raise HubUnreachable(
-            f"cannot {doing} {repo}: no connection to the Hub ({type(e).__name__}: {scrubbed(e)}). Look at the "
+            f"cannot {doing} {repo}: no connection to the Hub ({type(e).__name__}: {_scrubbed(e)}). Look at the "
             "network and HF_ENDPOINT, and run the same again: what was uploaded is not uploaded twice"
         ) from e
     except OSError as e:
         if e.errno is not None and not isinstance(e, (ConnectionError, TimeoutError)):
             raise  # a full disk, a folder that may not be written
         raise HubUnreachable(
-            f"cannot {doing} {repo}: the connection broke ({type(e).__name__}: {scrubbed(e)}). Run the same again"
+            f"cannot {doing} {repo}: the connection broke ({type(e).__name__}: {_scrubbed(e)}). Run the same again"
         ) from e
     except RuntimeError as e:  # what hf_xet raises, in an own module and with no class of its own
         raise HubUnreachable(
-            f"cannot {doing} {repo}: the transfer of a large file broke off ({scrubbed(e)}). Run the same again, or "
+            f"cannot {doing} {repo}: the transfer of a large file broke off ({_scrubbed(e)}). Run the same again, or "
             "with HF_HUB_DISABLE_XET=1"
         ) from e
 
@@ -147,7 +147,7 @@ def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
 def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
     from huggingface_hub import errors
 
-    status, said = status_of(e), scrubbed(getattr(e, "server_message", None) or e)
+    status, said = status_of(e), _scrubbed(getattr(e, "server_message", None) or e)
     if isinstance(e, errors.GatedRepoError):
         return HubAccessError(
             f"cannot {doing} {repo}: it is gated. Open {repo.url}, accept its terms, and use a token of that account"

@@ -58,13 +58,13 @@ class Patience:
                     self.sleep(min(self.first_wait_s * raced / 4, self.longest_wait_s))
                     continue
                 failed += 1
-                wait = asked_to_wait(e)
+                wait = _asked_to_wait(e)
                 if failed >= self.tries or not _may_pass(e) or (wait or 0) > self.longest_wait_s:
                     raise
                 self.sleep(wait if wait is not None else min(self.first_wait_s * 2 ** (failed - 1), 60.0))
 
 
-def asked_to_wait(error: BaseException) -> float | None:
+def _asked_to_wait(error: BaseException) -> float | None:
     """The seconds that a server asks to be left alone, if it does."""
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
     said = headers.get("Retry-After", "")

@@ -14,17 +14,7 @@ from typing import Any
 from hfclean.keys import HINT, KINDS, find_secrets
 from hfclean.transform import elsewhere
 
-__all__ = [
-    "KINDS",
-    "Secret",
-    "find_secrets",
-    "mask_all",
-    "mask_secrets",
-    "masked_rows",
-    "names_of",
-    "scan_file",
-    "scan_files",
-]
+__all__ = ["KINDS", "Secret", "find_secrets", "mask_all", "mask_secrets", "masked_rows", "names_of", "scan_files"]
 
 # A text file is read in parts that overlap by more than the longest key.
 PART, OVERLAP = 8_000_000, 100_000
@@ -149,14 +139,14 @@ def scan_files(files: Mapping[str, Path | bytes], *, allowed: Collection[str] = 
     # the data first: its places say more than those in the report that is made of it
     for name in sorted(files, key=lambda name: (not name.endswith(".parquet"), name)):
         named = ((kind, secret, "the name of a file") for kind, secret, *_ in find_secrets(name))
-        for kind, secret, place in (*named, *scan_file(name, files[name])):
+        for kind, secret, place in (*named, *_scan_file(name, files[name])):
             if secret not in allowed:
                 kinds[secret] = kind
                 found.setdefault(secret, []).append(mask_secrets(place))  # of which a column's name is a part
     return [Secret(name, kinds[name], tuple(places[:3]), len(places)) for name, places in found.items()]
 
 
-def scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str]]:
+def _scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str]]:
     """Kind, id and place of every key in a parquet or text file of any size; weights are not looked into."""
     if name.endswith(".parquet") and isinstance(content, Path):
         yield from _in_parquet(name, content)

@@ -15,7 +15,7 @@ from hfclean.schema import Pair
 
 __all__ = ["agreement_figures", "ifd_figures", "revision_figures", "win_rate_figures"]
 
-Numbers = Mapping[str, float]
+_Numbers = Mapping[str, float]
 
 
 def win_rate_figures(
@@ -27,7 +27,7 @@ def win_rate_figures(
     reference_lengths: Sequence[Any] | None = None,
     draws: int = 1000,
     seed: int = 0,
-) -> Numbers:
+) -> _Numbers:
     """The figures of the module `win_rate`."""
     for one, two in ((predictions_swapped, references_swapped), (lengths, reference_lengths)):
         if (one is None) != (two is None):
@@ -59,7 +59,7 @@ def revision_figures(
     instructions: Sequence[str] | None = None,
     draws: int = 1000,
     seed: int = 0,
-) -> Numbers:
+) -> _Numbers:
     """The figures of the module `revision_quality`."""
     asked = [""] * len(raw) if instructions is None else list(instructions)
     if not len(asked) == len(raw) == len(predictions) == len(references):
@@ -79,7 +79,7 @@ def revision_figures(
     }
 
 
-def ifd_figures(predictions: Sequence[float], draws: int = 1000, seed: int = 0) -> Numbers:
+def ifd_figures(predictions: Sequence[float], draws: int = 1000, seed: int = 0) -> _Numbers:
     """The figures of the module `ifd_summary`."""
     import numpy as np
 
@@ -101,7 +101,7 @@ def agreement_figures(
     references: Sequence[float],
     texts: Sequence[str] | None = None,
     share: float = 0.05,
-) -> Numbers:
+) -> _Numbers:
     """The figures of the module `agreement`."""
     rows = [Pair("", "", text) for text in (texts if texts is not None else [""] * len(predictions))]
     found = agreement(rows, list(predictions), list(references), share=share)

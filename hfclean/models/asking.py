@@ -26,7 +26,7 @@ from hfclean.models.weights import mark
 
 __all__ = ["Asker", "aask", "ask", "look", "open_backend", "prefetch", "spent", "usage"]
 
-Turns = str | Sequence[Message | Mapping[str, Any]]
+_Turns = str | Sequence[Message | Mapping[str, Any]]
 
 OWN_BATCH = 64  # what a function of the user's own gets at once: what a crash can lose of it
 WINDOW = 256  # conversations that are looked up together
@@ -48,7 +48,7 @@ def open_backend(spec: ModelSpec) -> Asker:
 
 
 def ask(
-    spec: ModelSpec, conversations: Sequence[Turns], generation: Generation | None = None, *, prompt_version: str = ""
+    spec: ModelSpec, conversations: Sequence[_Turns], generation: Generation | None = None, *, prompt_version: str = ""
 ) -> list[Answer]:
     """An answer for every conversation, in order. What the store holds is not asked again.
 
@@ -68,14 +68,14 @@ def ask(
 
 
 async def aask(
-    spec: ModelSpec, conversations: Sequence[Turns], generation: Generation | None = None, *, prompt_version: str = ""
+    spec: ModelSpec, conversations: Sequence[_Turns], generation: Generation | None = None, *, prompt_version: str = ""
 ) -> list[Answer]:
     """`ask` for a running event loop: its other tasks go on meanwhile, and their requests share the same pool."""
     return await open_backend(spec).aask(conversations, generation or Generation(), prompt_version)
 
 
 def look(
-    spec: ModelSpec, conversations: Sequence[Turns], generation: Generation | None = None, *, prompt_version: str = ""
+    spec: ModelSpec, conversations: Sequence[_Turns], generation: Generation | None = None, *, prompt_version: str = ""
 ) -> list[Answer | None]:
     """What the store holds for each conversation, None where it holds nothing. Asks nothing and costs nothing."""
     return open_backend(spec).look(conversations, generation or Generation(), prompt_version)
@@ -83,7 +83,7 @@ def look(
 
 def prefetch(
     spec: ModelSpec,
-    conversations: Iterable[Turns],
+    conversations: Iterable[_Turns],
     generation: Generation | None = None,
     *,
     prompt_version: str = "",
@@ -197,7 +197,7 @@ class Asker:
         files = getattr(self._backend, "files", None)
         return files.identity if files is not None else ""
 
-    def ask(self, conversations: Sequence[Turns], generation: Generation, prompt_version: str = "") -> list[Answer]:
+    def ask(self, conversations: Sequence[_Turns], generation: Generation, prompt_version: str = "") -> list[Answer]:
         """See `ask`."""
         if self._endpoint is None:
             plan = self._plan(conversations, generation, prompt_version)
@@ -223,7 +223,7 @@ class Asker:
         return [answer for plan in plans for answer in plan.answers(self.ledger, seen)]
 
     async def aask(
-        self, conversations: Sequence[Turns], generation: Generation, prompt_version: str = ""
+        self, conversations: Sequence[_Turns], generation: Generation, prompt_version: str = ""
     ) -> list[Answer]:
         """See `aask`."""
         if self._endpoint is None:
@@ -234,7 +234,7 @@ class Asker:
         return plan.answers(self.ledger)
 
     def look(
-        self, conversations: Sequence[Turns], generation: Generation, prompt_version: str = ""
+        self, conversations: Sequence[_Turns], generation: Generation, prompt_version: str = ""
     ) -> list[Answer | None]:
         """See `look`."""
         plan = self._plan(conversations, generation, prompt_version)
@@ -242,7 +242,7 @@ class Asker:
 
     def prefetch(
         self,
-        conversations: Iterable[Turns],
+        conversations: Iterable[_Turns],
         generation: Generation,
         prompt_version: str = "",
         *,
@@ -287,7 +287,7 @@ class Asker:
         """See `spent`."""
         return self._budget.spent if self.store is None else self.store.spent(self._run, self.source)
 
-    def _plan(self, conversations: Sequence[Turns], generation: Generation, prompt_version: str) -> Plan:
+    def _plan(self, conversations: Sequence[_Turns], generation: Generation, prompt_version: str) -> Plan:
         wanted = (prompt_version, generation.canonical())
         if wanted not in self._settings:
             self._settings[wanted] = Setting.of(self.source, *wanted)

@@ -14,7 +14,7 @@ from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.store import Record, Spent, day_of
 
-__all__ = ["Budget", "Estimate", "Ledger", "Usage", "days_of", "estimate", "estimate_tokens", "progress"]
+__all__ = ["Budget", "Estimate", "Ledger", "Usage", "days_of", "estimate", "progress"]
 
 BYTES_PER_TOKEN = 4  # English prose in the tokenizers of 2024 and 2025; other scripts and code are denser
 TOKENS_PER_MESSAGE = 4  # role and separators of a chat template
@@ -197,8 +197,8 @@ def _tokens(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
     """Tokens read and written; estimated where the server did not say."""
     read, written = answer.prompt_tokens, answer.completion_tokens
     return (
-        estimate_tokens(prompt_bytes) if read is None else read,
-        estimate_tokens(len(answer.text.encode())) if written is None else written,
+        _estimate_tokens(prompt_bytes) if read is None else read,
+        _estimate_tokens(len(answer.text.encode())) if written is None else written,
     )
 
 
@@ -218,7 +218,7 @@ class Budget:
 
     def at_most(self, prompt_bytes: int, generation: Generation) -> Spent:
         """What a request can come to, if its answer is as long as it may be."""
-        read = estimate_tokens(prompt_bytes)
+        read = _estimate_tokens(prompt_bytes)
         cost = self.spec.prices.cost(read, generation.max_new_tokens) if self.spec.prices else 0.0
         return Spent(1, read + generation.max_new_tokens, cost)
 
@@ -296,7 +296,7 @@ class Estimate:
     completion_basis: str
 
 
-def estimate_tokens(size: int) -> int:
+def _estimate_tokens(size: int) -> int:
     """About how many tokens so many bytes of UTF-8 are. An estimate: call it one wherever it is shown."""
     return -(-size // BYTES_PER_TOKEN)
 
@@ -343,13 +343,13 @@ def estimate(
         read, prompt_basis = sum(lengths) / len(lengths), "tokenizer"
     else:
         sizes = [
-            sum(estimate_tokens(len(m.content.encode("utf-8", "replace"))) + TOKENS_PER_MESSAGE for m in c)
+            sum(_estimate_tokens(len(m.content.encode("utf-8", "replace"))) + TOKENS_PER_MESSAGE for m in c)
             for c in conversations
         ]
         read, prompt_basis = sum(sizes) / len(sizes), f"{BYTES_PER_TOKEN} bytes a token"
     if good:
         lengths = [
-            estimate_tokens(len(a.text.encode("utf-8", "replace")))
+            _estimate_tokens(len(a.text.encode("utf-8", "replace")))
             if a.completion_tokens is None
             else a.completion_tokens
             for a in good

@@ -39,7 +39,7 @@ TABLES = (
 )
 FLUSH = "PRAGMA synchronous=NORMAL"
 
-Read = Callable[[sqlite3.Connection, Sequence[bytes]], dict[bytes, Answer]]
+_Read = Callable[[sqlite3.Connection, Sequence[bytes]], dict[bytes, Answer]]
 
 
 class Taken(NamedTuple):
@@ -57,7 +57,7 @@ class Leases:
         read: the answers that the file holds for some keys.
     """
 
-    def __init__(self, path: Path, read: Read) -> None:
+    def __init__(self, path: Path, read: _Read) -> None:
         self.path = path
         self._read = read
         self._db: sqlite3.Connection | None = None

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 
-def main() -> None:
+def _main() -> None:
     """Read requests, one JSON object a line, and answer each with one word."""
     import jinja2
     from jinja2.ext import Extension
@@ -83,4 +83,4 @@ def _limit(memory: int) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

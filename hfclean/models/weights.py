@@ -22,7 +22,6 @@ from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
 __all__ = [
-    "READ_HERE",
     "ModelFiles",
     "fetch_ahead",
     "fetch_small",

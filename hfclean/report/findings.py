@@ -63,7 +63,7 @@ NO_REASON = "no reason recorded"
 REASON_COLUMN = "removed_reason"
 ROW_ID = re.compile(r"\b[0-9a-f]{16}(?:-\d+)?\b")
 
-Place = tuple[str, int]
+_Place = tuple[str, int]
 
 
 def split_counts(matched: Matched, split: str) -> SplitCounts:
@@ -92,7 +92,7 @@ def split_counts(matched: Matched, split: str) -> SplitCounts:
 
 def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ...]:
     """Every rule that changed something or whose defect is there, in the order in which rules run."""
-    rows: dict[str, set[Place]] = {}
+    rows: dict[str, set[_Place]] = {}
     fields: dict[str, set[tuple[str, str, int]]] = {}
     changes: dict[str, int] = {}
     for edit in matched.edits:
@@ -330,8 +330,8 @@ def removed_rows(matched: Matched, told: Mapping[str, str]) -> tuple[Removed, ..
     stayed: set[str] = set()
     for split in matched.new:
         stayed.update(match.source.digests[match.before] for match in matched.matches(split))
-    reasons: dict[str, list[Place]] = {}
-    details: dict[Place, str] = {}
+    reasons: dict[str, list[_Place]] = {}
+    details: dict[_Place, str] = {}
     for split, joined in matched.joined.items():
         if not joined.removed:
             continue
@@ -425,10 +425,10 @@ def worst_rows(matched: Matched, extra: Sequence[Rule]) -> tuple[RowExcerpt, ...
 
 
 def _excerpts(
-    side: Mapping[str, SplitRows], places: Sequence[Place], note: Callable[[Place], str | None] = lambda place: ""
+    side: Mapping[str, SplitRows], places: Sequence[_Place], note: Callable[[_Place], str | None] = lambda place: ""
 ) -> tuple[RowExcerpt, ...]:
     """The beginnings of some rows, in the order asked for."""
-    found: dict[Place, RowExcerpt] = {}
+    found: dict[_Place, RowExcerpt] = {}
     for split, rows in side.items():
         wanted = sorted(k for name, k in places if name == split)
         if not wanted or rows.view is None:

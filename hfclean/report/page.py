@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["headline", "render_notebook", "render_page"]
+__all__ = ["render_notebook", "render_page"]
 
 # Bytes for all changes together, so that the page stays below 10 MB; the rest takes well under one.
 CHANGES_BYTES = 8_300_000
@@ -45,7 +45,7 @@ QUANTILES = (
 
 
 @dataclass(frozen=True)
-class ShownChange:
+class _ShownChange:
     """One change of one text, ready to be shown."""
 
     rules: tuple[str, ...]
@@ -54,7 +54,7 @@ class ShownChange:
 
 
 @dataclass(frozen=True)
-class RowCard:
+class _RowCard:
     """All changes of one row. `rule_numbers` and `split_number` are what the page's filter compares."""
 
     row_id: str
@@ -62,11 +62,11 @@ class RowCard:
     index: int
     rule_numbers: str
     split_number: int
-    changes: tuple[ShownChange, ...]
+    changes: tuple[_ShownChange, ...]
 
 
 @dataclass(frozen=True)
-class Left:
+class _Left:
     """One row as an excerpt, ready to be shown."""
 
     row: RowExcerpt
@@ -89,7 +89,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             report=report,
             title=title,
             folder=folder,
-            headline=headline(report),
+            headline=_headline(report),
             css=Markup(css),  # noqa: S704  # both are files of this package
             script=Markup(script),  # noqa: S704
             css_hash=_digest(css),
@@ -122,12 +122,12 @@ def render_notebook(report: ReportData) -> str:
     html: str = (
         _environment()
         .from_string(_text("notebook.html.jinja"))
-        .render(report=report, headline=headline(report), quantiles=QUANTILES)
+        .render(report=report, headline=_headline(report), quantiles=QUANTILES)
     )
     return html
 
 
-def headline(report: ReportData) -> str:
+def _headline(report: ReportData) -> str:
     """The report in two sentences."""
     if not report.rows_before and not report.rows_after:
         return "Both datasets are empty."
@@ -190,10 +190,10 @@ def _plots(report: ReportData) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in found.items()}  # noqa: S704  # plots escapes
 
 
-def _left(row: RowExcerpt) -> Left:
+def _left(row: RowExcerpt) -> _Left:
     from hfclean.report.markup import text_markup
 
-    return Left(row, text_markup(row.instruction, EXCERPT_BYTES), text_markup(row.response, EXCERPT_BYTES))
+    return _Left(row, text_markup(row.instruction, EXCERPT_BYTES), text_markup(row.response, EXCERPT_BYTES))
 
 
 def _names(edit: Edit) -> list[str]:
@@ -204,7 +204,7 @@ def _by_row(edits: Sequence[Edit]) -> list[list[Edit]]:
     return [list(row) for _, row in groupby(edits, key=lambda edit: (edit.split, edit.index))]
 
 
-def _cards(edits: Sequence[Edit], rules: list[str], splits: list[str], max_edits: int) -> list[RowCard]:
+def _cards(edits: Sequence[Edit], rules: list[str], splits: list[str], max_edits: int) -> list[_RowCard]:
     """The rows that changed, evenly sampled down to `max_edits` changes, within the page's bytes."""
     rows = _sample(_by_row(edits), len(edits), max_edits)
     diffs = iter(_diffs([edit for row in rows for edit in row]))
@@ -214,13 +214,13 @@ def _cards(edits: Sequence[Edit], rules: list[str], splits: list[str], max_edits
         first = row[0]
         names = dict.fromkeys(name for edit in row for name in _names(edit))
         cards.append(
-            RowCard(
+            _RowCard(
                 row_id=first.row_id,
                 split=first.split,
                 index=first.index,
                 rule_numbers=" ".join(str(number[name]) for name in names),
                 split_number=splits.index(first.split) if first.split in splits else -1,
-                changes=tuple(ShownChange(tuple(_names(edit)), edit.field, next(diffs)) for edit in row),
+                changes=tuple(_ShownChange(tuple(_names(edit)), edit.field, next(diffs)) for edit in row),
             )
         )
     return cards

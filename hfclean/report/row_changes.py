@@ -15,13 +15,13 @@ from hfclean.schema import Path, View, read_at, write
 
 __all__ = ["row_edits"]
 
-Row = Mapping[str, Any]
+_Row = Mapping[str, Any]
 RESTORED = "restored"
 
 
 def row_edits(
-    before: Row,
-    after: Row,
+    before: _Row,
+    after: _Row,
     view: View,
     layout: Layout,
     *,
@@ -48,7 +48,9 @@ def row_edits(
     return [Edit(name, e.field, e.rule, e.before, e.after, split=split, index=index) for e in entries]
 
 
-def _recorded(before: Row, after: Row, view: View, layout: Layout, extra: Sequence[Rule]) -> list[LedgerEntry] | None:
+def _recorded(
+    before: _Row, after: _Row, view: View, layout: Layout, extra: Sequence[Rule]
+) -> list[LedgerEntry] | None:
     """The changes that the row's record speaks of since `before`; None when they do not lead to `after`."""
     try:
         done = list(ledger_entries(after, layout, extra))
@@ -65,14 +67,14 @@ def _recorded(before: Row, after: Row, view: View, layout: Layout, extra: Sequen
     return entries if begins and row_id(reached, view) == row_id(after, view) else None
 
 
-def _steps_between(before: Row, after: Row, layout: Layout) -> str:
+def _steps_between(before: _Row, after: _Row, layout: Layout) -> str:
     old = parse_history(before.get(layout.own(HISTORY))) or ()
     steps = (parse_history(after.get(layout.own(HISTORY))) or ())[len(old) :]
     done = [step for step in steps if step.edit == "revised" or step.by == "restore"]
     return " ".join(dict.fromkeys(name for step in done for name in (step.reasons or (step.by,))))
 
 
-def _is_back(before: Row, after: Row, view: View, layout: Layout) -> bool:
+def _is_back(before: _Row, after: _Row, view: View, layout: Layout) -> bool:
     """Whether the second row is what went in before hfclean revised the first one."""
     if parse_history(before.get(layout.own(HISTORY))) is None:
         return False

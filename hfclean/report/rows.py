@@ -26,7 +26,6 @@ __all__ = [
     "Measured",
     "SplitRows",
     "TokenCounter",
-    "facts",
     "identity",
     "iterate",
     "measure",
@@ -80,7 +79,7 @@ class Facts:
 
 
 @lru_cache(maxsize=8192)
-def facts(history: Any) -> Facts:
+def _facts(history: Any) -> Facts:
     """Read one `edit_history` cell; `Facts()` when hfclean did not write it."""
     steps = parse_history(history) if history else None
     if not steps:
@@ -238,7 +237,7 @@ def read_split(
 
 def _note(found: SplitRows, row: dict[str, Any], view: View, layout: Layout) -> None:
     prefix = layout.prefix
-    told = facts(row.get(prefix + HISTORY))
+    told = _facts(row.get(prefix + HISTORY))
     if told.errors:
         found.errors[len(found)] = told.errors
     digest = row_id(row, view)
@@ -292,7 +291,7 @@ def measure(
     another side than `scorer` reads; the others are computed.
     """
     prefix, read = layout.prefix, (scorer.turns, scorer.side)
-    known = [trust and facts(row.get(prefix + HISTORY)).scored == read for row in rows]
+    known = [trust and _facts(row.get(prefix + HISTORY)).scored == read for row in rows]
     pairs = [scorer.pairs(row, view) for row in rows]
     to_score = [k for k, has in enumerate(known) if not has]
     scored: dict[str, list[Any]] = {}

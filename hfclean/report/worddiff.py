@@ -12,7 +12,7 @@ from hfclean.text.words import CJK
 
 __all__ = ["Stretch", "readable_diff", "word_diff"]
 
-Kind = Literal["same", "out", "in"]
+_Kind = Literal["same", "out", "in"]
 
 # A word (one character in scripts without spaces), one line break, a run of other white space, or one other character.
 TOKEN = re.compile(rf"{CJK.pattern}|(?:(?!{CJK.pattern})\w)+(?:['’](?:(?!{CJK.pattern})\w)+)*|\n|[^\S\n]+|[^\w\s]")
@@ -31,7 +31,7 @@ FINE = 2000
 class Stretch(NamedTuple):
     """Text that stayed (`same`), was taken out (`out`) or put in (`in`)."""
 
-    kind: Kind
+    kind: _Kind
     text: str
 
 

@@ -13,7 +13,7 @@ from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
 from hfclean.transform import HUB
 
-__all__ = ["Reviser", "coach_conversation", "read_answer"]
+__all__ = ["Reviser", "coach_conversation"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Reviser(ModelReviser):
             if answer.error:
                 found.append(Proposal(error=answer.error, model=answer.model))
                 continue
-            texts = read_answer(task, answer)
+            texts = _read_answer(task, answer)
             if texts is None:
                 # an answer that was cut off is that first, and unreadable because of it
                 reason = "unparsed" if answer.finish_reason in ("stop", "") else "unfinished"
@@ -105,7 +105,7 @@ def _fields(task: Task) -> tuple[str, ...]:
     return FIELDS if task.whole else ("response",)
 
 
-def read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
+def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
     """The fields that an answer gives; None where it cannot be read.
 
     A pair without an input may come back without the line for one, and a reviser that always writes whole pairs may do

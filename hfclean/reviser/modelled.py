@@ -39,11 +39,11 @@ from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
 __all__ = ["ModelReviser", "Proposal", "Task"]
 
-Errors = Mapping[str, Exception]
+_Errors = Mapping[str, Exception]
 # reasons of a row left as it was that say of the answer that nothing could be taken from it, whatever it was to say
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))
 SIDES_REFUSED = frozenset(("instruction_refused", "response_refused"))
-NO_ERRORS: Errors = MappingProxyType({})
+NO_ERRORS: _Errors = MappingProxyType({})
 
 
 class Task(NamedTuple):
@@ -92,7 +92,7 @@ class Proposal(NamedTuple):
     finish_reason: str | None = None
     model: str = ""
     notes: tuple[str, ...] = ()
-    errors: Errors = NO_ERRORS
+    errors: _Errors = NO_ERRORS
 
 
 class _Verdict(NamedTuple):
@@ -100,14 +100,14 @@ class _Verdict(NamedTuple):
     pair: Pair
     reasons: tuple[str, ...] = ()
     model: str = ""
-    errors: Errors = NO_ERRORS
+    errors: _Errors = NO_ERRORS
 
 
 class _Judged(NamedTuple):
     """The proposals of a pair among which to choose, and what was raised while they were checked."""
 
     proposals: list[Proposal]
-    errors: Errors
+    errors: _Errors
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def signs_of(text: str) -> bytes:
     return text.encode("ascii", "ignore").translate(None, NO_SIGNS)
 
 
-class SplitPair(Protocol):
+class _SplitPair(Protocol):
     """A pair split into words: those of the response, the different ones, the pairs of neighbours, its signs (see
     `signs_of`) and whether it may have two blanks in a row; those of the instruction, and the different ones."""
 
@@ -124,7 +124,7 @@ class SplitPair(Protocol):
     def asked_vocabulary(self) -> set[str]: ...
 
 
-def take_glance(pair: Pair, split: SplitPair, watched: Watched) -> Glance | None:
+def take_glance(pair: Pair, split: _SplitPair, watched: Watched) -> Glance | None:
     """What the rules may know of a pair beforehand, since its words are split already.
 
     None where a text is not plain: scripts, white space and controls beyond the usual ones can stick to words here and

@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-__all__ = ["CONTENT", "MARKERS", "REMOVABLE", "Marker", "kind_of"]
+__all__ = ["MARKERS", "REMOVABLE", "Marker", "kind_of"]
 
-Kind = Literal["turn", "end", "content"]
+_Kind = Literal["turn", "end", "content"]
 
 
 class Marker(NamedTuple):
     """A marker as it is written, what it is for, and the template or model family that writes it."""
 
     text: str
-    kind: Kind
+    kind: _Kind
     source: str
 
 
-def _markers(kind: Kind, source: str, texts: str) -> list[Marker]:
+def _markers(kind: _Kind, source: str, texts: str) -> list[Marker]:
     return [Marker(text, kind, source) for text in texts.split()]
 
 
@@ -92,7 +92,7 @@ MARKERS: tuple[Marker, ...] = (
     *_markers("content", "SenseVoice", "<|NEUTRAL|> <|woitn|> <|withitn|> <|EMO_UNKNOWN|>"),
 )
 
-_KINDS: dict[str, Kind] = {}
+_KINDS: dict[str, _Kind] = {}
 for _marker in MARKERS:
     _KINDS.setdefault(_marker.text.lower(), _marker.kind)
 # "<EOT>" ends the gap of a fill-in-the-middle prompt, "<eot>" a sequence: by itself the first is taken for the second.
@@ -111,7 +111,7 @@ BY_FORM = re.compile(
 )
 
 
-def kind_of(marker: str) -> Kind | None:
+def kind_of(marker: str) -> _Kind | None:
     """What a marker is for; None for one that nobody here knows."""
     known = _KINDS.get(marker.lower())
     if known is None and BY_FORM.fullmatch(marker) and "reserved" not in marker.lower():

@@ -30,8 +30,8 @@ __all__ = [
     "text_rule",
 ]
 
-Severity = Literal["low", "medium", "high"]
-SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high")
+_Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[_Severity, ...] = ("low", "medium", "high")
 FIELDS = ("instruction", "input", "response")
 MAX_PASSES = 4
 TASK_HEAD, TASK_TAIL = 1500, 500
@@ -56,7 +56,7 @@ class Rule:
     """
 
     id: str
-    severity: Severity
+    severity: _Severity
     meaning: str
     detect: Callable[[Pair], bool]
     repair: Callable[[Pair], Pair] | None = None
@@ -89,7 +89,7 @@ class Change(NamedTuple):
 
 
 def rule(
-    id: str, *, severity: Severity, meaning: str, example: tuple[str, str] = ("", ""), version: int = 1
+    id: str, *, severity: _Severity, meaning: str, example: tuple[str, str] = ("", ""), version: int = 1
 ) -> Callable[[Callable[[Pair], bool]], Rule]:
     """Declare a rule from a function `pair -> bool`.
 
@@ -114,7 +114,7 @@ def rule(
 def text_rule(
     id: str,
     *,
-    severity: Severity,
+    severity: _Severity,
     meaning: str,
     detect: Callable[[str], bool],
     repair: Callable[[str], str] | None = None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-__all__ = ["has_columns", "is_layout", "is_patch", "is_verse", "looks_like_code", "looks_like_prose"]
+__all__ = ["is_layout", "is_patch", "is_verse", "looks_like_code", "looks_like_prose"]
 
 BARE = re.compile(
     r"(?:pass|break|continue|return|end|else|try|finally|begin|done|fi|esac|do|then|default|loop|nil|null|None|True|"
@@ -100,10 +100,10 @@ def is_layout(text: str) -> bool:
     filled = [line for line in lines if line.strip()]
     if sum(INNER_TAB.search(LIST_MARK.sub("", line.lstrip(" "), count=1)) is not None for line in filled) > 1:
         return True
-    return has_columns(filled) or _is_padded(filled) or _is_drawing(filled)
+    return _has_columns(filled) or _is_padded(filled) or _is_drawing(filled)
 
 
-def has_columns(lines: Sequence[str]) -> bool:
+def _has_columns(lines: Sequence[str]) -> bool:
     """Whether two neighbouring lines have gaps that do not follow a sentence, as the columns of a table do."""
     gaps = ["  " in line and _has_cells(line) for line in lines]
     return any(one and other for one, other in pairwise(gaps))

@@ -23,7 +23,7 @@ from hfclean.scorers.judge_prompt import PROMPT_VERSION, comparing, comparing_sc
 __all__ = ["Counts", "Verdict", "Verdicts", "ajudge_pairs", "judge_pairs", "merge_orders"]
 
 Better = Literal["first", "second", "tie", ""]
-Merging = Literal["cherry", "pandalm"]
+_Merging = Literal["cherry", "pandalm"]
 
 _TYPICAL = '{"reason": "Both are right, and the first response explains its steps where the other does not."}'
 
@@ -117,7 +117,7 @@ class Verdicts:
         return sum(verdict.flipped for verdict in both) / len(both) if both else math.nan
 
 
-def merge_orders(shown_first: Better, shown_second: Better, merging: Merging = "cherry") -> Better:
+def merge_orders(shown_first: Better, shown_second: Better, merging: _Merging = "cherry") -> Better:
     """One verdict from those of both orders, each `first`, `second`, `tie` or `""`, whatever place the response had.
 
     Equal verdicts stand; opposite ones are a tie; without both there is none. Where one is a tie and the other is not,
@@ -130,7 +130,7 @@ def merge_orders(shown_first: Better, shown_second: Better, merging: Merging = "
     >>> merge_orders("tie", "first"), merge_orders("tie", "first", "pandalm")
     ('first', 'tie')
     """
-    if merging not in get_args(Merging):
+    if merging not in get_args(_Merging):
         raise HfcleanError(f"merging={merging!r}: expected 'cherry' or 'pandalm'")
     if not shown_first or not shown_second:
         return ""
@@ -140,7 +140,7 @@ def merge_orders(shown_first: Better, shown_second: Better, merging: Merging = "
 
 
 def judge_pairs(
-    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: Merging = "cherry"
+    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: _Merging = "cherry"
 ) -> Verdicts:
     """Which of two responses to the same prompt is better, asked of a judge in both orders.
 
@@ -173,7 +173,7 @@ def judge_pairs(
 
 
 async def ajudge_pairs(
-    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: Merging = "cherry"
+    judge: Judge, firsts: Iterable[Any], seconds: Iterable[Any], *, merging: _Merging = "cherry"
 ) -> Verdicts:
     """`judge_pairs` for a running event loop."""
     return await await_for(_compare(judge, _pairs(judge, firsts), _pairs(judge, seconds), merging))
@@ -192,7 +192,7 @@ def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
     return found
 
 
-def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merging: Merging) -> Work[Verdicts]:
+def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merging: _Merging) -> Work[Verdicts]:
     merge_orders("", "", merging)  # an unknown rule before anything is asked
     if len(firsts) != len(seconds):
         raise HfcleanError(f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; wanted as many")
@@ -234,7 +234,7 @@ def _known(a: Pair, b: Pair) -> Verdict | None:
     return Verdict("tie") if a.response == b.response else None
 
 
-def _verdict(forward: Answer, backward: Answer, merging: Merging) -> Verdict:
+def _verdict(forward: Answer, backward: Answer, merging: _Merging) -> Verdict:
     (there, why), (back, why_not) = _read(forward, "first", "second"), _read(backward, "second", "first")
     return Verdict(merge_orders(there, back, merging), there, back, why or why_not)
 

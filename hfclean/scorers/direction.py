@@ -326,14 +326,14 @@ def _fits(name: str, value: Any) -> bool:
 _SAVED = ("model", "revision", "template", "name", "layer", "max_length", "found_in")
 
 
-class Component(NamedTuple):
+class _Component(NamedTuple):
     """A direction of length one, turned towards the good texts, and whether it had to be turned round."""
 
     vector: Any
     sign: int
 
 
-def components_of(differences: Any, count: int) -> list[Component]:
+def components_of(differences: Any, count: int) -> list[_Component]:
     """The directions in which good texts differ most from bad ones, largest first; fewer where there are no more.
 
     The PCA of the differences and their opposites, whose mean is 0: what all pairs have in common is not taken out. A
@@ -353,7 +353,7 @@ def components_of(differences: Any, count: int) -> list[Component]:
         along = differences @ axis
         agreeing = int((along > 0).sum()) - int((along < 0).sum())
         sign = -1 if (agreeing or along.sum()) < 0 else 1
-        found.append(Component(sign * axis, sign))
+        found.append(_Component(sign * axis, sign))
     return found
 
 

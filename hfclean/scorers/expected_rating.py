@@ -24,7 +24,7 @@ __all__ = [
     "selectit_token_score",
 ]
 
-Form = Literal["paper", "file"]
+_Form = Literal["paper", "file"]
 
 _CASE = "Instruction:\n{instruction}\n\nResponse:\n{response}\n\n"
 _ASKED = (
@@ -65,7 +65,7 @@ def expected_value(logits: Sequence[float], values: Sequence[float]) -> float:
     return math.fsum(p * value for p, value in zip(probabilities(logits), values, strict=True))
 
 
-def selectit_token_score(chances: Sequence[float], form: Form = "paper") -> float:
+def selectit_token_score(chances: Sequence[float], form: _Form = "paper") -> float:
     """`best * 1/(K-1) * sum_k (p_best - p_k)`: the likeliest of the ratings 1 to K, the less the more doubt there is.
 
     Of equally likely ratings the lowest counts. From SelectIT (arXiv 2402.16705).
@@ -163,7 +163,7 @@ class RatingExpectation(HeadScorer):
     ratings: tuple[str, ...] | None = field(default=None, kw_only=True)
     chat: bool = field(default=False, kw_only=True)
     alpha: float = field(default=0.2, kw_only=True)
-    form: Form = field(default="paper", kw_only=True)
+    form: _Form = field(default="paper", kw_only=True)
     name: str = field(default="expected_rating", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -173,7 +173,7 @@ class RatingExpectation(HeadScorer):
                 object.__setattr__(self, name, tuple(value))
         if self.kind not in PROMPTS:
             raise HfcleanError(f"RatingExpectation(kind={self.kind!r}): wanted 'deita' or 'selectit'")
-        if self.form not in get_args(Form):
+        if self.form not in get_args(_Form):
             raise HfcleanError(f"RatingExpectation(form={self.form!r}): expected 'paper' or 'file'")
         if self.form == "file" and self.kind != "selectit":
             raise HfcleanError(

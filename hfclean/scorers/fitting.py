@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hfclean.errors import LinearRuleError, SourceError, require
 
-__all__ = ["CollinearityWarning", "Fit", "Fitted", "Term", "fit_rule", "table_rows"]
+__all__ = ["CollinearityWarning", "Fit", "Fitted", "Term", "fit_rule"]
 
 HIGH_VIF = 10.0
 METHOD = "ordinary least squares"
@@ -124,7 +124,7 @@ def _storable(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def table_rows(table: Any) -> list[Mapping[str, Any]]:
+def _table_rows(table: Any) -> list[Mapping[str, Any]]:
     """A table as a list of rows: a list of mappings, a mapping of columns, a `Dataset`, a DataFrame, what
     `hfclean.mining.experiment` gave, or the path of a JSON-lines or parquet file.
 
@@ -182,7 +182,7 @@ def fit_rule(table: Any, *, target: str, predictors: Sequence[str], standardize:
     """The numbers of a rule; see `LinearRule.fit`."""
     np: Any = require("numpy", extra="mining")
     names = _checked(predictors, target, confidence)
-    y, x, left_out = _numbers(np, table_rows(table), target, names)
+    y, x, left_out = _numbers(np, _table_rows(table), target, names)
     _check_table(np, y, x, names, left_out)
     center = x.mean(0) if standardize else np.zeros(len(names))
     scale = x.std(0, ddof=1) if standardize else np.ones(len(names))

@@ -22,7 +22,7 @@ from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import UNSAID
 
-__all__ = ["IFD", "IRA", "TEMPLATES", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
+__all__ = ["IFD", "IRA", "LikelihoodScorer", "Perplexity", "ReverseIFD", "SelectiveIFD", "fill_template"]
 
 # {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} goes without one.
 # The words of "alpaca" are those that Stanford Alpaca's models are tuned with (tatsu-lab/stanford_alpaca, Apache-2.0),

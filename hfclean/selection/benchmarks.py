@@ -21,7 +21,7 @@ from hfclean.hub_id import is_hub_id
 from hfclean.limits import check_parquet, read_json
 from hfclean.selection.shingles import VERSION, runs, words
 
-__all__ = ["ABOUT", "DATA", "SUFFIXES", "BenchmarkPack", "Entry", "read_rows"]
+__all__ = ["ABOUT", "DATA", "SUFFIXES", "BenchmarkPack", "Entry"]
 
 ABOUT = "hfclean_benchmarks.json"
 DATA = "data/train-00000-of-00001.parquet"
@@ -111,7 +111,7 @@ class BenchmarkPack:
         """
         found = [
             (str(key), side, content)
-            for place, row in enumerate(read_rows(rows))
+            for place, row in enumerate(_read_rows(rows))
             for key, side, content in _texts(row, place, text, answer, item)
             if content.strip()
         ]
@@ -183,7 +183,7 @@ class BenchmarkPack:
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-def read_rows(rows: Any) -> Iterator[Mapping[str, Any]]:
+def _read_rows(rows: Any) -> Iterator[Mapping[str, Any]]:
     """The rows of a dataset, a list, or a .jsonl, .json or .parquet file.
 
     Raises:

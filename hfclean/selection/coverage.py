@@ -20,7 +20,7 @@ COLUMNS = 256  # rows whose similarities to all others are made at once, at most
 FEW = 32  # contenders that are told apart one by one
 
 
-def slack(width: int) -> float:
+def _slack(width: int) -> float:
     """What a product of two float32 vectors of length one is off by, at most."""
     return 6e-7 * (2 + math.sqrt(width))
 
@@ -32,7 +32,7 @@ def score_first(unit: Any, order: Any, n: int, threshold: float) -> list[int]:
         unit: float64 array of vectors of length one.
         order: indices, the best first.
     """
-    off = slack(unit.shape[1])
+    off = _slack(unit.shape[1])
     short = unit.astype(np.float32)
     kept = np.empty((min(n, len(order)), unit.shape[1]), np.float32)
     picks: list[int] = []
@@ -91,7 +91,7 @@ def farthest_first(unit: Any, n: int, quality: Any, start: int) -> list[int]:
     weight = quality.astype(np.float32)
     race = _Race(unit, quality)
     near = np.full(len(unit), -np.inf, np.float32)
-    off = np.float32(2.2 * slack(unit.shape[1]))
+    off = np.float32(2.2 * _slack(unit.shape[1]))
     columns: dict[int, Any] = {}
     picks: list[int] = []
     pick, size, used = start, 16, 0
@@ -186,4 +186,4 @@ def _first_gains(unit: Any, copies: Any) -> Any:
     found = np.empty(len(unit))
     for start in range(0, len(unit), size):
         found[start : start + size] = np.maximum(short[start : start + size] @ short.T, 0) @ weight
-    return found * (1 + 1e-4) + copies.sum() * slack(unit.shape[1])
+    return found * (1 + 1e-4) + copies.sum() * _slack(unit.shape[1])

@@ -15,7 +15,7 @@ from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, i
 
 __all__ = ["Diversity", "diverse"]
 
-Method = Literal["score_first", "k_center", "facility_location", "clusters", "score_times_distance"]
+_Method = Literal["score_first", "k_center", "facility_location", "clusters", "score_times_distance"]
 METHODS = ("score_first", "k_center", "facility_location", "clusters", "score_times_distance")
 OTHER_NAMES = {"deita": "score_first", "kcenter": "k_center", "car": "clusters"}
 SCORED = ("score_first", "score_times_distance")
@@ -58,7 +58,7 @@ class Diversity:
 def diverse(
     ds: Any,
     n: int,
-    method: Method | str = "score_first",
+    method: _Method | str = "score_first",
     *,
     by: str | None = None,
     column: str = "embedding",

@@ -26,9 +26,9 @@ from hfclean.selection.rows import (
 )
 from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
 
-__all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs", "similar_vectors"]
+__all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs"]
 
-Method = Literal["exact", "near", "semantic"]
+_Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
 EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all
 CELLS = 1 << 22  # similarities that are held at once
@@ -102,7 +102,7 @@ class DuplicateGroups:
 
 def dedupe(
     ds: Any,
-    method: Method = "near",
+    method: _Method = "near",
     threshold: float = 0.7,
     ngram: int = 3,
     best: str | None = None,
@@ -133,7 +133,7 @@ def dedupe(
 
 def duplicate_groups(
     ds: Any,
-    method: Method = "near",
+    method: _Method = "near",
     threshold: float = 0.7,
     ngram: int = 3,
     best: str | None = None,
@@ -187,7 +187,7 @@ def duplicate_groups(
 def _find(
     who: str,
     ds: Any,
-    method: Method,
+    method: _Method,
     threshold: float,
     ngram: int,
     best: str | None,
@@ -334,13 +334,13 @@ KINDS = (np.int64, np.int64, np.float64)
 def _semantic(count: int, found: Vectors, threshold: float) -> Any:
     labels = np.arange(count)
     together = shingle_joins.Components(len(found.rows))
-    for first, second in similar_vectors(found.unit, threshold):
+    for first, second in _similar_vectors(found.unit, threshold):
         together.join(first, second)
     labels[found.rows] = found.rows[together.labels]
     return labels
 
 
-def similar_vectors(unit: Any, threshold: float) -> Iterator[tuple[Any, Any]]:
+def _similar_vectors(unit: Any, threshold: float) -> Iterator[tuple[Any, Any]]:
     """All pairs of vectors of length one whose cosine, to nine decimals, is `threshold` or more; the first index is
     the smaller one. Every block of vectors is multiplied with those behind it, and what is close to the threshold is
     computed again in float64."""

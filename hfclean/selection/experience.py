@@ -13,7 +13,7 @@ from hfclean.selection.rows import check_dataset
 
 __all__ = ["pre_experience"]
 
-Order = Literal["dataset", "perplexity"]
+_Order = Literal["dataset", "perplexity"]
 
 COLUMN = "embedding"
 AT_ONCE = 1000
@@ -28,7 +28,7 @@ def pre_experience(
     per_cluster: int = 10,
     by: str | None = None,
     ppl: str | None = None,
-    order: Order = "dataset",
+    order: _Order = "dataset",
     seed: int = 0,
 ) -> list[int]:
     """Indices, in dataset order, of rows that together show every kind of instruction once or more, for `ds.select`.
@@ -70,7 +70,7 @@ def pre_experience(
     for name, value in (("clusters", clusters), ("per_cluster", per_cluster)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise HfcleanError(f"pre_experience({name}={value!r}): wanted 1 or more")
-    if order not in get_args(Order):
+    if order not in get_args(_Order):
         raise HfcleanError(f"pre_experience(order={order!r}): expected 'dataset' or 'perplexity'")
     check_dataset(ds, "pre_experience")
     np: Any = require("numpy", extra="embed")
@@ -139,7 +139,7 @@ def _clustered(vectors: Any, clusters: int, seed: int) -> tuple[Any, Any]:
     return fitted.labels_, ((vectors - centres) ** 2).sum(1, dtype="float64")
 
 
-def _middle(np: Any, values: Any, count: int, order: Order) -> Any:
+def _middle(np: Any, values: Any, count: int, order: _Order) -> Any:
     """So many places at even steps through the middle half of some values; of few values, all."""
     ranked = np.argsort(values, kind="stable")
     if len(values) < count:

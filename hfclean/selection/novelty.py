@@ -23,9 +23,9 @@ from hfclean.text import words
 
 __all__ = ["Dropped", "Novelty", "novel", "rouge_l"]
 
-Field = Literal["instruction", "prompt", "response", "both"]
-Boundary = Literal["from", "above"]
-Words = Literal["hfclean", "rouge_score"]
+_Field = Literal["instruction", "prompt", "response", "both"]
+_Boundary = Literal["from", "above"]
+_Words = Literal["hfclean", "rouge_score"]
 _FIELDS: Mapping[str, Callable[[Pair], str]] = {
     "instruction": lambda pair: pair.instruction,
     "prompt": lambda pair: pair.prompt,
@@ -70,7 +70,7 @@ class Novelty:
     threshold: float
     wordless: int
     compared: int
-    boundary: Boundary = "from"
+    boundary: _Boundary = "from"
 
     @property
     def drop_rate(self) -> float:
@@ -93,7 +93,7 @@ class Novelty:
         )
 
 
-def rouge_l(first: str, second: str, *, tokens: Words = "hfclean") -> float:
+def rouge_l(first: str, second: str, *, tokens: _Words = "hfclean") -> float:
     """ROUGE-L of two texts: twice the longest common subsequence of their words over the words of both, 0 to 1.
 
     Words are lower-cased, and single characters in scripts without spaces; 0 where one text has none. With
@@ -116,11 +116,11 @@ def novel(
     ds: Any,
     *,
     threshold: float = 0.85,
-    field: Field | str = "instruction",
+    field: _Field | str = "instruction",
     against: Iterable[Any] = (),
     columns: Columns = None,
-    boundary: Boundary = "from",
-    tokens: Words = "hfclean",
+    boundary: _Boundary = "from",
+    tokens: _Words = "hfclean",
 ) -> Novelty:
     """Rows whose ROUGE-L with every row kept before them, and with every text of `against`, is below a threshold.
 
@@ -148,7 +148,7 @@ def novel(
     """
     if not is_number(threshold) or not 0 < threshold <= 1:
         raise HfcleanError(f"novel(threshold={threshold!r}): wanted above 0 and up to 1; SeDi takes 0.85")
-    if boundary not in get_args(Boundary):
+    if boundary not in get_args(_Boundary):
         raise HfcleanError(f"novel(boundary={boundary!r}): expected 'from' or 'above'")
     split = _splitter(tokens, "novel")
     layout = Layout(columns)

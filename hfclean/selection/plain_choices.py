@@ -12,7 +12,7 @@ from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
 from hfclean.schema import Columns
 
-__all__ = ["SEEDS", "Baseline", "Baselines", "baselines", "compare_choices"]
+__all__ = ["Baseline", "Baselines", "baselines", "compare_choices"]
 
 SEEDS = (0, 1, 2, 3, 4)
 

@@ -14,7 +14,7 @@ from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, FlatView, PreferenceView, View
 from hfclean.schema.messages import ROLE_KEYS, TEXT_KEYS, key_of
 
-__all__ = ["context_columns", "context_keys", "undecoded"]
+__all__ = ["context_keys", "undecoded"]
 
 MEDIA = (
     "image",
@@ -36,7 +36,7 @@ TEXT_PARTS = ("text", "input_text", "output_text")
 BATCH = 1000
 
 
-def context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
+def _context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
     """The columns beside the shape's that belong to what a row asks: pictures, sounds, tools, system, history."""
     ours: set[str] = set()
     history = layout.own(HISTORY)
@@ -92,7 +92,7 @@ def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = F
     if not len(ds):
         return None
     view = layout.view(ds.column_names)
-    beside = context_columns(ds, view, layout)
+    beside = _context_columns(ds, view, layout)
     inside = _inside(view) if whole else []
     names = [*beside, *(name for name in inside if not _flat(ds.features[name]) or _may_be_json(ds, name, view))]
     words = [name for name in inside if name not in names and name in _words(view, exact)]

@@ -73,7 +73,7 @@ def sets_of(found: Shingles) -> Sets:
     many = np.repeat(often > 1, often)
     key = (owner[order[many]].astype(np.int64) << 32) | np.repeat(rank, often[kept])
     key.sort()
-    key = key[changes(key)]
+    key = key[_changes(key)]
     counts = np.bincount(key >> 32, minlength=count)
     starts = np.zeros(count + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
@@ -81,7 +81,7 @@ def sets_of(found: Shingles) -> Sets:
     return Sets(members, starts, sizes + counts, _sketches(members, starts))
 
 
-def changes(ordered: Any) -> Any:
+def _changes(ordered: Any) -> Any:
     """Where a sorted array holds another value than just before."""
     found = np.ones(len(ordered), bool)
     found[1:] = ordered[1:] != ordered[:-1]
@@ -160,7 +160,7 @@ def pairs_within(group: Any, upper: Any, owner: Any, known: Components | None) -
         here = partners[start:stop]
         if known is not None:
             end = int(np.searchsorted(group, group[stop - 1], side="right"))
-            begins = np.flatnonzero(changes(group[start:end]))
+            begins = np.flatnonzero(_changes(group[start:end]))
             labels = known.labels[owner[start:end]]
             same = np.maximum.reduceat(labels, begins) == np.minimum.reduceat(labels, begins)
             here = np.where(np.repeat(same, np.diff(begins, append=end - start))[: stop - start], 0, here)
@@ -190,7 +190,7 @@ def ordered_pairs(first: Any, second: Any) -> tuple[Any, Any]:
     low = np.minimum(first, second).astype(np.int64)
     key = (low << 32) | np.maximum(first, second)
     key.sort()
-    key = key[changes(key)]
+    key = key[_changes(key)]
     return key >> 32, key & 0xFFFFFFFF
 
 

@@ -14,7 +14,7 @@ from hfclean.schema import Columns, detect
 from hfclean.schema.messages import ROLE_KEYS
 from hfclean.source.opening import Opened
 
-__all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts", "without_surrogates"]
+__all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts"]
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -22,7 +22,7 @@ KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
 SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
 BLANK = b" \t\r\n"
 
-Rows = Iterable[dict[str, Any]]
+_Rows = Iterable[dict[str, Any]]
 
 
 class JsonLines:
@@ -41,8 +41,8 @@ class JsonLines:
         size, repaired = 0, 0
         for number, line, last in _lines(self.file):
             row = _row(self.file.name, number, line, last)
-            if ESCAPED_SURROGATE.search(line) and has_surrogates(row):
-                row = without_surrogates(row)
+            if ESCAPED_SURROGATE.search(line) and _has_surrogates(row):
+                row = _without_surrogates(row)
                 repaired += 1
             size += len(line)
             if kept is not None:
@@ -61,8 +61,8 @@ class NamedRows:
         for n, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise SourceError(f"{name!r}, row {n} is {type(row).__name__}; expected an object with columns")
-            if has_surrogates(row):
-                rows[n] = without_surrogates(row)
+            if _has_surrogates(row):
+                rows[n] = _without_surrogates(row)
                 self.repaired += 1
         self.rows = rows
 
@@ -109,7 +109,7 @@ def _not_utf8(name: str, where: str) -> SourceError:
     return SourceError(f"{name!r} is not UTF-8 ({where}); convert it first, for example with iconv")
 
 
-def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | None, Rows]:
+def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | None, _Rows]:
     """The rows of a JSON or JSON-lines file, by split; `None` where it names none.
 
     Raises:
@@ -304,21 +304,21 @@ def _splits(
 # ------------------------------------------------------------------------------------------------------- surrogates
 
 
-def has_surrogates(value: Any) -> bool:
+def _has_surrogates(value: Any) -> bool:
     """Whether a lone surrogate, or half of a pair, stands in a text of a value."""
     if isinstance(value, str):
         return not value.isascii() and SURROGATE.search(value) is not None
     if isinstance(value, dict):
-        return any(has_surrogates(key) or has_surrogates(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(has_surrogates, value))
+        return any(_has_surrogates(key) or _has_surrogates(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_has_surrogates, value))
 
 
-def without_surrogates(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     """The value with lone surrogates replaced and halves joined: no Arrow string can hold them."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_surrogates(item) for item in value]
+        return [_without_surrogates(item) for item in value]
     return value

@@ -25,7 +25,7 @@ from hfclean.records.common import ABOUT, read_record
 from hfclean.records.dataset import read_layout
 from hfclean.schema import Columns, Pair, PreferenceView, View
 
-__all__ = ["COLUMNS", "VERDICTS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
+__all__ = ["COLUMNS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
 
 COLUMNS = (
     *("raw_instruction", "raw_input", "raw_output"),
