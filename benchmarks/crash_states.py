@@ -308,8 +308,8 @@ def main() -> None:
     if shutil.which("strace") is None:
         print("not run: strace is not installed here (it reads system calls, on Linux only)")
         return
-    boot, host = durable._machine()
-    durable._machine = lambda: ("0" * len(boot), host)  # type: ignore[assignment]  # the machine was started again
+    boot, host = durable.machine()
+    durable.machine = lambda: ("0" * len(boot), host)  # type: ignore[assignment]  # the machine was started again
     chance, total = random.Random(args.seed), Counter[str]()
     for name, prepare, command in CASES:
         steps, found = sweep(prepare, command, flushes=not args.ignore_fsync, chance=chance)

@@ -274,6 +274,7 @@ def sweep(case: Case, name: str, points: int, chance: random.Random, scratch: Pa
         found[what] += 1
         if b"Traceback" in errors:
             found["TRACEBACK"] += 1
+            print(errors.decode(errors="replace"))
         if name != "SIGKILL" and hidden(place):
             found["LEFTOVER"] += 1
         shutil.rmtree(place)

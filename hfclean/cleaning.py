@@ -12,7 +12,7 @@ from typing import Any
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
-from hfclean.models.useless_answers import Use, UselessWatch, nothing_came
+from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
 from hfclean.report.rows import iterate
@@ -213,12 +213,20 @@ class _Watched:
     def __init__(self, transform: ModelTransform) -> None:
         self.transform, self.watch, self.place = transform, UselessWatch(transform.spec(), kept=False), 0
 
-    def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-        heard = self.transform.hear(batch)
-        asked = list(zip(heard.conversations, heard.answers, strict=True))
-        self.watch.add(self.place, *self.transform.uses(heard.columns), asked)
-        self.place += 1
-        return stored_columns(heard.columns, batch)
+    def __call__(self, batch: Any) -> dict[str, list[Any]]:
+        """The columns of a `LazyBatch`; few rows at a time until one has an answer that can be used."""
+        table, few = batch.pa_table, first_rows(self.transform.spec())
+        out: dict[str, list[Any]] = {}
+        start = 0
+        while start < len(table):
+            part = type(batch)(table.slice(start, None if self.watch.over else few), batch.formatter)
+            heard = self.transform.hear(part)
+            asked = list(zip(heard.conversations, heard.answers, strict=True))
+            self.watch.add(self.place, *self.transform.uses(heard.columns), asked)
+            self.place, start = self.place + 1, start + len(part.pa_table)
+            for name, column in stored_columns(heard.columns, part).items():
+                out.setdefault(name, []).extend(column)
+        return out
 
 
 def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:

@@ -17,6 +17,7 @@ from hfclean.cleaning import in_order
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage, estimate
 from hfclean.models.transform import Place, as_columns, spread
+from hfclean.models.useless_answers import nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.row_changes import row_edits
@@ -72,6 +73,7 @@ class Preview:
             up with all requests that may be in flight at once.
         hours_at_this_pace: hours of the whole at the speed of the sample, at which few requests were in flight; nan
             where nothing was asked.
+        failure: what to say where not one of the rows got an answer that can be used; else empty.
     """
 
     rows: tuple[PreviewedRow, ...]
@@ -83,6 +85,7 @@ class Preview:
     changed_words_after: int
     estimate: Estimate
     hours_at_this_pace: float
+    failure: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The preview as JSON can hold it; what is not known is null."""
@@ -129,6 +132,8 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
         done, conversations, answers = _heard(model, ready)
         if not model.keeps_answers:
             seconds, used = monotonic() - started, model.usage().since(before)
+        names = (model.prefix + "edit", model.prefix + "edit_reason")
+        failure = nothing_came(model.spec(), *model.uses({name: [row[name] for row in done] for name in names}))
         refused = _ungated(model, ready, done)
         said = [_said(model, *each) for each in zip(ready, done, strict=True)]
     done = _applied(revisers[at + 1 :], done)
@@ -150,6 +155,7 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
         changed_words_after=sum(_words(model, done[k]) for k in changed),
         estimate=_estimate(model, conversations, answers, requests, _latency(model, used.asked, seconds)),
         hours_at_this_pace=requests * seconds / used.asked / 3600 if used.asked else nan,
+        failure=failure,
     )
 
 

@@ -72,3 +72,29 @@ def test_only_csv_files_have_formulas(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "--escape-formulas is for .csv files" in capsys.readouterr().err
     assert main(["convert", rows(tmp_path, RUN), "--to", "alpaca", "--out", out]) == 0
     assert "formula" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (["dedupe", "--method", "exact"], RUN + PLAIN),
+        (["select", "--method", "top", "--by", "n", "-n", "3"], RUN[:3]),
+        (["pii", "--drop"], RUN + PLAIN),
+    ],
+    ids=lambda value: value[0],
+)
+def test_every_command_that_writes_csv_counts_and_escapes_them(
+    command: list[str], kept: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "x.csv"
+    lines = [{"instruction": f"Say {n}.", "output": text, "n": -n} for n, text in enumerate(RUN + PLAIN)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    verb, *how = command
+    whole = [verb, str(file), *how, "--out", str(out)]
+    assert main(whole) == 0
+    assert f"note: {len([text for text in kept if text in RUN])} cells begin as a formula" in capsys.readouterr().err
+    assert read(out) == kept
+    assert main([*whole, "--overwrite", "--escape-formulas"]) == 0
+    assert "note: " not in capsys.readouterr().err
+    assert read(out) == [f"'{text}" if text in RUN else text for text in kept]
+    assert main([verb, str(file), *how, "--out", str(tmp_path / "x.jsonl"), "--escape-formulas"]) == 2

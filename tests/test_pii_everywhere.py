@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, Features, Json, Value
 
 import hfclean
+from hfclean.reviser import MaskPII
 from hfclean.rules.pii import mask_in
+from hfclean.scorers import PII
 
 ARGUMENTS = json.dumps({"id": "jo@hf.co", "body": "Dear\njo@hf.co", "card": 4539148803436467, "0": "bo@hf.co"})
 CALL = {"id": "c1", "type": "function", "function": {"name": "mail", "arguments": ARGUMENTS}}
@@ -73,3 +75,39 @@ def test_real_calls_are_clean_after_masking(realdata: Callable[[str], Path]) -> 
         assert hfclean.scorers.PII()(masked)["pii_count"] == 0
         assert hfclean.restore(masked) == row
     assert found > 0
+
+
+def test_keys_of_objects_are_masked_and_no_two_become_the_same() -> None:
+    mail = {"jo@hf.co": "to ann@hf.co", "ann@hf.co": {"bo@hf.co": 1}, "[EMAIL]": 2, "n": [{"jo@hf.co": 3}]}
+    trace = {"deep": {"calls": [{"arguments": mail}]}, "plain": 1}
+    ds = Dataset.from_list(
+        [{"instruction": "Say it.", "output": "x", "trace": trace}] * 2,
+        features=Features({"instruction": Value("string"), "output": Value("string"), "trace": Json()}),
+    )
+    assert ds.map(PII())["pii_count"][:] == [5.0, 5.0]
+    masked = ds.map(MaskPII())
+    expected = {"[EMAIL]-2": "to [EMAIL]", "[EMAIL]-3": {"[EMAIL]": 1}, "[EMAIL]": 2, "n": [{"[EMAIL]": 3}]}
+    assert masked[0]["trace"] == {"deep": {"calls": [{"arguments": expected}]}, "plain": 1}
+    assert masked.map(PII())["pii_count"][:] == [0.0, 0.0]
+    assert masked["edit_reason"][:] == ["pii_email"] * 2
+    assert hfclean.restore(masked).to_list() == ds.to_list()
+    assert next(hfclean.ledger(masked)).field == "trace/deep/calls/0/arguments"
+    row = ds[0]
+    plain = {**row, **MaskPII()(row)}
+    assert plain["trace"] == masked[0]["trace"]
+    assert hfclean.restore(plain) == row
+
+
+def test_keys_in_the_type_of_a_column_stay_and_are_counted() -> None:
+    ds = Dataset.from_list([{"instruction": "Say it.", "output": "x", "trace": {"jo@hf.co": "ann@hf.co"}}])
+    masked = ds.map(MaskPII())
+    assert masked[0]["trace"] == {"jo@hf.co": "[EMAIL]"}
+    assert masked.map(PII())["pii_count"][:] == [1.0]
+
+
+def test_keys_of_objects_in_a_string_are_masked_and_no_two_become_the_same() -> None:
+    text = '{"jo@hf.co": 1, "ann@hf.co" : {"jo\\u0040hf.co": "jo@hf.co"}, "[EMAIL]": "x"}'
+    masked, kinds = mask_in(text)
+    assert masked == '{"[EMAIL]-2": 1, "[EMAIL]-3" : {"[EMAIL]-2": "[EMAIL]"}, "[EMAIL]": "x"}'
+    assert kinds == ["email"] * 4
+    assert mask_in(masked) == (masked, [])

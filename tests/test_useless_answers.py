@@ -106,13 +106,22 @@ def test_a_judge_whose_answers_hold_no_score_ends_the_run() -> None:
         hfclean.clean(Dataset.from_list(rows(50)), reviser=None, scorers=(judge,), show=False)
 
 
-def test_answers_that_nobody_keeps_end_the_run_after_the_first_batch() -> None:
+def test_answers_that_nobody_keeps_end_the_run_as_early() -> None:
     backend = ScriptedBackend(lambda _: PROSE)
-    with pytest.raises(BackendError, match="none of the first 1,000 rows") as stopped:
+    with pytest.raises(BackendError, match="none of the first 32 rows") as stopped:
         hfclean.clean(Dataset.from_list(rows(2100)), reviser=hfclean.Reviser(backend), show=False)
     assert PROSE in str(stopped.value)
     assert "kept" not in str(stopped.value)
-    assert len(backend.asked) == 1000
+    assert len(backend.asked) == 32
+
+
+def test_answers_that_nobody_keeps_are_all_there_where_some_can_be_used() -> None:
+    backend = ScriptedBackend(lambda said: better(said[-1].content) if number(said[-1].content) % 40 == 31 else PROSE)
+    ds = Dataset.from_list([{**row, "extra": {"n": n}} for n, row in enumerate(rows(1100))])
+    cleaned = hfclean.clean(ds, reviser=hfclean.Reviser(backend), score=False, show=False)
+    assert [k for k, edit in enumerate(cleaned.dataset["edit"]) if edit == "revised"] == [*range(31, 1100, 40)]
+    assert cleaned.dataset["extra"][:] == ds["extra"][:]
+    assert len(backend.asked) == 1100
 
 
 def test_a_server_is_asked_for_a_bounded_number_whatever_comes_back_first(tmp_path: Path) -> None:
@@ -214,6 +223,25 @@ def test_few_rows_of_which_none_got_an_answer_are_written_and_the_run_fails(
         model = ["--model", "tiny", "--base-url", server.url, "--quiet"]
         assert main(["revise", "out", "--retry-failed", *model]) == 0
         assert main(["estimate", "rows.jsonl", *model]) == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["words", "json"])
+def test_a_preview_of_which_every_row_failed_fails(
+    more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows(3))))
+    for reply, code, said in (
+        (Reply("too long", status=422), 1, "(refused_request: 3)"),
+        (Reply(PROSE), 1, "(unparsed: 3)"),
+        (Reply(SAME), 0, ""),
+    ):
+        with ChatServer(default=reply) as server:
+            command = ["revise", "rows.jsonl", "--preview", "3", "--model", "tiny", "--base-url", server.url, *more]
+            assert main([*command, "--quiet"]) == code
+        out, err = capsys.readouterr()
+        assert said in err
+        assert len(json.loads(out)["rows"]) == 3 if more else "No folder was written" in out
 
 
 def test_from_python_the_rows_come_back_and_say_so() -> None:

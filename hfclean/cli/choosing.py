@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from hfclean.cli import options
 from hfclean.cli.reading import opened, tell
 from hfclean.cli.writing import check_file, write_files
 from hfclean.errors import FolderError
@@ -20,6 +21,7 @@ VECTORS = "the column of vectors (default: embedding, made here with hfclean.sco
 def add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE", help=OUT)
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    options.formulas(command)
     command.add_argument("--report", metavar="FILE", help="write what was found as JSON")
 
 
@@ -35,8 +37,7 @@ def choose_rows(
     """Choose rows of every split, say what was found, and write them."""
     from hfclean.selection.plain_choices import baselines
 
-    if args.out:
-        check_file(args.out)
+    check_file(args)
     report_file = Path(args.report).expanduser() if args.report else None
     if report_file is not None and not report_file.parent.is_dir():
         raise FolderError(f"--report {args.report!r}: no such folder; create it, or choose another")
@@ -57,7 +58,7 @@ def choose_rows(
                 found[split] |= {type(report).__name__.lower(): report.to_dict()}
             words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
         if args.out:
-            written = write_files(kept, args.out, overwrite=args.overwrite)
+            written = write_files(kept, args, err)
     if report_file is not None:
         report_file.write_text(json.dumps(found) + "\n", encoding="ascii")
     words += [f"{name}  {count:,} rows" for name, count in written.items()]

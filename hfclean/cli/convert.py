@@ -9,7 +9,7 @@ import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, given, opened
+from hfclean.cli.reading import given, opened
 from hfclean.cli.writing import check_file, tell_files, write_files
 
 
@@ -25,22 +25,17 @@ def add(command: argparse.ArgumentParser) -> None:
         help="a .jsonl, .parquet or .csv file (one per split where there are several)",
     )
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
-    command.add_argument(
-        "--escape-formulas",
-        action="store_true",
-        help=".csv: put an apostrophe before cells that a spreadsheet would run as formulas",
-    )
+    options.formulas(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.conversion import Losses, convert
 
-    if check_file(args.out).suffix != ".csv" and args.escape_formulas:
-        raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
+    check_file(args)
     with opened(args, err, args.out) as (source, layout):
         losses = Losses()
         made = convert(source.dataset, args.to, **given(layout), losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
-        written = write_files(made, args.out, overwrite=args.overwrite, escape=args.escape_formulas, err=err)
+        written = write_files(made, args, err)
     tell_files(args, out, written, losses)

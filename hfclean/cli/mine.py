@@ -53,6 +53,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="INDICATOR=COLUMN",
         help="predict: the column that holds an indicator (may be given several times)",
     )
+    options.formulas(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -76,9 +77,10 @@ def _fit(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     if not args.predictor:
         raise UsageError("fit needs --predictor COLUMN, one or more")
-    for name in ("split", "config", "columns"):
+    for name in ("split", "config", "columns", "escape_formulas"):
         if getattr(args, name):
-            raise UsageError(f"--{name} is for predict: fit reads a table with one row per experiment, not a dataset")
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for predict: fit reads a table with one row per experiment, not a dataset")
     target = Path(args.out).expanduser() if args.out else None
     if target is not None and (target / FILE_NAME).exists() and not args.overwrite:
         raise FolderError(
@@ -98,8 +100,7 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report.distributions import quantiles
     from hfclean.scorers.linear_rule import LinearRule
 
-    if args.out:
-        check_file(args.out)
+    check_file(args)
     pairs = [part.partition("=") for part in args.rename]
     if not all(name and column for name, _, column in pairs):
         raise UsageError("--rename: expected INDICATOR=COLUMN, such as reward=my_reward")
@@ -113,7 +114,7 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         how: dict[str, Any] = {"columns": layout.columns, "renamed": renamed}
         if args.out:
             picks = mined(ds, rule, **{"fraction" if isinstance(args.n, float) else "n": args.n}, **how)
-            written = write_files({split: ds.select(picks)}, args.out, overwrite=args.overwrite)
+            written = write_files({split: ds.select(picks)}, args, err)
             tell_files(args, out, written)
             return
         values = expected_loss(ds, rule, **how)

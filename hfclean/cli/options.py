@@ -220,3 +220,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} rows; expected at least 1")
     return number
+
+
+def formulas(command: argparse.ArgumentParser) -> None:
+    """Add `--escape-formulas`."""
+    command.add_argument(
+        "--escape-formulas",
+        action="store_true",
+        help=".csv: put an apostrophe before cells that a spreadsheet would run as formulas",
+    )

@@ -25,6 +25,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kind", action="append", choices=KINDS, help="only this kind (may be given several times)")
     command.add_argument("--mask", action="store_true", help="replace every match by its kind")
     command.add_argument("--drop", action="store_true", help="drop the rows that have any")
+    options.formulas(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     if args.mask and args.drop:
         raise UsageError("--mask and --drop: one at a time")
+    if args.mask and args.escape_formulas:
+        raise UsageError("--escape-formulas is for --drop, which writes a file: leave it out")
     if args.mask:
         reviser = MaskPII(tuple(args.kind or MaskPII.kinds), **given(layout_of(args)))
         write_cleaned(args, out, err, reviser=reviser)
@@ -48,8 +51,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError("--drop needs --out FILE")
     if args.out and not args.drop:
         raise UsageError("--out is for --mask or --drop; without them nothing is written")
-    if args.out:
-        check_file(args.out)
+    check_file(args)
     report = PII(tuple(args.kind or KINDS), **given(layout_of(args)))
     with opened(args, err, args.out) as (source, layout):
         scored = source.dataset.map(report, batched=True)
@@ -59,7 +61,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
             if not plain:
                 raise FolderError("every row contains personal data; there is nothing to write")
-            tell_files(args, out, write_files(plain, args.out, overwrite=args.overwrite))
+            tell_files(args, out, write_files(plain, args, err))
             return
         rows: Counter[str] = Counter()
         finds = total = some = 0

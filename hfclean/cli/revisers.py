@@ -199,8 +199,12 @@ def revised(
 def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequence[Any]) -> None:
     """Show a few rows as they would become, and what the whole would take."""
     from hfclean.cli.render_models import describe_preview
+    from hfclean.models import BackendError
     from hfclean.preview import preview as previewed
 
     with opened(args, err) as (source, _):
         found = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
     tell(args, out, found.to_dict, lambda: describe_preview(found, revisers[-1].spec()))
+    if found.failure:
+        out.flush()
+        raise BackendError(f"{found.failure}. Look at the model and at what it says to these rows")

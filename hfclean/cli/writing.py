@@ -24,37 +24,32 @@ NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s?%?")
 SUFFIXES = (".jsonl", ".parquet", ".csv")
 
 
-def check_file(name: str) -> Path:
-    """`--out` where rows go into a file.
+def check_file(args: argparse.Namespace) -> None:
+    """Refuse an `--out` for rows, if one is given, of a kind that cannot be written.
 
     Raises:
-        UsageError: no file of a kind that can be written.
+        UsageError: another kind of file, or `--escape-formulas` for one that has none.
     """
-    target = Path(name).expanduser()
-    if target.suffix not in SUFFIXES:
-        raise UsageError(f"--out {target.name!r}: expected a file that ends in {', '.join(SUFFIXES)}")
-    return target
+    name = Path(args.out or "").name
+    if args.out and Path(name).suffix not in SUFFIXES:
+        raise UsageError(f"--out {name!r}: expected a file that ends in {', '.join(SUFFIXES)}")
+    if args.escape_formulas and Path(name).suffix != ".csv":
+        raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
 
 
-def write_files(
-    made: Mapping[str, Any], name: str, *, overwrite: bool, escape: bool = False, err: TextIO | None = None
-) -> dict[str, int]:
+def write_files(made: Mapping[str, Any], args: argparse.Namespace, err: TextIO) -> dict[str, int]:
     """Write every split into a file, named after it where there are several; the rows of each by its name.
 
-    Args:
-        made: split -> rows.
-        name: of the file.
-        overwrite: replace files that exist.
-        escape: in a CSV file, put an apostrophe before every cell that a spreadsheet would run as a formula.
-        err: where such cells are counted if they are left as they are.
+    In a CSV file, cells that a spreadsheet would run as a formula get an apostrophe with `--escape-formulas`, and are
+    counted on `err` without.
 
     Raises:
-        FolderError: a file exists, and `overwrite` is off.
+        FolderError: a file exists, without `--overwrite`.
     """
-    target = check_file(name)
+    target = Path(args.out).expanduser()
     files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
     for file in files.values():
-        if file.exists() and not overwrite:
+        if file.exists() and not args.overwrite:
             raise FolderError(f"the file {file.name!r} already exists; name another, or replace it with --overwrite")
     for part in made.values():
         media = [name for name, feature in part.features.items() if has_media(feature)]
@@ -71,8 +66,8 @@ def write_files(
             elif target.suffix == ".jsonl":
                 _json_lines(part, partial, target.name)
             else:
-                formulas = _csv(part, partial, target.name, escape=escape)
-                if formulas and not escape and err is not None:
+                formulas = _csv(part, partial, target.name, escape=args.escape_formulas)
+                if formulas and not args.escape_formulas:
                     print(
                         f"note: {formulas:,} cells begin as a formula does (=, +, -, @, a tab), and a spreadsheet may "
                         "run them; --escape-formulas puts an apostrophe before each, which stays when the file is "

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hfclean.errors import SchemaError
-from hfclean.provenance import own_columns
+from hfclean.provenance import decode_original, own_columns
 from hfclean.reviser.record import FieldChange, Outcome, record
-from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, mask_in
-from hfclean.rules.row_texts import Wide, beside, texts_of
-from hfclean.schema import View
+from hfclean.rules.pii import PASSES, PII_KINDS, check_kinds, mask_in, mask_names
+from hfclean.rules.row_texts import Wide, beside, objects_of, texts_of
+from hfclean.schema import Path, View, read_at, write
 from hfclean.transform import Batch, Transform
 
 __all__ = ["MaskPII"]
@@ -28,7 +28,8 @@ class MaskPII(Transform):
 
     No other reviser alters tool calls and what tools returned; masking is the exception, since what must not be
     published must not be published there either. JSON in a string stays JSON: its strings are masked as a program
-    reads them, a number that is a find becomes a string.
+    reads them, a number that is a find becomes a string. Keys of objects are masked as well, each with a name of its
+    own (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.PII` and stay.
 
     The originals are in the column `original`, so that `hfclean.restore` gives them back, and from there they reach
     ledgers and reports. Before masked rows leave the house, drop that column: `ds.remove_columns("original")`, or
@@ -68,13 +69,15 @@ class MaskPII(Transform):
         own = own_columns(batch, self.prefix)
         others = beside(batch, [*view.columns, *own], batch.features)
         rows = batch.rows([*view.columns, *others, *own])
-        outcomes = [self._outcome(row, (*view.columns, *others)) for row in rows]
+        outcomes = [self._outcome(row, (*view.columns, *others), batch.features) for row in rows]
         changed = {str(change.path[0]) for outcome in outcomes for change in outcome.changes}
         # a column beside the shape's is handed back only where it changed: the others keep their type and their bytes
         written = tuple(name for name in others if name in changed)
         return record(self, rows, _Whole(view.shape, view, written), outcomes)
 
-    def _outcome(self, row: Mapping[str, Any], columns: tuple[str, ...]) -> Outcome:
+    def _outcome(
+        self, row: Mapping[str, Any], columns: tuple[str, ...], features: Mapping[str, Any] | None
+    ) -> Outcome:
         changes: list[FieldChange] = []
         for path, text in texts_of(row, columns):
             for _ in range(PASSES):
@@ -86,7 +89,34 @@ class MaskPII(Transform):
                         text = masked
                 if not kinds:
                     break
-        return Outcome(changes)
+        return Outcome(self._with_names(row, columns, features, changes))
+
+    def _with_names(
+        self,
+        row: Mapping[str, Any],
+        columns: tuple[str, ...],
+        features: Mapping[str, Any] | None,
+        changes: list[FieldChange],
+    ) -> list[FieldChange]:
+        """The changes, and those of keys: an object of which one is masked is written anew, with all that is in it."""
+        before = decode_original(row.get(self.prefix + "original") or "")
+        anew: list[Path] = []
+        for path, value in objects_of(row, columns, features):
+            if any(_below(whole, path) for whole in anew) or any(_below(path, place) for place in before):
+                continue
+            if mask_names(dict.fromkeys(value), self.kinds)[1]:
+                anew.append(path)
+                inside = [change for change in changes if _below(path, change.path)]
+                cells = {**row, **write(row, {change.path: change.after for change in inside})}
+                masked, kinds = mask_names(read_at(cells, path), self.kinds)
+                reasons = dict.fromkeys([*(change.by for change in inside), *(f"pii_{kind}" for kind in kinds)])
+                changes = [change for change in changes if not _below(path, change.path)]
+                changes += [FieldChange(reason, path, "", masked) for reason in reasons]
+        return changes
+
+
+def _below(path: Path, place: Path) -> bool:
+    return place[: len(path)] == path
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ __all__ = ["FieldChange", "Outcome", "record"]
 
 
 class FieldChange(NamedTuple):
-    """One change of one text: which rule or reviser changed the text at `path` from what to what."""
+    """One change of one text: which rule or reviser changed the text at `path` from what to what; `after` is an object
+    where its keys are others now."""
 
     by: str
     path: Path
     before: str
-    after: str
+    after: Any
 
 
 class Outcome(NamedTuple):

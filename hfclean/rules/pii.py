@@ -19,13 +19,14 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from hfclean.errors import RuleError
 from hfclean.keys import find_secrets
 
-__all__ = ["PII_KINDS", "Personal", "count_in", "find_pii", "luhn", "mask_in", "mask_pii"]
+__all__ = ["PII_KINDS", "Personal", "count_in", "find_pii", "luhn", "mask_in", "mask_names", "mask_pii"]
 
 
 class Personal(NamedTuple):
@@ -41,6 +42,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 PASSES = 4  # what was masked can have kept its neighbour from being seen
+KEY = re.compile(r"\s*:")  # what follows a string that is the key of an object
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*+)"|-?\d[\d.eE+-]*')  # the strings and numbers of a JSON text
 ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 MAY_HOLD = re.compile(r"[\d@_-]")  # what every find has one of
@@ -249,7 +251,7 @@ def mask_in(text: str, kinds: Collection[str] = PII_KINDS) -> tuple[str, list[st
 
     The arguments of a call and what a tool returned often are JSON in a string, and that in a string again. There
     every string is searched as the program would read it, and written back with its escapes; all else stays to the
-    letter. A number that is a find becomes a string.
+    letter. A number that is a find becomes a string; of keys that would become the same, the second is `[EMAIL]-2`.
 
     >>> mask_in('{"to": "jo\\\\u0040hfclean.dev", "card": 4539148803436467}')
     ('{"to": "[EMAIL]", "card": "[CARD]"}', ['email', 'card'])
@@ -260,7 +262,8 @@ def mask_in(text: str, kinds: Collection[str] = PII_KINDS) -> tuple[str, list[st
     seen: list[str] = []
     json_text = _is_json(text)
     if json_text:
-        text = LITERAL.sub(lambda literal: _masked_literal(literal, kinds, seen), text)
+        names = {each[1]: each[1] for each in LITERAL.finditer(text) if _is_key(each) and "[" in each[1]}
+        text = LITERAL.sub(lambda literal: _masked_literal(literal, kinds, seen, names), text)
     for _ in range(PASSES):
         found = find_pii(text, kinds)
         if not found:
@@ -286,7 +289,50 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[str]) -> str:
+def mask_names(value: Any, kinds: Collection[str] = PII_KINDS) -> tuple[Any, list[str]]:
+    """A value with the keys of all objects in it masked, and the kind of each find; no two keys become the same.
+
+    >>> mask_names({"jo@hfclean.dev": 1, "ann@hfclean.dev": [{"bo@hfclean.dev": 2}]})
+    ({'[EMAIL]': 1, '[EMAIL]-2': [{'[EMAIL]': 2}]}, ['email', 'email', 'email'])
+    """
+    seen: list[str] = []
+    if isinstance(value, (list, tuple)):
+        parts = [mask_names(item, kinds) for item in value]
+        return [part for part, _ in parts], [kind for _, found in parts for kind in found]
+    if not isinstance(value, Mapping):
+        return value, seen
+    names = {str(name): str(name) for name in value if not _in_name(str(name), tuple(kinds))}
+    made = {}
+    for name, item in value.items():
+        seen += _in_name(str(name), tuple(kinds))
+        inner, found = mask_names(item, kinds)
+        seen += found
+        made[_masked_name(str(name), kinds, names)] = inner
+    return made, seen
+
+
+@lru_cache(maxsize=10_000)
+def _in_name(name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each.kind for each in find_pii(name, kinds))
+
+
+def _masked_name(name: str, kinds: Collection[str], names: dict[str, str]) -> str:
+    """The name of a key that nobody else has; `names` holds those that were given, by what they stand for."""
+    if name not in names:
+        masked, count = mask_pii(name, kinds), 1
+        found = masked
+        while found in names.values():
+            count += 1
+            found = f"{masked}-{count}"
+        names[name] = found
+    return names[name]
+
+
+def _is_key(literal: re.Match[str]) -> bool:
+    return literal[1] is not None and KEY.match(literal.string, literal.end()) is not None
+
+
+def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[str], names: dict[str, str]) -> str:
     """One string of a JSON text, masked as what it says rather than as it is spelled."""
     raw = literal[0]
     if literal[1] is None or not (MAY_HOLD.search(raw) or "\\" in raw):
@@ -294,6 +340,8 @@ def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[s
     said = json.loads(raw, strict=False)
     masked, kinds_found = mask_in(said, kinds)
     seen += kinds_found
+    if masked != said and _is_key(literal):
+        masked = _masked_name(said, kinds, names)
     return raw if masked == said else json.dumps(masked, ensure_ascii=raw.isascii())
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.messages import ROLE_KEYS, ROLES
-from hfclean.values import holds_text
+from hfclean.values import has_json, holds_text
 
-__all__ = ["Text", "Wide", "beside", "texts_of"]
+__all__ = ["Text", "Wide", "beside", "names_of", "objects_of", "texts_of"]
 
 # what says of which kind a part is, or ties a call to its result, and is no text
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
@@ -49,6 +50,39 @@ def _walk(path: Path, value: Any, inside: bool) -> Iterator[Text]:
     elif isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
             yield from _walk((*path, k), item, inside)
+
+
+def objects_of(
+    cells: Mapping[str, Any], columns: Iterable[str], features: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The objects in some columns of a row whose keys are data, each before those that it holds, with their places.
+
+    Args:
+        cells: of a row.
+        columns: where to look.
+        features: the types of the columns, where they are known: keys that are part of a type are no data.
+    """
+    for column in columns:
+        yield from _objects((column,), cells.get(column), features and features.get(column))
+
+
+def _objects(path: Path, value: Any, feature: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    typed = isinstance(feature, Mapping)
+    if isinstance(value, Mapping):
+        if feature is None or (has_json(feature) and not typed):
+            yield path, value
+        for key, item in value.items():
+            yield from _objects((*path, str(key)), item, feature.get(key) if typed else feature)
+    elif isinstance(value, (list, tuple)):
+        for k, item in enumerate(value):
+            yield from _objects((*path, k), item, getattr(feature, "feature", feature))
+
+
+def names_of(cells: Mapping[str, Any], columns: Iterable[str]) -> Iterator[str]:
+    """The keys of every object in some columns of a row."""
+    held = (objects_of(cells, [column]) for column in columns if isinstance(cells.get(column), (Mapping, list, tuple)))
+    for _, value in chain.from_iterable(held):
+        yield from map(str, value)
 
 
 def _is_role(value: Any) -> bool:

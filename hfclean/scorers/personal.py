@@ -10,7 +10,7 @@ from hfclean.columns import Column
 from hfclean.errors import SchemaError
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
-from hfclean.rules.row_texts import Wide, beside, texts_of
+from hfclean.rules.row_texts import Wide, beside, names_of, texts_of
 from hfclean.schema import Pair, View
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import Batch
@@ -25,9 +25,9 @@ class PII(Scorer):
     """Which personal data a row holds: e-mail addresses, phone numbers, keys, public IP addresses, card numbers.
 
     Every text of the row is read: all turns, both answers of a preference row, system texts, arguments of tool calls
-    and what tools returned (JSON in a string as a program reads it), and the columns beside those of the shape that
-    hold text: raw traces, rendered copies, tools. Columns that name a thing (ids, hashes, addresses, paths) and
-    hfclean's own are left out. What counts and what does not is told in `hfclean.rules.pii`.
+    and what tools returned (JSON in a string as a program reads it), the keys of objects, and the columns beside those
+    of the shape that hold text: raw traces, rendered copies, tools. Columns that name a thing (ids, hashes, addresses,
+    paths) and hfclean's own are left out. What counts and what does not is told in `hfclean.rules.pii`.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -75,7 +75,8 @@ class PII(Scorer):
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
         """All texts of the row as one."""
-        return [Pair("", "", APART.join(found.text for found in texts_of(cells, view.columns)))]
+        texts = [found.text for found in texts_of(cells, view.columns)]
+        return [Pair("", "", APART.join([*texts, *names_of(cells, view.columns)]))]
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         found = [[k for text in pair.response.split(APART) for k in count_in(text, self.kinds)] for pair in pairs]
