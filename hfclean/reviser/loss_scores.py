@@ -7,7 +7,8 @@ from typing import Any
 
 from hfclean.errors import HfcleanError
 from hfclean.models import ModelSpec
-from hfclean.scorers.likelihood import IFD, LikelihoodScorer, ReverseIFD
+from hfclean.scorers.likelihood import IFD, ReverseIFD
+from hfclean.scorers.likelihood_scorer import LikelihoodScorer
 
 __all__ = ["forward_scorer", "reverse_scorer"]
 

@@ -19,7 +19,7 @@ from typing import Any
 from hfclean.errors import TrainingError
 from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
-from hfclean.scorers.likelihood import fill_template
+from hfclean.scorers.likelihood_scorer import fill_template
 from hfclean.training.tuning import tune
 
 __all__ = ["experience_rows", "tune_on_experience"]
