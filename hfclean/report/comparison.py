@@ -110,7 +110,7 @@ def compare(
         edits=tuple(matched.edits),
         baselines=findings.plain_choices(matched),
         failures=findings.failures(matched),
-        columns=findings.column_meanings(matched, prefix),
+        columns=findings.column_meanings(matched, layout),
     )
 
 

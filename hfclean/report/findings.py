@@ -223,16 +223,16 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
 # ------------------------------------------------------------------------------------------------------------- columns
 
 
-def column_meanings(matched: Matched, prefix: str) -> tuple[ColumnMeaning, ...]:
+def column_meanings(matched: Matched, layout: Layout) -> tuple[ColumnMeaning, ...]:
     """What is known of the columns of the second dataset that some step added, and of the embedded scores."""
     declared = {column.name: column for column in Score.adds}
     present: set[str] = set()
     for rows in matched.new.values():
         declared |= rows.columns
         present.update(rows.ds.column_names)
-    named = {prefix + name: column for name, column in declared.items()}
+    named = {layout.own(name): column for name, column in declared.items()}
     named.setdefault(DUPLICATE_COLUMN, DUPLICATE_OF)
-    shown = present.union(prefix + name for name in number_names())
+    shown = present.union(layout.own(name) for name in number_names())
     return tuple(
         ColumnMeaning(name, text) for name, column in named.items() if name in shown and (text := column.sentence())
     )

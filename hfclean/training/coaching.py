@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,14 +91,14 @@ def train_reviser(
         raise TrainingError(f"revise={revise!r}: wanted 'pair' or 'response'")
     if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is no mistake
         patience = told.patience if chosen.heldout else None
-    how: dict[str, Any] = {"revise": revise, "instructions": instructions}
+    written = partial(as_rows, revise=revise, instructions=instructions)
     tuned = tune(
-        as_rows(chosen.train, **how),
+        written(chosen.train),
         base_model,
         folder,
         args=_over(told.args, args),
         peft_config=None if peft_config is False else _over(told.peft, peft_config),
-        heldout=as_rows(chosen.heldout, **how) if chosen.heldout else None,
+        heldout=written(chosen.heldout) if chosen.heldout else None,
         seed=seed,
         resume=resume,
         revision=revision,
