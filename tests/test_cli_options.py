@@ -21,6 +21,7 @@ from hfclean.cli import main, parser
 from hfclean.cli.old_options import OLD_OPTIONS
 from hfclean.cli.options import _limits, _revisers
 from hfclean.cli.reading import UsageError
+from hfclean.cli.revisers import stated
 from hfclean.cli.settings import meanings, parse_settings, settable
 from hfclean.models import process
 from hfclean.reviser.codec import encode
@@ -407,16 +408,23 @@ def test_every_name_that_can_be_set_is_explained(capsys: Any) -> None:
         assert line in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("verb", "old"), [(verb, old) for verb, table in OLD_OPTIONS.items() for old in table])
-def test_an_option_that_went_is_refused_with_its_new_spelling(verb: str, old: str, capsys: Any) -> None:
+@pytest.mark.parametrize("verb", OLD_OPTIONS)
+def test_an_option_that_went_is_refused_with_its_new_spelling(verb: str, capsys: Any) -> None:
     options = options_of()[verb]
-    new = OLD_OPTIONS[verb][old]
-    assert old not in options
-    assert {word for word in new.split() if word.startswith("--")} <= options
-    assert main([verb, "IN", f"{old}=1"]) == main([verb, "IN", old, "1"]) == 2
-    assert capsys.readouterr().err == f"hfclean {verb}: {old} is now {new}\n" * 2
+    for old, new in OLD_OPTIONS[verb].items():
+        assert old not in options
+        assert {word for word in new.split() if word.startswith("--")} <= options
+        assert main([verb, "IN", f"{old}=1"]) == main([verb, "IN", old, "1"]) == 2
+        assert capsys.readouterr().err == f"hfclean {verb}: {old} is now {new}\n" * 2
 
 
 def test_the_first_pairs_of_an_evaluation_are_no_limit(capsys: Any) -> None:
     assert main(["evaluate", "PAIRS", "--limit", "5"]) == 2
     assert "--limit N is now --first N" in capsys.readouterr().err
+
+
+def test_the_names_are_those_of_the_reviser_that_a_folder_was_made_with() -> None:
+    args = parser().parse_args(["revise", "DIR", "--retry-failed", "--model-option", "structured=true"])
+    assert stated(args, {"by": "Reflection"}) == {"structured": True}
+    with pytest.raises(UsageError, match="structured: unknown name"):
+        stated(args, {"by": "Reviser"})

@@ -134,7 +134,7 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
 
     settings = step.get("settings", {})
     known = settings_of(Reflection if step.get("by") == "Reflection" else Reviser)
-    said = {"model": args.model, **stated(args)}
+    said = {"model": args.model, **stated(args, step)}
     for name, most in ((name, setting.most) for name, setting in known.items() if setting.most is not None):
         value = settings.get(name) if name not in said else None
         if isinstance(value, (int, float)) and value > most:

@@ -52,7 +52,7 @@ def reviser_of(
 
     told = told or {}
     kind = _kind(args, told)
-    settings = {**_settings_of(told), **stated(args, kind), **given(layout or layout_of(args))}
+    settings = {**_settings_of(told), **stated(args, told), **given(layout or layout_of(args))}
     model = args.model or settings.pop("model", None)
     settings.pop("model", None)
     if not model:
@@ -90,9 +90,9 @@ def _kind(args: argparse.Namespace, told: Mapping[str, Any]) -> type[ModelRevise
     return Reflection if method == "reflection" else Reviser
 
 
-def stated(args: argparse.Namespace, kind: type[ModelReviser] | None = None) -> dict[str, Any]:
-    """The settings of a reviser that the command line states."""
-    hints = settable(kind or _kind(args, {}), GIVEN_ELSEWHERE)
+def stated(args: argparse.Namespace, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a reviser that the command line states; `told` is an entry of hfclean.json, or empty."""
+    hints = settable(_kind(args, told), GIVEN_ELSEWHERE)
     found = parse_settings("--model-option", args.model_option, hints)
     found |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     if args.store:

@@ -67,19 +67,19 @@ class Prices:
 
 @dataclass(frozen=True)
 class Limits:
-    """How hard a server may be pushed, and how long to put up with it.
+    """Rate limits, retries and timeouts.
 
     Args:
         concurrency: most requests in flight, per process. The number in flight adapts below it.
         start: requests in flight at first; doubles with every round of answers until the server slows down.
-        requests_per_minute: at most so many, per process; None for no limit of ours.
-        tokens_per_minute: at most so many tokens read and written, per process.
-        timeout_s: wait so long for one answer.
-        connect_timeout_s: wait so long for a connection.
-        retries: ask again so often after a failure that may pass.
-        backoff_s: wait about so long before the first retry, twice as long before the next, and so on.
-        longest_wait_s: never wait longer than this before a retry; a server that says so asks for tomorrow.
-        give_up_after: stop the run when so many requests in a row failed for good with no answer in between.
+        requests_per_minute: most requests a minute, per process; None for no limit.
+        tokens_per_minute: most tokens read and written a minute, per process; None for no limit.
+        timeout_s: seconds to wait for one answer.
+        connect_timeout_s: seconds to wait for a connection.
+        retries: how often to ask again after a failure that may pass.
+        backoff_s: seconds to wait before the first retry, about; twice as long before the next, and so on.
+        longest_wait_s: longest wait before a retry, in seconds.
+        give_up_after: stop the run when this number of requests in a row failed for good, with no answer in between.
         batch_size: conversations that a local model, or a function of one's own, gets at once; None for a choice by
             device (a function of one's own: 64).
     """
@@ -126,9 +126,9 @@ class ModelSpec(Spec):
             own.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
-        max_cost: stop when this run has spent so much on this model.
-        max_tokens_total: stop when this run has used so many tokens of this model.
-        limits: how hard to push.
+        max_cost: stop when this run has spent this amount on the model.
+        max_tokens_total: stop when this run has used this number of tokens of the model.
+        limits: rate limits, retries and timeouts.
     """
 
     version: ClassVar[int] = 1

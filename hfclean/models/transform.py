@@ -78,15 +78,15 @@ class ModelTransform(Transform):
             one's own.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
-        max_cost: stop when this run has spent so much on this model.
-        max_tokens_total: stop when this run has used so many tokens of this model.
-        limits: how hard to push.
-        max_new_tokens: the longest answer.
+        max_cost: stop when this run has spent this amount on the model.
+        max_tokens_total: stop when this run has used this number of tokens of the model.
+        limits: rate limits, retries and timeouts.
+        max_new_tokens: the longest answer, in tokens.
         temperature: 0 takes the likeliest token every time; None leaves it to the server.
-        top_p: sample from the likeliest tokens that have this probability together.
-        seed: of what is drawn by chance.
+        top_p: sample from the likeliest tokens whose probabilities add up to this.
+        seed: random seed of the sampling.
         extra_body: further fields for the server's request body, such as `{"reasoning_effort": "low"}`.
-        attempts: ask so often at most where an answer cannot be read. Every attempt is kept by itself: with more of
+        attempts: most requests for one answer that cannot be read. Every attempt is kept by itself: with more of
             them than before, only what could not be read is asked for again.
     """
 

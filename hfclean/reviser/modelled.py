@@ -128,7 +128,7 @@ class ModelReviser(ModelTransform):
         preference_margin: how much lower `preference` may be after than before.
         trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
-        revise_trained_on: revise them all the same.
+        revise_trained_on: revise the rows that taught the model as well.
         retry_unparsed: take up again the rows that this reviser left as they were because the answer could not be
             read, with one attempt more than were made for them; see `hfclean.cleaning.retry_failed`.
         strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
