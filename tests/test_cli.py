@@ -387,11 +387,11 @@ STOPPED = """
 import os, signal, sys, hfclean.cleaning
 from hfclean.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
-real = hfclean.cleaning.mark_duplicates
+real = hfclean.cleaning._mark_duplicates
 def stop(*args, **how):
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
     return real(*args, **how)
-hfclean.cleaning.mark_duplicates = stop
+hfclean.cleaning._mark_duplicates = stop
 sys.exit(main(["clean", "messy.jsonl", "--out", "cleaned"]))
 """
 
@@ -404,7 +404,7 @@ def test_ctrl_c_leaves_nothing_behind(name: str, messy: Path, work: Path) -> Non
 
 
 def test_a_kill_leaves_no_half_written_folder_and_the_next_run_tidies_up(messy: Path, work: Path, capsys: Any) -> None:
-    code = STOPPED.replace("hfclean.cleaning", "hfclean.folder").replace("mark_duplicates", "_write_ledger")
+    code = STOPPED.replace("hfclean.cleaning", "hfclean.folder").replace("_mark_duplicates", "_write_ledger")
     done = subprocess.run([sys.executable, "-c", code, "SIGKILL"], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (work / "cleaned").exists()

@@ -26,7 +26,7 @@ class _OneOrMore(argparse.Action):
         setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
 
 
-def custom(kind: str) -> str:
+def _custom(kind: str) -> str:
     return f"a custom {kind}, as module:name (may be given several times)"
 
 
@@ -111,7 +111,7 @@ def rules(command: argparse.ArgumentParser) -> None:
     some.add_argument(
         "--skip", action="append", metavar="RULE", help="do not run this rule (may be given several times)"
     )
-    command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=custom("rule"))
+    command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_custom("rule"))
 
 
 def preview(command: argparse.ArgumentParser) -> None:
