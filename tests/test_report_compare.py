@@ -20,7 +20,7 @@ from hfclean.cleaning import clean
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.provenance import own_columns
 from hfclean.report import UNRECORDED, Report, compare
-from hfclean.reviser import FieldChange, Outcome, record
+from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.schema import View
 from hfclean.transform import Batch, Transform
 
