@@ -152,7 +152,7 @@ def test_the_commands_choose_write_and_say(files: Path) -> None:
         (("dedupe", "in.jsonl", "--out", "x.txt"), 2, ".jsonl"),
         (("select", "in.jsonl", "--n", "1", "--method", "top"), 2, "--by"),
         (("decontaminate", "in.jsonl", "--against", "nowhere.jsonl"), 1, "cannot be read"),
-        (("dedupe", "in.jsonl", "--out", "in.jsonl"), 1, "there already"),
+        (("dedupe", "in.jsonl", "--out", "in.jsonl"), 1, "already exists"),
     ],
 )
 def test_wrong_words_are_one_line(files: Path, words: tuple[str, ...], code: int, said: str) -> None:
