@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = Path(os.environ.get("HFCLEAN_CI_VERSIONS", ROOT / ".ci" / "versions"))
+ENVIRONMENTS = Path(os.environ.get("HFCLEAN_CI_VERSIONS", ROOT / ".ci" / "versions")).absolute()
 TEST_TOOLS = ("hypothesis", "pytest", "pytest-xdist")
 REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^\]]*\])?\s*(?P<bounds>[^;]*?)\s*(?P<marker>;.*)?"
