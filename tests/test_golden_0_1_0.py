@@ -77,7 +77,8 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return list(load_dataset(str(folder), split="train", cache_dir=f"{folder}-cache"))  # to_list decodes no Json in 4.7
+    # by iteration: to_list of datasets 4.7 leaves Json columns as text
+    return list(load_dataset(str(folder), split="train", cache_dir=f"{folder}-cache"))
 
 
 # ----------------------------------------------------------------------------------------------------- cleaned folders
