@@ -579,7 +579,7 @@ PROMISES = [
     "See the code above.",
     "To solve this, use the standard library and follow the usual approach.",
     "Here is the code:",
-    "This can be done with a query that selects the wanted columns and filters the rows by the given condition.",
+    "This can be done with a query that selects the expected columns and filters the rows by the given condition.",
     "The following code does what was asked. It is well structured and easy to read.",
     "A page like this needs a heading, a paragraph of text and a bit of styling; nothing else is required.",
     "I have written the program, tested it and made sure that it works for all inputs.",

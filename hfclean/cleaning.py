@@ -91,7 +91,7 @@ def clean(
     from datasets import Dataset, DatasetDict
 
     if not isinstance(ds, (Dataset, DatasetDict)):
-        raise HfcleanError(f"clean got {type(ds).__name__}; wanted a Dataset or a DatasetDict (not a streaming one)")
+        raise HfcleanError(f"clean got {type(ds).__name__}; expected a Dataset or a DatasetDict (not a streaming one)")
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
     embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()

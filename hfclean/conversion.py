@@ -65,7 +65,7 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
         RestoreError: `preference` of a dataset that hfclean did not revise.
     """
     if to not in FORMS:
-        raise SchemaError(f"convert(to={to!r}): wanted one of {', '.join(FORMS)}")
+        raise SchemaError(f"convert(to={to!r}): expected one of {', '.join(FORMS)}")
     layout, lost = Layout(columns, prefix), Losses()
     if isinstance(ds, Mapping):
         converted = type(ds)({name: _converted(part, to, layout, lost) for name, part in ds.items()})  # type: ignore[call-arg]

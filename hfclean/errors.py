@@ -17,7 +17,7 @@
     ├── StrictError        a rule, scorer or check raised on a row, and `strict=True` says that this stops the run
     └── MissingExtraError  an optional package is needed (also an ImportError)
 
-Each message names what was found, what was wanted and the next move.
+Each message names what was found, what was expected and the next move.
 """
 
 from __future__ import annotations

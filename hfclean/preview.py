@@ -115,7 +115,7 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
     revisers = in_order(reviser)
     models = [each for each in revisers if isinstance(each, ModelTransform)]
     if len(models) != 1:
-        raise HfcleanError(f"preview got {len(models)} revisers that ask a model; wanted one")
+        raise HfcleanError(f"preview got {len(models)} revisers that ask a model; expected one")
     model = models[0]
     model.check_access()
     parts = ds if isinstance(ds, Mapping) else {"": ds}

@@ -65,7 +65,7 @@ def restore(
     if isinstance(ds, Mapping) and not hasattr(ds, "map"):
         return _restore_example(ds, undo)  # type: ignore[return-value]
     if not hasattr(ds, "map"):
-        raise RestoreError(f"restore got {type(ds).__name__}; wanted a Dataset, a DatasetDict or one example")
+        raise RestoreError(f"restore got {type(ds).__name__}; expected a Dataset, a DatasetDict or one example")
     if isinstance(ds, Mapping):  # a DatasetDict: rows may lie in any split
         parts = {name: _within(split, undo) for name, split in ds.items()}
         _check_all_found(rows, parts.values())

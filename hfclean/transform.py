@@ -180,7 +180,7 @@ class Transform(Spec):
         """An example or a batch as plain lists, how its rows are read, and whether it is one example."""
         if not isinstance(data, Mapping) or hasattr(data, "cache_files"):
             raise HfcleanError(
-                f"{type(self).__name__} got a {type(data).__name__}; wanted an example or a batch (a mapping of "
+                f"{type(self).__name__} got a {type(data).__name__}; expected an example or a batch (a mapping of "
                 "columns). "
                 "A whole dataset goes through map: ds.map(...)"
             )

@@ -110,9 +110,9 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(ColumnError, match="second: 2 values for 4 rows"):
         hfclean.evaluation.agreement(some, "a", [1, 2])
     for share in (0.0, 1.0, -1, math.nan):
-        with pytest.raises(HfcleanError, match="wanted a share above 0"):
+        with pytest.raises(HfcleanError, match="expected a share above 0"):
             hfclean.evaluation.agreement(some, "a", "a", share=share)
-    with pytest.raises(HfcleanError, match="wanted one split"):
+    with pytest.raises(HfcleanError, match="expected one split"):
         hfclean.evaluation.agreement(DatasetDict(train=Dataset.from_list(some)), "a", "a")
 
 

@@ -160,7 +160,7 @@ def test_a_licence_that_the_hub_does_not_know_is_named(report: Report) -> None:
 
 
 def test_a_language_that_is_no_code_is_refused(report: Report) -> None:
-    with pytest.raises(CardError, match="language 'english' is no code that the Hub accepts; wanted ISO 639"):
+    with pytest.raises(CardError, match="language 'english' is no code that the Hub accepts; expected ISO 639"):
         dataset_card(report, language="English")
 
 
@@ -300,11 +300,11 @@ def test_load_dataset_reads_the_folder_by_its_card(report: Report, work: Path) -
         ("---\nlanguage: English\n---\n", ["language 'English' is no ISO 639 code"]),
         ("---\nlanguage: [en, no, code, gsw]\n---\n", []),
         ("---\nsize_categories: [small]\n---\n", ["size_categories 'small' is none of"]),
-        ("---\ntags: fruit\n---\n", ["tags is str; wanted a list of strings"]),
-        ("---\nsource_datasets: [1]\n---\n", ["source_datasets holds 1; wanted a string"]),
+        ("---\ntags: fruit\n---\n", ["tags is str; expected a list of strings"]),
+        ("---\nsource_datasets: [1]\n---\n", ["source_datasets holds 1; expected a string"]),
         ("---\ntask_categories: [Text Generation]\n---\n", ["task_categories 'Text Generation' is no task id"]),
         ("---\npretty_name: [a]\n---\n", ["pretty_name is list"]),
-        ("---\nconfigs: {a: b}\n---\n", ["configs is dict; wanted a list"]),
+        ("---\nconfigs: {a: b}\n---\n", ["configs is dict; expected a list"]),
         ("---\nconfigs: [{data_files: x}]\n---\n", ["a config has the config_name None"]),
         ("---\nconfigs: [{config_name: a}, {config_name: a}]\n---\n", ["two configs are called 'a'"]),
         ("---\nconfigs: [{config_name: a/b}]\n---\n", ["config_name 'a/b' has a character that datasets refuses"]),

@@ -108,7 +108,7 @@ def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: A
         (("pii", "rows.jsonl", "--kind", "name"), 2, "invalid choice"),
         (("mine", "fit", "rows.jsonl"), 2, "fit needs --predictor"),
         (("mine", "fit", "rows.jsonl", "--predictor", "reward"), 1, "no column 'log_loss'"),
-        (("mine", "fit", "rows.jsonl", "--predictor", "reward", "--target", "output"), 1, "wanted numbers"),
+        (("mine", "fit", "rows.jsonl", "--predictor", "reward", "--target", "output"), 1, "expected numbers"),
         (("mine", "predict", "rows.jsonl"), 1, "indicator 'understandable': no column"),
         (("mine", "predict", "rows.jsonl", "--rename", "reward"), 2, "expected INDICATOR=COLUMN"),
         (("mine", "predict", "rows.jsonl", "--rule", "nowhere"), 1, "linear_rule.json cannot be read"),

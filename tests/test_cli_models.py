@@ -274,7 +274,7 @@ def test_the_key_is_nowhere_but_in_the_request(
             ["revise", "cities.jsonl", "--model", "m", "--model-option", "candidates=3", "--out", "x"],
             "temperature=0.7",
         ),
-        (["revise", "cities.jsonl", "--model", "m", "--concurrency", "0", "--out", "x"], "wanted at least 1"),
+        (["revise", "cities.jsonl", "--model", "m", "--concurrency", "0", "--out", "x"], "expected at least 1"),
         (
             ["revise", "cities.jsonl", "--model", "m", "--model-option", "skip_checks=too_lon", "--out", "x"],
             "'too_long'?",

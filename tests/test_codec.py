@@ -73,7 +73,7 @@ REFUSED = {
     "prose": ("An apple is a fruit.", "Instruction. is missing"),
     "two candidates": (f"{PLAIN}\n{PLAIN}", "Instruction. comes twice"),
     "two responses": (PLAIN.replace("[End]", "[Response]\nA pear.\n[End]"), "Response. comes twice"),
-    "another order": ("[Response]\nx\n[Instruction]\ny\n[Input]\n\n[End]", "wanted instruction, input, response"),
+    "another order": ("[Response]\nx\n[Instruction]\ny\n[Input]\n\n[End]", "expected instruction, input, response"),
     "a field of its own": (PLAIN.replace("[End]", "[System]\nx\n[End]"), "does not belong here"),
     "the input is gone": ("[Instruction]\nx\n[Response]\ny\n[End]", "Input. is missing"),
     "no end where one has to be": (PLAIN.removesuffix("[End]"), "End. is missing"),

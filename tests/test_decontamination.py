@@ -249,9 +249,9 @@ def test_columns_of_a_benchmark_can_be_named(work: Path) -> None:
         (["nowhere"], {}, "no folder 'nowhere'"),
         (["nowhere.jsonl"], {}, "cannot be read"),
         (["nowhere.txt"], {}, "no Hub id"),
-        ([["no row"]], {}, "wanted a dict"),
-        (None, {}, "wanted a list or a dict"),
-        ([3], {}, "wanted a Dataset"),
+        ([["no row"]], {}, "expected a dict"),
+        (None, {}, "expected a list or a dict"),
+        ([3], {}, "expected a Dataset"),
         ([ITEMS], {"overlap": "0.5"}, "below 1"),
     ],
 )

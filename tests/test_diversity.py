@@ -211,7 +211,7 @@ def test_huge_and_tiny_vectors_keep_their_direction() -> None:
         ({"threshold": math.nan}, "-1 to 1"),
         ({"weight": -1}, "0 or more"),
         ({"variance": 0}, "at most 1"),
-        ({"clusters": 0}, r"clusters=0\): wanted a whole number of 1 or more"),
+        ({"clusters": 0}, r"clusters=0\): expected a whole number of 1 or more"),
         ({"threshold": "0.9"}, "threshold='0.9'"),
         ({"weight": None}, "weight=None"),
         ({"seed": -1}, "0 or more"),

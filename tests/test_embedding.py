@@ -231,7 +231,7 @@ def test_which_text_is_embedded(encoder: Path) -> None:
     assert np.allclose(by["prompt"](row)["embedding"], prompt["embedding"], atol=1e-5)
     assert by["prompt"]({**row, "output": ""})["embedding_reason"] == ""
     assert by["both"]({**row, "output": ""})["embedding_reason"] == "empty"
-    with pytest.raises(hfclean.HfcleanError, match="wanted 'prompt', 'response' or 'both'"):
+    with pytest.raises(hfclean.HfcleanError, match="expected 'prompt', 'response' or 'both'"):
         hfclean.scorers.Embed(str(encoder), text="answer")
 
 

@@ -220,7 +220,7 @@ def test_what_the_hub_does_not_take(fake_hub: FakeHub, folder: Path, status: int
     ("limit", "most", "words"),
     [
         ("LARGEST_FILE", 1000, r"report\.html has [\d,]+ bytes, and the Hub takes 1,000"),
-        ("LARGEST_CARD", 1000, r"README\.md has [\d,]+ bytes; wanted a card of at most 1,000"),
+        ("LARGEST_CARD", 1000, r"README\.md has [\d,]+ bytes; expected a card of at most 1,000"),
         ("MOST_IN_FOLDER", 2, "the folder plots would hold [0-9]+ files, and the Hub takes 2"),
     ],
 )
@@ -284,8 +284,8 @@ def test_no_hub_at_all(ds: Dataset) -> None:
             Dataset.from_dict({"output": ["a"], "s": [{}]}, features=Features({"output": Value("string"), "s": {}})),
             "column 's'.*parquet cannot hold",
         ),
-        (Dataset.from_list(ROWS).to_iterable_dataset(), "IterableDataset; wanted a Dataset"),
-        (["rows"], "list; wanted a Dataset"),
+        (Dataset.from_list(ROWS).to_iterable_dataset(), "IterableDataset; expected a Dataset"),
+        (["rows"], "list; expected a Dataset"),
     ],
 )
 def test_data_that_cannot_be_pushed(fake_hub: FakeHub, data: Any, words: str) -> None:

@@ -188,7 +188,7 @@ def test_weights_in_other_formats_are_refused(fake_hub: FakeHub, tmp_path: Path)
     (tmp_path / "model.safetensors").write_bytes(b"x")
     with pytest.raises(HubRefusal, match="no tokenizer beside it"):
         push(hfclean.Reviser(str(tmp_path)))
-    with pytest.raises(HubRefusal, match="LinearRule is no reviser; wanted a Reviser"):
+    with pytest.raises(HubRefusal, match="LinearRule is no reviser; expected a Reviser"):
         push(preference_rule())
     assert fake_hub.log == []
 

@@ -153,6 +153,6 @@ def test_a_dry_run_shows_both_files(fake_hub: FakeHub, tmp_path: Path) -> None:
     assert isinstance(plan, PushPlan)
     assert [file.path for file in plan.files] == ["hfclean.json", "README.md"]
     assert hfclean.RuleReviser.from_pretrained(tmp_path / "plan") == hfclean.revise
-    with pytest.raises(CardError, match="wanted a finite number"):
+    with pytest.raises(CardError, match="expected a finite number"):
         push(hfclean.revise, evaluation={"dataset": "a/b", "metrics": {"right": float("nan")}})
     assert fake_hub.repos == {}

@@ -755,7 +755,7 @@ def test_templates_take_any_text_as_text(tiny: Path) -> None:
     with pytest.raises(HfcleanError, match=r"with \{instruction\} or \{prompt\} in it"):
         IFD(str(tiny), template="no place for it")
     for settings in ({"kind": "bits"}, {"variant": "mine"}, {"max_length": 1}):
-        with pytest.raises(HfcleanError, match="wanted"):
+        with pytest.raises(HfcleanError, match="expected"):
             IFD(str(tiny), **settings)  # type: ignore[arg-type]
 
 

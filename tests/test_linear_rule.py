@@ -66,7 +66,7 @@ def test_a_missing_indicator_gives_nan_never_a_guess(missing: Any) -> None:
 
 @pytest.mark.parametrize("value", ["0.5", b"1", [1.0], {"a": 1}])
 def test_an_indicator_that_is_no_number_is_an_error_that_names_it(value: Any) -> None:
-    with pytest.raises(LinearRuleError, match=r"indicator 'reward' is .*; wanted a number"):
+    with pytest.raises(LinearRuleError, match=r"indicator 'reward' is .*; expected a number"):
         LOSS.predict({"reward": value, "natural": 0.5})
 
 
@@ -90,9 +90,9 @@ def test_a_pair_its_indicators_and_a_list_of_both_give_one_score() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"coefficients": (1.0,)}, "coefficients is 1 numbers; wanted 2"),
-        ({"coefficients": ()}, "coefficients is 0 numbers; wanted 2"),
-        ({"center": (1.0, 2.0, 3.0)}, "center is 3 numbers; wanted 2"),
+        ({"coefficients": (1.0,)}, "coefficients is 1 numbers; expected 2"),
+        ({"coefficients": ()}, "coefficients is 0 numbers; expected 2"),
+        ({"center": (1.0, 2.0, 3.0)}, "center is 3 numbers; expected 2"),
         ({"scale": (1.0, 0.0)}, r"scale is .* not above 0"),
         ({"scale": (1.0, -1.0)}, r"scale is .* not above 0"),
         ({"coefficients": (1.0, math.nan)}, "coefficients .* no finite number"),
@@ -100,21 +100,21 @@ def test_a_pair_its_indicators_and_a_list_of_both_give_one_score() -> None:
         ({"coefficients": (1.0, 10**400)}, "coefficients .* no finite number"),
         ({"coefficients": (1.0, True)}, "coefficients .* no finite number"),
         ({"coefficients": (1.0, "2")}, "coefficients .* no finite number"),
-        ({"coefficients": "ab"}, "coefficients is 'ab'; wanted a list"),
-        ({"coefficients": None}, "coefficients is None; wanted a list"),
-        ({"intercept": math.nan}, "intercept is nan; wanted a finite number"),
+        ({"coefficients": "ab"}, "coefficients is 'ab'; expected a list"),
+        ({"coefficients": None}, "coefficients is None; expected a list"),
+        ({"intercept": math.nan}, "intercept is nan; expected a finite number"),
         ({"indicators": ("reward", "reward")}, "name twice"),
-        ({"indicators": ()}, "wanted names, at least one"),
-        ({"indicators": ("reward", 3)}, "wanted names, at least one"),
-        ({"indicators": ("reward", ["a"])}, "wanted names, at least one"),
-        ({"link": "softmax"}, "link is 'softmax'; wanted logistic or percentile or identity"),
-        ({"reads": "rows"}, "reads is 'rows'; wanted pair or columns"),
+        ({"indicators": ()}, "expected names, at least one"),
+        ({"indicators": ("reward", 3)}, "expected names, at least one"),
+        ({"indicators": ("reward", ["a"])}, "expected names, at least one"),
+        ({"link": "softmax"}, "link is 'softmax'; expected logistic or percentile or identity"),
+        ({"reads": "rows"}, "reads is 'rows'; expected pair or columns"),
         ({"reads": "pair", "indicators": ("paragraph", "bold")}, r"unknown 'paragraph' \(did you mean 'paragraphs'"),
         ({"link": "percentile"}, "reference is no rising list"),
         ({"link": "percentile", "reference": (1.0, 0.0)}, "reference is no rising list"),
-        ({"reference": (0.0, 1.0)}, "reference is 2 numbers; wanted none"),
-        ({"version": 0}, "version is 0; wanted a whole number"),
-        ({"version": "1"}, "version is '1'; wanted a whole number"),
+        ({"reference": (0.0, 1.0)}, "reference is 2 numbers; expected none"),
+        ({"version": 0}, "version is 0; expected a whole number"),
+        ({"version": "1"}, "version is '1'; expected a whole number"),
         ({"name": 3}, "name is 3, which is no string"),
         ({"fitted_on": (("rows", math.nan),)}, "fitted_on is"),
         ({"fitted_on": (("rows", [1]),)}, "fitted_on is"),
@@ -163,15 +163,15 @@ def _set(**changes: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_set(format="pickle"), "no linear rule: wanted an object"),
+        (_set(format="pickle"), "no linear rule: expected an object"),
         (_set(format_version=2), "format_version is 2; this hfclean reads up to 1: pip install --upgrade hfclean"),
-        (_set(format_version="1"), "format_version is '1'; wanted 1"),
-        (_set(format_version=True), "format_version is True; wanted 1"),
+        (_set(format_version="1"), "format_version is '1'; expected 1"),
+        (_set(format_version=True), "format_version is True; expected 1"),
         (_set(code="import os"), "unknown entries code"),
         (lambda data: data.pop("scale"), "lacks scale"),
         (_set(fitted_on=[1]), "fitted_on is no object"),
-        (_set(coefficients=[1.0]), "coefficients is 1 numbers; wanted 2"),
-        (_set(coefficients={"a": 1}), "coefficients is .*; wanted a list"),
+        (_set(coefficients=[1.0]), "coefficients is 1 numbers; expected 2"),
+        (_set(coefficients={"a": 1}), "coefficients is .*; expected a list"),
         (_set(reads="pair"), "unknown 'reward', 'natural'"),
     ],
 )

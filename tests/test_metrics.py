@@ -102,7 +102,7 @@ def test_evaluate_is_loaded_only_when_needed_and_named_where_it_is_missing(monke
     monkeypatch.setitem(sys.modules, "evaluate", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'hfclean\[metrics\]'"):
         metrics.load("win_rate")
-    with pytest.raises(HfcleanError, match="no metric 'best'; wanted one of win_rate"):
+    with pytest.raises(HfcleanError, match="no metric 'best'; expected one of win_rate"):
         metrics.path("best")
 
 

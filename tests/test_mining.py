@@ -157,16 +157,16 @@ def test_collinear_predictors_are_warned_of_and_exact_ones_refused() -> None:
 @pytest.mark.parametrize(
     ("rows", "predictors", "error", "message"),
     [
-        ([{"a": 1.0, "log_loss": 1.0}], ["a"], LinearRuleError, "1 observations for 1 predictors .*; wanted 3"),
+        ([{"a": 1.0, "log_loss": 1.0}], ["a"], LinearRuleError, "1 observations for 1 predictors .*; expected 3"),
         ([], ["a"], LinearRuleError, "0 observations"),
-        ([{"a": float(k), "log_loss": k % 3} for k in range(2)], ["a"], LinearRuleError, "wanted 3 or more"),
+        ([{"a": float(k), "log_loss": k % 3} for k in range(2)], ["a"], LinearRuleError, "expected 3 or more"),
         ([{"a": 7, "log_loss": k} for k in range(9)], ["a"], LinearRuleError, "a has the same value in all 9"),
         ([{"a": k, "log_loss": 1} for k in range(9)], ["a"], LinearRuleError, "target is the same in all 9"),
         ([{"a": math.nan, "log_loss": k} for k in range(9)], ["a"], LinearRuleError, r"0 observations \(9 more"),
-        ([{"a": "high", "log_loss": 1}], ["a"], LinearRuleError, "'a' holds 'high'; wanted numbers"),
+        ([{"a": "high", "log_loss": 1}], ["a"], LinearRuleError, "'a' holds 'high'; expected numbers"),
         ([{"b": 1, "log_loss": 1}], ["a"], LinearRuleError, "no column 'a' in the table; it has b, log_loss"),
         ([{"a": 1}], ["a"], LinearRuleError, "no column 'log_loss'"),
-        ([{"a": 1, "log_loss": 1}], [], LinearRuleError, "wanted one predictor or more"),
+        ([{"a": 1, "log_loss": 1}], [], LinearRuleError, "expected one predictor or more"),
         ([{"a": 1, "log_loss": 1}], ["a", "a"], LinearRuleError, "each once"),
         ([{"a": 1, "log_loss": 1}], ["log_loss"], LinearRuleError, "none of them the target"),
         ([1, 2], ["a"], SourceError, "no table: list"),
@@ -208,7 +208,7 @@ def test_the_published_rules_say_what_they_were_fitted_to() -> None:
     assert "oasst-rm-2.1-pythia-1.4b-epoch-2.5" in str(about["indicator models"])
     assert "safetensors" in str(about["to compute it as published"])
     assert ("1,000 rows, 3 epochs" in str(about["base model"]), about["published at"]) == (True, "COLM 2024")
-    with pytest.raises(LinearRuleError, match="wanted one of v1, v2, v3"):
+    with pytest.raises(LinearRuleError, match="expected one of v1, v2, v3"):
         hfclean.mining.instruct_mining("v4")
 
 
@@ -265,7 +265,7 @@ def test_rows_are_ranked_by_predicted_loss_and_those_without_one_are_counted() -
     ("call", "error", "message"),
     [
         (lambda ds: hfclean.mining.mine(ds, "v1"), ColumnError, "no column 'reward'.*ds.map"),
-        (lambda ds: hfclean.mining.mine(ds, "v9"), LinearRuleError, "wanted one of"),
+        (lambda ds: hfclean.mining.mine(ds, "v9"), LinearRuleError, "expected one of"),
         (lambda ds: hfclean.mining.indicator_columns(ds, ["prompt"]), ColumnError, "holds str, not numbers"),
         (lambda ds: hfclean.mining.indicator_columns(ds, ["nothing"]), ColumnError, "Known by name: length"),
         (
@@ -276,7 +276,7 @@ def test_rows_are_ranked_by_predicted_loss_and_those_without_one_are_counted() -
         (lambda ds: hfclean.mining.indicator_columns({"train": ds}, ["length"]), HfcleanError, "one split at a time"),
         (lambda ds: hfclean.mining.mine(ds, "v1", n=1, fraction=0.5), ColumnError, "not both"),
         (lambda ds: hfclean.mining.mine(ds, "v1", n=-1), HfcleanError, "whole number of 0 or more"),
-        (lambda ds: hfclean.mining.mine(ds, "v1", n=1.5), HfcleanError, r"mine\(n=1.5\): wanted a whole"),
+        (lambda ds: hfclean.mining.mine(ds, "v1", n=1.5), HfcleanError, r"mine\(n=1.5\): expected a whole"),
         (lambda ds: hfclean.mining.mine(ds, "v1", fraction=1.5), ColumnError, "a share from 0 to 1"),
         (
             lambda ds: hfclean.mining.mine(

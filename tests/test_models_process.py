@@ -167,7 +167,7 @@ def test_an_error_that_stops_a_worker_reaches_the_parent() -> None:
 
 def test_errors_survive_a_pickle() -> None:
     for name in ("AccessError", "BackendError", "BudgetError", "ModelError", "StoreError"):
-        error = getattr(hfclean.models, name)("found; wanted; next move")
+        error = getattr(hfclean.models, name)("found; expected; next move")
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again)) == (type(error), str(error))
 

@@ -103,7 +103,7 @@ def test_a_backend_of_ones_own_has_to_answer_all_and_with_answers() -> None:
     def texts(conversations: list[object], generation: Generation) -> list[Answer]:
         return ["one" for _ in conversations]  # type: ignore[misc]
 
-    with pytest.raises(BackendError, match="short returned 1 answers; wanted a list of 2 Answers"):
+    with pytest.raises(BackendError, match="short returned 1 answers; expected a list of 2 Answers"):
         ask(ModelSpec(short, store=False), ["a", "b"])  # type: ignore[arg-type]
     with pytest.raises(BackendError, match="returned str in a list"):
         ask(ModelSpec(texts, store=False), ["a", "b"])  # type: ignore[arg-type]

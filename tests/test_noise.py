@@ -336,11 +336,11 @@ def test_rows_of_any_shape_and_errors_that_say_what_to_do() -> None:
     )
     shaped = hfclean.evaluation.noise_report(hfclean.score, rows.with_format("numpy"), noises="truncated", draws=20)
     assert shaped == hfclean.evaluation.noise_report(hfclean.score, sound(30), noises="truncated", draws=20)
-    with pytest.raises(HfcleanError, match="wanted one split"):
+    with pytest.raises(HfcleanError, match="expected one split"):
         hfclean.evaluation.noise_report(hfclean.score, DatasetDict(train=rows))
     with pytest.raises(HfcleanError, match="got no rows"):
         hfclean.evaluation.noise_report(hfclean.score, [])
-    with pytest.raises(HfcleanError, match="no noise 'swap'; wanted one of swapped"):
+    with pytest.raises(HfcleanError, match="no noise 'swap'; expected one of swapped"):
         hfclean.evaluation.noise_report(hfclean.score, sound(2), noises=["swap"])
     with pytest.raises(ColumnError, match="give one of them a prefix"):
         hfclean.evaluation.noise_report([hfclean.score, hfclean.score], sound(2))

@@ -130,7 +130,7 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
     ds = dataset(groups=1, each=3)
     pick = hfclean.selection.pre_experience
     for settings in ({"clusters": 0}, {"clusters": True}, {"per_cluster": 0}, {"per_cluster": 1.5}):
-        with pytest.raises(HfcleanError, match="wanted 1 or more"):
+        with pytest.raises(HfcleanError, match="expected 1 or more"):
             pick(ds, **settings)  # type: ignore[arg-type]
     with pytest.raises(HfcleanError, match=r"order='random'.: expected 'dataset' or 'perplexity'"):
         pick(ds, order="random")  # type: ignore[arg-type]
@@ -142,10 +142,10 @@ def test_what_cannot_be_picked_from_is_refused_with_the_next_move(monkeypatch: p
         pick(ds, by="x")
     with pytest.raises(ColumnError, match=r"no column 'x' in .*Perplexity\(model, of='prompt'\)"):
         pick(ds, clusters=1, ppl="x")
-    with pytest.raises(ColumnError, match="holds int64; wanted one list of numbers"):
+    with pytest.raises(ColumnError, match="holds int64; expected one list of numbers"):
         pick(ds, clusters=1, by="group")
     odd = Dataset.from_dict({"embedding": [[1.0], [1.0, 2.0]], "ppl_prompt": ["a", "b"]})
-    with pytest.raises(ColumnError, match="different lengths; wanted one length"):
+    with pytest.raises(ColumnError, match="different lengths; expected one length"):
         pick(odd, clusters=1)
     with pytest.raises(ColumnError, match="holds no numbers"):
         pick(ds.remove_columns("ppl_prompt").add_column("ppl_prompt", ["a"] * 3), clusters=1, ppl="ppl_prompt")
@@ -172,6 +172,6 @@ def test_the_perplexity_of_an_instruction_is_that_of_its_text_alone(
         hfclean.scorers.Perplexity(folder, of="prompt")({**row, "instruction": "", "input": ""})["ppl_prompt_reason"]
         == "empty"
     )
-    with pytest.raises(HfcleanError, match="wanted 'response' or 'prompt'"):
+    with pytest.raises(HfcleanError, match="expected 'response' or 'prompt'"):
         hfclean.scorers.Perplexity(folder, of="answer")  # type: ignore[arg-type]
     process.close()

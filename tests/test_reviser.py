@@ -276,7 +276,7 @@ def test_checks_can_be_left_out_and_added() -> None:
 def test_settings_that_cannot_work_are_refused_with_the_next_move() -> None:
     for settings, words in (
         ({"candidates": 2}, "say temperature=0.7"),
-        ({"candidates": 0}, "wanted at least 1"),
+        ({"candidates": 0}, "expected at least 1"),
         ({"revise": "input"}, "wanted 'pair' or 'response'"),
         ({"choose": "longest"}, "wanted 'preference', a Judge"),
         ({"skip_checks": ["refusals"]}, "did you mean 'refusal'"),

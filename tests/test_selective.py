@@ -262,7 +262,7 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any)
         reflect("perplexity")
     with pytest.raises(HfcleanError, match="function of your own, which tells none; name one: scored_by="):
         reflect("ifd")
-    with pytest.raises(HfcleanError, match="wanted a folder, a Hub id or an"):
+    with pytest.raises(HfcleanError, match="expected a folder, a Hub id or an"):
         reflect("ifd", scored_by=3)
     with pytest.raises(HfcleanError, match="say select='ifd' too"):
         reflect(_two, scored_by="m")

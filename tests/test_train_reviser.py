@@ -199,7 +199,7 @@ def test_presets_are_data_with_their_source() -> None:
     assert (published.peft or {})["r"] == 64
     assert (published.args["num_train_epochs"], published.args["learning_rate"], published.alpha) == (7, 2e-4, 0.3)
     assert published.args["lr_scheduler_type"] == "cosine"
-    with pytest.raises(TrainingError, match="wanted one of coachlm, modern"):
+    with pytest.raises(TrainingError, match="expected one of coachlm, modern"):
         hfclean.train_reviser([pair("a")], "x", preset="best", folder="x")
 
 
@@ -217,7 +217,7 @@ def test_presets_are_data_with_their_source() -> None:
         ({"args": {"learning_rat": 1}}, "'learning_rat', which trl"),
         ({"args": 7}, "SFTConfig, or a dict"),
         ({"peft_config": {"target_modules": ["query_key_value"]}}, "linear modules of this model: .*q_proj"),
-        ({"peft_config": "lora"}, "wanted a peft.LoraConfig"),
+        ({"peft_config": "lora"}, "expected a peft.LoraConfig"),
         ({"base_model": "gone/away/far"}, "no folder"),
     ],
 )

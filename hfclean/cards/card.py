@@ -230,7 +230,7 @@ def place_section(body: str, section: str, title: str, around: tuple[str, str] =
     begins, ends = body.count(begin), body.count(end_mark)
     if begins != ends or begins > 1 or (begins and body.index(begin) > body.index(end_mark)):
         raise CardError(
-            f"the existing card has {begins} marks {begin} and {ends} marks {end_mark}; wanted one of each, in this "
+            f"the existing card has {begins} marks {begin} and {ends} marks {end_mark}; expected one of each, in this "
             "order, around the section that is replaced. Mend the card, or take both out"
         )
     if begins:

@@ -40,7 +40,7 @@ def _problems(key: str, value: Any, data: dict[str, Any]) -> Iterator[str]:
     if key == "license":
         for name in _each(value):
             if name not in LICENSES:
-                yield f"license {name!r} is none of the Hub's ids; wanted one of them, or 'other' with license_name"
+                yield f"license {name!r} is none of the Hub's ids; expected one of them, or 'other' with license_name"
         if "other" in _each(value) and not data.get("license_name"):
             yield "license 'other' needs a license_name"
     elif key == "language":
@@ -54,13 +54,13 @@ def _problems(key: str, value: Any, data: dict[str, Any]) -> Iterator[str]:
     elif key in LISTS:
         yield from _list_of_strings(key, value)
     elif key == "pretty_name" and not isinstance(value, str):
-        yield f"pretty_name is {type(value).__name__}; wanted a string"
+        yield f"pretty_name is {type(value).__name__}; expected a string"
     elif key == "configs":
         yield from _configs(value)
     elif key == "dataset_info":
         for info in value if isinstance(value, list) else [value]:
             if not isinstance(info, dict):
-                yield f"dataset_info holds {type(info).__name__}; wanted a mapping, or a list of them"
+                yield f"dataset_info holds {type(info).__name__}; expected a mapping, or a list of them"
 
 
 def _each(value: Any) -> list[Any]:
@@ -69,27 +69,27 @@ def _each(value: Any) -> list[Any]:
 
 def _list_of_strings(key: str, value: Any) -> Iterator[str]:
     if not isinstance(value, list):
-        yield f"{key} is {type(value).__name__}; wanted a list of strings"
+        yield f"{key} is {type(value).__name__}; expected a list of strings"
         return
     for item in value:
         if not isinstance(item, str) or not item.strip():
-            yield f"{key} holds {item!r}; wanted a string"
+            yield f"{key} holds {item!r}; expected a string"
         elif key == "task_categories" and not TASK.fullmatch(item):
             yield f"task_categories {item!r} is no task id such as 'text-generation'"
 
 
 def _configs(value: Any) -> Iterator[str]:
     if not isinstance(value, list):
-        yield f"configs is {type(value).__name__}; wanted a list"
+        yield f"configs is {type(value).__name__}; expected a list"
         return
     names = []
     for config in value:
         if not isinstance(config, dict):
-            yield f"configs holds {type(config).__name__}; wanted mappings"
+            yield f"configs holds {type(config).__name__}; expected mappings"
             continue
         name = config.get("config_name")
         if not isinstance(name, str) or not name:
-            yield f"a config has the config_name {name!r}; wanted a string"
+            yield f"a config has the config_name {name!r}; expected a string"
             continue
         if BAD_CONFIG_NAME.search(name):
             yield f"config_name {name!r} has a character that datasets refuses"
@@ -106,20 +106,20 @@ def _data_files(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, str):
         return
     if not isinstance(value, list) or not value:
-        yield f"data_files of config {name!r} is {type(value).__name__}; wanted a path, or a list that is not empty"
+        yield f"data_files of config {name!r} is {type(value).__name__}; expected a path, or a list that is not empty"
         return
     splits = []
     for entry in value:
         if isinstance(entry, str):
             continue
         if not isinstance(entry, dict) or set(entry) != {"split", "path"}:
-            yield f"data_files of config {name!r} holds {entry!r}; wanted a path, or split and path"
+            yield f"data_files of config {name!r} holds {entry!r}; expected a path, or split and path"
             continue
         split, path = entry["split"], entry["path"]
         if not is_split(split):
-            yield f"config {name!r} has the split {split!r}; wanted letters, digits and underscores"
+            yield f"config {name!r} has the split {split!r}; expected letters, digits and underscores"
         elif split in splits:
             yield f"config {name!r} has the split {split!r} twice"
         splits.append(split)
         if not path or not all(isinstance(item, str) for item in _each(path)):
-            yield f"split {split!r} of config {name!r} has the path {path!r}; wanted a string or a list of them"
+            yield f"split {split!r} of config {name!r} has the path {path!r}; expected a string or a list of them"

@@ -89,7 +89,7 @@ def split_card(text: str) -> tuple[str, str]:
         return found[1], text[found.end() :]
     if re.match(r"\A\ufeff?\s*---[ \t]*(?:\r|\n)", text) and re.search(r"^[\w-]+:", text, re.MULTILINE):
         raise CardError(
-            "the existing card begins with '---' and its YAML never ends; wanted a second line '---' after it. Mend "
+            "the existing card begins with '---' and its YAML never ends; expected a second line '---' after it. Mend "
             "the card, or give none"
         )
     return "", text.removeprefix("\ufeff")
@@ -229,7 +229,7 @@ def state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
     if wrong:
         raise CardError(
             f"language {formatting.one_line(wrong[0], 40)!r} is no code that the Hub accepts; "
-            "wanted ISO 639 such as 'en'"
+            "expected ISO 639 such as 'en'"
         )
     if codes:
         data["language"] = codes

@@ -125,15 +125,15 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
         metrics = entry.get("metrics") if isinstance(entry, Mapping) else None
         if not isinstance(metrics, Mapping) or not isinstance(entry.get("dataset"), str) or not metrics:
             raise CardError(
-                f"evaluation {str(entry)[:80]!r}: wanted {{'dataset': 'org/name', 'metrics': {{'win_rate': 0.61}}}}, "
+                f"evaluation {str(entry)[:80]!r}: expected {{'dataset': 'org/name', 'metrics': {{'win_rate': 0.61}}}}, "
                 "or a list of those"
             )
         odd = sorted(set(entry) - {"dataset", "metrics", "split", "revision", "task", "notes"})
         if odd:
-            raise CardError(f"evaluation has {odd[0]!r}; wanted dataset, metrics, split, revision, task and notes")
+            raise CardError(f"evaluation has {odd[0]!r}; expected dataset, metrics, split, revision, task and notes")
         for name, value in metrics.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise CardError(f"evaluation: {name} is {value!r}; wanted a finite number")
+                raise CardError(f"evaluation: {name} is {value!r}; expected a finite number")
             words = {key: str(entry[key]) for key in ("split", "revision", "task", "notes") if entry.get(key)}
             found.append(Evaluation(str(name), value, entry["dataset"], **words))
     return tuple(found)

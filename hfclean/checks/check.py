@@ -234,7 +234,7 @@ class Check:
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
             raise CheckError(
-                f"check id {self.id!r}: wanted a snake_case name, since ids are stored separated by spaces"
+                f"check id {self.id!r}: expected a snake_case name, since ids are stored separated by spaces"
             )
 
     def __call__(self, before: Pair, after: Pair) -> str:

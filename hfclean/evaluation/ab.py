@@ -95,7 +95,7 @@ def ab_test(
     for name, pairs in pool.items():
         if not 0 < few <= len(pairs):
             raise HfcleanError(
-                f"size={few:,}: variant {name!r} has {len(pairs):,} rows with a response; wanted at least one, and "
+                f"size={few:,}: variant {name!r} has {len(pairs):,} rows with a response; expected at least one, and "
                 "no more than the smallest variant has"
             )
     plan, notes = _plan(pool, few, baselines)
@@ -107,9 +107,9 @@ def ab_test(
     heldout, dropped = _held_out(eval_set, pool, layout)
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
     if not numbers:
-        raise HfcleanError(f"seeds={seeds}: wanted at least one, and three or more for an interval")
+        raise HfcleanError(f"seeds={seeds}: expected at least one, and three or more for an interval")
     if len(numbers) == 1:
-        notes.append("one seed: nothing can be said of chance; wanted three or more")
+        notes.append("one seed: nothing can be said of chance; expected three or more")
     if judge is not None:
         judge.check_access()  # before hours of tuning, not after
     if args is None or isinstance(args, Mapping):
@@ -192,7 +192,9 @@ class _Kind:
 def _arms(variants: Mapping[str, Any], layout: Layout) -> dict[str, list[Pair]]:
     """The rows of every variant that have a response."""
     if not isinstance(variants, Mapping) or not variants:
-        raise HfcleanError("ab_test got no variants; wanted {'original': raw, 'cleaned': cleaned}, the original first")
+        raise HfcleanError(
+            "ab_test got no variants; expected {'original': raw, 'cleaned': cleaned}, the original first"
+        )
     found = {}
     for name, rows in variants.items():
         found[str(name)] = [pair for pair in pairs_of(rows, layout) if pair.response.strip()]
@@ -205,7 +207,7 @@ def _plan(pool: Mapping[str, list[Pair]], size: int, baselines: Sequence[str]) -
     odd = [name for name in baselines if name not in BASELINES]
     if odd:
         raise HfcleanError(
-            f"baselines={list(baselines)}: no baseline {odd[0]!r}; wanted some of {', '.join(BASELINES)}"
+            f"baselines={list(baselines)}: no baseline {odd[0]!r}; expected some of {', '.join(BASELINES)}"
         )
     (first, rows), *others = pool.items()
     plan = [_Kind(first, rows, len(rows), "whole")]
@@ -253,7 +255,7 @@ def _held_out(eval_set: Any, pool: Mapping[str, Iterable[Pair]], layout: Layout)
     dropped = {reason: count for reason, count in sorted(reasons.items()) if reason}
     if not kept:
         told = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there were none"
-        raise HfcleanError(f"no held-out row is left to measure on ({told}); wanted rows that are in no variant")
+        raise HfcleanError(f"no held-out row is left to measure on ({told}); expected rows that are in no variant")
     return kept, dropped
 
 

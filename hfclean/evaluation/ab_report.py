@@ -99,7 +99,7 @@ class AbTest:
         for arm in self.arms:
             if arm.name == name:
                 return arm
-        raise HfcleanError(f"no variant {name!r}; wanted one of {', '.join(arm.name for arm in self.arms)}")
+        raise HfcleanError(f"no variant {name!r}; expected one of {', '.join(arm.name for arm in self.arms)}")
 
     def difference(self, name: str, other: str) -> Figure:
         """The loss of one variant less that of another, paired by seed: below 0 = `name` is better."""

@@ -151,7 +151,7 @@ def agreement(
     import numpy as np
 
     if not 0 < share < 1:
-        raise HfcleanError(f"agreement(share={share}): wanted a share above 0 and below 1")
+        raise HfcleanError(f"agreement(share={share}): expected a share above 0 and below 1")
     rows = ds if hasattr(ds, "keys") or hasattr(ds, "column_names") else list(ds)
     pairs = pairs_of(rows, Layout(columns))
     sides = [_Side.of(rows, len(pairs), given, name) for given, name in ((first, "first"), (second, "second"))]
@@ -202,11 +202,11 @@ class _Side:
         values = list(_column(rows, given) if isinstance(given, str) else given)
         name = given if isinstance(given, str) else name
         if len(values) != count:
-            raise ColumnError(f"{name}: {len(values):,} values for {count:,} rows; wanted one for each")
+            raise ColumnError(f"{name}: {len(values):,} values for {count:,} rows; expected one for each")
         values = [value.item() if isinstance(value, np.generic) else value for value in values]
         odd = next((value for value in values if value is not None and not isinstance(value, (int, float))), None)
         if odd is not None:
-            raise ColumnError(f"{name} holds {type(odd).__name__} ({str(odd)[:40]!r}); wanted numbers or booleans")
+            raise ColumnError(f"{name} holds {type(odd).__name__} ({str(odd)[:40]!r}); expected numbers or booleans")
         some = [value for value in values if value is not None]
         is_choice = bool(some) and all(isinstance(value, bool) for value in some)
         return cls(name, np.array([math.nan if v is None else float(v) for v in values]), is_choice)

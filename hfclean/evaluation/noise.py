@@ -234,7 +234,7 @@ def noise_report(
     scorers = [scorers] if isinstance(scorers, Scorer) else list(scorers)
     pairs, others = pairs_of(rows, Layout(columns)), pairs_of(foreign, Layout())
     if not pairs:
-        raise HfcleanError("noise_report got no rows; wanted sound ones, a few hundred or more")
+        raise HfcleanError("noise_report got no rows; expected sound ones, a few hundred or more")
     sound = _scored(scorers, pairs)
     directions = {name: _direction(name, scorers, higher_is_damage or {}) for name in sound if name not in BASELINES}
     separations: list[Separation] = []
@@ -259,7 +259,7 @@ def _kinds(noises: Iterable[str | Noise]) -> list[Noise]:
     found = {}
     for noise in [noises] if isinstance(noises, (str, Noise)) else noises:
         if isinstance(noise, str) and noise not in known:
-            raise HfcleanError(f"no noise {noise!r}; wanted one of {', '.join(known)}, or a Noise of your own")
+            raise HfcleanError(f"no noise {noise!r}; expected one of {', '.join(known)}, or a Noise of your own")
         kind = known[noise] if isinstance(noise, str) else noise
         found[kind.id] = kind
     return list(found.values())

@@ -98,7 +98,7 @@ def pairs_of(rows: Iterable[Any], layout: Layout) -> list[Pair]:
     """The main pair of every row, as the scorers see it; pairs are taken as they are."""
     if hasattr(rows, "keys"):
         raise HfcleanError(
-            f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
+            f"got a {type(rows).__name__}; expected one split, a Dataset or a list of rows, such as ds['train']"
         )
     found = []
     plain = rows.with_format(None) if hasattr(rows, "with_format") else rows

@@ -49,11 +49,11 @@ def read_pairs(pairs: Any) -> ExpertPairs:
     """
     if hasattr(pairs, "keys"):
         raise HfcleanError(
-            f"got a {type(pairs).__name__}; wanted the held-out pairs, a Dataset or a list of rows, such as ds['test']"
+            f"got a {type(pairs).__name__}; expected the held-out pairs, a Dataset or a list of rows, such as ds['test']"
         )
     rows = list(pairs.with_format(None) if hasattr(pairs, "with_format") else pairs)
     if not rows:
-        raise HfcleanError("got no pairs; wanted held-out rows with the columns " + ", ".join(COLUMNS))
+        raise HfcleanError("got no pairs; expected held-out rows with the columns " + ", ".join(COLUMNS))
     raw, expert, unchanged = [], [], []
     left_out: dict[str, int] = {}
     for row in rows:
@@ -82,18 +82,18 @@ def same(one: Pair, two: Pair) -> bool:
 
 def _pair(row: Any, side: str) -> Pair:
     if not isinstance(row, Mapping):
-        raise ColumnError(f"a pair is a {type(row).__name__}; wanted a row with the columns {', '.join(COLUMNS)}")
+        raise ColumnError(f"a pair is a {type(row).__name__}; expected a row with the columns {', '.join(COLUMNS)}")
     texts = []
     for field in FIELDS:
         name = f"{side}_{field}"
         if name not in row and name not in MAY_LACK:
             raise ColumnError(
-                f"no column {name!r} in {list(row)[:12]}; wanted {', '.join(COLUMNS)}: the rows before and after an "
+                f"no column {name!r} in {list(row)[:12]}; expected {', '.join(COLUMNS)}: the rows before and after an "
                 "expert revised them"
             )
         text = row.get(name)
         if text is not None and not isinstance(text, str):
-            raise ColumnError(f"column {name!r} holds {type(text).__name__} {str(text)[:40]!r}; wanted text")
+            raise ColumnError(f"column {name!r} holds {type(text).__name__} {str(text)[:40]!r}; expected text")
         texts.append(text or "")
     return _joined(texts)
 
@@ -154,7 +154,7 @@ def revise_with(reviser: Any, pairs: Sequence[Pair], told: Callable[[int], Any] 
         out = reviser(dict(batch))
         if not isinstance(out, Mapping) or prefix + "edit" not in out:
             raise HfcleanError(
-                f"{type(reviser).__name__} gave no column {prefix + 'edit'!r}; wanted a reviser, such as "
+                f"{type(reviser).__name__} gave no column {prefix + 'edit'!r}; expected a reviser, such as "
                 "hfclean.Reviser(...) or hfclean.revise"
             )
         cells = [out.get(name, batch[name]) for name in FIELDS]

@@ -97,7 +97,7 @@ class ReviserEvaluation:
         for found in self.systems:
             if found.name == system:
                 return found
-        raise HfcleanError(f"no figures of {system!r}; wanted one of {', '.join(s.name for s in self.systems)}")
+        raise HfcleanError(f"no figures of {system!r}; expected one of {', '.join(s.name for s in self.systems)}")
 
     @property
     def figures(self) -> Mapping[str, Figure]:
@@ -198,7 +198,7 @@ class ReviserEvaluation:
             return cls(**words, **counts, left_out=left_out, systems=systems, beyond=beyond)  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise HfcleanError(
-                f"this is no evaluation of a reviser ({type(e).__name__}: {e}); wanted what to_dict or hfclean "
+                f"this is no evaluation of a reviser ({type(e).__name__}: {e}); expected what to_dict or hfclean "
                 "evaluate --json gave"
             ) from e
 

@@ -94,7 +94,7 @@ def evaluate_reviser(
         read, ok = _unseen(reviser, read, ok)
     if not read.raw and not ok:
         told = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
-        raise HfcleanError(f"none of the pairs can say anything ({told}); wanted pairs with text on both sides")
+        raise HfcleanError(f"none of the pairs can say anything ({told}); expected pairs with text on both sides")
     every = [*read.raw, *ok]
     seen = _seen(reviser, every, force=force)
     plain = _plain(reviser)
@@ -138,7 +138,7 @@ def measure(
         else:
             changed.append((before, wanted, after))
     if not changed and not ok:
-        raise HfcleanError("measure got no pairs; wanted one or more")
+        raise HfcleanError("measure got no pairs; expected one or more")
     read = ExpertPairs(tuple(b for b, _, _ in changed), tuple(w for _, w, _ in changed), (), {})
     clean = [before for before, _ in ok]
     made = gated([*read.raw, *clean], [*(after for _, _, after in changed), *(after for _, after in ok)])

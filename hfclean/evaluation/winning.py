@@ -186,7 +186,7 @@ def win_rate(
     if len(given) != 1:
         told = " and ".join(given) or "nothing"
         raise HfcleanError(
-            f"win_rate got {told}; wanted one of verdict=, scores=, judge= (with two datasets), Verdicts"
+            f"win_rate got {told}; expected one of verdict=, scores=, judge= (with two datasets), Verdicts"
         )
     each: Sequence[Verdict]
     if judge is not None:
@@ -199,7 +199,7 @@ def win_rate(
     else:
         each = _in_both_orders(ds, scores, scores_swapped, "scores", _read_scores)
     if not each:
-        raise HfcleanError("win_rate got no comparisons; wanted one or more rows")
+        raise HfcleanError("win_rate got no comparisons; expected one or more rows")
     sides = None if texts is None else [_column(ds, side, "texts", len(each)) for side in texts]
     both = judge is not None or verdict_swapped is not None or scores_swapped is not None or "Verdicts" in given
     return _figures(each, sides, both=both, draws=draws, seed=seed)
@@ -253,7 +253,7 @@ def _counted(counts: Counts) -> dict[str, int]:
 
 def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Sequence[str], Sequence[str]]]:
     if not isinstance(judge, Judge):
-        raise HfcleanError(f"judge={judge!r}: wanted an hfclean.Judge, such as hfclean.Judge(model)")
+        raise HfcleanError(f"judge={judge!r}: expected an hfclean.Judge, such as hfclean.Judge(model)")
     if firsts is None or seconds is None:
         raise HfcleanError("win_rate(judge=...) needs the rows of both sides: win_rate(after, before, judge=judge)")
     one, two = (pairs_of(rows, judge.layout) for rows in (firsts, seconds))
@@ -283,7 +283,7 @@ def _read_verdict(value: Any) -> Better:
         return ""
     key = value.strip().lower() if isinstance(value, str) else value
     if isinstance(key, bool) or not isinstance(key, (str, int, float, type(None))) or key not in WORDS:
-        raise ColumnError(f"{str(value)[:40]!r} is no verdict; wanted win, tie or lose (or 1, 0, 2), None for none")
+        raise ColumnError(f"{str(value)[:40]!r} is no verdict; expected win, tie or lose (or 1, 0, 2), None for none")
     return WORDS[key]
 
 
@@ -294,7 +294,7 @@ def _read_scores(value: Any) -> Better:
     pair = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else None
     numbers = [float("nan") if one is None else one for one in pair or ()]
     if len(numbers) != 2 or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers):
-        raise ColumnError(f"{str(value)[:40]!r} are no scores; wanted [first, second], two numbers")
+        raise ColumnError(f"{str(value)[:40]!r} are no scores; expected [first, second], two numbers")
     first, second = numbers
     if not (math.isfinite(first) and math.isfinite(second)):
         return ""
@@ -308,7 +308,7 @@ def _column(rows: Any, given: Any, what: str, count: int | None = None) -> list[
     else:
         values = [value.item() if hasattr(value, "item") else value for value in given]
     if count is not None and len(values) != count:
-        raise ColumnError(f"{what}: {len(values):,} values for {count:,} comparisons; wanted one for each")
+        raise ColumnError(f"{what}: {len(values):,} values for {count:,} comparisons; expected one for each")
     return values
 
 

@@ -90,7 +90,7 @@ def push_dataset(
     repo = Repo(repo_id, "dataset", options.revision)
     refuse_key("config_name=", config_name, allowed)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
-        raise HubRefusal(f"config_name={config_name!r} cannot be; wanted letters, digits, '_' and '-', such as 'v2'")
+        raise HubRefusal(f"config_name={config_name!r} cannot be; expected letters, digits, '_' and '-', such as 'v2'")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
         if mask_secrets:

@@ -226,7 +226,7 @@ def _as_dict(ds: Any, what: str) -> Any:
     if isinstance(ds, DatasetDict):
         return ds
     raise HubRefusal(
-        f"{what}= is {type(ds).__name__}; wanted a Dataset, a DatasetDict or a folder. A streaming dataset becomes "
+        f"{what}= is {type(ds).__name__}; expected a Dataset, a DatasetDict or a folder. A streaming dataset becomes "
         "one by Dataset.from_generator"
     )
 
@@ -261,7 +261,7 @@ def _check_splits(splits: Any) -> None:
     for name, part in splits.items():
         if not is_split(name):
             raise HubRefusal(
-                f"the split {name!r} cannot be on the Hub; wanted letters, digits, '_' and '.': rename it to "
+                f"the split {name!r} cannot be on the Hub; expected letters, digits, '_' and '.': rename it to "
                 f"{re.sub(r'[^0-9A-Za-z_.]+', '_', name)!r}"
             )
         for field in part.features.arrow_schema:

@@ -81,7 +81,7 @@ def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()
         if size > LARGEST_FILE:
             found.append(f"{path} has {size:,} bytes, and the Hub takes {LARGEST_FILE:,}; write smaller shards")
         if path.endswith(".md") and size > LARGEST_CARD:
-            found.append(f"{path} has {size:,} bytes; wanted a card of at most {LARGEST_CARD:,}. Shorten it")
+            found.append(f"{path} has {size:,} bytes; expected a card of at most {LARGEST_CARD:,}. Shorten it")
     found += [
         f"the folder {folder or '/'} would hold {count:,} files, and the Hub takes {MOST_IN_FOLDER:,}"
         for folder, count in folders.items()

@@ -150,7 +150,7 @@ def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:
             f"{str(folder)!r} holds no reviser ({type(e).__name__} in {ABOUT}); save one there first"
         ) from e
     if not isinstance(kind, str) or kind not in KINDS:
-        raise RepoError(f"{str(folder)!r} holds a {str(kind)[:40]!r}; wanted one of {', '.join(KINDS)}")
+        raise RepoError(f"{str(folder)!r} holds a {str(kind)[:40]!r}; expected one of {', '.join(KINDS)}")
     return KINDS[kind].from_pretrained(folder)
 
 

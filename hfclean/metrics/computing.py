@@ -65,7 +65,7 @@ def revision_figures(
     if not len(asked) == len(raw) == len(predictions) == len(references):
         raise ColumnError(
             f"{len(predictions)} predictions, {len(references)} references, {len(raw)} raw and {len(asked)} "
-            "instructions; wanted as many of each"
+            "instructions; expected as many of each"
         )
     sides = (
         [Pair(a, "", text) for a, text in zip(asked, side, strict=True)] for side in (raw, references, predictions)
@@ -119,7 +119,7 @@ def agreement_figures(
 
 def _joined(first: Sequence[float], second: Sequence[float]) -> list[list[float]]:
     if len(first) != len(second):
-        raise ColumnError(f"{len(first)} predictions and {len(second)} references; wanted as many")
+        raise ColumnError(f"{len(first)} predictions and {len(second)} references; expected as many")
     return [list(pair) for pair in zip(first, second, strict=True)]
 
 

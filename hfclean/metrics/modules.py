@@ -163,7 +163,7 @@ MODULES: Mapping[str, Module] = {
 
 def _module(name: str) -> Module:
     if name not in MODULES:
-        raise HfcleanError(f"no metric {name!r}; wanted one of {', '.join(MODULES)}")
+        raise HfcleanError(f"no metric {name!r}; expected one of {', '.join(MODULES)}")
     return MODULES[name]
 
 
@@ -208,7 +208,7 @@ def space_files(
     module = _module(name)
     script = repo_id.rpartition("/")[2]
     if not SPACE_ID.fullmatch(repo_id) or "\n" in requirement:
-        raise HfcleanError(f"{repo_id!r} and requirement={requirement!r}: wanted NAMESPACE/NAME and one line")
+        raise HfcleanError(f"{repo_id!r} and requirement={requirement!r}: expected NAMESPACE/NAME and one line")
     texts = {
         f"{script}.py": Path(path(name), f"{name}.py").read_text(encoding="utf-8"),
         "app.py": APP.format(title=module.title, script=script),

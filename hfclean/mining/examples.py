@@ -19,7 +19,7 @@ Overlap = Literal["drop", "refuse"]
 def _targets(rows: Any, layout: Layout) -> list[Target]:
     if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
         raise HfcleanError(
-            f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
+            f"got a {type(rows).__name__}; expected one split, a Dataset or a list of rows, such as ds['train']"
         )
     plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
     return [layout.view(row).targets(row)[-1] for row in plain]

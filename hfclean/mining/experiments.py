@@ -119,7 +119,7 @@ def experiment(
     """
     names = _checked(indicators, runs)
     if not is_number(tilt) or not math.isfinite(tilt):
-        raise HfcleanError(f"experiment(tilt={tilt!r}): wanted a number, 0 for uniform samples")
+        raise HfcleanError(f"experiment(tilt={tilt!r}): expected a number, 0 for uniform samples")
     given: list[Any] = [*size] if isinstance(size, (list, tuple, range)) else [size]
     for number in given:
         check_count(number, "experiment(size", 1)
@@ -128,7 +128,7 @@ def experiment(
     layout = Layout(columns)
     clean, dropped = without_overlap(ds, {"eval_set": eval_set}, overlap, layout)
     if not sizes or max(sizes) > len(clean):
-        raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; wanted from 1 to as many")
+        raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; expected from 1 to as many")
     values = indicator_columns(clean, names, columns=columns, renamed=renamed, tokenizer=tokenizer)
     groups = _groups(clean, group)
     measure = measure or tuned_loss(base_model, eval_set, folder, args=args, peft_config=peft_config, columns=columns)
@@ -190,7 +190,7 @@ def tuned_loss(
     """hfclean's own tuning as a measure: the loss of the tuned model on `eval_set`; the model itself is not kept."""
     heldout = prompt_rows(eval_set, Layout(columns))
     if not heldout:
-        raise HfcleanError("the evaluation set has no rows; wanted one or more")
+        raise HfcleanError("the evaluation set has no rows; expected one or more")
     return _TunedLoss(base_model, _dataset(heldout), Path(folder).expanduser(), args, peft_config)
 
 
@@ -239,7 +239,7 @@ def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, layout: Layo
     """The pool without the rows that an evaluation set has too, and how many those were."""
     check_dataset(ds, "the pool")
     if overlap not in ("drop", "refuse"):
-        raise HfcleanError(f"overlap={overlap!r}: wanted 'drop' or 'refuse'")
+        raise HfcleanError(f"overlap={overlap!r}: expected 'drop' or 'refuse'")
     gone: set[int] = set()
     for name, rows in sets.items():
         found = overlapping(ds, rows, layout)
@@ -276,7 +276,7 @@ def _checked(indicators: Sequence[str], runs: int) -> list[str]:
     odd = [name for name in names if name in TAKEN]
     if not names or len(set(names)) < len(names) or odd:
         raise ColumnError(
-            f"experiment(indicators={names}): wanted one or more, each once, none of them called {', '.join(TAKEN)}"
+            f"experiment(indicators={names}): expected one or more, each once, none of them called {', '.join(TAKEN)}"
         )
     check_count(runs, "experiment(runs", 1)
     return names

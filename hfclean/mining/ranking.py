@@ -110,7 +110,7 @@ def instruct_mining(version: str = "v2") -> LinearRule:
     0.0541
     """
     if version not in _PRESETS:
-        raise LinearRuleError(f"instruct_mining({version!r}): wanted one of {', '.join(_PRESETS)}")
+        raise LinearRuleError(f"instruct_mining({version!r}): expected one of {', '.join(_PRESETS)}")
     return _PRESETS[version]
 
 
@@ -252,7 +252,7 @@ def mine(
     if n is not None:
         check_count(n, "mine(n")
     if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):
-        raise ColumnError(f"mine(fraction={fraction!r}): wanted a share from 0 to 1")
+        raise ColumnError(f"mine(fraction={fraction!r}): expected a share from 0 to 1")
     rule = instruct_mining(rule) if isinstance(rule, str) else rule
     values = expected_loss(ds, rule, columns=columns, renamed=renamed, tokenizer=tokenizer)
     ranked = [k for k, value in enumerate(values) if value == value]

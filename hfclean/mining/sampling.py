@@ -36,7 +36,7 @@ def sample_subset(
     np: Any = require("numpy", extra="mining")
     total = len(next(iter(values.values()))) if values else len(groups or ())
     if not 0 < size <= total:
-        raise ColumnError(f"a training set of {size:,} rows cannot be sampled from {total:,}; wanted 1 to {total:,}")
+        raise ColumnError(f"a training set of {size:,} rows cannot be sampled from {total:,}; expected 1 to {total:,}")
     chance = np.random.default_rng([seed, run])
     weight = np.zeros(total)
     if tilt and values:

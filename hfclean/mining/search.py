@@ -232,7 +232,7 @@ def search_size(
     order = _ranked(ds, ranking)
     pool, dropped = without_overlap(ds.select(order), sets, overlap, layout)
     if not len(pool):
-        raise HfcleanError("the ranking has no rows; wanted one or more")
+        raise HfcleanError("the ranking has no rows; expected one or more")
     low, high = _bounds(at_least, at_most, len(pool))
     grid = _grid(sizes, budget, low, high, len(pool)) if sizes or method == "grid" else []
     with _place(folder) as place:
@@ -339,7 +339,7 @@ def _asked(search: Any, trial: _Trial, low: int, high: int, budget: int) -> list
 def _grid(sizes: Sequence[int], budget: int, low: int, high: int, most: int) -> list[int]:
     if sizes:
         if not all(isinstance(rows, int) and 0 < rows <= most for rows in sizes):
-            raise HfcleanError(f"search_size(sizes={list(sizes)}): wanted whole numbers from 1 to {most:,}")
+            raise HfcleanError(f"search_size(sizes={list(sizes)}): expected whole numbers from 1 to {most:,}")
         return sorted(set(sizes))
     if budget == 1:
         return [high]
@@ -352,7 +352,7 @@ def _bounds(at_least: int | None, at_most: int | None, most: int) -> tuple[int, 
     low = max(1, high // 100) if at_least is None else at_least
     if not 0 < low <= high <= most:
         raise HfcleanError(
-            f"search_size(at_least={at_least}, at_most={at_most}): wanted from 1 to {most:,}, the rows that are ranked"
+            f"search_size(at_least={at_least}, at_most={at_most}): expected from 1 to {most:,}, the rows that are ranked"
         )
     return low, high
 
@@ -369,7 +369,7 @@ def _check(
     method: str, budget: int, repeats: int, measure: Measure | None, base_model: Any, sets: Mapping[str, Any]
 ) -> None:
     if method not in ("blend", "grid"):
-        raise HfcleanError(f"search_size(method={method!r}): wanted 'blend' or 'grid'")
+        raise HfcleanError(f"search_size(method={method!r}): expected 'blend' or 'grid'")
     check_count(budget, "search_size(budget", 1)
     check_count(repeats, "search_size(repeats", 1)
     if measure is None and (base_model is None or "search_set" not in sets):

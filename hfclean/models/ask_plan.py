@@ -152,7 +152,7 @@ def checked(name: str, answers: object, count: int) -> list[Answer]:
 
     def wrong(found: str) -> NoReturn:
         raise BackendError(
-            f"the backend {name} returned {found}; wanted a list of {count} Answers, in the order asked"
+            f"the backend {name} returned {found}; expected a list of {count} Answers, in the order asked"
         )
 
     if not isinstance(answers, (list, tuple)):

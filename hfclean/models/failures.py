@@ -10,7 +10,7 @@
     UserWarning
     └── StoreWarning       the file of answers holds something that the run cannot know to be its own
 
-Each message names what was found, what was wanted and the next move. None of them ever holds a key.
+Each message names what was found, what was expected and the next move. None of them ever holds a key.
 """
 
 from __future__ import annotations

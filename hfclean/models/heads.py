@@ -100,7 +100,7 @@ def files_of(spec: ModelSpec) -> ModelFiles:
         ModelError: there is no such model, or it does not run here.
     """
     if spec.kind != "local" or not isinstance(spec.model, str):
-        raise ModelError(f"{spec.name} does not run here; wanted a folder or a Hub id")
+        raise ModelError(f"{spec.name} does not run here; expected a folder or a Hub id")
     name = spec.model
     return process.once(("files", spec, mark(name)), lambda: _find(spec, name))
 
@@ -151,7 +151,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
         )
     dtype = getattr(torch, spec.dtype or "float32", None)
     if not isinstance(dtype, torch.dtype):
-        raise ModelError(f"dtype={spec.dtype!r} is none of torch's; wanted for example 'bfloat16' or 'float32'")
+        raise ModelError(f"dtype={spec.dtype!r} is none of torch's; expected for example 'bfloat16' or 'float32'")
     where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     safely = {"trust_remote_code": False, "local_files_only": True}
     about = read_json(files.folder / "config.json")

@@ -52,7 +52,7 @@ def as_conversation(turns: str | Iterable[Message | Mapping[str, Any]]) -> tuple
             role, content = (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
             if not isinstance(role, str) or not isinstance(content, str):
                 raise BackendError(
-                    f"{turn!r:.80} is no turn; wanted a Message, or a dict of 'role' and 'content' texts"
+                    f"{turn!r:.80} is no turn; expected a Message, or a dict of 'role' and 'content' texts"
                 )
             turn = Message(role, content)
         found.append(turn)
@@ -99,11 +99,11 @@ class Generation:
         if not isinstance(self.stop, tuple):
             object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if self.max_new_tokens < 1:
-            raise BackendError(f"max_new_tokens={self.max_new_tokens}: wanted at least 1")
+            raise BackendError(f"max_new_tokens={self.max_new_tokens}: expected at least 1")
         if self.temperature is not None and self.temperature < 0:
-            raise BackendError(f"temperature={self.temperature}: wanted 0 (the likeliest token) or more")
+            raise BackendError(f"temperature={self.temperature}: expected 0 (the likeliest token) or more")
         if not 0 < self.top_p <= 1:
-            raise BackendError(f"top_p={self.top_p}: wanted more than 0 and at most 1")
+            raise BackendError(f"top_p={self.top_p}: expected more than 0 and at most 1")
         if "" in self.stop:
             raise BackendError("stop holds an empty text, which would stop every answer at once")
         if self.extra:

@@ -37,7 +37,7 @@ class Prices:
 
     def __post_init__(self) -> None:
         if not (0 <= self.input < float("inf") and 0 <= self.output < float("inf")):
-            raise BackendError(f"prices input={self.input}, output={self.output}: wanted money per million tokens")
+            raise BackendError(f"prices input={self.input}, output={self.output}: expected money per million tokens")
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """The price of so many tokens read and written."""
@@ -100,11 +100,11 @@ class Limits:
         for name in ("concurrency", "start", "give_up_after", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise BackendError(f"Limits({name}={value}): wanted at least 1")
+                raise BackendError(f"Limits({name}={value}): expected at least 1")
         for name in ("requests_per_minute", "tokens_per_minute", "timeout_s", "connect_timeout_s"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise BackendError(f"Limits({name}={value}): wanted more than 0")
+                raise BackendError(f"Limits({name}={value}): expected more than 0")
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ class ModelSpec(Spec):
         if isinstance(self.store, Path):
             object.__setattr__(self, "store", str(self.store))
         if not callable(self.model) and (not isinstance(self.model, str) or not self.model):
-            raise BackendError(f"model={self.model!r}: wanted a model's name, a folder, or a backend of your own")
+            raise BackendError(f"model={self.model!r}: expected a model's name, a folder, or a backend of your own")
         if self.base_url is not None:
             object.__setattr__(self, "base_url", _clean_url(self.base_url))
         if self.store is not None and self.store is not False and (not isinstance(self.store, str) or not self.store):
-            raise BackendError(f"store={self.store!r}: wanted a file, None for the usual one, or False for none")
+            raise BackendError(f"store={self.store!r}: expected a file, None for the usual one, or False for none")
         # Not echoed: what stands here by mistake is a key.
         if self.api_key_env is not None and not VARIABLE.fullmatch(self.api_key_env):
             raise AccessError(
@@ -246,7 +246,7 @@ def _clean_url(url: str) -> str:
         parts, port = SplitResult("", "", "", "", ""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BackendError(
-            "base_url is no http or https address; wanted for example base_url='http://localhost:8000/v1'"
+            "base_url is no http or https address; expected for example base_url='http://localhost:8000/v1'"
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         whose = "base_url" if "@" in parts.netloc or holds_key(parts.netloc) else f"base_url for {parts.hostname}"

@@ -61,7 +61,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     if path.is_dir():
         raise StoreError(
-            f"{str(path)!r} is a folder; wanted a file of answers, such as {str(path / 'answers.sqlite3')!r}"
+            f"{str(path)!r} is a folder; expected a file of answers, such as {str(path / 'answers.sqlite3')!r}"
         )
     if path.exists() and path.stat().st_size:
         with path.open("rb") as f:

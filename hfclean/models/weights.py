@@ -87,7 +87,7 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
     elif is_hub_id(model):
         files = _fetch(model, revision)
     else:
-        raise ModelError(f"no folder {model!r}; wanted a folder with config.json and *.safetensors, or a Hub id")
+        raise ModelError(f"no folder {model!r}; expected a folder with config.json and *.safetensors, or a Hub id")
     named = _base(files.folder, model)
     if named is None:
         return files
@@ -128,7 +128,7 @@ def read_token(token: str | None) -> str | None:
     if isinstance(token, str) and re.fullmatch(r"[!-~]+", token.strip()):
         return token.strip()
     raise ModelError(
-        "token= is no token of the Hub (it is not shown); wanted one word such as hf_..., or None for that of hf auth "
+        "token= is no token of the Hub (it is not shown); expected one word such as hf_..., or None for that of hf auth "
         "login or HF_TOKEN"
     )
 
@@ -183,7 +183,7 @@ def refuse_unsafe(files: ModelFiles) -> None:
         return
     config = _json(folder / "config.json")
     if config is None:
-        raise ModelError(f"{folder.name!r} has no config.json; wanted a folder that save_pretrained wrote")
+        raise ModelError(f"{folder.name!r} has no config.json; expected a folder that save_pretrained wrote")
     if "auto_map" in config:
         transformers = require("transformers", extra="models")
         kind = config.get("model_type")
@@ -276,7 +276,7 @@ def _why(e: Exception, model: str, token: str | None) -> str:
             f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it before"
         )
     if isinstance(e, errors.HFValidationError):
-        return f"that is no Hub id ({said}); wanted a folder, or NAMESPACE/NAME"
+        return f"that is no Hub id ({said}); expected a folder, or NAMESPACE/NAME"
     if status is not None:
         return f"the Hub failed (status {status}: {said}). Run the same again later"
     return f"the Hub was not reached ({said}). Look at the network and HF_ENDPOINT, and run the same again"
@@ -323,5 +323,5 @@ def _json(file: Path) -> dict[str, Any] | None:
     except ValueError as e:
         raise ModelError(f"{file.name} of {file.parent.name!r} is damaged ({e}); get the file again") from e
     if not isinstance(value, dict):
-        raise ModelError(f"{file.name} of {file.parent.name!r} holds a {type(value).__name__}; wanted an object")
+        raise ModelError(f"{file.name} of {file.parent.name!r} holds a {type(value).__name__}; expected an object")
     return value

@@ -88,4 +88,4 @@ def _read_dataclass(kind: Any, data: Any, where: str) -> Any:
 
 
 def _wrong(where: str, wanted: str, found: Any) -> SourceError:
-    return SourceError(f"{where} is {type(found).__name__} {str(found)[:40]!r}; wanted {wanted}")
+    return SourceError(f"{where} is {type(found).__name__} {str(found)[:40]!r}; expected {wanted}")

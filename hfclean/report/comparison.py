@@ -126,7 +126,7 @@ def _both(before: Any, after: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             else ("second", next(iter(new), "train"))
         )
         raise HfcleanError(
-            f"compare got a DatasetDict and a Dataset; wanted two of a kind. Take one split of the {many}: "
+            f"compare got a DatasetDict and a Dataset; expected two of a kind. Take one split of the {many}: "
             f"[{name!r}], or wrap the other: DatasetDict({{{name!r}: ds}})"
         )
     if not isinstance(before, Mapping):  # one split each, whatever they call it
@@ -142,7 +142,7 @@ def _counter(tokenizer: Any) -> tuple[TokenCounter, str, bool]:
     named = getattr(tokenizer, "__name__", None) or type(tokenizer).__name__
     encode = getattr(tokenizer, "encode", None)
     if encode is None and not callable(tokenizer):
-        raise HfcleanError(f"tokenizer={tokenizer!r} neither can be called nor has encode(); wanted str -> int")
+        raise HfcleanError(f"tokenizer={tokenizer!r} neither can be called nor has encode(); expected str -> int")
 
     def count(text: str) -> int:
         if encode is None:
@@ -151,7 +151,7 @@ def _counter(tokenizer: Any) -> tuple[TokenCounter, str, bool]:
             encoded = encode(text)
             number = len(getattr(encoded, "ids", encoded))
         if isinstance(number, bool) or not isinstance(number, int):
-            raise HfcleanError(f"tokenizer {named} returned {type(number).__name__}; wanted the number of tokens")
+            raise HfcleanError(f"tokenizer {named} returned {type(number).__name__}; expected the number of tokens")
         return number
 
     return count, str(named), False
@@ -190,7 +190,7 @@ def _reasons(removed: Any, layout: Layout) -> dict[str, str]:
         missing = [name for name in (row_id, findings.REASON_COLUMN) if name not in ds.column_names]
         if missing and len(ds):
             raise ColumnError(
-                f"removed= has no column {missing[0]!r}, only {ds.column_names}; wanted the rows that were dropped, "
+                f"removed= has no column {missing[0]!r}, only {ds.column_names}; expected the rows that were dropped, "
                 f"with {row_id} and {findings.REASON_COLUMN}"
             )
         for rows in iterate(ds, (row_id, findings.REASON_COLUMN)):

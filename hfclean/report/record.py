@@ -379,7 +379,7 @@ class ReportData:
             SourceError: not a report, one of another version, or one with missing, unknown or mistyped entries.
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise SourceError(f"not a report of hfclean: wanted a JSON object with 'format': '{FORMAT}'")
+            raise SourceError(f"not a report of hfclean: expected a JSON object with 'format': '{FORMAT}'")
         if data.get("version") != FORMAT_VERSION:
             raise SourceError(
                 f"the report has version {data.get('version')!r} and this hfclean reads {FORMAT_VERSION}; make it "

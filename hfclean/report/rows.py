@@ -58,7 +58,7 @@ def splits_of(ds: Any, which: str) -> dict[str, Any]:
                 f"compare needs whole datasets, and {which} is streaming ({type(split).__name__}). Load it without "
                 "streaming=True, or take a part: Dataset.from_list(list(ds.take(1000)))"
             )
-        raise HfcleanError(f"compare got {type(split).__name__} as {which}; wanted a Dataset or a DatasetDict")
+        raise HfcleanError(f"compare got {type(split).__name__} as {which}; expected a Dataset or a DatasetDict")
     return splits
 
 

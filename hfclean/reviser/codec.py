@@ -102,7 +102,7 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
         if name in found:
             raise CodecError(f"[{name.capitalize()}] comes twice")
         if name not in (*fields, "end"):
-            raise CodecError(f"[{name.capitalize()}] does not belong here; wanted {', '.join(fields)}")
+            raise CodecError(f"[{name.capitalize()}] does not belong here; expected {', '.join(fields)}")
         if "end" in found:
             raise CodecError("the text goes on with markers after [End]")
         current = found[name] = [rest] if (rest := marker[6].strip()) else []
@@ -110,7 +110,7 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
     if missing:
         raise CodecError(f"[{missing[0].capitalize()}] is missing")
     if [name for name in found if name != "end"] != list(fields):
-        raise CodecError(f"the fields come as {', '.join(found)}; wanted {', '.join(fields)}")
+        raise CodecError(f"the fields come as {', '.join(found)}; expected {', '.join(fields)}")
     if "end" not in found:
         if ended:
             raise CodecError("[End] is missing")

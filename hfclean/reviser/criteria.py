@@ -118,7 +118,7 @@ def check_criteria(criteria: Sequence[Criterion], sides: Sequence[Side]) -> None
     for one in criteria:
         if not isinstance(one, Criterion) or one.side not in SIDES or not one.name.strip() or not one.meaning.strip():
             raise HfcleanError(
-                f"criteria= holds {one!r}; wanted Criterion(name, meaning, side), side 'instruction' or 'response'"
+                f"criteria= holds {one!r}; expected Criterion(name, meaning, side), side 'instruction' or 'response'"
             )
     for side in sides:
         if not any(one.side == side for one in criteria):

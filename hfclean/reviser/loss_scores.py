@@ -30,7 +30,7 @@ def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
     if isinstance(named, str) and named:
         return IFD(named, template=TEMPLATE, store=reviser.store)
     if named is not None:
-        raise HfcleanError(f"scored_by={named!r}: wanted a folder, a Hub id or an hfclean.IFD")
+        raise HfcleanError(f"scored_by={named!r}: expected a folder, a Hub id or an hfclean.IFD")
     if not isinstance(reviser.model, str):
         raise HfcleanError(
             f"select='ifd' goes by the losses of a language model, and {reviser.name} is a function of your own, "

@@ -160,16 +160,18 @@ class ModelReviser(ModelTransform):
         super().__post_init__()
         select_checks(None, self.skip_checks, self.checks)
         if self.revise not in ("pair", "response"):
-            raise HfcleanError(f"{name}(revise={self.revise!r}): wanted 'pair' or 'response'")
+            raise HfcleanError(f"{name}(revise={self.revise!r}): expected 'pair' or 'response'")
         if self.candidates < 1:
-            raise HfcleanError(f"{name}(candidates={self.candidates}): wanted at least 1")
+            raise HfcleanError(f"{name}(candidates={self.candidates}): expected at least 1")
         if self.candidates > 1 and self.temperature == 0:
             raise HfcleanError(
                 f"{name}(candidates={self.candidates}): with temperature=0 they would all be the same; "
                 "say temperature=0.7, and seed= for results that come again"
             )
         if self.choose != "preference" and not callable(getattr(self.choose, "grades", self.choose)):
-            raise HfcleanError(f"{name}(choose={self.choose!r}): wanted 'preference', a Judge, or a function of pairs")
+            raise HfcleanError(
+                f"{name}(choose={self.choose!r}): expected 'preference', a Judge, or a function of pairs"
+            )
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
@@ -467,7 +469,7 @@ class ModelReviser(ModelTransform):
             if not any(isinstance(value, Exception) for value in values):
                 raise  # what fails on these pairs together only is the fault of none of them
         if len(values) != len(pairs):
-            raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; wanted one for each")
+            raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; expected one for each")
         return values
 
     def _grade(self, pair: Pair) -> float | Exception:

@@ -120,7 +120,7 @@ class Reflection(ModelReviser):
     def __post_init__(self) -> None:
         sides = (self.sides,) if isinstance(self.sides, str) else tuple(self.sides)
         if not sides or not set(sides) <= set(SIDES):
-            raise HfcleanError(f"Reflection(sides={self.sides!r}): wanted 'instruction', 'response' or both")
+            raise HfcleanError(f"Reflection(sides={self.sides!r}): expected 'instruction', 'response' or both")
         object.__setattr__(self, "sides", tuple(side for side in SIDES if side in sides))
         object.__setattr__(self, "criteria", tuple(self.criteria))
         super().__post_init__()
@@ -132,7 +132,7 @@ class Reflection(ModelReviser):
     def _check_select(self) -> None:
         if self.select is not None and self.select != "ifd" and not callable(self.select):
             raise HfcleanError(
-                f"Reflection(select={self.select!r}): wanted 'ifd', or scores from a function of yours: "
+                f"Reflection(select={self.select!r}): expected 'ifd', or scores from a function of yours: "
                 "select=f with f(pairs) -> [(ifd, r_ifd), ...]"
             )
         if self.select is not None and self.sides != SIDES:
@@ -268,7 +268,7 @@ class Reflection(ModelReviser):
         found = [Scores(float(ifd), float(r_ifd)) for ifd, r_ifd in self.select(pairs)]
         if len(found) != len(pairs):
             raise HfcleanError(
-                f"select= gave {len(found)} scores for {len(pairs)} pairs; wanted (ifd, r_ifd) for each"
+                f"select= gave {len(found)} scores for {len(pairs)} pairs; expected (ifd, r_ifd) for each"
             )
         return found
 

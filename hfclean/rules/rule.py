@@ -67,9 +67,13 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
-            raise RuleError(f"rule id {self.id!r}: wanted a snake_case name, since ids are stored separated by spaces")
+            raise RuleError(
+                f"rule id {self.id!r}: expected a snake_case name, since ids are stored separated by spaces"
+            )
         if self.severity not in SEVERITIES:
-            raise RuleError(f"rule {self.id!r} has severity {self.severity!r}; wanted one of {', '.join(SEVERITIES)}")
+            raise RuleError(
+                f"rule {self.id!r} has severity {self.severity!r}; expected one of {', '.join(SEVERITIES)}"
+            )
 
     def __call__(self, pair: Pair) -> bool:
         """Whether the defect is there, so that a declared rule is still the function it was."""

@@ -122,7 +122,7 @@ def _candidates(columns: tuple[str, ...]) -> list[View]:
 def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:
     unknown = [role for role in roles if role not in _KEYS]
     if unknown:
-        raise SchemaError(f"columns= names the unknown role {unknown[0]!r}; wanted some of {', '.join(_KEYS)}")
+        raise SchemaError(f"columns= names the unknown role {unknown[0]!r}; expected some of {', '.join(_KEYS)}")
     missing = [name for name in roles.values() if name not in columns]
     if missing:
         raise SchemaError(f"columns= names {missing[0]!r}, but the columns are {list(columns)}")
@@ -137,7 +137,7 @@ def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:
         view = {key: roles.get(key) for key in ("input", "system", "history")}
         return FlatView("alpaca", roles["instruction"], roles["response"], **view)
     raise SchemaError(
-        f"columns={roles} is not enough; wanted instruction and response, prompt and completion, messages, "
+        f"columns={roles} is not enough; expected instruction and response, prompt and completion, messages, "
         "or chosen and rejected"
     )
 

@@ -89,7 +89,7 @@ class FlatView(View):
         for n, exchange in enumerate(earlier):
             if not isinstance(exchange, (list, tuple)) or len(exchange) != 2:
                 raise SchemaError(
-                    f"entry {n} of column {self.history!r} is {str(exchange)[:60]!r}; wanted [question, answer]. "
+                    f"entry {n} of column {self.history!r} is {str(exchange)[:60]!r}; expected [question, answer]. "
                     "Leave the column out by naming the others: columns={'instruction': ..., 'response': ...}"
                 )
             question, answer = as_text(exchange[0]), exchange[1]

@@ -187,7 +187,9 @@ def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
             (cells,) = batch.rows(view.columns)
             row = judge.pairs(cells, view)[-1]
         if not isinstance(row, Pair):
-            raise HfcleanError(f"judge_pairs got a {type(row).__name__}; wanted Pairs, or rows (mappings of columns)")
+            raise HfcleanError(
+                f"judge_pairs got a {type(row).__name__}; expected Pairs, or rows (mappings of columns)"
+            )
         found.append(row)
     return found
 
@@ -195,7 +197,9 @@ def _pairs(judge: Judge, rows: Iterable[Any]) -> list[Pair]:
 def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merging: _Merging) -> Work[Verdicts]:
     merge_orders("", "", merging)  # an unknown rule before anything is asked
     if len(firsts) != len(seconds):
-        raise HfcleanError(f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; wanted as many")
+        raise HfcleanError(
+            f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; expected as many"
+        )
     rubric = judge.criteria()
     if all(dimension.side == "instruction" for dimension in rubric.dimensions):
         raise HfcleanError(f"rubric {rubric.name!r} is about the instruction only, and responses are to be compared")

@@ -97,11 +97,11 @@ class Direction(HeadScorer):
     def __post_init__(self) -> None:
         if not placeholders(self.template) & {"instruction", "prompt", "response", "output"}:
             raise HfcleanError(
-                f"Direction(template={self.template[:60]!r}): no place for a row's text; wanted {{instruction}}, "
+                f"Direction(template={self.template[:60]!r}): no place for a row's text; expected {{instruction}}, "
                 "{response} or both in it"
             )
         if not self.name.isidentifier():
-            raise HfcleanError(f"Direction(name={self.name!r}): wanted a column name in snake_case")
+            raise HfcleanError(f"Direction(name={self.name!r}): expected a column name in snake_case")
         super().__post_init__()
 
     def names(self) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ class Direction(HeadScorer):
         above, below = scorer._texts(good), scorer._texts(bad)
         if len(above) != len(below) or not above:
             raise HfcleanError(
-                f"Direction.fit got {len(above)} good and {len(below)} bad texts; wanted as many, pair by pair"
+                f"Direction.fit got {len(above)} good and {len(below)} bad texts; expected as many, pair by pair"
             )
         layers = _layers(layer, head, every=validation is not None)
         higher = scorer._read(head, above, layers, "good")
@@ -221,7 +221,7 @@ class Direction(HeadScorer):
                 (cells,) = batch.rows(view.columns)
                 row = self.pairs(cells, view)[-1]
             if not isinstance(row, Pair):
-                raise HfcleanError(f"Direction.fit got a {type(row).__name__}; wanted rows, Pairs or texts")
+                raise HfcleanError(f"Direction.fit got a {type(row).__name__}; expected rows, Pairs or texts")
             found.append(row)
         return found
 
@@ -244,12 +244,14 @@ class Direction(HeadScorer):
         if ratings is not None:
             texts = self._texts(validation)
             if len(texts) != len(ratings) or len(texts) < 2:
-                raise HfcleanError(f"Direction.fit got {len(texts)} texts and {len(ratings)} ratings; wanted as many")
+                raise HfcleanError(
+                    f"Direction.fit got {len(texts)} texts and {len(ratings)} ratings; expected as many"
+                )
             return _Judge("spearman", self._read(head, texts, layers, "validation"), None, list(ratings))
         try:
             good, bad = map(self._texts, validation)
         except ValueError as e:
-            raise HfcleanError("Direction.fit(validation=): wanted (good, bad), or texts and ratings=") from e
+            raise HfcleanError("Direction.fit(validation=): expected (good, bad), or texts and ratings=") from e
         if len(good) != len(bad) or not good:
             raise HfcleanError(f"Direction.fit(validation=) has {len(good)} good and {len(bad)} bad texts")
         higher = self._read(head, good, layers, "validation")
@@ -294,7 +296,7 @@ class Direction(HeadScorer):
         about = read_json(place / ABOUT)
         if not isinstance(about, dict) or about.get("format") != FORMAT:
             raise ModelError(
-                f"{place.name!r} holds no direction of this format ({ABOUT}); wanted what save_pretrained wrote"
+                f"{place.name!r} holds no direction of this format ({ABOUT}); expected what save_pretrained wrote"
             )
         try:
             vector = numpy.load_file(place / WEIGHTS)["direction"]

@@ -88,7 +88,7 @@ class Embed(HeadScorer):
 
     def __post_init__(self) -> None:
         if self.text not in ("prompt", "response", "both"):
-            raise HfcleanError(f"Embed(text={self.text!r}): wanted 'prompt', 'response' or 'both'")
+            raise HfcleanError(f"Embed(text={self.text!r}): expected 'prompt', 'response' or 'both'")
         super().__post_init__()
 
     def folder(self) -> str:

@@ -172,7 +172,7 @@ class RatingExpectation(HeadScorer):
             if value is not None and not isinstance(value, (str, tuple)):
                 object.__setattr__(self, name, tuple(value))
         if self.kind not in PROMPTS:
-            raise HfcleanError(f"RatingExpectation(kind={self.kind!r}): wanted 'deita' or 'selectit'")
+            raise HfcleanError(f"RatingExpectation(kind={self.kind!r}): expected 'deita' or 'selectit'")
         if self.form not in get_args(_Form):
             raise HfcleanError(f"RatingExpectation(form={self.form!r}): expected 'paper' or 'file'")
         if self.form == "file" and self.kind != "selectit":
@@ -184,13 +184,15 @@ class RatingExpectation(HeadScorer):
         for prompt in self.prompts():
             if not placeholders(prompt) & {"instruction", "prompt", "response", "output"}:
                 raise HfcleanError(
-                    f"RatingExpectation(prompt={prompt[:60]!r}): no place for a row's text; wanted {{instruction}}, "
+                    f"RatingExpectation(prompt={prompt[:60]!r}): no place for a row's text; expected {{instruction}}, "
                     "{response} or both in it"
                 )
         if isinstance(self.ratings, str) or len(self.called()) < 2:
-            raise HfcleanError(f"RatingExpectation(ratings={self.ratings!r}): wanted several, such as ('1', '2', '3')")
+            raise HfcleanError(
+                f"RatingExpectation(ratings={self.ratings!r}): expected several, such as ('1', '2', '3')"
+            )
         if not self.name.isidentifier():
-            raise ColumnError(f"RatingExpectation(name={self.name!r}): wanted a column name in snake_case")
+            raise ColumnError(f"RatingExpectation(name={self.name!r}): expected a column name in snake_case")
         super().__post_init__()
 
     def names(self) -> tuple[str, ...]:

@@ -142,14 +142,16 @@ def _table_rows(table: Any) -> list[Mapping[str, Any]]:
     if isinstance(table, Mapping):
         sizes = {len(column) for column in table.values() if hasattr(column, "__len__")}
         if len(sizes) > 1 or not all(hasattr(column, "__len__") for column in table.values()):
-            raise SourceError("the table's columns are no lists of one length; wanted a mapping of equally long lists")
+            raise SourceError(
+                "the table's columns are no lists of one length; expected a mapping of equally long lists"
+            )
         return [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
     if isinstance(table, Iterable) and not isinstance(table, bytes):
         rows = list(table)
         if all(isinstance(row, Mapping) for row in rows):
             return rows
     raise SourceError(
-        f"no table: {type(table).__name__}; wanted rows as mappings, columns as lists, a Dataset, or the path of a "
+        f"no table: {type(table).__name__}; expected rows as mappings, columns as lists, a Dataset, or the path of a "
         ".jsonl or .parquet file"
     )
 
@@ -163,9 +165,9 @@ def _file_rows(path: Path) -> list[Mapping[str, Any]]:
             return found
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as e:
-        raise SourceError(f"{path} cannot be read as a table ({e}); wanted .parquet or lines of JSON objects") from e
+        raise SourceError(f"{path} cannot be read as a table ({e}); expected .parquet or lines of JSON objects") from e
     if not all(isinstance(row, Mapping) for row in rows):
-        raise SourceError(f"{path} has a line that is no JSON object; wanted one object per line")
+        raise SourceError(f"{path} has a line that is no JSON object; expected one object per line")
     return rows
 
 
@@ -205,11 +207,11 @@ def _checked(predictors: Sequence[str], target: str, confidence: float) -> list[
     names = list(predictors)
     if not names or len(set(names)) < len(names) or target in names or "intercept" in names:
         raise LinearRuleError(
-            f"fit(target={target!r}, predictors={names}): wanted one predictor or more, each once, none of them the "
+            f"fit(target={target!r}, predictors={names}): expected one predictor or more, each once, none of them the "
             "target or called 'intercept'"
         )
     if not 0 < confidence < 1:
-        raise LinearRuleError(f"fit(confidence={confidence}): wanted a share between 0 and 1, such as 0.95")
+        raise LinearRuleError(f"fit(confidence={confidence}): expected a share between 0 and 1, such as 0.95")
     return names
 
 
@@ -232,7 +234,7 @@ def _number(value: Any, column: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
-        raise LinearRuleError(f"fit: {column!r} holds {value!r:.60}; wanted numbers")
+        raise LinearRuleError(f"fit: {column!r} holds {value!r:.60}; expected numbers")
     try:
         return float(value)
     except OverflowError:
@@ -245,7 +247,7 @@ def _check_table(np: Any, y: Any, x: Any, names: Sequence[str], left_out: int) -
     gone = f" ({left_out} more have a number that is missing)" if left_out else ""
     if count < wanted:
         raise LinearRuleError(
-            f"fit: {count} observations{gone} for {len(names)} predictors and an intercept; wanted {wanted} or more, "
+            f"fit: {count} observations{gone} for {len(names)} predictors and an intercept; expected {wanted} or more, "
             "and ten for each predictor to say something: run more experiments, or name fewer predictors"
         )
     constant = [name for name, low, high in zip(names, x.min(0), x.max(0), strict=True) if low == high]

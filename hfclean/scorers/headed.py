@@ -57,7 +57,7 @@ class HeadScorer(Scorer):
         for name in ("max_length", "batch_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise HfcleanError(f"{type(self).__name__}({name}={value}): wanted at least 1 token")
+                raise HfcleanError(f"{type(self).__name__}({name}={value}): expected at least 1 token")
         self.spec()
 
     def folder(self) -> str:

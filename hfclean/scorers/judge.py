@@ -113,7 +113,7 @@ class Judge(ModelTransform):
                 "with another name= the second time"
             )
         if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise ColumnError(f"Judge(name={self.name!r}): wanted a column name in snake_case")
+            raise ColumnError(f"Judge(name={self.name!r}): expected a column name in snake_case")
 
     def criteria(self) -> Rubric:
         """The rubric that the judge goes by."""

@@ -69,10 +69,10 @@ class Language(Scorer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.text not in ("response", "prompt", "both"):
-            raise ColumnError(f"Language(text={self.text!r}): wanted 'response', 'prompt' or 'both'")
+            raise ColumnError(f"Language(text={self.text!r}): expected 'response', 'prompt' or 'both'")
         if self.at_least < 1 or not 0 <= self.sure <= 1:
             raise ColumnError(
-                f"Language(at_least={self.at_least}, sure={self.sure}): wanted 1 letter or more, and 0 to 1"
+                f"Language(at_least={self.at_least}, sure={self.sure}): expected 1 letter or more, and 0 to 1"
             )
 
     def score_rows(self, rows: Sequence[Sequence[Pair]]) -> dict[str, list[Any]]:

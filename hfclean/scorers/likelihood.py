@@ -91,11 +91,11 @@ class IFD(LikelihoodScorer):
 
     def __post_init__(self) -> None:
         if self.variant not in ("aligned", "superfiltering", "cherry"):
-            raise HfcleanError(f"IFD(variant={self.variant!r}): wanted 'aligned', 'superfiltering' or 'cherry'")
+            raise HfcleanError(f"IFD(variant={self.variant!r}): expected 'aligned', 'superfiltering' or 'cherry'")
         if self.kind is None:
             object.__setattr__(self, "kind", "loss" if self.variant == "cherry" else "ppl")
         if self.kind not in ("ppl", "loss"):
-            raise HfcleanError(f"IFD(kind={self.kind!r}): wanted 'ppl' or 'loss'")
+            raise HfcleanError(f"IFD(kind={self.kind!r}): expected 'ppl' or 'loss'")
         super().__post_init__()
 
     def scores(self) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ class Perplexity(LikelihoodScorer):
 
     def __post_init__(self) -> None:
         if self.of not in ("response", "prompt"):
-            raise HfcleanError(f"Perplexity(of={self.of!r}): wanted 'response' or 'prompt'")
+            raise HfcleanError(f"Perplexity(of={self.of!r}): expected 'response' or 'prompt'")
         super().__post_init__()
 
     def scores(self) -> tuple[str, ...]:

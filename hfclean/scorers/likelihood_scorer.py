@@ -88,7 +88,7 @@ class LikelihoodScorer(Scorer):
         if isinstance(self.model, Path):
             object.__setattr__(self, "model", str(self.model))
         if self.max_length is not None and self.max_length < 2:
-            raise HfcleanError(f"{type(self).__name__}(max_length={self.max_length}): wanted at least 2 tokens")
+            raise HfcleanError(f"{type(self).__name__}(max_length={self.max_length}): expected at least 2 tokens")
         template = self.template
         if (
             template is not None
@@ -96,7 +96,7 @@ class LikelihoodScorer(Scorer):
             and not any(mark in template for mark in ("{instruction}", "{prompt}"))
         ):
             raise HfcleanError(
-                f"{type(self).__name__}(template={template[:60]!r}): wanted one of {', '.join(TEMPLATES)}, or a text "
+                f"{type(self).__name__}(template={template[:60]!r}): expected one of {', '.join(TEMPLATES)}, or a text "
                 "with {instruction} or {prompt} in it"
             )
         self.spec()

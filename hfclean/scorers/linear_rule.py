@@ -168,7 +168,7 @@ class LinearRule:
         if value is None:
             return math.nan
         if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-            raise LinearRuleError(f"rule {self.name!r}: indicator {name!r} is {value!r:.60}; wanted a number")
+            raise LinearRuleError(f"rule {self.name!r}: indicator {name!r} is {value!r:.60}; expected a number")
         try:
             number = float(value)
         except OverflowError:  # a whole number beyond any float
@@ -307,7 +307,7 @@ class LinearRule:
                 content = file.read(LARGEST_FILE + 1)
         except OSError as e:
             raise LinearRuleError(
-                f"{path} cannot be read: {e.strerror or e}; wanted the {FILE_NAME} that save_pretrained writes"
+                f"{path} cannot be read: {e.strerror or e}; expected the {FILE_NAME} that save_pretrained writes"
             ) from e
         if len(content) > LARGEST_FILE:
             raise LinearRuleError(f"{path} has more than {LARGEST_FILE:,} bytes, which no rule needs; check the file")
@@ -331,11 +331,11 @@ class LinearRule:
     @classmethod
     def _from_data(cls, found: Any) -> Self:
         if not isinstance(found, dict) or found.get("format") != "hfclean.linear_rule":
-            raise LinearRuleError("no linear rule: wanted an object whose 'format' is 'hfclean.linear_rule'")
+            raise LinearRuleError("no linear rule: expected an object whose 'format' is 'hfclean.linear_rule'")
         data = {key: value for key, value in found.items() if key not in ("format", "format_version")}
         stamp = found.get("format_version")
         if not isinstance(stamp, int) or isinstance(stamp, bool) or stamp < 1:
-            raise LinearRuleError(f"format_version is {stamp!r:.60}; wanted {FORMAT_VERSION}; save the rule again")
+            raise LinearRuleError(f"format_version is {stamp!r:.60}; expected {FORMAT_VERSION}; save the rule again")
         if stamp > FORMAT_VERSION:
             raise LinearRuleError(
                 f"format_version is {stamp}; this hfclean reads up to {FORMAT_VERSION}: pip install --upgrade hfclean"
@@ -343,15 +343,17 @@ class LinearRule:
         known = _settings(cls)
         if (missing := [name for name in known if name not in data]) or (odd := sorted(set(data) - set(known))):
             what = f"lacks {', '.join(missing)}" if missing else f"has the unknown entries {', '.join(odd)[:200]}"
-            raise LinearRuleError(f"the rule {what}; wanted {', '.join(known)}; save the rule again")
+            raise LinearRuleError(f"the rule {what}; expected {', '.join(known)}; save the rule again")
         if not isinstance(data["fitted_on"], dict):
-            raise LinearRuleError("fitted_on is no object; wanted names with numbers or strings; save the rule again")
+            raise LinearRuleError(
+                "fitted_on is no object; expected names with numbers or strings; save the rule again"
+            )
         return cls(**data)
 
     # ------------------------------------------------------------------------------------------------------- checks
 
     def _wrong(self, name: str, found: str, wanted: str) -> LinearRuleError:
-        return LinearRuleError(f"linear rule {self.name!r:.60}: {name} is {found[:200]}; wanted {wanted}")
+        return LinearRuleError(f"linear rule {self.name!r:.60}: {name} is {found[:200]}; expected {wanted}")
 
     def _check_names(self) -> None:
         if self.link not in LINKS:

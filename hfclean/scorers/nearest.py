@@ -41,9 +41,9 @@ def neighbours(
     [1.0, 1.0, 2.0]
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise HfcleanError(f"neighbours(k={k!r}): wanted 1 or more")
+        raise HfcleanError(f"neighbours(k={k!r}): expected 1 or more")
     if metric not in ("euclidean", "cosine"):
-        raise HfcleanError(f"neighbours(metric={metric!r}): wanted 'euclidean' or 'cosine'")
+        raise HfcleanError(f"neighbours(metric={metric!r}): expected 'euclidean' or 'cosine'")
     np: Any = require("numpy", extra="models")
     vectors = _vectors(np, ds, column)
     found = np.full(len(vectors), np.nan)

@@ -80,7 +80,7 @@ class Rubric:
                 raise self._wrong(f"band={band} of {dimension.name}", f"a part of {self.low:g} to {self.high:g}")
 
     def _wrong(self, found: str, wanted: str) -> HfcleanError:
-        return HfcleanError(f"rubric {self.name!r}: {found}; wanted {wanted}")
+        return HfcleanError(f"rubric {self.name!r}: {found}; expected {wanted}")
 
     @property
     def digest(self) -> str:

@@ -265,7 +265,7 @@ def scorer(
     2.0
     """
     if not name.isidentifier():
-        raise ColumnError(f"scorer name {name!r}: wanted a column name in snake_case")
+        raise ColumnError(f"scorer name {name!r}: expected a column name in snake_case")
     about = Column(name, meaning, low=low, high=high, better=better, unit=unit) if meaning else None
 
     def declare(function: Callable[[Pair], float]) -> FunctionScorer:

@@ -49,7 +49,7 @@ def _vectors(chunks: Any, column: str, who: str) -> Any:
     if pa.types.is_null(kind):
         return np.empty((len(array), 0))
     if not listed or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        raise ColumnError(f"{who}: the column {column!r} holds {kind}; wanted one list of numbers in every row")
+        raise ColumnError(f"{who}: the column {column!r} holds {kind}; expected one list of numbers in every row")
     lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False)
     there = np.asarray(array.is_valid())
     widths = np.unique(lengths[there])
@@ -64,4 +64,4 @@ def _vectors(chunks: Any, column: str, who: str) -> Any:
 
 
 def _uneven(column: str, who: str) -> ColumnError:
-    return ColumnError(f"{who}: the vectors in the column {column!r} have different lengths; wanted one length")
+    return ColumnError(f"{who}: the vectors in the column {column!r} have different lengths; expected one length")

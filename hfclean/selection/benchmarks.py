@@ -194,10 +194,10 @@ def _read_rows(rows: Any) -> Iterator[Mapping[str, Any]]:
     elif hasattr(rows, "with_format"):
         rows = rows.with_format(None)
     elif not isinstance(rows, Iterable):
-        raise SourceError(f"a benchmark is {type(rows).__name__}; wanted a Dataset, a list of rows or a file")
+        raise SourceError(f"a benchmark is {type(rows).__name__}; expected a Dataset, a list of rows or a file")
     for row in rows:
         if not isinstance(row, Mapping):
-            raise SourceError(f"a benchmark's row is {type(row).__name__} ({str(row)[:40]!r}); wanted a dict")
+            raise SourceError(f"a benchmark's row is {type(row).__name__} ({str(row)[:40]!r}); expected a dict")
         yield row
 
 
@@ -207,7 +207,7 @@ def _file_rows(path: Path) -> Iterable[Any]:
 
     if path.suffix not in SUFFIXES:
         raise SourceError(
-            f"{path.name!r}: wanted a .jsonl, .json or .parquet file, or a pack's folder; load others with "
+            f"{path.name!r}: expected a .jsonl, .json or .parquet file, or a pack's folder; load others with "
             "load_dataset and pass the Dataset"
         )
     try:
@@ -322,7 +322,7 @@ def _read_parquet(data: bytes, where: str) -> Iterator[Entry]:
 
 def _fetch(name: str, revision: str | None) -> Path:
     if not is_hub_id(name, namespace=True):
-        raise SourceError(f"no folder {name!r}, and no Hub id; wanted a pack's folder or NAMESPACE/NAME")
+        raise SourceError(f"no folder {name!r}, and no Hub id; expected a pack's folder or NAMESPACE/NAME")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -82,7 +82,7 @@ def keep(column: str, *, at_least: float | None = None, at_most: float | None = 
     True
     """
     if at_least is None and at_most is None:
-        raise ColumnError(f"keep({column!r}) has no bound; wanted at_least=, at_most= or both")
+        raise ColumnError(f"keep({column!r}) has no bound; expected at_least=, at_most= or both")
     if at_least is not None and at_most is not None and at_least > at_most:
         raise ColumnError(f"keep({column!r}): at_least={at_least} is above at_most={at_most}, so no row could stay")
     return Keep(column, at_least, at_most, unscored)
@@ -115,7 +115,7 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
     if (n is None) == (fraction is None):
         raise ColumnError("top wants exactly one of n= (rows) and fraction= (0 to 1)")
     if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):
-        raise ColumnError(f"top(fraction={fraction!r}): wanted 0 to 1")
+        raise ColumnError(f"top(fraction={fraction!r}): expected 0 to 1")
     if n is not None:
         check_count(n, "top(n")
     values = plain(ds.with_format(None)[by][:])

@@ -171,11 +171,11 @@ def decontaminate(
     """
     check_dataset(ds, "decontaminate")
     if ngram not in (8, 13):
-        raise HfcleanError(f"decontaminate(ngram={ngram!r}): wanted 8 or 13")
+        raise HfcleanError(f"decontaminate(ngram={ngram!r}): expected 8 or 13")
     if not is_number(overlap) or not 0 <= overlap < 1:
-        raise HfcleanError(f"decontaminate(overlap={overlap!r}): wanted 0 or more, below 1")
+        raise HfcleanError(f"decontaminate(overlap={overlap!r}): expected 0 or more, below 1")
     if fuzzy is not None and (not is_number(fuzzy) or not 0 < fuzzy <= 1):
-        raise HfcleanError(f"decontaminate(fuzzy={fuzzy!r}): wanted a share above 0, at most 1, or None")
+        raise HfcleanError(f"decontaminate(fuzzy={fuzzy!r}): expected a share above 0, at most 1, or None")
     pack = _packs(against)
     found: list[Hit] = []
     empty = start = 0
@@ -249,7 +249,7 @@ def _packs(against: Any) -> BenchmarkPack:
         if isinstance(against, (str, Path, BenchmarkPack)) or hasattr(against, "with_format"):
             against = [against]
         if not isinstance(against, Iterable):
-            raise HfcleanError(f"decontaminate(against={against!r}): wanted a list or a dict of benchmarks")
+            raise HfcleanError(f"decontaminate(against={against!r}): expected a list or a dict of benchmarks")
         given = list(against)
         if given and isinstance(given[0], Mapping):
             given = [given]  # the rows of one benchmark

@@ -168,13 +168,13 @@ def _checked(
     name = str(method).lower().replace("-", "_")
     name = OTHER_NAMES.get(name, name)
     if name not in METHODS:
-        raise HfcleanError(f"diverse(method={method!r}): wanted one of {', '.join(METHODS)}")
+        raise HfcleanError(f"diverse(method={method!r}): expected one of {', '.join(METHODS)}")
     if not is_number(threshold) or not -1 <= threshold <= 1:
-        raise HfcleanError(f"diverse(threshold={threshold!r}): wanted a cosine, -1 to 1")
+        raise HfcleanError(f"diverse(threshold={threshold!r}): expected a cosine, -1 to 1")
     if not is_number(weight) or not 0 <= weight < math.inf:
-        raise HfcleanError(f"diverse(weight={weight!r}): wanted 0 or more")
+        raise HfcleanError(f"diverse(weight={weight!r}): expected 0 or more")
     if not is_number(variance) or not 0 < variance <= 1:
-        raise HfcleanError(f"diverse(variance={variance!r}): wanted a share above 0, at most 1")
+        raise HfcleanError(f"diverse(variance={variance!r}): expected a share above 0, at most 1")
     if clusters is not None:
         check_count(clusters, "diverse(clusters", 1)
     check_count(seed, "diverse(seed")

@@ -197,12 +197,12 @@ def _find(
 ) -> DuplicateGroups:
     check_dataset(ds, who)
     if method not in METHODS:
-        raise HfcleanError(f"{who}(method={method!r}): wanted one of {', '.join(METHODS)}")
+        raise HfcleanError(f"{who}(method={method!r}): expected one of {', '.join(METHODS)}")
     if not is_number(threshold) or not 0 < threshold <= 1:
-        raise HfcleanError(f"{who}(threshold={threshold!r}): wanted a number above 0, at most 1")
+        raise HfcleanError(f"{who}(threshold={threshold!r}): expected a number above 0, at most 1")
     check_count(ngram, f"{who}(ngram", 1)
     if ngram > 32:
-        raise HfcleanError(f"{who}(ngram={ngram}): wanted 1 to 32 words")
+        raise HfcleanError(f"{who}(ngram={ngram}): expected 1 to 32 words")
     scores = None if best is None else numbers(ds, best, who)
     notes: list[str] = []
     complete = True

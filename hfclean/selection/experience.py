@@ -69,7 +69,7 @@ def pre_experience(
     """
     for name, value in (("clusters", clusters), ("per_cluster", per_cluster)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise HfcleanError(f"pre_experience({name}={value!r}): wanted 1 or more")
+            raise HfcleanError(f"pre_experience({name}={value!r}): expected 1 or more")
     if order not in get_args(_Order):
         raise HfcleanError(f"pre_experience(order={order!r}): expected 'dataset' or 'perplexity'")
     check_dataset(ds, "pre_experience")

@@ -147,7 +147,7 @@ def novel(
     (0, 2)
     """
     if not is_number(threshold) or not 0 < threshold <= 1:
-        raise HfcleanError(f"novel(threshold={threshold!r}): wanted above 0 and up to 1; SeDi takes 0.85")
+        raise HfcleanError(f"novel(threshold={threshold!r}): expected above 0 and up to 1; SeDi takes 0.85")
     if boundary not in get_args(_Boundary):
         raise HfcleanError(f"novel(boundary={boundary!r}): expected 'from' or 'above'")
     split = _splitter(tokens, "novel")
@@ -187,7 +187,7 @@ def _texts(rows: Any, field: str, layout: Layout) -> list[str]:
     """The text of every row that is compared."""
     if isinstance(rows, (Mapping, str)):
         raise HfcleanError(
-            f"got a {type(rows).__name__}; wanted one split, a Dataset or a list of rows, such as ds['train']"
+            f"got a {type(rows).__name__}; expected one split, a Dataset or a list of rows, such as ds['train']"
         )
     plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
     if field not in _FIELDS and hasattr(plain, "column_names") and field in plain.column_names:
@@ -208,7 +208,7 @@ def _texts(rows: Any, field: str, layout: Layout) -> list[str]:
 
 def _of_pair(pair: Pair, field: str) -> str:
     if field not in _FIELDS:
-        raise HfcleanError(f"field={field!r}: no such column; wanted one, or {', '.join(_FIELDS)}")
+        raise HfcleanError(f"field={field!r}: no such column; expected one, or {', '.join(_FIELDS)}")
     return _FIELDS[field](pair)
 
 

@@ -108,7 +108,7 @@ def baselines(ds: Any, chosen: Iterable[int], *, seeds: Sequence[int] = SEEDS, c
     picked = sorted({int(index) for index in chosen})
     if picked and not 0 <= picked[0] <= picked[-1] < len(ds):
         wrong = picked[0] if picked[0] < 0 else picked[-1]
-        raise HfcleanError(f"baselines: the index {wrong} is not in a dataset of {len(ds):,} rows; wanted its own")
+        raise HfcleanError(f"baselines: the index {wrong} is not in a dataset of {len(ds):,} rows; expected its own")
     words = [response_words(pair) for pair in pairs(ds, Layout(columns))]
     return Baselines(len(words), len(picked), compare_choices(words, picked, seeds))
 

@@ -55,7 +55,7 @@ def check_count(value: Any, what: str, least: int = 0) -> None:
         HfcleanError: `value` is not a whole number of `least` or more.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise HfcleanError(f"{what}={value!r}): wanted a whole number of {least} or more")
+        raise HfcleanError(f"{what}={value!r}): expected a whole number of {least} or more")
 
 
 def is_number(value: Any) -> bool:
@@ -93,7 +93,7 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
     unknown = [name for name in names if name not in ds.column_names and name not in ROLES]
     if unknown or not names:
         raise ColumnError(
-            f"{who}(fields={fields!r}): no such field; wanted columns of {ds.column_names}, or some of instruction, "
+            f"{who}(fields={fields!r}): no such field; expected columns of {ds.column_names}, or some of instruction, "
             "input, response"
         )
     found: list[list[str]] = []

@@ -72,16 +72,16 @@ def choose_pairs(
     Source: CoachLM, arXiv 2311.13246, for alpha.
     """
     if alpha is not None and not (_is_number(alpha) and 0 < alpha <= 1):
-        raise TrainingError(f"alpha={alpha!r}: wanted a share above 0 and up to 1, such as 0.3")
+        raise TrainingError(f"alpha={alpha!r}: expected a share above 0 and up to 1, such as 0.3")
     for name, share in (("near_identity", near_identity), ("heldout", heldout)):
         if not (_is_number(share) and 0 <= share < 1):
-            raise TrainingError(f"{name}={share!r}: wanted a share of at least 0 and below 1")
+            raise TrainingError(f"{name}={share!r}: expected a share of at least 0 and below 1")
     left_out: Counter[str] = Counter()
     known, same, given = _read(pairs, left_out)
     if not known:
         left_out += Counter({"identical": len(same)})
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none was given"
-        raise TrainingError(f"no pair to learn from ({why}); wanted raw and revised text that differ")
+        raise TrainingError(f"no pair to learn from ({why}); expected raw and revised text that differ")
     held_groups = _held(known, heldout, seed)
     held = [one for one in known if one.group in held_groups]
     rest = [one for one in known if one.group not in held_groups]

@@ -88,7 +88,7 @@ def train_reviser(
     told = preset_of(preset)
     chosen = _chosen(pairs, told, alpha, near_identity, heldout, seed)
     if revise not in ("pair", "response"):
-        raise TrainingError(f"revise={revise!r}: wanted 'pair' or 'response'")
+        raise TrainingError(f"revise={revise!r}: expected 'pair' or 'response'")
     if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is no mistake
         patience = told.patience if chosen.heldout else None
     written = partial(as_rows, revise=revise, instructions=instructions)
@@ -167,7 +167,7 @@ def _chosen(
 ) -> Chosen:
     still = told.near_identity if near_identity is None else near_identity
     if not isinstance(still, (int, float)):
-        raise TrainingError(f"near_identity={still!r}: wanted a share of at least 0 and below 1")
+        raise TrainingError(f"near_identity={still!r}: expected a share of at least 0 and below 1")
     share = heldout if isinstance(heldout, (int, float)) and not isinstance(heldout, bool) else 0.0
     found = choose_pairs(
         _rows(pairs, still > 0),

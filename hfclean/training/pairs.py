@@ -52,14 +52,14 @@ def pair_of(row: Mapping[str, Any]) -> Sides:
     missing = [name for name in COLUMNS if name not in row and not name.endswith("_input")]
     if missing:
         raise ColumnError(
-            f"no column {missing[0]!r} (found: {', '.join(map(str, row))[:200]}); wanted pairs with "
+            f"no column {missing[0]!r} (found: {', '.join(map(str, row))[:200]}); expected pairs with "
             f"{', '.join(COLUMNS)}; hfclean.revision_pairs makes them"
         )
     cells: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
     texts = {name: "" if text is None else text for name, text in cells.items()}
     odd = next((name for name, text in texts.items() if not isinstance(text, str)), None)
     if odd:
-        raise ColumnError(f"{odd} holds {type(texts[odd]).__name__} where a text was wanted")
+        raise ColumnError(f"{odd} holds {type(texts[odd]).__name__} where a text was expected")
     return Sides(
         Pair(texts["raw_instruction"], texts["raw_input"], texts["raw_output"]),
         Pair(texts["revised_instruction"], texts["revised_input"], texts["revised_output"]),
@@ -194,7 +194,7 @@ def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
         odd = next((row for row in rows if not isinstance(row, Mapping)), None)
         if odd is not None or source is None:
             raise SourceError(
-                f"pairs of {type(odd).__name__}: wanted a Dataset, a list of dicts, a folder of hfclean clean, or a "
+                f"pairs of {type(odd).__name__}: expected a Dataset, a list of dicts, a folder of hfclean clean, or a "
                 "file of pairs"
             )
         try:
@@ -207,12 +207,14 @@ def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
 
 def _file(path: Path, how: _Reading) -> _Part:
     if not path.exists():
-        raise SourceError(f"no file or folder {str(path)!r}; wanted a cleaned folder, ledger.parquet, or pairs.jsonl")
+        raise SourceError(
+            f"no file or folder {str(path)!r}; expected a cleaned folder, ledger.parquet, or pairs.jsonl"
+        )
     if path.is_dir() or path.name == LEDGER:
         folder = path if path.is_dir() else path.parent
         files = [str(file) for file in sorted((folder / "data").glob("*.parquet"))]
         if not files:
-            raise SourceError(f"{str(folder)!r} has no data/*.parquet; wanted a folder that hfclean clean wrote")
+            raise SourceError(f"{str(folder)!r} has no data/*.parquet; expected a folder that hfclean clean wrote")
         only = None
         if path.name == LEDGER:
             only = frozenset(_loaded("parquet", path, [str(path)])["row_id"])
@@ -256,18 +258,20 @@ def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[st
             lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
             given = [json.loads(line) for line in lines]
         except (OSError, ValueError) as e:
-            raise SourceError(f"the verdicts {file.name!r} cannot be read ({e}); wanted one JSON object a line") from e
+            raise SourceError(
+                f"the verdicts {file.name!r} cannot be read ({e}); expected one JSON object a line"
+            ) from e
     found = {}
     for number, entry in enumerate(given, start=1):
         what = entry.get("verdict") if isinstance(entry, Mapping) else None
         name = (entry.get("row_id") or entry.get("id")) if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or what not in VERDICTS:
             raise SourceError(
-                f"verdict {number}: {str(entry)[:80]!r}; wanted row_id, a text, and verdict, one of "
+                f"verdict {number}: {str(entry)[:80]!r}; expected row_id, a text, and verdict, one of "
                 f"{', '.join(VERDICTS)}"
             )
         if what == "edit" and not _edited(entry):
-            raise SourceError(f"verdict {number} on {name!r} edits nothing; wanted instruction, input or output")
+            raise SourceError(f"verdict {number} on {name!r} edits nothing; expected instruction, input or output")
         found[name] = entry
     return found
 
@@ -296,7 +300,7 @@ def _read(part: Any, how: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, 
         return
     if not isinstance(view, PreferenceView):
         raise ColumnError(
-            f"rows with {', '.join(names)[:200]} hold neither revisions nor preferences; wanted a dataset that "
+            f"rows with {', '.join(names)[:200]} hold neither revisions nor preferences; expected a dataset that "
             f"hfclean revised (with {history!r}), chosen and rejected, or pairs with {', '.join(COLUMNS)}"
         )
     for row in part:

@@ -49,7 +49,7 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
         ds = Dataset.from_list(ds)
     if not len(ds):
         raise TrainingError(
-            "no rows were picked; wanted some, such as ds.select(hfclean.selection.pre_experience(ds, ...))"
+            "no rows were picked; expected some, such as ds.select(hfclean.selection.pre_experience(ds, ...))"
         )
     rows = []
     view = Layout(columns).view(ds.column_names)

@@ -84,5 +84,5 @@ def preset_of(name: str | None) -> Preset:
     if name is None:
         return Preset("", "")
     if name not in PRESETS:
-        raise TrainingError(f"preset={name!r}: wanted one of {', '.join(PRESETS)}, or none")
+        raise TrainingError(f"preset={name!r}: expected one of {', '.join(PRESETS)}, or none")
     return PRESETS[name]

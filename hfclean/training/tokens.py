@@ -135,7 +135,7 @@ def _wanted(number: int, row: Mapping[str, Any]) -> tuple[str | tuple[Message, .
     missing = [name for name in ("prompt", "completion") if name not in row]
     if missing:
         raise TrainingError(
-            f"row {number} has no {missing[0]!r} (found: {', '.join(map(str, row)) or 'nothing'}); wanted prompt and "
+            f"row {number} has no {missing[0]!r} (found: {', '.join(map(str, row)) or 'nothing'}); expected prompt and "
             "completion: ds.rename_columns, or hfclean.convert(ds, to='prompt')"
         )
     prompt, completion = row["prompt"], row["completion"]
@@ -143,10 +143,10 @@ def _wanted(number: int, row: Mapping[str, Any]) -> tuple[str | tuple[Message, .
         completion = completion[0].get("content")
     if not isinstance(completion, str):
         raise TrainingError(
-            f"row {number}: completion is {type(completion).__name__}; wanted a text, or a list of one message"
+            f"row {number}: completion is {type(completion).__name__}; expected a text, or a list of one message"
         )
     if isinstance(prompt, str):
         return prompt, completion
     if isinstance(prompt, (list, tuple)) and prompt:
         return as_conversation(prompt), completion
-    raise TrainingError(f"row {number}: prompt is {type(prompt).__name__}; wanted a text, or a list of messages")
+    raise TrainingError(f"row {number}: prompt is {type(prompt).__name__}; expected a text, or a list of messages")

@@ -41,7 +41,7 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
         made.output_dir, made.seed, made.data_seed = place, seed, seed
         return made
     if args is not None and not isinstance(args, Mapping):
-        raise TrainingError(f"args={type(args).__name__}; wanted a trl.SFTConfig, or a dict of its fields")
+        raise TrainingError(f"args={type(args).__name__}; expected a trl.SFTConfig, or a dict of its fields")
     told = dict(args or {})
     known = {field.name for field in fields(trl.SFTConfig)}
     if unknown := sorted(set(told) - known):
@@ -88,7 +88,7 @@ def peft_of(peft_config: Any) -> Any:
             raise TrainingError(f"peft_config cannot be: {' '.join(str(e).split())[:300]}") from e
     if not isinstance(peft_config, peft.PeftConfig):
         raise TrainingError(
-            f"peft_config={type(peft_config).__name__}; wanted a peft.LoraConfig, or a dict of its fields: {{'r': 16}}"
+            f"peft_config={type(peft_config).__name__}; expected a peft.LoraConfig, or a dict of its fields: {{'r': 16}}"
         )
     return copy.deepcopy(peft_config)
 

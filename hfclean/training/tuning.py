@@ -89,7 +89,7 @@ def tune(
         require(name, extra=EXTRA)
     folder = Path(folder).expanduser()
     if patience is not None and patience < 1:
-        raise TrainingError(f"patience={patience}: wanted at least 1 evaluation without a lower held-out loss")
+        raise TrainingError(f"patience={patience}: expected at least 1 evaluation without a lower held-out loss")
     if patience is not None and heldout is None:
         raise TrainingError(f"patience={patience} needs held-out rows to look at: heldout=")
     files = find_model(str(base_model), revision)
