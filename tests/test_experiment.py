@@ -219,7 +219,7 @@ def test_what_the_evaluation_set_has_is_not_trained_on(tmp_path: Path) -> None:
         ({"tilt": math.nan}, HfcleanError, "tilt=nan"),
         ({"size": []}, ColumnError, "expected from 1"),
         ({"group": "nowhere"}, ColumnError, "group='nowhere'"),
-        ({"overlap": "keep"}, HfcleanError, "wanted 'drop' or 'refuse'"),
+        ({"overlap": "keep"}, HfcleanError, "expected 'drop' or 'refuse'"),
         ({"ds": {"train": POOL}}, HfcleanError, "one split at a time"),
         ({"eval_set": [], "measure": None}, HfcleanError, "the evaluation set has no rows"),
     ],
@@ -374,7 +374,7 @@ def test_the_ranking_says_which_rows_and_the_sets_are_kept_apart() -> None:
     ("how", "message"),
     [
         ({"measure": None}, "base_model= and search_set=, or measure="),
-        ({"method": "luck"}, "wanted 'blend' or 'grid'"),
+        ({"method": "luck"}, "expected 'blend' or 'grid'"),
         ({"budget": 0}, "budget=0"),
         ({"repeats": 0}, "repeats=0"),
         ({"at_least": 0}, "at_least=0"),

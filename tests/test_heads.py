@@ -609,9 +609,9 @@ def test_ratings_that_are_no_single_tokens_are_refused(rater: str, fixed: str, m
         hfclean.scorers.RatingExpectation(rater, prompt="How good is it?")
     with pytest.raises(hfclean.HfcleanError, match="2 prompts; kind='deita' takes one"):
         hfclean.scorers.RatingExpectation(rater, prompt=("{response} a", "{response} b"))
-    with pytest.raises(hfclean.HfcleanError, match="wanted 'deita' or 'selectit'"):
+    with pytest.raises(hfclean.HfcleanError, match="expected 'deita' or 'selectit'"):
         hfclean.scorers.RatingExpectation(rater, kind="mean")
-    with pytest.raises(hfclean.HfcleanError, match="wanted several"):
+    with pytest.raises(hfclean.HfcleanError, match="expected several"):
         hfclean.scorers.RatingExpectation(rater, ratings="123")
     plain = tiny_model(models / "bare", chat_template=None)
     with pytest.raises(ModelError, match="no chat template; leave out chat=True"):

@@ -59,7 +59,7 @@ def test_figures_of_a_few_rows() -> None:
     assert math.isnan(both["length_auc"])
     assert agreement_figures([1, 2], [1, 2], texts=["a", "b c"], share=0.5)["length_auc"] == 1.0
     for wrong in (lambda: win_rate_figures([1], [1, 2]), lambda: win_rate_figures([1], [1], [1])):
-        with pytest.raises(ColumnError, match=r"wanted as many|one side without the other"):
+        with pytest.raises(ColumnError, match=r"expected as many|one side without the other"):
             wrong()
     with pytest.raises(ColumnError, match="2 predictions, 1 references"):
         revision_figures(["a", "b"], ["a"], ["a"])
@@ -156,5 +156,5 @@ def test_a_space_is_pushed_in_one_commit_and_loads_from_there(
     assert loaded.compute(predictions=[2.0], references=[1.0], draws=10)["wins"] == 1
     with pytest.raises(HfcleanError, match="no metric 'best'"):
         hfclean.hub.push_metric("best", "me/best")
-    with pytest.raises(HfcleanError, match="wanted NAMESPACE/NAME"):
+    with pytest.raises(HfcleanError, match="expected NAMESPACE/NAME"):
         space_files("win_rate", 'me/"; import os')

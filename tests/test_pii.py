@@ -297,7 +297,7 @@ def test_a_text_that_does_not_tell_has_a_reason(text: str, how: dict[str, Any], 
 def test_the_language_column_keeps_the_contract() -> None:
     check_transform(Language(), [row for row in SHAPES["alpaca"] if len(str(row)) < 1000])
     assert Language()({"prompt": "\ud800", "completion": SPOKEN["en"] + "\ud800"})["language"] == "en"
-    with pytest.raises(ColumnError, match="wanted 'response'"):
+    with pytest.raises(ColumnError, match="expected 'response'"):
         Language(text="output")  # type: ignore[arg-type]
     with pytest.raises(ColumnError, match="1 letter or more"):
         Language(at_least=0)

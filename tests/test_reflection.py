@@ -554,12 +554,12 @@ def test_a_folder_for_other_words_is_refused(tmp_path: Path) -> None:
 
 def test_settings_that_cannot_work_are_refused_with_the_next_move() -> None:
     for settings, words in (
-        ({"sides": ()}, "wanted 'instruction', 'response' or both"),
-        ({"sides": ("question",)}, "wanted 'instruction', 'response' or both"),
+        ({"sides": ()}, "expected 'instruction', 'response' or both"),
+        ({"sides": ("question",)}, "expected 'instruction', 'response' or both"),
         ({"revise": "response"}, r"say sides=\('response',\)"),
         ({"criteria": CRITERIA[5:]}, "none for the instruction; add a Criterion"),
-        ({"criteria": ("accuracy",)}, "wanted Criterion"),
-        ({"criteria": (Criterion("x", "y", "pair"),)}, "wanted Criterion"),  # type: ignore[arg-type]
+        ({"criteria": ("accuracy",)}, "expected Criterion"),
+        ({"criteria": (Criterion("x", "y", "pair"),)}, "expected Criterion"),  # type: ignore[arg-type]
         ({"candidates": 2}, "say temperature=0.7"),
     ):
         with pytest.raises(HfcleanError, match=words):

@@ -277,8 +277,8 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move() -> None:
     for settings, words in (
         ({"candidates": 2}, "say temperature=0.7"),
         ({"candidates": 0}, "expected at least 1"),
-        ({"revise": "input"}, "wanted 'pair' or 'response'"),
-        ({"choose": "longest"}, "wanted 'preference', a Judge"),
+        ({"revise": "input"}, "expected 'pair' or 'response'"),
+        ({"choose": "longest"}, "expected 'preference', a Judge"),
         ({"skip_checks": ["refusals"]}, "did you mean 'refusal'"),
     ):
         with pytest.raises(HfcleanError, match=words):

@@ -203,7 +203,7 @@ def test_broken_messages_say_what_was_found() -> None:
         pair_of({"messages": "plain text"})
     with pytest.raises(hfclean.errors.SchemaError, match="message 0 of column 'messages' is str"):
         pair_of({"messages": ["plain text"]})
-    with pytest.raises(hfclean.errors.SchemaError, match=r"wanted \[question, answer\]"):
+    with pytest.raises(hfclean.errors.SchemaError, match=r"expected \[question, answer\]"):
         pair_of({"instruction": "a", "output": "b", "history": ["x"]})
 
 

@@ -125,7 +125,7 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
         metrics = entry.get("metrics") if isinstance(entry, Mapping) else None
         if not isinstance(metrics, Mapping) or not isinstance(entry.get("dataset"), str) or not metrics:
             raise CardError(
-                f"evaluation {str(entry)[:80]!r}: expected {{'dataset': 'org/name', 'metrics': {{'win_rate': 0.61}}}}, "
+                f"evaluation {str(entry)[:80]!r}: expected {{'dataset': 'org/name', 'metrics': {{'win_rate': 0.61}}}} "
                 "or a list of those"
             )
         odd = sorted(set(entry) - {"dataset", "metrics", "split", "revision", "task", "notes"})

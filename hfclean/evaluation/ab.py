@@ -192,9 +192,7 @@ class _Kind:
 def _arms(variants: Mapping[str, Any], layout: Layout) -> dict[str, list[Pair]]:
     """The rows of every variant that have a response."""
     if not isinstance(variants, Mapping) or not variants:
-        raise HfcleanError(
-            "ab_test got no variants; expected {'original': raw, 'cleaned': cleaned}, the original first"
-        )
+        raise HfcleanError("ab_test got no variants; expected {'original': raw, 'cleaned': cleaned}, original first")
     found = {}
     for name, rows in variants.items():
         found[str(name)] = [pair for pair in pairs_of(rows, layout) if pair.response.strip()]

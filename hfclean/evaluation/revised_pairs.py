@@ -49,7 +49,7 @@ def read_pairs(pairs: Any) -> ExpertPairs:
     """
     if hasattr(pairs, "keys"):
         raise HfcleanError(
-            f"got a {type(pairs).__name__}; expected the held-out pairs, a Dataset or a list of rows, such as ds['test']"
+            f"got a {type(pairs).__name__}; expected held-out pairs: a Dataset or a list of rows, such as ds['test']"
         )
     rows = list(pairs.with_format(None) if hasattr(pairs, "with_format") else pairs)
     if not rows:

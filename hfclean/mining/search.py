@@ -352,7 +352,7 @@ def _bounds(at_least: int | None, at_most: int | None, most: int) -> tuple[int, 
     low = max(1, high // 100) if at_least is None else at_least
     if not 0 < low <= high <= most:
         raise HfcleanError(
-            f"search_size(at_least={at_least}, at_most={at_most}): expected from 1 to {most:,}, the rows that are ranked"
+            f"search_size(at_least={at_least}, at_most={at_most}): expected 1 to {most:,}, the rows that are ranked"
         )
     return low, high
 

@@ -383,9 +383,7 @@ def _dtype(torch: Any, wanted: str | None, kind: str) -> Any:
         return torch.float16 if kind == "mps" else torch.float32
     found = getattr(torch, wanted, None)
     if not isinstance(found, torch.dtype):
-        raise ModelError(
-            f"dtype={wanted!r} is none of torch's; expected for example 'bfloat16', 'float16' or 'float32'"
-        )
+        raise ModelError(f"dtype={wanted!r} is not one of torch's; expected 'bfloat16', 'float16' or 'float32'")
     return found
 
 

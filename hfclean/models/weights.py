@@ -128,7 +128,7 @@ def read_token(token: str | None) -> str | None:
     if isinstance(token, str) and re.fullmatch(r"[!-~]+", token.strip()):
         return token.strip()
     raise ModelError(
-        "token= is no token of the Hub (it is not shown); expected one word such as hf_..., or None for that of hf auth "
+        "token= is not a Hub token (it is not shown); expected one word such as hf_..., or None for that of hf auth "
         "login or HF_TOKEN"
     )
 

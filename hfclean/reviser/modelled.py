@@ -170,7 +170,7 @@ class ModelReviser(ModelTransform):
             )
         if self.choose != "preference" and not callable(getattr(self.choose, "grades", self.choose)):
             raise HfcleanError(
-                f"{name}(choose={self.choose!r}): expected 'preference', a Judge, or a function of pairs"
+                f"{name}(choose={self.choose!r}): expected 'preference', a Judge or a function of pairs"
             )
 
     def settings(self) -> dict[str, Any]:

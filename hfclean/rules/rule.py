@@ -67,9 +67,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
-            raise RuleError(
-                f"rule id {self.id!r}: expected a snake_case name, since ids are stored separated by spaces"
-            )
+            raise RuleError(f"rule id {self.id!r}: expected a snake_case name, as ids are stored separated by spaces")
         if self.severity not in SEVERITIES:
             raise RuleError(
                 f"rule {self.id!r} has severity {self.severity!r}; expected one of {', '.join(SEVERITIES)}"

@@ -96,7 +96,7 @@ class LikelihoodScorer(Scorer):
             and not any(mark in template for mark in ("{instruction}", "{prompt}"))
         ):
             raise HfcleanError(
-                f"{type(self).__name__}(template={template[:60]!r}): expected one of {', '.join(TEMPLATES)}, or a text "
+                f"{type(self).__name__}(template={template[:60]!r}): expected one of {', '.join(TEMPLATES)} or a text "
                 "with {instruction} or {prompt} in it"
             )
         self.spec()

@@ -135,8 +135,8 @@ def _wanted(number: int, row: Mapping[str, Any]) -> tuple[str | tuple[Message, .
     missing = [name for name in ("prompt", "completion") if name not in row]
     if missing:
         raise TrainingError(
-            f"row {number} has no {missing[0]!r} (found: {', '.join(map(str, row)) or 'nothing'}); expected prompt and "
-            "completion: ds.rename_columns, or hfclean.convert(ds, to='prompt')"
+            f"row {number} has no {missing[0]!r} (found: {', '.join(map(str, row)) or 'nothing'}); expected prompt "
+            "and completion: ds.rename_columns, or hfclean.convert(ds, to='prompt')"
         )
     prompt, completion = row["prompt"], row["completion"]
     if isinstance(completion, (list, tuple)) and len(completion) == 1 and isinstance(completion[0], Mapping):

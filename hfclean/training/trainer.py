@@ -88,7 +88,7 @@ def peft_of(peft_config: Any) -> Any:
             raise TrainingError(f"peft_config cannot be: {' '.join(str(e).split())[:300]}") from e
     if not isinstance(peft_config, peft.PeftConfig):
         raise TrainingError(
-            f"peft_config={type(peft_config).__name__}; expected a peft.LoraConfig, or a dict of its fields: {{'r': 16}}"
+            f"peft_config={type(peft_config).__name__}; expected a peft.LoraConfig or its fields: {{'r': 16}}"
         )
     return copy.deepcopy(peft_config)
 
