@@ -23,8 +23,6 @@ from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, elsewhere
 from hfclean.values import stored_columns
 
-__all__ = ["Cleaned", "clean", "failed_rows", "in_order", "retry_failed", "strictly"]
-
 MARK = "mark_duplicates"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ERRORS", "REASONS"]
-
 # what `Answer.error` can be; a custom backend may use other snake_case words
 ERRORS: Mapping[str, str] = {
     "timeout": "no answer within timeout_s, as often as was tried",

@@ -12,8 +12,6 @@ from typing import Any, Literal, get_args
 
 from hfclean.errors import ColumnError
 
-__all__ = ["DUPLICATE_OF", "REVISION", "Better", "Column", "Kind", "column_of", "read_columns"]
-
 Kind = Literal["number", "text", "numbers"]
 Better = Literal["higher", "lower", ""]
 LONGEST_MEANING, LONGEST_NAME, MOST = 500, 200, 100

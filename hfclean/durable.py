@@ -39,8 +39,6 @@ from typing import NamedTuple
 
 from hfclean.errors import FolderError, RecoveryWarning
 
-__all__ = ["machine", "new_file", "new_folder", "recover", "scratch_folder", "sync_tree", "write_bytes", "write_text"]
-
 OWNER = r"(?P<boot>[0-9a-f]{8})-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}"
 TRIES = 5
 SYNCHRONIZE, WAIT_TIMEOUT, ERROR_INVALID_PARAMETER = 0x100000, 0x102, 87  # of Windows

@@ -37,19 +37,6 @@ from hfclean.source import Source
 from hfclean.values import decoded, undecoded
 from hfclean.version import __version__
 
-__all__ = [
-    "LEDGER",
-    "CleanedFolder",
-    "Parts",
-    "check_place",
-    "check_target",
-    "file_hash",
-    "read_folder",
-    "write_about",
-    "write_folder",
-    "write_parts",
-]
-
 LEDGER = "ledger.parquet"
 SHARD_BYTES = 500_000_000
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")

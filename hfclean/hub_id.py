@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["is_hub_id", "names_hub"]
-
 PART = r"\w(?:[\w.-]{0,94}\w)?"  # as huggingface_hub checks it, and ASCII, as the Hub does
 ID = re.compile(rf"(?P<namespace>{PART}/)?{PART}", re.ASCII)
 

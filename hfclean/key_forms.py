@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["HINT", "KINDS", "LAST", "MARKS", "NAMED", "UUID", "Form"]
-
 
 class Form(NamedTuple):
     """What a key of one kind looks like.

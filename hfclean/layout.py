@@ -9,8 +9,6 @@ from typing import Any, Literal
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, Pair, Target, View, detect
 
-__all__ = ["Layout"]
-
 
 @dataclass(frozen=True)
 class Layout:

@@ -9,8 +9,6 @@ from typing import Any
 
 from hfclean.errors import FolderError, SourceError
 
-__all__ = ["UNPACKED_TIMES", "check_inside", "check_parquet", "check_unpacked", "most_unpacked", "read_json"]
-
 LARGEST_JSON = 50_000_000  # bytes
 # what is compressed may become this many bytes, or this many times its size where that is more: rows of text hardly
 # ever shrink to a fiftieth, and what is made to fill a disk shrinks to a thousandth

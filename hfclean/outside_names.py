@@ -13,8 +13,6 @@ from pathlib import Path
 
 from hfclean.errors import SourceError
 
-__all__ = ["SPLIT", "as_text", "has_text_path", "is_path", "is_split", "may_name_split", "split_names", "text_path"]
-
 SPLIT = r"\w+(?:\.\w+)*"  # what `datasets` takes
 UNION = "all"  # and what it keeps for itself: all splits together
 LONGEST = 100  # bytes, so that a file named after a split has a name that every file system can hold

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from hfclean.durable import write_text
 
-__all__ = ["ABOUT", "claim", "home", "is_own"]
-
 ABOUT = "hfclean.json"
 NOTES = "own-folders"
 

@@ -25,8 +25,6 @@ from hfclean.reviser.coach import Reviser
 from hfclean.scorers import response_words
 from hfclean.transform import Transform
 
-__all__ = ["Preview", "PreviewedChange", "PreviewedRow", "preview"]
-
 LONGEST = 500  # characters of an answer that came to nothing
 
 

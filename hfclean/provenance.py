@@ -16,25 +16,6 @@ from hfclean.columns import DUPLICATE_OF, REVISION
 from hfclean.errors import ColumnError, RestoreError
 from hfclean.schema import Path, View, plain, write
 
-__all__ = [
-    "DUPLICATE_COLUMN",
-    "EDITS",
-    "HISTORY",
-    "REVISION_COLUMNS",
-    "UNPARSED",
-    "Step",
-    "added_columns",
-    "decode_original",
-    "encode_original",
-    "is_unread",
-    "number_rows",
-    "original_cells",
-    "own_columns",
-    "own_steps",
-    "parse_history",
-    "row_id",
-]
-
 HISTORY = "edit_history"
 REVISION_COLUMNS = tuple(column.name for column in REVISION)
 DUPLICATE_COLUMN = DUPLICATE_OF.name

@@ -28,8 +28,6 @@ from hfclean.scorers.refresh import refresh
 from hfclean.transform import Batch, Transform, elsewhere
 from hfclean.values import stored_columns
 
-__all__ = ["LedgerEntry", "ledger", "ledger_entries", "pointer", "restore"]
-
 D = TypeVar("D")
 
 

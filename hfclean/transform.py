@@ -20,9 +20,6 @@ from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
 
-__all__ = ["HUB", "STRICT", "UNSAID", "Batch", "Spec", "Transform", "elsewhere"]
-
-
 # How fields are declared. The record of a saved reviser may state the setting, whoever wrote it; see `records.trust`.
 HUB: Mapping[str, bool] = {"hub": True}
 # It changes no output, so that no row's history has it.

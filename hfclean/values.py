@@ -16,23 +16,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-__all__ = [
-    "Kinds",
-    "decoded",
-    "exact_dataset",
-    "features_of",
-    "has_json",
-    "has_media",
-    "holds_text",
-    "kinds_of",
-    "loaded",
-    "spelled",
-    "stored",
-    "stored_columns",
-    "table_of",
-    "undecoded",
-]
-
 INT64 = (-(1 << 63), (1 << 63) - 1)
 UINT64 = (0, (1 << 64) - 1)
 DOUBLE = 1 << 53  # whole numbers up to here are the same as floats

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from hfclean.evaluation.ab_report import AbTest
 
-__all__ = ["BEGIN", "END", "dataset_card", "environment", "place_section"]
-
 BEGIN = "<!-- hfclean:begin -->"
 END = "<!-- hfclean:end -->"
 HEADING = re.compile(r"\A\s*# [^\n]*(?:\n|\Z)")

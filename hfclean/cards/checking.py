@@ -9,8 +9,6 @@ from typing import Any
 from hfclean.cards.metadata import LANGUAGE, LICENSES, SIZES, CardError, read_card
 from hfclean.outside_names import is_split
 
-__all__ = ["check_card"]
-
 LISTS = ("tags", "task_categories", "source_datasets", "task_ids", "annotations_creators")
 TASK = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # What `datasets` does not take in the name of a config.

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Derived", "derive_license"]
-
 # from what binds least to what binds most; the first family whose pattern matches
 FAMILIES = (
     ("no derivatives", 4, r"cc-by(-nc)?-nd-.*"),

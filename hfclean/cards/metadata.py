@@ -16,26 +16,6 @@ from hfclean.errors import SourceError
 from hfclean.hub_id import is_hub_id
 from hfclean.report import Report, formatting
 
-__all__ = [
-    "LANGUAGE",
-    "LICENSES",
-    "SIZES",
-    "CardError",
-    "Metadata",
-    "Source",
-    "base_name",
-    "build_configs",
-    "config_family",
-    "read_card",
-    "read_source",
-    "size_category",
-    "split_card",
-    "state_configs",
-    "state_language",
-    "state_license",
-    "strings",
-]
-
 FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)([\s\S]*?)(?<=[\r\n])---[ \t]*(?:\r\n|\r|\n|\Z)")
 DATA_FILE = re.compile(r"\.(?:jsonl?|csv|tsv|parquet|arrow|txt|gz|zst|bz2|xz|zip)\Z", re.IGNORECASE)
 LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")

@@ -15,17 +15,6 @@ from hfclean.hub_id import is_hub_id
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.version import __version__
 
-__all__ = [
-    "Comparison",
-    "Evaluation",
-    "ReviserFacts",
-    "read_comparisons",
-    "read_evaluation",
-    "reviser_card",
-    "rule_card",
-    "rule_reviser_card",
-]
-
 SHOWN_PROMPT = 6000
 METHODS = {
     "Reviser": (

@@ -6,8 +6,6 @@ import re
 
 from hfclean.checks.check import Case, Check
 
-__all__ = ["url_changed"]
-
 URL = re.compile(r"\b(?:https?://|ftp://|www\.)[^\s<>\"'“”‘’()\[\]{}，。]+", re.IGNORECASE)
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}+@[\w-]{1,64}\.[\w.-]{2,64}")
 

@@ -11,8 +11,6 @@ from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
 from hfclean.text.words import word_set
 
-__all__ = ["echo", "empty_instruction", "empty_response", "refusal", "unfinished"]
-
 # ---------------------------------------------------------------------------------------------------------- unfinished
 
 # What servers say when the model itself came to an end.

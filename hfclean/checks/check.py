@@ -18,8 +18,6 @@ from hfclean.text.language import main_language
 from hfclean.text.vocabulary import HOLLOW
 from hfclean.text.words import CONTRACTION, contractions
 
-__all__ = ["Case", "Check", "CheckError", "OfPairs", "TextFacts", "check", "numbers_in", "plain_number"]
-
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")

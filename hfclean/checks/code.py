@@ -7,8 +7,6 @@ import re
 from hfclean.checks.check import Case, Check
 from hfclean.rules.code import unclosed_fence
 
-__all__ = ["code_dropped", "code_lines", "code_unclosed"]
-
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 # A line that is code in any company. It is matched line by line, from the first character that is no space.
 STATEMENT = re.compile(

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from hfclean.checks import constraint_tests as tests
 from hfclean.checks.counting import AFTER, QUANTITY
 
-__all__ = ["KINDS", "Kind"]
-
 _Met = Callable[[str, re.Match[str]], bool | None]
 
 

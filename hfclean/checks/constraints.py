@@ -11,8 +11,6 @@ import re
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.checks.constraint_kinds import KINDS, Kind
 
-__all__ = ["broken_constraints", "constraint_broken", "stated"]
-
 PLACES: dict[str, list[int]] = {}
 for _place, _kind in enumerate(KINDS):
     for _word in _kind.hints:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from hfclean.text.words import WORD
 
-__all__ = ["QUANTITY", "Bounds", "body", "count_sentences", "count_words", "items", "read_bounds", "verses"]
-
 SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty

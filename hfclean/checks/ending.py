@@ -14,8 +14,6 @@ from hfclean.checks.check import Case, Check
 from hfclean.text.vocabulary import ENDING_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-__all__ = ["ENDING_LIMIT", "ENDING_WEIGHTS", "breaks_off", "ending_signs", "truncated"]
-
 # Fitted: what each sign says for a cut, and how much of it is enough.
 ENDING_WEIGHTS: dict[str, float] = {
     "after_colon": -1.1, "after_sentences": 1.0, "bare_mark": 2.6, "colon": 5.4, "comma": 6.5, "dash": 2.7,

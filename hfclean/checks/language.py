@@ -13,8 +13,6 @@ from hfclean.text.language import (
     named_languages,
 )
 
-__all__ = ["language_changed"]
-
 SIMILAR = frozenset((frozenset(("sv", "da")), frozenset(("es", "pt")), frozenset(("cs", "pl"))))
 
 SHORTEST_IN_PART = 120

@@ -6,8 +6,6 @@ import re
 
 from hfclean.checks.check import Case, Check
 
-__all__ = ["longest", "shortest", "too_long", "too_short"]
-
 # Characters. Of the answers of expert revisers one in a thousand is longer than 2,500 plus twice the old answer.
 FLOOR, FACTOR = 2000, 2.0
 MORE_FOR_LONG_FORM = 1000

@@ -6,8 +6,6 @@ import re
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-__all__ = ["repetition_loop"]
-
 # Runs of so many words that stand in the text before: sound answers, lists and refrains included, stay under 0.28.
 RUN_OF_WORDS = 6
 MOST_REPEATED = 0.3

@@ -11,8 +11,6 @@ from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.checks.meta_phrases import ASIDE_LIMIT, strays
 from hfclean.text.words import word_set
 
-__all__ = ["meta_talk"]
-
 OBJECT = r"(?:instruction|response|answer|output|pair|input|prompt|reply|completion)s?"
 REVISED = (
     r"(?:revised|improved|rewritten|re-written|updated|refined|polished|enhanced|edited|corrected|modified|reworked|"

@@ -16,8 +16,6 @@ from hfclean.checks.check import STEM, Case, TextFacts
 from hfclean.text.vocabulary import META_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-__all__ = ["ASIDE_LIMIT", "aside_signs", "edges", "strays"]
-
 # Fitted: what each sign says for an aside, and how much of it is enough.
 ASIDE_WEIGHTS: dict[str, float] = {
     "about_it": 1.9, "answer": 1.6, "bar": -0.1, "colon": -0.4, "dimension": 1.3, "figure": 2.6, "first": 1.1,

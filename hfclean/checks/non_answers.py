@@ -12,8 +12,6 @@ from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.code import code_lines
 from hfclean.text.words import word_set
 
-__all__ = ["NOTHING_LIMIT", "nothing_signs", "says_nothing"]
-
 # Fitted: what each sign says for an answer that says nothing, and how much of it is enough.
 NOTHING_WEIGHTS: dict[str, float] = {
     "able": -1.3, "able_denial": 1.3, "ai": -0.2, "asks": 0.9, "declines": 1.4, "denial": -1.0, "denial_request": 0.6,

@@ -13,8 +13,6 @@ from itertools import pairwise
 from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number
 from hfclean.text.words import word_set
 
-__all__ = ["KEPT_LEVELS", "LEVELS", "number_changed"]
-
 SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty

@@ -6,8 +6,6 @@ import math
 
 from hfclean.checks.check import Case, Check
 
-__all__ = ["PREFERENCE_MARGIN", "preference_lower"]
-
 PREFERENCE_MARGIN = 0.35
 
 

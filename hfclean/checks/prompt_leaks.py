@@ -8,8 +8,6 @@ from hfclean.checks.check import NUMBER, Case, Check, TextFacts
 from hfclean.rules.markers import chat_markers
 from hfclean.text.words import word_set
 
-__all__ = ["rubric_leak"]
-
 # The labels of the forms in which a pair is shown to a model, and of the forms in which it answers. A word that is
 # also prose ("Input:" in an example) counts only beside another of them.
 LABEL = re.compile(

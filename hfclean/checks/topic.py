@@ -13,8 +13,6 @@ import re
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.vocabulary import TOPIC_FUNCTION_WORDS
 
-__all__ = ["TOPIC_LIMIT", "TOPIC_WEIGHTS", "instruction_swapped", "off_topic", "topic_signs"]
-
 # Fitted: what each sign says for another row's answer, and how much of it is enough.
 TOPIC_WEIGHTS: dict[str, float] = {
     "a_number": -0.2, "answer_share": -2.9, "answer_terms": -5.4, "free": -1.1, "free_related": 0.5,

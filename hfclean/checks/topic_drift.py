@@ -11,8 +11,6 @@ import math
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-__all__ = ["DRIFT_LIMIT", "DRIFT_WEIGHTS", "drift_signs", "drifts"]
-
 # Fitted: what each sign says for an answer with matter from elsewhere, and how much of it is enough.
 DRIFT_WEIGHTS: dict[str, float] = {
     "apart": 1.9, "apart_in_row": 3.6, "base": 0.8, "growth": 1.7, "head_known": 2.6, "lost": 1.5, "lost_in_row": 3.6,

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["OLD_OPTIONS", "new_spelling"]
-
 _MODEL = {
     **{
         f"--{name.replace('_', '-')}": f"--model-option {name}=VALUE"

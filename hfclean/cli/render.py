@@ -17,17 +17,6 @@ from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import Rule
 from hfclean.text.characters import UNPRINTABLE
 
-__all__ = [
-    "RowStory",
-    "StepStory",
-    "before_after",
-    "describe_change",
-    "describe_row",
-    "indent",
-    "rules_table",
-    "visible",
-]
-
 LONGEST = 600
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from hfclean.preview import Preview, PreviewedRow
     from hfclean.report import Report
 
-__all__ = ["describe_estimate", "describe_preview", "describe_refusals", "describe_stats"]
-
 EDITS = ("revised", "kept", "reverted", "failed")
 
 

@@ -16,8 +16,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hfclean.cli.reading import UsageError
 
-__all__ = ["SettingAction", "meanings", "parse_settings", "settable", "training_settings"]
-
 FORMS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "none"}
 FLAGS = {"true": True, "false": False}
 

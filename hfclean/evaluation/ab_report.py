@@ -11,8 +11,6 @@ from hfclean.errors import HfcleanError
 from hfclean.evaluation.bootstrap import Figure, over_seeds, plain, sign_test
 from hfclean.scorers.comparing import Counts
 
-__all__ = ["AbTest", "Arm", "Wins"]
-
 
 @dataclass(frozen=True)
 class Wins:

@@ -22,8 +22,6 @@ from hfclean.models import Message
 from hfclean.models.weights import find_model
 from hfclean.schema import Pair
 
-__all__ = ["Recipe", "Run", "conversation", "prompt_key", "tuned_run", "tuning_row"]
-
 VERSION = 1
 DONE = "run.json"
 MODEL = "model"

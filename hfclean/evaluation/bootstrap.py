@@ -11,8 +11,6 @@ from typing import Any
 from hfclean.errors import HfcleanError
 from hfclean.evaluation.ranking import CELLS
 
-__all__ = ["NOTHING", "Draws", "Figure", "as_share", "over_seeds", "plain", "sign_test"]
-
 # The 97.5th percentile of Student's t, by degrees of freedom from 1; beyond 30 the normal one is close.
 STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),

@@ -13,8 +13,6 @@ from hfclean.layout import Layout
 from hfclean.schema import Columns, Pair
 from hfclean.scorers import response_words
 
-__all__ = ["Agreement", "Chosen", "agreement"]
-
 # From this AUC on, a sentence says that most of a selection is length.
 MOSTLY_LENGTH = 0.8
 PUBLISHED = "for comparison: length alone predicts a published 5 % selection by IFD with AUC 0.90"

@@ -15,8 +15,6 @@ from typing import Literal
 
 from hfclean.schema import Pair
 
-__all__ = ["NOISES", "Noise"]
-
 _Injector = Callable[[Pair, Sequence[Pair], random.Random], Pair | None]
 
 PIECE = re.compile(r"\S+\s*")

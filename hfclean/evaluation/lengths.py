@@ -10,8 +10,6 @@ from typing import Any
 from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure, as_share
 from hfclean.text import words
 
-__all__ = ["WITHIN", "LengthMatched", "length_matched", "lengths_of"]
-
 # Two responses are about equally long when the longer one has at most this many times the words of the other.
 WITHIN = 1.25
 STEPS = 25

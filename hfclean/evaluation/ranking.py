@@ -10,8 +10,6 @@ from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
 from hfclean.schema import Pair
 
-__all__ = ["auroc", "auroc_draws", "interval", "pairs_of", "ranks", "spearman"]
-
 CELLS = 2_000_000  # numbers that are held at once while drawing
 
 

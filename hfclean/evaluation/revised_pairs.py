@@ -14,8 +14,6 @@ from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
 
-__all__ = ["ExpertPairs", "Revised", "gated", "read_clean", "read_pairs", "revise_with", "same"]
-
 FIELDS = ("instruction", "input", "output")
 COLUMNS = tuple(f"{side}_{field}" for side in ("raw", "revised") for field in FIELDS)
 MAY_LACK = ("raw_input", "revised_input")

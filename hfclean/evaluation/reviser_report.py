@@ -10,8 +10,6 @@ from typing import Any
 from hfclean.errors import HfcleanError
 from hfclean.evaluation.bootstrap import Figure
 
-__all__ = ["BASELINES", "COMPARED", "MEANINGS", "PERCENT", "ReviserEvaluation", "System"]
-
 REVISER, IDENTITY, RULES, LONGEST, EXPERT = "reviser", "identity", "rules", "longest", "expert"
 BASELINES: Mapping[str, str] = {
     IDENTITY: "leaves every pair as it is",

@@ -18,8 +18,6 @@ from hfclean.evaluation.ranking import pairs_of
 from hfclean.scorers.comparing import Better, Counts, Verdict, Verdicts, judge_pairs, merge_orders
 from hfclean.scorers.judge import Judge
 
-__all__ = ["WinRate", "win_rate"]
-
 WORDS: Mapping[Any, Better] = {
     **dict.fromkeys(("win", "wins", "won", "first", "1", 1), "first"),
     **dict.fromkeys(("lose", "loses", "lost", "loss", "second", "2", 2), "second"),

@@ -15,8 +15,6 @@ from hfclean.hub.remote import Pushed, hub_api
 from hfclean.report.formatting import count, one_line
 from hfclean.selection.benchmarks import DATA, BenchmarkPack
 
-__all__ = ["card_of_benchmarks", "push_benchmarks"]
-
 
 def push_benchmarks(
     pack: BenchmarkPack | str | Path,

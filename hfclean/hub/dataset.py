@@ -27,8 +27,6 @@ from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.source import LOADERS
 
-__all__ = ["card_of", "push_dataset"]
-
 TAKEN = ("data", "ledger", "removed", "plots")
 
 

@@ -18,8 +18,6 @@ from hfclean.records.common import ABOUT, LARGEST_RECORD
 from hfclean.records.dataset import About
 from hfclean.report import Report
 
-__all__ = ["load_cleaned", "pull_dataset"]
-
 
 def load_cleaned(
     repo_id: str,

@@ -11,8 +11,6 @@ from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
 from hfclean.hub.remote import Pushed, hub_api
 from hfclean.metrics.modules import REQUIREMENT, space_files
 
-__all__ = ["push_metric"]
-
 README = "README.md"
 
 

@@ -21,8 +21,6 @@ from hfclean.reviser.modelled import ModelReviser
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.version import __version__
 
-__all__ = ["card_of_reviser", "card_of_rule", "push_reviser", "push_rule"]
-
 
 def push_reviser(
     reviser: ModelReviser | RuleReviser | str | Path,

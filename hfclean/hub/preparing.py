@@ -25,8 +25,6 @@ from hfclean.report import Report, compare
 from hfclean.restoration import restore
 from hfclean.rules import Rule
 
-__all__ = ["Prepared", "prepare_dataset", "prepare_folder", "refuse_key"]
-
 
 @dataclass(frozen=True)
 class Prepared:

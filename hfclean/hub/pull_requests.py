@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from hfclean.hub.failures import Repo, status_of
 
-__all__ = ["OpenRequest", "find_open_request"]
-
 MOST_LISTED = 200
 OPEN = ("open", "draft")
 

@@ -23,8 +23,6 @@ from hfclean.records.reviser import LARGEST_REVISER
 from hfclean.records.trust import PULLED
 from hfclean.selection.benchmarks import BenchmarkPack
 
-__all__ = ["pull", "render_card"]
-
 MODEL_FILES = (ABOUT, "linear_rule.json", "README.md")
 
 

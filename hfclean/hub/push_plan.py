@@ -13,8 +13,6 @@ from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.remote import Remote, RepoChange
 from hfclean.hub.secrets import Secret, scan_files
 
-__all__ = ["PlannedFile", "PushPlan", "check_files", "new_problems", "refuse", "write_plan"]
-
 # What the Hub takes: hub docs, "Repository limitations and recommendations".
 LARGEST_FILE = 50_000_000_000
 MOST_IN_FOLDER = 10_000

@@ -15,8 +15,6 @@ from hfclean.hub.push_plan import PushPlan, check_files, new_problems, refuse, w
 from hfclean.hub.remote import Patience, Pushed, Remote, RepoChange, check_token, commit, look
 from hfclean.hub.secrets import mask_secrets
 
-__all__ = ["Card", "PushKeywords", "PushOptions", "push_files"]
-
 README = "README.md"
 BESIDE = "README.hfclean.md"
 LARGEST_README = 5_000_000

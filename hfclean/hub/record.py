@@ -15,8 +15,6 @@ from hfclean.records import dataset
 from hfclean.records.dataset import About, parse_about
 from hfclean.report import Edit, Report
 
-__all__ = ["CONFIG_NAME", "folder_of", "read_about", "with_edits"]
-
 LARGEST_LEDGER = 500_000_000
 MOST_UNPACKED, MOST_VALUES = 4_000_000_000, 600_000_000  # bytes and cells of a ledger
 CONFIG_NAME = re.compile(r"[A-Za-z0-9_][\w.]*(?:-[\w.]+)*", re.ASCII)

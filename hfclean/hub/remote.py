@@ -21,8 +21,6 @@ from hfclean.models.failures import ModelError
 from hfclean.models.weights import read_token
 from hfclean.version import __version__
 
-__all__ = ["Patience", "Pushed", "Remote", "RemoteFile", "RepoChange", "commit", "hub_api", "read_remote"]
-
 T = TypeVar("T")
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 RACED = (409, 412)

@@ -35,8 +35,6 @@ from hfclean.reviser.reflection import Reflection
 from hfclean.training.coaching import training_lines
 from hfclean.version import __version__
 
-__all__ = ["PreparedReviser", "Told", "eval_results", "prepare_reviser", "read_reviser_folder"]
-
 KINDS: dict[str, type[ModelReviser] | type[RuleReviser]] = {
     "Reviser": Reviser,
     "Reflection": Reflection,

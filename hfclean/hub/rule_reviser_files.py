@@ -13,8 +13,6 @@ from hfclean.hub.reviser_files import Told, eval_results
 from hfclean.records.common import ABOUT, read_record
 from hfclean.reviser import RuleReviser
 
-__all__ = ["PreparedRules", "prepare_rules"]
-
 OF_MODELS = ("base_model", "base_revision", "base_license", "datasets", "data_license", "training")
 
 

@@ -13,8 +13,6 @@ from hfclean.evaluation.revising import measure
 from hfclean.evaluation.winning import win_rate
 from hfclean.schema import Pair
 
-__all__ = ["agreement_figures", "ifd_figures", "revision_figures", "win_rate_figures"]
-
 _Numbers = Mapping[str, float]
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from hfclean.errors import FolderError, HfcleanError, require
 
-__all__ = ["MODULES", "Module", "load", "path", "space_files", "write_space"]
-
 SDK = "5.49.1"
 REQUIREMENT = "hfclean[metrics]"
 SPACE_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["draw_curve"]
-
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, FLOOR = 62, 18, 40, 216
 # Told apart by form before colour, as in the report's pictures; the background is part of the picture.

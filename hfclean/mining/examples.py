@@ -11,8 +11,6 @@ from hfclean.layout import Layout
 from hfclean.schema import Pair, Target
 from hfclean.text import words
 
-__all__ = ["Overlap", "overlapping", "prompt_rows", "text_digest"]
-
 Overlap = Literal["drop", "refuse"]
 
 

@@ -21,8 +21,6 @@ from hfclean.schema import Columns
 from hfclean.scorers.linear_rule import LinearRule
 from hfclean.selection.rows import check_count, check_dataset, is_number
 
-__all__ = ["Experiment", "Measure", "experiment", "model_identity", "tuned_loss", "without_overlap"]
-
 TAKEN = ("key", "run", "seed", "size", "rows", "loss", "log_loss", "reason", "steps", "train_loss")
 # of a trainer's arguments: where it writes and what it calls itself, which changes no result
 PLACES = ("output_dir", "logging_dir", "run_name", "hub_token", "hub_model_id")

@@ -22,8 +22,6 @@ from hfclean.scorers.nearest import neighbours
 from hfclean.selection.rows import check_count, check_dataset, is_number, numbers, pairs
 from hfclean.text import words
 
-__all__ = ["INDICATORS", "expected_loss", "indicator_columns", "instruct_mining", "mine"]
-
 # indicator -> (what it is, the column that holds it or "" where it is computed from the text)
 INDICATORS: Mapping[str, tuple[str, str]] = {
     "length": ("words (with `tokenizer=`, tokens) of prompt and response", ""),

@@ -17,8 +17,6 @@ from typing import Any
 
 from hfclean.errors import FolderError
 
-__all__ = ["Runs", "digest"]
-
 ABOUT = "about.json"
 LINES = "runs.jsonl"
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from hfclean.errors import ColumnError, require
 
-__all__ = ["sample_subset"]
-
 
 def sample_subset(
     values: Mapping[str, Sequence[float]],

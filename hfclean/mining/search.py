@@ -31,8 +31,6 @@ from hfclean.mining.runs import Runs, digest
 from hfclean.schema import Columns
 from hfclean.selection.rows import check_count, check_dataset
 
-__all__ = ["SizePoint", "SizeSearch", "search_size"]
-
 FLAML_NOTE = r"flaml\.automl is not available"
 REPEATED = 5  # suggestions in a row that are no new size: the search has nothing left to ask
 

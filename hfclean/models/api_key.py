@@ -8,8 +8,6 @@ from functools import lru_cache
 
 from hfclean.models.failures import AccessError
 
-__all__ = ["read_key", "without_key"]
-
 
 def read_key(variable: str | None) -> str:
     """The key from the variable that the user named.

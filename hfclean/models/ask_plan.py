@@ -16,9 +16,6 @@ from hfclean.models.request import Done, Request
 from hfclean.models.store import Record, Setting
 from hfclean.models.wire import messages_json
 
-__all__ = ["GroupCommit", "KeptRequest", "Plan", "checked"]
-
-
 LINGER_S = 0.002  # gather answers so long: a commit costs as much for one as for fifty
 
 

@@ -24,8 +24,6 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Record, Setting, Spent, Store, default_path, open_store
 from hfclean.models.weights import mark
 
-__all__ = ["Asker", "aask", "ask", "look", "open_backend", "prefetch", "spent", "usage"]
-
 _Turns = str | Sequence[Message | Mapping[str, Any]]
 
 OWN_BATCH = 64  # what a function of the user's own gets at once: what a crash can lose of it

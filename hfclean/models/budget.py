@@ -14,8 +14,6 @@ from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.store import Record, Spent, day_of
 
-__all__ = ["Budget", "Estimate", "Ledger", "Usage", "days_of", "estimate", "progress"]
-
 BYTES_PER_TOKEN = 4  # English prose in the tokenizers of 2024 and 2025; other scripts and code are denser
 TOKENS_PER_MESSAGE = 4  # role and separators of a chat template
 

@@ -11,8 +11,6 @@ from hfclean.models.failures import ModelError
 from hfclean.models.protocol import Conversation, Message, tidy
 from hfclean.models.template_trial import rehearse
 
-__all__ = ["encode_text", "encode_turns", "render_turns"]
-
 SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 
 

@@ -39,8 +39,6 @@ from hfclean.models.wire import (
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Endpoint"]
-
 TRIES_TWICE = 2
 PLAIN = ("identity", "")  # encodings of a body that nobody has to unpack
 RECENT = 1024  # answers to remember between a look into the store and the request that follows it

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 from hfclean.errors import HfcleanError
 
-__all__ = ["AccessError", "BackendError", "BudgetError", "ModelError", "StoreError", "StoreWarning"]
-
 
 class BackendError(HfcleanError, RuntimeError):
     """A model cannot be asked at all: no further request could succeed."""

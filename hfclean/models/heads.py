@@ -32,8 +32,6 @@ from hfclean.models.stored_outputs import Keeper
 from hfclean.models.tokenizing import Coder, Tokens
 from hfclean.models.weights import ModelFiles, find_model, mark, refuse_unsafe
 
-__all__ = ["Head", "Kind", "Output", "Rows", "fetch", "files_of", "open_head", "read_json"]
-
 Kind = Literal["causal", "classifier", "seq2seq", "encoder"]
 
 # why there is no number, or (`truncated`) what it is a number of

@@ -16,8 +16,6 @@ from urllib.parse import unquote
 from hfclean.keys import find_secrets
 from hfclean.models.failures import AccessError
 
-__all__ = ["MOVE", "holds_key", "refuse_keys", "refuse_keys_in_path"]
-
 MOVE = (
     "It would be written into histories, records and the file of answers. Leave it out, put the key into an "
     "environment variable and give its name: api_key_env='MY_SERVER_KEY' (--api-key-env)"

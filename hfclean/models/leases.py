@@ -27,8 +27,6 @@ from hfclean.models.failures import StoreError
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect_beside, explained, transaction
 
-__all__ = ["Leases", "Taken", "pauses"]
-
 LEASE_S = 30.0  # how long a process that says nothing more is waited for
 FURTHEST_S = 600.0  # a time further ahead than this comes from a clock that was put back since
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5  # between two looks whether another process has the answer

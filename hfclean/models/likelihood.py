@@ -23,8 +23,6 @@ from hfclean.models.local import unless_out_of_memory
 from hfclean.models.matrix_products import fused_activations, through_onednn
 from hfclean.models.shared_prefix import Prefix, common_prefix, reach
 
-__all__ = ["Backbone", "Losses", "Sequence_"]
-
 # tokens that go through the backbone at once: few enough that their activations stay in the cache of a core
 BUDGET = {"cpu": 256, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
 # scored positions for which the head is computed at once

@@ -22,18 +22,6 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
 
-__all__ = [
-    "PLAIN_TEMPLATE",
-    "LocalModel",
-    "device_of",
-    "forget",
-    "load_causal",
-    "open_local",
-    "read_causal",
-    "ready_torch",
-    "unless_out_of_memory",
-]
-
 T = TypeVar("T")
 
 # for base models: what `chat_template="plain"` means

@@ -27,8 +27,6 @@ from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Record, Setting, Store, open_store
 from hfclean.models.weights import ModelFiles, find_model, mark
 
-__all__ = ["Passage", "TokenLosses", "Tokenization", "identity_of", "token_losses"]
-
 STATUSES = {
     "ok": "every token of the text that has a token before it was scored",
     "truncated": "the end of the text lies beyond the longest length, and was not scored",

@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
-__all__ = ["fused_activations", "through_onednn"]
-
 
 @cache
 def _mode() -> Callable[[], AbstractContextManager[Any]]:

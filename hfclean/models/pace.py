@@ -13,8 +13,6 @@ from math import isfinite
 
 from hfclean.models.spec import Limits
 
-__all__ = ["Allowance", "Pace", "backoff", "retry_after"]
-
 
 class Pace:
     """Additive increase, multiplicative decrease of the number of requests in flight.

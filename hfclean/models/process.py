@@ -17,20 +17,6 @@ from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = [
-    "at_exit",
-    "close",
-    "drop_shared",
-    "in_worker",
-    "keep_across_fork",
-    "once",
-    "run",
-    "run_id",
-    "sqlite_lock",
-    "start",
-    "worker_number",
-]
-
 T = TypeVar("T")
 
 END_WAIT_S = 30.0  # for what takes milliseconds at the end, and longer only on a machine that stands still

@@ -18,8 +18,6 @@ from typing import Any, Protocol, runtime_checkable
 from hfclean.models.failures import BackendError
 from hfclean.models.keys_in_settings import refuse_keys
 
-__all__ = ["Answer", "Backend", "Conversation", "Generation", "Message", "as_conversation", "tidy"]
-
 BETWEEN_ATTEMPTS = 100_003  # seeds: more than anybody's candidates, so that no two draw the same
 
 

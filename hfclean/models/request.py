@@ -9,8 +9,6 @@ from hfclean.models.protocol import Answer, Generation
 from hfclean.models.store import Spent
 from hfclean.models.wire import Form
 
-__all__ = ["Done", "Group", "Keep", "Request"]
-
 
 class Request:
     """One conversation on its way."""

@@ -14,8 +14,6 @@ from typing import Any
 from hfclean.errors import require
 from hfclean.models.failures import ModelError
 
-__all__ = ["KIND", "load_reward_model", "turns_of"]
-
 KIND = "gpt_neox_reward_model"
 POOLINGS = ("last", "mean")
 WEIGHT, BIAS = "out_proj.weight", "out_proj.bias"

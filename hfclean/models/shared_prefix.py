@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Prefix", "common_prefix", "reach"]
-
 FROM = 24  # tokens from which on a shared beginning is worth a forward of its own
 SHARERS = 4  # sequences that must share it
 # where a layer looks back only so far, or turns positions otherwise beyond

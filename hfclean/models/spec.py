@@ -17,8 +17,6 @@ from hfclean.models.keys_in_settings import MOVE, holds_key, refuse_keys_in_path
 from hfclean.models.protocol import Backend
 from hfclean.transform import Spec
 
-__all__ = ["Limits", "ModelSpec", "Prices"]
-
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

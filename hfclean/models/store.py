@@ -30,22 +30,6 @@ from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
 from hfclean.ownership import home
 
-__all__ = [
-    "Record",
-    "Setting",
-    "SourceStats",
-    "Spent",
-    "Store",
-    "StoreStats",
-    "clear",
-    "day_of",
-    "default_path",
-    "export",
-    "matching",
-    "open_store",
-    "stats",
-]
-
 KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked anew
 CHUNK = 500
 ANSWER = "text, finish_reason, prompt_tokens, completion_tokens, model"

@@ -15,8 +15,6 @@ from hfclean.models.protocol import Answer
 from hfclean.models.store import Record, Setting, Store
 from hfclean.models.tokenizing import Tokens
 
-__all__ = ["Keeper"]
-
 VERSION = "heads-1"  # raised when values change: all are computed anew
 PENDING = 64  # outputs that wait to be written together, and all that a crash can lose
 

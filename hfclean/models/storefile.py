@@ -11,8 +11,6 @@ from time import sleep
 
 from hfclean.models.failures import StoreError
 
-__all__ = ["connect", "connect_beside", "damaged", "explained", "files_of", "transaction"]
-
 APPLICATION = 0x68666331  # "hfc1", in the header of every file of ours
 FORMAT = 2  # 2: with the time at which each answer was stored
 HEADER = b"SQLite format 3\x00"

@@ -20,8 +20,6 @@ from typing import Any
 
 from hfclean.models.failures import ModelError
 
-__all__ = ["LONGEST_TEMPLATE", "rehearse"]
-
 LONGEST_TEMPLATE = 200_000  # characters; the longest of well-known models have some 30,000
 CPU_SECONDS = 5
 WALL_SECONDS = 120  # for a machine that has more to do than it can

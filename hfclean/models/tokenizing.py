@@ -16,8 +16,6 @@ from hfclean.models.failures import ModelError
 from hfclean.models.protocol import tidy
 from hfclean.models.template_trial import rehearse
 
-__all__ = ["Coder", "Part", "Tokens", "fill", "placeholders"]
-
 PLACE = re.compile(r"\{(instruction|input|prompt|response|output|history)\}")
 SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 SLOTS = re.compile("\ue000(\\d+)\ue001")

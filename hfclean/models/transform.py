@@ -28,14 +28,6 @@ from hfclean.schema import View
 from hfclean.transform import HUB, UNSAID, Batch, Transform
 from hfclean.values import stored_columns
 
-__all__ = [
-    "Heard",
-    "ModelTransform",
-    "Place",
-    "as_columns",
-    "spread",
-]
-
 WINDOW = 128  # rows of a prefetch that are worked on together
 FOLDER = {"folder": True}  # a record may state the setting, if it was written here
 AHEAD = 16  # windows that may be under way at once, so that none waits for the slowest answer of another

@@ -15,8 +15,6 @@ from hfclean.models.failures import BackendError
 from hfclean.models.protocol import Answer, Conversation
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["Use", "UselessWatch", "first_rows", "nothing_came"]
-
 # of the answers for one row: used; read, and refused by a check; or useless, since none came or none could be read;
 # "" where nothing was asked
 Use = Literal["used", "refused", "useless", ""]

@@ -21,18 +21,6 @@ from hfclean.limits import read_json
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
-__all__ = [
-    "ModelFiles",
-    "fetch_ahead",
-    "fetch_small",
-    "find_model",
-    "fingerprint",
-    "is_part",
-    "mark",
-    "read_token",
-    "refuse_unsafe",
-]
-
 # what a model's answers depend on; training states, cards and notes are not among it
 PARTS = (
     "config.json",

@@ -16,8 +16,6 @@ from hfclean.models.failures import AccessError, BackendError
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["Failure", "Form", "judge", "largest_reply", "messages_json", "prompt_json", "read_answer", "read_logprobs"]
-
 # what other servers call "stop" and "length"
 FINISHED = {"eos_token": "stop", "stop_sequence": "stop", "eos": "stop", "end_turn": "stop", "max_tokens": "length"}
 OVERFLOW = re.compile(

@@ -14,8 +14,6 @@ from hfclean.models.asking import aask, ask, look
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import ModelSpec
 
-__all__ = ["NOT_KEPT", "Asking", "Work", "await_for", "in_attempts", "once", "pretend", "wait_for"]
-
 T = TypeVar("T")
 
 NOT_KEPT = "not_kept"  # the error of an answer that only the store was asked for, and that it does not hold

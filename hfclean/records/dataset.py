@@ -16,8 +16,6 @@ from hfclean.layout import Layout
 from hfclean.outside_names import SPLIT, is_split
 from hfclean.records.common import parse_record, read_record
 
-__all__ = ["FORMAT", "LAYOUT", "SHARD", "About", "parse_about", "read_about", "read_layout"]
-
 FORMAT = 1
 PIECE = r"-[0-9]{5}-of-[0-9]{5}-[0-9a-f]{8}"
 LAYOUT = re.compile(

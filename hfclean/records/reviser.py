@@ -29,20 +29,6 @@ from hfclean.records.trust import (
     settings_for_stranger,
 )
 
-__all__ = [
-    "LARGEST_REVISER",
-    "building",
-    "check_kind",
-    "check_rules",
-    "check_version",
-    "find_record",
-    "model_settings",
-    "read_words",
-    "stated_settings",
-    "training_beside",
-    "write_reviser",
-]
-
 LARGEST_REVISER = 10_000_000  # bytes; most of them hashes of the pairs that taught it, 16 bytes each
 
 

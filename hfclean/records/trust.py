@@ -20,17 +20,6 @@ from hfclean.hub_id import names_hub
 from hfclean.ownership import is_own
 from hfclean.records.common import ABOUT
 
-__all__ = [
-    "PULLED",
-    "Record",
-    "Setting",
-    "check_forms",
-    "check_names",
-    "check_sizes",
-    "settings_for_stranger",
-    "settings_of",
-]
-
 PULLED = "pulled_from"
 WEIGHTS = ("config.json", "adapter_config.json")
 LONGEST_PROMPT = 50_000  # characters; the longest of ours has 3,400

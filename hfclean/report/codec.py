@@ -10,8 +10,6 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hfclean.errors import SourceError
 
-__all__ = ["from_plain", "to_plain"]
-
 T = TypeVar("T")
 
 

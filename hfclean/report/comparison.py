@@ -24,8 +24,6 @@ from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.version import __version__
 
-__all__ = ["compare"]
-
 
 def compare(
     before: Any,

@@ -9,8 +9,6 @@ from typing import Any
 
 from hfclean.report.record import Histogram, Quantiles
 
-__all__ = ["histogram", "quantiles"]
-
 BINS = 24
 # A tail longer than this many times the 98th percentile goes into one bin with an open end.
 LONG_TAIL = 1.5

@@ -11,8 +11,6 @@ from hfclean.report.formatting import money, plural
 from hfclean.report.record import ModelUse
 from hfclean.selection.plain_choices import Baseline
 
-__all__ = ["model_facts", "random_as_one"]
-
 
 def model_facts(use: ModelUse) -> list[tuple[str, str]]:
     """What there is to say of a model that was asked, as (name, words); the words are from the dataset in part."""

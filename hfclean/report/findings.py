@@ -37,24 +37,6 @@ from hfclean.rules import RULES, SEVERITIES, Rule
 from hfclean.scorers.embedded.score import Score
 from hfclean.selection.plain_choices import Baseline, compare_choices
 
-__all__ = [
-    "added_rows",
-    "column_meanings",
-    "failures",
-    "find_overlaps",
-    "measure_lengths",
-    "measure_tokens",
-    "model_uses",
-    "notes",
-    "plain_choices",
-    "refusals",
-    "removed_rows",
-    "rule_counts",
-    "score_changes",
-    "split_counts",
-    "worst_rows",
-]
-
 WORST = 50
 EXAMPLES = 10
 OVERLAP_EXAMPLES = 3

@@ -7,17 +7,6 @@ import re
 
 from hfclean.text.characters import UNPRINTABLE
 
-__all__ = [
-    "count",
-    "field_name",
-    "money",
-    "one_line",
-    "percent",
-    "plural",
-    "quantity",
-    "ratio",
-]
-
 ON_ONE_LINE = re.compile(rf"[\t\n]|{UNPRINTABLE.pattern}")
 INDEX = re.compile(r"/\d+(?=/|$)")
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from hfclean.provenance import number_rows
 from hfclean.report.rows import SplitRows
 
-__all__ = ["Joined", "join"]
-
 
 @dataclass
 class Joined:

@@ -16,8 +16,6 @@ from hfclean.report.formatting import count
 from hfclean.report.worddiff import Stretch
 from hfclean.text.characters import HARMFUL, INVISIBLE
 
-__all__ = ["diff_markup", "text_markup"]
-
 # Labelled wherever they stand, and what is labelled only where it changed.
 HARMFUL_RUN = re.compile(f"{HARMFUL.pattern}+")
 INVISIBLE_RUN = re.compile(f"{INVISIBLE.pattern}+")

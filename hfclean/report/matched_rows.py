@@ -19,8 +19,6 @@ from hfclean.report.row_changes import row_edits
 from hfclean.report.rows import Measured, SplitRows, TokenCounter, iterate, measure, number_names
 from hfclean.rules import Rule
 
-__all__ = ["Match", "Matched", "SideBySide", "match_rows"]
-
 
 @dataclass(frozen=True, slots=True)
 class Match:

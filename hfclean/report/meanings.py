@@ -9,8 +9,6 @@ from hfclean.report.record import ReportData
 from hfclean.rules import RULES
 from hfclean.scorers.embedded.score import Score
 
-__all__ = ["meaning", "meanings"]
-
 
 def meaning(code: str) -> str:
     """What a word in `edit_reason` means; empty for one that this version does not know."""

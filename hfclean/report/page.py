@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["render_notebook", "render_page"]
-
 # Bytes for all changes together, so that the page stays below 10 MB; the rest takes well under one.
 CHANGES_BYTES = 8_300_000
 LARGEST_CHANGE = 24_000

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from hfclean.report.formatting import count, quantity
 from hfclean.report.record import Histogram, Quantiles, ReportData
 
-__all__ = ["draw_histogram", "draw_plots"]
-
 WIDTH, HEIGHT = 560, 230
 LEFT, RIGHT, TOP, FLOOR = 14, 14, 34, 168
 

@@ -15,26 +15,6 @@ from hfclean.report.codec import from_plain, to_plain
 from hfclean.restoration import LedgerEntry
 from hfclean.selection.plain_choices import Baseline
 
-__all__ = [
-    "UNRECORDED",
-    "Count",
-    "Edit",
-    "Failure",
-    "Histogram",
-    "Lengths",
-    "ModelUse",
-    "Overlap",
-    "Quantiles",
-    "Refusal",
-    "Removed",
-    "ReportData",
-    "RowExcerpt",
-    "RuleCounts",
-    "ScoreChange",
-    "SplitCounts",
-    "TokenLengths",
-]
-
 FORMAT = "hfclean.report"
 FORMAT_VERSION = 1
 # What stands for the rule of a change that no step of hfclean speaks of.

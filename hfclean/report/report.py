@@ -13,8 +13,6 @@ from hfclean.report.plots import draw_plots
 from hfclean.report.record import ReportData
 from hfclean.report.summary import summarize
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True)
 class Report(ReportData):

@@ -13,8 +13,6 @@ from hfclean.restoration import LedgerEntry, ledger_entries, pointer
 from hfclean.rules import Rule
 from hfclean.schema import Path, View, read_at, write
 
-__all__ = ["row_edits"]
-
 _Row = Mapping[str, Any]
 RESTORED = "restored"
 

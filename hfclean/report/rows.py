@@ -21,20 +21,6 @@ from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.explained import explained_columns
 
-__all__ = [
-    "Facts",
-    "Measured",
-    "SplitRows",
-    "TokenCounter",
-    "identity",
-    "iterate",
-    "measure",
-    "read_split",
-    "recorded_layout",
-    "recorded_steps",
-    "splits_of",
-]
-
 BATCH = 1000
 
 TokenCounter = Callable[[str], int]

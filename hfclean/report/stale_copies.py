@@ -12,8 +12,6 @@ from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, added_columns, decode_
 from hfclean.schema import messages_of, read_at
 from hfclean.values import holds_text, kinds_of
 
-__all__ = ["STALE", "stale_copies", "stale_note"]
-
 TOKENS = re.compile(r"(?:.*_)?(?:input_ids|labels|token_ids|tokens)\Z")
 STALE = "Columns that still hold text from before the revision"
 SHORTEST = 12  # characters: a shorter text can stand in another column for reasons of its own

@@ -8,8 +8,6 @@ from hfclean.report.facts import model_facts, random_as_one
 from hfclean.report.formatting import count, one_line, percent, plural, quantity, ratio
 from hfclean.report.record import Quantiles, ReportData
 
-__all__ = ["summarize"]
-
 QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "unscored")
 
 

@@ -10,8 +10,6 @@ from typing import Literal, NamedTuple
 from hfclean.text.characters import INVISIBLE
 from hfclean.text.words import CJK
 
-__all__ = ["Stretch", "readable_diff", "word_diff"]
-
 _Kind = Literal["same", "out", "in"]
 
 # A word (one character in scripts without spaces), one line break, a run of other white space, or one other character.

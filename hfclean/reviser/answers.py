@@ -17,8 +17,6 @@ from hfclean.models.protocol import tidy
 from hfclean.reviser.codec import FIELDS, CodecError, decode, escape
 from hfclean.schema import Pair
 
-__all__ = ["Rewriting", "read_rewriting"]
-
 _THOUGHTS = re.compile(r"\s*<(think|thinking|reasoning)>(?P<end>.*?</\1>)?", re.S | re.I)
 _THOUGHTS_END = re.compile(r"^[ \t]*</(think|thinking|reasoning)>[ \t]*$", re.M | re.I)
 _END_BEHIND_TEXT = re.compile(r"(?<=[^\s\\])[ \t]*([*_]{0,2}\[end\][*_]{0,2}\s*)\Z", re.I)

@@ -13,8 +13,6 @@ from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
 from hfclean.transform import HUB
 
-__all__ = ["Reviser", "coach_conversation"]
-
 
 @dataclass(frozen=True)
 class Reviser(ModelReviser):

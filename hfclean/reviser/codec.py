@@ -21,8 +21,6 @@ from collections.abc import Iterable, Sequence
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair, Turn
 
-__all__ = ["CODEC_VERSION", "FIELDS", "CodecError", "decode", "encode", "encode_context", "escape", "settle"]
-
 CODEC_VERSION = 1
 FIELDS = ("instruction", "input", "response")
 

@@ -20,20 +20,6 @@ from hfclean.reviser.codec import FIELDS, encode, encode_context
 from hfclean.reviser.prompts import READING
 from hfclean.schema import Pair
 
-__all__ = [
-    "CRITERIA",
-    "PROMPT_VERSION",
-    "SIDES",
-    "Criterion",
-    "Side",
-    "check_criteria",
-    "digest",
-    "prompt",
-    "reflection_conversation",
-    "schema",
-    "typical_answer",
-]
-
 PROMPT_VERSION = 1
 Side = Literal["instruction", "response"]
 SIDES: tuple[Side, ...] = ("instruction", "response")

@@ -10,8 +10,6 @@ from hfclean.models import ModelSpec
 from hfclean.scorers.likelihood import IFD, ReverseIFD
 from hfclean.scorers.likelihood_scorer import LikelihoodScorer
 
-__all__ = ["forward_scorer", "reverse_scorer"]
-
 TEMPLATE = "vicuna"  # as the scripts of Selective Reflection-Tuning have it by default, both ways
 
 

@@ -37,8 +37,6 @@ from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
-__all__ = ["ModelReviser", "Proposal", "Task"]
-
 _Errors = Mapping[str, Exception]
 # reasons of a row left as it was that say of the answer that nothing could be taken from it, whatever it was to say
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))

@@ -14,8 +14,6 @@ from hfclean.rules.row_texts import Wide, beside, objects_of, texts_of
 from hfclean.schema import Path, View, read_at, write
 from hfclean.transform import Batch, Transform
 
-__all__ = ["MaskPII"]
-
 
 @dataclass(frozen=True)
 class MaskPII(Transform):
@@ -29,7 +27,7 @@ class MaskPII(Transform):
     No other reviser alters tool calls and what tools returned; masking is the exception, since what must not be
     published must not be published there either. JSON in a string stays JSON: its strings are masked as a program
     reads them, a number that is a find becomes a string. Keys of objects are masked as well, each with a name of its
-    own (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.PII` and stay.
+    own (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.scorers.PII` and stay.
 
     The originals are in the column `original`, so that `hfclean.restore` gives them back, and from there they reach
     ledgers and reports. Before masked rows leave the house, drop that column: `ds.remove_columns("original")`, or

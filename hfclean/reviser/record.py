@@ -20,8 +20,6 @@ from hfclean.schema import Path, View, read_at, recorded_at, write
 from hfclean.scorers.refresh import refresh
 from hfclean.transform import Transform
 
-__all__ = ["FieldChange", "Outcome", "record"]
-
 
 class FieldChange(NamedTuple):
     """One change of one text: which rule or reviser changed the text at `path` from what to what; `after` is an object

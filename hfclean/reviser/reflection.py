@@ -31,8 +31,6 @@ from hfclean.schema import Pair, Target
 from hfclean.scorers.likelihood import IFD
 from hfclean.transform import HUB
 
-__all__ = ["Reflection", "Select"]
-
 Select = Callable[[Sequence[Pair]], Sequence[tuple[float, float]]]
 UNSCORED = Scores(math.nan, math.nan)
 

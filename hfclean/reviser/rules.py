@@ -25,8 +25,6 @@ from hfclean.rules import Rule, mend, select_rules
 from hfclean.schema import Pair, Target, View
 from hfclean.transform import HUB, STRICT, Batch, Transform
 
-__all__ = ["RuleReviser", "revise"]
-
 
 @dataclass(frozen=True)
 class RuleReviser(Transform):

@@ -17,8 +17,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-__all__ = ["Branch", "Scores", "Selection", "count_branches", "prefers_instruction", "select_variant"]
-
 LIMIT = 1.0  # from here on the prompt does not help the answer, or the answer the prompt
 Branch = Literal["original", "instruction", "response", "both", ""]
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from hfclean.schema import Pair
 
-__all__ = ["join_hashes", "pair_hash", "split_hashes"]
-
 DIGITS = 16
 _HASHES = re.compile(rf"(?:[0-9a-f]{{{DIGITS}}})*")
 

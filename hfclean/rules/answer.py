@@ -12,8 +12,6 @@ from hfclean.schema import Pair, unknown_roles
 from hfclean.text.request_language import language_of_request
 from hfclean.text.words import ALPHANUMERICS
 
-__all__ = ["empty_output", "instruction_echo", "is_placeholder", "placeholder_input", "truncated_output"]
-
 # -------------------------------------------------------------------------------------------------- placeholder_input
 
 LONGEST_PLACEHOLDER = 40

@@ -13,8 +13,6 @@ from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text.request_language import language_of_request
 
-__all__ = ["ai_boilerplate", "identity_leak", "refusal", "speaks_for_others", "stale_cutoff"]
-
 # Where somebody else speaks, or other people's words are worked on.
 FOR_OTHERS = re.compile(
     r"\b(?:role-?play\w*|pretend|imagine|act as|point of view|perspective|story|stories|novel|fiction|poem|haiku|"

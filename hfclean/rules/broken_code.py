@@ -10,8 +10,6 @@ import re
 
 from hfclean.rules.text_shapes import looks_like_code
 
-__all__ = ["code_breaks_off"]
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())

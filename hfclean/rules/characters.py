@@ -13,8 +13,6 @@ from hfclean.rules.rule import Rule, asked_about, text_rule
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
-__all__ = ["broken_unicode", "control_characters", "invisible_characters", "mojibake"]
-
 # A text that asks about characters shows them on purpose.
 ABOUT_CHARACTERS = re.compile(
     r"zero[- ]width|soft hyphen|byte[- ]order mark|invisible char|control char|escape (?:sequence|code)|"

@@ -9,8 +9,6 @@ from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 
-__all__ = ["imagined_access", "imagined_media"]
-
 # ----------------------------------------------------------------------------------------------------- imagined_media
 
 MEDIUM = (

@@ -11,8 +11,6 @@ from hfclean.rules.text_shapes import looks_like_code, looks_like_prose
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
-__all__ = ["last_block", "unclosed_bracket", "unclosed_fence"]
-
 # ----------------------------------------------------------------------------------------------------- unclosed_fence
 
 BLOCK = re.compile(r"(?:def|class|if|elif|for|while|with|try|except|else)\b.*[):\w]:|else:|try:")

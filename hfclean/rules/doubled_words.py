@@ -18,8 +18,6 @@ from hfclean.text import outside_protected
 from hfclean.text.request_language import ENGLISH, ENGLISH_ALONE, LOOK_UP, is_english, may_be_english
 from hfclean.text.words import LETTERS
 
-__all__ = ["doubled_word"]
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())

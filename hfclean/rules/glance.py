@@ -15,8 +15,6 @@ from typing import NamedTuple, Protocol
 from hfclean.schema import Pair
 from hfclean.text.words import ALPHANUMERICS, LETTERS
 
-__all__ = ["Glance", "Possible", "Watched", "has_mark", "has_word", "not_plain", "signs_of", "take_glance"]
-
 # What a plain text may have, see `Glance`, in an encoding of bytes that holds all of it: a search for anything else
 # would take ten times as long. Beyond ASCII, each is a letter both to the rules and where words are split, or to
 # neither.

@@ -7,8 +7,6 @@ from collections import Counter
 
 from hfclean.schema import Pair
 
-__all__ = ["allowed", "halves"]
-
 FIELDS = ("instruction", "input", "response")
 TAG = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,60})(?:\s[^<>]{0,400})?(/?)>")
 MARKER = re.compile(r"<[|｜]([^|｜<>\n]{1,60})[|｜]>")

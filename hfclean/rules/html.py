@@ -15,8 +15,6 @@ from hfclean.rules.rule import Rule, asked_about, settled
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 
-__all__ = ["html_remnants"]
-
 # Tags that only lay text out: without them the text says the same.
 LAYOUT = r"(?:b|i|u|em|strong|span|font|small|big|center|p|div|br)"
 OTHER = (

@@ -9,8 +9,6 @@ from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text.certain_language import LOOK_UP, SAMPLE, SCRIPTS, clear_language, letters_of, script_of, small_words
 
-__all__ = ["language_mismatch"]
-
 FOREIGN = frozenset(word for word, languages in LOOK_UP.items() if languages != ["en"])
 ABOUT_LANGUAGE = re.compile(
     r"translat|language|\bin (?:english|french|german|spanish|italian|portuguese|dutch|latin|chinese|japanese|"

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-__all__ = ["MARKERS", "REMOVABLE", "Marker", "kind_of"]
-
 _Kind = Literal["turn", "end", "content"]
 
 

@@ -18,8 +18,6 @@ from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code
 
-__all__ = ["chat_markers"]
-
 ROLE = r"(?:system|user|assistant|model|human|gpt|tool|ipython|developer|available_tools)"
 START = r"<\|(?:im_start|start_header_id|header_start|start_of_role|start)\|>|<\|?start_of_turn\|?>"
 HEADER_END = r"<\|(?:end_header_id|header_end|end_of_role)\|>"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["joins"]
-
 # "and", "or", "to", "then", "instead of", "with" and the like, as they stand between two tags or markers.
 WORDS = """
 and or to of nor & / + , ; - – — ... … .. then with und oder bis mit sowie et ou à avec puis y o e u

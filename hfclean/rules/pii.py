@@ -26,8 +26,6 @@ from typing import Any, NamedTuple
 from hfclean.errors import RuleError
 from hfclean.keys import find_secrets
 
-__all__ = ["PII_KINDS", "Personal", "count_in", "find_pii", "luhn", "mask_in", "mask_names", "mask_pii"]
-
 
 class Personal(NamedTuple):
     """One find: `kind` is one of `PII_KINDS`, the text is `text[start:end]`."""

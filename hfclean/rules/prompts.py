@@ -14,8 +14,6 @@ from hfclean.schema import Pair
 from hfclean.text import without_code
 from hfclean.text.words import ALPHANUMERICS
 
-__all__ = ["leftover_fill_in", "missing_input", "next_task", "repeated_input"]
-
 # ---------------------------------------------------------------------------------------------------------- next_task
 
 # A generator that was asked for many numbered tasks writes on: "11. Instruction: ... 11. Input: ... 11. Output: ...".

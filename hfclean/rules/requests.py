@@ -12,31 +12,12 @@ import re
 from hfclean.rules.rule import asked_about
 from hfclean.text.request_language import language_of_request
 
-__all__ = [
-    "ABOUT_SPACING",
-    "CODE_BLOCKS",
-    "COVERED",
-    "CREATIVE",
-    "INFORMS",
-    "PER_ITEM",
-    "QUESTION_ENDS",
-    "SAID_ABROAD",
-    "SAID_AGAIN",
-    "SAME_WORDS_ABROAD",
-    "SAY_THIS",
-    "TASKS_WANTED",
-    "WORDS_AS_MATTER",
-    "Subject",
-    "numbers_in",
-]
-
-
 # Languages whose words stand in every list, and those whose words are searched for anywhere.
 UNSPACED = frozenset(("en", "zh", "ja", "ko", "ar", "hi"))
 COVERED = UNSPACED.union(("de", "fr", "es", "it", "pt", "nl", "da", "pl", "hu", "ro", "tr", "ru"))
 
 
-class Subject:
+class _Subject:
     """One subject of instructions, with its words in each language; patterns are built when they are first needed."""
 
     def __init__(self, begins: dict[str, str], anywhere: str = "") -> None:
@@ -69,7 +50,7 @@ class Subject:
 # --------------------------------------------------------------------------------- text that is said again on purpose
 
 # Songs and poems, repetition by request, drills, prayers, patterns, code, tables.
-SAID_AGAIN = Subject(
+SAID_AGAIN = _Subject(
     {
         "en": r"songs?\b / lyrics? / chorus / poems?\b / poetry / poetic / verses?\b / rhym / raps?\b / rapper / "
         r"chants? / "
@@ -183,7 +164,7 @@ SAID_AGAIN = Subject(
 )
 
 # Forms in which a writer may say a thing twice for effect: a loop must be plainer than elsewhere.
-CREATIVE = Subject(
+CREATIVE = _Subject(
     {
         "en": r"stor(?:y|ies)\b / tale / speech / sermon / dialog / conversation / monologue / scene\b / joke / "
         r"fiction / "
@@ -209,7 +190,7 @@ CREATIVE = Subject(
 )
 
 # Tasks with several items, to each of which the same may be said.
-PER_ITEM = Subject(
+PER_ITEM = _Subject(
     {
         "en": r"each\b / every / both\b / respectively / identical / same\b / one by one / fill\b / item by item",
         "de": r"jede / jeweils / beide / gleich / identisch / füll",
@@ -255,7 +236,7 @@ QUESTION_ENDS = ("?", "？", "؟", "吗", "か")
 # -------------------------------------------------------------------------- answers made from the instruction's words
 
 # Beside the English and Chinese words of the rule about echoes: repeat, copy, translate, correct, complete, title.
-SAME_WORDS_ABROAD = Subject(
+SAME_WORDS_ABROAD = _Subject(
     {
         "de": r"übersetz / übertrag / korrigier / verbesser / umformulier / formulier / vervollständig / ergänz / "
         r"beend / "
@@ -292,7 +273,7 @@ SAME_WORDS_ABROAD = Subject(
 )
 
 # Tasks about a word or a sign, in which an input such as "nada" or "-" is the matter.
-WORDS_AS_MATTER = Subject(
+WORDS_AS_MATTER = _Subject(
     {
         "en": r"translat / defin / synonym / antonym / pronounc / spell / mean(?:s|ing)?\b / language\b / word\b / "
         r"phrase\b",
@@ -317,7 +298,7 @@ WORDS_AS_MATTER = Subject(
 # ------------------------------------------------------------------------------------------------------- tasks wanted
 
 # Instructions that ask for instructions: a series of tasks is then the answer.
-TASKS_WANTED = Subject(
+TASKS_WANTED = _Subject(
     {
         "en": r"instructions?\b / tasks?\b / prompts?\b / exercises\b / few-?shot / self-?instruct / "
         r"training examples / "
@@ -340,7 +321,7 @@ TASKS_WANTED = Subject(
 
 # -------------------------------------------------------------------------------------------------------- white space
 
-ABOUT_SPACING = Subject(
+ABOUT_SPACING = _Subject(
     {
         "de": r"leerzeichen / leerraum / leerzeile / einrück / einzug / ausricht / zeilenumbr / abstand / abständ / "
         r"tabulator / zeichen / formatier / spalte",

@@ -6,8 +6,6 @@ from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.rule import Rule
 from hfclean.schema import Pair, unknown_roles
 
-__all__ = ["unknown_role"]
-
 
 def _is_unknown(pair: Pair) -> bool:
     return not pair.response and bool(pair.history) and bool(unknown_roles(pair))

@@ -11,8 +11,6 @@ from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.messages import ROLE_KEYS, ROLES
 from hfclean.values import has_json, holds_text
 
-__all__ = ["Text", "Wide", "beside", "names_of", "objects_of", "texts_of"]
-
 # what says of which kind a part is, or ties a call to its result, and is no text
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))

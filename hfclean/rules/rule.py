@@ -16,20 +16,6 @@ from hfclean.rules.glance import Glance, Possible, not_plain
 from hfclean.rules.guard import allowed
 from hfclean.schema import Pair
 
-__all__ = [
-    "SEVERITIES",
-    "Change",
-    "Rule",
-    "all_defects",
-    "asked_about",
-    "find_defects",
-    "glanced_defects",
-    "mend",
-    "rule",
-    "settled",
-    "text_rule",
-]
-
 _Severity = Literal["low", "medium", "high"]
 SEVERITIES: tuple[_Severity, ...] = ("low", "medium", "high")
 FIELDS = ("instruction", "input", "response")

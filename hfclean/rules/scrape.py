@@ -8,8 +8,6 @@ from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 
-__all__ = ["scrape_remnants"]
-
 COPY = (
     r"(?:Copy code|Code kopieren|Copier le code|Copiar código|Copia codice|Code kopiëren|Kopier kode|Kopiera kod|"
     r"Kopiuj kod|Копировать код|Kodu kopyala|复制代码|複製程式碼|コードをコピーする|코드 복사|نسخ الكود)"

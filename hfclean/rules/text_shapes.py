@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-__all__ = ["is_layout", "is_patch", "is_verse", "looks_like_code", "looks_like_prose"]
-
 BARE = re.compile(
     r"(?:pass|break|continue|return|end|else|try|finally|begin|done|fi|esac|do|then|default|loop|nil|null|None|True|"
     r"False|self|this)[:;{]?"

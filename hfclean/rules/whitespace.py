@@ -17,8 +17,6 @@ from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
 from hfclean.text.request_language import language_of_request
 
-__all__ = ["whitespace"]
-
 FIELDS = ("instruction", "input", "response")
 BLANK = " \t\r\n\xa0"
 EDGE = (" ", "\t")

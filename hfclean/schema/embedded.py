@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["opened", "replaced"]
-
 DECODER = json.JSONDecoder()
 BLANKS = re.compile(r"[ \t\r\n]*")
 

@@ -9,21 +9,6 @@ from hfclean.errors import SchemaError
 from hfclean.schema.embedded import opened
 from hfclean.schema.slots import Path, Slot, as_text, read_cell
 
-__all__ = [
-    "KNOWN_ROLES",
-    "ROLES",
-    "ROLE_KEYS",
-    "TEXT_KEYS",
-    "TEXT_PARTS",
-    "Message",
-    "from_text",
-    "key_of",
-    "messages_of",
-    "read_answer",
-    "read_messages",
-    "read_prompt",
-]
-
 ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "bot", "ai", "chatbot"), "assistant"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-__all__ = ["Pair", "Turn"]
-
 
 class Turn(NamedTuple):
     """One earlier turn of a conversation, read-only context of a pair."""

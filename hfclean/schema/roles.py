@@ -10,8 +10,6 @@ from hfclean.schema.messages import KNOWN_ROLES, ROLE_KEYS, ROLES, TEXT_KEYS
 from hfclean.schema.pair import Pair
 from hfclean.schema.views import FlatView, View
 
-__all__ = ["nobody_answers", "refuse_unknown_roles", "unknown_roles"]
-
 SHOWN = 6
 
 

@@ -10,8 +10,6 @@ from hfclean.errors import SchemaError
 from hfclean.schema.messages import ROLE_KEYS
 from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 
-__all__ = ["SHAPES", "Columns", "detect", "is_batch", "plain"]
-
 Columns = str | Mapping[str, str] | None
 
 SHAPES = ("alpaca", "dolly", "prompt_completion", "messages", "conversations", "conversation", "preference")

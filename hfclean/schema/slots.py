@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from hfclean.schema.embedded import opened, replaced
 from hfclean.schema.pair import Pair, Turn
 
-__all__ = ["Cells", "Path", "Slot", "Target", "as_text", "read_at", "read_cell", "recorded_at", "write"]
-
 Path = tuple[str | int, ...]
 Cells = Mapping[str, Any]
 

@@ -15,8 +15,6 @@ from hfclean.schema.messages import Message, from_text, messages_of, read_answer
 from hfclean.schema.pair import Pair, Turn
 from hfclean.schema.slots import Cells, Slot, Target, as_text, read_cell
 
-__all__ = ["ChatView", "FlatView", "PreferenceView", "PromptView", "View"]
-
 
 @dataclass(frozen=True)
 class View(ABC):

@@ -18,8 +18,6 @@ from collections.abc import Callable, Collection, Iterable
 from hfclean.rules import RULES, Change, find_defects, mend
 from hfclean.schema import Pair
 
-__all__ = ["SHARES", "counted", "factor", "repairs"]
-
 # What part of a score a defect takes away.
 SHARES = {"low": 0.02, "medium": 0.05, "high": 0.1}
 SHARE_OF = {rule.id: SHARES[rule.severity] for rule in RULES}

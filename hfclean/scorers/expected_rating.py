@@ -15,15 +15,6 @@ from hfclean.models.tokenizing import Part, Tokens, fill, placeholders
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, texts_of
 
-__all__ = [
-    "PROMPTS",
-    "RatingExpectation",
-    "expected_value",
-    "probabilities",
-    "selectit_score",
-    "selectit_token_score",
-]
-
 _Form = Literal["paper", "file"]
 
 _CASE = "Instruction:\n{instruction}\n\nResponse:\n{response}\n\n"

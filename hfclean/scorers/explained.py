@@ -10,8 +10,6 @@ from hfclean.columns import DUPLICATE_OF, REVISION, Column, column_of, read_colu
 from hfclean.provenance import Step
 from hfclean.transform import Transform
 
-__all__ = ["explained", "explained_columns"]
-
 
 def explained(step: Step) -> dict[str, Column]:
     """The columns of a scorer's step that are declared, by name and without prefix."""

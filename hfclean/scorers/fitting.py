@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from hfclean.errors import LinearRuleError, SourceError, require
 
-__all__ = ["CollinearityWarning", "Fit", "Fitted", "Term", "fit_rule"]
-
 HIGH_VIF = 10.0
 METHOD = "ordinary least squares"
 SPENT = 1e-10  # of an observation's own weight in its prediction: nothing is left for the others

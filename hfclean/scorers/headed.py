@@ -17,8 +17,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import UNSAID
 
-__all__ = ["HeadScorer", "number", "texts_of"]
-
 
 @dataclass(frozen=True)
 class HeadScorer(Scorer):

@@ -31,8 +31,6 @@ from hfclean.text.vocabulary import (
 )
 from hfclean.text.words import lower_words, mark_sentences
 
-__all__ = ["UNKNOWN_COVERAGE", "Answer", "Shared", "Task", "stems_of"]
-
 BULLETS = "-*•"
 SENTENCES_ASKED = re.compile(
     r"\b(?:\d{1,2}|one|an?|single|two|three|four|five|six|seven|eight|ten)[ -](?:\w{1,20} )?sentences?\b",

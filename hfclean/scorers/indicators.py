@@ -45,16 +45,6 @@ from hfclean.text.vocabulary import (
     VAGUE,
 )
 
-__all__ = [
-    "INDICATORS",
-    "INDICATOR_NAMES",
-    "Indicator",
-    "PairFeatures",
-    "indicator_values",
-    "indicators",
-    "read",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Indicator:

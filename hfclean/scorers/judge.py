@@ -21,8 +21,6 @@ from hfclean.scorers.judge_prompt import PROMPT_VERSION, grading, grading_schema
 from hfclean.scorers.rubrics import Rubric, find_rubric
 from hfclean.transform import Batch
 
-__all__ = ["Judge"]
-
 
 class _Judged(NamedTuple):
     """A grading and who gave it."""

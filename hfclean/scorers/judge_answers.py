@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 from hfclean.scorers.rubrics import Rubric
 
-__all__ = ["Grading", "read_better", "read_scores"]
-
 MOST_OBJECTS = 50  # an answer with more is none
 
 _THINKING = re.compile(r"\s*<think(?:ing)?>(?:.*?</think(?:ing)?>)?", re.S)

@@ -21,17 +21,6 @@ from hfclean.models import Conversation, Message
 from hfclean.schema import Pair
 from hfclean.scorers.rubrics import Dimension, Rubric
 
-__all__ = [
-    "PROMPT_VERSION",
-    "comparing",
-    "comparing_schema",
-    "escape",
-    "frame",
-    "grading",
-    "grading_schema",
-    "typical_grading",
-]
-
 PROMPT_VERSION = "judge-1"
 
 ROLES = ("system", "user", "assistant", "tool", "tool_call")

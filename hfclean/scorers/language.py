@@ -14,8 +14,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
 from hfclean.text import CJK, outside_protected, without_code
 
-__all__ = ["Language"]
-
 LETTERS = 20
 LONGEST = 5000  # characters that are looked at
 

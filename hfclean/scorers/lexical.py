@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from hfclean.schema import Pair
 from hfclean.text.words import lower_words
 
-__all__ = ["diversity", "lexical_diversity", "mtld", "response_words"]
-
 WINDOW = 50
 LEAST_RATIO = 0.72
 

@@ -16,8 +16,6 @@ from hfclean.models.losses import Passage, Tokenization, TokenLosses, token_loss
 from hfclean.schema import Pair
 from hfclean.scorers.likelihood_scorer import LikelihoodScorer, fill_template, score_columns
 
-__all__ = ["IFD", "IRA", "Perplexity", "ReverseIFD", "SelectiveIFD"]
-
 GUESS = "{response}\n\nThe text above answers an instruction. The instruction is:\n"
 # the longest lengths of the published scripts
 SUPERFILTERING_LENGTH = 1024

@@ -21,8 +21,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import UNSAID
 
-__all__ = ["TEMPLATES", "LikelihoodScorer", "fill_template", "score_columns"]
-
 # {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} goes without one.
 # The words of "alpaca" are those that Stanford Alpaca's models are tuned with (tatsu-lab/stanford_alpaca, Apache-2.0),
 # those of "vicuna" the turn format of Vicuna v1.1 (lm-sys/FastChat, Apache-2.0) with the input on lines of its own: a

@@ -24,8 +24,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.fitting import Fit, fit_rule
 from hfclean.scorers.indicators import INDICATOR_NAMES, indicator_values
 
-__all__ = ["LinearRule"]
-
 FILE_NAME = "linear_rule.json"
 FORMAT_VERSION = 1
 LARGEST_FILE = 1_000_000  # bytes; the embedded rules have about 10,000

@@ -7,8 +7,6 @@ from typing import Any, Literal
 from hfclean.errors import ColumnError, HfcleanError, require
 from hfclean.scorers.vectors import read_vectors
 
-__all__ = ["neighbours"]
-
 BLOCK = 1 << 24  # numbers that are held at once
 SIDE = 1024  # points whose nearnesses to as many others are made at once
 SPARE = 16  # rows beyond the k nearest by float32 that are looked at again in float64

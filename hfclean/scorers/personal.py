@@ -15,8 +15,6 @@ from hfclean.schema import Pair, View
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import Batch
 
-__all__ = ["PII"]
-
 APART = "\n\0\n"  # between the texts of a row: no find reaches over it
 
 

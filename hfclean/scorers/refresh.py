@@ -11,8 +11,6 @@ from hfclean.schema import View
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.explained import explained
 
-__all__ = ["refresh"]
-
 
 def refresh(
     steps: list[Step],

@@ -13,8 +13,6 @@ from hfclean.models.tokenizing import Part, Tokens
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number
 
-__all__ = ["Reward"]
-
 
 @dataclass(frozen=True)
 class Reward(HeadScorer):

@@ -13,8 +13,6 @@ from typing import Literal
 
 from hfclean.errors import HfcleanError
 
-__all__ = ["ALPAGASUS", "COACHLM", "QUALITIES", "RUBRICS", "TEN", "Dimension", "Rubric", "find_rubric"]
-
 TAKEN = ("reason", "instruction", "response", "out_of_band")  # columns that a judge has beside the dimensions
 
 

@@ -13,8 +13,6 @@ from hfclean.provenance import HISTORY, Step, own_steps
 from hfclean.schema import Pair, View
 from hfclean.transform import STRICT, Batch, Transform
 
-__all__ = ["FunctionScorer", "Scorer", "scorer"]
-
 
 @dataclass(frozen=True)
 class Scorer(Transform):

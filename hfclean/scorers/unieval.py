@@ -14,8 +14,6 @@ from hfclean.models.tokenizing import Tokens, fill
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 
-__all__ = ["QUESTIONS", "UniEval", "yes_share"]
-
 # The input format that UniEval-dialog was trained on; other words make other scores. `</s>` parts its fields.
 QUESTIONS: Mapping[str, str] = {
     "natural": "question: Is this a natural response in the dialogue? </s> response: {response}",

@@ -8,8 +8,6 @@ import numpy as np
 
 from hfclean.errors import ColumnError
 
-__all__ = ["read_vectors"]
-
 BATCH = 1000
 
 

@@ -13,8 +13,6 @@ from hfclean.schema import Columns
 from hfclean.selection.novelty import Novelty, novel
 from hfclean.selection.rows import check_count, check_dataset, vectors
 
-__all__ = ["BatchSampler", "DiverseBatches", "OrderSampler", "diverse_batches", "spread"]
-
 
 @dataclass(frozen=True)
 class DiverseBatches:

@@ -21,8 +21,6 @@ from hfclean.hub_id import is_hub_id
 from hfclean.limits import check_parquet, read_json
 from hfclean.selection.shingles import VERSION, runs, words
 
-__all__ = ["ABOUT", "DATA", "SUFFIXES", "BenchmarkPack", "Entry"]
-
 ABOUT = "hfclean_benchmarks.json"
 DATA = "data/train-00000-of-00001.parquet"
 LARGEST_ABOUT, LARGEST_DATA, MOST_VALUES = 10_000_000, 1_000_000_000, 400_000_000  # bytes, bytes, numbers

@@ -12,8 +12,6 @@ from hfclean.errors import ColumnError
 from hfclean.schema import plain
 from hfclean.transform import Spec
 
-__all__ = ["Keep", "keep", "top"]
-
 
 @dataclass(frozen=True)
 class Keep(Spec):

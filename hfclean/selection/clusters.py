@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["kmeans", "main_axes"]
-
 ROUNDS = 100
 
 

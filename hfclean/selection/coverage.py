@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["facility_location", "farthest_first", "score_first", "without_copies"]
-
 DECIMALS = 9
 GAIN_DECIMALS = 7
 BLOCK = 512  # rows that are compared at once with what is chosen

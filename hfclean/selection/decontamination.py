@@ -18,8 +18,6 @@ from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
 from hfclean.selection.shingle_joins import expand
 from hfclean.selection.shingles import Words, runs, words
 
-__all__ = ["BenchmarkCount", "Decontamination", "Hit", "decontaminate"]
-
 AT_ONCE = 20_000  # rows
 FILTER = 1 << 22  # places of the table that passes over most runs at once
 EMBEDDED = 2  # a shorter question must be the whole prompt, not stand somewhere in it

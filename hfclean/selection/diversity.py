@@ -13,8 +13,6 @@ from hfclean.selection import coverage
 from hfclean.selection.clusters import kmeans, main_axes
 from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, is_number, numbers, vectors
 
-__all__ = ["Diversity", "diverse"]
-
 _Method = Literal["score_first", "k_center", "facility_location", "clusters", "score_times_distance"]
 METHODS = ("score_first", "k_center", "facility_location", "clusters", "score_times_distance")
 OTHER_NAMES = {"deita": "score_first", "kcenter": "k_center", "car": "clusters"}

@@ -26,8 +26,6 @@ from hfclean.selection.rows import (
 )
 from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
 
-__all__ = ["DuplicateGroups", "dedupe", "duplicate_groups", "near_pairs"]
-
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
 EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all

@@ -11,8 +11,6 @@ from hfclean.scorers.embedding import Embed
 from hfclean.scorers.vectors import read_vectors
 from hfclean.selection.rows import check_dataset
 
-__all__ = ["pre_experience"]
-
 _Order = Literal["dataset", "perplexity"]
 
 COLUMN = "embedding"

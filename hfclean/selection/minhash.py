@@ -15,8 +15,6 @@ import numpy as np
 from hfclean.selection.shingle_joins import Components, ordered_pairs, pairs_within, parts
 from hfclean.selection.shingles import Shingles, mix
 
-__all__ = ["BANDS", "bands_for", "chance", "likely"]
-
 BANDS = (25, 5)
 MISSED = 0.01  # of the pairs right at the threshold, at most this share
 AT_A_TIME = 1 << 22  # shingles

@@ -21,8 +21,6 @@ from hfclean.schema import Columns, Pair
 from hfclean.selection.rows import is_number
 from hfclean.text import words
 
-__all__ = ["Dropped", "Novelty", "novel", "rouge_l"]
-
 _Field = Literal["instruction", "prompt", "response", "both"]
 _Boundary = Literal["from", "above"]
 _Words = Literal["hfclean", "rouge_score"]

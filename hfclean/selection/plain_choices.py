@@ -12,8 +12,6 @@ from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
 from hfclean.schema import Columns
 
-__all__ = ["Baseline", "Baselines", "baselines", "compare_choices"]
-
 SEEDS = (0, 1, 2, 3, 4)
 
 

@@ -14,8 +14,6 @@ from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, FlatView, PreferenceView, View
 from hfclean.schema.messages import ROLE_KEYS, TEXT_KEYS, key_of
 
-__all__ = ["context_keys", "undecoded"]
-
 MEDIA = (
     "image",
     "images",

@@ -14,8 +14,6 @@ from hfclean.schema import Pair
 from hfclean.scorers.vectors import read_vectors
 from hfclean.selection.row_context import undecoded
 
-__all__ = ["Picks", "Vectors", "check_count", "check_dataset", "is_number", "numbers", "pairs", "texts", "vectors"]
-
 BATCH = 1000
 ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
 

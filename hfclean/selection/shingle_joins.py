@@ -14,8 +14,6 @@ import numpy as np
 
 from hfclean.selection.shingles import Shingles
 
-__all__ = ["Components", "Near", "Sets", "candidates", "ordered_pairs", "pairs_within", "parts", "sets_of", "verified"]
-
 FIRST = 1 << 14  # candidates that are looked at at once, at the beginning; twice as many each time
 AT_ONCE = 1 << 21  # up to this
 MEMBERS_AT_ONCE = 1 << 22  # members of sets that are compared at once

@@ -19,8 +19,6 @@ import numpy as np
 
 from hfclean.text import CJK
 
-__all__ = ["VERSION", "Shingles", "Words", "fold", "runs", "shingles", "text_hash", "words"]
-
 VERSION = 1  # goes up when the same text gets other numbers
 PIECE = 1 << 20  # characters that are read at once
 LONGEST = 64  # characters; a longer word is hashed as a whole

@@ -15,8 +15,6 @@ from hfclean.source.lines import KEPT_BYTES
 from hfclean.source.opening import Opened
 from hfclean.values import INT64
 
-__all__ = ["CsvRows", "converters"]
-
 WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
 FLAGS = {"True": True, "False": False}
 FIELD_LIMIT = 1 << 31

@@ -14,8 +14,6 @@ from hfclean.schema import Columns, detect
 from hfclean.schema.messages import ROLE_KEYS
 from hfclean.source.opening import Opened
 
-__all__ = ["JsonLines", "NamedRows", "is_shape", "json_parts"]
-
 SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
@@ -25,7 +23,7 @@ BLANK = b" \t\r\n"
 _Rows = Iterable[dict[str, Any]]
 
 
-class JsonLines:
+class _JsonLines:
     """The rows of a JSON-lines file, read again each time they are gone through, unless the file is small."""
 
     def __init__(self, file: Opened) -> None:
@@ -53,7 +51,7 @@ class JsonLines:
         self.repaired, self._kept = repaired, kept
 
 
-class NamedRows:
+class _NamedRows:
     """Rows that are in memory already, of a file whose name messages may need."""
 
     def __init__(self, name: str, rows: list[Any]) -> None:
@@ -117,7 +115,7 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
     """
     first, whole = _beginning(file, columns)
     if not whole:
-        return {None: JsonLines(file)}
+        return {None: _JsonLines(file)}
     with file.stream() as f:
         data = f.read()
     try:
@@ -131,14 +129,14 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
     except ValueError as e:
         if first == b"[":
             raise SourceError(f"{file.name!r} is not valid JSON: {e}") from e
-        return {None: JsonLines(file)}  # JSON lines under another suffix, or a line that is broken
+        return {None: _JsonLines(file)}  # JSON lines under another suffix, or a line that is broken
     try:
         parts = _rows_of(file.name, value, columns, notes)
     except SourceError:
         if first == b"[" or file.suffix == ".json":
             raise
-        return {None: JsonLines(file)}
-    return {split: NamedRows(file.name, rows) for split, rows in parts.items()}
+        return {None: _JsonLines(file)}
+    return {split: _NamedRows(file.name, rows) for split, rows in parts.items()}
 
 
 def _beginning(file: Opened, columns: Columns) -> tuple[bytes, bool]:

@@ -21,8 +21,6 @@ from typing import IO, Any
 from hfclean.errors import SourceError
 from hfclean.limits import UNPACKED_TIMES, most_unpacked
 
-__all__ = ["COMPRESSIONS", "LOADERS", "Opened", "digest_of", "holds_rows", "opened", "standard_input"]
-
 LOADERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 MAGIC = {

@@ -17,8 +17,6 @@ from hfclean.errors import SourceError
 from hfclean.limits import check_inside
 from hfclean.outside_names import is_path, split_names
 
-__all__ = ["Saved", "is_saved", "read_saved"]
-
 STATE = "state.json"
 INFO = "dataset_info.json"
 SPLITS = "dataset_dict.json"

@@ -11,8 +11,6 @@ from hfclean.errors import SchemaError
 from hfclean.schema import Columns, detect
 from hfclean.values import Kinds, features_of, spelled, table_of
 
-__all__ = ["dataset_of"]
-
 BATCH_ROWS = 1000
 BATCH_SIZE = 1 << 24
 

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from hfclean.text.words import LETTERS
 
-__all__ = ["LOOK_UP", "SAMPLE", "SCRIPTS", "SmallWords", "clear_language", "letters_of", "script_of", "small_words"]
-
 # Scripts that tell languages apart by themselves. Kana and Han count as one: Japanese uses both.
 SCRIPTS = {
     "latin": re.compile("[A-Za-zÀ-ɏ]"),

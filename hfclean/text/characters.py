@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HARMFUL", "INVISIBLE", "UNPRINTABLE"]
-
 CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and line feed
 REORDERING = "\u2028-\u202e\u2060-\u206f\ufeff"  # and separators of lines, joiners without width
 BROKEN = "\ud800-\udfff"

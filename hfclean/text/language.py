@@ -12,8 +12,6 @@ import re
 
 from hfclean.text.words import contractions, word_set
 
-__all__ = ["main_language", "may_be_in", "named_languages"]
-
 SAMPLE = 3000
 # Scripts that tell a language, or a family, by themselves. Kana come before Han: Japanese uses both.
 SCRIPTS = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["outside_protected", "protected_spans", "without_code"]
-
 # What can open a span whose characters carry meaning that prose rules do not know.
 OPENER = re.compile(r"```+|~~~+|`|\b(?:https?|ftp)://[^\s<>\"'\])}]+|\$\$|\$|\\\[|\\\(|\\begin\{\w+\*?\}|\|")
 CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}

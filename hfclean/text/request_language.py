@@ -6,9 +6,6 @@ import re
 
 from hfclean.text.words import LETTERS_OR_CONTRACTION, word_set
 
-__all__ = ["ENGLISH", "ENGLISH_ALONE", "LOOK_UP", "is_english", "language_of_request", "may_be_english"]
-
-
 # Words that no other language in Latin letters shares, at least not as a frequent word.
 ENGLISH_ALONE = word_set(
     "the and with from that this which their your our they you were been would should could when what how "

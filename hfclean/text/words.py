@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "ALPHANUMERICS",
-    "CJK",
-    "CONTRACTION",
-    "LETTERS",
-    "LETTERS_OR_CONTRACTION",
-    "WORD",
-    "contractions",
-    "is_cjk",
-    "lower_words",
-    "mark_sentences",
-    "word_set",
-    "words",
-]
-
 WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")  # "well-known" and "don't" are one
 CONTRACTION = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")  # "don't" is one, "well-known" two
 ASCII_CONTRACTION = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower-case ASCII text, a third faster

@@ -13,8 +13,6 @@ from typing import Any
 from hfclean.errors import TrainingError
 from hfclean.training.pairs import Sides, pair_of, revision_distance
 
-__all__ = ["Chosen", "choose_pairs"]
-
 ALPHAS = (0.1, 0.2, 0.3, 0.5, 0.75)
 
 

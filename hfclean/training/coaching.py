@@ -27,8 +27,6 @@ from hfclean.training.pairs import Revisions, Sides, pair_of, revision_pairs
 from hfclean.training.presets import Preset, preset_of
 from hfclean.training.tuning import Tuned, is_main_process, tune
 
-__all__ = ["as_rows", "train_reviser", "training_lines"]
-
 HELDOUT = 0.1
 
 

@@ -6,8 +6,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["TrainingEstimate", "estimate_training"]
-
 GB = 1e9
 REACHED = 0.35  # share of a matrix product's speed that training usually reaches
 

@@ -25,8 +25,6 @@ from hfclean.records.common import ABOUT, read_record
 from hfclean.records.dataset import read_layout
 from hfclean.schema import Columns, Pair, PreferenceView, View
 
-__all__ = ["COLUMNS", "Revisions", "pair_of", "revision_distance", "revision_pairs"]
-
 COLUMNS = (
     *("raw_instruction", "raw_input", "raw_output"),
     *("revised_instruction", "revised_input", "revised_output"),

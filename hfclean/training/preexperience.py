@@ -22,8 +22,6 @@ from hfclean.schema import Columns, Pair
 from hfclean.scorers.likelihood_scorer import fill_template
 from hfclean.training.tuning import tune
 
-__all__ = ["experience_rows", "tune_on_experience"]
-
 TEMPLATE = "alpaca"  # what Alpaca's models are tuned with, and Cherry's with them
 RECIPE = {
     "num_train_epochs": 1,

@@ -9,8 +9,6 @@ from typing import Any
 
 from hfclean.errors import TrainingError
 
-__all__ = ["PRESETS", "Preset", "preset_of"]
-
 
 @dataclass(frozen=True)
 class Preset:

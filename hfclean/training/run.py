@@ -19,8 +19,6 @@ from hfclean.training.tokens import Encoded
 from hfclean.training.trainer import CHECKPOINTS, last_checkpoint, quiet
 from hfclean.version import __version__
 
-__all__ = ["RECORD", "Run", "Tuned", "best_of", "facts_of", "is_main_process"]
-
 T = TypeVar("T")
 
 RECORD = "training.json"

@@ -17,8 +17,6 @@ from hfclean.models.chat_tokens import SLOT, encode_text, encode_turns, render_t
 from hfclean.models.failures import BackendError
 from hfclean.models.protocol import Message, as_conversation, tidy
 
-__all__ = ["IGNORED", "Encoded", "Encoder"]
-
 IGNORED = -100  # the label of a token that is read only
 
 

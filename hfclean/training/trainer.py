@@ -15,8 +15,6 @@ from typing import Any
 
 from hfclean.errors import TrainingError, require
 
-__all__ = ["CHECKPOINTS", "config_of", "guarded_trainer", "last_checkpoint", "mean_loss", "peft_of", "quiet"]
-
 CHECKPOINTS = "checkpoints"
 EXTRA = "train"
 STATE = "trainer_state.json"

@@ -17,8 +17,6 @@ from hfclean.scorers.indicators import read
 from hfclean.scorers.lexical import diversity
 from hfclean.scorers.scoring import Scorer
 
-__all__ = ["Score", "score"]
-
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
 # enough that the texts do too.
 AT_ONCE = 50
