@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--evaluation", metavar="FILE", help="what hfclean evaluate --json printed, or figures as JSON"
     )
-    parser.add_argument("--license", help="licence of OUTPUT (default: what follows from base and data)")
+    parser.add_argument("--license", help="license of OUTPUT (default: what follows from base and data)")
     parser.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
     parser.add_argument("--private", action="store_true", help="make OUTPUT a private repo")
     parser.add_argument("--create-pr", action="store_true", help="open a pull request on OUTPUT")

@@ -1,7 +1,7 @@
 """Render the cards of what hfclean ships: the rule reviser, the two embedded rules and the recipe of a trained one,
 from code and measured figures.
 
-    python model_cards/render.py            # writes them anew
+    python model_cards/render.py            # writes them again
     python model_cards/render.py --check    # says whether they are as they would be rendered
 
 The figures are read from `benchmarks/README.md`, where the command beside each gives it.
@@ -75,7 +75,7 @@ tags:
 # The rule reviser
 
 {begin}
-Mends what a program can mend in instruction data: no model, no network, no money. `hfclean.revise` is an instance of
+Repairs what a program can repair in instruction data: no model, no network, no cost. `hfclean.revise` is an instance of
 it; it comes with hfclean {version} and has no weights to download.
 
 ```python
@@ -88,15 +88,15 @@ raw = hfclean.restore(ds)  # exactly what went in
 | | |
 | --- | --- |
 | kind | `RuleReviser`, version {reviser} |
-| rules | {count}, of which {mending} mend and the others only mark |
-| licence | `{license}` |
+| rules | {count}, of which {repairing} repair and the others only mark |
+| license | `{license}` |
 
 ## Evaluation
 
 Recall: each kind of defect injected into clean real rows. Precision: firings over real Alpaca and Dolly rows, read one
 by one. The commands are in `benchmarks/README.md`.
 
-| rule | severity | what it finds | recall on injected | of those mended | fires | read | right |
+| rule | severity | what it finds | recall on injected | of those repaired | fires | read | right |
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
 {table}
 
@@ -135,7 +135,7 @@ tags:
 
 {begin}
 How a reviser is made of experts' edits with hfclean {version}: the settings as data, and what they were seen to do.
-There are no weights here; a reviser that was trained this way has a card of its own, with its own figures.
+There are no weights here; a reviser that was trained this way has its own card, with its own figures.
 
 ```python
 import hfclean
@@ -153,7 +153,7 @@ hfclean.push_reviser(coach, "me/coach", datasets=["me/expert-pairs"])
 
 ## Evaluation
 
-A tiny model, taught from scratch to mend names that occur nowhere in its training; `python benchmarks/coach.py` prints
+A tiny model, taught from scratch to fix names that occur nowhere in its training; `python benchmarks/coach.py` prints
 it again. Without pairs that leave a text as it is, a reviser rewrites what was right already.
 
 | share of near-identity pairs | exactly right | clean rows changed |
@@ -211,7 +211,7 @@ def rule_reviser(figures: str) -> str:
         version=hfclean.__version__,
         reviser=hfclean.RuleReviser.version,
         count=len(RULES),
-        mending=sum(rule.repair is not None for rule in RULES),
+        repairing=sum(rule.repair is not None for rule in RULES),
         table="\n".join(lines),
         harm=harm[1],
     )

@@ -44,7 +44,7 @@ def test_what_nobody_stated_is_unknown(report: Report) -> None:
     data, body = read_card(text)
     assert data["license"] == "unknown"
     assert "language" not in data
-    assert "**Licence:** unknown: neither the source" in body
+    assert "**License:** unknown: neither the source" in body
     assert "**Language:** unknown" in body
     assert data["size_categories"] == ["n<1K"]
     assert data["source_datasets"] == ["extended|other-rows-file"]
@@ -144,7 +144,7 @@ def test_what_is_stated_wins_over_what_the_card_says(report: Report) -> None:
     text = dataset_card(report, existing=EXISTING, license="CC-BY-4.0", language=["en", "fr"])
     data, body = read_card(text)
     assert (data["license"], data["language"]) == ("cc-by-4.0", ["en", "fr"])
-    assert "**Licence:** `cc-by-4.0`" in body
+    assert "**License:** `cc-by-4.0`" in body
     assert "**Language:** `en`, `fr`" in body
 
 
@@ -152,7 +152,7 @@ def test_a_licence_that_the_hub_does_not_know_is_named(report: Report) -> None:
     text = dataset_card(report, license="My Own Licence, v2")
     data, body = read_card(text)
     assert (data["license"], data["license_name"]) == ("other", "my-own-licence-v2")
-    assert "**Licence:** `my-own-licence-v2`" in body
+    assert "**License:** `my-own-licence-v2`" in body
     assert check_card(text) == []
     again = read_card(dataset_card(report, existing=text, license="mit"))[0]
     assert again["license"] == "mit"
@@ -160,7 +160,7 @@ def test_a_licence_that_the_hub_does_not_know_is_named(report: Report) -> None:
 
 
 def test_a_language_that_is_no_code_is_refused(report: Report) -> None:
-    with pytest.raises(CardError, match="language 'english' is no code that the Hub accepts; expected ISO 639"):
+    with pytest.raises(CardError, match="language 'english' is not a code that the Hub accepts; expected ISO 639"):
         dataset_card(report, language="English")
 
 
@@ -200,9 +200,9 @@ def test_a_second_run_replaces_our_section_and_nothing_else(report: Report, exis
     ("front", "told"),
     [
         ("a: [", "broken"),
-        ("- a list", "no mapping"),
-        ("a: 1\na: 2", "'a' is there twice"),
-        ("1: one", "no mapping of names"),
+        ("- a list", "not a mapping"),
+        ("a: 1\na: 2", "'a' appears twice"),
+        ("1: one", "not a mapping of names"),
         ("a: !!python/object/apply:os.system ['true']", "broken"),
         ("a: \x00", "broken"),
         ("? [a]\n: b", "broken|no mapping"),
@@ -294,15 +294,15 @@ def test_load_dataset_reads_the_folder_by_its_card(report: Report, work: Path) -
     ("text", "said"),
     [
         ("no yaml", ["the card has no YAML block between two lines '---'"]),
-        ("---\nlicense: My Own\n---\n", ["license 'My Own' is none of the Hub's ids"]),
+        ("---\nlicense: My Own\n---\n", ["license 'My Own' is not one of the Hub's ids"]),
         ("---\nlicense: other\n---\n", ["license 'other' needs a license_name"]),
         ("---\nlicense: [mit, apache-2.0]\n---\n", []),
-        ("---\nlanguage: English\n---\n", ["language 'English' is no ISO 639 code"]),
+        ("---\nlanguage: English\n---\n", ["language 'English' is not an ISO 639 code"]),
         ("---\nlanguage: [en, no, code, gsw]\n---\n", []),
-        ("---\nsize_categories: [small]\n---\n", ["size_categories 'small' is none of"]),
+        ("---\nsize_categories: [small]\n---\n", ["size_categories 'small' is not one of"]),
         ("---\ntags: fruit\n---\n", ["tags is str; expected a list of strings"]),
         ("---\nsource_datasets: [1]\n---\n", ["source_datasets holds 1; expected a string"]),
-        ("---\ntask_categories: [Text Generation]\n---\n", ["task_categories 'Text Generation' is no task id"]),
+        ("---\ntask_categories: [Text Generation]\n---\n", ["task_categories 'Text Generation' is not a task id"]),
         ("---\npretty_name: [a]\n---\n", ["pretty_name is list"]),
         ("---\nconfigs: {a: b}\n---\n", ["configs is dict; expected a list"]),
         ("---\nconfigs: [{data_files: x}]\n---\n", ["a config has the config_name None"]),

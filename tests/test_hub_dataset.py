@@ -111,7 +111,7 @@ def test_the_ledger_and_the_counts_are_those_of_the_data(fake_hub: FakeHub) -> N
     assert "4 rows went in, 4 came out; the text of 2 (50.0%) changed" in card
     assert check_card(card) == []
     assert read_card(card)[0]["license"] == "unknown"
-    assert "**Licence:** unknown" in card
+    assert "**License:** unknown" in card
 
 
 def test_a_dataset_dict_keeps_its_splits_and_an_empty_one_is_left_out(fake_hub: FakeHub) -> None:

@@ -206,7 +206,7 @@ def test_gated_private_and_missing_repos(fake_hub: FakeHub, ds: Dataset) -> None
     [
         (413, "Payload Too Large", "too large for the Hub.*Push fewer or smaller files"),
         (402, "Payment required", "no room left.*settings/billing"),
-        (422, "Unprocessable", "the Hub refuses it.*Mend that and push again"),
+        (422, "Unprocessable", "the Hub refuses it.*Fix that and push again"),
     ],
 )
 def test_what_the_hub_does_not_take(fake_hub: FakeHub, folder: Path, status: int, body: str, words: str) -> None:
@@ -306,7 +306,7 @@ def test_a_folder_that_was_changed_is_refused(fake_hub: FakeHub, tmp_path: Path,
     ds.select([0]).to_parquet(str(next((folder / "data").iterdir())))
     with pytest.raises(HubRefusal, match="not as hfclean wrote it"):
         push(folder, "me/y")
-    with pytest.raises(RepoError, match="no cleaned folder"):
+    with pytest.raises(RepoError, match="not a cleaned folder"):
         push(tmp_path / "nothing", "me/y")
 
 

@@ -188,7 +188,7 @@ def test_weights_in_other_formats_are_refused(fake_hub: FakeHub, tmp_path: Path)
     (tmp_path / "model.safetensors").write_bytes(b"x")
     with pytest.raises(HubRefusal, match="no tokenizer beside it"):
         push(hfclean.Reviser(str(tmp_path)))
-    with pytest.raises(HubRefusal, match="LinearRule is no reviser; expected a Reviser"):
+    with pytest.raises(HubRefusal, match="LinearRule is not a reviser; expected a Reviser"):
         push(preference_rule())
     assert fake_hub.log == []
 
@@ -265,7 +265,7 @@ def test_a_broken_card_of_a_model_is_kept_and_ours_put_beside_it(fake_hub: FakeH
     fake_hub.add_repo("org/chat")
     repo = fake_hub.add_repo("me/coach", files={"README.md": "---\nlicense: [mit\n---\n# Mine\n"})
     done = push(hfclean.Reviser("org/chat"), license="mit")
-    assert "README.md that is there cannot be merged into" in done.notes[-1]
+    assert "existing README.md cannot be merged into" in done.notes[-1]
     assert repo.text("README.md") == "---\nlicense: [mit\n---\n# Mine\n"
     assert "CoachLM" in repo.text("README.hfclean.md")
 

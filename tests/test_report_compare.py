@@ -226,7 +226,7 @@ def test_models_are_told_with_what_they_took() -> None:
         ((), []),
         (
             ({**told, "usage": {**usage, "cost": 0.5, "currency": "EUR"}},),
-            ["coach-1.1", "2 asked for in this run, 1 there already", "110 read, 40 written", "0.5000 EUR"],
+            ["coach-1.1", "2 asked for in this run, 1 already stored", "110 read, 40 written", "0.5000 EUR"],
         ),
         (({**told, "usage": {**usage, "estimated": 2}},), ["estimated in part", "no prices were given"]),
     ):

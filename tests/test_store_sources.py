@@ -229,7 +229,7 @@ def test_a_run_that_asks_nothing_says_when_and_of_whom_its_answers_are(
         words = ["revise", "lakes.jsonl", "--model", "tiny", "--quiet", "--base-url", server.url, "--out"]
         assert main([*words, "first"]) == 0
         source = f"127.0.0.1:{server.port}/v1 tiny"
-    assert "4 asked for in this run, 0 there already" in capsys.readouterr().out
+    assert "4 asked for in this run, 0 already stored" in capsys.readouterr().out
     process.close()
     clock[0] += 86_400 * 3  # whenever it is run again, the server is gone by then
     assert main([*words, "second"]) == 0
@@ -257,7 +257,7 @@ def test_what_is_asked_now_and_what_was_kept_are_told_apart(clock: list[int]) ->
     assert done.transforms[0]["usage"]["reused_on"] == {"2024-02-29": 1, "2024-03-01": 2}
     text = str(compare(raw, done.dataset, transforms=done.transforms))
     of = f"127.0.0.1:{server.port}/v1 tiny"
-    assert f"1 asked for in this run, 3 there already (stored 2024-02-29 to 2024-03-01, of {of})" in text
+    assert f"1 asked for in this run, 3 already stored (stored 2024-02-29 to 2024-03-01, of {of})" in text
 
 
 def test_a_preview_and_the_live_line_say_when_answers_were_stored(work: Path, clock: list[int], capsys: Any) -> None:

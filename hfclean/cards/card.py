@@ -1,4 +1,4 @@
-"""Cards: a report becomes the README.md of a dataset, merged into a card that is there already. No network, no clock.
+"""Cards: a report becomes the README.md of a dataset, merged into an existing card. No network, no clock.
 
 What a card holds beside our section and our YAML keys stays as it was.
 """
@@ -69,7 +69,7 @@ def dataset_card(
 
     Our section stands between two HTML comments and is replaced when the card is made again; whatever else is in an
     existing card stays: its text, its own YAML keys and their values (not the comments in its YAML). `dataset_info`
-    of the configs that are described anew is dropped, since it speaks of other columns.
+    of the configs that are described again is dropped, since it describes other columns.
 
     Args:
         report: what `hfclean.compare` found.
@@ -78,21 +78,21 @@ def dataset_card(
         name: the dataset's Hub id or folder; only the last part of a path is used.
         source: what was cleaned: one or several Hub ids, or file names.
         source_is_hub: whether `source` is a Hub id; guessed from its form when not given.
-        license: a licence id of the Hub, or any other name. Not stated here or in `existing`: `unknown`.
+        license: a license id of the Hub, or any other name. Not stated here or in `existing`: `unknown`.
         language: ISO 639 codes. Not stated here or in `existing`: said to be unknown, and left out of the YAML.
         data_files: split -> pattern of its files; `data/<split>-*.parquet` by default.
         ledger_file: the file of the `ledger` config; `None` for none.
         removed_files: split -> file of the rows that were removed, for the `removed` config.
         configs: all of our configs, as the Hub spells them, instead of these.
         plots: names of the pictures in `plots/` (`<name>.svg`) to show.
-        config_name: what the config of the rows is called. Each has a section and a family of configs of its own:
+        config_name: what the config of the rows is called. Each has its own section and family of configs:
             `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
         folder: where in the repo `plots/` lies, such as `v2/`.
         ab_test: what `hfclean.evaluation.ab_test` found.
 
     Raises:
         CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that
-            is no code.
+            is not a code.
     """
     front, body = split_card(existing or "")
     data = Metadata(front)
@@ -229,7 +229,7 @@ def place_section(body: str, section: str, title: str, around: tuple[str, str] =
     if begins != ends or begins > 1 or (begins and body.index(begin) > body.index(end_mark)):
         raise CardError(
             f"the existing card has {begins} marks {begin} and {ends} marks {end_mark}; expected one of each, in this "
-            "order, around the section that is replaced. Mend the card, or take both out"
+            "order, around the section that is replaced. Fix the card, or remove both"
         )
     if begins:
         start, end = body.index(begin), body.index(end_mark) + len(end_mark)

@@ -18,12 +18,12 @@ BAD_CONFIG_NAME = re.compile(r"[<>:/\\|?*]")
 def check_card(text: str) -> list[str]:
     """What is wrong with the YAML of a dataset card, one sentence each, in the order of its keys; empty when nothing.
 
-    Checked are the Hub's known rules: licence ids, language codes, size categories, lists of strings, and the
+    Checked are the Hub's known rules: license ids, language codes, size categories, lists of strings, and the
     structure of `configs` and `dataset_info`. Unknown keys are the card's own business.
 
     >>> from hfclean.cards import check_card
     >>> check_card("---\\nlicense: mit\\nlanguage: English\\n---\\n")
-    ["language 'English' is no ISO 639 code such as 'en'"]
+    ["language 'English' is not an ISO 639 code such as 'en'"]
     """
     try:
         data, _ = read_card(text)
@@ -38,17 +38,17 @@ def _problems(key: str, value: Any, data: dict[str, Any]) -> Iterator[str]:
     if key == "license":
         for name in _each(value):
             if name not in LICENSES:
-                yield f"license {name!r} is none of the Hub's ids; expected one of them, or 'other' with license_name"
+                yield f"license {name!r} is not one of the Hub's ids; expected one of them, or 'other' with license_name"
         if "other" in _each(value) and not data.get("license_name"):
             yield "license 'other' needs a license_name"
     elif key == "language":
         for code in _each(value):
             if not isinstance(code, str) or not LANGUAGE.fullmatch(code):
-                yield f"language {code!r} is no ISO 639 code such as 'en'"
+                yield f"language {code!r} is not an ISO 639 code such as 'en'"
     elif key == "size_categories":
         for name in _each(value):
             if name not in SIZES:
-                yield f"size_categories {name!r} is none of {', '.join(SIZES)}"
+                yield f"size_categories {name!r} is not one of {', '.join(SIZES)}"
     elif key in LISTS:
         yield from _list_of_strings(key, value)
     elif key == "pretty_name" and not isinstance(value, str):
@@ -73,7 +73,7 @@ def _list_of_strings(key: str, value: Any) -> Iterator[str]:
         if not isinstance(item, str) or not item.strip():
             yield f"{key} holds {item!r}; expected a string"
         elif key == "task_categories" and not TASK.fullmatch(item):
-            yield f"task_categories {item!r} is no task id such as 'text-generation'"
+            yield f"task_categories {item!r} is not a task id such as 'text-generation'"
 
 
 def _configs(value: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Licences: which of two binds more, for what is made of two things. A guide for people, no legal advice."""
+"""Licenses: which of two binds more, for what is made of two things. A guide for people, not legal advice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAMILIES = (
 
 
 class Derived(NamedTuple):
-    """The licence of what was made of several things: an id or name, and why."""
+    """The license of what was made of several things: an id or name, and why."""
 
     license: str
     why: str
@@ -26,7 +26,7 @@ class Derived(NamedTuple):
 def _strictness(license: str | None) -> int:
     """0 (permissive) to 5 (unknown).
 
-    >>> [strictness(name) for name in ("mit", "cc-by-sa-4.0", "llama3", "cc-by-nc-4.0", None)]
+    >>> [_strictness(name) for name in ("mit", "cc-by-sa-4.0", "llama3", "cc-by-nc-4.0", None)]
     [0, 1, 2, 3, 5]
     """
     name = (license or "").strip().lower()
@@ -34,7 +34,7 @@ def _strictness(license: str | None) -> int:
 
 
 def derive_license(parts: Iterable[tuple[str, str | None]]) -> Derived:
-    """The licence that binds most among those of the parts, as (name of the part, licence).
+    """The license that binds most among those of the parts, as (name of the part, license).
 
     >>> derive_license([("the base Qwen/Qwen3-0.6B", "apache-2.0"), ("the data me/pairs", "cc-by-nc-4.0")]).license
     'cc-by-nc-4.0'

@@ -1,4 +1,4 @@
-"""Metadata: the YAML of a dataset card, read by the Hub's rules and written back with what was not set anew unchanged.
+"""Metadata: the YAML of a dataset card, read by the Hub's rules and written back, unchanged but for what was set.
 
 YAML is composed and serialized node by node, so values keep their spelling; it is never evaluated.
 """
@@ -69,7 +69,7 @@ def split_card(text: str) -> tuple[str, str]:
         return found[1], text[found.end() :]
     if re.match(r"\A\ufeff?\s*---[ \t]*(?:\r|\n)", text) and re.search(r"^[\w-]+:", text, re.MULTILINE):
         raise CardError(
-            "the existing card begins with '---' and its YAML never ends; expected a second line '---' after it. Mend "
+            "the existing card begins with '---' and its YAML never ends; expected a second line '---' after it. Fix "
             "the card, or give none"
         )
     return "", text.removeprefix("\ufeff")
@@ -88,7 +88,7 @@ def _loader() -> Any:
             twice = [key for n, key in enumerate(keys) if key in keys[:n] and key != "<<"]
             if twice:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {twice[0]!r} is there twice", node.start_mark
+                    None, None, f"the key {twice[0]!r} appears twice", node.start_mark
                 )
             return super().construct_mapping(node, deep)
 
@@ -129,7 +129,7 @@ def _read_yaml(text: str) -> dict[str, Any]:
     """The YAML of a card as plain values.
 
     Raises:
-        CardError: it is broken, holds a key twice, or is no mapping of names.
+        CardError: it is broken, holds a key twice, or is not a mapping of names.
     """
     import yaml
 
@@ -137,16 +137,16 @@ def _read_yaml(text: str) -> dict[str, Any]:
         values = yaml.load(text, Loader=_loader())  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
         told = " ".join(str(e).split())
-        raise CardError(f"the YAML of the card is broken: {told}. Mend it, or give no existing card") from e
+        raise CardError(f"the YAML of the card is broken: {told}. Fix it, or give no existing card") from e
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise CardError("the YAML of the card is no mapping of names; mend it, or give no existing card")
+        raise CardError("the YAML of the card is not a mapping of names; fix it, or give no existing card")
     return values
 
 
 class Metadata:
-    """The YAML of a card as nodes: what is not set anew is written as it was read."""
+    """The YAML of a card as nodes: what is not set is written as it was read."""
 
     def __init__(self, text: str) -> None:
         import yaml
@@ -208,7 +208,7 @@ def state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
     wrong = [code for code in codes if not LANGUAGE.fullmatch(code)]
     if wrong:
         raise CardError(
-            f"language {formatting.one_line(wrong[0], 40)!r} is no code that the Hub accepts; "
+            f"language {formatting.one_line(wrong[0], 40)!r} is not a code that the Hub accepts; "
             "expected ISO 639 such as 'en'"
         )
     if codes:

@@ -1,4 +1,4 @@
-"""Model cards: a reviser or a linear rule as the README.md of its repo, merged into one that is there. No network."""
+"""Model cards: a reviser or a linear rule as the README.md of its repo, merged into an existing one. No network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_PROMPT = 6000
 METHODS = {
     "Reviser": (
         "CoachLM",
-        "A whole pair goes in and a whole pair comes out, mended. The method is that of CoachLM (arXiv 2311.13246); "
+        "A whole pair goes in and a whole pair comes out, revised. The method is that of CoachLM (arXiv 2311.13246); "
         "the form in which pairs are handed over is hfclean's own and loses nothing.",
     ),
     "Reflection": (
@@ -76,7 +76,7 @@ class ReviserFacts:
         training: facts of the training, as (name, value).
         evaluation: figures.
         comparisons: of evaluations beside baselines: what was done, and rows of cells with their head first.
-        license_why: where its licence comes from.
+        license_why: where its license comes from.
     """
 
     name: str
@@ -158,7 +158,7 @@ def reviser_card(
     """The README.md of a released reviser. What else an existing card holds stays as it was.
 
     Raises:
-        CardError: the YAML of `existing` is broken, so it would be lost; or a language that is no code.
+        CardError: the YAML of `existing` is broken, so it would be lost; or a language that is not a code.
     """
     front, body = split_card(existing or "")
     data = Metadata(front)
@@ -267,7 +267,7 @@ def rule_reviser_card(
         hfclean=__version__,
         rules=rules,
         known=len(RULES),
-        mending=sum(rule.repair is not None for rule in rules),
+        repairing=sum(rule.repair is not None for rule in rules),
         settings=list(about["settings"].items()),
         evaluation=evaluation,
         license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
@@ -279,7 +279,7 @@ def rule_reviser_card(
 def _front_of_rules(
     existing: str | None, license: str | None, language: str | Sequence[str] | None, tags: Sequence[str]
 ) -> tuple[Metadata, str]:
-    """The metadata of a card for what needs no model, and the text of the card that is there."""
+    """The metadata of a card for what needs no model, and the text of the existing card."""
     front, body = split_card(existing or "")
     data = Metadata(front)
     state_license(data, license)

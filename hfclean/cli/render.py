@@ -34,8 +34,8 @@ def rules_table(rules: Sequence[Rule]) -> str:
     width = min(shutil.get_terminal_size().columns, 110)
     blocks = []
     for rule in rules:
-        mends = "mends" if rule.repair else "reports"
-        head = f"{rule.id}  [{rule.severity}, {mends}]"
+        action = "repairs" if rule.repair else "reports"
+        head = f"{rule.id}  [{rule.severity}, {action}]"
         lines = [head, *textwrap.wrap(rule.meaning, width - 4, initial_indent="    ", subsequent_indent="    ")]
         before, after = rule.example
         if before:

@@ -94,7 +94,7 @@ def describe_preview(found: Preview, spec: ModelSpec) -> str:
 def _both_hours(found: Preview, spec: ModelSpec) -> str:
     pace, best = found.hours_at_this_pace, found.estimate.hours
     if isnan(pace):
-        return "unknown: " + ("all answers were there already" if found.usage.reused else "no answer came")
+        return "unknown: " + ("all answers were already stored" if found.usage.reused else "no answer came")
     at_pace = f"{_time(pace)} at the pace of this sample"
     if not isfinite(best) or best >= pace:
         return at_pace

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# fields of a reviser that have an option of their own, or that no command sets
+# fields of a reviser that have their own option, or that no command sets
 FLAGS = ("base_url", "api_key_env", "store", "max_cost", "revise")
 GIVEN_ELSEWHERE = {
     *(*FLAGS, "model", "prices", "limits", "columns", "prefix", "turns", "side", "strict"),
@@ -71,7 +71,7 @@ def reviser_of(
             return found
         if any(name in told.get("settings", {}) for name in WORDS):
             raise FolderError(
-                "the folder was revised with a prompt of its own, which hfclean.json does not hold; name the folder "
+                "the folder was revised with a custom prompt, which hfclean.json does not hold; name the folder "
                 "of the reviser: --model FOLDER"
             )
         made: ModelTransform = kind(model, **settings)
@@ -115,7 +115,7 @@ def _settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
     own += [name for name in ("scored_by",) if isinstance(settings.get(name), Mapping)]
     if own:
         raise FolderError(
-            f"the folder was revised with code of your own ({own[0]}=), which the command line cannot name; do it in "
+            f"the folder was revised with custom code ({own[0]}=), which the command line cannot name; do it in "
             "Python: hfclean.cleaning.retry_failed(ds, reviser)"
         )
     for name in WORDS:

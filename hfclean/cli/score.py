@@ -13,7 +13,7 @@ from hfclean.cli.reading import given, layout_of, load_scorer, opened, tell, tok
 from hfclean.cli.writing import write_cleaned
 
 WITH = (
-    "another scorer: module:name or module:Class(argument=...) of your own, or one of hfclean's, such as "
+    "another scorer: a custom one as module:name or module:Class(argument=...), or one of hfclean's, such as "
     "\"IFD(model='gpt2')\"; arguments are literals (may be given several times)"
 )
 

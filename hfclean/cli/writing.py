@@ -143,7 +143,7 @@ def _spelled_out(value: Any, name: str) -> str:
     """What JSON and CSV have no type for, as text.
 
     Raises:
-        FolderError: bytes that are no text.
+        FolderError: bytes that are not text.
     """
     if isinstance(value, bytes):
         try:

@@ -66,7 +66,7 @@ def ab_test(
 
     Args:
         variants: name -> rows: a `Dataset` or list of rows of any known shape; the original first. Names `random` and
-            `longest` are those of the baselines, and may be given as rows of one's own.
+            `longest` are those of the baselines, and may be given as custom rows.
         base_model: a folder or Hub id of a causal language model that runs here.
         eval_set: held-out rows of any known shape. Those whose prompt is among the rows of a variant are dropped and
             counted.
@@ -123,7 +123,7 @@ def ab_test(
             place = Path(folder).expanduser()
         bar = stack.enter_context(_bar(len(plan) * len(numbers), show))
         tuned: dict[str, list[Run]] = {kind.name: [] for kind in plan}
-        for seed in numbers:  # seed by seed: what is there after an hour can be compared already
+        for seed in numbers:  # seed by seed: what has finished after an hour can already be compared
             for kind in plan:
                 rows = [tuning_row(pair) for pair in kind.rows(seed)]
                 tuned[kind.name].append(tuned_run(place, kind.name, rows, recipe, seed))

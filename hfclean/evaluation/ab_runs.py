@@ -1,6 +1,6 @@
 """The runs of an A/B test: rows as a small model is tuned on them, and what is tuned already.
 
-A run is a folder of its own, named by what went into it: rows, base, settings, seed, held-out rows.
+Each run has its own folder, named by what went into it: rows, base, settings, seed, held-out rows.
 `run.json` is written last, so that a folder with it is finished, and one without is not.
 """
 
@@ -97,7 +97,7 @@ class Run:
         folder: where it lies.
         rows: what it was tuned on.
         steps: steps of the optimizer.
-        loss: mean loss per token of the held-out completions, in nats; nan where it is no number.
+        loss: mean loss per token of the held-out completions, in nats; nan where it is not a number.
         left_out: reason -> rows that it could not be tuned on, such as those that are too long.
         unmeasured: reason -> held-out rows that the loss is not of.
         fresh: whether it was tuned now; else it was found finished.
@@ -179,7 +179,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """No other process within; a lock that goes with its process, however that ends."""
     try:
         import fcntl
-    except ImportError:  # not on Windows, which has a lock of its own kind
+    except ImportError:  # not on Windows, which has another kind of lock
         from filelock import FileLock
 
         with FileLock(folder / ".lock"):

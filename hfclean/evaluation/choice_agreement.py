@@ -28,7 +28,7 @@ class Chosen:
         rows: how many rows it chooses.
         missing: rows without this score (nan or null).
         length_spearman: rank correlation of the score with the words of the response, -1 to 1.
-        length_auc: the chance that a chosen row has more words than one that is not, ties half: 0.5 is no relation,
+        length_auc: the chance that a chosen row has more words than one that is not, ties half: 0.5 means no relation,
             1 says that the longest rows were chosen, 0 the shortest; nan where all rows or none are chosen.
     """
 

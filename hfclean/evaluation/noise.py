@@ -212,9 +212,9 @@ def noise_report(
         scorers: one or several, such as `hfclean.score` or `hfclean.IFD("Qwen/Qwen3-0.6B")`. Two with a column in
             common need a `prefix`.
         rows: a `Dataset`, or a list of rows or pairs, taken to be sound; blank answers are never damaged.
-        noises: ids of `NOISES` or `Noise`s of your own; all by default.
+        noises: ids of `NOISES` or custom `Noise`s; all by default.
         foreign: rows in another language; without them the kind `foreign` applies to no row.
-        higher_is_damage: for columns of your own, whether a high value means damage; also goes before
+        higher_is_damage: for custom columns, whether a high value means damage; also goes before
             `HIGHER_IS_DAMAGE`, which knows those of hfclean. A direction is never taken from these rows: the better of
             two directions is above 0.5 by itself. Who wants to learn it learns it from other rows.
         columns: which columns hold what, as in a transform.
@@ -259,7 +259,7 @@ def _kinds(noises: Iterable[str | Noise]) -> list[Noise]:
     found = {}
     for noise in [noises] if isinstance(noises, (str, Noise)) else noises:
         if isinstance(noise, str) and noise not in known:
-            raise HfcleanError(f"no noise {noise!r}; expected one of {', '.join(known)}, or a Noise of your own")
+            raise HfcleanError(f"no noise {noise!r}; expected one of {', '.join(known)}, or a custom Noise")
         kind = known[noise] if isinstance(noise, str) else noise
         found[kind.id] = kind
     return list(found.values())

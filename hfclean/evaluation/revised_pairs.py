@@ -102,7 +102,7 @@ def _joined(texts: Sequence[str]) -> Pair:
 
 
 def read_clean(rows: Iterable[Any] | None, layout: Layout) -> list[Pair]:
-    """Rows that need nothing, of any shape; those without a response are no such rows and are left out."""
+    """Rows that need nothing, of any shape; those without a response do not count and are left out."""
     if rows is None:
         return []
     return [pair.replace(history=(), system="") for pair in pairs_of(rows, layout) if pair.response.strip()]
@@ -136,7 +136,7 @@ def revise_with(reviser: Any, pairs: Sequence[Pair], told: Callable[[int], Any] 
     """Run a reviser over pairs, as `map` would over rows of instruction, input and output.
 
     Raises:
-        HfcleanError: it is no reviser.
+        HfcleanError: it is not a reviser.
     """
     made: list[Pair] = []
     edits: list[str] = []

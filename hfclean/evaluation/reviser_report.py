@@ -196,7 +196,7 @@ class ReviserEvaluation:
             return cls(**words, **counts, left_out=left_out, systems=systems, beyond=beyond)  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise HfcleanError(
-                f"this is no evaluation of a reviser ({type(e).__name__}: {e}); expected what to_dict or hfclean "
+                f"this is not an evaluation of a reviser ({type(e).__name__}: {e}); expected what to_dict or hfclean "
                 "evaluate --json gave"
             ) from e
 

@@ -121,7 +121,7 @@ def evaluate_reviser(
 def measure(
     raw: Iterable[Pair], expert: Iterable[Pair], revised: Iterable[Pair], *, draws: int = 1000, seed: int = 0
 ) -> System:
-    """The figures of revisions that are there already, of whatever reviser; its refusals are what the gate would say.
+    """The figures of existing revisions, of whatever reviser; its refusals are what the gate would say.
 
     Args:
         raw, expert, revised: the pairs before, after the expert and after the reviser, in the same order.

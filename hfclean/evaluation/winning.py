@@ -165,7 +165,7 @@ def win_rate(
         seed: of the draws.
 
     Raises:
-        ColumnError: a column is missing, has another length, or holds what is no verdict or no score.
+        ColumnError: a column is missing, has another length, or holds something other than verdicts or scores.
         HfcleanError: none of the three ways, or two of them; nothing to compare; not as many of one as of the other.
         BackendError: the judge's model cannot be asked at all.
 
@@ -281,7 +281,7 @@ def _read_verdict(value: Any) -> Better:
         return ""
     key = value.strip().lower() if isinstance(value, str) else value
     if isinstance(key, bool) or not isinstance(key, (str, int, float, type(None))) or key not in WORDS:
-        raise ColumnError(f"{str(value)[:40]!r} is no verdict; expected win, tie or lose (or 1, 0, 2), None for none")
+        raise ColumnError(f"{str(value)[:40]!r} is not a verdict; expected win, tie or lose (or 1, 0, 2), None for none")
     return WORDS[key]
 
 
@@ -292,7 +292,7 @@ def _read_scores(value: Any) -> Better:
     pair = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else None
     numbers = [float("nan") if one is None else one for one in pair or ()]
     if len(numbers) != 2 or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers):
-        raise ColumnError(f"{str(value)[:40]!r} are no scores; expected [first, second], two numbers")
+        raise ColumnError(f"{str(value)[:40]!r} is not a pair of scores; expected [first, second], two numbers")
     first, second = numbers
     if not (math.isfinite(first) and math.isfinite(second)):
         return ""

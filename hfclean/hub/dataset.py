@@ -1,4 +1,4 @@
-"""Datasets to the Hub: rows, ledger, card, report and record in one commit, over whatever is there already."""
+"""Datasets to the Hub: rows, ledger, card, report and record in one commit, over whatever the repo holds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def push_dataset(
     """Push a cleaned dataset to the Hub in one commit: rows, ledger, removed rows, card, report, pictures, record.
 
     `load_dataset(repo_id)` gives the rows, `load_dataset(repo_id, "ledger")` every change, `"removed"` what was
-    dropped and why; `hfclean.load_cleaned(repo_id)` the rows with their report. The card that is there keeps its text,
+    dropped and why; `hfclean.load_cleaned(repo_id)` the rows with their report. An existing card keeps its text,
     its own keys and its other configs. The same data pushed again makes no commit. It either lands whole or not at
     all, and may be run again after any failure.
 
@@ -62,12 +62,12 @@ def push_dataset(
         report: what `hfclean.compare` found; by default made from what the rows themselves remember.
         removed: the rows that were dropped, with `row_id` and `removed_reason`.
         transforms: what was done, as `hfclean.clean` tells it.
-        source: what was cleaned: Hub ids or file names. Licence and language of one Hub id are read off its card.
+        source: what was cleaned: Hub ids or file names. License and language of one Hub id are read off its card.
         license, language: over what the card there and the source say; what nobody states is marked unknown.
         config_name: what the config of the rows is called; another name than `default` gives it a folder and a
-            ledger (`NAME-ledger`) of its own.
+            its own ledger (`NAME-ledger`).
         mask_secrets: replace all other keys by their kind in brackets, also in originals and report.
-        columns, prefix, extra: as the transforms were given them; `extra` are rules of your own.
+        columns, prefix, extra: as the transforms were given them; `extra` are custom rules.
         ab_test: what `hfclean.evaluation.ab_test` found, for the card. It stands there until the next push.
         token: of the Hub; by default that of `hf auth login` or HF_TOKEN.
         keywords: how the push goes, see `hfclean.hub.PushOptions`: `private` (of a repo that is made now; `True`
@@ -88,7 +88,7 @@ def push_dataset(
     repo = Repo(repo_id, "dataset", options.revision)
     refuse_key("config_name=", config_name, allowed)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
-        raise HubRefusal(f"config_name={config_name!r} cannot be; expected letters, digits, '_' and '-', such as 'v2'")
+        raise HubRefusal(f"config_name={config_name!r} is not valid; expected letters, digits, '_' and '-', such as 'v2'")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
         if mask_secrets:
@@ -123,7 +123,7 @@ def push_dataset(
 
 
 def _with_source(made: Prepared, source: Any, license: Any, language: Any, api: Any) -> Prepared:
-    """What the source says of licence and language, where nobody else does."""
+    """What the source says of license and language, where nobody else does."""
     if source is not None:
         made = replace(made, source=source, source_is_hub=None)
     if made.card is not None:
@@ -161,7 +161,7 @@ def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
             raw = Path(api.hf_hub_download(source, "README.md", repo_type="dataset")).read_bytes()
         return read_card(raw[:LARGEST_RECORD].decode("utf-8", "replace"))[0], ""
     except (HubError, CardError) as e:
-        return {}, f"licence and language of the source {source} could not be read ({e})"
+        return {}, f"license and language of the source {source} could not be read ({e})"
 
 
 def card_of(
@@ -173,7 +173,7 @@ def card_of(
     language: Any,
     ab_test: AbTest | None = None,
 ) -> str:
-    """The card of a push, on top of the one that is there."""
+    """The card of a push, on top of the existing one."""
     data = read_card(existing)[0] if existing else {}
     below = folder_of(config_name)
     keep = existing is not None
@@ -197,7 +197,7 @@ def card_of(
     )
 
 
-# ---------------------------------------------------------------------------------------------- what is there already
+# ---------------------------------------------------------------------------------------------- what the repo already holds
 
 
 def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

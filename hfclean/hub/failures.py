@@ -137,7 +137,7 @@ def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
         raise HubUnreachable(
             f"cannot {doing} {repo}: the connection broke ({type(e).__name__}: {_scrubbed(e)}). Run the same again"
         ) from e
-    except RuntimeError as e:  # what hf_xet raises, in an own module and with no class of its own
+    except RuntimeError as e:  # what hf_xet raises: it has no exception class
         raise HubUnreachable(
             f"cannot {doing} {repo}: the transfer of a large file broke off ({_scrubbed(e)}). Run the same again, or "
             "with HF_HUB_DISABLE_XET=1"
@@ -178,12 +178,12 @@ def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
             f"write access to {repo.id.split('/')[0]!r}: {SETTINGS}"
         )
         if "create a" in said.lower() and "pull request" not in said.lower():  # there is no repo to open one on
-            return HubAccessError(f"{told}; or push under a name of your own")
+            return HubAccessError(f"{told}; or push under your own name")
         return HubAccessError(f"{told}; create_pr=True (--create-pr) opens a pull request instead")
     if status == 413:
         return HubRefusal(f"cannot {doing} {repo}: it is too large for the Hub ({said}). Push fewer or smaller files")
     if status in (400, 422):
-        return HubRefusal(f"cannot {doing} {repo}: the Hub refuses it ({said}). Mend that and push again")
+        return HubRefusal(f"cannot {doing} {repo}: the Hub refuses it ({said}). Fix that and push again")
     if status in (409, 412):
         return HubUnreachable(
             f"cannot {doing} {repo}: others keep committing to it at the same time ({said}). Run the same again"

@@ -82,11 +82,11 @@ def pull_dataset(
     """Download a cleaned dataset as the folder that `hfclean why`, `undo` and `push` work on.
 
     Args:
-        out: the folder; made, or replaced with `overwrite` if hfclean wrote it. It is there whole or not at all.
+        out: the folder; made, or replaced with `overwrite` if hfclean wrote it. It is written whole or not at all.
 
     Raises:
         RepoError: there is no such repo, or it holds nothing that hfclean pushed.
-        FolderError: the folder is there already.
+        FolderError: the folder already exists.
     """
     out = Path(out).expanduser()
     check_target(out, overwrite=overwrite)

@@ -25,7 +25,7 @@ def push_metric(
 ) -> Pushed | PushPlan:
     """Push a metric to the Hub as a Space in one commit: script, demo, requirements and README.
 
-    `evaluate.load(repo_id)` reads it. The README of a Space that is there already is replaced.
+    `evaluate.load(repo_id)` reads it. The README of an existing Space is replaced.
 
     Args:
         name: a key of `hfclean.metrics.MODULES`: `win_rate`, `revision_quality`, `ifd_summary` or `agreement`.

@@ -25,7 +25,7 @@ def find_open_request(api: Any, repo: Repo, title: str, holds: Callable[[Repo], 
     The answer to a commit may be lost after the Hub took it: the content tells whether it did.
 
     Args:
-        holds: the commit of a repo at a revision if everything wanted is there, else None.
+        holds: the commit of a repo at a revision if it holds everything that is to be pushed, else None.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -40,7 +40,7 @@ def find_open_request(api: Any, repo: Repo, title: str, holds: Callable[[Repo], 
         ]
         name = api.whoami()["name"] if ours else ""
     except HfHubHTTPError as e:
-        if status_of(e) in (401, 403, 404):  # what cannot be listed is no reason not to try
+        if status_of(e) in (401, 403, 404):  # failing to list them is not a reason not to try
             return None
         raise
     for found in sorted(ours, key=lambda found: -int(found.num)):

@@ -43,7 +43,7 @@ def pull(
 
     Raises:
         RepoError: there is nothing of this name that hfclean pushed.
-        FolderError: the folder is there already.
+        FolderError: the folder already exists.
     """
     patience, api = patience or Patience(), hub_api(token)
     repo = Repo(repo_id, "model", revision)

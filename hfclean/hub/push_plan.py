@@ -20,7 +20,7 @@ LARGEST_CARD = 1_000_000
 
 
 class PlannedFile(NamedTuple):
-    """A file of a push: its path in the repo, its bytes, and whether it is there already."""
+    """A file of a push: its path in the repo, its bytes, and whether the repo already has it."""
 
     path: str
     size: int
@@ -34,7 +34,7 @@ class PushPlan:
     Attributes:
         repo_id, repo_type: where to.
         folder: the exact files lie here, the card as it would be.
-        files: what would be in the repo; those that are there already are not sent again.
+        files: what would be in the repo; those that it already has are not sent again.
         deleted: files of an earlier push that would be taken away.
         message: of the commit; empty where none is needed.
         problems: what stops the push, one sentence each.
@@ -59,7 +59,7 @@ class PushPlan:
         width = max((len(f"{file.size:,}") for file in self.files), default=0)
         lines = [f"{self.repo_type} {self.repo_id}: {self.message or 'nothing would change, no commit'}"]
         lines += [
-            f"  {file.size:>{width},}  {file.path}{'  (there already)' if file.there else ''}" for file in self.files
+            f"  {file.size:>{width},}  {file.path}{'  (already there)' if file.there else ''}" for file in self.files
         ]
         lines += [f"  {'-':>{width}}  {path}  (of an earlier push, taken away)" for path in self.deleted]
         lines += [f"note: {note}" for note in self.notes]
@@ -97,7 +97,7 @@ def _told(secret: Secret) -> str:
 
 
 def new_problems(card: str, existing: str | None) -> list[str]:
-    """What the Hub would refuse in a card, less what is wrong in the card that is there already."""
+    """What the Hub would refuse in a card, less what was already wrong in the existing card."""
     known = check_card(existing) if existing else []
     return [f"the card: {problem}" for problem in check_card(card) if problem not in known]
 

@@ -58,7 +58,7 @@ class PushKeywords(TypedDict, total=False):
     patience: Patience | None
 
 
-# the card on top of the one that is there; CardError where that one cannot be merged into
+# the card on top of the existing one; CardError where that one cannot be merged into
 Card = Callable[[str | None], str]
 
 
@@ -80,15 +80,15 @@ def push_files(
         api: the client of huggingface_hub, with the token.
         options: how the push goes.
         files: path in the repo -> file.
-        card: makes the card on top of the one that is there.
+        card: makes the card on top of the existing one.
         message: of the commit, where the options have none.
-        gone: files of an earlier push that are to be taken away, and notes; it may refuse what is there.
+        gone: files of an earlier push that are to be removed, and notes; it may refuse what the repo holds.
 
     Raises:
         HubRefusal: something speaks against it.
         HubError: the Hub cannot be reached or does not let this happen.
     """
-    card(None)  # what is wrong with the words that the caller gave is not the fault of the card that is there
+    card(None)  # so that errors in what the caller gave are not blamed on the existing card
     message, allowed, patience = options.message or message, options.allow_secrets, options.patience or Patience()
     folder = Path(options.folder).expanduser() if options.folder else None
     if options.dry_run and folder is not None:
@@ -134,7 +134,7 @@ def push_files(
 
 
 def _merged(remote: Remote, card: Card) -> tuple[str, str, str | None, tuple[str, ...]]:
-    """Name and text of the card, the text that is there, and what there is to say of it."""
+    """Name and text of the card, the existing text, and notes about it."""
     from hfclean.cards import CardError
 
     raw = remote.read(README, most=LARGEST_README)
@@ -146,7 +146,7 @@ def _merged(remote: Remote, card: Card) -> tuple[str, str, str | None, tuple[str
     except (CardError, UnicodeDecodeError) as e:
         told = str(e) if isinstance(e, CardError) else f"it is not UTF-8 ({e})"
         note = (
-            f"the README.md that is there cannot be merged into, so it was left as it is and ours was put beside it, "
-            f"as {BESIDE}: {told}. Mend it, push again, and the two become one"
+            f"the existing README.md cannot be merged into, so it was left as it is and ours was put beside it, "
+            f"as {BESIDE}: {told}. Fix it, push again, and the two become one"
         )
         return BESIDE, card(None), None, (note,)

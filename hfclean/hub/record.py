@@ -60,7 +60,7 @@ def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[
         with pq.ParquetFile(ledger) as file:
             check_parquet(file, most_bytes=MOST_UNPACKED, most_values=MOST_VALUES)
             if tuple(file.schema_arrow.names) != LEDGER_COLUMNS:
-                raise RepoError(f"{ledger.name} has the columns {file.schema_arrow.names[:8]}, so it is no ledger")
+                raise RepoError(f"{ledger.name} has the columns {file.schema_arrow.names[:8]}, so it is not a ledger")
             lines, size = [], 0
             for batch in file.iter_batches(batch_size=100):  # few: a row may hold a very long text, again and again
                 size += batch.nbytes

@@ -1,6 +1,6 @@
 """The remote side: what is in a repo now, and one commit on top of it that either lands whole or not at all.
 
-Before every try the repo is read anew, so that two who push at the same time both land; a push of what is there
+Before every try the repo is read again, so that two who push at the same time both land; a push of what is there
 already makes no commit.
 """
 
@@ -124,7 +124,7 @@ class Remote:
         api: the client.
         commit: what its branch points to; `None` where there is no repo yet, or no such branch.
         files: path -> file.
-        exists: whether the repo is there.
+        exists: whether the repo exists.
         private: whether it is; `None` where it is not there.
     """
 
@@ -154,7 +154,7 @@ def hub_api(token: str | None) -> Any:
     """The client of huggingface_hub; the token stays in it.
 
     Raises:
-        HubAccessError: what was given is no token.
+        HubAccessError: what was given is not a token.
     """
     from huggingface_hub import HfApi
 
@@ -202,7 +202,7 @@ class RepoChange:
     notes: tuple[str, ...] = ()
 
     def less(self, remote: Remote) -> RepoChange:
-        """Without what is there, or gone, already."""
+        """Without what is already there, or already deleted."""
         files = {
             path: content
             for path, content in self.files.items()
@@ -220,7 +220,7 @@ class Pushed:
         repo_id, repo_type: where to.
         url: the commit, or the repo where no commit was needed.
         commit: what the branch (or the pull request) points to.
-        changed: whether a commit was made; off when everything was there already, or in an open pull request of ours.
+        changed: whether a commit was made; False if the repo, or an open pull request of ours, already held everything.
         pull_request: its address, if one was opened or was there.
         files: the paths that were written.
         deleted: the paths that were taken away.
@@ -248,11 +248,11 @@ def commit(
     create_pr: bool,
     patience: Patience,
 ) -> Pushed:
-    """One commit that makes a repo hold what `make` says, on top of what is there at that moment.
+    """One commit that makes a repo hold what `make` says, on top of its content at that moment.
 
     Args:
-        make: called anew with the repo as it is, before every try.
-        private: of a repo that is made now; of one that is there, `True` refuses to push to a public one.
+        make: called again before every try, with the repo as it is then.
+        private: for a new repo; for an existing one, `True` refuses to push if it is public.
     """
     sent: list[RepoChange] = []
     with explained(repo, "push to", api):
@@ -315,7 +315,7 @@ def _commit_once(
         if status_of(e) is not None or not isinstance(e, ValueError) or "README.md" not in str(e):
             raise
         told = " ".join(str(e).split())[:400]
-        raise HubRefusal(f"the Hub does not take the card for {repo}: {told}. Mend the card that is there") from e
+        raise HubRefusal(f"the Hub does not take the card for {repo}: {told}. Fix the existing card") from e
     return Pushed(
         repo.id,
         repo.type,

@@ -61,7 +61,7 @@ class Told:
 
 @dataclass(frozen=True)
 class _Base:
-    """What a reviser was made of: an id and commit, its licence, and notes."""
+    """What a reviser was made of: an id and commit, its license, and notes."""
 
     id: str | None = None
     commit: str | None = None
@@ -80,7 +80,7 @@ class PreparedReviser:
     notes: tuple[str, ...]
 
     def card(self, existing: str | None) -> str:
-        """The card, on top of the one that is there."""
+        """The card, on top of the existing one."""
         known = _license(read_card(existing)[0]) if existing else None
         derived = self.derived.license if self.derived.license != "unknown" else None
         chosen = self.told.license or (None if known else derived)
@@ -93,7 +93,7 @@ def prepare_reviser(
     """The files of a reviser, written into a fresh folder or lying where they are.
 
     Args:
-        api: looks up base and licences; `None` reaches no network.
+        api: looks up base and licenses; `None` reaches no network.
         dry_run: what cannot be found is noted instead of refused.
     """
     reviser.save_pretrained(place)
@@ -213,7 +213,7 @@ def _base(
     except (HubUnreachable, HubAccessError, RepoError) as e:
         if form == "adapter" and not dry_run:
             raise HubRefusal(f"nothing was pushed: an adapter is worth nothing without its base. {e}") from e
-        note = f"the base {name} was not found, so its commit and licence are unknown: {e}"
+        note = f"the base {name} was not found, so its commit and license are unknown: {e}"
         return _Base(name, revision, None, (note,))
     data = info.card_data.to_dict() if info.card_data else {}
     return _Base(name, info.sha, _license(data))
@@ -264,13 +264,13 @@ def _is_near(url: Any) -> bool:
 def _data_licenses(
     names: Sequence[str], stated: str | None, api: Any
 ) -> tuple[list[tuple[str, str | None]], tuple[str, ...]]:
-    """The licence of each dataset, as its card or the caller says it."""
+    """The license of each dataset, as its card or the caller says it."""
     found: list[tuple[str, str | None]] = []
     notes = []
     for name in names:
         if not is_hub_id(name):
             raise HubRefusal(
-                f"datasets={name!r} is no Hub id; push the data first: hfclean.push_dataset(ds, 'me/name')"
+                f"datasets={name!r} is not a Hub id; push the data first: hfclean.push_dataset(ds, 'me/name')"
             )
         license = stated
         if license is None and api is not None:
@@ -279,7 +279,7 @@ def _data_licenses(
                     info = api.dataset_info(name)
                 license = _license(info.card_data.to_dict() if info.card_data else {})
             except HubError as e:
-                notes.append(f"the licence of the data {name} is unknown: {e}")
+                notes.append(f"the license of the data {name} is unknown: {e}")
         found.append((f"the data {name}", license))
     return found, tuple(notes)
 

@@ -29,7 +29,7 @@ class PreparedRules:
     notes: tuple[str, ...] = ()
 
     def card(self, existing: str | None) -> str:
-        """The card, on top of the one that is there."""
+        """The card, on top of the existing one."""
         return rule_reviser_card(
             self.about,
             name=self.name,

@@ -201,7 +201,7 @@ def space_files(
         license: of the Space.
 
     Raises:
-        HfcleanError: there is no such module, or the name can be no file's.
+        HfcleanError: there is no such module, or the name is not a valid file name.
     """
     module = _module(name)
     script = repo_id.rpartition("/")[2]
@@ -230,7 +230,7 @@ def write_space(name: str, folder: str | Path, *, repo_id: str = "", **how: Any)
     """
     folder = Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FolderError(f"{str(folder)!r} is there already and not empty; name another folder")
+        raise FolderError(f"{str(folder)!r} already exists and is not empty; name another folder")
     found = space_files(name, repo_id or name, **how)
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in found.items():

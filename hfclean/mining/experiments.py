@@ -97,9 +97,9 @@ def experiment(
         runs: how many; InstructMining made 129. `LinearRule.fit` wants more than indicators and one, and ten for each.
         size: rows of a training set; of several sizes each run takes the next, and `size` can be a predictor as well.
         seed: of the samples, and with the run's number of the tuning.
-        tilt: how far the samples are drawn apart along the indicators, each in a direction by chance; 0 for uniform
+        tilt: how far the samples are drawn apart along the indicators, each in a random direction; 0 for uniform
             ones, whose means hardly differ.
-        group: a column with the source of each row: each run mixes the sources in shares by chance.
+        group: a column with the source of each row: each run mixes the sources in random shares.
         overlap: what to do with rows of the pool whose prompt is in `eval_set`: `"drop"` them (they are counted), or
             `"refuse"`.
         args, peft_config: as `hfclean.training.tuning.tune` takes them.
@@ -108,7 +108,7 @@ def experiment(
         columns, renamed, tokenizer: as `hfclean.mining.indicator_columns` takes them.
 
     Returns:
-        the table. A run whose loss is nan, infinite or not above 0 has the reason `not_finite` and is no observation.
+        the table. A run whose loss is nan, infinite or not above 0 has the reason `not_finite` and is not an observation.
 
     Raises:
         HfcleanError: an overlap is refused, nothing is left of the pool, or a setting is out of range.

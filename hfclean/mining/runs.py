@@ -96,7 +96,7 @@ class Runs:
         return {key: found[key] for key in keys}
 
     def _write(self, row: Mapping[str, Any]) -> None:
-        # nan is no JSON: it is stored as null, and read as nan by those who want a number
+        # nan is not valid JSON: it is stored as null, and read as nan by those who need a number
         line = json.dumps({name: None if value != value else value for name, value in row.items()}, allow_nan=False)
         with self._lock("write"), (self.folder / LINES).open("ab+") as file:
             end = file.seek(0, os.SEEK_END)

@@ -20,7 +20,7 @@ def sample_subset(
     """Indices of one training set, in dataset order: without replacement, the same for the same seed and run.
 
     Uniform samples of one pool have nearly the same mean of every indicator, and nothing can be learned from a column
-    that does not move. So each run prefers rows along a direction of its own by chance.
+    that does not move. So each run prefers rows along its own random direction.
 
     Args:
         values: the indicators of every row.
@@ -28,7 +28,7 @@ def sample_subset(
         seed, run: of the chance.
         tilt: how strongly: a row's weight is `exp(tilt * z)`, z its standardised indicators along the run's direction
             (a missing one counts as the mean); 0 for uniform samples.
-        groups: the source of every row: each run mixes the sources in shares by chance (Dirichlet), as InstructMining
+        groups: the source of every row: each run mixes the sources in random shares (Dirichlet), as InstructMining
             mixes datasets.
     """
     np: Any = require("numpy", extra="mining")

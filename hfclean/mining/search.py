@@ -32,12 +32,12 @@ from hfclean.schema import Columns
 from hfclean.selection.rows import check_count, check_dataset
 
 FLAML_NOTE = r"flaml\.automl is not available"
-REPEATED = 5  # suggestions in a row that are no new size: the search has nothing left to ask
+REPEATED = 5  # suggestions in a row that are not a new size: the search has nothing left to ask
 
 
 @dataclass(frozen=True)
 class SizePoint:
-    """The losses of models that were tuned on so many rows.
+    """The losses of models that were tuned on this number of rows.
 
     Attributes:
         rows: how many.
@@ -65,7 +65,7 @@ class SizeSearch:
 
     Attributes:
         points: in rising order of rows, on the search set.
-        final: name -> point on the final set, which the search never saw: `best`, and `random`, as many rows by chance
+        final: name -> point on the final set, which the search never saw: `best`, and `random`, as many random rows
             (another draw in every repeat). Empty where no final set was given.
         overlap: rows of the pool that an evaluation set has too; none of them was trained on.
         method, seed: as they were asked for.
@@ -260,7 +260,7 @@ def search_size(
 
 @dataclass(frozen=True)
 class _Trial:
-    """One size, tuned on as often as is wanted, on either set."""
+    """One size, tuned as often as needed, measured on either set."""
 
     runs: Runs
     pool: Any = field(repr=False)
@@ -371,7 +371,7 @@ def _check(
     check_count(budget, "search_size(budget", 1)
     check_count(repeats, "search_size(repeats", 1)
     if measure is None and (base_model is None or "search_set" not in sets):
-        raise HfcleanError("search_size needs base_model= and search_set=, or measure= of your own")
+        raise HfcleanError("search_size needs base_model= and search_set=, or a custom measure=")
 
 
 @contextmanager

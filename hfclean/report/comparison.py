@@ -51,7 +51,7 @@ def compare(
         after: the same kind of thing, later.
         prefix: the `prefix` that the transforms were given.
         columns: which columns hold what, as for every transform.
-        extra: rules of your own that took part.
+        extra: custom rules that took part.
         tokenizer: counts tokens: a function `str -> int`, or anything with `encode`, such as a tokenizer of
             `transformers`. Without one, lengths are estimated at four bytes of UTF-8 a token, and marked as estimates.
         max_tokens: the length that rows should not exceed.

@@ -67,7 +67,7 @@ def _edges(low: float, high: float, whole: bool) -> list[float]:
         width = max(1.0, math.ceil(width))
     first = math.floor(low / width)
     last = max(first + 1, math.floor(high / width) + 1) if whole else max(first + 1, math.ceil(high / width - 1e-9))
-    # multiplied, not summed, and rounded: 0.1 + 0.2 is no edge that a person wants to read
+    # multiplied, not summed, and rounded: 0.1 + 0.2 is not an edge that a person wants to read
     places = max(0, 3 - math.floor(math.log10(width)))
     edges = [round(k * width, places) for k in range(first, last + 1)]
     # numbers so large that they have no neighbours a bin apart

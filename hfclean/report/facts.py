@@ -48,7 +48,7 @@ def _answers(use: ModelUse) -> str:
             f"nothing was asked now: {use.reused:,} of {use.reused:,} answers are from the file of answers, {when}{of}"
         )
     kept = f" ({when}{of})" if when else ""
-    return f"{use.asked:,} asked for in this run, {use.reused:,} there already{kept}"
+    return f"{use.asked:,} asked for in this run, {use.reused:,} already stored{kept}"
 
 
 def random_as_one(choices: Sequence[Baseline]) -> list[Baseline]:

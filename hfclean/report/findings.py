@@ -73,7 +73,7 @@ def split_counts(matched: Matched, split: str) -> SplitCounts:
 
 
 def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ...]:
-    """Every rule that changed something or whose defect is there, in the order in which rules run."""
+    """Every rule that changed something or whose defect is present, in the order in which rules run."""
     rows: dict[str, set[_Place]] = {}
     fields: dict[str, set[tuple[str, str, int]]] = {}
     changes: dict[str, int] = {}

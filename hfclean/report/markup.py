@@ -138,9 +138,9 @@ def _cap(stretches: Sequence[Stretch], budget: int) -> int:
 
 
 def _pieces(stretches: Sequence[Stretch], *, cap: int, folded: bool) -> Iterator[str]:
-    """Balanced pieces of HTML in order. With a `cap`, changes are cut to so many characters, unchanged text to its
+    """Balanced pieces of HTML in order. With a `cap`, changes are cut to that many characters, unchanged text to its
     ends."""
-    # one text for another: each as a block of its own, unless both are short
+    # one text for another: each as its own block, unless both are short
     blocks = [s.kind for s in stretches] == ["out", "in"] and max(len(s.text) for s in stretches) > CONTEXT
     for n, (kind, text) in enumerate(stretches):
         if kind == "same":

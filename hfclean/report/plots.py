@@ -66,7 +66,7 @@ def draw_histogram(
         after: quantiles for the lower strip.
         limit: a value to mark with a line, when it lies within the bins.
         named: write the title above the picture as well.
-        alone: give the element a style sheet, a size and a title of its own, as a file needs; within a page the page
+        alone: give the element its own style sheet, size and title, as a file needs; within a page the page
             has them.
     """
     x = _Scale(histogram.edges[0], histogram.edges[-1])

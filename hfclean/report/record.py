@@ -102,7 +102,7 @@ class ModelUse:
     `model` is its name, `server` the address it was asked at (empty: it ran here), `answered_by` what it calls itself:
     a server's name for it, or the commit or the hash of a local one. `reasons` say why revisions were not taken. The
     numbers from `asked` on are those of the run that made the dataset, where it was recorded: `asked` new answers,
-    `reused` answers that were there already, tokens of both, the `cost` of the new ones (nan: no prices were given).
+    `reused` answers that were already stored, tokens of both, the `cost` of the new ones (nan: no prices were given).
     `answers_of` is the name under which the file of answers keeps them, and `reused_on` says how many different ones
     of `reused` were stored on which UTC date (empty: before dates were recorded); both are empty in reports of 0.1.0.
     """

@@ -36,7 +36,7 @@ class Report(ReportData):
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as e:
-            raise SourceError(f"{Path(path).name} is not JSON, so it is no saved report: {e}") from e
+            raise SourceError(f"{Path(path).name} is not JSON, so it is not a saved report: {e}") from e
         return cls.from_dict(data)
 
     # ---------------------------------------------------------------------------------------------------- for people

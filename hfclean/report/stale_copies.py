@@ -14,7 +14,7 @@ from hfclean.values import holds_text, kinds_of
 
 TOKENS = re.compile(r"(?:.*_)?(?:input_ids|labels|token_ids|tokens)\Z")
 STALE = "Columns that still hold text from before the revision"
-SHORTEST = 12  # characters: a shorter text can stand in another column for reasons of its own
+SHORTEST = 12  # characters: a shorter text can stand in another column for other reasons
 
 
 def stale_copies(ds: Any, layout: Layout) -> dict[str, int]:

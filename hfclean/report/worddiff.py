@@ -18,9 +18,9 @@ WORD = re.compile(r"\w")
 # Above this many characters, or cells of the edit matrix, two texts are not aligned word by word: it takes seconds.
 LONGEST = 400_000
 CELLS = 20_000_000
-# Where so many stretches alternate and less than half is alike, two texts only share words by chance.
+# Where this many stretches alternate and less than half is alike, the two texts share words only accidentally.
 SCATTERED = 40
-# How far a cut is moved to the beginning of a word; what is longer is no word.
+# How far a cut is moved to the beginning of a word; anything longer is not a word.
 LONGEST_WORD = 200
 # A replaced stretch up to this long is looked at character by character, where only invisible characters differ.
 FINE = 2000

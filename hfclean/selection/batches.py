@@ -137,7 +137,7 @@ def diverse_batches(
         threshold: of the novelty gate, above 0 to 1; 0.85 is SeDi's, 0.7 Self-Instruct's; None for no gate.
         field, against: what the gate compares, and with what besides; see `hfclean.selection.novel`.
         embedding: the column of vectors; `hfclean.scorers.Embed` adds it.
-        clusters: how many, or the name of a column of labels of your own (then no vectors are needed).
+        clusters: how many, or the name of a column of your labels (then no vectors are needed).
         seed: the same seed gives the same batches.
         columns: which columns hold what, as every transform takes it.
 

@@ -98,7 +98,7 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
 
     Raises:
         ColumnError: the column is missing or not numeric, or not exactly one of `n` and `fraction` is given.
-        HfcleanError: not one `Dataset`, or `n` is no whole number of 0 or more.
+        HfcleanError: not one `Dataset`, or `n` is not a whole number of 0 or more.
 
     >>> import hfclean
     >>> from datasets import Dataset

@@ -21,7 +21,7 @@ def main_axes(points: Any, variance: float) -> Any:
 
 
 def kmeans(points: Any, k: int, seed: int) -> tuple[Any, Any]:
-    """Groups around `k` means, at first spread out by chance (k-means++), then moved until no point changes its group,
+    """Groups around `k` means, at first spread out at random (k-means++), then moved until no point changes its group,
     100 times at most. Of two means equally near the first counts; a group that loses all its points keeps its mean.
 
     Returns:

@@ -37,7 +37,7 @@ class Hit:
         side: `prompt` or `answer` of the item.
         found_in: `prompt` or `response` of the row; an earlier turn of the assistant is part of both.
         check: `ngram` (runs of 8 or 13 words), `whole` (all words of a short text), or `fuzzy` (runs of 3 words).
-        overlap: which share of the item's words (`fuzzy`: of its runs) is there, 0 to 1.
+        overlap: which share of the item's words (`fuzzy`: of its runs) is present, 0 to 1.
     """
 
     row: int
@@ -349,7 +349,7 @@ class _Finder:
         where, place = self._seen(3, wanted)
         rows, place = _once(self.owner[where], place)
         often = np.bincount(place, minlength=len(wanted))
-        # a text that is there shares one of its rarest few runs: only these are followed up
+        # a text that occurs shares one of its rarest few runs: only these are followed up
         starts = np.cumsum(sizes) - sizes
         owner = np.repeat(np.arange(len(own)), sizes)
         rare = np.lexsort((often[group], owner))

@@ -26,7 +26,7 @@ class Diversity:
     Args:
         method: how.
         rows: rows of the dataset.
-        asked, picked: how many rows were wanted, and how many there were.
+        asked, picked: how many rows were asked for, and how many were picked.
         by: the column of scores, or empty.
         settings: name and value of each setting that the method read, the seed among them where there is chance.
         groups: clusters with a row in them; 0 where none were made.
@@ -135,7 +135,7 @@ def diverse(
         picks = _greedy(found.unit, n, scores, method, weight)
     if len(picks) < n:
         near = len(found.rows) - len(picks)
-        why = f"{near:,} are too near to a better one" if near else "there are no more that can be"
+        why = f"{near:,} are too near to a better one" if near else "no other row qualifies"
         notes.append(f"{n:,} rows were asked for and {len(picks):,} picked: {why}")
     settings: dict[str, dict[str, float]] = {
         "score_first": {"threshold": threshold},

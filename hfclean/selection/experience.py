@@ -40,7 +40,7 @@ def pre_experience(
 
     Args:
         ds: a `Dataset` (one split).
-        clusters: how many; each needs a row of its own.
+        clusters: how many; each needs at least one row.
         per_cluster: how many rows of each. A cluster of fewer rows gives all of them; one with fewer in its middle
             half gives these, or where it has none there, where the script takes none, the row next to its median.
         by: a column of vectors of the instructions; by default `embedding` if there is one, else they are computed by
@@ -138,7 +138,7 @@ def _clustered(vectors: Any, clusters: int, seed: int) -> tuple[Any, Any]:
 
 
 def _middle(np: Any, values: Any, count: int, order: _Order) -> Any:
-    """So many places at even steps through the middle half of some values; of few values, all."""
+    """`count` places at even steps through the middle half of some values; of few values, all."""
     ranked = np.argsort(values, kind="stable")
     if len(values) < count:
         return ranked

@@ -150,7 +150,7 @@ def _inside(view: View) -> list[str]:
 
 
 def _words(view: View, exact: bool) -> tuple[str | None, ...]:
-    """The columns of strings that have to be equal, though they are no turn that is compared."""
+    """The columns of strings that have to be equal, though they are not turns that are compared."""
     if isinstance(view, PreferenceView):
         return (view.rejected,) if exact else ()
     return (view.system,) if isinstance(view, (ChatView, FlatView)) else ()
@@ -171,7 +171,7 @@ def _plain(value: Any) -> Any:
 
 
 def _marks(value: Any) -> Iterator[Any]:
-    """What a conversation holds beside its words: system prompts, calls, typed parts that are no text, thoughts."""
+    """What a conversation holds beside its words: system prompts, calls, typed parts that are not text, thoughts."""
     for message in _messages(value):
         role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
         content = message.get(text_key)

@@ -163,7 +163,7 @@ def _words(piece: list[str]) -> tuple[Any, Any]:
 def runs(found: Words, lengths: Sequence[int]) -> dict[int, Any]:
     """The numbers of all runs of each of these many words: the k-th is that of the run that begins at the k-th word.
 
-    Runs that would go over the end of a text are there as well, and mean nothing: see `Words.left`.
+    Runs that would go past the end of a text are included as well, and mean nothing: see `Words.left`.
     """
     out = {}
     count = len(found.hashes)

@@ -275,7 +275,7 @@ def _hub(repo_id: str, split: str | None, config: str | None, columns: Columns) 
         card = Path(hf_hub_download(repo_id, "README.md", repo_type="dataset", revision=commit)).read_text("utf-8")
     except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError) as e:
         note = (
-            f"the card of {repo_id} could not be fetched ({type(e).__name__}); licence and language are unknown here"
+            f"the card of {repo_id} could not be fetched ({type(e).__name__}); license and language are unknown here"
         )
         return Source(dataset, repo_id, "hub", _fingerprint(dataset), None, (*notes, note))
     return Source(dataset, repo_id, "hub", commit, card, notes)
