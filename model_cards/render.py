@@ -75,8 +75,8 @@ tags:
 # The rule reviser
 
 {begin}
-Repairs what a program can repair in instruction data: no model, no network, no cost. `hfclean.revise` is an instance of
-it; it comes with hfclean {version} and has no weights to download.
+Repairs what a program can repair in instruction data: no model, no network, no cost. `hfclean.revise` is an instance
+of it; it comes with hfclean {version} and has no weights to download.
 
 ```python
 import hfclean

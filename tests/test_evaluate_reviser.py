@@ -223,7 +223,7 @@ def test_the_json_of_the_command_line_goes_on_a_card() -> None:
     assert ReviserEvaluation.from_dict(told).to_dict() == found.to_dict()
     assert read_evaluation(told) == read_evaluation(found)
     assert read_comparisons(told) == read_comparisons(found) != ()
-    with pytest.raises(HfcleanError, match="no evaluation of a reviser"):
+    with pytest.raises(HfcleanError, match="not an evaluation of a reviser"):
         read_evaluation({**told, "systems": {"reviser": {}}})
 
 

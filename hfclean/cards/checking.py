@@ -38,7 +38,7 @@ def _problems(key: str, value: Any, data: dict[str, Any]) -> Iterator[str]:
     if key == "license":
         for name in _each(value):
             if name not in LICENSES:
-                yield f"license {name!r} is not one of the Hub's ids; expected one of them, or 'other' with license_name"
+                yield f"license {name!r} is not one of the Hub's ids; expected one, or 'other' with license_name"
         if "other" in _each(value) and not data.get("license_name"):
             yield "license 'other' needs a license_name"
     elif key == "language":

@@ -281,7 +281,7 @@ def _read_verdict(value: Any) -> Better:
         return ""
     key = value.strip().lower() if isinstance(value, str) else value
     if isinstance(key, bool) or not isinstance(key, (str, int, float, type(None))) or key not in WORDS:
-        raise ColumnError(f"{str(value)[:40]!r} is not a verdict; expected win, tie or lose (or 1, 0, 2), None for none")
+        raise ColumnError(f"{str(value)[:40]!r} is not a verdict; expected win, tie, lose, 1, 0, 2 or None")
     return WORDS[key]
 
 

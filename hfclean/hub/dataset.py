@@ -88,7 +88,7 @@ def push_dataset(
     repo = Repo(repo_id, "dataset", options.revision)
     refuse_key("config_name=", config_name, allowed)
     if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
-        raise HubRefusal(f"config_name={config_name!r} is not valid; expected letters, digits, '_' and '-', such as 'v2'")
+        raise HubRefusal(f"config_name={config_name!r} is not valid; expected letters, digits, '_' and '-' (as in v2)")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
         if mask_secrets:
@@ -197,7 +197,7 @@ def card_of(
     )
 
 
-# ---------------------------------------------------------------------------------------------- what the repo already holds
+# ------------------------------------------------------------------------------------------ what the repo already holds
 
 
 def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -71,7 +71,7 @@ def push_reviser(
         reviser = read_reviser_folder(Path(reviser).expanduser())
     if not isinstance(reviser, (ModelReviser, RuleReviser)):
         raise HubRefusal(
-            f"{type(reviser).__name__} is not a reviser; expected a Reviser, Reflection, RuleReviser, or a folder of one"
+            f"{type(reviser).__name__} is not a reviser; expected a Reviser, Reflection, RuleReviser or its folder"
         )
     told = Told(
         base_model,

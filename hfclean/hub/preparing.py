@@ -48,7 +48,7 @@ class Prepared:
 def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[str]) -> Prepared:
     """The files of a folder, as they are."""
     if not (path / ABOUT).is_file():
-        raise RepoError(f"{str(path)!r} is not a cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR")
+        raise RepoError(f"{str(path)!r} is not a cleaned folder (no {ABOUT}); make one: hfclean clean IN --out DIR")
     if not is_own(path):
         check_inside(path, [path / ABOUT, *path.rglob("*")])
     path = text_path(path, scratch / "path")

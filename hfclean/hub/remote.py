@@ -220,7 +220,7 @@ class Pushed:
         repo_id, repo_type: where to.
         url: the commit, or the repo where no commit was needed.
         commit: what the branch (or the pull request) points to.
-        changed: whether a commit was made; False if the repo, or an open pull request of ours, already held everything.
+        changed: whether a commit was made; False if the repo or our open pull request already held all.
         pull_request: its address, if one was opened or was there.
         files: the paths that were written.
         deleted: the paths that were taken away.

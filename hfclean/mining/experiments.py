@@ -108,7 +108,7 @@ def experiment(
         columns, renamed, tokenizer: as `hfclean.mining.indicator_columns` takes them.
 
     Returns:
-        the table. A run whose loss is nan, infinite or not above 0 has the reason `not_finite` and is not an observation.
+        the table. A run whose loss is nan, infinite or not above 0 has the reason `not_finite` and does not count.
 
     Raises:
         HfcleanError: an overlap is refused, nothing is left of the pool, or a setting is out of range.

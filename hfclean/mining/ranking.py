@@ -241,7 +241,7 @@ def mine(
         indices; rows without a prediction are never among them, and a warning says how many those are.
 
     Raises:
-        ColumnError: an indicator's column is missing, or `n` and `fraction` are both given, or `fraction` is not a share.
+        ColumnError: an indicator's column is missing, `n` and `fraction` are both given, or `fraction` is not a share.
         HfcleanError: not one `Dataset`, or `n` is not a whole number of 0 or more.
         LinearRuleError: no such published rule, or no row has a prediction.
     """

@@ -138,7 +138,7 @@ def novel(
         tokens: what the words are, `"hfclean"` for every script or `"rouge_score"`; see `rouge_l`.
 
     Raises:
-        HfcleanError: the threshold is out of range, `field` is neither a field nor a column, or an option is not one of these.
+        HfcleanError: the threshold is out of range, `field` is neither field nor column, or an option is unknown.
 
     >>> rows = [{"prompt": p, "completion": "x"} for p in ("Name a red fruit", "Name a red fruit!", "Sing")]
     >>> novel(rows).kept
