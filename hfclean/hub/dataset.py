@@ -197,7 +197,7 @@ def card_of(
     )
 
 
-# ------------------------------------------------------------------------------------------ what the repo already holds
+# ---------------------------------------------------------------------------------------- what the repo already holds
 
 
 def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
