@@ -307,12 +307,12 @@ def by_hand(model: str) -> Any:
 @pytest.fixture
 def passages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every passage whose losses are asked for."""
-    from hfclean.scorers import likelihood
+    from hfclean.scorers import likelihood_scorer
 
     seen: list[Any] = []
-    ask = likelihood.token_losses
+    ask = likelihood_scorer.token_losses
     monkeypatch.setattr(
-        likelihood, "token_losses", lambda spec, some, *more: seen.extend(some) or ask(spec, some, *more)
+        likelihood_scorer, "token_losses", lambda spec, some, *more: seen.extend(some) or ask(spec, some, *more)
     )
     return seen
 
