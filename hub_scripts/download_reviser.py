@@ -26,17 +26,17 @@ def main() -> None:
         help="what it is",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT if hfclean wrote it")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="show what it is, write nothing (the default)")
-    how.add_argument("--download", action="store_true", help="write the folder")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="show what it is, write nothing (the default)")
+    mode.add_argument("--download", action="store_true", help="write the folder")
     args = parser.parse_args()
 
     import hfclean
     from hfclean.hub import pull
 
     kind = getattr(hfclean, args.kind)
-    found = kind.from_pretrained(args.input, revision=args.revision)
-    print(f"{args.kind} of {args.input}:", found.settings() if args.kind != "LinearRule" else found.name)
+    loaded = kind.from_pretrained(args.input, revision=args.revision)
+    print(f"{args.kind} of {args.input}:", loaded.settings() if args.kind != "LinearRule" else loaded.name)
     if args.download:
         folder = pull(args.input, args.output, revision=args.revision, overwrite=args.overwrite)
         print(f"{folder}  hfclean.{args.kind}.from_pretrained({str(folder)!r})")

@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("--license", help="license of OUTPUT (default: that of INPUT)")
     parser.add_argument("--private", action="store_true", help="make OUTPUT a private repo")
     parser.add_argument("--create-pr", action="store_true", help="open a pull request on OUTPUT")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="write and check the files, push nothing (the default)")
-    how.add_argument("--push", action="store_true", help="push")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="write and check the files, push nothing (the default)")
+    mode.add_argument("--push", action="store_true", help="push")
     args = parser.parse_args()
 
     from datasets import load_dataset
@@ -44,12 +44,12 @@ def main() -> None:
     raw = load_dataset(args.input, split=args.split)
     if args.max_samples is not None:
         raw = raw.shuffle(seed=args.seed).select(range(min(args.max_samples, len(raw))))
-    said = {"base_url": args.base_url, "api_key_env": args.api_key_env, "max_new_tokens": args.max_new_tokens}
-    said = {name: value for name, value in said.items() if value is not None}
+    settings = {"base_url": args.base_url, "api_key_env": args.api_key_env, "max_new_tokens": args.max_new_tokens}
+    settings = {name: value for name, value in settings.items() if value is not None}
     if args.reviser:
-        coach = hfclean.Reviser.from_pretrained(args.reviser, **said)
+        coach = hfclean.Reviser.from_pretrained(args.reviser, **settings)
     else:
-        coach = hfclean.Reviser(args.model, **said)
+        coach = hfclean.Reviser(args.model, **settings)
     cleaned = hfclean.clean(raw, reviser=(hfclean.revise, coach))
     report = hfclean.compare(raw, cleaned.dataset, transforms=cleaned.transforms)
     print(report)

@@ -28,9 +28,9 @@ def main() -> None:
     parser.add_argument("--license", help="license of OUTPUT (default: that of INPUT)")
     parser.add_argument("--private", action="store_true", help="make OUTPUT a private repo")
     parser.add_argument("--create-pr", action="store_true", help="open a pull request on OUTPUT")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="write and check the files, push nothing (the default)")
-    how.add_argument("--push", action="store_true", help="push")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="write and check the files, push nothing (the default)")
+    mode.add_argument("--push", action="store_true", help="push")
     args = parser.parse_args()
 
     from datasets import load_dataset

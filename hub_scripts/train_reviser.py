@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of every choice (default: 0)")
     parser.add_argument("--license", help="license of OUTPUT (default: what follows from base and data)")
     parser.add_argument("--private", action="store_true", help="make OUTPUT a private repo")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--dry-run", action="store_true", help="train, write and check the files (the default)")
-    how.add_argument("--push", action="store_true", help="push")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="train, write and check the files (the default)")
+    mode.add_argument("--push", action="store_true", help="push")
     args = parser.parse_args()
 
     from datasets import load_dataset

@@ -220,7 +220,7 @@ def rule_reviser(figures: str) -> str:
 def embedded(figures: str, name: str) -> str:
     """The card of one of the two embedded rules."""
     rule = {"preference": preference_rule, "rating": rating_rule}[name]()
-    found = [row for row in table(figures, "| | rule | longer response") if row.name.startswith(f"`{name}`")]
+    rows = [row for row in table(figures, "| | rule | longer response") if row.name.startswith(f"`{name}`")]
     damage = table(figures, "| damage | `preference` | `rating` |")
     column = ("preference", "rating").index(name)
     lines = [
@@ -229,7 +229,7 @@ def embedded(figures: str, name: str) -> str:
         "",
         "| | rule | longer response | random |",
         "| --- | --- | --- | --- |",
-        *(f"| {row.name.removeprefix(f'`{name}`, ')} | {' | '.join(row.cells[:3])} |" for row in found),
+        *(f"| {row.name.removeprefix(f'`{name}`, ')} | {' | '.join(row.cells[:3])} |" for row in rows),
         "",
         "Share of damaged answers that score lower, on instructions that were not fitted:",
         "",
@@ -252,10 +252,10 @@ def embedded(figures: str, name: str) -> str:
 
 def recipe(figures: str) -> str:
     """The card of how a reviser is trained."""
-    found = list(PRESETS.values())
+    presets = list(PRESETS.values())
     lines = []
     for title, group, name in SHOWN:
-        cells = [_setting({"args": p.args, "peft": p.peft or {}, "": vars(p)}[group].get(name)) for p in found]
+        cells = [_setting({"args": p.args, "peft": p.peft or {}, "": vars(p)}[group].get(name)) for p in presets]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     measured = table(figures, "| near_identity | exactly right")
     return RECIPE.format(
@@ -263,10 +263,10 @@ def recipe(figures: str) -> str:
         begin=BEGIN,
         end=END,
         version=hfclean.__version__,
-        names=" | ".join(f"`{preset.name}`" for preset in found),
-        lines=" | ".join("---" for _ in found),
+        names=" | ".join(f"`{preset.name}`" for preset in presets),
+        lines=" | ".join("---" for _ in presets),
         table="\n".join(lines),
-        sources="\n".join(f"- `{preset.name}`: {preset.source}" for preset in found),
+        sources="\n".join(f"- `{preset.name}`: {preset.source}" for preset in presets),
         figures="\n".join(f"| {row.name} | {' | '.join(row.cells[:2])} |" for row in measured),
     )
 

@@ -214,11 +214,11 @@ def _section(
 def _examples(report: Report) -> list[Edit]:
     """A few changes that a model made, evenly spaced."""
     names = {rule.id for rule in report.rules if rule.severity}
-    made = [edit for edit in report.edits if edit.rule != UNRECORDED and not set(edit.rule.split()) & names]
-    if not report.models or not made:
+    edits = [edit for edit in report.edits if edit.rule != UNRECORDED and not set(edit.rule.split()) & names]
+    if not report.models or not edits:
         return []
-    few = min(EXAMPLES, len(made))
-    return [made[k * len(made) // few] for k in range(few)]
+    few = min(EXAMPLES, len(edits))
+    return [edits[k * len(edits) // few] for k in range(few)]
 
 
 def place_section(body: str, section: str, title: str, around: tuple[str, str] = (BEGIN, END)) -> str:

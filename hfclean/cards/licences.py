@@ -39,16 +39,16 @@ def derive_license(parts: Iterable[tuple[str, str | None]]) -> Derived:
     >>> derive_license([("the base Qwen/Qwen3-0.6B", "apache-2.0"), ("the data me/pairs", "cc-by-nc-4.0")]).license
     'cc-by-nc-4.0'
     """
-    found = [(name, (license or "unknown").strip().lower()) for name, license in parts]
-    if not found:
+    stated = [(name, (license or "unknown").strip().lower()) for name, license in parts]
+    if not stated:
         return Derived("unknown", "neither base nor data were named, so nobody can say what binds")
-    told = "; ".join(f"{name}: {license}" for name, license in found)
-    rank = max(_strictness(license) for _, license in found)
-    strictest = list(dict.fromkeys(license for _, license in found if _strictness(license) == rank))
+    listed = "; ".join(f"{name}: {license}" for name, license in stated)
+    rank = max(_strictness(license) for _, license in stated)
+    strictest = list(dict.fromkeys(license for _, license in stated if _strictness(license) == rank))
     if rank == 5:
-        return Derived("unknown", f"{told}. What is unknown may bind more than the rest: find out before you use it")
+        return Derived("unknown", f"{listed}. What is unknown may bind more than the rest: find out before you use it")
     if len(strictest) == 1 or rank == 0:
-        same = len({license for _, license in found}) == 1
+        same = len({license for _, license in stated}) == 1
         why = "" if same else "; the strictest of them is named, and the terms of the others hold as well"
-        return Derived(strictest[0], told + why)
-    return Derived(" and ".join(strictest), f"{told}; none is stricter than the others, and the terms of all hold")
+        return Derived(strictest[0], listed + why)
+    return Derived(" and ".join(strictest), f"{listed}; none is stricter than the others, and the terms of all hold")

@@ -64,9 +64,9 @@ def read_card(text: str | None) -> tuple[dict[str, Any], str]:
 def split_card(text: str) -> tuple[str, str]:
     """YAML and body of a card. A card may have no YAML; one that begins and never ends is refused."""
     text = text.encode("utf-8", "replace").decode("utf-8")
-    found = FRONT.match(text)
-    if found:
-        return found[1], text[found.end() :]
+    match = FRONT.match(text)
+    if match:
+        return match[1], text[match.end() :]
     if re.match(r"\A\ufeff?\s*---[ \t]*(?:\r|\n)", text) and re.search(r"^[\w-]+:", text, re.MULTILINE):
         raise CardError(
             "the existing card begins with '---' and its YAML never ends; expected a second line '---' after it. Fix "
@@ -136,8 +136,8 @@ def _read_yaml(text: str) -> dict[str, Any]:
     try:
         values = yaml.load(text, Loader=_loader())  # noqa: S506  # a SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
-        told = " ".join(str(e).split())
-        raise CardError(f"the YAML of the card is broken: {told}. Fix it, or give no existing card") from e
+        problem = " ".join(str(e).split())
+        raise CardError(f"the YAML of the card is broken: {problem}. Fix it, or give no existing card") from e
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -272,12 +272,12 @@ def build_configs(
     if data_files is None:
         data_files = {split.split: f"data/{split.split}-*.parquet" for split in report.splits if split.after}
     first: dict[str, Any] = {"config_name": rows, **({"default": True} if rows == "default" else {})}
-    found = [{**first, "data_files": _files(data_files)}]
+    entries = [{**first, "data_files": _files(data_files)}]
     if ledger_file:
-        found.append({"config_name": ledger, "data_files": ledger_file})
+        entries.append({"config_name": ledger, "data_files": ledger_file})
     if removed_files:
-        found.append({"config_name": removed, "data_files": _files(removed_files)})
-    return found
+        entries.append({"config_name": removed, "data_files": _files(removed_files)})
+    return entries
 
 
 def _files(by_split: Mapping[str, str]) -> list[dict[str, str]]:

@@ -103,13 +103,13 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
     Raises:
         CardError: something is missing, or no number.
     """
-    found: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     for entry in _several(given):
         if isinstance(entry, ReviserEvaluation):
-            found += read_evaluation(entry.for_card())
+            evaluations += read_evaluation(entry.for_card())
             continue
         if isinstance(entry, Evaluation):
-            found.append(entry)
+            evaluations.append(entry)
             continue
         metrics = entry.get("metrics") if isinstance(entry, Mapping) else None
         if not isinstance(metrics, Mapping) or not isinstance(entry.get("dataset"), str) or not metrics:
@@ -124,21 +124,21 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise CardError(f"evaluation: {name} is {value!r}; expected a finite number")
             words = {key: str(entry[key]) for key in ("split", "revision", "task", "notes") if entry.get(key)}
-            found.append(Evaluation(str(name), value, entry["dataset"], **words))
-    return tuple(found)
+            evaluations.append(Evaluation(str(name), value, entry["dataset"], **words))
+    return tuple(evaluations)
 
 
 def read_comparisons(given: Any) -> tuple[Comparison, ...]:
     """The tables of those figures that came with baselines."""
-    found = []
+    lines = []
     for entry in _several(given):
         if isinstance(entry, ReviserEvaluation):
             where = f" of {entry.dataset}{f' ({entry.split})' if entry.split else ''}" if entry.dataset else ""
             clean = "1 row that needs nothing" if entry.clean == 1 else f"{entry.clean:,} rows that need nothing"
             about = f"{entry.pairs:,} pairs{where} that an expert changed, {clean}"
             table = tuple(tuple(row) for row in entry.table())
-            found.append(Comparison((about, *([entry.warning] if entry.warning else [])), table))
-    return tuple(found)
+            lines.append(Comparison((about, *([entry.warning] if entry.warning else [])), table))
+    return tuple(lines)
 
 
 def _several(given: Any) -> Sequence[Any]:
@@ -292,7 +292,7 @@ def _front_of_rules(
 def _meanings() -> dict[str, str]:
     from hfclean.scorers.indicators import INDICATORS
 
-    return {found.name: found.meaning for found in INDICATORS}
+    return {indicator.name: indicator.meaning for indicator in INDICATORS}
 
 
 def _template(name: str) -> Any:
@@ -309,13 +309,13 @@ def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:
     for one in evaluation:
         grouped.setdefault((one.dataset, one.split, one.revision), []).append(one)
     results = []
-    for (dataset, split, revision), found in grouped.items():
-        told = {"name": dataset, "type": dataset, "split": split, "revision": revision}
+    for (dataset, split, revision), group in grouped.items():
+        source = {"name": dataset, "type": dataset, "split": split, "revision": revision}
         results.append(
             {
                 "task": {"type": "text-generation", "name": "Revision of instruction data"},
-                "dataset": {key: value for key, value in told.items() if value},
-                "metrics": [{"type": one.metric, "value": one.value, "name": one.metric} for one in found],
+                "dataset": {key: value for key, value in source.items() if value},
+                "metrics": [{"type": one.metric, "value": one.value, "name": one.metric} for one in group],
             }
         )
     return {"name": name.rpartition("/")[2], "results": results}

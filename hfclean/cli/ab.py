@@ -63,13 +63,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.judge:
         judge = Judge(args.judge, base_url=args.base_url, api_key_env=args.api_key_env)
         judge.check_access()
-    own, fields = training_settings(args, {"lora_rank": int})
+    settings, fields = training_settings(args, {"lora_rank": int})
     with reader(args, err, args.out) as read:
 
         def rows(where: str) -> Any:
             return only_split(read(where).dataset, where)
 
-        found = ab_test(
+        result = ab_test(
             {name: rows(where) for name, _, where in named},
             args.base,
             rows(args.eval),
@@ -78,9 +78,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             judge=judge,
             judged_rows=args.sample,
             args=fields,
-            peft_config={"r": own["lora_rank"]} if "lora_rank" in own else None,
+            peft_config={"r": settings["lora_rank"]} if "lora_rank" in settings else None,
             folder=None if args.out is None else Path(args.out),
             columns=layout_of(args).columns,
             show=not args.quiet,
         )
-    tell(args, out, found.to_dict, lambda: found)
+    tell(args, out, result.to_dict, lambda: result)

@@ -40,16 +40,16 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.models import store
 
     where = store_of(args)
-    found = store.stats(where)
-    sources = store.matching(found, args.model) if args.model else None
+    stats = store.stats(where)
+    sources = store.matching(stats, args.model) if args.model else None
     if args.action == "stats":
-        shown = {k: v for k, v in found.by_source.items() if sources is None or k in sources}
-        data = {**asdict(found), "by_source": {k: asdict(v) for k, v in shown.items()}}
-        tell(args, out, lambda: data, lambda: describe_stats(found, shown))
+        shown = {k: v for k, v in stats.by_source.items() if sources is None or k in sources}
+        data = {**asdict(stats), "by_source": {k: asdict(v) for k, v in shown.items()}}
+        tell(args, out, lambda: data, lambda: describe_stats(stats, shown))
     elif args.action == "export":
         _export(args, out, where, sources)
     else:
-        _clear(args, out, err, found, sources)
+        _clear(args, out, err, stats, sources)
 
 
 def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: Sequence[str] | None) -> None:
@@ -68,23 +68,23 @@ def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: S
     tell(args, out, lambda: {"file": str(target), "answers": count}, lambda: f"{target}  {count:,} answers")
 
 
-def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, found: Any, sources: Sequence[str] | None) -> None:
+def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, stats: Any, sources: Sequence[str] | None) -> None:
     from hfclean.models import store
 
-    chosen = list(found.sources if sources is None else sources)
-    count = sum(found.sources[source] for source in chosen)
+    chosen = list(stats.sources if sources is None else sources)
+    count = sum(stats.sources[source] for source in chosen)
     if count and not args.yes:
         names = ", ".join(chosen)
         print(
-            f"delete {count:,} answers of {names} from {found.path}? This cannot be undone. [y/N] ", end="", file=err
+            f"delete {count:,} answers of {names} from {stats.path}? This cannot be undone. [y/N] ", end="", file=err
         )
         err.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("nothing was deleted", file=err)
             if args.json:
-                emit({"file": found.path, "deleted": {}}, out)
+                emit({"file": stats.path, "deleted": {}}, out)
             return
-    deleted = {source: store.clear(found.path, source=source) for source in chosen}
+    deleted = {source: store.clear(stats.path, source=source) for source in chosen}
     lines = [f"{number:,} answers of {source} deleted" for source, number in deleted.items()]
-    text = "\n".join(lines) or f"{found.path}  holds no answers"
-    tell(args, out, lambda: {"file": found.path, "deleted": deleted}, lambda: text)
+    text = "\n".join(lines) or f"{stats.path}  holds no answers"
+    tell(args, out, lambda: {"file": stats.path, "deleted": deleted}, lambda: text)

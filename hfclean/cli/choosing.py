@@ -41,7 +41,7 @@ def choose_rows(
     report_file = Path(args.report).expanduser() if args.report else None
     if report_file is not None and not report_file.parent.is_dir():
         raise FolderError(f"--report {args.report!r}: no such folder; create it, or choose another")
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     words: list[str] = []
     written: dict[str, int] = {}
     with opened(args, err, args.out) as (source, layout):
@@ -53,16 +53,16 @@ def choose_rows(
             reports = [chosen.report] if hasattr(chosen, "report") else []
             if beside:
                 reports.append(baselines(ds, chosen, columns=layout.columns))
-            found[split] = {"rows": len(ds), "kept": len(chosen)}
+            results[split] = {"rows": len(ds), "kept": len(chosen)}
             for report in reports:
-                found[split] |= {type(report).__name__.lower(): report.to_dict()}
+                results[split] |= {type(report).__name__.lower(): report.to_dict()}
             words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
         if args.out:
             written = write_files(kept, args, err)
     if report_file is not None:
-        report_file.write_text(json.dumps(found) + "\n", encoding="ascii")
+        report_file.write_text(json.dumps(results) + "\n", encoding="ascii")
     words += [f"{name}  {count:,} rows" for name, count in written.items()]
-    tell(args, out, lambda: {"splits": found, "files": written}, lambda: "\n".join(filter(None, words)))
+    tell(args, out, lambda: {"splits": results, "files": written}, lambda: "\n".join(filter(None, words)))
 
 
 def _embedded(ds: Any, columns: Any, err: TextIO) -> Any:

@@ -34,8 +34,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     check_file(args)
     with opened(args, err, args.out) as (source, layout):
         losses = Losses()
-        made = convert(source.dataset, args.to, **given(layout), losses=losses)
+        converted = convert(source.dataset, args.to, **given(layout), losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
-        written = write_files(made, args, err)
+        written = write_files(converted, args, err)
     tell_files(args, out, written, losses)

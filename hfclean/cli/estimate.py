@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     reviser = reviser_of(args)
     tokenizer = tokenizer_of(args.tokenizer)
     with opened(args, err) as (source, _):
-        found = reviser.estimate(
+        estimate = reviser.estimate(
             source.dataset,
             sample=args.sample,
             seconds_per_request=args.seconds_per_request,
@@ -47,5 +47,5 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
         total = sum(len(part) for part in source.dataset.values())
     counts = {"rows": total, "sampled": min(args.sample, total)}
-    figures = {name: None if value != value else value for name, value in asdict(found).items()}
-    tell(args, out, lambda: counts | figures, lambda: describe_estimate(found, reviser.spec(), **counts))
+    figures = {name: None if value != value else value for name, value in asdict(estimate).items()}
+    tell(args, out, lambda: counts | figures, lambda: describe_estimate(estimate, reviser.spec(), **counts))

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         clean = None
         if args.clean:
             clean = only_split(read(args.clean, split=None, config=None).dataset, args.clean)
-        found = evaluate_reviser(
+        evaluation = evaluate_reviser(
             reviser,
             pairs if args.first is None else pairs.select(range(min(args.first, len(pairs)))),
             clean=clean,
@@ -74,4 +74,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             draws=args.draws,
             show=not args.quiet,
         )
-    tell(args, out, found.to_dict, lambda: found)
+    tell(args, out, evaluation.to_dict, lambda: evaluation)

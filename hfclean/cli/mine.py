@@ -57,10 +57,10 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         (_fit if args.action == "fit" else _predict)(args, out, err)
-    for warning in told:
+    for warning in caught:
         if warning.category.__module__.startswith("hfclean") or "no prediction" in str(warning.message):
             print(f"note: {warning.message}", file=err)
 
@@ -111,15 +111,15 @@ def _predict(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if len(source.dataset) > 1:
             raise UsageError(f"--split is missing: there are {', '.join(source.dataset)}")
         ((split, ds),) = source.dataset.items()
-        how: dict[str, Any] = {"columns": layout.columns, "renamed": renamed}
+        options: dict[str, Any] = {"columns": layout.columns, "renamed": renamed}
         if args.out:
-            picks = mined(ds, rule, **{"fraction" if isinstance(args.n, float) else "n": args.n}, **how)
+            picks = mined(ds, rule, **{"fraction" if isinstance(args.n, float) else "n": args.n}, **options)
             written = write_files({split: ds.select(picks)}, args, err)
             tell_files(args, out, written)
             return
-        values = expected_loss(ds, rule, **how)
-    found = quantiles([value for value in values if value == value])
-    marks = {mark: getattr(found, mark) for mark in MARKS if found.n}
-    data = {"rule": rule.name, "rows": len(values), "predicted": found.n, **marks}
-    head = f"{rule.name}: {found.n:,} of {len(values):,} rows have a prediction\n"
+        values = expected_loss(ds, rule, **options)
+    spread = quantiles([value for value in values if value == value])
+    marks = {mark: getattr(spread, mark) for mark in MARKS if spread.n}
+    data = {"rule": rule.name, "rows": len(values), "predicted": spread.n, **marks}
+    head = f"{rule.name}: {spread.n:,} of {len(values):,} rows have a prediction\n"
     tell(args, out, lambda: data, lambda: head + "  ".join(f"{mark} {value:.4g}" for mark, value in marks.items()))

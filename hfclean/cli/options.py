@@ -104,11 +104,11 @@ def output(command: argparse.ArgumentParser, *, required: bool = True, needed: s
 
 
 def rules(command: argparse.ArgumentParser) -> None:
-    some = command.add_mutually_exclusive_group()
-    some.add_argument(
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
         "--only", action="append", metavar="RULE", help="run only this rule (may be given several times)"
     )
-    some.add_argument(
+    choice.add_argument(
         "--skip", action="append", metavar="RULE", help="do not run this rule (may be given several times)"
     )
     command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_custom("rule"))

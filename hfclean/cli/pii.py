@@ -64,7 +64,7 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             tell_files(args, out, write_files(plain, args, err))
             return
         rows: Counter[str] = Counter()
-        finds = total = some = 0
+        finds = total = affected = 0
         for part in scored.values():
             total += len(part)
             if not len(part):
@@ -72,8 +72,8 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             for kinds, count in zip(part[layout.own("pii")], part[layout.own("pii_count")], strict=True):
                 rows.update(kinds.split())
                 finds += int(count)
-                some += bool(kinds)
-    data = {"rows": total, "with_pii": some, "finds": finds, "rows_by_kind": dict(rows)}
-    lines = [f"{some:,} of {total:,} rows contain personal data ({finds:,} matches)"]
+                affected += bool(kinds)
+    data = {"rows": total, "with_pii": affected, "finds": finds, "rows_by_kind": dict(rows)}
+    lines = [f"{affected:,} of {total:,} rows contain personal data ({finds:,} matches)"]
     lines += [f"  {kind:<6} {rows[kind]:,} rows" for kind in KINDS if rows[kind]]
     tell(args, out, lambda: data, lambda: "\n".join(lines))

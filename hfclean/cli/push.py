@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out and not args.dry_run:
         raise UsageError("--out is where --dry-run writes; without it, nothing is written here")
     folder, kind = Path(args.dir).expanduser(), kind_of(args.dir)
-    how: dict[str, Any] = {
+    options: dict[str, Any] = {
         "license": args.license,
         "language": args.language,
         "private": args.private,
@@ -78,12 +78,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError(f"--source {' --source '.join(args.source)}: expected one, which was cleaned to this dataset")
     with unpacked(args):
         if kind == "rule":
-            done = hub.push_rule(folder, args.repo, **how)
+            done = hub.push_rule(folder, args.repo, **options)
         elif kind == "pack":
-            done = hub.push_benchmarks(folder, args.repo, **how)
+            done = hub.push_benchmarks(folder, args.repo, **options)
         elif kind == "reviser":
             done = hub.push_reviser(
-                folder, args.repo, base_model=args.base, datasets=args.source, allow_secrets=args.allow_secret, **how
+                folder,
+                args.repo,
+                base_model=args.base,
+                datasets=args.source,
+                allow_secrets=args.allow_secret,
+                **options,
             )
         else:
             done = hub.push_dataset(
@@ -93,7 +98,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 config_name=args.config,
                 allow_secrets=args.allow_secret,
                 mask_secrets=args.mask_secrets,
-                **how,
+                **options,
             )
     if isinstance(done, hub.PushPlan):
         _show_plan(done, args, out)

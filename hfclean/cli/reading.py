@@ -69,9 +69,9 @@ def as_cleaned(args: argparse.Namespace, err: TextIO) -> None:
         if getattr(args, name, "not offered"):
             continue
         for folder in reversed(where):
-            if said := _recorded(folder).get(name):
-                setattr(args, name, said)
-                shown = ",".join(f"{k}={v}" for k, v in said.items()) if isinstance(said, dict) else said
+            if recorded := _recorded(folder).get(name):
+                setattr(args, name, recorded)
+                shown = ",".join(f"{k}={v}" for k, v in recorded.items()) if isinstance(recorded, dict) else recorded
                 print(f"note: --{name} {shown}, as {Path(folder).name} was cleaned with it", file=err)
                 break
 
@@ -87,16 +87,16 @@ def _recorded(folder: str) -> dict[str, Any]:
 
 def layout_of(args: argparse.Namespace) -> Layout:
     """How rows are read, as `--columns`, `--prefix`, `--turns` and `--side` say, of those that a command has."""
-    said = {name: value for name in ("columns", "prefix", "turns", "side") if (value := vars(args).get(name))}
-    text = said.get("columns")
+    stated = {name: value for name in ("columns", "prefix", "turns", "side") if (value := vars(args).get(name))}
+    text = stated.get("columns")
     if isinstance(text, str) and "=" in text:
         pairs = [part.partition("=") for part in text.split(",")]
         if not all(role.strip() and column.strip() for role, _, column in pairs):
             raise UsageError(
                 f"--columns {text!r}: expected ROLE=COLUMN pairs, such as instruction=question,response=answer"
             )
-        said["columns"] = {role.strip(): column.strip() for role, _, column in pairs}
-    return Layout(**said)
+        stated["columns"] = {role.strip(): column.strip() for role, _, column in pairs}
+    return Layout(**stated)
 
 
 def given(layout: Layout) -> dict[str, Any]:
@@ -111,9 +111,9 @@ def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> It
 
     with unpacked(args, near) as cache:
 
-        def read(where: str | list[str], **how: Any) -> Source:
-            said = {name: vars(args).get(name) for name in ("split", "config")}
-            source = load(where, **{"columns": layout_of(args).columns, **said, **how}, cache_dir=cache)
+        def read(where: str | list[str], **options: Any) -> Source:
+            choice = {name: vars(args).get(name) for name in ("split", "config")}
+            source = load(where, **{"columns": layout_of(args).columns, **choice, **options}, cache_dir=cache)
             for note in source.notes:
                 print(f"note: {note}", file=err)
             return source
@@ -159,10 +159,10 @@ def tell(args: argparse.Namespace, out: TextIO, data: Callable[[], Any], text: C
 
 def load_named(spec: str, kind: type, what: str) -> Any:
     """The object at a dotted path `package.module:name`."""
-    found = _import_named(spec, spec, f"module:name, such as my_{what}s:mine")
-    if not isinstance(found, kind):
-        raise UsageError(f"--with {spec!r} is {_kind_of(found)}, not a {what}; declare it with @hfclean.{what}")
-    return found
+    loaded = _import_named(spec, spec, f"module:name, such as my_{what}s:mine")
+    if not isinstance(loaded, kind):
+        raise UsageError(f"--with {spec!r} is {_kind_of(loaded)}, not a {what}; declare it with @hfclean.{what}")
+    return loaded
 
 
 def load_scorer(spec: str, **layout: Any) -> Any:
@@ -182,20 +182,20 @@ def load_scorer(spec: str, **layout: Any) -> Any:
             ours = ", ".join(name for name in sorted(dir(scorers)) if _makes_scorers(getattr(scorers, name)))
             raise UsageError(f"--with {spec!r}: expected module:name, module:Class(argument=...), or one of {ours}")
         path = f"hfclean.scorers:{path}"
-    found = _import_named(spec, path, "module:name, or module:Class(argument=...)")
-    if _makes_scorers(found):
+    loaded = _import_named(spec, path, "module:name, or module:Class(argument=...)")
+    if _makes_scorers(loaded):
         try:
-            return found(**{**layout, **arguments})
+            return loaded(**{**layout, **arguments})
         except (TypeError, ValueError, AttributeError) as e:
-            raise UsageError(f"--with {spec!r}: no {found.__name__} can be made of these arguments: {e}") from e
-    if not (_makes_scorers(type(found)) or isinstance(found, scorers.FunctionScorer)):
+            raise UsageError(f"--with {spec!r}: no {loaded.__name__} can be made of these arguments: {e}") from e
+    if not (_makes_scorers(type(loaded)) or isinstance(loaded, scorers.FunctionScorer)):
         raise UsageError(
-            f"--with {spec!r} is {_kind_of(found)}, not a scorer; expected one declared with @hfclean.scorer, or a "
+            f"--with {spec!r} is {_kind_of(loaded)}, not a scorer; expected one declared with @hfclean.scorer, or a "
             "class that declares its columns in `adds`"
         )
     if call:
         raise UsageError(f"--with {spec!r}: {path} is made already; leave out the arguments")
-    return replace(found, **layout)
+    return replace(loaded, **layout)
 
 
 def _makes_scorers(kind: Any) -> bool:
@@ -208,8 +208,8 @@ def _makes_scorers(kind: Any) -> bool:
     return bool(kind.adds) or (issubclass(kind, Scorer) and kind not in (Scorer, FunctionScorer))
 
 
-def _kind_of(found: Any) -> str:
-    return f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"
+def _kind_of(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
 
 
 def _import_named(spec: str, path: str, expected: str) -> Any:
@@ -234,18 +234,18 @@ def _literal_arguments(spec: str, call: str) -> dict[str, Any]:
         raise UsageError(f"--with {spec!r} is not valid ({e}); expected {expected}") from e
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
         raise UsageError(f"--with {spec!r}: expected {expected}")
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for word in node.keywords:
         try:
             if word.arg is None:
                 raise ValueError
-            found[word.arg] = ast.literal_eval(word.value)
+            arguments[word.arg] = ast.literal_eval(word.value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             text = ast.unparse(word.value)
             raise UsageError(
                 f"--with {spec!r}: {word.arg or '**'}={text:.80} is not a literal; expected {expected}"
             ) from None
-    return found
+    return arguments
 
 
 def only_split(splits: Any, name: str) -> Any:

@@ -110,8 +110,8 @@ class StepStory:
             return " ".join([f"{head}: {self.edit}", *self.reasons])
         because = " because" if self.edit in ("reverted", "failed") and self.reasons else ""
         lines = [f"{head}: {self.edit}{because}"]
-        told = {code: said for code, said in self.reasons.items() if (self.edit, code) not in PLAIN}
-        lines += [f"    {code}" + (f": {said}" if said else "") for code, said in told.items()]
+        meanings = {code: text for code, text in self.reasons.items() if (self.edit, code) not in PLAIN}
+        lines += [f"    {code}" + (f": {text}" if text else "") for code, text in meanings.items()]
         return "\n".join(lines)
 
 
@@ -195,7 +195,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
 
 def _mean(each: Sequence[dict[str, float]]) -> dict[str, float]:
     """What each indicator gave to a score that is the mean over several turns."""
-    return {name: sum(found[name] for found in each) / len(each) for name in each[0]}
+    return {name: sum(figures[name] for figures in each) / len(each) for name in each[0]}
 
 
 def _strongest(contributions: dict[str, float], count: int = 3) -> dict[str, float]:

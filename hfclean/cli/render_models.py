@@ -26,52 +26,58 @@ def describe_refusals(report: Report) -> str:
     return _columns(["why rows have no revision", "rows", ""], lines)
 
 
-def describe_estimate(found: Estimate, spec: ModelSpec, *, rows: int, sampled: int) -> str:
+def describe_estimate(estimate: Estimate, spec: ModelSpec, *, rows: int, sampled: int) -> str:
     """What a run would take, judged by texts alone."""
     head = (
         f"{plural(rows, 'row')}, model {visible(spec.name, 80)}: an estimate from {plural(sampled, 'row')}, evenly "
         "spread; nothing was asked"
     )
-    hours = _time(found.hours) if isfinite(found.hours) else "unknown: say --seconds-per-request, or see a --preview"
-    return "\n".join([head, "", *_lines(found, spec, hours)])
+    hours = (
+        _time(estimate.hours) if isfinite(estimate.hours) else "unknown: say --seconds-per-request, or see a --preview"
+    )
+    return "\n".join([head, "", *_lines(estimate, spec, hours)])
 
 
-def _lines(found: Estimate, spec: ModelSpec, hours: str) -> list[str]:
+def _lines(estimate: Estimate, spec: ModelSpec, hours: str) -> list[str]:
     basis = {
         "server": "as the server counted the sample's",
         "answers": "as in the sample",
         "max_new_tokens": "at most: all as long as max_new_tokens allows",
     }
-    read, written = (basis.get(said, said) for said in (found.prompt_basis, found.completion_basis))
+    read, written = (
+        basis.get(basis_name, basis_name) for basis_name in (estimate.prompt_basis, estimate.completion_basis)
+    )
     if spec.prices is not None:
         each = f"{spec.prices.input:g} in, {spec.prices.output:g} out per million tokens"
-        price = f"{money(found.cost, found.currency)}  ({each})"
+        price = f"{money(estimate.cost, estimate.currency)}  ({each})"
     else:
         price = "unknown: give --prices input=P,output=P or --prices FILE"
     if spec.kind != "server" and spec.prices is None:
         price = "none: the model runs here"
     return [
-        f"requests        {count(found.requests)}",
-        f"tokens read     {count(found.prompt_tokens)}  ({read})",
-        f"tokens written  {count(found.completion_tokens)}  ({written})",
+        f"requests        {count(estimate.requests)}",
+        f"tokens read     {count(estimate.prompt_tokens)}  ({read})",
+        f"tokens written  {count(estimate.completion_tokens)}  ({written})",
         f"price           {price}",
         f"time            {hours}",
     ]
 
 
-def describe_preview(found: Preview, spec: ModelSpec) -> str:
+def describe_preview(preview: Preview, spec: ModelSpec) -> str:
     """A few rows as a model would have them, and what the whole would take."""
-    rows = "\n\n".join(_previewed(row) for row in found.rows)
-    edits = [row.edit for row in found.rows]
-    told = ", ".join(f"{count(edits.count(name))} {name}" for name in EDITS if name in edits)
-    usage = found.usage
+    rows = "\n\n".join(_previewed(row) for row in preview.rows)
+    edits = [row.edit for row in preview.rows]
+    outcome = ", ".join(f"{count(edits.count(name))} {name}" for name in EDITS if name in edits)
+    usage = preview.usage
     when = f" ({days_of(usage.reused_on)})" if usage.reused_on else ""
     answers = f"{plural(usage.asked, 'answer')} asked for, {count(usage.reused)} kept from before{when}"
     spent = f"{count(usage.prompt_tokens)} tokens read, {count(usage.completion_tokens)} written"
     cost = f", {money(usage.cost, usage.currency)}" if usage.currency else ""
     estimated = f" (tokens estimated for {count(usage.estimated)})" if usage.estimated else ""
-    all_words = ratio(found.words_after / found.words_before) if found.words_before else "–"
-    changed = ratio(found.changed_words_after / found.changed_words_before) if found.changed_words_before else "–"
+    all_words = ratio(preview.words_after / preview.words_before) if preview.words_before else "–"
+    changed = (
+        ratio(preview.changed_words_after / preview.changed_words_before) if preview.changed_words_before else "–"
+    )
     kept = ""
     if spec.store is not False and usage.asked + usage.reused:
         kept = "These answers are kept: the whole run does not ask for them again."
@@ -79,22 +85,22 @@ def describe_preview(found: Preview, spec: ModelSpec) -> str:
         [
             rows,
             "",
-            f"{plural(len(found.rows), 'row')} of {count(found.rows_total)}, evenly spread: {told}",
+            f"{plural(len(preview.rows), 'row')} of {count(preview.rows_total)}, evenly spread: {outcome}",
             f"{answers}; {spent}{cost}{estimated}",
             f"words of the responses, after / before: {all_words}; of those that changed: {changed}",
             "",
             "the whole dataset, judged by this sample:",
-            *_lines(found.estimate, spec, _both_hours(found, spec)),
+            *_lines(preview.estimate, spec, _both_hours(preview, spec)),
             "",
             f"No folder was written. {kept}".rstrip(),
         ]
     )
 
 
-def _both_hours(found: Preview, spec: ModelSpec) -> str:
-    pace, best = found.hours_at_this_pace, found.estimate.hours
+def _both_hours(preview: Preview, spec: ModelSpec) -> str:
+    pace, best = preview.hours_at_this_pace, preview.estimate.hours
     if isnan(pace):
-        return "unknown: " + ("all answers were already stored" if found.usage.reused else "no answer came")
+        return "unknown: " + ("all answers were already stored" if preview.usage.reused else "no answer came")
     at_pace = f"{_time(pace)} at the pace of this sample"
     if not isfinite(best) or best >= pace:
         return at_pace
@@ -105,7 +111,7 @@ def _previewed(row: PreviewedRow) -> str:
     where = f"{row.split}:{row.index}" if row.split else str(row.index)
     lines = [f"row {where}  {row.row_id}  {row.edit}"]
     if row.edit in ("reverted", "failed"):
-        lines += [f"  {code}" + (f": {said}" if (said := meaning(code)) else "") for code in row.reasons]
+        lines += [f"  {code}" + (f": {text}" if (text := meaning(code)) else "") for code in row.reasons]
     if row.said:
         what = "in detail" if row.edit == "failed" else "the model said"
         lines.append(f"  {what}: {indent(visible(row.said))}")
@@ -116,9 +122,9 @@ def _previewed(row: PreviewedRow) -> str:
     return "\n".join(lines)
 
 
-def describe_stats(found: StoreStats, shown: Mapping[str, SourceStats]) -> str:
+def describe_stats(stats: StoreStats, shown: Mapping[str, SourceStats]) -> str:
     """What a file of answers holds."""
-    head = f"{found.path}\n{plural(found.answers, 'answer')}, {_size(found.bytes)}"
+    head = f"{stats.path}\n{plural(stats.answers, 'answer')}, {_size(stats.bytes)}"
     lines = [
         (
             visible(source, 80),

@@ -79,14 +79,14 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with unpacked(args, str(target)) as cache_dir:
         folder = read_folder(source_dir, cache_dir=cache_dir)
         about = folder.about
-        told = next((each for each in reversed(about["transforms"]) if "usage" in each), None)
-        if told is None:
+        last = next((each for each in reversed(about["transforms"]) if "usage" in each), None)
+        if last is None:
             raise FolderError(f"{args.source}: no model was asked for it, so nothing of it can have failed")
-        own = is_own(folder.path)
-        if not own:
-            told = _check_stranger(args, told)
+        is_ours = is_own(folder.path)
+        if not is_ours:
+            last = _check_stranger(args, last)
         layout = folder.layout
-        reviser = replace(reviser_of(args, told), columns=layout.columns, prefix=layout.prefix)
+        reviser = replace(reviser_of(args, last), columns=layout.columns, prefix=layout.prefix)
         count = sum(map(len, failed_rows(folder.dataset, layout).values()))
         if not count:
             text = f"{source_dir}  no row failed, and every answer could be read; nothing to ask again"
@@ -108,7 +108,7 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             layout=layout,
             tokenizer=tokenizer_of(args.tokenizer),
             max_tokens=args.max_tokens,
-            own=own,
+            own=is_ours,
         )
         left = sum(map(len, failed_rows(done.dataset, layout).values()))
     data = {"out": str(target), "rows": count, "failed": left, "transforms": list(done.transforms)}
@@ -134,9 +134,9 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
 
     settings = step.get("settings", {})
     known = settings_of(Reflection if step.get("by") == "Reflection" else Reviser)
-    said = {"model": args.model, **stated(args, step)}
+    chosen = {"model": args.model, **stated(args, step)}
     for name, most in ((name, setting.most) for name, setting in known.items() if setting.most is not None):
-        value = settings.get(name) if name not in said else None
+        value = settings.get(name) if name not in chosen else None
         if isinstance(value, (int, float)) and value > most:
             raise FolderError(
                 f"{args.source}: {name} in hfclean.json is {value!r:.40}, and no more than {most:,} is taken from "
@@ -147,7 +147,7 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
     names = ["base_url", "extra_body"]
     if args.base_url is None:  # a server's name for a model says nothing of where rows go
         names.append("model")
-    named = [name for name in names if said.get(name) is None and settings.get(name)]
+    named = [name for name in names if chosen.get(name) is None and settings.get(name)]
     if not named:
         return followed
     values = ", ".join(f"{name.replace('_', ' ')} {str(settings[name])[:80]!r}" for name in named)

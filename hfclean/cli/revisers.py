@@ -34,7 +34,7 @@ def store_of(args: argparse.Namespace) -> str | None:
 
 
 def reviser_of(
-    args: argparse.Namespace, told: Mapping[str, Any] | None = None, layout: Layout | None = None
+    args: argparse.Namespace, step: Mapping[str, Any] | None = None, layout: Layout | None = None
 ) -> ModelTransform:
     """The reviser that the options describe.
 
@@ -50,9 +50,9 @@ def reviser_of(
     from hfclean.errors import FolderError, HfcleanError
     from hfclean.models import Limits
 
-    told = told or {}
-    kind = _kind(args, told)
-    settings = {**_settings_of(told), **stated(args, told), **given(layout or layout_of(args))}
+    step = step or {}
+    kind = _kind(args, step)
+    settings = {**_settings_of(step), **stated(args, step), **given(layout or layout_of(args))}
     model = args.model or settings.pop("model", None)
     settings.pop("model", None)
     if not model:
@@ -67,37 +67,37 @@ def reviser_of(
     folder = Path(model).expanduser()
     try:
         if settings.get("base_url") is None and (folder / ABOUT).is_file():
-            found: ModelTransform = kind.from_pretrained(folder, **settings)
-            return found
-        if any(name in told.get("settings", {}) for name in WORDS):
+            loaded: ModelTransform = kind.from_pretrained(folder, **settings)
+            return loaded
+        if any(name in step.get("settings", {}) for name in WORDS):
             raise FolderError(
                 "the folder was revised with a custom prompt, which hfclean.json does not hold; name the folder "
                 "of the reviser: --model FOLDER"
             )
-        made: ModelTransform = kind(model, **settings)
-        return made
+        reviser: ModelTransform = kind(model, **settings)
+        return reviser
     except FolderError:
         raise
     except HfcleanError as e:
         raise UsageError(str(e)) from e
 
 
-def _kind(args: argparse.Namespace, told: Mapping[str, Any]) -> type[ModelReviser]:
+def _kind(args: argparse.Namespace, step: Mapping[str, Any]) -> type[ModelReviser]:
     from hfclean.reviser.coach import Reviser
     from hfclean.reviser.reflection import Reflection
 
-    method = args.method or {"Reflection": "reflection"}.get(str(told.get("by")), "coach")
+    method = args.method or {"Reflection": "reflection"}.get(str(step.get("by")), "coach")
     return Reflection if method == "reflection" else Reviser
 
 
-def stated(args: argparse.Namespace, told: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a reviser that the command line states; `told` is an entry of hfclean.json, or empty."""
-    hints = settable(_kind(args, told), GIVEN_ELSEWHERE)
-    found = parse_settings("--model-option", args.model_option, hints)
-    found |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
+def stated(args: argparse.Namespace, step: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a reviser that the command line states; `step` is an entry of hfclean.json, or empty."""
+    hints = settable(_kind(args, step), GIVEN_ELSEWHERE)
+    settings = parse_settings("--model-option", args.model_option, hints)
+    settings |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     if args.store:
-        found["store"] = store_of(args)
-    return found
+        settings["store"] = store_of(args)
+    return settings
 
 
 def spelled(name: str, value: str = "...") -> str:
@@ -106,16 +106,16 @@ def spelled(name: str, value: str = "...") -> str:
     return f"--{name.replace('_', '-')} {value}" if flag else f"--model-option {name}={value}"
 
 
-def _settings_of(told: Mapping[str, Any]) -> dict[str, Any]:
+def _settings_of(step: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an entry in hfclean.json, as the reviser takes them."""
     from hfclean.errors import FolderError
 
-    settings = dict(told.get("settings", {}))
-    own = [name for name in ("checks", "choose", "select") if name in settings and settings[name] != "ifd"]
-    own += [name for name in ("scored_by",) if isinstance(settings.get(name), Mapping)]
-    if own:
+    settings = dict(step.get("settings", {}))
+    code = [name for name in ("checks", "choose", "select") if name in settings and settings[name] != "ifd"]
+    code += [name for name in ("scored_by",) if isinstance(settings.get(name), Mapping)]
+    if code:
         raise FolderError(
-            f"the folder was revised with custom code ({own[0]}=), which the command line cannot name; do it in "
+            f"the folder was revised with custom code ({code[0]}=), which the command line cannot name; do it in "
             "Python: hfclean.cleaning.retry_failed(ds, reviser)"
         )
     for name in WORDS:
@@ -171,16 +171,16 @@ def _table(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        prices = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
     except OSError as e:
         raise UsageError(f"--prices {path.name!r} cannot be read: {e.strerror or e}") from e
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise UsageError(f"--prices {path.name!r} is neither yaml nor json: {str(e).splitlines()[0]}") from e
-    if not isinstance(found, Mapping):
+    if not isinstance(prices, Mapping):
         raise UsageError(
             f"--prices {path.name!r} holds no table; expected lines such as MODEL: {{input: 1, output: 4}}"
         )
-    return found
+    return prices
 
 
 def revised(
@@ -203,8 +203,8 @@ def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequen
     from hfclean.preview import preview as previewed
 
     with opened(args, err) as (source, _):
-        found = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
-    tell(args, out, found.to_dict, lambda: describe_preview(found, revisers[-1].spec()))
-    if found.failure:
+        preview = previewed(source.dataset, revisers, rows=args.preview, show=not args.quiet)
+    tell(args, out, preview.to_dict, lambda: describe_preview(preview, revisers[-1].spec()))
+    if preview.failure:
         out.flush()
-        raise BackendError(f"{found.failure}. Look at the model and at what it says to these rows")
+        raise BackendError(f"{preview.failure}. Look at the model and at what it says to these rows")

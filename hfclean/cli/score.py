@@ -30,14 +30,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report import compare
     from hfclean.scorers.embedded.score import Score
 
-    said, tokenizer = given(layout_of(args)), tokenizer_of(args.tokenizer)
-    score = Score(**said)
+    shared, tokenizer = given(layout_of(args)), tokenizer_of(args.tokenizer)
+    score = Score(**shared)
     # what a scorer was declared with stands where the command line says nothing
-    scorers = [load_scorer(spec, **said) for spec in args.extra]
+    scorers = [load_scorer(spec, **shared) for spec in args.extra]
     if args.out:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
     with opened(args, err) as (source, _):
         scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, strict=args.strict).dataset
-        report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **said)
+        report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **shared)
     tell(args, out, report.to_dict, report.summary)

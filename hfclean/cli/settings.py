@@ -52,7 +52,7 @@ def parse_settings(option: str, words: Sequence[str], hints: Mapping[str, Any]) 
     Raises:
         UsageError: a word without `=`, a name that is unknown, or a value of another type.
     """
-    found = {}
+    settings = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
@@ -61,35 +61,35 @@ def parse_settings(option: str, words: Sequence[str], hints: Mapping[str, Any]) 
             near = get_close_matches(name, hints, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; {option} help lists the names"
             raise UsageError(f"{option} {name}: unknown name{hint}")
-        found[name] = _value(f"{option} {name}", hints[name], text)
-    return found
+        settings[name] = _value(f"{option} {name}", hints[name], text)
+    return settings
 
 
 def training_settings(args: argparse.Namespace, hints: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `--epochs` and `--train-option` say: settings of these names, and fields of trl's SFTConfig."""
     words = args.train_option
-    own = parse_settings("--train-option", [word for word in words if word.partition("=")[0] in hints], hints)
-    found: dict[str, Any] = {} if args.epochs is None else {"num_train_epochs": args.epochs}
+    settings = parse_settings("--train-option", [word for word in words if word.partition("=")[0] in hints], hints)
+    fields: dict[str, Any] = {} if args.epochs is None else {"num_train_epochs": args.epochs}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
             raise UsageError(f"--train-option {word!r}: expected NAME=VALUE, such as save_steps=100")
         if name not in hints:
             try:
-                found[name] = json.loads(text)
+                fields[name] = json.loads(text)
             except ValueError:
-                found[name] = text
-    return own, found
+                fields[name] = text
+    return settings, fields
 
 
 def meanings(kind: type) -> dict[str, str]:
     """What the docstrings of a class and its bases say of each field, in the lines below `Args:`."""
-    found: dict[str, str] = {}
+    types: dict[str, str] = {}
     for each in inspect.getmro(kind):
         _, _, args = inspect.cleandoc(each.__doc__ or "").partition("\nArgs:\n")
         for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", args, re.MULTILINE):
-            found.setdefault(name, " ".join(text.split()))
-    return found
+            types.setdefault(name, " ".join(text.split()))
+    return types
 
 
 def _forms(hint: Any) -> list[str]:

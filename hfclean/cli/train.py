@@ -65,14 +65,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.training.tuning import is_main_process
 
     folder = Path(args.out).expanduser()
-    own, fields = training_settings(args, OWN)
-    rank = own.pop("lora_rank", None)
+    settings, fields = training_settings(args, OWN)
+    rank = settings.pop("lora_rank", None)
     with unpacked(args) as cache:
-        found = revision_pairs(
+        pairs = revision_pairs(
             _source(args.source, cache), verdicts=args.verdicts, unchanged=True, **given(layout_of(args))
         )
         reviser = train_reviser(
-            found,
+            pairs,
             args.base,
             fields | ({"disable_tqdm": True} if args.quiet else {}),
             False if rank == 0 else {"r": rank} if rank else None,
@@ -84,17 +84,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             revise=args.revise,
             instructions=_text(args.instructions),
             revision=args.revision,
-            **own,
+            **settings,
         )
     if not is_main_process():
         return
-    told = read_record(folder)["training"]
+    record = read_record(folder)["training"]
     if args.json:
-        emit({"folder": str(folder), "sources_left_out": found.left_out, **told}, out)
+        emit({"folder": str(folder), "sources_left_out": pairs.left_out, **record}, out)
         return
-    for name, value in training_lines(told).items():
+    for name, value in training_lines(record).items():
         print(f"{name + ':':<40} {value}", file=out)
-    for reason, count in found.left_out.items():
+    for reason, count in pairs.left_out.items():
         print(f"{reason + ', no pairs:':<40} {count}", file=out)
     print(f"{type(reviser).__name__} in {folder}: hfclean revise IN --model {folder} --out OTHER", file=out)
 

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         check_target(target, overwrite=False)
     with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
-        about, own = folder.about, is_own(folder.path)
+        about, is_ours = folder.about, is_own(folder.path)
         prefix = folder.layout.prefix
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             language=stated["language"],
             source_id=stated["source"],
             layout=folder.layout,
-            own=own,
+            own=is_ours,
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
     tell(args, out, lambda: data, lambda: f"{report.summary()}\n\nrewrote {target}")

@@ -37,7 +37,7 @@ def check_file(args: argparse.Namespace) -> None:
         raise UsageError(f"--escape-formulas is for .csv files, and --out is {args.out!r}: leave it out")
 
 
-def write_files(made: Mapping[str, Any], args: argparse.Namespace, err: TextIO) -> dict[str, int]:
+def write_files(splits: Mapping[str, Any], args: argparse.Namespace, err: TextIO) -> dict[str, int]:
     """Write every split into a file, named after it where there are several; the rows of each by its name.
 
     In a CSV file, cells that a spreadsheet would run as a formula get an apostrophe with `--escape-formulas`, and are
@@ -47,11 +47,11 @@ def write_files(made: Mapping[str, Any], args: argparse.Namespace, err: TextIO) 
         FolderError: a file exists, without `--overwrite`.
     """
     target = Path(args.out).expanduser()
-    files = {s: target if len(made) == 1 else target.with_stem(f"{target.stem}-{s}") for s in made}
+    files = {s: target if len(splits) == 1 else target.with_stem(f"{target.stem}-{s}") for s in splits}
     for file in files.values():
         if file.exists() and not args.overwrite:
             raise FolderError(f"the file {file.name!r} already exists; name another, or replace it with --overwrite")
-    for part in made.values():
+    for part in splits.values():
         media = [name for name, feature in part.features.items() if has_media(feature)]
         if media and target.suffix != ".parquet":
             raise FolderError(
@@ -59,7 +59,7 @@ def write_files(made: Mapping[str, Any], args: argparse.Namespace, err: TextIO) 
                 ".parquet file"
             )
     written = {}
-    for split, part in made.items():
+    for split, part in splits.items():
         with new_file(files[split]) as partial:
             if target.suffix == ".parquet":
                 decoded(part).to_parquet(str(partial))
@@ -198,12 +198,12 @@ def write_cleaned(
     tokenizer = tokenizer_of(args.tokenizer)
     with opened(args, err, args.out) as (source, layout):
         drop = getattr(args, "drop_duplicates", False)
-        how: dict[str, Any] = {
+        options: dict[str, Any] = {
             "drop_duplicates": drop,
             "show": not args.quiet,
             "strict": getattr(args, "strict", False),
         }
-        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **how)
+        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **options)
         report = write_folder(
             target,
             cleaned,

@@ -193,12 +193,12 @@ def _arms(variants: Mapping[str, Any], layout: Layout) -> dict[str, list[Pair]]:
     """The rows of every variant that have a response."""
     if not isinstance(variants, Mapping) or not variants:
         raise HfcleanError("ab_test got no variants; expected {'original': raw, 'cleaned': cleaned}, original first")
-    found = {}
+    arms = {}
     for name, rows in variants.items():
-        found[str(name)] = [pair for pair in pairs_of(rows, layout) if pair.response.strip()]
-        if not found[str(name)]:
+        arms[str(name)] = [pair for pair in pairs_of(rows, layout) if pair.response.strip()]
+        if not arms[str(name)]:
             raise HfcleanError(f"variant {name!r} has no row with a response; there is nothing to tune on")
-    return found
+    return arms
 
 
 def _plan(pool: Mapping[str, list[Pair]], size: int, baselines: Sequence[str]) -> tuple[list[_Kind], list[str]]:
@@ -218,26 +218,26 @@ def _plan(pool: Mapping[str, list[Pair]], size: int, baselines: Sequence[str]) -
 
 def _sizes(plan: Sequence[_Kind]) -> list[str]:
     first, *others = plan
-    found = [
+    datasets = [
         f"{kind.name} has {len(kind.pairs):,} rows, of which {kind.size:,} random ones were taken for each seed"
         for kind in others
         if kind.way == "random" and kind.name not in BASELINES and kind.size < len(kind.pairs)
     ]
     if first.size > others[0].size:
-        found.append(f"{first.name} was tuned on all of its {first.size:,} rows, the others on {others[0].size:,}")
-    return found
+        datasets.append(f"{first.name} was tuned on all of its {first.size:,} rows, the others on {others[0].size:,}")
+    return datasets
 
 
 def _left_out(tuned: Mapping[str, Sequence[Run]]) -> list[str]:
     """What could not be tuned on, or measured, and why."""
-    found = []
+    notes = []
     for name, runs in tuned.items():
         for reason, count in sorted(runs[0].left_out.items()):
-            found.append(f"{name}: {count:,} rows were not tuned on: {reason}")
-    some = next(iter(tuned.values()))[0].unmeasured
+            notes.append(f"{name}: {count:,} rows were not tuned on: {reason}")
+    unmeasured = next(iter(tuned.values()))[0].unmeasured
     return [
-        *found,
-        *(f"{count:,} held-out rows were not measured: {reason}" for reason, count in sorted(some.items())),
+        *notes,
+        *(f"{count:,} held-out rows were not measured: {reason}" for reason, count in sorted(unmeasured.items())),
     ]
 
 
@@ -252,8 +252,8 @@ def _held_out(eval_set: Any, pool: Mapping[str, Iterable[Pair]], layout: Layout)
     kept = [pair for pair in given if pair.response.strip() and prompt_key(pair) not in known]
     dropped = {reason: count for reason, count in sorted(reasons.items()) if reason}
     if not kept:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there were none"
-        raise HfcleanError(f"no held-out row is left to measure on ({told}); expected rows that are in no variant")
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there were none"
+        raise HfcleanError(f"no held-out row is left to measure on ({listed}); expected rows that are in no variant")
     return kept, dropped
 
 
@@ -265,13 +265,13 @@ def _wins(
 ) -> dict[str, Wins]:
     """What the judge says of every variant's answers beside the first one's, seed by seed."""
     first, *others = tuned
-    found: dict[str, list[Verdicts]] = {name: [] for name in others}
+    verdicts_of: dict[str, list[Verdicts]] = {name: [] for name in others}
     for seed in range(len(tuned[first])):
         base = _answers(tuned[first][seed], asked, max_new_tokens, store)
         for name in others:
             ours = _answers(tuned[name][seed], asked, max_new_tokens, store)
-            found[name].append(_compared(judge, asked, ours, base))
-    return {name: _summed(verdicts) for name, verdicts in found.items()}
+            verdicts_of[name].append(_compared(judge, asked, ours, base))
+    return {name: _summed(verdicts) for name, verdicts in verdicts_of.items()}
 
 
 def _answers(run: Run, asked: Sequence[Pair], max_new_tokens: int, store: _Store) -> list[Answer]:

@@ -110,33 +110,33 @@ class AbTest:
         Better and worse mean that the 95 % interval of the paired difference excludes 0. Of many comparisons one in
         twenty does so by chance.
         """
-        found = self.difference(name, other)
-        if math.isnan(found.low):
+        difference = self.difference(name, other)
+        if math.isnan(difference.low):
             return "not known"
-        if not found.excludes(0.0):
+        if not difference.excludes(0.0):
             return "no difference"
-        return "better" if found.value < 0 else "worse"
+        return "better" if difference.value < 0 else "worse"
 
     def sentences(self) -> list[str]:
         """What it comes to: every given variant beside those before it and the baselines, a sentence each."""
-        found = []
+        sentences = []
         given = [arm.name for arm in self.arms if arm.name not in BASELINES]
         for k, name in enumerate(given):
             others = [*given[:k], *(arm.name for arm in self.arms if arm.name in BASELINES and k)]
             for other in others:
                 verdict = self.verdict(name, other)
-                told = self.difference(name, other).number(4)
+                difference = self.difference(name, other).number(4)
                 words = {
                     "better": f"is better than {other}",
                     "worse": f"is worse than {other}",
                     "no difference": f"makes no difference to {other}",
                     "not known": f"beside {other}: not known, since one seed tells nothing of chance",
                 }[verdict]
-                found.append(f"{name} {words}: held-out loss {told}")
+                sentences.append(f"{name} {words}: held-out loss {difference}")
         for arm in self.arms:
             if arm.wins is not None:
-                found.append(f"{arm.name} against {self.arms[0].name}, judged: {_judged(arm.wins)}")
-        return found
+                sentences.append(f"{arm.name} against {self.arms[0].name}, judged: {_judged(arm.wins)}")
+        return sentences
 
     def table(self) -> list[list[str]]:
         """The figures as rows of cells: a head, then one row per variant."""
@@ -164,7 +164,7 @@ class AbTest:
         arms = []
         for arm in self.arms:
             wins = arm.wins
-            told = wins and {
+            figures = wins and {
                 "wins": wins.counts.wins,
                 "ties": wins.counts.ties,
                 "losses": wins.counts.losses,
@@ -184,7 +184,7 @@ class AbTest:
                     "loss": arm.loss.to_dict(),
                     "differences": {other: self.difference(arm.name, other).to_dict() for other in others},
                     "verdicts": {other: self.verdict(arm.name, other) for other in others},
-                    "judged": told,
+                    "judged": figures,
                 }
             )
         names = ("base_model", "size", "eval_rows", "judged_rows", "tuned")
@@ -223,13 +223,13 @@ BASELINES = ("random", "longest")
 
 def _judged(wins: Wins) -> str:
     counts, rate = wins.counts, wins.win_rate
-    told = f"{counts.wins:,} wins, {counts.ties:,} ties, {counts.losses:,} losses, WR1 {rate.percent()} %"
+    summary = f"{counts.wins:,} wins, {counts.ties:,} ties, {counts.losses:,} losses, WR1 {rate.percent()} %"
     if wins.unscored:
-        told += " (no verdict: " + ", ".join(f"{count:,} {reason}" for reason, count in wins.unscored.items()) + ")"
+        summary += " (no verdict: " + ", ".join(f"{count:,} {reason}" for reason, count in wins.unscored.items()) + ")"
     if not counts.total:
-        return f"nothing was compared; {told}"
+        return f"nothing was compared; {summary}"
     if math.isnan(rate.low):
-        return f"not known with one seed; {told}"
+        return f"not known with one seed; {summary}"
     if not rate.excludes(0.5) or sign_test(counts.wins, counts.losses) >= 0.05:
-        return f"no difference; {told}"
-    return f"{'better' if rate.value > 0.5 else 'worse'}; {told}"
+        return f"no difference; {summary}"
+    return f"{'better' if rate.value > 0.5 else 'worse'}; {summary}"

@@ -58,20 +58,20 @@ class Recipe:
 
     def key(self, rows: Sequence[Mapping[str, Any]], seed: int) -> str:
         """A digest of all that the outcome depends on."""
-        told = {
+        identity = {
             "version": VERSION,
             "base": _identity(self.base_model),
             "args": _settings(self.args),
             "peft": _settings(self.peft_config),
             "seed": seed,
         }
-        found = hashlib.blake2b(json.dumps(told, sort_keys=True, default=_shown).encode(), digest_size=8)
+        digest = hashlib.blake2b(json.dumps(identity, sort_keys=True, default=_shown).encode(), digest_size=8)
         for part in (rows, self.heldout):
             for row in part:
                 text = json.dumps([row["prompt"], row["completion"]])
-                found.update(text.encode())
-            found.update(b"\0")
-        return found.hexdigest()
+                digest.update(text.encode())
+            digest.update(b"\0")
+        return digest.hexdigest()
 
 
 def _identity(model: str) -> str:
@@ -79,10 +79,10 @@ def _identity(model: str) -> str:
 
 
 def _settings(given: Any) -> Any:
-    found = given.to_dict() if hasattr(given, "to_dict") else given
-    if isinstance(found, Mapping):
-        return {str(key): value for key, value in found.items() if key not in ELSEWHERE}
-    return found
+    plain_args = given.to_dict() if hasattr(given, "to_dict") else given
+    if isinstance(plain_args, Mapping):
+        return {str(key): value for key, value in plain_args.items() if key not in ELSEWHERE}
+    return plain_args
 
 
 def _shown(value: Any) -> Any:
@@ -130,8 +130,8 @@ def tuned_run(place: Path, name: str, rows: Sequence[Mapping[str, Any]], recipe:
     except OSError as e:
         raise FolderError(f"the folder {place} cannot be written ({e.strerror or e}); name another") from e
     with _alone(folder):
-        if (found := _finished(folder)) is not None:
-            return found
+        if (finished := _finished(folder)) is not None:
+            return finished
         tuned = tune(
             rows,
             recipe.base_model,
@@ -152,17 +152,17 @@ def tuned_run(place: Path, name: str, rows: Sequence[Mapping[str, Any]], recipe:
             dict(tuned.facts["heldout_left_out"]),
             fresh=True,
         )
-        told = {name: plain(getattr(run, name)) for name in KEPT}
+        figures = {name: plain(getattr(run, name)) for name in KEPT}
         sync_tree(folder)
-        write_text(folder / DONE, json.dumps(told) + "\n")
+        write_text(folder / DONE, json.dumps(figures) + "\n")
         shutil.rmtree(folder / MODEL / CHECKPOINTS, ignore_errors=True)
     return run
 
 
 def _finished(folder: Path) -> Run | None:
     try:
-        told = json.loads((folder / DONE).read_text(encoding="utf-8"))
-        rows, steps, loss, left_out, unmeasured = (told[name] for name in KEPT)
+        figures = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        rows, steps, loss, left_out, unmeasured = (figures[name] for name in KEPT)
         loss = float("nan") if loss is None else float(loss)
         return Run(folder / MODEL, int(rows), int(steps), loss, dict(left_out), dict(unmeasured), fresh=False)
     except FileNotFoundError:

@@ -60,10 +60,10 @@ class Figure:
         return {"value": plain(self.value), "low": plain(self.low), "high": plain(self.high), "count": self.count}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Figure:
+    def from_dict(cls, data: Mapping[str, Any]) -> Figure:
         """What `to_dict` gave."""
-        value, low, high = (math.nan if told[name] is None else float(told[name]) for name in ("value", "low", "high"))
-        return cls(value, low, high, int(told["count"]))
+        value, low, high = (math.nan if data[name] is None else float(data[name]) for name in ("value", "low", "high"))
+        return cls(value, low, high, int(data["count"]))
 
 
 NOTHING = Figure(math.nan)
@@ -135,12 +135,12 @@ class Draws:
         if self.rows < 2:
             return [Figure(float(v), count=int(n)) for v, n in zip(values, counts, strict=True)]
         samples = np.concatenate([drawn(weights) for weights in self.weights()])
-        found = []
+        figures = []
         for value, count, sample in zip(values, counts, samples.T, strict=True):
             known = sample[~np.isnan(sample)]
             low, high = np.percentile(known, (2.5, 97.5)) if len(known) and count > 1 else (math.nan, math.nan)
-            found.append(Figure(float(value), float(low), float(high), int(count)))
-        return found
+            figures.append(Figure(float(value), float(low), float(high), int(count)))
+        return figures
 
 
 def as_share(figure: Figure) -> Figure:

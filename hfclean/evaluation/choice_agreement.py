@@ -72,11 +72,11 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        found = asdict(self)
+        data = asdict(self)
         for side, each in (("first", self.first), ("second", self.second)):
-            told = {**found[side], "mostly_length": each.mostly_length}
-            found[side] = {name: _plain(value) for name, value in told.items()}
-        return {name: _plain(value) for name, value in found.items()}
+            figures = {**data[side], "mostly_length": each.mostly_length}
+            data[side] = {name: _plain(value) for name, value in figures.items()}
+        return {name: _plain(value) for name, value in data.items()}
 
     def summary(self) -> str:
         """The figures in plain words."""
@@ -160,18 +160,18 @@ def agreement(
             f"{sides[1].name!r} ({_missing(sides[1]):,} missing), so there is nothing to compare"
         )
     words = np.array([response_words(pair) for pair, here in zip(pairs, there, strict=True) if here])
-    chosen, told = [], []
+    chosen, sides_chosen = [], []
     for side, largest in zip(sides, (first_largest, second_largest), strict=True):
         values = side.values[there]
         picked = values == 1 if side.is_choice else _top(values if largest else -values, share)
         chosen.append(picked)
-        told.append(
+        sides_chosen.append(
             Chosen(
                 side.name, largest, int(picked.sum()), _missing(side), spearman(values, words), auroc(picked, words)
             )
         )
     both = int((chosen[0] & chosen[1]).sum())
-    fewer, more = sorted((told[0].rows, told[1].rows))
+    fewer, more = sorted((sides_chosen[0].rows, sides_chosen[1].rows))
     return Agreement(
         rows=len(pairs),
         compared=len(words),
@@ -180,8 +180,8 @@ def agreement(
         both=both,
         overlap=both / fewer if fewer else math.nan,
         chance=more / len(words) if fewer else math.nan,
-        first=told[0],
-        second=told[1],
+        first=sides_chosen[0],
+        second=sides_chosen[1],
     )
 
 
@@ -205,8 +205,8 @@ class _Side:
         odd = next((value for value in values if value is not None and not isinstance(value, (int, float))), None)
         if odd is not None:
             raise ColumnError(f"{name} holds {type(odd).__name__} ({str(odd)[:40]!r}); expected numbers or booleans")
-        some = [value for value in values if value is not None]
-        is_choice = bool(some) and all(isinstance(value, bool) for value in some)
+        known = [value for value in values if value is not None]
+        is_choice = bool(known) and all(isinstance(value, bool) for value in known)
         return cls(name, np.array([math.nan if v is None else float(v) for v in values]), is_choice)
 
 

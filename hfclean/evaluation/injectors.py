@@ -78,8 +78,8 @@ def _deleted(pair: Pair, others: Sequence[Pair], chance: random.Random) -> Pair 
         parts, low, high = _pieces(text), 0.15, 0.35
         if len(parts) < 4:
             return None
-    gone = _some(len(parts), low, high, chance)
-    return pair.replace(response="".join(part for k, part in enumerate(parts) if k not in gone).rstrip())
+    dropped = _some(len(parts), low, high, chance)
+    return pair.replace(response="".join(part for k, part in enumerate(parts) if k not in dropped).rstrip())
 
 
 def _token_noise(pair: Pair, others: Sequence[Pair], chance: random.Random) -> Pair | None:

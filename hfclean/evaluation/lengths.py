@@ -46,14 +46,14 @@ class LengthMatched:
 
 def lengths_of(values: Sequence[Any]) -> list[float]:
     """Lengths in words: of texts, or numbers as they are; nan where there is neither."""
-    found = []
+    lines = []
     for value in values:
         if isinstance(value, str):
-            found.append(float(len(words(value))))
+            lines.append(float(len(words(value))))
         else:
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-            found.append(float(value) if is_number else math.nan)
-    return found
+            lines.append(float(value) if is_number else math.nan)
+    return lines
 
 
 def length_matched(

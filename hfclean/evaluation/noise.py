@@ -108,7 +108,8 @@ class NoiseReport:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
         each = [
-            {**asdict(found), "found": found.found, "beats_length": found.beats_length} for found in self.separations
+            {**asdict(separation), "found": separation.found, "beats_length": separation.beats_length}
+            for separation in self.separations
         ]
         return {
             "rows": self.rows,
@@ -137,16 +138,16 @@ class NoiseReport:
 def _line(each: Separation) -> str:
     if math.isnan(each.auroc):
         return f"  {each.column:20} {'–':^20}  {'':23}  {each.unscored:8,}"
-    told = f"{each.auroc:.3f} [{each.low:.3f}, {each.high:.3f}]"
+    interval = f"{each.auroc:.3f} [{each.low:.3f}, {each.high:.3f}]"
     beyond = f"{each.beyond_length:+.3f} [{each.beyond_low:+.3f}, {each.beyond_high:+.3f}]"
     if each.column in BASELINES:
         beyond = ""
-    return f"  {each.column:20} {told:20}  {beyond:23}  {each.unscored:8,}"
+    return f"  {each.column:20} {interval:20}  {beyond:23}  {each.unscored:8,}"
 
 
-def _verdict(found: Sequence[Separation]) -> str:
-    seen = [each.column for each in found if each.found and each.column not in BASELINES]
-    better = [each.column for each in found if each.beats_length and each.column not in BASELINES]
+def _verdict(separations: Sequence[Separation]) -> str:
+    seen = [each.column for each in separations if each.found and each.column not in BASELINES]
+    better = [each.column for each in separations if each.beats_length and each.column not in BASELINES]
     if not seen:
         return "found by none"
     return f"found by {', '.join(seen)}; better than length: {', '.join(better) or 'none'}"
@@ -166,15 +167,15 @@ def inject(pairs: Sequence[Pair], noise: Noise, *, foreign: Sequence[Pair] = (),
     """
     source = foreign if noise.needs == "foreign" else pairs
     others = [pair for key, pair in sorted({_key(pair): pair for pair in source}.items()) if pair.response.strip()]
-    found: list[Pair | None] = []
+    damaged_pairs: list[Pair | None] = []
     for pair in pairs:
         damaged = None
         if pair.response.strip():
             damaged = noise.function(pair, others, _chance(seed, noise.id, pair))
         if damaged is not None and damaged.response.strip() in ("", pair.response.strip()):
             damaged = None
-        found.append(damaged)
-    return found
+        damaged_pairs.append(damaged)
+    return damaged_pairs
 
 
 def _key(pair: Pair) -> bytes:
@@ -256,18 +257,18 @@ def noise_report(
 
 def _kinds(noises: Iterable[str | Noise]) -> list[Noise]:
     known = {noise.id: noise for noise in NOISES}
-    found = {}
+    noise_by_id = {}
     for noise in [noises] if isinstance(noises, (str, Noise)) else noises:
         if isinstance(noise, str) and noise not in known:
             raise HfcleanError(f"no noise {noise!r}; expected one of {', '.join(known)}, or a custom Noise")
         kind = known[noise] if isinstance(noise, str) else noise
-        found[kind.id] = kind
-    return list(found.values())
+        noise_by_id[kind.id] = kind
+    return list(noise_by_id.values())
 
 
-def _direction(name: str, scorers: Sequence[Scorer], own: Mapping[str, bool]) -> bool:
+def _direction(name: str, scorers: Sequence[Scorer], stated: Mapping[str, bool]) -> bool:
     bare = next((name.removeprefix(s.prefix) for s in scorers if name.removeprefix(s.prefix) in s.names()), name)
-    for key, table in ((name, own), (bare, own), (bare, HIGHER_IS_DAMAGE)):
+    for key, table in ((name, stated), (bare, stated), (bare, HIGHER_IS_DAMAGE)):
         if key in table:
             return table[key]
     raise ColumnError(
@@ -278,17 +279,17 @@ def _direction(name: str, scorers: Sequence[Scorer], own: Mapping[str, bool]) ->
 
 def _scored(scorers: Sequence[Scorer], pairs: Sequence[Pair]) -> dict[str, list[float]]:
     """The numeric columns of the scorers, and the lengths; None as nan."""
-    found: dict[str, list[float]] = {}
+    columns: dict[str, list[float]] = {}
     for each in scorers:
         for name, values in each.score_rows([[pair] for pair in pairs]).items():
             if not all(value is None or type(value) in (int, float) for value in values):
                 continue
-            if each.prefix + name in found:
+            if each.prefix + name in columns:
                 raise ColumnError(f"two scorers have a column {each.prefix + name!r}; give one of them a prefix")
-            found[each.prefix + name] = [math.nan if value is None else float(value) for value in values]
+            columns[each.prefix + name] = [math.nan if value is None else float(value) for value in values]
     for name, length in LENGTHS.items():
-        found[name] = [length(pair) for pair in pairs]
-    return found
+        columns[name] = [length(pair) for pair in pairs]
+    return columns
 
 
 @dataclass(frozen=True)
@@ -335,14 +336,14 @@ def _separation(
         higher = name not in LENGTHS or reached[name, True] >= reached[name, False]
     sides = table[name].towards_damage(rows, higher)
     value = sides.auroc()
-    found = auroc_draws([(each.bad, each.good) for each in (sides, lengths[best])], draws, seed)
-    beyond = interval(found[:, 0] - found[:, 1])
+    areas = auroc_draws([(each.bad, each.good) for each in (sides, lengths[best])], draws, seed)
+    beyond = interval(areas[:, 0] - areas[:, 1])
     return Separation(
         noise,
         name,
         higher,
         value,
-        *interval(found[:, 0]),
+        *interval(areas[:, 0]),
         count,
         left_out,
         reached[best],

@@ -58,7 +58,7 @@ def auroc_draws(columns: Sequence[tuple[Any, Any]], draws: int, seed: int) -> An
     rows = len(columns[0][0])
     sorted_columns = [_sorted(np.asarray(bad, float), np.asarray(good, float)) for bad, good in columns]
     chance = np.random.default_rng(seed)
-    found = np.empty((draws, len(columns)))
+    areas = np.empty((draws, len(columns)))
     step = max(1, CELLS // max(1, rows))
     for start in range(0, draws, step):
         size = min(step, draws - start)
@@ -69,8 +69,8 @@ def auroc_draws(columns: Sequence[tuple[Any, Any]], draws: int, seed: int) -> An
             bad = np.add.reduceat(drawn * is_bad, starts, axis=1)
             good = np.add.reduceat(drawn * ~is_bad, starts, axis=1)
             below = np.cumsum(good, axis=1) - good / 2  # half of the ties
-            found[start : start + size, k] = (bad * below).sum(axis=1) / rows**2
-    return found
+            areas[start : start + size, k] = (bad * below).sum(axis=1) / rows**2
+    return areas
 
 
 def _sorted(bad: Any, good: Any) -> tuple[Any, Any, Any]:

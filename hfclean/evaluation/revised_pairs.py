@@ -132,22 +132,22 @@ class Revised:
         ]
 
 
-def revise_with(reviser: Any, pairs: Sequence[Pair], told: Callable[[int], Any] = lambda rows: None) -> Revised:
+def revise_with(reviser: Any, pairs: Sequence[Pair], update: Callable[[int], Any] = lambda rows: None) -> Revised:
     """Run a reviser over pairs, as `map` would over rows of instruction, input and output.
 
     Raises:
         HfcleanError: it is not a reviser.
     """
-    made: list[Pair] = []
+    revised: list[Pair] = []
     edits: list[str] = []
     reasons: list[tuple[str, ...]] = []
     prefix = getattr(reviser, "prefix", "")
     for start in range(0, len(pairs), AT_ONCE):
-        some = pairs[start : start + AT_ONCE]
+        chunk = pairs[start : start + AT_ONCE]
         batch = {
-            "instruction": [pair.instruction for pair in some],
-            "input": [pair.input for pair in some],
-            "output": [pair.response for pair in some],
+            "instruction": [pair.instruction for pair in chunk],
+            "input": [pair.input for pair in chunk],
+            "output": [pair.response for pair in chunk],
         }
         out = reviser(dict(batch))
         if not isinstance(out, Mapping) or prefix + "edit" not in out:
@@ -156,13 +156,13 @@ def revise_with(reviser: Any, pairs: Sequence[Pair], told: Callable[[int], Any] 
                 "hfclean.Reviser(...) or hfclean.revise"
             )
         cells = [out.get(name, batch[name]) for name in FIELDS]
-        made += map(_joined, zip(*cells, strict=True))
+        revised += map(_joined, zip(*cells, strict=True))
         edits += out[prefix + "edit"]
         reasons += [tuple(codes.split()) for codes in out[prefix + "edit_reason"]]
-        told(len(some))
+        update(len(chunk))
     if isinstance(reviser, ModelReviser):
-        return Revised(tuple(made), tuple(edits), tuple(reasons), gated=True)
-    return gated(pairs, made, edits)
+        return Revised(tuple(revised), tuple(edits), tuple(reasons), gated=True)
+    return gated(pairs, revised, edits)
 
 
 def gated(before: Sequence[Pair], after: Sequence[Pair], edits: Sequence[str] | None = None) -> Revised:

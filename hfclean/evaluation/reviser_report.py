@@ -122,7 +122,7 @@ class ReviserEvaluation:
     def for_card(self) -> list[dict[str, Any]]:
         """The reviser's figures as `push_reviser(evaluation=...)` and a model-index take them."""
         where = {"dataset": self.dataset or "held-out pairs", **({"split": self.split} if self.split else {})}
-        found = []
+        lines = []
         for name, figure in self.figures.items():
             if math.isnan(figure.value):
                 continue
@@ -133,8 +133,8 @@ class ReviserEvaluation:
             notes.append(f"beside it: {', '.join(others)}")
             if self.trained_on:
                 notes.insert(0, self.warning)
-            found.append({**where, "metrics": {name: round(figure.value, 6)}, "notes": "; ".join(notes)})
-        return found
+            lines.append({**where, "metrics": {name: round(figure.value, 6)}, "notes": "; ".join(notes)})
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
@@ -163,11 +163,11 @@ class ReviserEvaluation:
             "seed",
             "draws",
         )
-        told = {name: getattr(self, name) for name in names}
-        return {**told, "left_out": dict(self.left_out), "systems": systems, "beyond": beyond}
+        data = {name: getattr(self, name) for name in names}
+        return {**data, "left_out": dict(self.left_out), "systems": systems, "beyond": beyond}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> ReviserEvaluation:
+    def from_dict(cls, data: Mapping[str, Any]) -> ReviserEvaluation:
         """What `to_dict` gave, such as the JSON of `hfclean evaluate --json`.
 
         Raises:
@@ -182,17 +182,17 @@ class ReviserEvaluation:
                     dict(one["failures"]),
                     bool(one["gated"]),
                 )
-                for name, one in told["systems"].items()
+                for name, one in data["systems"].items()
             )
             beyond = {
                 other: {key: Figure.from_dict(figure) for key, figure in figures.items()}
-                for other, figures in told["beyond"].items()
+                for other, figures in data["beyond"].items()
             }
-            words = {name: str(told[name]) for name in ("reviser", "dataset", "split")}
+            words = {name: str(data[name]) for name in ("reviser", "dataset", "split")}
             counts = {
-                name: int(told[name]) for name in ("pairs", "clean", "trained_on", "preference", "seed", "draws")
+                name: int(data[name]) for name in ("pairs", "clean", "trained_on", "preference", "seed", "draws")
             }
-            left_out = dict(told["left_out"])
+            left_out = dict(data["left_out"])
             return cls(**words, **counts, left_out=left_out, systems=systems, beyond=beyond)  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise HfcleanError(
@@ -217,19 +217,21 @@ class ReviserEvaluation:
     def _beyond(self) -> list[str]:
         lines = []
         for other, figures in self.beyond.items():
-            told = [_difference(name, figure) for name, figure in figures.items() if not math.isnan(figure.value)]
-            if told:
-                lines.append(f"less {other}: {', '.join(told)}")
+            differences = [
+                _difference(name, figure) for name, figure in figures.items() if not math.isnan(figure.value)
+            ]
+            if differences:
+                lines.append(f"less {other}: {', '.join(differences)}")
         return lines
 
     def _refusals(self) -> list[str]:
-        own = self.systems[0]
+        first = self.systems[0]
         lines = []
-        if own.refusals:
-            told = ", ".join(f"{name} {figure.percent()} %" for name, figure in own.refusals.items())
-            lines.append(f"{'refused by' if own.gated else 'the gate would refuse'}: {told}")
-        if own.failures:
-            lines.append("failed: " + ", ".join(f"{name} {count:,}" for name, count in own.failures.items()))
+        if first.refusals:
+            refusals = ", ".join(f"{name} {figure.percent()} %" for name, figure in first.refusals.items())
+            lines.append(f"{'refused by' if first.gated else 'the gate would refuse'}: {refusals}")
+        if first.failures:
+            lines.append("failed: " + ", ".join(f"{name} {count:,}" for name, count in first.failures.items()))
         return lines
 
 
@@ -241,5 +243,5 @@ def _cell(name: str, figure: Figure) -> str:
 
 def _difference(name: str, figure: Figure) -> str:
     sure = "" if figure.excludes(0.0) else " (no difference)"
-    told = figure.percent() if name in PERCENT else _cell(name, figure)
-    return f"{name} {'+' if figure.value > 0 else ''}{told}{sure}"
+    text = figure.percent() if name in PERCENT else _cell(name, figure)
+    return f"{name} {'+' if figure.value > 0 else ''}{text}{sure}"

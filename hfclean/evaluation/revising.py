@@ -93,14 +93,14 @@ def evaluate_reviser(
     if unseen:
         read, ok = _unseen(reviser, read, ok)
     if not read.raw and not ok:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
-        raise HfcleanError(f"none of the pairs can say anything ({told}); expected pairs with text on both sides")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
+        raise HfcleanError(f"none of the pairs can say anything ({reasons}); expected pairs with text on both sides")
     every = [*read.raw, *ok]
     seen = _seen(reviser, every, force=force)
     plain = _plain(reviser)
     with _bar(len(every), show) as update:
-        own = revise_with(plain, every, update)
-    made = {REVISER: own, **_baselines(read, ok, own)}
+        result = revise_with(plain, every, update)
+    systems = {REVISER: result, **_baselines(read, ok, result)}
     measured = _Measured(read, ok, draws, seed)
     return ReviserEvaluation(
         reviser=_name(reviser),
@@ -110,8 +110,8 @@ def evaluate_reviser(
         clean=len(ok),
         left_out=read.left_out,
         trained_on=seen,
-        systems=tuple(measured.system(name, revised) for name, revised in made.items()),
-        beyond={name: measured.beyond(own, made[name]) for name in (IDENTITY, RULES, LONGEST)},
+        systems=tuple(measured.system(name, revised) for name, revised in systems.items()),
+        beyond={name: measured.beyond(result, systems[name]) for name in (IDENTITY, RULES, LONGEST)},
         preference=preference_rule().version,
         seed=seed,
         draws=draws,
@@ -141,8 +141,8 @@ def measure(
         raise HfcleanError("measure got no pairs; expected one or more")
     read = ExpertPairs(tuple(b for b, _, _ in changed), tuple(w for _, w, _ in changed), (), {})
     clean = [before for before, _ in ok]
-    made = gated([*read.raw, *clean], [*(after for _, _, after in changed), *(after for _, after in ok)])
-    return _Measured(read, clean, draws, seed).system(REVISER, made)
+    outcome = gated([*read.raw, *clean], [*(after for _, _, after in changed), *(after for _, after in ok)])
+    return _Measured(read, clean, draws, seed).system(REVISER, outcome)
 
 
 def _plain(reviser: Any) -> Any:
@@ -197,11 +197,11 @@ def _name(reviser: Any) -> str:
     return f"{name} ({model.rstrip('/').rpartition('/')[2] or model})" if model else name
 
 
-def _baselines(read: ExpertPairs, ok: Sequence[Pair], own: Revised) -> dict[str, Revised]:
+def _baselines(read: ExpertPairs, ok: Sequence[Pair], revised: Revised) -> dict[str, Revised]:
     every = [*read.raw, *ok]
     longer = [
         after if len(after.response) > len(before.response) else before
-        for before, after in zip(every, own.pairs, strict=True)
+        for before, after in zip(every, revised.pairs, strict=True)
     ]
     return {
         IDENTITY: gated(every, every),
@@ -306,19 +306,19 @@ class _Measured:
         return dict(ranked)
 
     def _failures(self, revised: Revised) -> dict[str, int]:
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for edit, reasons in zip(revised.edits[: len(self.read.raw)], revised.reasons, strict=False):
             for reason in reasons if edit == "failed" else ():
-                found[reason] = found.get(reason, 0) + 1
-        return dict(sorted(found.items()))
+                counts[reason] = counts.get(reason, 0) + 1
+        return dict(sorted(counts.items()))
 
-    def beyond(self, own: Revised, other: Revised) -> dict[str, Figure]:
+    def beyond(self, revised: Revised, other: Revised) -> dict[str, Figure]:
         """The reviser's figures less another's, paired by row."""
         import numpy as np
 
         if not self.read.raw:
             return {}
-        one, two = self._columns(own), self._columns(other)
+        one, two = self._columns(revised), self._columns(other)
         return dict(
             zip(COMPARED, self.drawn.means(np.stack([one[k] - two[k] for k in COMPARED], axis=1)), strict=True)
         )

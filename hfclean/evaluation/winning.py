@@ -89,8 +89,8 @@ class WinRate:
         counts, total = self.counts, self.counts.total
         lines = [f"{counts.wins:,} wins, {counts.ties:,} ties, {counts.losses:,} losses of {total:,} comparisons"]
         if self.unscored:
-            told = ", ".join(f"{reason}: {count:,}" for reason, count in self.unscored.items())
-            lines.append(f"without a verdict, in no figure: {sum(self.unscored.values()):,} ({told})")
+            reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.unscored.items())
+            lines.append(f"without a verdict, in no figure: {sum(self.unscored.values()):,} ({reasons})")
         lines += [
             f"  WR1, ties half      {self.win_rate.percent()} %",
             f"  WR2, without ties   {self.win_rate_without_ties.percent()} %",
@@ -108,13 +108,13 @@ class WinRate:
         return "\n".join(lines)
 
     def _lengths(self) -> list[str]:
-        found = self.lengths
-        if found is None or not found.longer.count:
+        both = self.lengths
+        if both is None or not both.longer.count:
             return ["  lengths not known, so nothing says how much of it is length"]
         return [
-            f"  longer than other   {found.longer.percent()} %",
-            f"  WR1, equal lengths  {found.matched.percent()} % of {found.matched.count:,} within a factor {WITHIN}",
-            f"  WR1, length held    {found.controlled.percent()} % (logistic model)",
+            f"  longer than other   {both.longer.percent()} %",
+            f"  WR1, equal lengths  {both.matched.percent()} % of {both.matched.count:,} within a factor {WITHIN}",
+            f"  WR1, length held    {both.controlled.percent()} % (logistic model)",
         ]
 
     def _verdict(self) -> str:
@@ -182,14 +182,14 @@ def win_rate(
     if isinstance(ds, Verdicts):
         given.insert(0, "Verdicts")
     if len(given) != 1:
-        told = " and ".join(given) or "nothing"
+        named = " and ".join(given) or "nothing"
         raise HfcleanError(
-            f"win_rate got {told}; expected one of verdict=, scores=, judge= (with two datasets), Verdicts"
+            f"win_rate got {named}; expected one of verdict=, scores=, judge= (with two datasets), Verdicts"
         )
     each: Sequence[Verdict]
     if judge is not None:
-        found, texts = _judged(judge, ds, against)
-        each = found.each
+        judged, texts = _judged(judge, ds, against)
+        each = judged.each
     elif isinstance(ds, Verdicts):
         each, ds = ds.each, None
     elif verdict is not None:
@@ -238,8 +238,8 @@ def _figures(
 
 
 def _of_one_order(verdicts: Iterable[str]) -> Counts:
-    found = Counter(verdicts)
-    return Counts(found["first"], found["tie"], found["second"])
+    counts = Counter(verdicts)
+    return Counts(counts["first"], counts["tie"], counts["second"])
 
 
 def _counted(counts: Counts) -> dict[str, int]:
@@ -269,11 +269,11 @@ def _in_both_orders(
 
 
 def _merged(there: Sequence[Better], back: Sequence[Better]) -> list[Verdict]:
-    found = []
+    pairs = []
     for one, two in zip(there, back, strict=True):
         better = merge_orders(one, two)
-        found.append(Verdict(better, one, two, "" if better else NO_VERDICT))
-    return found
+        pairs.append(Verdict(better, one, two, "" if better else NO_VERDICT))
+    return pairs
 
 
 def _read_verdict(value: Any) -> Better:

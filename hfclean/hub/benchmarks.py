@@ -41,13 +41,13 @@ def push_benchmarks(
     """
     options = PushOptions(**keywords)
     repo = Repo(repo_id, "dataset", options.revision)
-    found = pack if isinstance(pack, BenchmarkPack) else BenchmarkPack.load(Path(pack).expanduser())
+    loaded = pack if isinstance(pack, BenchmarkPack) else BenchmarkPack.load(Path(pack).expanduser())
 
     def card(existing: str | None) -> str:
-        return card_of_benchmarks(found, repo_id, existing=existing, license=license, language=language)
+        return card_of_benchmarks(loaded, repo_id, existing=existing, license=license, language=language)
 
-    message = f"Benchmark pack of {', '.join(found.items)}"[:200]
-    return push_files(repo, hub_api(token), options, dict(found.files()), card, message=message)
+    message = f"Benchmark pack of {', '.join(loaded.items)}"[:200]
+    return push_files(repo, hub_api(token), options, dict(loaded.files()), card, message=message)
 
 
 def card_of_benchmarks(

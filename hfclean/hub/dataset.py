@@ -98,47 +98,53 @@ def push_dataset(
         if isinstance(ds, (str, Path)):
             if report is not None or removed is not None:
                 raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
-            made = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed)
+            prepared = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed)
         else:
             layout = Layout(columns, prefix)
-            made = prepare_dataset(
+            prepared = prepare_dataset(
                 ds, scratch, layout, report, removed, transforms, stated, mask_secrets, allowed, tuple(extra)
             )
-        made = _with_source(made, source, license, language, api)
+        prepared = _with_source(prepared, source, license, language, api)
         below = folder_of(config_name)
-        files = {below + name: made.folder / name for name in made.files}
+        files = {below + name: prepared.folder / name for name in prepared.files}
 
         def card(existing: str | None) -> str:
-            text = card_of(made, existing, repo_id, config_name, license, language, ab_test)
+            text = card_of(prepared, existing, repo_id, config_name, license, language, ab_test)
             return mask_secrets_in(text, allowed) if mask_secrets else text
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return _gone(remote, config_name, files)
 
-        message = f"{made.report.rows_after:,} rows, cleaned with hfclean {made.report.hfclean}"
-        return push_files(repo, api, options, files, card, message=message, gone=gone, notes=made.notes)
+        message = f"{prepared.report.rows_after:,} rows, cleaned with hfclean {prepared.report.hfclean}"
+        return push_files(repo, api, options, files, card, message=message, gone=gone, notes=prepared.notes)
 
 
 # ------------------------------------------------------------------------------------------------------- the card
 
 
-def _with_source(made: Prepared, source: Any, license: Any, language: Any, api: Any) -> Prepared:
+def _with_source(prepared: Prepared, source: Any, license: Any, language: Any, api: Any) -> Prepared:
     """What the source says of license and language, where nobody else does."""
     if source is not None:
-        made = replace(made, source=source, source_is_hub=None)
-    if made.card is not None:
-        data = read_card(made.card)[0]
-        return replace(made, license=made.license or _license(data), language=made.language or data.get("language"))
-    if isinstance(made.source, str) and _is_hub(made.source, made.source_is_hub) and not (license and language):
-        data, note = _source_card(made.source, api)
-        notes = (*made.notes, note) if note else made.notes
+        prepared = replace(prepared, source=source, source_is_hub=None)
+    if prepared.card is not None:
+        data = read_card(prepared.card)[0]
         return replace(
-            made,
-            license=made.license or _license(data),
-            language=made.language or data.get("language"),
+            prepared, license=prepared.license or _license(data), language=prepared.language or data.get("language")
+        )
+    if (
+        isinstance(prepared.source, str)
+        and _is_hub(prepared.source, prepared.source_is_hub)
+        and not (license and language)
+    ):
+        data, note = _source_card(prepared.source, api)
+        notes = (*prepared.notes, note) if note else prepared.notes
+        return replace(
+            prepared,
+            license=prepared.license or _license(data),
+            language=prepared.language or data.get("language"),
             notes=notes,
         )
-    return made
+    return prepared
 
 
 def _is_hub(source: str, stated: bool | None) -> bool:
@@ -148,8 +154,8 @@ def _is_hub(source: str, stated: bool | None) -> bool:
 
 
 def _license(data: Mapping[str, Any]) -> str | None:
-    found = data.get("license")
-    name = (data.get("license_name") or found) if found == "other" else found
+    stated = data.get("license")
+    name = (data.get("license_name") or stated) if stated == "other" else stated
     return name if isinstance(name, str) and name != "unknown" else None
 
 
@@ -165,7 +171,7 @@ def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
 
 
 def card_of(
-    made: Prepared,
+    prepared: Prepared,
     existing: str | None,
     repo_id: str,
     config_name: str,
@@ -179,18 +185,18 @@ def card_of(
     keep = existing is not None
     known = _license(data) is not None
     return dataset_card(
-        made.report,
-        existing=existing if keep else made.card,
+        prepared.report,
+        existing=existing if keep else prepared.card,
         keep_configs=keep,
         name=repo_id,
-        source=made.source,
-        source_is_hub=made.source_is_hub,
-        license=license or (None if known else made.license),
-        language=language or (None if data.get("language") else made.language),
-        data_files={split: below + pattern for split, pattern in made.data.items()},
-        ledger_file=below + made.ledger if made.ledger else None,
-        removed_files={split: below + file for split, file in made.removed.items()},
-        plots=made.plots,
+        source=prepared.source,
+        source_is_hub=prepared.source_is_hub,
+        license=license or (None if known else prepared.license),
+        language=language or (None if data.get("language") else prepared.language),
+        data_files={split: below + pattern for split, pattern in prepared.data.items()},
+        ledger_file=below + prepared.ledger if prepared.ledger else None,
+        removed_files={split: below + file for split, file in prepared.removed.items()},
+        plots=prepared.plots,
         config_name=config_name,
         folder=below,
         ab_test=ab_test,

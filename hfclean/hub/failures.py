@@ -147,7 +147,7 @@ def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
 def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
     from huggingface_hub import errors
 
-    status, said = status_of(e), _scrubbed(getattr(e, "server_message", None) or e)
+    status, message = status_of(e), _scrubbed(getattr(e, "server_message", None) or e)
     if isinstance(e, errors.GatedRepoError):
         return HubAccessError(
             f"cannot {doing} {repo}: it is gated. Open {repo.url}, accept its terms, and use a token of that account"
@@ -159,38 +159,42 @@ def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
             if _has_token(api)
             else f"no token is set; {LOG_IN}"
         )
-        return HubAccessError(f"cannot {doing} {repo}: {why} (the Hub said: {said})")
+        return HubAccessError(f"cannot {doing} {repo}: {why} (the Hub said: {message})")
     if isinstance(e, errors.RevisionNotFoundError):
         return RepoError(f"cannot {doing} {repo}: it has no such revision; look at its branches, tags and commits")
     if isinstance(e, errors.RemoteEntryNotFoundError):
-        return RepoError(f"cannot {doing} {repo}: a file is missing there ({said})")
+        return RepoError(f"cannot {doing} {repo}: a file is missing there ({message})")
     if isinstance(e, errors.RepositoryNotFoundError) or status == 404:
         return RepoError(f"cannot {doing} {repo}: there is none, or it is private and {unseen(api)}")
-    quota = any(word in said.lower() for word in ("storage", "quota", "limit reached"))
+    quota = any(word in message.lower() for word in ("storage", "quota", "limit reached"))
     if status == 402 or (status == 403 and quota):
         return HubRefusal(
-            f"cannot {doing} {repo}: the account has no room left for it ({said}). Delete old files or repos, or get "
+            f"cannot {doing} {repo}: the account has no room left for it ({message}). Delete old files, or get "
             "more storage: https://huggingface.co/settings/billing"
         )
     if status == 403:
-        told = (
-            f"cannot {doing} {repo}: the token may not do that ({said}). Make one with the role 'write', or with "
+        refusal = (
+            f"cannot {doing} {repo}: the token may not do that ({message}). Make one with the role 'write', or with "
             f"write access to {repo.id.split('/')[0]!r}: {SETTINGS}"
         )
-        if "create a" in said.lower() and "pull request" not in said.lower():  # there is no repo to open one on
-            return HubAccessError(f"{told}; or push under your own name")
-        return HubAccessError(f"{told}; create_pr=True (--create-pr) opens a pull request instead")
+        if "create a" in message.lower() and "pull request" not in message.lower():  # there is no repo to open one on
+            return HubAccessError(f"{refusal}; or push under your own name")
+        return HubAccessError(f"{refusal}; create_pr=True (--create-pr) opens a pull request instead")
     if status == 413:
-        return HubRefusal(f"cannot {doing} {repo}: it is too large for the Hub ({said}). Push fewer or smaller files")
+        return HubRefusal(
+            f"cannot {doing} {repo}: it is too large for the Hub ({message}). Push fewer or smaller files"
+        )
     if status in (400, 422):
-        return HubRefusal(f"cannot {doing} {repo}: the Hub refuses it ({said}). Fix that and push again")
+        return HubRefusal(f"cannot {doing} {repo}: the Hub refuses it ({message}). Fix that and push again")
     if status in (409, 412):
         return HubUnreachable(
-            f"cannot {doing} {repo}: others keep committing to it at the same time ({said}). Run the same again"
+            f"cannot {doing} {repo}: others keep committing to it at the same time ({message}). Run the same again"
         )
     if status == 429:
-        return HubUnreachable(f"cannot {doing} {repo}: too many requests ({said}). Wait and run the same again")
-    return HubUnreachable(f"cannot {doing} {repo}: the Hub failed (status {status}: {said}). Run the same again later")
+        return HubUnreachable(f"cannot {doing} {repo}: too many requests ({message}). Wait and run the same again")
+    return HubUnreachable(
+        f"cannot {doing} {repo}: the Hub failed (status {status}: {message}). Run the same again later"
+    )
 
 
 def unseen(api: Any) -> str:

@@ -58,11 +58,11 @@ def load_cleaned(
         data_files={s: [str(file) for file in files] for s, files in places.items()},
         cache_dir=str(cache_dir) if cache_dir else None,
     )
-    said = {s.split: s.after for s in figures.splits}
+    counts = {s.split: s.after for s in figures.splits}
     for name, part in ds.items():
-        if len(part) != said.get(name):
+        if len(part) != counts.get(name):
             raise RepoError(
-                f"{remote.repo}: the split {name!r} has {len(part):,} rows, and its record says {said.get(name)}; it "
+                f"{remote.repo}: the split {name!r} has {len(part):,} rows, its record says {counts.get(name)}; it "
                 "was changed after it was pushed"
             )
     report = with_edits(figures, local.get("ledger.parquet"), places, about.layout)
@@ -157,14 +157,14 @@ def _fetch(
                 allow_patterns=[below + name for name in names],
             )
         )
-    found = {name: Path(folder) / below / name for name in names}
-    for name, file in found.items():
+    paths = {name: Path(folder) / below / name for name in names}
+    for name, file in paths.items():
         if file_hash(file) != about.files[name]:
             raise RepoError(
                 f"{below}{name} of {remote.repo} is not what was pushed (its SHA-256 differs); it was changed after it"
             )
     try:
-        check_unpacked(file for name, file in found.items() if name.endswith(".parquet") and name != LEDGER)
+        check_unpacked(file for name, file in paths.items() if name.endswith(".parquet") and name != LEDGER)
     except SourceError as e:
         raise RepoError(f"{remote.repo}: {e}") from e
-    return found
+    return paths

@@ -12,7 +12,7 @@ from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
 from hfclean.hub.remote import Pushed, Remote, hub_api
-from hfclean.hub.reviser_files import PreparedReviser, Told, prepare_reviser, read_reviser_folder
+from hfclean.hub.reviser_files import PreparedReviser, Stated, prepare_reviser, read_reviser_folder
 from hfclean.hub.rule_reviser_files import PreparedRules, prepare_rules
 from hfclean.models.weights import is_part
 from hfclean.records.common import ABOUT
@@ -73,7 +73,7 @@ def push_reviser(
         raise HubRefusal(
             f"{type(reviser).__name__} is not a reviser; expected a Reviser, Reflection, RuleReviser or its folder"
         )
-    told = Told(
+    stated = Stated(
         base_model,
         base_revision,
         datasets,
@@ -86,23 +86,25 @@ def push_reviser(
     )
     with scratch_folder("push") as place:
         api = hub_api(token)
-        made = _prepared(reviser, repo_id, told, place, api, dry_run=options.dry_run)
+        prepared = _prepared(reviser, repo_id, stated, place, api, dry_run=options.dry_run)
 
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             if ABOUT not in remote.files:  # somebody else's weights
                 return (), ()
-            return tuple(sorted(path for path in remote.files if is_part(path) and path not in made.files)), ()
+            return tuple(sorted(path for path in remote.files if is_part(path) and path not in prepared.files)), ()
 
         message = f"{type(reviser).__name__} for hfclean {__version__}"
-        return push_files(repo, api, options, made.files, made.card, message=message, gone=gone, notes=made.notes)
+        return push_files(
+            repo, api, options, prepared.files, prepared.card, message=message, gone=gone, notes=prepared.notes
+        )
 
 
 def _prepared(
-    reviser: ModelReviser | RuleReviser, repo_id: str, told: Told, place: Path, api: Any, *, dry_run: bool
+    reviser: ModelReviser | RuleReviser, repo_id: str, stated: Stated, place: Path, api: Any, *, dry_run: bool
 ) -> PreparedReviser | PreparedRules:
     if isinstance(reviser, RuleReviser):
-        return prepare_rules(reviser, repo_id, told, place)
-    return prepare_reviser(reviser, repo_id, told, place, api, dry_run=dry_run)
+        return prepare_rules(reviser, repo_id, stated, place)
+    return prepare_reviser(reviser, repo_id, stated, place, api, dry_run=dry_run)
 
 
 def push_rule(
@@ -129,13 +131,13 @@ def push_rule(
     """
     options = PushOptions(**keywords)
     repo = Repo(repo_id, "model", options.revision)
-    found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
+    loaded = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
 
     def card(existing: str | None) -> str:
-        return card_of_rule(found, repo_id, existing=existing, license=license, language=language, limits=limits)
+        return card_of_rule(loaded, repo_id, existing=existing, license=license, language=language, limits=limits)
 
-    message = f"Linear rule {found.name!r}, version {found.version}"
-    files = {"linear_rule.json": found.to_json().encode()}
+    message = f"Linear rule {loaded.name!r}, version {loaded.version}"
+    files = {"linear_rule.json": loaded.to_json().encode()}
     return push_files(repo, hub_api(token), options, files, card, message=message)
 
 
@@ -149,9 +151,9 @@ def card_of_rule(
     limits: Sequence[str] = (),
 ) -> str:
     """The card of a rule, as `push_rule` would render it."""
-    found = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
+    loaded = LinearRule.from_pretrained(Path(rule).expanduser()) if isinstance(rule, (str, Path)) else rule
     return rule_card(
-        found,
+        loaded,
         name=name,
         existing=existing,
         license=license,
@@ -165,6 +167,6 @@ def card_of_reviser(
     folder: Path, name: str, *, license: str | None = None, language: str | Sequence[str] | None = None
 ) -> str:
     """The card of a reviser's folder, as `push_reviser` would render it without looking anything up."""
-    told = Told(license=license, language=language)
+    stated = Stated(license=license, language=language)
     with scratch_folder("card") as scratch:
-        return _prepared(read_reviser_folder(folder), name, told, scratch, None, dry_run=True).card(None)
+        return _prepared(read_reviser_folder(folder), name, stated, scratch, None, dry_run=True).card(None)

@@ -95,15 +95,15 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
 
 def _hashed(path: Path, scratch: Path) -> Path:
     """A folder of an earlier version with the hashes that its record lacks."""
-    found = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    hashes = {name: file_hash(path / name) for name in found if LAYOUT.fullmatch(name)}
+    files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    hashes = {name: file_hash(path / name) for name in files if LAYOUT.fullmatch(name)}
     if not any(name.startswith("data/") for name in hashes):
         raise RepoError(
             f"{path.name!r} was written by an earlier version of hfclean and has no data/*.parquet; clean its source "
             "again: hfclean clean IN --out DIR"
         )
     place = scratch / "earlier" / path.resolve().name
-    for name in [*hashes, *({"README.md"} & set(found))]:
+    for name in [*hashes, *({"README.md"} & set(files))]:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         try:
             (place / name).hardlink_to(path / name)
@@ -121,13 +121,13 @@ def _pattern(names: Sequence[str]) -> str:
 
 def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -> Prepared:
     """The folder written again, with its secrets masked."""
-    found = read_folder(path, cache_dir=scratch / "cache")
-    made = prepare_dataset(
-        found.dataset,
+    folder = read_folder(path, cache_dir=scratch / "cache")
+    prepared = prepare_dataset(
+        folder.dataset,
         scratch,
         about.layout,
         None,
-        found.removed,
+        folder.removed,
         about.transforms,
         about.stated,
         True,
@@ -136,8 +136,8 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
     )
     stated = about.stated
     return replace(
-        made,
-        card=mask_secrets(found.card, allowed) if found.card else None,
+        prepared,
+        card=mask_secrets(folder.card, allowed) if folder.card else None,
         license=_text(stated.get("license")),
         language=stated.get("language"),
         source=_text(stated.get("source")) or _text(about.source.get("name")),
@@ -159,21 +159,25 @@ def prepare_dataset(
     source: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """The files of a dataset, written into a fresh folder."""
-    splits, gone = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
-    _check_names(splits, gone, allowed)
+    splits, removed_splits = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
+    _check_names(splits, removed_splits, allowed)
     _check_splits(splits)
     if mask:
         stated, source = mask_all(dict(stated), allowed), mask_all(source, allowed)
         splits = type(splits)({name: masked_rows(part, allowed) for name, part in splits.items()})
-        gone = type(splits)({name: masked_rows(part, allowed) for name, part in gone.items()}) if gone else None
+        removed_splits = (
+            type(splits)({name: masked_rows(part, allowed) for name, part in removed_splits.items()})
+            if removed_splits
+            else None
+        )
         if report is not None:
             report = Report.from_dict(mask_all(report.to_dict(), allowed))
     if report is None:
-        report = _remembered(splits, gone, transforms, layout, extra)
+        report = _remembered(splits, removed_splits, transforms, layout, extra)
     _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
     folder = scratch / "files"
     folder.mkdir()
-    parts: Parts = write_parts(folder, splits, layout, report=report, removed=gone, extra=extra)
+    parts: Parts = write_parts(folder, splits, layout, report=report, removed=removed_splits, extra=extra)
     if parts.ledger is None:
         (folder / LEDGER).unlink()
         parts.files.pop(LEDGER)
@@ -229,9 +233,9 @@ def _as_dict(ds: Any, what: str) -> Any:
     )
 
 
-def _check_names(splits: Any, gone: Any, allowed: Collection[str]) -> None:
+def _check_names(splits: Any, removed: Any, allowed: Collection[str]) -> None:
     """Stop at names that hold a key: they are in every file, and no mask can stand in their place."""
-    for name, part in [*splits.items(), *(gone or {}).items()]:
+    for name, part in [*splits.items(), *(removed or {}).items()]:
         refuse_key("the name of a split", str(name), allowed)
         for column in names_of(part.features):
             refuse_key(f"the name of a column of split {name!r}", column, allowed)
@@ -274,9 +278,11 @@ def _check_splits(splits: Any) -> None:
         raise HubRefusal("the dataset holds no rows, and load_dataset could not read it; push one that has some")
     features = {name: part.features for name, part in splits.items() if len(part)}
     first = next(iter(features))
-    for name, found in features.items():
-        if found != features[first]:
-            other = sorted(set(found) ^ set(features[first])) or [c for c in found if found[c] != features[first][c]]
+    for name, feature in features.items():
+        if feature != features[first]:
+            other = sorted(set(feature) ^ set(features[first])) or [
+                c for c in feature if feature[c] != features[first][c]
+            ]
             raise HubRefusal(
                 f"the splits {first!r} and {name!r} differ in {other[:5]}, and one config holds splits of the same "
                 "columns; make them alike, or push them under two names: config_name="
@@ -284,7 +290,7 @@ def _check_splits(splits: Any) -> None:
 
 
 def _remembered(
-    splits: Any, gone: Any, transforms: Sequence[Mapping[str, Any]], layout: Layout, extra: tuple[Rule, ...]
+    splits: Any, removed: Any, transforms: Sequence[Mapping[str, Any]], layout: Layout, extra: tuple[Rule, ...]
 ) -> Report:
     """The report that the rows themselves allow: their originals against what they are now."""
     revised = any(_is_revised(part, layout.own(HISTORY)) for part in splits.values())
@@ -296,7 +302,7 @@ def _remembered(
             columns=layout.columns,
             prefix=layout.prefix,
             extra=extra,
-            removed=gone if revised else None,
+            removed=removed if revised else None,
             transforms=transforms,
         )
     except HfcleanError as e:
@@ -312,10 +318,10 @@ def _is_revised(part: Any, column: str) -> bool:
 
 def _check_counts(report: Report, rows: Mapping[str, int]) -> None:
     """A card may say nothing that is not so."""
-    said = {split.split: split.after for split in report.splits if split.after}
-    if said != dict(rows):
+    counts = {split.split: split.after for split in report.splits if split.after}
+    if counts != dict(rows):
         raise HubRefusal(
-            f"the report speaks of {said or 'no'} rows, and the dataset has {dict(rows)}; compare again: "
+            f"the report speaks of {counts or 'no'} rows, and the dataset has {dict(rows)}; compare again: "
             "report=hfclean.compare(raw, ds)"
         )
 

@@ -34,17 +34,17 @@ def find_open_request(api: Any, repo: Repo, title: str, holds: Callable[[Repo], 
             repo.id, repo_type=repo.type, discussion_type="pull_request", discussion_status="open"
         )
         ours = [
-            found
-            for found in islice(listed, MOST_LISTED)
-            if found.is_pull_request and found.status in OPEN and found.title.strip() == title.strip()
+            request
+            for request in islice(listed, MOST_LISTED)
+            if request.is_pull_request and request.status in OPEN and request.title.strip() == title.strip()
         ]
         name = api.whoami()["name"] if ours else ""
     except HfHubHTTPError as e:
         if status_of(e) in (401, 403, 404):  # failing to list them is not a reason not to try
             return None
         raise
-    for found in sorted(ours, key=lambda found: -int(found.num)):
-        commit = holds(Repo(repo.id, repo.type, f"refs/pr/{found.num}")) if found.author == name else None
+    for request in sorted(ours, key=lambda request: -int(request.num)):
+        commit = holds(Repo(repo.id, repo.type, f"refs/pr/{request.num}")) if request.author == name else None
         if commit is not None:
-            return OpenRequest(f"{repo.url}/discussions/{found.num}", commit)
+            return OpenRequest(f"{repo.url}/discussions/{request.num}", commit)
     return None

@@ -115,5 +115,5 @@ def render_card(
     if kind == "reviser":
         return card_of_reviser(folder, name, license=license, language=language)
     with scratch_folder("card") as scratch:
-        made = prepare_folder(folder, scratch, False, ())
-        return card_of(made, None, name, "default", license, language)
+        prepared = prepare_folder(folder, scratch, False, ())
+        return card_of(prepared, None, name, "default", license, language)

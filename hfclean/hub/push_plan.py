@@ -70,22 +70,22 @@ class PushPlan:
 
 def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()) -> list[str]:
     """What speaks against pushing these files: secrets and sizes."""
-    found = [_told(secret) for secret in scan_files(files, allowed=allowed)]
+    problems = [_told(secret) for secret in scan_files(files, allowed=allowed)]
     folders: dict[str, int] = {}
     for path, content in files.items():
         folder = path.rpartition("/")[0]
         folders[folder] = folders.get(folder, 0) + 1
         size = _size(content)
         if size > LARGEST_FILE:
-            found.append(f"{path} has {size:,} bytes, and the Hub takes {LARGEST_FILE:,}; write smaller shards")
+            problems.append(f"{path} has {size:,} bytes, and the Hub takes {LARGEST_FILE:,}; write smaller shards")
         if path.endswith(".md") and size > LARGEST_CARD:
-            found.append(f"{path} has {size:,} bytes; expected a card of at most {LARGEST_CARD:,}. Shorten it")
-    found += [
+            problems.append(f"{path} has {size:,} bytes; expected a card of at most {LARGEST_CARD:,}. Shorten it")
+    problems += [
         f"the folder {folder or '/'} would hold {count:,} files, and the Hub takes {MOST_IN_FOLDER:,}"
         for folder, count in folders.items()
         if count > MOST_IN_FOLDER
     ]
-    return found
+    return problems
 
 
 def _told(secret: Secret) -> str:
@@ -109,9 +109,9 @@ def refuse(repo: Repo, problems: Collection[str]) -> None:
         HubRefusal: with all of it.
     """
     if problems:
-        told = "\n".join(f"  {problem}" for problem in list(problems)[:20])
+        listed = "\n".join(f"  {problem}" for problem in list(problems)[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise HubRefusal(f"nothing was pushed to {repo}:\n{told}{more}")
+        raise HubRefusal(f"nothing was pushed to {repo}:\n{listed}{more}")
 
 
 def write_plan(

@@ -94,21 +94,21 @@ def push_files(
     if options.dry_run and folder is not None:
         check_target(folder, overwrite=False)
     # the commit's message is read by everybody who looks at the repo
-    said = {"the message of the commit": message.encode("utf-8", "replace")}
-    static = [*check_files(files, allowed), *check_files(said, allowed)]
+    message_as_file = {"the message of the commit": message.encode("utf-8", "replace")}
+    static = [*check_files(files, allowed), *check_files(message_as_file, allowed)]
     if not options.dry_run:
         refuse(repo, static)
         check_token(api, repo)
     problems: list[str] = []
 
     def make(remote: Remote) -> RepoChange:
-        old, said = gone(remote)
+        old, old_notes = gone(remote)
         name, text, existing, why = _merged(remote, card)
         problems[:] = [*new_problems(text, existing), *check_files({name: text.encode()}, allowed)]
         if not options.dry_run:
             refuse(repo, problems)
         content: dict[str, Path | bytes] = {**files, name: text.encode("utf-8")}
-        return RepoChange(content, old, (*notes, *said, *why))
+        return RepoChange(content, old, (*notes, *old_notes, *why))
 
     if not options.dry_run:
         return commit(
@@ -144,9 +144,9 @@ def _merged(remote: Remote, card: Card) -> tuple[str, str, str | None, tuple[str
         existing = raw.decode("utf-8")
         return README, card(existing), existing, ()
     except (CardError, UnicodeDecodeError) as e:
-        told = str(e) if isinstance(e, CardError) else f"it is not UTF-8 ({e})"
+        problem = str(e) if isinstance(e, CardError) else f"it is not UTF-8 ({e})"
         note = (
             f"the existing README.md cannot be merged into, so it was left as it is and ours was put beside it, "
-            f"as {BESIDE}: {told}. Fix it, push again, and the two become one"
+            f"as {BESIDE}: {problem}. Fix it, push again, and the two become one"
         )
         return BESIDE, card(None), None, (note,)

@@ -65,12 +65,12 @@ class Patience:
 def _asked_to_wait(error: BaseException) -> float | None:
     """The seconds that a server asks to be left alone, if it does."""
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
-    said = headers.get("Retry-After", "")
-    if said.strip().isdigit():
-        return float(said)
-    if said:
+    header = headers.get("Retry-After", "")
+    if header.strip().isdigit():
+        return float(header)
+    if header:
         try:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
         except (TypeError, ValueError):
             return None
     left = dict(part.strip().partition("=")[::2] for part in headers.get("RateLimit", "").split(";") if "=" in part)
@@ -141,11 +141,11 @@ class Remote:
         Raises:
             HubRefusal: it has more than `most` bytes.
         """
-        found = self.files.get(path)
-        if found is None:
+        file = self.files.get(path)
+        if file is None:
             return None
-        if found.size > most:
-            raise HubRefusal(f"{path} of {self.repo} has {found.size:,} bytes; nothing of more than {most:,} is read")
+        if file.size > most:
+            raise HubRefusal(f"{path} of {self.repo} has {file.size:,} bytes; nothing of more than {most:,} is read")
         local = self.api.hf_hub_download(self.repo.id, path, repo_type=self.repo.type, revision=self.commit)
         return Path(local).read_bytes()
 
@@ -314,8 +314,8 @@ def _commit_once(
             sent.clear()  # it was looked at and not taken
         if status_of(e) is not None or not isinstance(e, ValueError) or "README.md" not in str(e):
             raise
-        told = " ".join(str(e).split())[:400]
-        raise HubRefusal(f"the Hub does not take the card for {repo}: {told}. Fix the existing card") from e
+        problem = " ".join(str(e).split())[:400]
+        raise HubRefusal(f"the Hub does not take the card for {repo}: {problem}. Fix the existing card") from e
     return Pushed(
         repo.id,
         repo.type,
@@ -341,7 +341,7 @@ def _opened(api: Any, repo: Repo, title: str, changes: Sequence[RepoChange]) -> 
     def holds(there: Repo) -> str | None:
         remote = read_remote(api, there)
         left = [change.less(remote) for change in changes]
-        return remote.commit if any(not some.files and not some.gone for some in left) else None
+        return remote.commit if any(not change_left.files and not change_left.gone for change_left in left) else None
 
     return find_open_request(api, repo, title, holds)
 

@@ -45,7 +45,7 @@ UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
 
 
 @dataclass(frozen=True)
-class Told:
+class Stated:
     """What the user says of a reviser beside the reviser; see `push_reviser`."""
 
     base_model: str | None = None
@@ -75,7 +75,7 @@ class PreparedReviser:
 
     files: Mapping[str, Path | bytes]
     facts: ReviserFacts
-    told: Told
+    stated: Stated
     derived: Derived
     notes: tuple[str, ...]
 
@@ -83,12 +83,12 @@ class PreparedReviser:
         """The card, on top of the existing one."""
         known = _license(read_card(existing)[0]) if existing else None
         derived = self.derived.license if self.derived.license != "unknown" else None
-        chosen = self.told.license or (None if known else derived)
-        return reviser_card(self.facts, existing=existing, license=chosen, language=self.told.language)
+        chosen = self.stated.license or (None if known else derived)
+        return reviser_card(self.facts, existing=existing, license=chosen, language=self.stated.language)
 
 
 def prepare_reviser(
-    reviser: ModelReviser, repo_id: str, told: Told, place: Path, api: Any, *, dry_run: bool
+    reviser: ModelReviser, repo_id: str, stated: Stated, place: Path, api: Any, *, dry_run: bool
 ) -> PreparedReviser:
     """The files of a reviser, written into a fresh folder or lying where they are.
 
@@ -98,18 +98,18 @@ def prepare_reviser(
     """
     reviser.save_pretrained(place)
     weights, form = _weights(reviser)
-    base = _base(weights, form, reviser, told, api, dry_run=dry_run)
+    base = _base(weights, form, reviser, stated, api, dry_run=dry_run)
     about = _about(place, repo_id, form, base)
     files: dict[str, Path | bytes] = {ABOUT: place / ABOUT}
     for file in weights:
         files[file.name] = _adapter(file, base) if file.name == ADAPTER else file
-    names = (told.datasets,) if isinstance(told.datasets, str) else tuple(told.datasets)
-    figures = read_evaluation(told.evaluation)
+    names = (stated.datasets,) if isinstance(stated.datasets, str) else tuple(stated.datasets)
+    figures = read_evaluation(stated.evaluation)
     files |= eval_results(figures)
-    data_licenses, notes = _data_licenses(names, told.data_license, api)
+    data_licenses, notes = _data_licenses(names, stated.data_license, api)
     parts: list[tuple[str, str | None]] = []
     if base.id and form != "prompt":
-        parts = [(f"the base {base.id}", told.base_license or base.license)]
+        parts = [(f"the base {base.id}", stated.base_license or base.license)]
     derived = derive_license([*parts, *data_licenses])
     facts = ReviserFacts(
         name=repo_id,
@@ -121,17 +121,17 @@ def prepare_reviser(
         base_model=base.id,
         base_revision=base.commit,
         datasets=names,
-        training=_training(about.get("training"), told.training),
+        training=_training(about.get("training"), stated.training),
         evaluation=figures,
-        comparisons=read_comparisons(told.evaluation),
-        license_why="as stated by whoever published it" if told.license else derived.why if parts or names else "",
+        comparisons=read_comparisons(stated.evaluation),
+        license_why="as stated by whoever published it" if stated.license else derived.why if parts or names else "",
     )
-    return PreparedReviser(files, facts, told, derived, (*base.notes, *notes))
+    return PreparedReviser(files, facts, stated, derived, (*base.notes, *notes))
 
 
-def _training(known: Any, told: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+def _training(known: Any, stated: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
     """What the record says of the training, and the user over it."""
-    lines = {**(training_lines(known) if isinstance(known, dict) else {}), **(told or {})}
+    lines = {**(training_lines(known) if isinstance(known, dict) else {}), **(stated or {})}
     return tuple((str(key), str(value)) for key, value in lines.items())
 
 
@@ -181,13 +181,13 @@ def _base(
     weights: Sequence[Path],
     form: str,
     reviser: ModelReviser,
-    told: Told,
+    given: Stated,
     api: Any,
     *,
     dry_run: bool,
 ) -> _Base:
     """What the reviser's model was made of, with its commit."""
-    stated, revision = told.base_model, told.base_revision
+    stated, revision = given.base_model, given.base_revision
     name = stated
     config: dict[str, Any] = {}
     if form == "prompt":
@@ -196,13 +196,13 @@ def _base(
         revision = revision or (spec.revision if not stated else None)
     elif form == "adapter":
         config = json.loads(next(file for file in weights if file.name == ADAPTER).read_text(encoding="utf-8"))
-        own = str(config.get("base_model_name_or_path") or "")
-        if stated is None and not names_hub(own):
+        base = str(config.get("base_model_name_or_path") or "")
+        if stated is None and not names_hub(base):
             raise HubRefusal(
-                f"the adapter's base is {Path(own).name!r} on this machine, where nobody else finds it; name it by "
+                f"the adapter's base is {Path(base).name!r} on this machine, where nobody else finds it; name it by "
                 "its Hub id: base_model='org/name', or merge the adapter into it and push that"
             )
-        name, revision = stated or own, revision or (None if stated else config.get("revision"))
+        name, revision = stated or base, revision or (None if stated else config.get("revision"))
     if not name:
         return _Base()
     if api is None:
@@ -220,8 +220,8 @@ def _base(
 
 
 def _license(data: Mapping[str, Any]) -> str | None:
-    found = data.get("license")
-    name = (data.get("license_name") or found) if found == "other" else found
+    stated = data.get("license")
+    name = (data.get("license_name") or stated) if stated == "other" else stated
     return name if isinstance(name, str) and name != "unknown" else None
 
 
@@ -265,7 +265,7 @@ def _data_licenses(
     names: Sequence[str], stated: str | None, api: Any
 ) -> tuple[list[tuple[str, str | None]], tuple[str, ...]]:
     """The license of each dataset, as its card or the caller says it."""
-    found: list[tuple[str, str | None]] = []
+    licenses: list[tuple[str, str | None]] = []
     notes = []
     for name in names:
         if not is_hub_id(name):
@@ -280,15 +280,15 @@ def _data_licenses(
                 license = _license(info.card_data.to_dict() if info.card_data else {})
             except HubError as e:
                 notes.append(f"the license of the data {name} is unknown: {e}")
-        found.append((f"the data {name}", license))
-    return found, tuple(notes)
+        licenses.append((f"the data {name}", license))
+    return licenses, tuple(notes)
 
 
 def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
     """Figures on a benchmark of the Hub, as its leaderboard reads them."""
     import yaml
 
-    found: dict[str, list[dict[str, Any]]] = {}
+    figures_of: dict[str, list[dict[str, Any]]] = {}
     for one in figures:
         if one.task and is_hub_id(one.dataset, namespace=True):
             dataset = {"id": one.dataset, "task_id": one.task}
@@ -297,8 +297,8 @@ def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
                 "value": one.value,
             }
             notes = "; ".join(word for word in (one.metric, one.notes) if word)
-            found.setdefault(one.dataset, []).append({**entry, "notes": notes})
+            figures_of.setdefault(one.dataset, []).append({**entry, "notes": notes})
     return {
         f".eval_results/{dataset.replace('/', '--')}.yaml": yaml.safe_dump(entries, sort_keys=False).encode()
-        for dataset, entries in found.items()
+        for dataset, entries in figures_of.items()
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from hfclean.cards import Evaluation, read_evaluation, rule_reviser_card
 from hfclean.hub.failures import HubRefusal
-from hfclean.hub.reviser_files import Told, eval_results
+from hfclean.hub.reviser_files import Stated, eval_results
 from hfclean.records.common import ABOUT, read_record
 from hfclean.reviser import RuleReviser
 
@@ -40,19 +40,19 @@ class PreparedRules:
         )
 
 
-def prepare_rules(reviser: RuleReviser, repo_id: str, told: Told, place: Path) -> PreparedRules:
+def prepare_rules(reviser: RuleReviser, repo_id: str, stated: Stated, place: Path) -> PreparedRules:
     """The files of a rule reviser, written into a fresh folder.
 
     Raises:
         HubRefusal: something was said that only a model has.
         FolderError: the reviser has rules of the user's own.
     """
-    odd = [name for name in OF_MODELS if getattr(told, name)]
+    odd = [name for name in OF_MODELS if getattr(stated, name)]
     if odd:
         raise HubRefusal(f"{odd[0]}= is for revisers with a model, and a RuleReviser has none: leave it out")
     folder = reviser.save_pretrained(place)
-    figures = read_evaluation(told.evaluation)
+    figures = read_evaluation(stated.evaluation)
     about = read_record(folder)
     return PreparedRules(
-        {ABOUT: folder / ABOUT, **eval_results(figures)}, repo_id, about, figures, told.license, told.language
+        {ABOUT: folder / ABOUT, **eval_results(figures)}, repo_id, about, figures, stated.license, stated.language
     )

@@ -101,10 +101,10 @@ def _masked_feature(feature: Any, allowed: Collection[str]) -> Any:
             masked.append(text)
         return feature if masked == list(names) else type(feature)(names=masked)
     inner = getattr(feature, "feature", None)
-    if inner is None or (made := _masked_feature(inner, allowed)) == inner:
+    if inner is None or (masked_feature := _masked_feature(inner, allowed)) == inner:
         return feature
     length = getattr(feature, "length", -1)
-    return type(feature)(made, length=length) if length != -1 else type(feature)(made)
+    return type(feature)(masked_feature, length=length) if length != -1 else type(feature)(masked_feature)
 
 
 def _mask_row(row: Mapping[str, Any], allowed: list[str]) -> dict[str, Any]:

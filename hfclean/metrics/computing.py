@@ -34,17 +34,17 @@ def win_rate_figures(
     if predictions_swapped is not None and references_swapped is not None:
         swapped = _joined(predictions_swapped, references_swapped)
     texts = None if lengths is None or reference_lengths is None else (lengths, reference_lengths)
-    found = win_rate(
+    rate = win_rate(
         scores=_joined(predictions, references), scores_swapped=swapped, texts=texts, draws=draws, seed=seed
     )
     names = ("win_rate", "win_rate_without_ties", "quality_score", "winning_score", "flip_rate")
-    counts: dict[str, float] = {"wins": found.counts.wins, "ties": found.counts.ties, "losses": found.counts.losses}
-    held = found.lengths
+    counts: dict[str, float] = {"wins": rate.counts.wins, "ties": rate.counts.ties, "losses": rate.counts.losses}
+    held = rate.lengths
     return {
         **counts,
-        "unscored": sum(found.unscored.values()),
-        **_flat({name: getattr(found, name) for name in names}),
-        "p_value": found.p_value,
+        "unscored": sum(rate.unscored.values()),
+        **_flat({name: getattr(rate, name) for name in names}),
+        "p_value": rate.p_value,
         "matched_win_rate": held.matched.value if held else math.nan,
         "controlled_win_rate": held.controlled.value if held else math.nan,
     }
@@ -68,11 +68,11 @@ def revision_figures(
     sides = (
         [Pair(a, "", text) for a, text in zip(asked, side, strict=True)] for side in (raw, references, predictions)
     )
-    found = measure(*sides, draws=draws, seed=seed)
-    figures = {name: figure for name, figure in found.figures.items() if name != "failed"}
+    measured = measure(*sides, draws=draws, seed=seed)
+    figures = {name: figure for name, figure in measured.figures.items() if name != "failed"}
     return {
-        "pairs": found.figures["exact"].count,
-        "clean": found.figures["unchanged"].count,
+        "pairs": measured.figures["exact"].count,
+        "clean": measured.figures["unchanged"].count,
         **_flat(figures),
     }
 
@@ -84,14 +84,14 @@ def ifd_figures(predictions: Sequence[float], draws: int = 1000, seed: int = 0) 
     values = np.asarray([math.nan if value is None else value for value in predictions], float)
     known = values[~np.isnan(values)]
     names = ("p5", "p25", "median", "p75", "p95")
-    found: dict[str, float] = {"count": len(known), "unscored": len(values) - len(known)}
+    summary: dict[str, float] = {"count": len(known), "unscored": len(values) - len(known)}
     if not len(known):
-        return found | dict.fromkeys((*_names("mean"), *names, *_names("above_one")), math.nan)
+        return summary | dict.fromkeys((*_names("mean"), *names, *_names("above_one")), math.nan)
     drawn = Draws(len(known), draws=draws, seed=seed)
     (mean,), (above,) = drawn.means(known[:, None]), drawn.shares((known > 1).astype(float)[:, None])
     percentiles = np.percentile(known, (5, 25, 50, 75, 95))
-    told = dict(zip(names, map(float, percentiles), strict=True))
-    return {**found, **_flat({"mean": mean}), **told, **_flat({"above_one": above})}
+    percentile_of = dict(zip(names, map(float, percentiles), strict=True))
+    return {**summary, **_flat({"mean": mean}), **percentile_of, **_flat({"above_one": above})}
 
 
 def agreement_figures(
@@ -102,16 +102,16 @@ def agreement_figures(
 ) -> _Numbers:
     """The figures of the module `agreement`."""
     rows = [Pair("", "", text) for text in (texts if texts is not None else [""] * len(predictions))]
-    found = agreement(rows, list(predictions), list(references), share=share)
+    result = agreement(rows, list(predictions), list(references), share=share)
     known = texts is not None
     return {
-        "compared": found.compared,
-        "missing": found.rows - found.compared,
-        "spearman": found.spearman,
-        "overlap": found.overlap,
-        "chance": found.chance,
-        "length_auc": found.first.length_auc if known else math.nan,
-        "reference_length_auc": found.second.length_auc if known else math.nan,
+        "compared": result.compared,
+        "missing": result.rows - result.compared,
+        "spearman": result.spearman,
+        "overlap": result.overlap,
+        "chance": result.chance,
+        "length_auc": result.first.length_auc if known else math.nan,
+        "reference_length_auc": result.second.length_auc if known else math.nan,
     }
 
 
@@ -126,7 +126,7 @@ def _names(name: str) -> tuple[str, str, str]:
 
 
 def _flat(figures: Mapping[str, Figure]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for name, figure in figures.items():
-        found |= zip(_names(name), (figure.value, figure.low, figure.high), strict=True)
-    return found
+        values |= zip(_names(name), (figure.value, figure.low, figure.high), strict=True)
+    return values

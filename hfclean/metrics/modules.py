@@ -174,7 +174,7 @@ def path(name: str) -> str:
     return str(files("hfclean") / "metrics" / "spaces" / _module(name).name)
 
 
-def load(name: str, **how: Any) -> Any:
+def load(name: str, **options: Any) -> Any:
     """A module, loaded through `evaluate`: an `evaluate.Metric` with `compute`, `add` and `add_batch`.
 
     Args:
@@ -186,7 +186,7 @@ def load(name: str, **how: Any) -> Any:
         MissingExtraError: `evaluate` is not installed.
     """
     folder = path(name)
-    return require("evaluate", extra="metrics").load(folder, **how)
+    return require("evaluate", extra="metrics").load(folder, **options)
 
 
 def space_files(
@@ -216,7 +216,7 @@ def space_files(
     return {file: text.encode("utf-8") for file, text in texts.items()}
 
 
-def write_space(name: str, folder: str | Path, *, repo_id: str = "", **how: Any) -> Path:
+def write_space(name: str, folder: str | Path, *, repo_id: str = "", **options: Any) -> Path:
     """Write the files of a Space into a folder, which must not hold any yet.
 
     Args:
@@ -231,9 +231,9 @@ def write_space(name: str, folder: str | Path, *, repo_id: str = "", **how: Any)
     folder = Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FolderError(f"{str(folder)!r} already exists and is not empty; name another folder")
-    found = space_files(name, repo_id or name, **how)
+    files = space_files(name, repo_id or name, **options)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, content in found.items():
+    for file, content in files.items():
         (folder / file).write_bytes(content)
     return folder
 
@@ -262,8 +262,8 @@ def _readme(module: Module, repo_id: str, license: str) -> str:
         "tags": ["evaluate", "metric", "hfclean"],
         "description": module.meaning,
     }
-    inputs = "\n".join(f"- `{name}`: {told}" for name, told in module.inputs.items())
-    outputs = "\n".join(f"- `{name}`: {told}" for name, told in module.outputs.items())
+    inputs = "\n".join(f"- `{name}`: {text}" for name, text in module.inputs.items())
+    outputs = "\n".join(f"- `{name}`: {text}" for name, text in module.outputs.items())
     return (
         f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000)}---\n\n# {module.title}\n\n"
         f"{module.meaning}\n\n## How to use\n\n```python\nimport evaluate\n\n"

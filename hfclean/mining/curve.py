@@ -33,11 +33,11 @@ def draw_curve(points: Sequence[tuple[int, Sequence[float]]], *, title: str, bes
         _Axis(min(every), max(every), FLOOR - 8, TOP + 8),
     )
     means = [(x(math.log(rows)), y(math.fsum(losses) / len(losses))) for rows, losses in drawn]
-    told = f"{title}: {len(drawn)} numbers of rows from {sizes[0]:,} to {sizes[-1]:,}"
-    told += f", lowest loss at {best:,} rows." if best else "."
+    caption = f"{title}: {len(drawn)} numbers of rows from {sizes[0]:,} to {sizes[-1]:,}"
+    caption += f", lowest loss at {best:,} rows." if best else "."
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'role="img"><title>{_escape(told)}</title><style>{STYLE}</style>',
+        f'role="img"><title>{_escape(caption)}</title><style>{STYLE}</style>',
         f'<rect class="g" x=".5" y=".5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
         f'<text class="t" x="14" y="22">{_escape(title)}</text>',
         f'<path class="x" d="M{LEFT} {TOP}V{FLOOR}H{WIDTH - RIGHT}"/>',

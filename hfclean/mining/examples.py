@@ -43,9 +43,9 @@ def _conversation(target: Target) -> list[dict[str, str]]:
     pair = target.pair
     if target.turns:
         return [{"role": turn.role, "content": turn.text} for turn in target.turns]
-    found = [{"role": "system", "content": pair.system}] if pair.system else []
-    found += [{"role": turn.role, "content": turn.text} for turn in pair.history]
-    return [*found, {"role": "user", "content": _asked(pair)}]
+    messages = [{"role": "system", "content": pair.system}] if pair.system else []
+    messages += [{"role": turn.role, "content": turn.text} for turn in pair.history]
+    return [*messages, {"role": "user", "content": _asked(pair)}]
 
 
 def _key(pair: Pair) -> str:
@@ -62,9 +62,9 @@ def overlapping(pool: Any, against: Any, layout: Layout) -> list[int]:
 
 def text_digest(rows: Any, layout: Layout) -> str:
     """16 hex digits that name the texts of some rows in their order."""
-    found = blake2b(digest_size=8)
+    hasher = blake2b(digest_size=8)
     for target in _targets(rows, layout):
         for text in (target.pair.system, *(turn.text for turn in target.pair.history), target.pair.prompt):
-            found.update(text.encode("utf-8", "surrogatepass") + b"\0")
-        found.update(target.pair.response.encode("utf-8", "surrogatepass") + b"\1")
-    return found.hexdigest()
+            hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        hasher.update(target.pair.response.encode("utf-8", "surrogatepass") + b"\1")
+    return hasher.hexdigest()

@@ -57,10 +57,10 @@ class Experiment:
         """Runs whose loss is nan."""
         return sum(math.isnan(run["loss"]) for run in self.runs)
 
-    def fit(self, predictors: Sequence[str] = (), **how: Any) -> LinearRule:
+    def fit(self, predictors: Sequence[str] = (), **options: Any) -> LinearRule:
         """`LinearRule.fit` on this table, by default with all indicators."""
         facts = (("base model", self.base_model), ("runs", len(self.runs)))
-        return LinearRule.fit(self.runs, predictors=predictors or self.indicators, **{"fitted_on": facts, **how})
+        return LinearRule.fit(self.runs, predictors=predictors or self.indicators, **{"fitted_on": facts, **options})
 
 
 def experiment(
@@ -141,7 +141,7 @@ def experiment(
         "seed": seed,
         "tilt": tilt,
         "group": group,
-        "training": told(args, peft_config, measure),
+        "training": training_facts(args, peft_config, measure),
     }
     ledger = Runs(folder, about)
 
@@ -149,21 +149,21 @@ def experiment(
         number = int(key)
         rows = sizes[number % len(sizes)]
         picks = sample_subset(values, rows, seed=seed, run=number, tilt=tilt, groups=groups)
-        found = {"run": number, "seed": seed + number, "size": rows, "rows": digest(picks)}
+        run = {"run": number, "seed": seed + number, "size": rows, "rows": digest(picks)}
         for name in names:
             known = [values[name][k] for k in picks if math.isfinite(values[name][k])]
-            found[name] = math.fsum(known) / len(known) if known else math.nan
-            found[f"{name}_missing"] = len(picks) - len(known)
-        return {**found, **outcome(measure(examples(clean.select(picks), layout), seed + number))}
+            run[name] = math.fsum(known) / len(known) if known else math.nan
+            run[f"{name}_missing"] = len(picks) - len(known)
+        return {**run, **outcome(measure(examples(clean.select(picks), layout), seed + number))}
 
     done = ledger.work([f"{number:05d}" for number in range(runs)], run)
     table = [{name: math.nan if value is None else value for name, value in row.items()} for row in done.values()]
     return Experiment(tuple(table), tuple(names), dropped, str(base_model))
 
 
-def outcome(found: float | Mapping[str, Any]) -> dict[str, Any]:
+def outcome(measured: float | Mapping[str, Any]) -> dict[str, Any]:
     """A measure's answer as the columns of a run."""
-    more = dict(found) if isinstance(found, Mapping) else {"loss": found}
+    more = dict(measured) if isinstance(measured, Mapping) else {"loss": measured}
     loss = float(more.pop("loss"))
     fine = math.isfinite(loss) and loss > 0
     numbers = {str(name): float(value) for name, value in more.items() if hasattr(value, "__float__")}
@@ -238,7 +238,7 @@ def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, layout: Layo
     check_dataset(ds, "the pool")
     if overlap not in ("drop", "refuse"):
         raise HfcleanError(f"overlap={overlap!r}: expected 'drop' or 'refuse'")
-    gone: set[int] = set()
+    excluded: set[int] = set()
     for name, rows in sets.items():
         found = overlapping(ds, rows, layout)
         if found and overlap == "refuse":
@@ -246,23 +246,23 @@ def without_overlap(ds: Any, sets: Mapping[str, Any], overlap: str, layout: Layo
                 f"{len(found):,} rows of the pool have a prompt that is in {name} (the first is row {found[0]}): a "
                 "model would be tuned on what it is measured on. overlap='drop' leaves them out"
             )
-        gone.update(found)
-    if gone and len(gone) == len(ds):
+        excluded.update(found)
+    if excluded and len(excluded) == len(ds):
         raise HfcleanError(f"all {len(ds):,} rows of the pool are in {' or '.join(sets)}; nothing is left to train on")
-    return (ds.select([k for k in range(len(ds)) if k not in gone]) if gone else ds), len(gone)
+    return (ds.select([k for k in range(len(ds)) if k not in excluded]) if excluded else ds), len(excluded)
 
 
-def told(args: Any, peft_config: Any, measure: Measure) -> dict[str, Any]:
+def training_facts(args: Any, peft_config: Any, measure: Measure) -> dict[str, Any]:
     """What the training is, as JSON can hold it."""
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for name, value in (("args", args), ("peft_config", peft_config)):
         value = value.to_dict() if hasattr(value, "to_dict") else value
         if isinstance(value, Mapping):
             value = {str(key): _plain(item) for key, item in value.items() if key not in PLACES}
-        found[name] = value
+        facts[name] = value
     if not isinstance(measure, _TunedLoss):
-        found["measure"] = getattr(measure, "__qualname__", type(measure).__qualname__)
-    return found
+        facts["measure"] = getattr(measure, "__qualname__", type(measure).__qualname__)
+    return facts
 
 
 def _plain(value: Any) -> Any:

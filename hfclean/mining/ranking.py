@@ -138,22 +138,22 @@ def indicator_columns(
     check_dataset(ds, "indicator_columns")
     ds = ds.with_format(None)
     renamed = dict(renamed or {})
-    found: dict[str, list[float]] = {}
+    indicators: dict[str, list[float]] = {}
     texts: list[Pair] | None = None
     for name in names:
         column = renamed.get(name, name)
         if column in ds.column_names and (name in renamed or not KNN.fullmatch(name)):
-            found[name] = _numbers(ds, column)
+            indicators[name] = _numbers(ds, column)
         elif name in renamed and not KNN.fullmatch(name):
             raise ColumnError(f"indicator {name!r}: no column {column!r} in {ds.column_names}")
         elif name in _TEXT:
             texts = list(pairs(ds, Layout(columns))) if texts is None else texts
-            found[name] = [_TEXT[name](pair, tokenizer or words) for pair in texts]
+            indicators[name] = [_TEXT[name](pair, tokenizer or words) for pair in texts]
         elif match := KNN.fullmatch(name):
-            found[name] = _lonely(ds, name, renamed.get(name, "embedding"), int(match[1]))
+            indicators[name] = _lonely(ds, name, renamed.get(name, "embedding"), int(match[1]))
         else:
-            found[name] = _numbers(ds, _column(ds, name))
-    return found
+            indicators[name] = _numbers(ds, _column(ds, name))
+    return indicators
 
 
 def _column(ds: Any, name: str) -> str:
@@ -174,8 +174,8 @@ def _lonely(ds: Any, name: str, column: str, k: int) -> list[float]:
 
 
 def _numbers(ds: Any, column: str) -> list[float]:
-    found: list[float] = numbers(ds, column, "indicators").tolist()
-    return found
+    values: list[float] = numbers(ds, column, "indicators").tolist()
+    return values
 
 
 _TEXT: dict[str, Callable[[Pair, Callable[[str], Sequence[Any]]], float]] = {
@@ -211,8 +211,10 @@ def expected_loss(
     """
     if rule.reads == "pair":
         return rule.predict(list(pairs(ds, Layout(columns))))
-    found = indicator_columns(ds, rule.indicators, columns=columns, renamed=renamed, tokenizer=tokenizer)
-    return rule.predict([dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)])
+    columns_by_name = indicator_columns(ds, rule.indicators, columns=columns, renamed=renamed, tokenizer=tokenizer)
+    return rule.predict(
+        [dict(zip(columns_by_name, values, strict=True)) for values in zip(*columns_by_name.values(), strict=True)]
+    )
 
 
 def mine(

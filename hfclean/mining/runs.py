@@ -55,11 +55,11 @@ class Runs:
             partial.replace(path)
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            recorded = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as e:
             raise FolderError(f"{path} is damaged ({e}); choose another folder") from e
         wanted = json.loads(json.dumps(about, default=str))
-        odd = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        odd = sorted(key for key in {*recorded, *wanted} if recorded.get(key) != wanted.get(key))
         if odd:
             raise FolderError(
                 f"{self.folder} holds runs of something else: {', '.join(odd)} differ"
@@ -69,7 +69,7 @@ class Runs:
     def read(self) -> dict[str, dict[str, Any]]:
         """The finished runs by key, in the order in which they were finished; the first of two that are the same."""
         path = self.folder / LINES
-        found: dict[str, dict[str, Any]] = {}
+        rows: dict[str, dict[str, Any]] = {}
         if path.exists():
             for line in path.read_bytes().split(b"\n"):
                 try:
@@ -77,8 +77,8 @@ class Runs:
                 except ValueError:  # torn by the end of its process
                     continue
                 if isinstance(row, dict) and isinstance(row.get("key"), str):
-                    found.setdefault(row["key"], row)
-        return found
+                    rows.setdefault(row["key"], row)
+        return rows
 
     def work(self, keys: Sequence[str], run: Callable[[str], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Every run of these keys; those that nobody finished yet are done now, and stored one by one.
@@ -92,8 +92,8 @@ class Runs:
                 with self._lock(key, wait=wait) as mine:
                     if mine and key not in self.read():
                         self._write({"key": key, **run(key)})
-        found = self.read()
-        return {key: found[key] for key in keys}
+        rows = self.read()
+        return {key: rows[key] for key in keys}
 
     def _write(self, row: Mapping[str, Any]) -> None:
         # nan is not valid JSON: it is stored as null, and read as nan by those who need a number

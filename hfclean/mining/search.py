@@ -23,7 +23,7 @@ from hfclean.mining.experiments import (
     examples,
     model_identity,
     outcome,
-    told,
+    training_facts,
     tuned_loss,
     without_overlap,
 )
@@ -105,7 +105,7 @@ class SizeSearch:
 
     @property
     def double_descent(self) -> bool | None:
-        """Whether the loss falls, rises and falls again by more than noise; None where that cannot be told."""
+        """Whether the loss falls, rises and falls again by more than noise; None where that is not known."""
         moves = self.moves
         return (
             None if moves is None else any(moves[k : k + 3] == ("falls", "rises", "falls") for k in range(len(moves)))
@@ -146,25 +146,25 @@ class SizeSearch:
 
 def _moves(values: Sequence[float], least: float) -> tuple[str, ...]:
     """The turns of a curve that are larger than `least`, in order."""
-    found: list[str] = []
+    lines: list[str] = []
     low = high = values[0] if values else 0.0
     for value in values[1:]:
-        if not found:
+        if not lines:
             low, high = min(low, value), max(high, value)
             if high - low > least:
-                found.append("rises" if value == high else "falls")
+                lines.append("rises" if value == high else "falls")
                 low = high = value
-        elif found[-1] == "rises":
+        elif lines[-1] == "rises":
             high = max(high, value)
             if high - value > least:
-                found.append("falls")
+                lines.append("falls")
                 low = value
         else:
             low = min(low, value)
             if value - low > least:
-                found.append("rises")
+                lines.append("rises")
                 high = value
-    return tuple(found)
+    return tuple(lines)
 
 
 def search_size(
@@ -244,18 +244,18 @@ def search_size(
             "pool": text_digest(pool, layout),
             "sets": {name: text_digest(rows, layout) for name, rows in sets.items()},
             "seed": seed,
-            "training": told(args, peft_config, measure),
+            "training": training_facts(args, peft_config, measure),
         }
         trial = _Trial(Runs(place, about), pool, measure, final, repeats, seed, layout)
         tried = _blend(trial, low, high, budget, seed) if not grid else [trial.point(rows) for rows in grid]
-        found = SizeSearch(
+        search = SizeSearch(
             tuple(sorted(tried, key=lambda point: point.rows)), {}, dropped, "grid" if grid else method, seed
         )
-        if final is None or found.best is None:
-            return found
-        rows = found.best.rows
+        if final is None or search.best is None:
+            return search
+        rows = search.best.rows
         last = {"best": trial.point(rows, "final"), "random": trial.point(rows, "random")}
-        return SizeSearch(found.points, last, dropped, found.method, seed)
+        return SizeSearch(search.points, last, dropped, search.method, seed)
 
 
 @dataclass(frozen=True)
@@ -281,8 +281,8 @@ class _Trial:
                 picks = sorted(chance.sample(range(len(self.pool)), rows))
             used = self.measure if what == "search" else self.final
             assert used is not None
-            found = {"what": what, "size": rows, "repeat": repeat, "rows": digest(picks)}
-            return {**found, **outcome(used(examples(self.pool.select(picks), self.layout), self.seed + repeat))}
+            run = {"what": what, "size": rows, "repeat": repeat, "rows": digest(picks)}
+            return {**run, **outcome(used(examples(self.pool.select(picks), self.layout), self.seed + repeat))}
 
         done = self.runs.work([f"{what}-{rows}-{repeat}" for repeat in range(self.repeats)], run)
         return SizePoint(rows, tuple(math.nan if run["loss"] is None else run["loss"] for run in done.values()))
@@ -317,21 +317,21 @@ def _blend(trial: _Trial, low: int, high: int, budget: int, seed: int) -> list[S
 
 
 def _asked(search: Any, trial: _Trial, low: int, high: int, budget: int) -> list[SizePoint]:
-    found: dict[int, SizePoint] = {}
+    points: dict[int, SizePoint] = {}
     stale = asked = 0
-    while len(found) < min(budget, high - low + 1) and stale < REPEATED * budget:
+    while len(points) < min(budget, high - low + 1) and stale < REPEATED * budget:
         name, asked = f"trial{asked:05d}", asked + 1
         config = search.suggest(name)
         if config is None:
             stale += 1
             continue
         rows = min(high, max(low, int(config["rows"])))
-        stale = stale + 1 if rows in found else 0
-        if rows not in found:
-            found[rows] = trial.point(rows)
-        loss = found[rows].mean if found[rows].mean == found[rows].mean else math.inf
+        stale = stale + 1 if rows in points else 0
+        if rows not in points:
+            points[rows] = trial.point(rows)
+        loss = points[rows].mean if points[rows].mean == points[rows].mean else math.inf
         search.on_trial_complete(name, {"loss": loss, "cost": rows, "config": config, "time_total_s": rows})
-    return list(found.values())
+    return list(points.values())
 
 
 def _grid(sizes: Sequence[int], budget: int, low: int, high: int, most: int) -> list[int]:

@@ -85,5 +85,5 @@ def _read_dataclass(kind: Any, data: Any, where: str) -> Any:
     return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in names if name in data})
 
 
-def _wrong(where: str, wanted: str, found: Any) -> SourceError:
-    return SourceError(f"{where} is {type(found).__name__} {str(found)[:40]!r}; expected {wanted}")
+def _wrong(where: str, wanted: str, value: Any) -> SourceError:
+    return SourceError(f"{where} is {type(value).__name__} {str(value)[:40]!r}; expected {wanted}")

@@ -162,15 +162,15 @@ def _estimate(text: str) -> int:
 
 def _shape(old: dict[str, SplitRows], new: dict[str, SplitRows]) -> str:
     shapes = [{rows.view.shape: None for rows in side.values() if rows.view and len(rows)} for side in (old, new)]
-    found = list(dict.fromkeys([*shapes[0], *shapes[1]]))
-    if len(found) > 1:
+    shape_names = list(dict.fromkeys([*shapes[0], *shapes[1]]))
+    if len(shape_names) > 1:
         first, second = (" and ".join(side) or "empty" for side in shapes)
         raise SchemaError(
             f"the first dataset holds {first} rows and the second {second}, so their texts cannot be compared. "
             "Compare "
             "before converting, or name the columns that hold the same: columns={...}"
         )
-    return found[0] if found else ""
+    return shape_names[0] if shape_names else ""
 
 
 def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str,
 
 def _reasons(removed: Any, layout: Layout) -> dict[str, str]:
     """Why rows were dropped, by row id."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     row_id = layout.own("row_id")
     for ds in splits_of(removed, "removed").values() if removed is not None else ():
         missing = [name for name in (row_id, findings.REASON_COLUMN) if name not in ds.column_names]
@@ -192,5 +192,5 @@ def _reasons(removed: Any, layout: Layout) -> dict[str, str]:
                 f"with {row_id} and {findings.REASON_COLUMN}"
             )
         for rows in iterate(ds, (row_id, findings.REASON_COLUMN)):
-            found |= {str(row[row_id]): str(row[findings.REASON_COLUMN] or "") for row in rows}
-    return found
+            reasons |= {str(row[row_id]): str(row[findings.REASON_COLUMN] or "") for row in rows}
+    return reasons

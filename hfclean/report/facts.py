@@ -54,7 +54,7 @@ def _answers(use: ModelUse) -> str:
 def random_as_one(choices: Sequence[Baseline]) -> list[Baseline]:
     """The choices, with the mean of the random ones in place of the first of them."""
     chance = [each for each in choices if each.name == "random"]
-    found = [each for each in choices if each.name != "random"]
+    others = [each for each in choices if each.name != "random"]
     if chance:
         seeds = plural(len(chance), "seed")
         shared = round(sum(each.shared for each in chance) / len(chance))
@@ -63,5 +63,5 @@ def random_as_one(choices: Sequence[Baseline]) -> list[Baseline]:
             for name in ("overlap", "mean", "p5", "p50", "p95")
         }
         first = choices.index(chance[0])
-        found.insert(first, replace(chance[0], name=f"random (mean of {seeds})", shared=shared, **means))
-    return found
+        others.insert(first, replace(chance[0], name=f"random (mean of {seeds})", shared=shared, **means))
+    return others

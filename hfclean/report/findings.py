@@ -51,17 +51,17 @@ _Place = tuple[str, int]
 def split_counts(matched: Matched, split: str) -> SplitCounts:
     """The rows of one split, of either side."""
     joined, old, new = matched.joined[split], matched.old.get(split), matched.new.get(split)
-    found = sum(place >= 0 for place in joined.origin)
+    matched_rows = sum(place >= 0 for place in joined.origin)
     edits = new.edits if new else []
     return SplitCounts(
         split=split,
         joined_on=joined.joined_on,
         before=len(old) if old else 0,
         after=len(new) if new else 0,
-        matched=found,
+        matched=matched_rows,
         moved=len(joined.source),
         changed=matched.changed.get(split, 0),
-        added=len(joined.origin) - found,
+        added=len(joined.origin) - matched_rows,
         removed=len(joined.removed),
         kept=edits.count("kept"),
         revised=edits.count("revised"),
@@ -106,14 +106,14 @@ def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ..
 
 def refusals(matched: Matched) -> tuple[Refusal, ...]:
     """Why revisions were not taken, the most frequent reason first."""
-    found = tally(
+    counts = tally(
         f"{edit} {reason}"
         for rows in matched.new.values()
         for edit, reasons in zip(rows.edits, rows.reasons, strict=True)
         if edit in ("reverted", "failed")
         for reason in dict.fromkeys(reasons.split() or ["no_reason_recorded"])
     )
-    return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in found)
+    return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in counts)
 
 
 def failures(matched: Matched) -> tuple[Failure, ...]:
@@ -148,13 +148,13 @@ def model_uses(matched: Matched, transforms: Sequence[Mapping[str, Any]]) -> tup
     for line, count in rows.items():
         for step in parse_history(line) or ():
             found.setdefault(identity(step), []).append((step, count))
-    told = {
+    usage = {
         identity(Step(str(t.get("by")), int(t.get("version", 0)), settings=t.get("settings", {}))): t
         for t in transforms
     }
-    order = list(told)
+    order = list(usage)
     uses = [
-        _model_use(steps, told.get(who, {}))
+        _model_use(steps, usage.get(who, {}))
         for who, steps in sorted(found.items(), key=lambda item: _rank(order, item[0]))
     ]
     return tuple(uses)
@@ -164,7 +164,7 @@ def _rank(order: Sequence[str], who: str) -> tuple[int, str]:
     return (order.index(who) if who in order else len(order), who)
 
 
-def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> ModelUse:
+def _model_use(steps: Sequence[tuple[Step, int]], recorded: Mapping[str, Any]) -> ModelUse:
     first = steps[0][0]
     edits = Counter[str]()
     reasons = Counter[str]()
@@ -173,7 +173,7 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
         if step.edit in ("reverted", "failed"):
             for reason in step.reasons or ("no_reason_recorded",):
                 reasons[reason] += count
-    usage = told.get("usage") or {}
+    usage = recorded.get("usage") or {}
     asked = int(usage.get("asked", 0))
     cost = usage.get("cost")
     priced = bool(usage.get("currency")) and cost is not None
@@ -183,7 +183,7 @@ def _model_use(steps: Sequence[tuple[Step, int]], told: Mapping[str, Any]) -> Mo
         model=str(first.settings["model"]),
         server=str(first.settings.get("base_url", "")),
         answered_by=tuple(sorted({step.model for step, _ in steps if step.model})),
-        prompt_version=str(told.get("prompt_version", "")),
+        prompt_version=str(recorded.get("prompt_version", "")),
         kept=edits["kept"],
         revised=edits["revised"],
         reverted=edits["reverted"],
@@ -237,18 +237,18 @@ def _other_score(matched: Matched, name: str, layout: Layout) -> ScoreChange:
     known = all(name in rows.others for rows in matched.old.values() if len(rows)) and any(
         map(len, matched.old.values())
     )
-    found = SideBySide()
+    side_by_side = SideBySide()
     for rows in matched.old.values() if known else ():
-        found.before.extend(rows.others.get(name, ()))
+        side_by_side.before.extend(rows.others.get(name, ()))
     for split, rows in matched.new.items():
         values = rows.others.get(name) or blank(len(rows))
-        found.after.extend(values)
+        side_by_side.after.extend(values)
         for match in matched.matches(split):
             if match.changed:
-                found.changed_after.append(values[match.after])
-                found.changed_before.extend([match.source.others[name][match.before]] if known else ())
+                side_by_side.changed_after.append(values[match.after])
+                side_by_side.changed_before.extend([match.source.others[name][match.before]] if known else ())
     stale = sum(rows.stale.get(name, 0) for rows in matched.new.values())
-    return _score(layout.own(name), found, embedded=False, known=known, stale=stale)
+    return _score(layout.own(name), side_by_side, embedded=False, known=known, stale=stale)
 
 
 def _score(name: str, values: SideBySide, *, embedded: bool, known: bool, stale: int = 0) -> ScoreChange:
@@ -297,8 +297,8 @@ def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
     words: list[float] = []
     kept: list[int] = []
     for split, rows in matched.old.items():
-        gone = set(matched.joined[split].removed) if split in matched.joined else set(range(len(rows)))
-        kept += [len(words) + place for place in range(len(rows)) if place not in gone]
+        removed = set(matched.joined[split].removed) if split in matched.joined else set(range(len(rows)))
+        kept += [len(words) + place for place in range(len(rows)) if place not in removed]
         words += rows.measured.numbers.get("response_words", blank(len(rows)))
     return compare_choices(words, kept) if 0 < len(kept) < len(words) else ()
 
@@ -306,9 +306,9 @@ def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def removed_rows(matched: Matched, told: Mapping[str, str]) -> tuple[Removed, ...]:
-    """Rows that are gone, by what is `told` of their ids, what their own columns say of them, or a twin of equal text
-    that stayed."""
+def removed_rows(matched: Matched, reasons_by_id: Mapping[str, str]) -> tuple[Removed, ...]:
+    """Removed rows, by `reasons_by_id`, by what their own columns say of them, or by a twin of
+    equal text that stayed."""
     stayed: set[str] = set()
     for split in matched.new:
         stayed.update(match.source.digests[match.before] for match in matched.matches(split))
@@ -318,9 +318,9 @@ def removed_rows(matched: Matched, told: Mapping[str, str]) -> tuple[Removed, ..
         if not joined.removed:
             continue
         old = matched.old[split]
-        own = _own_reasons(old, joined.removed)
+        from_columns = _own_reasons(old, joined.removed)
         for place in joined.removed:
-            reason = told.get(old.ids[place]) or own.get(place, "")
+            reason = reasons_by_id.get(old.ids[place]) or from_columns.get(place, "")
             if reason:
                 details[split, place] = reason
                 reason = ROW_ID.sub("another row", reason)
@@ -339,14 +339,14 @@ def removed_rows(matched: Matched, told: Mapping[str, str]) -> tuple[Removed, ..
 def _own_reasons(old: SplitRows, places: list[int]) -> dict[int, str]:
     """The reason that a column of the removed rows themselves gives, where one does."""
     columns = [name for name in old.ds.column_names if name.endswith((REASON_COLUMN, DUPLICATE_COLUMN))]
-    told: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     positions = iter(places)
     for rows in iterate(old.ds, columns, places) if columns else ():
         for row, place in zip(rows, positions, strict=False):
             reason = next((str(row[name]) for name in columns if name.endswith(REASON_COLUMN) and row[name]), "")
             marked = any(row[name] for name in columns if name.endswith(DUPLICATE_COLUMN))
-            told[place] = reason or ("marked as a duplicate" if marked else "")
-    return told
+            reasons[place] = reason or ("marked as a duplicate" if marked else "")
+    return reasons
 
 
 def added_rows(matched: Matched) -> tuple[RowExcerpt, ...]:
@@ -410,7 +410,7 @@ def _excerpts(
     side: Mapping[str, SplitRows], places: Sequence[_Place], note: Callable[[_Place], str | None] = lambda place: ""
 ) -> tuple[RowExcerpt, ...]:
     """The beginnings of some rows, in the order asked for."""
-    found: dict[_Place, RowExcerpt] = {}
+    excerpts: dict[_Place, RowExcerpt] = {}
     for split, rows in side.items():
         wanted = sorted(k for name, k in places if name == split)
         if not wanted or rows.view is None:
@@ -419,10 +419,10 @@ def _excerpts(
         for batch in iterate(rows.ds, rows.view.columns, wanted):
             for row, k in zip(batch, positions, strict=False):
                 pair = rows.view.pairs(row)[-1]
-                found[split, k] = RowExcerpt(
+                excerpts[split, k] = RowExcerpt(
                     rows.ids[k], split, k, note((split, k)) or "", _cut(pair.prompt), _cut(pair.response)
                 )
-    return tuple(found[place] for place in places)
+    return tuple(excerpts[place] for place in places)
 
 
 def _cut(text: str) -> str:
@@ -431,20 +431,20 @@ def _cut(text: str) -> str:
 
 def notes(matched: Matched) -> tuple[str, ...]:
     """What a reader must know to read the figures right."""
-    found = []
+    excerpts = []
     for split, joined in matched.joined.items():
         old, new = len(matched.old.get(split, ())), len(matched.new.get(split, ()))
         if joined.joined_on == "position":
-            found.append(
+            excerpts.append(
                 f"Split {split}: there are no row ids and texts changed, so the {plural(new, 'row')} were matched by "
                 "position. If rows were shuffled as well, these changes are not real."
             )
         elif old and new and all(place < 0 for place in joined.origin):
-            found.append(f"Split {split}: no row of the first dataset is in the second. Are they the same data?")
+            excerpts.append(f"Split {split}: no row of the first dataset is in the second. Are they the same data?")
     elsewhere = sum(matched.elsewhere.values())
     if elsewhere:
-        found.append(
+        excerpts.append(
             f"{plural(elsewhere, 'row')} changed without a record of it by hfclean, marked {UNRECORDED!r}; hfclean "
             "cannot undo that."
         )
-    return tuple(found)
+    return tuple(excerpts)

@@ -32,7 +32,7 @@ def join(before: dict[str, SplitRows], after: dict[str, SplitRows]) -> dict[str,
     """
     if any(rows.has_id for rows in after.values()) and not any(rows.has_id for rows in before.values()):
         _number(before)
-    found: dict[str, Joined] = {}
+    joins: dict[str, Joined] = {}
     for name in [*after, *(name for name in before if name not in after)]:
         old, new = before.get(name), after.get(name)
         old_ids, new_ids = old.ids if old else [], new.ids if new else []
@@ -42,9 +42,9 @@ def join(before: dict[str, SplitRows], after: dict[str, SplitRows]) -> dict[str,
             joined = Joined("position", list(range(len(new_ids))))
         taken = set(joined.origin)
         joined.removed = [k for k in range(len(old_ids)) if k not in taken]
-        found[name] = joined
-    _join_moved(before, after, found)
-    return found
+        joins[name] = joined
+    _join_moved(before, after, joins)
+    return joins
 
 
 def _number(side: dict[str, SplitRows]) -> None:
@@ -97,16 +97,16 @@ def _in_place(before: Sequence[str], after: Sequence[str], origin: Sequence[int]
     return 2 * in_place >= matched
 
 
-def _join_moved(before: dict[str, SplitRows], after: dict[str, SplitRows], found: dict[str, Joined]) -> None:
+def _join_moved(before: dict[str, SplitRows], after: dict[str, SplitRows], joins: dict[str, Joined]) -> None:
     """Give rows that are new in their split to rows of the same id that are missing from another one."""
     left: dict[str, list[tuple[str, int]]] = {}
-    for name, joined in found.items():
+    for name, joined in joins.items():
         for k in joined.removed:
             left.setdefault(_base(before[name].ids[k]), []).append((name, k))
     if not left:
         return
-    gone: dict[str, set[int]] = {}
-    for name, joined in found.items():
+    removed: dict[str, set[int]] = {}
+    for name, joined in joins.items():
         if name not in after:
             continue
         for k, place in enumerate(joined.origin):
@@ -114,6 +114,6 @@ def _join_moved(before: dict[str, SplitRows], after: dict[str, SplitRows], found
             if candidates:
                 source, joined.origin[k] = candidates.pop(0)
                 joined.source[k] = source
-                gone.setdefault(source, set()).add(joined.origin[k])
-    for name, positions in gone.items():
-        found[name].removed = [k for k in found[name].removed if k not in positions]
+                removed.setdefault(source, set()).add(joined.origin[k])
+    for name, positions in removed.items():
+        joins[name].removed = [k for k in joins[name].removed if k not in positions]

@@ -69,17 +69,17 @@ class Matched:
         def column(rows: SplitRows) -> array[float]:
             return rows.measured.tokens if number == "tokens" else rows.measured.numbers.get(number, array("d"))
 
-        found = SideBySide()
+        side_by_side = SideBySide()
         for rows in self.old.values():
-            found.before.extend(column(rows))
+            side_by_side.before.extend(column(rows))
         for split, rows in self.new.items():
             values = column(rows)
-            found.after.extend(values)
+            side_by_side.after.extend(values)
             for match in self.matches(split):
                 if match.changed:
-                    found.changed_before.append(column(match.source)[match.before])
-                    found.changed_after.append(values[match.after])
-        return found
+                    side_by_side.changed_before.append(column(match.source)[match.before])
+                    side_by_side.changed_after.append(values[match.after])
+        return side_by_side
 
     def defects(self, side: dict[str, SplitRows]) -> Iterator[str]:
         """The `defects` of every row of one side."""
@@ -95,11 +95,11 @@ def match_rows(
     counter: TokenCounter,
 ) -> Matched:
     """Join both sides and read what differs. `new` is measured already; `old` is measured here."""
-    found = Matched(old, new, join(old, new))
+    matched = Matched(old, new, join(old, new))
     for split in new:
-        _take_changes(found, split, layout, extra)
-    _measure_before(found, layout, counter)
-    return found
+        _take_changes(matched, split, layout, extra)
+    _measure_before(matched, layout, counter)
+    return matched
 
 
 def _take_changes(matched: Matched, split: str, layout: Layout, extra: tuple[Rule, ...]) -> None:
@@ -125,9 +125,9 @@ def _edits(
 ) -> Iterator[tuple[int, list[Edit]]]:
     assert new.view is not None
     assert old.view is not None
-    own = [layout.own(name) for name in (HISTORY, "row_id", "original")]
-    befores = iterate(old.ds, [*old.view.columns, *own], [match.before for match in places])
-    afters = iterate(new.ds, [*new.view.columns, *own], [match.after for match in places])
+    our_columns = [layout.own(name) for name in (HISTORY, "row_id", "original")]
+    befores = iterate(old.ds, [*old.view.columns, *our_columns], [match.before for match in places])
+    afters = iterate(new.ds, [*new.view.columns, *our_columns], [match.after for match in places])
     positions = iter([match.after for match in places])
     for old_rows, new_rows in zip(befores, afters, strict=True):
         unknown: dict[int, dict[str, Any]] = {}
@@ -175,8 +175,8 @@ def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> 
             continue
         assert rows.view is not None
         fresh = Measured()
-        own = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
-        for batch in iterate(rows.ds, [*rows.view.columns, *own], todo):
+        our_columns = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
+        for batch in iterate(rows.ds, [*rows.view.columns, *our_columns], todo):
             measure(fresh, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
         _put(rows.measured, fresh, todo)
 

@@ -174,7 +174,7 @@ def _plots(report: ReportData) -> dict[str, Markup]:
 
     from hfclean.report.plots import draw_histogram
 
-    found = {
+    histograms = {
         score.name: draw_histogram(score.histogram, score.name, before=score.before, after=score.after, named=False)
         for score in report.scores
         if score.histogram is not None
@@ -182,10 +182,10 @@ def _plots(report: ReportData) -> dict[str, Markup]:
     tokens = report.tokens
     if tokens.histogram is not None:
         title = "estimated tokens per row" if tokens.estimated else "tokens per row"
-        found[""] = draw_histogram(
+        histograms[""] = draw_histogram(
             tokens.histogram, title, before=tokens.before, after=tokens.after, limit=tokens.max_tokens
         )
-    return {name: Markup(svg) for name, svg in found.items()}  # noqa: S704  # plots escapes
+    return {name: Markup(svg) for name, svg in histograms.items()}  # noqa: S704  # plots escapes
 
 
 def _left(row: RowExcerpt) -> _Left:

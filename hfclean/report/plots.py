@@ -25,19 +25,19 @@ STYLE = """
 
 def draw_plots(report: ReportData) -> dict[str, str]:
     """The distribution of every score that some row has, and `tokens`, as SVG texts by a name safe for a file."""
-    found: dict[str, str] = {}
+    plots: dict[str, str] = {}
     for score in report.scores:
         if score.histogram is not None:
-            found[_stem(score.name, found)] = draw_histogram(
+            plots[_stem(score.name, plots)] = draw_histogram(
                 score.histogram, score.name, before=score.before, after=score.after, alone=True
             )
     tokens = report.tokens
     if tokens.histogram is not None:
         title = "tokens (estimated)" if tokens.estimated else "tokens"
-        found[_stem("tokens", found)] = draw_histogram(
+        plots[_stem("tokens", plots)] = draw_histogram(
             tokens.histogram, title, before=tokens.before, after=tokens.after, limit=tokens.max_tokens, alone=True
         )
-    return found
+    return plots
 
 
 def _stem(name: str, taken: dict[str, str]) -> str:
@@ -162,9 +162,11 @@ def _axis(histogram: Histogram, x: _Scale) -> list[str]:
     return parts
 
 
-def _strip(found: Quantiles, x: _Scale, y: int, kind: str) -> str:
+def _strip(quantiles: Quantiles, x: _Scale, y: int, kind: str) -> str:
     """A line from the 5th to the 95th percentile, thick from the 25th to the 75th, and a dot at the median."""
-    p5, p25, p50, p75, p95 = (_at(x(mark)) for mark in (found.p5, found.p25, found.p50, found.p75, found.p95))
+    p5, p25, p50, p75, p95 = (
+        _at(x(mark)) for mark in (quantiles.p5, quantiles.p25, quantiles.p50, quantiles.p75, quantiles.p95)
+    )
     return (
         f'<path class="{kind}" stroke-width="1.5" d="M{p5} {y}H{p95}"/>'
         f'<path class="{kind}" stroke-width="5" stroke-opacity=".45" d="M{p25} {y}H{p75}"/>'
@@ -174,10 +176,12 @@ def _strip(found: Quantiles, x: _Scale, y: int, kind: str) -> str:
 
 def _told(title: str, before: Quantiles | None, after: Quantiles) -> str:
     """The picture in words."""
-    told = f"Distribution of {title}: "
+    caption = f"Distribution of {title}: "
     if before is not None and before.n:
-        told += f"median {quantity(before.p50)} over {count(before.n)} rows before, "
-    return told + (f"median {quantity(after.p50)} over {count(after.n)} rows after." if after.n else "no row has it.")
+        caption += f"median {quantity(before.p50)} over {count(before.n)} rows before, "
+    return caption + (
+        f"median {quantity(after.p50)} over {count(after.n)} rows after." if after.n else "no row has it."
+    )
 
 
 def _escape(text: str) -> str:

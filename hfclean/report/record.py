@@ -365,13 +365,13 @@ class ReportData:
                 f"the report has version {data.get('version')!r} and this hfclean reads {FORMAT_VERSION}; make it "
                 "again: hfclean.compare(before, after)"
             )
-        told = {key: value for key, value in data.items() if key not in ("format", "version")}
-        return from_plain(cls, {"baselines": [], "failures": [], **told})  # older reports have none
+        parts = {key: value for key, value in data.items() if key not in ("format", "version")}
+        return from_plain(cls, {"baselines": [], "failures": [], **parts})  # older reports have none
 
 
 def tally(names: Iterable[str]) -> tuple[Count, ...]:
     """How often each name occurs, the most frequent first; of equals the one that comes first in the alphabet."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for name in names:
-        found[name] = found.get(name, 0) + 1
-    return tuple(Count(name, found[name]) for name in sorted(found, key=lambda name: (-found[name], name)))
+        counts[name] = counts.get(name, 0) + 1
+    return tuple(Count(name, counts[name]) for name in sorted(counts, key=lambda name: (-counts[name], name)))

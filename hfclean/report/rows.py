@@ -106,8 +106,8 @@ def recorded_steps(ds: Any, prefix: str) -> list[Step]:
     texts: set[Any] = set()  # not ds.unique, which first copies a filtered dataset
     for batch in ds.with_format(None).select_columns([history]).iter(BATCH):
         texts.update(batch[history])
-    found = {step.line(): step for text in texts for step in parse_history(text) or ()}
-    return [found[line] for line in sorted(found)]
+    steps = {step.line(): step for text in texts for step in parse_history(text) or ()}
+    return [steps[line] for line in sorted(steps)]
 
 
 def recorded_layout(
@@ -202,46 +202,46 @@ def read_split(
             return SplitRows(name, ds, None)
         raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
     has_id = any(step.is_revision for step in steps) and layout.own("row_id") in ds.column_names
-    found = SplitRows(
+    split_rows = SplitRows(
         name, ds, view, has_id, scorer=Score(turns=layout.turns, side=layout.side), columns=explained_columns(steps)
     )
     embedded = Score().names()
     others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
     others = [column for column in dict.fromkeys(others) if _is_number(ds, layout.own(column))]
-    found.others = {column: array("d") for column in others}
-    own = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
+    split_rows.others = {column: array("d") for column in others}
+    our_columns = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
     marks = (layout.own(DUPLICATE_COLUMN), DUPLICATE_COLUMN)
     duplicate = next((column for column in marks if _is_text(ds, column)), "")
-    for rows in iterate(ds, [*view.columns, *own, duplicate] if steps or duplicate else view.columns):
+    for rows in iterate(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
         for row in rows:
-            _note(found, row, view, layout)
-        found.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
+            _note(split_rows, row, view, layout)
+        split_rows.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
         if counter is not None:
-            measure(found.measured, rows, view, layout, counter=counter, scorer=found.scorer)
-    return found
+            measure(split_rows.measured, rows, view, layout, counter=counter, scorer=split_rows.scorer)
+    return split_rows
 
 
-def _note(found: SplitRows, row: dict[str, Any], view: View, layout: Layout) -> None:
+def _note(split_rows: SplitRows, row: dict[str, Any], view: View, layout: Layout) -> None:
     prefix = layout.prefix
-    told = _facts(row.get(prefix + HISTORY))
-    if told.errors:
-        found.errors[len(found)] = told.errors
+    facts = _facts(row.get(prefix + HISTORY))
+    if facts.errors:
+        split_rows.errors[len(split_rows)] = facts.errors
     digest = row_id(row, view)
-    known = row.get(prefix + "row_id") if told.has_id else None
-    found.digests.append(digest)
+    known = row.get(prefix + "row_id") if facts.has_id else None
+    split_rows.digests.append(digest)
     # an unchanged row has one string for both: of most rows only one is kept in memory
-    found.ids.append(known if isinstance(known, str) and known and known != digest else digest)
-    edit = row.get(prefix + "edit") if told.has_id else ""
-    found.edits.append(edit if edit in EDITS else "")
-    found.reasons.append(row.get(prefix + "edit_reason") or "" if edit in ("reverted", "failed") else "")
-    for step in told.models:
-        found.models[step.line()] += 1
-    for column, values in found.others.items():
+    split_rows.ids.append(known if isinstance(known, str) and known and known != digest else digest)
+    edit = row.get(prefix + "edit") if facts.has_id else ""
+    split_rows.edits.append(edit if edit in EDITS else "")
+    split_rows.reasons.append(row.get(prefix + "edit_reason") or "" if edit in ("reverted", "failed") else "")
+    for step in facts.models:
+        split_rows.models[step.line()] += 1
+    for column, values in split_rows.others.items():
         value = row.get(prefix + column)
         number = math.nan if value is None or isinstance(value, str) else float(value)
         values.append(number)
-        if number != number and column in told.stale:
-            found.stale[column] = found.stale.get(column, 0) + 1
+        if number != number and column in facts.stale:
+            split_rows.stale[column] = split_rows.stale.get(column, 0) + 1
 
 
 def _is_number(ds: Any, column: str) -> bool:

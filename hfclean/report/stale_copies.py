@@ -28,15 +28,15 @@ def stale_copies(ds: Any, layout: Layout) -> dict[str, int]:
         ds: a `Dataset` or `DatasetDict` that revisers went over.
         layout: how the revisers read it.
     """
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for part in ds.values() if isinstance(ds, Mapping) else (ds,):
-        found.update(_stale(part, layout))
-    return dict(found)
+        counts.update(_stale(part, layout))
+    return dict(counts)
 
 
-def stale_note(found: Mapping[str, int]) -> str:
+def stale_note(counts: Mapping[str, int]) -> str:
     """One sentence on stale copies, for reports and cards."""
-    named = ", ".join(f"{name!r} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in found.items())
+    named = ", ".join(f"{name!r} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in counts.items())
     return f"{STALE}: {named}. Make them again from the revised columns, or drop them: ds.remove_columns(...)"
 
 

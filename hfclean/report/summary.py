@@ -30,8 +30,8 @@ def _rows(report: ReportData) -> str:
     lines = [f"{count(report.rows_before)} rows before, {count(report.rows_after)} after"]
     facts = [f"{count(report.rows_changed)} changed ({percent(report.rows_changed, report.rows_matched)})"]
     edits = {name: sum(getattr(split, name) for split in report.splits) for name in ("reverted", "failed")}
-    told = {"removed": report.rows_removed, "added": report.rows_added, "marked as duplicates": report.duplicates}
-    facts += [f"{count(rows)} {what}" for what, rows in {**told, **edits}.items() if rows]
+    counts = {"removed": report.rows_removed, "added": report.rows_added, "marked as duplicates": report.duplicates}
+    facts += [f"{count(rows)} {what}" for what, rows in {**counts, **edits}.items() if rows]
     lines.append(", ".join(facts))
     if report.rows_with_defects_before or report.rows_with_defects_after:
         lines.append(
@@ -84,9 +84,18 @@ def _scores(report: ReportData) -> str:
     return _table(table, left=(0, 1)) if len(table) > 1 and (report.rows_before or report.rows_after) else ""
 
 
-def _cells(found: Quantiles) -> list[str]:
-    marks = (found.p0, found.p5, found.p25, found.p50, found.p75, found.p95, found.p100, found.mean)
-    return [*(quantity(mark) for mark in marks), count(found.unscored)]
+def _cells(quantiles: Quantiles) -> list[str]:
+    marks = (
+        quantiles.p0,
+        quantiles.p5,
+        quantiles.p25,
+        quantiles.p50,
+        quantiles.p75,
+        quantiles.p95,
+        quantiles.p100,
+        quantiles.mean,
+    )
+    return [*(quantity(mark) for mark in marks), count(quantiles.unscored)]
 
 
 def _tokens(report: ReportData) -> str:

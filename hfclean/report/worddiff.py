@@ -105,16 +105,16 @@ def _align(old: str, new: str) -> list[Stretch]:
         same = sum(not t.isspace() for op in ops if op.tag == "equal" for t in a[op.src_start : op.src_end])
         if 2 * same < max(sum(not t.isspace() for t in tokens) for tokens in (a, b)):
             return _pair(old, new)
-    found: list[Stretch] = []
+    stretches: list[Stretch] = []
     out = put = ""
     for op in ops:
         if op.tag == "equal":
-            found += [*_replaced(out, put), Stretch("same", "".join(a[op.src_start : op.src_end]))]
+            stretches += [*_replaced(out, put), Stretch("same", "".join(a[op.src_start : op.src_end]))]
             out = put = ""
         else:
             out += "".join(a[op.src_start : op.src_end])
             put += "".join(b[op.dest_start : op.dest_end])
-    return [*found, *_replaced(out, put)]
+    return [*stretches, *_replaced(out, put)]
 
 
 def _replaced(out: str, put: str) -> list[Stretch]:
@@ -128,26 +128,26 @@ def _replaced(out: str, put: str) -> list[Stretch]:
 def _by_character(out: str, put: str) -> list[Stretch]:
     from rapidfuzz.distance import Levenshtein
 
-    found: list[Stretch] = []
+    stretches: list[Stretch] = []
     for op in Levenshtein.opcodes(out, put):
         if op.tag == "equal":
-            found.append(Stretch("same", out[op.src_start : op.src_end]))
+            stretches.append(Stretch("same", out[op.src_start : op.src_end]))
         else:
-            found += _pair(out[op.src_start : op.src_end], put[op.dest_start : op.dest_end])
-    return found
+            stretches += _pair(out[op.src_start : op.src_end], put[op.dest_start : op.dest_end])
+    return stretches
 
 
 def _join_islands(stretches: list[Stretch]) -> list[Stretch]:
     """Replaced words with nothing but a blank between them as one replacement: `red` `big` reads better whole."""
-    found: list[Stretch] = []
+    split: list[Stretch] = []
     for n, stretch in enumerate(stretches):
         if stretch.kind == "same" and len(stretch.text) <= 2 and not WORD.search(stretch.text):
             before, after = stretches[max(0, n - 2) : n], stretches[n + 1 : n + 3]
             if _replaces_words(before) and _replaces_words(after):
-                found += [Stretch("out", stretch.text), Stretch("in", stretch.text)]
+                split += [Stretch("out", stretch.text), Stretch("in", stretch.text)]
                 continue
-        found.append(stretch)
-    return found
+        split.append(stretch)
+    return split
 
 
 def _replaces_words(pair: Sequence[Stretch]) -> bool:
@@ -156,19 +156,19 @@ def _replaces_words(pair: Sequence[Stretch]) -> bool:
 
 def _merge(stretches: Sequence[Stretch]) -> list[Stretch]:
     """Neighbours of a kind as one, and between two unchanged stretches everything out before everything in."""
-    found: list[Stretch] = []
+    merged: list[Stretch] = []
     out = put = ""
     for stretch in stretches:
         if stretch.kind == "out":
             out += stretch.text
         elif stretch.kind == "in":
             put += stretch.text
-        elif found and not out and not put:
-            found[-1] = Stretch("same", found[-1].text + stretch.text)
+        elif merged and not out and not put:
+            merged[-1] = Stretch("same", merged[-1].text + stretch.text)
         else:
-            found += [*_pair(out, put), stretch]
+            merged += [*_pair(out, put), stretch]
             out = put = ""
-    return [*found, *_pair(out, put)]
+    return [*merged, *_pair(out, put)]
 
 
 def _pair(out: str, put: str) -> list[Stretch]:

@@ -73,8 +73,8 @@ class BatchSampler:
     """Yields the batches, as lists of indices. Every epoch has the same batches in another order; the first has them
     as they stand. Trainers that call `set_epoch` say which; else each pass is the next."""
 
-    def __init__(self, found: DiverseBatches) -> None:
-        self.batches, self.seed, self.epoch = found.batches, found.seed, 0
+    def __init__(self, batches: DiverseBatches) -> None:
+        self.batches, self.seed, self.epoch = batches.batches, batches.seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """The next pass is this epoch's."""
@@ -97,8 +97,8 @@ class BatchSampler:
 class OrderSampler:
     """Yields single indices, batch after batch; see `BatchSampler`. The loader's batch size has to be the batches'."""
 
-    def __init__(self, found: DiverseBatches) -> None:
-        self._batches = BatchSampler(found)
+    def __init__(self, batches: DiverseBatches) -> None:
+        self._batches = BatchSampler(batches)
 
     def set_epoch(self, epoch: int) -> None:
         """The next pass is this epoch's."""
@@ -164,22 +164,22 @@ def diverse_batches(
     kept = np.array(gate.kept, dtype=np.int64)
     points = None
     if isinstance(clusters, str):
-        found, known = _labels(np, ds, clusters, kept)
+        numbers, known = _labels(np, ds, clusters, kept)
     else:
         points, known = _vectors(np, ds, embedding, kept)
-        found = np.full(len(kept), -1)
+        numbers = np.full(len(kept), -1)
         if known.any():
             from hfclean.selection.clusters import kmeans
 
-            found[known] = kmeans(points[known], clusters or batch_size, seed)[0]
+            numbers[known] = kmeans(points[known], clusters or batch_size, seed)[0]
     labels = np.full(len(ds), -1)
-    labels[kept] = found
-    batches = spread(found.tolist(), batch_size, seed)
+    labels[kept] = numbers
+    batches = spread(numbers.tolist(), batch_size, seed)
     shuffled = list(range(len(kept)))
     random.Random(f"{seed} shuffled").shuffle(shuffled)  # noqa: S311
 
     def distance(order: Sequence[int]) -> float:
-        return _distance(np, [order[k : k + batch_size] for k in range(0, len(order), batch_size)], found, points)
+        return _distance(np, [order[k : k + batch_size] for k in range(0, len(order), batch_size)], numbers, points)
 
     return DiverseBatches(
         tuple(tuple(int(kept[place]) for place in batch) for batch in batches),
@@ -230,22 +230,24 @@ def _labels(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
     values = [cells[index] for index in kept.tolist()]
     if any(isinstance(value, (list, dict)) for value in values):
         raise ColumnError(f"diverse_batches(clusters={column!r}): the column holds lists, no labels")
-    found = [-1 if value is None or value != value else numbers.setdefault(value, len(numbers)) for value in values]
-    labels = np.array(found, dtype=np.int64)
+    label_numbers = [
+        -1 if value is None or value != value else numbers.setdefault(value, len(numbers)) for value in values
+    ]
+    labels = np.array(label_numbers, dtype=np.int64)
     return labels, labels >= 0
 
 
 def _vectors(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
     """The vectors of the kept rows made one long, nan where there is none, and which rows have one."""
-    found = vectors(ds, column, "diverse_batches")
-    points = np.full((len(ds), found.unit.shape[1]), math.nan)
-    points[found.rows] = found.unit
-    return points[kept], np.isin(kept, found.rows)
+    embedded = vectors(ds, column, "diverse_batches")
+    points = np.full((len(ds), embedded.unit.shape[1]), math.nan)
+    points[embedded.rows] = embedded.unit
+    return points[kept], np.isin(kept, embedded.rows)
 
 
 def _distance(np: Any, batches: Sequence[Sequence[int]], labels: Any, points: Any) -> float:
     """The mean over batches of the mean distance of two rows of the batch; rows without a vector do not count."""
-    found = []
+    distances = []
     for batch in batches:
         places = np.array(batch, dtype=np.int64)
         places = places[labels[places] >= 0]
@@ -255,8 +257,8 @@ def _distance(np: Any, batches: Sequence[Sequence[int]], labels: Any, points: An
         pairs = size * (size - 1) / 2
         if points is None:
             same = np.bincount(labels[places])
-            found.append(1 - float((same * (same - 1)).sum()) / 2 / pairs)
+            distances.append(1 - float((same * (same - 1)).sum()) / 2 / pairs)
         else:
             total = points[places].sum(0)
-            found.append(1 - (float(total @ total) - size) / 2 / pairs)
-    return sum(found) / len(found) if found else math.nan
+            distances.append(1 - (float(total @ total) - size) / 2 / pairs)
+    return sum(distances) / len(distances) if distances else math.nan

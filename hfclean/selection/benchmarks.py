@@ -107,13 +107,13 @@ class BenchmarkPack:
         >>> BenchmarkPack.make("tiny", [{"question": "What is two and two?", "answer": "Four."}]).items
         {'tiny': 1}
         """
-        found = [
+        entries = [
             (str(key), side, content)
             for place, row in enumerate(_read_rows(rows))
             for key, side, content in _texts(row, place, text, answer, item)
             if content.strip()
         ]
-        return cls(tuple(_entries(name, found)))
+        return cls(tuple(_entries(name, entries)))
 
     def save(self, folder: str | Path) -> Path:
         """Write the pack as a folder that `load_dataset` reads as well: data, and what it is. No text is in it. What
@@ -267,10 +267,10 @@ def _turns(turns: Sequence[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _entries(name: str, texts: Sequence[tuple[str, str, str]]) -> Iterator[Entry]:
-    found = words([content for _, _, content in texts])
-    hashed = runs(found, range(1, max(RUNS) + 1))
+    word_ids = words([content for _, _, content in texts])
+    hashed = runs(word_ids, range(1, max(RUNS) + 1))
     for k, (item, side, _) in enumerate(texts):
-        start, stop = int(found.starts[k]), int(found.starts[k + 1])
+        start, stop = int(word_ids.starts[k]), int(word_ids.starts[k + 1])
         count = stop - start
         if count:
             whole = int(hashed[count][start]) if count < max(RUNS) else 0

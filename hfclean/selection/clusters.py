@@ -46,14 +46,14 @@ def kmeans(points: Any, k: int, seed: int) -> tuple[Any, Any]:
         labels = fresh
         counts = np.bincount(labels, minlength=len(means))
         order = np.argsort(labels, kind="stable")
-        some = np.flatnonzero(counts)
-        sums = np.add.reduceat(points[order], (np.cumsum(counts) - counts)[some])
+        filled = np.flatnonzero(counts)
+        sums = np.add.reduceat(points[order], (np.cumsum(counts) - counts)[filled])
         means = means.copy()
-        means[some] = sums / counts[some, None]
+        means[filled] = sums / counts[filled, None]
     return labels, _squares(points, means)[np.arange(len(points)), labels]
 
 
 def _squares(points: Any, means: Any) -> Any:
     """Squared distances, to nine decimals: points that are equal are equally far."""
-    found = (points**2).sum(1)[:, None] + (means**2).sum(1) - 2 * (points @ means.T)
-    return np.maximum(np.round(found, 9), 0)
+    distances = (points**2).sum(1)[:, None] + (means**2).sum(1) - 2 * (points @ means.T)
+    return np.maximum(np.round(distances, 9), 0)

@@ -181,7 +181,7 @@ def _first_gains(unit: Any, copies: Any) -> Any:
     """What each vector would add as the first one, or a little more."""
     short, weight = unit.astype(np.float32), copies.astype(np.float32)
     size = max(1, (1 << 22) // max(len(unit), 1))
-    found = np.empty(len(unit))
+    distances = np.empty(len(unit))
     for start in range(0, len(unit), size):
-        found[start : start + size] = np.maximum(short[start : start + size] @ short.T, 0) @ weight
-    return found * (1 + 1e-4) + copies.sum() * _slack(unit.shape[1])
+        distances[start : start + size] = np.maximum(short[start : start + size] @ short.T, 0) @ weight
+    return distances * (1 + 1e-4) + copies.sum() * _slack(unit.shape[1])

@@ -185,12 +185,12 @@ def decontaminate(
     hits = tuple(sorted(found, key=lambda h: (h.row, h.benchmark, h.item, h.side, h.found_in, h.check)))
     notes = (f"{empty:,} rows have no text, and nothing can be found in them",) if empty else ()
     report = Decontamination(start, hits, _counts(pack, hits), ngram, overlap, fuzzy, notes)
-    gone = set(report.rows_hit)
-    return Picks([k for k in range(start) if k not in gone], report)
+    excluded = set(report.rows_hit)
+    return Picks([k for k in range(start) if k not in excluded], report)
 
 
 def _found(
-    rows: Sequence[Pair], start: int, pack: BenchmarkPack, how: tuple[int, float, float | None]
+    rows: Sequence[Pair], start: int, pack: BenchmarkPack, settings: tuple[int, float, float | None]
 ) -> Iterable[Hit]:
     """The hits in some rows, of which the first has the index `start`; of each text in each place the first check."""
     read = {
@@ -207,7 +207,7 @@ def _found(
     found: dict[tuple[int, int, str], Hit] = {}
     for side, place in (("prompt", "prompt"), ("prompt", "response"), ("answer", "response")):
         entries = [entry for entry in pack.entries if entry.side == side]
-        for check, seen in _checks(read[place], entries, side, place, how) if entries else ():
+        for check, seen in _checks(read[place], entries, side, place, settings) if entries else ():
             for row, number, share in zip(*(column.tolist() for column in seen), strict=True):
                 entry, index = entries[number], start + row
                 hit = Hit(index, entry.benchmark, entry.item, side, place, check, min(1.0, round(share, 6)))
@@ -216,9 +216,9 @@ def _found(
 
 
 def _checks(
-    read: Words, entries: Sequence[Entry], side: str, place: str, how: tuple[int, float, float | None]
+    read: Words, entries: Sequence[Entry], side: str, place: str, settings: tuple[int, float, float | None]
 ) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
-    ngram, overlap, fuzzy = how
+    ngram, overlap, fuzzy = settings
     finder = _Finder(read, entries, ngram, whole=place == "prompt")
     yield "ngram", finder.by_runs(overlap)
     if place == "prompt":
@@ -342,16 +342,16 @@ class _Finder:
 
     def by_short_runs(self, least: float, fewest: int) -> tuple[Any, Any, Any]:
         """Texts of whose different runs of 3 words this share or more is in the row."""
-        own = [np.unique(entry.runs[3]) for entry in self.entries]
-        own = [runs_of if len(runs_of) >= fewest else runs_of[:0] for runs_of in own]
-        sizes = np.fromiter(map(len, own), np.int64, len(own))
-        wanted, group = np.unique(np.concatenate(own), return_inverse=True)
+        rare_runs = [np.unique(entry.runs[3]) for entry in self.entries]
+        rare_runs = [runs_of if len(runs_of) >= fewest else runs_of[:0] for runs_of in rare_runs]
+        sizes = np.fromiter(map(len, rare_runs), np.int64, len(rare_runs))
+        wanted, group = np.unique(np.concatenate(rare_runs), return_inverse=True)
         where, place = self._seen(3, wanted)
         rows, place = _once(self.owner[where], place)
         often = np.bincount(place, minlength=len(wanted))
         # a text that occurs shares one of its rarest few runs: only these are followed up
         starts = np.cumsum(sizes) - sizes
-        owner = np.repeat(np.arange(len(own)), sizes)
+        owner = np.repeat(np.arange(len(rare_runs)), sizes)
         rare = np.lexsort((often[group], owner))
         rank = np.arange(len(rare)) - starts[owner]
         followed = rare[rank < (sizes - np.ceil(least * sizes - 1e-9) + 1)[owner]]

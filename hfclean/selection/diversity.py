@@ -48,8 +48,8 @@ class Diversity:
 
     def summary(self) -> str:
         """The figures in plain words."""
-        told = [self.method, *([f"by {self.by}"] if self.by else []), *(f"{k} {v:g}" for k, v in self.settings)]
-        lines = [f"{self.picked:,} of {self.rows:,} rows picked ({', '.join(told)})"]
+        facts = [self.method, *([f"by {self.by}"] if self.by else []), *(f"{k} {v:g}" for k, v in self.settings)]
+        lines = [f"{self.picked:,} of {self.rows:,} rows picked ({', '.join(facts)})"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -112,29 +112,29 @@ def diverse(
     """
     check_dataset(ds, "diverse")
     method = _checked(n, method, threshold, weight, clusters, variance, seed, by)
-    found = vectors(ds, column, "diverse")
-    notes = found.notes("never picked")
+    embedded = vectors(ds, column, "diverse")
+    notes = embedded.notes("never picked")
     scores = None
     if by is not None:
         scores = numbers(ds, by, "diverse")
         if unscored := int(np.isnan(scores).sum()):
             notes.append(f"{unscored:,} rows have no {by!r}: never picked")
-        there = ~np.isnan(scores[found.rows])
-        found = Vectors(found.rows[there], found.unit[there], found.without, found.zero)
-        scores = scores[found.rows]
+        there = ~np.isnan(scores[embedded.rows])
+        embedded = Vectors(embedded.rows[there], embedded.unit[there], embedded.without, embedded.zero)
+        scores = scores[embedded.rows]
     n = int(n)
-    groups, groups_asked = 0, clusters or max(1, math.isqrt(len(found.rows) // 2))
-    if not len(found.rows) or not n:
+    groups, groups_asked = 0, clusters or max(1, math.isqrt(len(embedded.rows) // 2))
+    if not len(embedded.rows) or not n:
         picks: list[int] = []
     elif method == "score_first":
-        order = np.arange(len(found.rows)) if scores is None else np.argsort(-scores, kind="stable")
-        picks = coverage.score_first(found.unit, order, n, threshold)
+        order = np.arange(len(embedded.rows)) if scores is None else np.argsort(-scores, kind="stable")
+        picks = coverage.score_first(embedded.unit, order, n, threshold)
     elif method == "clusters":
-        picks, groups = _stratified(found.unit, n, scores, groups_asked, variance, seed)
+        picks, groups = _stratified(embedded.unit, n, scores, groups_asked, variance, seed)
     else:
-        picks = _greedy(found.unit, n, scores, method, weight)
+        picks = _greedy(embedded.unit, n, scores, method, weight)
     if len(picks) < n:
-        near = len(found.rows) - len(picks)
+        near = len(embedded.rows) - len(picks)
         why = f"{near:,} are too near to a better one" if near else "no other row qualifies"
         notes.append(f"{n:,} rows were asked for and {len(picks):,} picked: {why}")
     settings: dict[str, dict[str, float]] = {
@@ -142,9 +142,9 @@ def diverse(
         "score_times_distance": {"weight": weight},
         "clusters": {"clusters": groups_asked, "variance": variance, "seed": seed},
     }
-    told = tuple(settings.get(method, {}).items())
-    report = Diversity(method, len(ds), n, len(picks), by or "", told, groups, tuple(notes))
-    return Picks(found.rows[picks].tolist() if picks else [], report)
+    stated = tuple(settings.get(method, {}).items())
+    report = Diversity(method, len(ds), n, len(picks), by or "", stated, groups, tuple(notes))
+    return Picks(embedded.rows[picks].tolist() if picks else [], report)
 
 
 def _checked(
@@ -186,13 +186,13 @@ def _greedy(unit: Any, n: int, scores: Any, method: str, weight: float) -> list[
     if scores is not None:
         rank = np.searchsorted(np.sort(scores), scores, side="right") / len(scores)
     different, copies = coverage.without_copies(unit, rank)
-    own = unit[different]
+    distinct = unit[different]
     if method == "facility_location":
-        picks = coverage.facility_location(own, n, _copies(unit, different))
+        picks = coverage.facility_location(distinct, n, _copies(unit, different))
     else:
-        quality = rank[different] ** weight if method == "score_times_distance" else np.ones(len(own))
-        start = int(np.argmax(rank[different])) if scores is not None else _central(own)
-        picks = coverage.farthest_first(own, n, quality, start)
+        quality = rank[different] ** weight if method == "score_times_distance" else np.ones(len(distinct))
+        start = int(np.argmax(rank[different])) if scores is not None else _central(distinct)
+        picks = coverage.farthest_first(distinct, n, quality, start)
     return [*different[picks].tolist(), *copies[: n - len(picks)].tolist()]
 
 

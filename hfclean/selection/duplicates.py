@@ -66,8 +66,8 @@ class DuplicateGroups:
     @property
     def kept(self) -> tuple[int, ...]:
         """The rows that are kept, in dataset order."""
-        gone = set(self.dropped)
-        return tuple(row for row in range(self.rows) if row not in gone)
+        dropped = set(self.dropped)
+        return tuple(row for row in range(self.rows) if row not in dropped)
 
     def duplicate_of(self) -> dict[int, int]:
         """For each row that is not kept, the row that is kept in its place."""
@@ -79,15 +79,15 @@ class DuplicateGroups:
 
     def summary(self) -> str:
         """The figures in plain words."""
-        gone = sum(map(len, self.groups)) - len(self.groups)
-        how = {
+        dropped = sum(map(len, self.groups)) - len(self.groups)
+        criterion = {
             "exact": "the same text",
             "near": f"Jaccard index {self.threshold:g} or more on runs of {self.ngram} words",
             "semantic": f"cosine {self.threshold:g} or more",
         }[self.method]
         lines = [
-            f"{self.rows:,} rows: {len(self.groups):,} groups of duplicates ({how}), {gone:,} rows beside the one "
-            f"that is kept of each, {self.rows - gone:,} kept"
+            f"{self.rows:,} rows: {len(self.groups):,} groups of duplicates ({criterion}), {dropped:,} rows beside "
+            f"the one that is kept of each, {self.rows - dropped:,} kept"
         ]
         if self.groups:
             lines.append(f"largest group: {max(map(len, self.groups)):,} rows")
@@ -125,8 +125,8 @@ def dedupe(
     >>> hfclean.dedupe(Dataset.from_list(rows))
     [0, 2]
     """
-    found = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns))
-    return Picks(found.kept, found)
+    groups = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns))
+    return Picks(groups.kept, groups)
 
 
 def duplicate_groups(
@@ -205,9 +205,9 @@ def _find(
     notes: list[str] = []
     complete = True
     if method == "semantic":
-        found = vectors(ds, column, who)
-        labels = _semantic(len(ds), found, threshold)
-        notes += found.notes("compared with nobody, and kept")
+        embedded = vectors(ds, column, who)
+        labels = _semantic(len(ds), embedded, threshold)
+        notes += embedded.notes("compared with nobody, and kept")
     elif method == "exact":
         labels, notes = _exact(ds, fields, layout, who)
         if fields is None and (keys := context_keys(ds, layout, exact=True)) is not None:
@@ -279,12 +279,12 @@ def _near(rows: Sequence[str], threshold: float, ngram: int, keys: Any = None) -
     since the key of a row goes into the number of each."""
     first, places = _different(rows, keys)
     chosen = [rows[k] for k in first]
-    found = shingles(chosen, ngram)
+    sets = shingles(chosen, ngram)
     if keys is not None:
         stirred = mix(keys[first].astype(np.uint64) + KEYED)
-        found = Shingles(found.hashes ^ np.repeat(stirred, np.diff(found.starts)), found.starts)
+        sets = Shingles(sets.hashes ^ np.repeat(stirred, np.diff(sets.starts)), sets.starts)
     together = shingle_joins.Components(len(chosen))
-    for part in _near_parts(found, threshold, together):
+    for part in _near_parts(sets, threshold, together):
         together.join(part.first, part.second)
     return first[together.labels][places]
 
@@ -302,11 +302,11 @@ def _different(rows: Sequence[str], keys: Any) -> tuple[Any, Any]:
 
 
 def _near_parts(
-    found: Shingles, threshold: float, together: shingle_joins.Components | None = None
+    texts: Shingles, threshold: float, together: shingle_joins.Components | None = None
 ) -> Iterator[shingle_joins.Near]:
-    sets = shingle_joins.sets_of(found)
+    sets = shingle_joins.sets_of(texts)
     few = len(sets.sizes) <= EXACT_UP_TO
-    likely = shingle_joins.candidates(sets, threshold, together) if few else minhash.likely(found, threshold, together)
+    likely = shingle_joins.candidates(sets, threshold, together) if few else minhash.likely(texts, threshold, together)
     for first, second in likely:
         yield shingle_joins.verified(sets, first, second, threshold)
 
@@ -329,12 +329,12 @@ KINDS = (np.int64, np.int64, np.float64)
 # ------------------------------------------------------------------------------------------------------------ semantic
 
 
-def _semantic(count: int, found: Vectors, threshold: float) -> Any:
+def _semantic(count: int, embedded: Vectors, threshold: float) -> Any:
     labels = np.arange(count)
-    together = shingle_joins.Components(len(found.rows))
-    for first, second in _similar_vectors(found.unit, threshold):
+    together = shingle_joins.Components(len(embedded.rows))
+    for first, second in _similar_vectors(embedded.unit, threshold):
         together.join(first, second)
-    labels[found.rows] = found.rows[together.labels]
+    labels[embedded.rows] = embedded.rows[together.labels]
     return labels
 
 

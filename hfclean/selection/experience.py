@@ -86,15 +86,15 @@ def pre_experience(
             "clusters, or more rows"
         )
     labels, distances = _clustered(vectors[rows], clusters, seed)
-    found: list[int] = []
+    picks: list[int] = []
     for cluster in range(clusters):
-        own = np.flatnonzero(labels == cluster)
+        members = np.flatnonzero(labels == cluster)
         if perplexities is None:
-            chosen = own[np.argsort(distances[own], kind="stable")][:per_cluster]
+            chosen = members[np.argsort(distances[members], kind="stable")][:per_cluster]
         else:
-            chosen = own[_middle(np, perplexities[rows[own]], per_cluster, order)]
-        found += rows[chosen].tolist()
-    return sorted(found)
+            chosen = members[_middle(np, perplexities[rows[members]], per_cluster, order)]
+        picks += rows[chosen].tolist()
+    return sorted(picks)
 
 
 def _vectors(np: Any, ds: Any, by: str | None) -> Any:

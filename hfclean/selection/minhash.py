@@ -34,31 +34,31 @@ def bands_for(threshold: float) -> tuple[int, int]:
     return 250, 1
 
 
-def likely(found: Shingles, threshold: float, known: Components | None = None) -> Iterator[tuple[Any, Any]]:
+def likely(sets: Shingles, threshold: float, known: Components | None = None) -> Iterator[tuple[Any, Any]]:
     """Pairs that share a band, in parts; a pair may come in several of them. Pairs that are `known` to hang together
     when their turn comes are left out."""
     bands, rows = BANDS if abs(threshold - 0.7) < 1e-9 else bands_for(threshold)
-    short = (found.hashes >> np.uint64(32)).astype(np.uint32)
+    short = (sets.hashes >> np.uint64(32)).astype(np.uint32)
     generator = np.random.default_rng(7)
     for _ in range(bands):
-        key = np.zeros(len(found.starts) - 1, np.uint64)
+        key = np.zeros(len(sets.starts) - 1, np.uint64)
         for _ in range(rows):
             factor = np.uint32(generator.integers(1 << 31, dtype=np.uint32) * 2 + 1)
-            key = mix(key + _minima(short, found.starts, factor, np.uint32(generator.integers(1 << 32))))
+            key = mix(key + _minima(short, sets.starts, factor, np.uint32(generator.integers(1 << 32))))
         yield from _same(key, known)
 
 
 def _minima(short: Any, starts: Any, factor: Any, added: Any) -> Any:
     """For each text, the least of its shingles after they are shuffled."""
-    found = []
+    candidates = []
     for part in parts(np.diff(starts), AT_A_TIME):
         low, high = starts[part.start], starts[part.stop]
         stirred = short[low:high] * factor
         stirred ^= stirred >> np.uint32(15)
         stirred *= np.uint32(0x9E3779B1)
         stirred += added
-        found.append(np.minimum.reduceat(stirred, starts[part] - low))
-    return np.concatenate(found).astype(np.uint64) if found else np.empty(0, np.uint64)
+        candidates.append(np.minimum.reduceat(stirred, starts[part] - low))
+    return np.concatenate(candidates).astype(np.uint64) if candidates else np.empty(0, np.uint64)
 
 
 def _same(key: Any, known: Components | None) -> Iterator[tuple[Any, Any]]:

@@ -190,18 +190,18 @@ def _texts(rows: Any, field: str, layout: Layout) -> list[str]:
     plain = rows.with_format(None) if hasattr(rows, "with_format") else rows
     if field not in _FIELDS and hasattr(plain, "column_names") and field in plain.column_names:
         plain = [{field: cell} for cell in plain[field]]
-    found = []
+    texts = []
     for row in plain:
         if isinstance(row, str):
-            found.append(row)
+            texts.append(row)
         elif isinstance(row, Pair):
-            found.append(_of_pair(row, field))
+            texts.append(_of_pair(row, field))
         elif field not in _FIELDS and field in row:
-            found.append(str(row[field] or ""))
+            texts.append(str(row[field] or ""))
         else:
             _of_pair(Pair(""), field)  # an unknown field first: it says more than an unknown shape
-            found.append(_of_pair(layout.view(row).pairs(row)[-1], field))
-    return found
+            texts.append(_of_pair(layout.view(row).pairs(row)[-1], field))
+    return texts
 
 
 def _of_pair(pair: Pair, field: str) -> str:
@@ -246,10 +246,10 @@ class _Gate:
         """The ROUGE-L and the place of the most alike of the texts that count, the first of equals; -1 for none."""
         from rapidfuzz.distance import LCSseq
 
-        own = self.sequences[place]
-        if not own:
+        known = self.sequences[place]
+        if not known:
             return 0.0, -1
-        size, index, sequences = len(own), self.index, self.sequences
+        size, index, sequences = len(known), self.index, self.sequences
         # c words in common are enough where c / (a + b) is `up / down` or more: whole numbers, so that nothing rounds
         up, down = self.threshold.numerator, 2 * self.threshold.denominator
         of = -1
@@ -260,7 +260,7 @@ class _Gate:
             if size < least or len(sequence) < least:
                 continue
             self.compared += 1
-            common = LCSseq.similarity(own, sequence, score_cutoff=least)
+            common = LCSseq.similarity(known, sequence, score_cutoff=least)
             if common >= least and ((of < 0 and not self.above) or common * down > up * both):
                 up, down, of = common, both, other
         return (2 * up / down if of >= 0 else 0.0), of
@@ -269,5 +269,5 @@ class _Gate:
 def _coded(texts: Sequence[Sequence[str]]) -> list[Any]:
     """Each text with a character for each word, which is compared fastest; numbers where there are too many words."""
     numbers: dict[str, int] = {}
-    found = [[numbers.setdefault(word, len(numbers)) for word in text] for text in texts]
-    return ["".join(map(chr, text)) for text in found] if len(numbers) <= LARGEST_CODE else found
+    sequences = [[numbers.setdefault(word, len(numbers)) for word in text] for text in texts]
+    return ["".join(map(chr, text)) for text in sequences] if len(numbers) <= LARGEST_CODE else sequences

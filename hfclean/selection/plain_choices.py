@@ -54,8 +54,8 @@ class Baselines:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        told = [{k: None if v != v else v for k, v in asdict(each).items()} for each in self.choices]
-        return {"rows": self.rows, "chosen": self.chosen, "choices": told}
+        choices = [{k: None if v != v else v for k, v in asdict(each).items()} for each in self.choices]
+        return {"rows": self.rows, "chosen": self.chosen, "choices": choices}
 
     def summary(self) -> str:
         """The figures as a table."""

@@ -94,14 +94,14 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
             f"{who}(fields={fields!r}): no such field; expected columns of {ds.column_names}, or some of instruction, "
             "input, response"
         )
-    found: list[list[str]] = []
+    texts: list[list[str]] = []
     for name in names:
         if name in ds.column_names:
             cells = ds.with_format(None).select_columns([name])
-            found.append([_text(value) for batch in cells.iter(BATCH) for value in batch[name]])
+            texts.append([_text(value) for batch in cells.iter(BATCH) for value in batch[name]])
         else:
-            found.append([getattr(pair, ROLES[name]) for pair in pairs(ds, layout)])
-    return list(zip(*found, strict=True))
+            texts.append([getattr(pair, ROLES[name]) for pair in pairs(ds, layout)])
+    return list(zip(*texts, strict=True))
 
 
 def _text(value: Any) -> str:
@@ -120,9 +120,9 @@ def numbers(ds: Any, column: str, who: str) -> Any:
     odd = next((value for value in values if value is not None and not isinstance(value, (int, float))), None)
     if odd is not None:
         raise ColumnError(f"{who}: the column {column!r} holds {type(odd).__name__}, not numbers")
-    found = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
-    found[~np.isfinite(found)] = np.nan
-    return found
+    floats = np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
+    floats[~np.isfinite(floats)] = np.nan
+    return floats
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class Vectors:
 
     def notes(self, where: str) -> list[str]:
         """What there is to say of rows that have none."""
-        told = [(self.without, "no vector, or nan in it"), (self.zero, "a vector of zeros")]
-        return [f"{count:,} rows have {what}: {where}" for count, what in told if count]
+        reasons = [(self.without, "no vector, or nan in it"), (self.zero, "a vector of zeros")]
+        return [f"{count:,} rows have {what}: {where}" for count, what in reasons if count]
 
 
 def vectors(ds: Any, column: str, who: str) -> Vectors:

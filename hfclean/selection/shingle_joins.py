@@ -52,13 +52,13 @@ class Sets:
         return np.diff(self.starts)
 
 
-def sets_of(found: Shingles) -> Sets:
+def sets_of(runs: Shingles) -> Sets:
     """The sets of shingles, with the rarest first."""
-    count = len(found.starts) - 1
-    lengths = np.diff(found.starts)
+    count = len(runs.starts) - 1
+    lengths = np.diff(runs.starts)
     owner = np.repeat(np.arange(count, dtype=np.int32), lengths)
-    order = np.argsort(found.hashes)
-    ordered = found.hashes[order]
+    order = np.argsort(runs.hashes)
+    ordered = runs.hashes[order]
     begins = np.ones(len(ordered), bool)
     begins[1:] = ordered[1:] != ordered[:-1]
     first = np.flatnonzero(begins)
@@ -81,23 +81,23 @@ def sets_of(found: Shingles) -> Sets:
 
 def _changes(ordered: Any) -> Any:
     """Where a sorted array holds another value than just before."""
-    found = np.ones(len(ordered), bool)
-    found[1:] = ordered[1:] != ordered[:-1]
-    return found
+    new = np.ones(len(ordered), bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return new
 
 
 def _sketches(members: Any, starts: Any) -> Any:
     """For each set, which bits an odd number of its members falls on: two sets whose sketches differ in k bits differ
     in k members or more."""
-    found = np.zeros((len(starts) - 1, SKETCH // 64), np.uint64)
-    some = np.flatnonzero(np.diff(starts))
-    if len(some):
+    sketches = np.zeros((len(starts) - 1, SKETCH // 64), np.uint64)
+    filled = np.flatnonzero(np.diff(starts))
+    if len(filled):
         spread = (members.astype(np.uint32) * np.uint32(2654435761)) >> np.uint32(32 - SKETCH.bit_length() + 1)
         bit = np.uint64(1) << (spread & np.uint32(63)).astype(np.uint64)
         word = spread >> np.uint32(6)
         for k in range(SKETCH // 64):
-            found[some, k] = np.bitwise_xor.reduceat(np.where(word == k, bit, np.uint64(0)), starts[some])
-    return found
+            sketches[filled, k] = np.bitwise_xor.reduceat(np.where(word == k, bit, np.uint64(0)), starts[filled])
+    return sketches
 
 
 _ONES = np.array([bin(k).count("1") for k in range(1 << 16)], np.uint8)
@@ -203,11 +203,11 @@ def verified(sets: Sets, first: Any, second: Any, threshold: float) -> Near:
     most = np.minimum(shared[first], shared[second])
     good = np.flatnonzero(most >= wanted)
     first, second, both, wanted = first[good], second[good], both[good], wanted[good]
-    some = shared[first] + shared[second]
-    good = some - _different_bits(sets.sketches[first], sets.sketches[second]) >= 2 * wanted
-    first, second, both, wanted, some = first[good], second[good], both[good], wanted[good], some[good]
+    members = shared[first] + shared[second]
+    good = members - _different_bits(sets.sketches[first], sets.sketches[second]) >= 2 * wanted
+    first, second, both, wanted, members = first[good], second[good], both[good], wanted[good], members[good]
     common = np.zeros(len(first), np.int64)
-    for part in parts(some, MEMBERS_AT_ONCE):
+    for part in parts(members, MEMBERS_AT_ONCE):
         common[part] = _common(sets, first[part], second[part])
     good = common >= np.maximum(wanted, 1)
     similarity = common[good] / (both[good] - common[good])

@@ -28,8 +28,8 @@ NONE, LETTER, ALONE = 0, 1, 2
 
 def _constants(count: int, start: int) -> Any:
     """Odd numbers that look random, the same everywhere."""
-    found = (blake2b(f"hfclean {start} {k}".encode(), digest_size=8).digest() for k in range(count))
-    return np.array([int.from_bytes(each, "little") | 1 for each in found], dtype=np.uint64)
+    digests = (blake2b(f"hfclean {start} {k}".encode(), digest_size=8).digest() for k in range(count))
+    return np.array([int.from_bytes(each, "little") | 1 for each in digests], dtype=np.uint64)
 
 
 IN_WORD = _constants(LONGEST, 1)
@@ -63,24 +63,24 @@ def _kinds(plane: int) -> Any:
     """What each character of a plane of Unicode is: none of a word, a letter of one, or a word alone."""
     if plane in (2, 3):  # rare Chinese characters
         return np.full(0x10000, ALONE, np.uint8)
-    found = np.zeros(0x10000, np.uint8)
+    classes = np.zeros(0x10000, np.uint8)
     if plane < 2:
         for k in range(0x10000):
             character = chr(plane << 16 | k)
             if character.isalnum() or unicodedata.category(character)[0] == "M":
-                found[k] = ALONE if CJK.match(character) else LETTER
-    return found
+                classes[k] = ALONE if CJK.match(character) else LETTER
+    return classes
 
 
 def _kinds_of(codes: Any) -> Any:
     if not len(codes) or codes.max() < 0x10000:
         return _kinds(0)[codes]
-    found = np.zeros(len(codes), np.uint8)
+    classes = np.zeros(len(codes), np.uint8)
     planes = codes >> 16
     for plane in range(4):
         here = planes == plane
-        found[here] = _kinds(plane)[codes[here] & 0xFFFF]
-    return found
+        classes[here] = _kinds(plane)[codes[here] & 0xFFFF]
+    return classes
 
 
 @dataclass(frozen=True)
@@ -160,17 +160,17 @@ def _words(piece: list[str]) -> tuple[Any, Any]:
     return hashes, counts
 
 
-def runs(found: Words, lengths: Sequence[int]) -> dict[int, Any]:
+def runs(word_ids: Words, lengths: Sequence[int]) -> dict[int, Any]:
     """The numbers of all runs of each of these many words: the k-th is that of the run that begins at the k-th word.
 
     Runs that would go past the end of a text are included as well, and mean nothing: see `Words.left`.
     """
     out = {}
-    count = len(found.hashes)
+    count = len(word_ids.hashes)
     total = np.zeros(count, np.uint64)
     for k in range(max(lengths, default=0)):
         if k < count:
-            total[: count - k] += found.hashes[k:] * IN_RUN[k]
+            total[: count - k] += word_ids.hashes[k:] * IN_RUN[k]
         if k + 1 in lengths:
             out[k + 1] = mix(total + IN_RUN[-1 - k])
     return out
@@ -192,8 +192,8 @@ class Shingles:
 def shingles(texts: Sequence[str], n: int) -> Shingles:
     """The runs of n words of every text. A text of fewer words is one run of what it has; one without any word, such
     as `"?!"`, is its own characters. So every text has at least one."""
-    found = words(texts)
-    counts = found.counts
+    word_ids = words(texts)
+    counts = word_ids.counts
     short = np.flatnonzero(counts < n)
     sizes = np.maximum(counts - n + 1, 1)
     starts = np.zeros(len(texts) + 1, np.int64)
@@ -201,9 +201,9 @@ def shingles(texts: Sequence[str], n: int) -> Shingles:
     hashes = np.empty(starts[-1], np.uint64)
     full = np.ones(len(hashes), bool)
     full[starts[short]] = False
-    hashed = runs(found, sorted({n, *(int(k) for k in np.unique(counts[short]) if k)}))
-    hashes[full] = hashed[n][found.left() >= n]
+    hashed = runs(word_ids, sorted({n, *(int(k) for k in np.unique(counts[short]) if k)}))
+    hashes[full] = hashed[n][word_ids.left() >= n]
     for k in short.tolist():
         size = int(counts[k])
-        hashes[starts[k]] = hashed[size][found.starts[k]] if size else text_hash(fold(texts[k]).strip())
+        hashes[starts[k]] = hashed[size][word_ids.starts[k]] if size else text_hash(fold(texts[k]).strip())
     return Shingles(hashes, starts)

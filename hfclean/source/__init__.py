@@ -109,11 +109,11 @@ def _check_roles(source: Source, columns: Columns) -> None:
     parts = [part.with_format(None) for part in source.dataset.values() if len(part)]
     try:
         view = detect(tuple(parts[0].column_names), columns)
-        said = nobody_answers((row for part in parts for row in part.select_columns(list(view.columns))), view)
+        problem = nobody_answers((row for part in parts for row in part.select_columns(list(view.columns))), view)
     except (SchemaError, KeyError, ValueError):
         return  # not every command reads pairs; one that does says what is wrong with them
-    if said:
-        raise SchemaError(said)
+    if problem:
+        raise SchemaError(problem)
 
 
 def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -168,8 +168,8 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     from datasets import DatasetDict, load_dataset, load_dataset_builder
     from datasets.exceptions import DatasetGenerationError
 
-    own, readme = is_own(path), path / "README.md"
-    if not own:
+    is_ours, readme = is_own(path), path / "README.md"
+    if not is_ours:
         check_inside(path, [readme, path / ABOUT])
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
     name = as_text(path.resolve().name)
@@ -181,7 +181,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     try:
         builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
         files = {str(s): [Path(file) for file in found] for s, found in (builder.config.data_files or {}).items()}
-        if not own:
+        if not is_ours:
             local = [file for found in files.values() for file in found if file.is_file()]
             check_inside(path, local)
             if type(builder.config).__name__ == "ParquetConfig":
@@ -222,14 +222,14 @@ def _is_plain(builder: Any) -> bool:
     if kind not in ("JsonConfig", "CsvConfig") or not config.data_files or builder.info.features is not None:
         return False
     usual = type(config)()
-    told = {
+    changed = {
         key: value
         for key, value in vars(config).items()
         if key not in ("name", "version", "data_dir", "data_files", "description", "sep", "delimiter")
         and value != getattr(usual, key, None)
     }
     separator = config.sep if kind == "CsvConfig" else ","
-    return not told and isinstance(separator, str) and len(separator) == 1
+    return not changed and isinstance(separator, str) and len(separator) == 1
 
 
 def _separator(builder: Any) -> str | None:
@@ -364,9 +364,9 @@ def _read(
                 raise SourceError(f"{name!r} holds {file.name!r} beside text files; read them apart")
             for inner, rows in found.items():
                 splits.setdefault(split or inner or "train", []).append(rows)
-    names, said = split_names(splits, repr(name))
+    names, renamed = split_names(splits, repr(name))
     splits = {names[split]: sources for split, sources in splits.items()}
-    notes += said
+    notes += renamed
     if tables:
         _type_cells(tables, columns)
     digest = digest_of(list(dict.fromkeys(file.path for files in parts.values() for file in files)))

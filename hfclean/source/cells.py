@@ -98,15 +98,15 @@ class CsvRows:
 
 def _distinct(names: list[str]) -> list[str]:
     """Names as pandas gives them to columns that have none, or one that was there before."""
-    found: list[str] = []
+    unique_names: list[str] = []
     for n, name in enumerate(names):
         base = name or f"Unnamed: {n}"
         count, unique = 0, base
-        while unique in found or (count and unique in names):
+        while unique in unique_names or (count and unique in names):
             count += 1
             unique = f"{base}.{count}"
-        found.append(unique)
-    return found
+        unique_names.append(unique)
+    return unique_names
 
 
 def converters(files: Iterable[CsvRows], text: Iterable[str]) -> dict[str, Callable[[str], Any]]:

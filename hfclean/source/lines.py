@@ -272,7 +272,7 @@ def _splits(
 ) -> dict[str | None, list[Any]] | None:
     """An object of splits: under each name a list of rows, or columns. What stands beside rows and is none is left
     out, and noted."""
-    found: dict[str | None, list[Any]] = {}
+    splits: dict[str | None, list[Any]] = {}
     for split, part in value.items():
         rows: list[Any] | None = None
         if isinstance(part, list) and all(isinstance(row, dict) for row in part):
@@ -281,18 +281,18 @@ def _splits(
             rows = _laid_out(name, part, columns, notes)
         # rows of a known shape are a split whatever they are called: the name is checked with those of all sources
         if rows is not None and (may_name_split(split) or (rows and is_shape(rows[0], columns))):
-            found[split] = rows
-    shaped = [split for split, rows in found.items() if rows and is_shape(rows[0], columns)]
+            splits[split] = rows
+    shaped = [split for split, rows in splits.items() if rows and is_shape(rows[0], columns)]
     if not any(str(split).lower() in SPLITS for split in shaped):
-        usual = any(str(split).lower() in SPLITS for split in found)
-        named = all(may_name_split(str(split)) for split in found)
+        usual = any(str(split).lower() in SPLITS for split in splits)
+        named = all(may_name_split(str(split)) for split in splits)
         whole = (
             named
-            and len(found) == len(value)
-            and (usual or (shaped and len(shaped) == sum(map(bool, found.values()))))
+            and len(splits) == len(value)
+            and (usual or (shaped and len(shaped) == sum(map(bool, splits.values()))))
         )
-        return found if whole else None
-    kept = {split: rows for split, rows in found.items() if split in shaped or not rows}
+        return splits if whole else None
+    kept = {split: rows for split, rows in splits.items() if split in shaped or not rows}
     if len(kept) < len(value):
         read, beside = _listed(kept, ()), _listed(value, [str(split) for split in kept])
         notes.append(f"{name}: the splits {read} were read, and {beside} beside them left out")

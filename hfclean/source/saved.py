@@ -50,18 +50,18 @@ def read_saved(path: Path, cache_dir: Path) -> Saved:
     if not (path / SPLITS).is_file():
         part = _read(path, places, path)
         return Saved({str(part.split or "train"): part}, ())
-    told = _json(path, SPLITS)
-    names = told.get("splits")
+    content = _json(path, SPLITS)
+    names = content.get("splits")
     if not isinstance(names, list) or not names:
         raise SourceError(
-            f"{SPLITS} of {path.name!r} holds {str(told)[:80]}; expected an object with a list of splits, as "
+            f"{SPLITS} of {path.name!r} holds {str(content)[:80]}; expected an object with a list of splits, as "
             'save_to_disk writes it: {"splits": ["train", "test"]}'
         )
-    found, notes = split_names(names, f"{SPLITS} of {path.name!r}")
-    for name in found:
+    folders, notes = split_names(names, f"{SPLITS} of {path.name!r}")
+    for name in folders:
         if not (path / name).is_dir():
             raise SourceError(f"{SPLITS} of {path.name!r} names the split {name!r}, and there is no such folder")
-    return Saved({new: _read(path / name, places / new, path) for name, new in found.items()}, tuple(notes))
+    return Saved({new: _read(path / name, places / new, path) for name, new in folders.items()}, tuple(notes))
 
 
 def _links_of(cache_dir: Path) -> Path:
@@ -122,11 +122,11 @@ def _link(file: Path, link: Path) -> None:
 
 def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
-        told = json.loads((folder / name).read_text(encoding="utf-8"))
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError as e:
         raise SourceError(f"the save_to_disk folder {folder.name!r} has no {name}; save the dataset again") from e
     except (ValueError, RecursionError) as e:
         raise SourceError(f"{name} of {folder.name!r} is damaged ({e}); save the dataset again") from e
-    if not isinstance(told, dict):
-        raise SourceError(f"{name} of {folder.name!r} holds {str(told)[:80]!r}; expected an object")
-    return told
+    if not isinstance(content, dict):
+        raise SourceError(f"{name} of {folder.name!r} holds {str(content)[:80]!r}; expected an object")
+    return content

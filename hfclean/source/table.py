@@ -49,7 +49,7 @@ def dataset_of(
     large = {name for name, place in kinds.items() if place.large_places(name)}
     notes += _notes(kinds, places)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    made, digits = {}, set[str]()
+    splits, digits = {}, set[str]()
     for split, sources in parts.items():
         file = cache_dir / f"rows-{key[:16]}-{split}.arrow"
         partial = file.with_suffix(f".partial-{os.getpid()}")  # another process may have the old one in its memory
@@ -57,13 +57,13 @@ def dataset_of(
         partial.replace(file)
         table = MemoryMappedTable.from_file(str(file))
         info = DatasetInfo(features=features)
-        made[split] = Dataset(table, info=info, split=NamedSplit(split), fingerprint=f"{key[:12]}{split}"[:64])
+        splits[split] = Dataset(table, info=info, split=NamedSplit(split), fingerprint=f"{key[:12]}{split}"[:64])
     if digits:
         notes.append(
             f"numbers among text in {', '.join(map(repr, sorted(digits)[:5]))} that Json() would round: kept as their "
             "digits"
         )
-    return DatasetDict(made)
+    return DatasetDict(splits)
 
 
 def _texts(names: Iterable[str], columns: Columns) -> tuple[str, ...]:
@@ -75,15 +75,15 @@ def _texts(names: Iterable[str], columns: Columns) -> tuple[str, ...]:
 
 def _notes(kinds: Mapping[str, Kinds], large: Sequence[str]) -> list[str]:
     mixed = [name for name, place in kinds.items() if place.mixes_text]
-    found = []
+    notes = []
     if mixed:
-        found.append(
+        notes.append(
             f"cells of several types in the columns {', '.join(map(repr, mixed[:5]))}: each stays what it is, and the "
             "column's type is Json()"
         )
     if large:
-        found.append(f"whole numbers of more than 64 bits in {', '.join(map(repr, large[:5]))}: kept as their digits")
-    return found
+        notes.append(f"whole numbers of more than 64 bits in {', '.join(map(repr, large[:5]))}: kept as their digits")
+    return notes
 
 
 def _write(

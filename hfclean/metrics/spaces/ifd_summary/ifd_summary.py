@@ -18,5 +18,5 @@ class IfdSummary(evaluate.Metric):  # type: ignore[misc]
     def _info(self) -> Any:
         return ABOUT.info({"predictions": "float64"})
 
-    def _compute(self, predictions: list[float], **how: Any) -> dict[str, float]:
-        return dict(ifd_figures(predictions, **how))
+    def _compute(self, predictions: list[float], **options: Any) -> dict[str, float]:
+        return dict(ifd_figures(predictions, **options))

@@ -18,5 +18,7 @@ class RevisionQuality(evaluate.Metric):  # type: ignore[misc]
     def _info(self) -> Any:
         return ABOUT.info({"predictions": "string", "references": "string", "raw": "string"})
 
-    def _compute(self, predictions: list[str], references: list[str], raw: list[str], **how: Any) -> dict[str, float]:
-        return dict(revision_figures(predictions, references, raw, **how))
+    def _compute(
+        self, predictions: list[str], references: list[str], raw: list[str], **options: Any
+    ) -> dict[str, float]:
+        return dict(revision_figures(predictions, references, raw, **options))

@@ -18,5 +18,5 @@ class WinRate(evaluate.Metric):  # type: ignore[misc]
     def _info(self) -> Any:
         return ABOUT.info({"predictions": "float64", "references": "float64"})
 
-    def _compute(self, predictions: list[float], references: list[float], **how: Any) -> dict[str, float]:
-        return dict(win_rate_figures(predictions, references, **how))
+    def _compute(self, predictions: list[float], references: list[float], **options: Any) -> dict[str, float]:
+        return dict(win_rate_figures(predictions, references, **options))
