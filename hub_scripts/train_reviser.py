@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=["coachlm", "modern"], help="settings that somebody published")
     parser.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised")
     parser.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in DIR")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in DIR")
     parser.add_argument("--split", default="train", help="split of INPUT (default: train)")
     parser.add_argument("--max-samples", type=int, metavar="N", help="take N pairs, chosen at random (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of every choice (default: 0)")

@@ -248,7 +248,7 @@ def test_columns_of_a_benchmark_can_be_named(work: Path) -> None:
         ([ITEMS], {"fuzzy": 0}, "at most 1"),
         (["nowhere"], {}, "no folder 'nowhere'"),
         (["nowhere.jsonl"], {}, "cannot be read"),
-        (["nowhere.txt"], {}, "no Hub id"),
+        (["nowhere.txt"], {}, "neither a folder nor a Hub id"),
         ([["no row"]], {}, "expected a dict"),
         (None, {}, "expected a list or a dict"),
         ([3], {}, "expected a Dataset"),

@@ -296,7 +296,7 @@ def test_data_that_cannot_be_pushed(fake_hub: FakeHub, data: Any, words: str) ->
 
 def test_a_report_of_other_data_is_refused(fake_hub: FakeHub, ds: Dataset) -> None:
     report = hfclean.compare(Dataset.from_list(ROWS), ds)
-    with pytest.raises(HubRefusal, match=r"the report speaks of .*2.* rows, and the dataset has .*1"):
+    with pytest.raises(HubRefusal, match=r"the report describes .*2.* rows but the dataset has .*1"):
         push(ds.select([0]), report=report)
 
 
@@ -370,7 +370,7 @@ def record(**changes: Any) -> str:
         (record(columns=3), "columns is 3"),
         (record(report={"format": "hfclean.report", "version": 1}), "no entry"),
         (record(report={"format": "hfclean.report", "version": 99}), "this hfclean reads 1"),
-        (record(), "of which its record speaks"),
+        (record(), "which its record names"),
     ],
 )
 def test_a_record_of_a_stranger_is_read_strictly(fake_hub: FakeHub, tmp_path: Path, text: str, words: str) -> None:

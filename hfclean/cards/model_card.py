@@ -24,7 +24,7 @@ METHODS = {
     ),
     "Reflection": (
         "Reflection-Tuning",
-        "A model criticises each pair on named criteria and then rewrites it, the instruction side first, then the "
+        "A model criticizes each pair on named criteria and then rewrites it, the instruction side first, then the "
         "response side. The method is that of Reflection-Tuning (arXiv 2310.11716); the prompts are hfclean's own.",
     ),
 }

@@ -26,7 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--base", required=True, metavar="M", help="a folder or Hub id of a small language model")
     command.add_argument("--eval", required=True, metavar="IN", help="held-out rows, which are in no variant")
-    command.add_argument("--split", help="of every dataset (default: train, or the only one)")
+    command.add_argument("--split", help="split of every dataset (default: train, or the only one)")
     command.add_argument("--columns", metavar="MAP", help="which columns hold what, in every dataset")
     command.add_argument(
         "--size", type=int, metavar="N", help="rows of every variant but the first (default: the fewest)"
@@ -41,7 +41,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="lora_rank=R to tune an adapter of this rank (default: all weights), or a field of trl's SFTConfig, such "
         "as max_steps=100 or learning_rate=2e-5 (may be given several times)",
     )
-    command.add_argument("--out", metavar="DIR", help="keep the tuned models here, and go on where a run was stopped")
+    command.add_argument("--out", metavar="DIR", help="keep the tuned models here, and continue a stopped run")
     judge = command.add_argument_group("the judge")
     judge.add_argument("--judge", metavar="M", help="have this model judge the answers to held-out rows as well")
     options.server(judge)

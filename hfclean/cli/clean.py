@@ -35,6 +35,6 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.model:
         revised(args, out, err, (reviser, reviser_of(args)), extra)
     elif args.preview or args.method or args.base_url:
-        raise UsageError("options of a model without --model; name one, or leave them out to repair by rules only")
+        raise UsageError("model options without --model; name one, or leave them out to repair by rules only")
     else:
         write_cleaned(args, out, err, reviser=reviser, extra=extra)

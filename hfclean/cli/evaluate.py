@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         reviser = reviser_of(args, layout=Layout())
         reviser.check_access()
     elif args.base_url or args.method:
-        raise UsageError("options of a model without --model; name one, or leave them out to evaluate the rules")
+        raise UsageError("model options without --model; name one, or leave them out to evaluate the rules")
     with reader(args, err) as read:
         source = read(args.source, columns=PAIR_COLUMNS)
         pairs = only_split(source.dataset, args.source)

@@ -24,7 +24,7 @@ def kind_of(folder: str) -> str:
         record = read_record(path)
     except (OSError, RecordError) as e:
         raise FolderError(
-            f"{folder!r} holds nothing that hfclean wrote (no {ABOUT} that can be read); make one: hfclean clean IN "
+            f"{folder!r} holds nothing that hfclean wrote (no readable {ABOUT}); make one: hfclean clean IN "
             "--out DIR, or reviser.save_pretrained(DIR)"
         ) from e
     return "reviser" if "reviser" in record else "dataset"

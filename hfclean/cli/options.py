@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from hfclean.cli.settings import SettingAction
+from hfclean.schema import SHAPES
 
 SOURCE_HELP = (
     "a .jsonl, .json, .csv, .tsv or .parquet file, which may be compressed (.gz, .bz2, .xz, .zst, .zip); several of "
@@ -14,8 +15,8 @@ SOURCE_HELP = (
     "id; or - for the standard input (JSON lines, JSON, CSV with a header, or parquet: seen from how it begins)"
 )
 SHAPE_HELP = (
-    "which columns hold what, where their names do not say it: a shape (alpaca, dolly, prompt_completion, messages, "
-    "conversations, conversation, preference) or ROLE=COLUMN pairs, such as instruction=question,response=answer"
+    f"which columns hold what, where their names do not say it: a shape ({', '.join(SHAPES)}) or ROLE=COLUMN pairs, "
+    "such as instruction=question,response=answer"
 )
 
 

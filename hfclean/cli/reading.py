@@ -194,7 +194,7 @@ def load_scorer(spec: str, **layout: Any) -> Any:
             "class that declares its columns in `adds`"
         )
     if call:
-        raise UsageError(f"--with {spec!r}: {path} is made already; leave out the arguments")
+        raise UsageError(f"--with {spec!r}: {path} is already made; leave out the arguments")
     return replace(loaded, **layout)
 
 

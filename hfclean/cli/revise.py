@@ -154,5 +154,5 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
     repeated = " ".join(map(spelled, named))
     raise FolderError(
         f"{args.source} was not written here (or was moved, copied or changed since), and its hfclean.json names the "
-        f"{values}. Whom your rows are sent to is yours to say: repeat what you agree to, {repeated}"
+        f"{values}. You decide where your rows are sent: repeat what you agree to, {repeated}"
     )

@@ -109,7 +109,7 @@ def ab_test(
     if not numbers:
         raise HfcleanError(f"seeds={seeds}: expected at least one, and three or more for an interval")
     if len(numbers) == 1:
-        notes.append("one seed: nothing can be said of chance; expected three or more")
+        notes.append("one seed: nothing can be said about chance; expected three or more")
     if judge is not None:
         judge.check_access()  # before hours of tuning, not after
     if args is None or isinstance(args, Mapping):

@@ -130,7 +130,7 @@ class AbTest:
                     "better": f"is better than {other}",
                     "worse": f"is worse than {other}",
                     "no difference": f"makes no difference to {other}",
-                    "not known": f"beside {other}: not known, since one seed tells nothing of chance",
+                    "not known": f"beside {other}: not known, since one seed says nothing about chance",
                 }[verdict]
                 sentences.append(f"{name} {words}: held-out loss {difference}")
         for arm in self.arms:

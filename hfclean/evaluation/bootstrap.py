@@ -88,7 +88,7 @@ class Draws:
 
     def __init__(self, rows: int, *, draws: int, seed: int) -> None:
         if draws < 1:
-            raise HfcleanError(f"draws={draws}: expected at least 1, and about 1,000 for a steady interval")
+            raise HfcleanError(f"draws={draws}: expected at least 1, and about 1,000 for a stable interval")
         self.rows, self.draws, self.seed = rows, draws, seed
 
     def weights(self) -> Any:

@@ -15,7 +15,7 @@ BASELINES: Mapping[str, str] = {
     IDENTITY: "leaves every pair as it is",
     RULES: "hfclean.revise, which asks no model",
     LONGEST: "the reviser's pair or the old one, whichever has the longer response: what length alone would choose",
-    EXPERT: "the experts themselves, a ceiling and no baseline",
+    EXPERT: "the experts themselves, a ceiling, not a baseline",
 }
 # figure -> what it says; all are of rows that the expert changed, but the last
 MEANINGS: Mapping[str, str] = {

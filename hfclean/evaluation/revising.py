@@ -94,7 +94,7 @@ def evaluate_reviser(
         read, ok = _unseen(reviser, read, ok)
     if not read.raw and not ok:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in read.left_out.items())
-        raise HfcleanError(f"none of the pairs can say anything ({reasons}); expected pairs with text on both sides")
+        raise HfcleanError(f"none of the pairs is usable ({reasons}); expected pairs with text on both sides")
     every = [*read.raw, *ok]
     seen = _seen(reviser, every, force=force)
     plain = _plain(reviser)
@@ -164,7 +164,7 @@ def _seen(reviser: Any, pairs: Sequence[Pair], *, force: bool) -> int:
     count = sum(pair_hash(pair) in known for pair in pairs) if known else 0
     if count and not force:
         raise HfcleanError(
-            f"{count:,} of {len(pairs):,} pairs trained this reviser, and it would be measured on what it was told. "
+            f"{count:,} of {len(pairs):,} pairs trained this reviser, and it would be measured on what it was taught. "
             "Leave them out: unseen=True (--trained-on skip); or say force=True (--trained-on keep), and the result "
             "will say that it is worthless"
         )

@@ -269,11 +269,11 @@ def _in_both_orders(
 
 
 def _merged(there: Sequence[Better], back: Sequence[Better]) -> list[Verdict]:
-    pairs = []
+    verdicts = []
     for one, two in zip(there, back, strict=True):
         better = merge_orders(one, two)
-        pairs.append(Verdict(better, one, two, "" if better else NO_VERDICT))
-    return pairs
+        verdicts.append(Verdict(better, one, two, "" if better else NO_VERDICT))
+    return verdicts
 
 
 def _read_verdict(value: Any) -> Better:

@@ -1,4 +1,4 @@
-"""Benchmark packs to the Hub: numbers that a test set is recognised by, without its text, as a dataset repo."""
+"""Benchmark packs to the Hub: numbers that a test set is recognized by, without its text, as a dataset repo."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def card_of_benchmarks(
     data["size_categories"] = [size_category(len(pack.entries))]
     data["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": DATA}]}]
     table = "\n".join(f"| {_cell(each)} | {count(items)} |" for each, items in pack.items.items())
-    text = f"""Numbers by which hfclean recognises the items of benchmarks in \
+    text = f"""Numbers by which hfclean recognizes the items of benchmarks in \
 training data. Each stands for a run of 3, 8 or 13 words; the text itself is not here.
 
 | benchmark | items |

@@ -155,7 +155,7 @@ def _explain(e: Any, repo: Repo, doing: str, api: Any) -> HubError:
         )
     if status == 401 and not isinstance(e, errors.RepositoryNotFoundError):
         why = (
-            f"the token is not valid any more; make another: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
+            f"the token is no longer valid; make another: {SETTINGS}, then: hf auth login, or set HF_TOKEN"
             if _has_token(api)
             else f"no token is set; {LOG_IN}"
         )

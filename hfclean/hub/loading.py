@@ -116,7 +116,7 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
             other = patience.run(lambda: _exists(api, repo.id, "model"))
             if other:
                 raise RepoError(
-                    f"{repo.id!r} is a model, no dataset; a reviser is read with hfclean.Reviser.from_pretrained"
+                    f"{repo.id!r} is a model, not a dataset; a reviser is read with hfclean.Reviser.from_pretrained"
                 )
             api.repo_info(repo.id, repo_type="dataset")  # its error says why
         if remote.commit is None:
@@ -145,7 +145,7 @@ def _fetch(
     missing = [name for name in names if below + name not in remote.files]
     if missing:
         raise RepoError(
-            f"{remote.repo} has no {below}{missing[0]}, of which its record speaks: something else was pushed there. "
+            f"{remote.repo} has no {below}{missing[0]}, which its record names: something else was pushed there. "
             f"load_dataset({remote.repo.id!r}) reads what there is"
         )
     with explained(remote.repo, "download", remote.api):

@@ -66,7 +66,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     for name, digest in about.files.items():
         if not (path / name).is_file() or file_hash(path / name) != digest:
             raise HubRefusal(
-                f"{name} of {path.name!r} is not as hfclean wrote it, so the card would say what is not so; clean the "
+                f"{name} of {path.name!r} is not as hfclean wrote it, so the card would be wrong; clean the "
                 "source again, or push the dataset that you made of it"
             )
     data = about.data_files()
@@ -317,11 +317,11 @@ def _is_revised(part: Any, column: str) -> bool:
 
 
 def _check_counts(report: Report, rows: Mapping[str, int]) -> None:
-    """A card may say nothing that is not so."""
+    """Refuse a report that does not fit the rows."""
     counts = {split.split: split.after for split in report.splits if split.after}
     if counts != dict(rows):
         raise HubRefusal(
-            f"the report speaks of {counts or 'no'} rows, and the dataset has {dict(rows)}; compare again: "
+            f"the report describes {counts or 'no'} rows but the dataset has {dict(rows)}; rebuild it: "
             "report=hfclean.compare(raw, ds)"
         )
 

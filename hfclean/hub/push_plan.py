@@ -61,7 +61,7 @@ class PushPlan:
         lines += [
             f"  {file.size:>{width},}  {file.path}{'  (already there)' if file.there else ''}" for file in self.files
         ]
-        lines += [f"  {'-':>{width}}  {path}  (of an earlier push, taken away)" for path in self.deleted]
+        lines += [f"  {'-':>{width}}  {path}  (of an earlier push, removed)" for path in self.deleted]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"problem: {problem}" for problem in self.problems]
         lines.append(f"{self.folder}  the files as they would be; nothing was pushed")

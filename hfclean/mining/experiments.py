@@ -126,7 +126,7 @@ def experiment(
     layout = Layout(columns)
     clean, dropped = without_overlap(ds, {"eval_set": eval_set}, overlap, layout)
     if not sizes or max(sizes) > len(clean):
-        raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; expected from 1 to as many")
+        raise ColumnError(f"experiment(size={size}): the pool has {len(clean):,} rows; expected 1 to that many")
     values = indicator_columns(clean, names, columns=columns, renamed=renamed, tokenizer=tokenizer)
     groups = _groups(clean, group)
     measure = measure or tuned_loss(base_model, eval_set, folder, args=args, peft_config=peft_config, columns=columns)

@@ -248,7 +248,7 @@ def mine(
         LinearRuleError: no such published rule, or no row has a prediction.
     """
     if n is not None and fraction is not None:
-        raise ColumnError("mine wants n= (rows) or fraction= (0 to 1), not both")
+        raise ColumnError("mine takes n= (rows) or fraction= (0 to 1), not both")
     if n is not None:
         check_count(n, "mine(n")
     if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):

@@ -116,7 +116,7 @@ def _baselines(report: ReportData) -> str:
     """What was kept beside plain choices of as many rows; all random choices as one line."""
     if not report.baselines:
         return ""
-    table = [["kept, beside plain choices of as many rows", "overlap", "words: mean", "5%", "median", "95%"]]
+    table = [["kept, compared with plain choices of as many rows", "overlap", "words: mean", "5%", "median", "95%"]]
     for each in random_as_one(report.baselines):
         marks = (each.mean, each.p5, each.p50, each.p95)
         table.append([one_line(each.name, 40), percent(each.shared, each.rows), *(quantity(mark) for mark in marks)])

@@ -229,7 +229,7 @@ def _labels(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
     cells = ds.with_format(None).select_columns([column])[column][:]
     values = [cells[index] for index in kept.tolist()]
     if any(isinstance(value, (list, dict)) for value in values):
-        raise ColumnError(f"diverse_batches(clusters={column!r}): the column holds lists, no labels")
+        raise ColumnError(f"diverse_batches(clusters={column!r}): the column holds lists, not labels")
     label_numbers = [
         -1 if value is None or value != value else numbers.setdefault(value, len(numbers)) for value in values
     ]

@@ -1,4 +1,4 @@
-"""Benchmark packs: what a test set is recognised by, without its text. Made once, kept in a folder, pushed, loaded.
+"""Benchmark packs: what a test set is recognized by, without its text. Made once, kept in a folder, pushed, loaded.
 
 A pack holds numbers that stand for runs of words. They hide the text from readers and from training, not from somebody
 who has a guess of it: a guess can be hashed and compared.
@@ -320,7 +320,7 @@ def _read_parquet(data: bytes, where: str) -> Iterator[Entry]:
 
 def _fetch(name: str, revision: str | None) -> Path:
     if not is_hub_id(name, namespace=True):
-        raise SourceError(f"no folder {name!r}, and no Hub id; expected a pack's folder or NAMESPACE/NAME")
+        raise SourceError(f"{name!r} is neither a folder nor a Hub id; expected a pack's folder or NAMESPACE/NAME")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -111,7 +111,7 @@ def top(ds: Any, *, by: str, n: int | None = None, fraction: float | None = None
     if by not in ds.column_names:
         raise ColumnError(_missing(f"top(by={by!r})", by, ds.column_names))
     if (n is None) == (fraction is None):
-        raise ColumnError("top wants exactly one of n= (rows) and fraction= (0 to 1)")
+        raise ColumnError("top takes exactly one of n= (rows) and fraction= (0 to 1)")
     if fraction is not None and (not is_number(fraction) or not 0 <= fraction <= 1):
         raise ColumnError(f"top(fraction={fraction!r}): expected 0 to 1")
     if n is not None:
