@@ -198,10 +198,13 @@ def table(text: str, header: str) -> list[Row]:
 def rule_reviser(figures: str) -> str:
     """The card of the rule reviser."""
     measured = {row.name.strip("`"): row.cells for row in table(figures, "| rule | recall on injected")}
+    unmeasured = ["not measured"] + [""] * (len(next(iter(measured.values()))) - 1)
     lines = []
     for rule in RULES:
         meaning = rule.meaning.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
-        lines.append(f"| `{rule.id}` | {rule.severity} | {meaning} | {' | '.join(measured[rule.id])} |")
+        lines.append(
+            f"| `{rule.id}` | {rule.severity} | {meaning} | {' | '.join(measured.get(rule.id, unmeasured))} |"
+        )
     harm = re.search(r"\*\*(toward \d+, away \d+, neither \d+; toward/away [\d.]+)\*\*", figures)
     assert harm is not None
     return REVISER.format(

@@ -41,7 +41,7 @@ def derive_license(parts: Iterable[tuple[str, str | None]]) -> Derived:
     """
     stated = [(name, (license or "unknown").strip().lower()) for name, license in parts]
     if not stated:
-        return Derived("unknown", "neither base nor data were named, so nobody can say what binds")
+        return Derived("unknown", "neither base nor data were named, so it is unknown what binds")
     listed = "; ".join(f"{name}: {license}" for name, license in stated)
     rank = max(_strictness(license) for _, license in stated)
     strictest = list(dict.fromkeys(license for _, license in stated if _strictness(license) == rank))

@@ -54,7 +54,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An evaluation beside its baselines: what there is to know, and a table with its head first."""
+    """An evaluation beside its baselines: lines about it, and a table with its head first."""
 
     about: tuple[str, ...]
     table: tuple[tuple[str, ...], ...]

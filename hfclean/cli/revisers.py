@@ -40,7 +40,7 @@ def reviser_of(
 
     Args:
         args: the options.
-        told: an entry of `transforms` in hfclean.json, whose settings hold where the options say nothing.
+        step: an entry of `transforms` in hfclean.json, whose settings hold where the options say nothing.
         layout: how rows are read; by default as the options say.
 
     Raises:

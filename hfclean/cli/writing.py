@@ -226,7 +226,7 @@ def write_cleaned(
 
 
 def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:
-    """End a run from whose models nothing came, once what there is has been written.
+    """End a run whose models gave nothing, once its rows have been written.
 
     Raises:
         BackendError: nothing came.

@@ -1,6 +1,6 @@
 """Does cleaning help? The same small model is tuned on several versions of the data, and on random and longest rows.
 
-A small model on a few rows is a cheap question with a rough answer: it says whether a difference is there at this
+A small model on a few rows is a cheap question with a rough answer: it says whether there is a difference at this
 size, not how large it would be at another. Nothing is written to the rows.
 """
 
@@ -78,7 +78,7 @@ def ab_test(
         max_new_tokens: of each answer.
         args: settings of the trainer, an `SFTConfig` or a mapping; see `hfclean.training.tuning.tune`.
         peft_config: of an adapter; full tuning by default.
-        folder: keeps the tuned models. The same test run again with it goes on where it was stopped, and tunes nothing
+        folder: keeps the tuned models. The same test run again with it continues where it stopped, and tunes nothing
             twice. Without one the models are gone afterwards.
         columns: which columns of all rows hold what, as in a transform.
         show: a progress bar.

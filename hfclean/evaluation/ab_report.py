@@ -1,4 +1,4 @@
-"""What an A/B test found, in words and numbers. That nothing was found is an answer too, and is said as plainly."""
+"""What an A/B test found, in words and numbers. No difference is an answer too, and is stated as plainly."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class AbTest:
         dropped: held-out rows that were left out, by reason: `in_training` (its prompt is among the rows of a
             variant), `no_response`.
         arms: the variants in their order, then the baselines.
-        notes: what there is to know besides.
+        notes: further notes.
         tuned: how many models were tuned now; the others had been before.
     """
 
@@ -108,7 +108,7 @@ class AbTest:
         """`better`, `worse` or `no difference` by held-out loss; `not known` with fewer than two seeds.
 
         Better and worse mean that the 95 % interval of the paired difference excludes 0. Of many comparisons one in
-        twenty does so by chance.
+        twenty does so at random.
         """
         difference = self.difference(name, other)
         if math.isnan(difference.low):

@@ -115,7 +115,7 @@ class Run:
 def tuned_run(place: Path, name: str, rows: Sequence[Mapping[str, Any]], recipe: Recipe, seed: int) -> Run:
     """The run of these rows and this seed: found finished, or tuned now.
 
-    Two processes that want the same run do it once: the second waits. What was killed half-way goes on where its last
+    Two processes that need the same run do it once: the second waits. A run killed half-way continues where its last
     checkpoint is.
 
     Raises:
@@ -169,7 +169,7 @@ def _finished(folder: Path) -> Run | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as e:
         raise FolderError(
-            f"{folder / DONE} cannot be read ({type(e).__name__}), so nobody knows whether this run is finished; "
+            f"{folder / DONE} cannot be read ({type(e).__name__}), so it is unknown whether this run is finished; "
             f"delete the folder {folder.name}, and it is tuned again"
         ) from e
 

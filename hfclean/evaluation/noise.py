@@ -1,4 +1,4 @@
-"""Does a score see damage? Answers are damaged on purpose, and scores are asked to tell them from the sound ones.
+"""Does a score see damage? Answers are damaged on purpose, and scores have to tell them from the sound ones.
 
 A score that does no better than length does not know what it is said to know. Nothing is written to the rows.
 """
@@ -207,7 +207,7 @@ def noise_report(
     Length is given the better of its two directions, and the better of words and characters, on these very rows: an
     advantage over the scores, whose direction is fixed beforehand. A random number stands beside both. The damage
     is made up, and real faults may look otherwise (after the noise study of FedDQC, arXiv 2410.11540). With many
-    figures in a table, one in forty that mean nothing still lies above its interval's lower bound by chance.
+    figures in a table, one in forty that mean nothing still lies above its interval's lower bound at random.
 
     Args:
         scorers: one or several, such as `hfclean.score` or `hfclean.IFD("Qwen/Qwen3-0.6B")`. Two with a column in

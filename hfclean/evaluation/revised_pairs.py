@@ -1,4 +1,4 @@
-"""Pairs before and after an expert, as a reviser is held against: read, told apart, run through a reviser."""
+"""Pairs before and after an expert, to compare a reviser with: read, told apart, run through a reviser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExpertPairs:
         raw: the pairs as they were.
         expert: the same after the expert.
         unchanged: pairs that the expert left as they were: they need nothing.
-        left_out: pairs that say nothing, by reason: `nothing_to_revise` (the raw side has no text), `no_response` (the
+        left_out: unusable pairs, by reason: `nothing_to_revise` (the raw side has no text), `no_response` (the
             revised side has no response).
     """
 

@@ -65,7 +65,7 @@ class ReviserEvaluation:
         dataset, split: on what, where that was said.
         pairs: how many pairs the expert changed; all figures but `unchanged` are of these.
         clean: how many rows need nothing: those given, and the pairs that the expert left as they were.
-        left_out: pairs that say nothing, by reason.
+        left_out: unusable pairs, by reason.
         trained_on: how many of the pairs the reviser was trained on; above 0 only where that was forced.
         systems: the reviser first, then the baselines.
         beyond: baseline -> figure -> the reviser's figure less the baseline's, paired by row.

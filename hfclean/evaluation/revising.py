@@ -1,6 +1,6 @@
-"""Is a reviser any good? Held-out pairs that experts revised, beside revisers that know nothing or next to it.
+"""Is a reviser any good? Measured on held-out expert revisions, beside revisers that know nothing or next to nothing.
 
-Nothing is written to the rows. A reviser is never held against pairs that it was trained on, unless that is asked for,
+Nothing is written to the rows. A reviser is never measured on pairs that it was trained on, unless that is asked for,
 and then the result says so wherever it is shown.
 """
 
@@ -53,9 +53,9 @@ def evaluate_reviser(
     seed: int = 0,
     show: bool = False,
 ) -> ReviserEvaluation:
-    """How good a reviser is on pairs that experts revised and it has not seen.
+    """Measure a reviser against expert revisions that it has not seen.
 
-    For the reviser, and beside it for one that changes nothing, for the rules, for length alone and for the experts:
+    For the reviser, and for comparison for one that changes nothing, the rules, length alone and the experts:
     the figures of `hfclean.evaluation.revising.MEANINGS`, with bootstrap intervals in which rows stay whole, and what
     the reviser does beyond each baseline on the same rows. A pair that failed or was refused counts as it stands:
     unchanged. Distances are of the text in the form in which models get it (`hfclean.reviser.codec`).
@@ -77,7 +77,7 @@ def evaluate_reviser(
         show: a progress bar.
 
     Raises:
-        HfcleanError: no pairs, none of which can say anything, or pairs that trained the reviser.
+        HfcleanError: no pairs, none that is usable, or pairs that trained the reviser.
         ColumnError: a column is missing, or holds no text.
         BackendError: the reviser's model cannot be asked at all. Every answer so far is kept: run the same again.
 

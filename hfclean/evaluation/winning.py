@@ -166,7 +166,7 @@ def win_rate(
 
     Raises:
         ColumnError: a column is missing, has another length, or holds something other than verdicts or scores.
-        HfcleanError: none of the three ways, or two of them; nothing to compare; not as many of one as of the other.
+        HfcleanError: none of the three ways, or two of them; nothing to compare; sides of different lengths.
         BackendError: the judge's model cannot be asked at all.
 
     >>> import hfclean

@@ -80,8 +80,9 @@ def push_dataset(
         What was pushed, or with `dry_run` what would be.
 
     Raises:
-        HubRefusal: something speaks against it: a secret, a report of other data, a card that the Hub would refuse.
-        HubError: the Hub cannot be reached, or does not let this happen; the message says what to do.
+        HubRefusal: the push is unsafe or inconsistent: a secret, a report for different data, a card that the Hub
+            would refuse.
+        HubError: the Hub cannot be reached, or refuses; the message says what to do.
     """
     options, api = PushOptions(**keywords), hub_api(token)
     allowed = options.allow_secrets

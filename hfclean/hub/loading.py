@@ -41,7 +41,7 @@ def load_cleaned(
 
     Raises:
         RepoError: there is no such repo, or it holds nothing that hfclean pushed, or not as it was pushed.
-        HubError: the Hub cannot be reached or does not let this happen.
+        HubError: the Hub cannot be reached, or refuses.
     """
     from datasets import load_dataset
 
@@ -126,7 +126,7 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
         raise RepoError(
             f"{repo} has no {folder_of(config_name)}{ABOUT}, so hfclean pushed nothing there"
             + ("" if config_name == "default" else f" as {config_name!r}")
-            + f"; load_dataset({repo.id!r}) reads what there is"
+            + f"; load_dataset({repo.id!r}) reads what it holds"
         )
     about, report = read_about(raw, f"{folder_of(config_name)}{ABOUT} of {repo}")
     if not about.data_files():
@@ -146,7 +146,7 @@ def _fetch(
     if missing:
         raise RepoError(
             f"{remote.repo} has no {below}{missing[0]}, which its record names: something else was pushed there. "
-            f"load_dataset({remote.repo.id!r}) reads what there is"
+            f"load_dataset({remote.repo.id!r}) reads what it holds"
         )
     with explained(remote.repo, "download", remote.api):
         folder = (patience or Patience()).run(

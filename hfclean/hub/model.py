@@ -61,9 +61,8 @@ def push_reviser(
         token, keywords: as `push_dataset`.
 
     Raises:
-        HubRefusal: something speaks against it: no safetensors, an adapter whose base is gone or of this machine, a
-            secret.
-        HubError: the Hub cannot be reached, or does not let this happen.
+        HubRefusal: unsafe or inconsistent: no safetensors, an adapter whose base is missing or local, a secret.
+        HubError: the Hub cannot be reached, or refuses.
     """
     options = PushOptions(**keywords)
     repo = Repo(repo_id, "model", options.revision)

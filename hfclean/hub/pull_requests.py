@@ -20,7 +20,7 @@ class OpenRequest(NamedTuple):
 
 
 def find_open_request(api: Any, repo: Repo, title: str, holds: Callable[[Repo], str | None]) -> OpenRequest | None:
-    """The newest open pull request of this title that whoever pushes has opened and that holds what is wanted.
+    """The newest open pull request of this title by the same account that holds what is to be pushed.
 
     The answer to a commit may be lost after the Hub took it: the content tells whether it did.
 

@@ -71,7 +71,7 @@ def pull(
             )
         if not {ABOUT, "linear_rule.json"} & set(names):
             raise RepoError(
-                f"{repo} holds no reviser and no rule of hfclean; hf download {repo_id} gets what there is"
+                f"{repo} holds no reviser and no rule of hfclean; hf download {repo_id} gets what it holds"
             )
         if ABOUT in names and remote.files[ABOUT].size > LARGEST_REVISER:
             raise RepoError(f"{ABOUT} of {repo} has more than {LARGEST_REVISER:,} bytes, and no reviser's has")

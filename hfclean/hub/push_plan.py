@@ -1,4 +1,4 @@
-"""The plan: what a push would write, as a dry run shows it, and what speaks against it."""
+"""The plan: what a push would write, as a dry run shows it, and the reasons not to push."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class PushPlan:
 
     Attributes:
         repo_id, repo_type: where to.
-        folder: the exact files lie here, the card as it would be.
+        folder: holds the exact files, the card as it would be.
         files: what would be in the repo; those that it already has are not sent again.
-        deleted: files of an earlier push that would be taken away.
+        deleted: files of an earlier push that would be deleted.
         message: of the commit; empty where none is needed.
         problems: what stops the push, one sentence each.
-        notes: what there is to know besides.
+        notes: further notes.
     """
 
     repo_id: str
@@ -69,7 +69,7 @@ class PushPlan:
 
 
 def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()) -> list[str]:
-    """What speaks against pushing these files: secrets and sizes."""
+    """Reasons not to push these files: secrets and sizes."""
     problems = [_told(secret) for secret in scan_files(files, allowed=allowed)]
     folders: dict[str, int] = {}
     for path, content in files.items():
@@ -103,7 +103,7 @@ def new_problems(card: str, existing: str | None) -> list[str]:
 
 
 def refuse(repo: Repo, problems: Collection[str]) -> None:
-    """Stop where something speaks against the push.
+    """Stop if there are reasons not to push.
 
     Raises:
         HubRefusal: with all of it.

@@ -25,7 +25,7 @@ class PushOptions:
     """How a push goes, whatever is pushed. The token is not among it: it stays in the client of huggingface_hub.
 
     Args:
-        private: of a repo that is made now. `True` refuses to push to a public one.
+        private: for a new repo. `True` refuses to push to a public one.
         revision: the branch; made if it does not exist.
         create_pr: open a pull request instead.
         message: of the commit.
@@ -85,8 +85,8 @@ def push_files(
         gone: files of an earlier push that are to be removed, and notes; it may refuse what the repo holds.
 
     Raises:
-        HubRefusal: something speaks against it.
-        HubError: the Hub cannot be reached or does not let this happen.
+        HubRefusal: the push is unsafe or inconsistent.
+        HubError: the Hub cannot be reached, or refuses.
     """
     card(None)  # so that errors in what the caller gave are not blamed on the existing card
     message, allowed, patience = options.message or message, options.allow_secrets, options.patience or Patience()

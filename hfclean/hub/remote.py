@@ -28,11 +28,11 @@ RACED = (409, 412)
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a failure that may pass is put up with.
+    """How long to keep retrying after a temporary failure.
 
     Args:
         tries: attempts before giving up; races with other writers are counted apart, up to five times as many.
-        first_wait_s: wait so long before the second attempt, twice as long before the next, and so on.
+        first_wait_s: seconds to wait before the second attempt; twice as long before the next, and so on.
         longest_wait_s: never wait longer; a server that asks for more ends the push.
         sleep: what waits.
     """
@@ -48,7 +48,7 @@ class Patience:
         while True:
             try:
                 return action()
-            except Exception as e:  # what it is, `_may_pass` says; all others go on
+            except Exception as e:  # `_may_pass` says what it is; all others are raised
                 if races and status_of(e) in RACED:
                     raced += 1
                     if raced >= 5 * self.tries:
@@ -125,7 +125,7 @@ class Remote:
         commit: what its branch points to; `None` where there is no repo yet, or no such branch.
         files: path -> file.
         exists: whether the repo exists.
-        private: whether it is; `None` where it is not there.
+        private: whether it is; `None` where it does not exist.
     """
 
     repo: Repo
@@ -166,7 +166,7 @@ def hub_api(token: str | None) -> Any:
 
 
 def read_remote(api: Any, repo: Repo) -> Remote:
-    """What is in a repo now. A repo or a branch that is not there is empty."""
+    """What is in a repo now. A repo or branch that does not exist is empty."""
     from huggingface_hub import errors
     from huggingface_hub.hf_api import RepoFile
 
@@ -195,7 +195,7 @@ def read_remote(api: Any, repo: Repo) -> Remote:
 
 @dataclass(frozen=True)
 class RepoChange:
-    """What a commit is to make of a repo: files that will be there, and files of ours that will not."""
+    """What a commit does to a repo: files that it writes, and files of ours that it deletes."""
 
     files: Mapping[str, Path | bytes]
     gone: tuple[str, ...] = ()
@@ -223,8 +223,8 @@ class Pushed:
         changed: whether a commit was made; False if the repo or our open pull request already held all.
         pull_request: its address, if one was opened or was there.
         files: the paths that were written.
-        deleted: the paths that were taken away.
-        notes: what there is to know besides.
+        deleted: the paths that were deleted.
+        notes: further notes.
     """
 
     repo_id: str

@@ -1,4 +1,4 @@
-"""The modules: what there is, where it lies, and the files of a Space that shows one."""
+"""The modules: which exist, where they are, and the files of a Space that shows one."""
 
 from __future__ import annotations
 

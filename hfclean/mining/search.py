@@ -94,7 +94,7 @@ class SizeSearch:
         """What the curve does from few rows to many, as far as it is more than noise: `falls` and `rises` in turn.
 
         A move counts when chance makes one as large, between any two of the points, in one search of twenty at most
-        (Bonferroni's bound, with the pooled standard error). None with one repeat: nobody knows then what is noise.
+        (Bonferroni's bound, with the pooled standard error). None with one repeat, which does not show what is noise.
         """
         if math.isnan(self.noise):
             return None
@@ -191,8 +191,8 @@ def search_size(
 ) -> SizeSearch:
     """Look for the number of rows of a ranking that gives the lowest loss: InstructMining's last step.
 
-    What is searched on is never what is reported: the winner's figure is that on the final set, beside as many rows by
-    chance. The whole curve is returned; a point of it means nothing without its standard error.
+    The search set is never the set that is reported: the winner is measured on the final set, compared with as many
+    random rows. The whole curve is returned; a point of it means nothing without its standard error.
 
     Args:
         ds: the pool, a `Dataset` (one split).
@@ -208,7 +208,7 @@ def search_size(
         at_least, at_most: of the sizes; by default a hundredth of the ranking, and all of it.
         repeats: tunings of each size, with other seeds; 2 or more, or noise is unknown.
         seed: of all.
-        folder: where the runs are kept; the same call again then does only what is not there, and several processes
+        folder: where the runs are kept; the same call again then does only what is missing, and several processes
             share the work. Without it they are lost with the process.
         overlap: what to do with rows of the pool whose prompt is in one of the sets: `"drop"` or `"refuse"`.
         args, peft_config: as `hfclean.training.tuning.tune` takes them.

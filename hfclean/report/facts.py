@@ -13,7 +13,7 @@ from hfclean.selection.plain_choices import Baseline
 
 
 def model_facts(use: ModelUse) -> list[tuple[str, str]]:
-    """What there is to say of a model that was asked, as (name, words); the words are from the dataset in part."""
+    """Facts about a model that was asked, as (name, words); the words are partly from the dataset."""
     total = use.kept + use.revised + use.reverted + use.failed
     edits = [f"{getattr(use, name):,} {name}" for name in ("revised", "kept", "reverted", "failed")]
     facts = [

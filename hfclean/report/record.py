@@ -132,7 +132,7 @@ class ModelUse:
 
 @dataclass(frozen=True)
 class RowExcerpt:
-    """The beginning of one row, where it is, and what there is to say about it."""
+    """The beginning of one row, where it is, and notes about it."""
 
     row_id: str
     split: str

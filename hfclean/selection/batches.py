@@ -1,4 +1,4 @@
-"""Batches that say many things at once: SeDi-Instruct's, each made of different clusters."""
+"""Diverse batches: SeDi-Instruct's, each made of different clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coverage: greedy choices among vectors, in blocks that the processor likes, with the picks of the plain loops.
+"""Coverage: greedy choices among vectors, in blocks that fit the processor's cache, with the picks of the plain loops.
 
 Products of blocks are made in float32; wherever that could decide wrongly, the few that matter are computed again in
 float64. A similarity counts to nine decimals, so no order of summation and no size of block can change a pick.

@@ -78,7 +78,7 @@ class Decontamination:
         hits: in the order of the rows.
         benchmarks: each that was looked for.
         ngram, overlap, fuzzy: as asked for.
-        notes: what there is to say of rows without text.
+        notes: about rows without text.
     """
 
     rows: int
@@ -282,7 +282,7 @@ class _Finder:
         self.owner = read.texts()
 
     def _seen(self, n: int, wanted: Any) -> tuple[Any, Any]:
-        """Which words of the rows begin a run of n words that is wanted, and its number among the wanted, which are
+        """Which words of the rows begin a run of n words that is looked for, and its number among these, which are
         in order."""
         table = np.zeros(FILTER, bool)
         table[wanted & np.uint64(FILTER - 1)] = True

@@ -30,7 +30,7 @@ class Diversity:
         by: the column of scores, or empty.
         settings: name and value of each setting that the method read, the seed among them where there is chance.
         groups: clusters with a row in them; 0 where none were made.
-        notes: what there is to say of rows without vector or score, and of rows that are missing.
+        notes: about rows without vector or score, and about rows that are missing.
     """
 
     method: str
@@ -79,7 +79,7 @@ def diverse(
     * `clusters` (CaR, arXiv 2402.18191): main axes that hold `variance`, k-means into `clusters` groups; the best row
       of each, then the best of all rows that are left. Without scores the row nearest to its group's mean is the best.
 
-    `k_center`, `score_times_distance` and `facility_location` take copies of a vector last, the highest score first.
+    `k_center`, `score_times_distance` and `facility_location` pick duplicate vectors last, the highest score first.
     Equal values: the earlier row wins. Similarities count to nine decimals. The same data and settings give the same
     picks, whatever the machine; with `clusters`, the seed is in the report.
 

@@ -45,7 +45,7 @@ class DuplicateGroups:
         best: of each group, the row that is kept.
         method, threshold, ngram: as asked for; `ngram` is 0 where none was used.
         complete: whether all pairs were found; False where likely ones were looked at (precision is 1 either way).
-        notes: what there is to say of rows without text, vector or score.
+        notes: about rows without text, vector or score.
     """
 
     rows: int
@@ -111,7 +111,7 @@ def dedupe(
 ) -> Picks:
     """Indices of the rows to keep, one of each group of duplicates: `ds.select(hfclean.dedupe(ds))`.
 
-    Takes the same arguments as `duplicate_groups`, which tells the groups. Rows without a duplicate are always kept.
+    Takes the same arguments as `duplicate_groups`, which returns the groups. Rows without a duplicate are always kept.
 
     Returns:
         the indices in dataset order; their `report` is the `DuplicateGroups`.
@@ -157,7 +157,7 @@ def duplicate_groups(
 
     Args:
         ds: a `Dataset` (one split).
-        method: one of the three.
+        method: one of these three.
         threshold: above 0, at most 1; `exact` does not read it.
         ngram: words in a run, from 1 up to 32.
         best: a numeric column: of each group the row with the highest value is kept, of equals the first. Rows whose
@@ -313,7 +313,7 @@ def _near_parts(
 
 def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> shingle_joins.Near:
     """All pairs of texts whose runs of `ngram` words have a Jaccard index of `threshold` or more, with that index, in
-    order. Up to 100,000 texts none is missed. As many pairs as there are are held: a thousand equal texts have half a
+    order. Up to 100,000 texts none is missed. All pairs are held in memory: a thousand equal texts have half a
     million."""
     parts = list(_near_parts(shingles(rows, ngram), threshold))
     whole = [np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]) for name in NEAR]

@@ -142,7 +142,7 @@ class Vectors:
     zero: int
 
     def notes(self, where: str) -> list[str]:
-        """What there is to say of rows that have none."""
+        """Notes about rows that have none."""
         reasons = [(self.without, "no vector, or nan in it"), (self.zero, "a vector of zeros")]
         return [f"{count:,} rows have {what}: {where}" for count, what in reasons if count]
 

@@ -74,7 +74,7 @@ def _links_of(cache_dir: Path) -> Path:
 
 
 def _read(folder: Path, links: Path, whole: Path) -> Any:
-    """The dataset of one folder, which lies in the whole that is read. `datasets` writes empty ones and cannot read
+    """The dataset of one folder, which lies in the folder that is read. `datasets` writes empty ones and cannot read
     them again: they are made from their record."""
     from datasets import Dataset, DatasetInfo, load_from_disk
 
