@@ -67,7 +67,7 @@ def read(tmp_path: Path) -> Callable[..., Source]:
 
 
 def splits(source: Source) -> dict[str, list[dict[str, Any]]]:
-    return {name: part.to_list() for name, part in source.dataset.items()}
+    return {name: list(part) for name, part in source.dataset.items()}
 
 
 PACKED = {
