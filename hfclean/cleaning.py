@@ -14,8 +14,8 @@ from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
-from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_id
-from hfclean.report.rows import iterate
+from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_ids
+from hfclean.report.rows import column_batches
 from hfclean.reviser import revise as rules_reviser
 from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import score as embedded_score
@@ -394,9 +394,9 @@ def _mark_duplicates(ds: Any, layout: Layout) -> Any:
     texts = [row.split("-", 1)[0] for row in ids]
     changed = [k for k, original in enumerate(ds[layout.own("original")][:]) if original]
     view = layout.view(ds.column_names)
-    today = (row for rows in iterate(ds, view.columns, changed) for row in rows)
-    for k, row in zip(changed, today, strict=True):
-        texts[k] = row_id(row, view)  # the id names the original; duplicates are looked for in what it became
+    today = (text for batch in column_batches(ds, view.columns, changed) for text in row_ids(batch, view))
+    for k, text in zip(changed, today, strict=True):
+        texts[k] = text  # the id names the original; duplicates are looked for in what it became
     keys = context_keys(ds, layout, whole=False)
     contents = zip(texts, [0] * len(texts) if keys is None else keys.tolist(), strict=True)
     first: dict[tuple[str, int], str] = {}
@@ -422,8 +422,10 @@ def _without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
 
 def _with_columns(ds: Any, new: Mapping[str, list[str]]) -> Any:
     """The dataset with these string columns set, each where it was, new ones last."""
+    import pyarrow as pa
+
     order = list(dict.fromkeys([*ds.column_names, *new]))
     ds = ds.remove_columns([name for name in new if name in ds.column_names])
     for name, values in new.items():
-        ds = ds.add_column(name, values)
+        ds = ds.add_column(name, pa.array(values, pa.string()))  # of a list, every string would be hashed
     return ds.select_columns(order)

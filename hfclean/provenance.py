@@ -157,16 +157,26 @@ def row_id(cells: Mapping[str, Any], view: View) -> str:
     Empty and missing cells count alike, so the same row read from CSV and from JSON has the same id. Rows of equal
     text have equal ids: `number_rows` tells them apart where the whole dataset is seen.
     """
-    digest = blake2b(digest_size=8)
-    for name in view.columns:
-        value = cells[name]
+    return blake2b(b"".join(_hashed(name, [cells[name]])[0] for name in view.columns), digest_size=8).hexdigest()
+
+
+def row_ids(columns: Mapping[str, Sequence[Any]], view: View) -> list[str]:
+    """`row_id` of every row of some columns."""
+    parts = zip(*(_hashed(name, columns[name]) for name in view.columns), strict=True)
+    return [blake2b(b"".join(row), digest_size=8).hexdigest() for row in parts]
+
+
+def _hashed(name: str, cells: Sequence[Any]) -> list[bytes]:
+    """What of each cell of a column goes into the id of its row; nothing of an empty one."""
+    column, found = name.encode(), []
+    for value in cells:
         if value is None or value == "":
+            found.append(b"")
             continue
         text = value if isinstance(value, str) else json.dumps(_without_nulls(value), sort_keys=True, default=str)
         data = text.encode("utf-8", "surrogatepass")
-        digest.update(f"{name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
+        found.append(b"%b\0%d\0%b" % (column, len(data), data))
+    return found
 
 
 def _without_nulls(value: Any) -> Any:

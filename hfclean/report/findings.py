@@ -243,10 +243,9 @@ def _other_score(matched: Matched, name: str, layout: Layout) -> ScoreChange:
     for split, rows in matched.new.items():
         values = rows.others.get(name) or blank(len(rows))
         side_by_side.after.extend(values)
-        for match in matched.matches(split):
-            if match.changed:
-                side_by_side.changed_after.append(values[match.after])
-                side_by_side.changed_before.extend([match.source.others[name][match.before]] if known else ())
+        for match in matched.changes(split):
+            side_by_side.changed_after.append(values[match.after])
+            side_by_side.changed_before.extend([match.source.others[name][match.before]] if known else ())
     stale = sum(rows.stale.get(name, 0) for rows in matched.new.values())
     return _score(layout.own(name), side_by_side, embedded=False, known=known, stale=stale)
 
@@ -310,7 +309,7 @@ def removed_rows(matched: Matched, reasons_by_id: Mapping[str, str]) -> tuple[Re
     """Removed rows, by `reasons_by_id`, by what their own columns say of them, or by a twin of
     equal text that stayed."""
     stayed: set[str] = set()
-    for split in matched.new:
+    for split in matched.new if any(joined.removed for joined in matched.joined.values()) else ():
         stayed.update(match.source.digests[match.before] for match in matched.matches(split))
     reasons: dict[str, list[_Place]] = {}
     details: dict[_Place, str] = {}

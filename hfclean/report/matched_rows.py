@@ -16,7 +16,7 @@ from hfclean.provenance import HISTORY
 from hfclean.report.joining import Joined, join
 from hfclean.report.record import UNRECORDED, Edit
 from hfclean.report.row_changes import row_edits
-from hfclean.report.rows import Measured, SplitRows, TokenCounter, iterate, measure, number_names
+from hfclean.report.rows import Measured, SplitRows, TokenCounter, column_batches, iterate, measure, number_names
 from hfclean.rules import Rule
 
 
@@ -54,6 +54,7 @@ class Matched:
     edits: list[Edit] = field(default_factory=list)
     changed: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
+    _changes: dict[str, list[Match]] = field(default_factory=dict)
 
     def matches(self, split: str) -> Iterator[Match]:
         """The rows of a split that are on both sides, in the order of the second."""
@@ -62,6 +63,12 @@ class Matched:
             if place >= 0:
                 source = self.old[joined.source.get(k, split)]
                 yield Match(k, source, place, source.digests[place] != rows.digests[k])
+
+    def changes(self, split: str) -> list[Match]:
+        """Those of `matches` whose text changed."""
+        if split not in self._changes:
+            self._changes[split] = [match for match in self.matches(split) if match.changed]
+        return self._changes[split]
 
     def side_by_side(self, number: str) -> SideBySide:
         """`tokens`, or one of the embedded scores, of every row."""
@@ -75,10 +82,9 @@ class Matched:
         for split, rows in self.new.items():
             values = column(rows)
             side_by_side.after.extend(values)
-            for match in self.matches(split):
-                if match.changed:
-                    side_by_side.changed_before.append(column(match.source)[match.before])
-                    side_by_side.changed_after.append(values[match.after])
+            for match in self.changes(split):
+                side_by_side.changed_before.append(column(match.source)[match.before])
+                side_by_side.changed_after.append(values[match.after])
         return side_by_side
 
     def defects(self, side: dict[str, SplitRows]) -> Iterator[str]:
@@ -104,7 +110,7 @@ def match_rows(
 
 def _take_changes(matched: Matched, split: str, layout: Layout, extra: tuple[Rule, ...]) -> None:
     """Read the rows of a split that changed, on both sides, and say what happened to them."""
-    changed = [match for match in matched.matches(split) if match.changed]
+    changed = matched.changes(split)
     matched.changed[split] = len(changed)
     edits: list[tuple[int, list[Edit]]] = []
     for name, source in matched.old.items():
@@ -148,7 +154,7 @@ def _edits(
         if unknown:  # what the score columns of these rows hold may be of another text
             matched.elsewhere[new.name] = matched.elsewhere.get(new.name, 0) + len(unknown)
             fresh = Measured()
-            again = list(unknown.values())
+            again = {name: [row[name] for row in unknown.values()] for name in new.view.columns}
             measure(fresh, again, new.view, layout, counter=None, scorer=new.scorer, trust=False)
             _put(new.measured, fresh, list(unknown))
 
@@ -160,6 +166,15 @@ def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> 
         rows.measured = Measured({name: blank(count) for name in number_names()}, [""] * count, blank(count))
     done = {name: bytearray(len(rows)) for name, rows in matched.old.items()}
     for split, rows in matched.new.items():
+        joined, old = matched.joined[split], matched.old.get(split)
+        if old is not None and len(rows) and not joined.source and joined.origin == list(range(len(old))):
+            now = rows.measured
+            numbers = {name: values[:] for name, values in now.numbers.items()}
+            old.measured = Measured(numbers, now.defects[:], now.tokens[:])
+            done[split] = bytearray(b"\1") * len(old)
+            for match in matched.changes(split):
+                done[split][match.before] = 0
+            continue
         for match in matched.matches(split):
             if match.changed:
                 continue
@@ -176,7 +191,7 @@ def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> 
         assert rows.view is not None
         fresh = Measured()
         our_columns = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
-        for batch in iterate(rows.ds, [*rows.view.columns, *our_columns], todo):
+        for batch in column_batches(rows.ds, [*rows.view.columns, *our_columns], todo):
             measure(fresh, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
         _put(rows.measured, fresh, todo)
 

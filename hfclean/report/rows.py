@@ -16,7 +16,7 @@ from typing import Any
 from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
-from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_id
+from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_ids
 from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.explained import explained_columns
@@ -168,17 +168,27 @@ class SplitRows:
         return len(self.digests)
 
 
-def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
-    """Batches of rows as plain dicts with these columns; absent ones are left out."""
+def column_batches(
+    ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """Batches of rows as one plain list for each of these columns; absent ones are left out."""
     present = [name for name in dict.fromkeys(columns) if name in ds.column_names]
     rows = ds.with_format(None).select_columns(present)
     if indices is not None:
         if not indices:
             return
         rows = rows.select(indices)
-    for batch in rows.iter(BATCH):
-        cells = [batch[name] for name in present]
-        yield [dict(zip(present, values, strict=True)) for values in zip(*cells, strict=True)]
+    yield from rows.iter(BATCH)
+
+
+def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
+    """The same batches as one plain dict for each row."""
+    return (_rows(batch, tuple(batch)) for batch in column_batches(ds, columns, indices))
+
+
+def _rows(batch: Mapping[str, list[Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    cells = [batch[name] for name in columns]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*cells, strict=True)]
 
 
 def read_split(
@@ -212,36 +222,44 @@ def read_split(
     our_columns = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
     marks = (layout.own(DUPLICATE_COLUMN), DUPLICATE_COLUMN)
     duplicate = next((column for column in marks if _is_text(ds, column)), "")
-    for rows in iterate(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
-        for row in rows:
-            _note(split_rows, row, view, layout)
-        split_rows.duplicates += sum(bool(row[duplicate]) for row in rows) if duplicate else 0
+    for batch in column_batches(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
+        _note(split_rows, batch, view, layout)
+        split_rows.duplicates += sum(map(bool, batch[duplicate])) if duplicate else 0
         if counter is not None:
-            measure(split_rows.measured, rows, view, layout, counter=counter, scorer=split_rows.scorer)
+            measure(split_rows.measured, batch, view, layout, counter=counter, scorer=split_rows.scorer)
     return split_rows
 
 
-def _note(split_rows: SplitRows, row: dict[str, Any], view: View, layout: Layout) -> None:
-    prefix = layout.prefix
-    facts = _facts(row.get(prefix + HISTORY))
-    if facts.errors:
-        split_rows.errors[len(split_rows)] = facts.errors
-    digest = row_id(row, view)
-    known = row.get(prefix + "row_id") if facts.has_id else None
-    split_rows.digests.append(digest)
-    # an unchanged row has one string for both: of most rows only one is kept in memory
-    split_rows.ids.append(known if isinstance(known, str) and known and known != digest else digest)
-    edit = row.get(prefix + "edit") if facts.has_id else ""
-    split_rows.edits.append(edit if edit in EDITS else "")
-    split_rows.reasons.append(row.get(prefix + "edit_reason") or "" if edit in ("reverted", "failed") else "")
-    for step in facts.models:
-        split_rows.models[step.line()] += 1
+def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], view: View, layout: Layout) -> None:
+    digests, first = row_ids(batch, view), len(split_rows)
+    split_rows.digests += digests
+    facts_of_each = [_facts(text) for text in _cells(batch, layout.own(HISTORY), len(digests))]
+    known, edits, reasons = (
+        _cells(batch, layout.own(name), len(digests)) for name in ("row_id", "edit", "edit_reason")
+    )
+    for k, (facts, digest, name, edit, reason) in enumerate(
+        zip(facts_of_each, digests, known, edits, reasons, strict=True)
+    ):
+        has_id = facts.has_id
+        # an unchanged row has one string for both: of most rows only one is kept in memory
+        split_rows.ids.append(name if has_id and isinstance(name, str) and name and name != digest else digest)
+        split_rows.edits.append(edit if has_id and edit in EDITS else "")
+        split_rows.reasons.append(reason or "" if has_id and edit in ("reverted", "failed") else "")
+        if facts.errors:
+            split_rows.errors[first + k] = facts.errors
+        for step in facts.models:
+            split_rows.models[step.line()] += 1
     for column, values in split_rows.others.items():
-        value = row.get(prefix + column)
-        number = math.nan if value is None or isinstance(value, str) else float(value)
-        values.append(number)
-        if number != number and column in facts.stale:
-            split_rows.stale[column] = split_rows.stale.get(column, 0) + 1
+        cells = _cells(batch, layout.own(column), len(digests))
+        numbers = [math.nan if cell is None or isinstance(cell, str) else float(cell) for cell in cells]
+        values.extend(numbers)
+        missing = sum(n != n and column in facts.stale for n, facts in zip(numbers, facts_of_each, strict=True))
+        if missing:
+            split_rows.stale[column] = split_rows.stale.get(column, 0) + missing
+
+
+def _cells(batch: Mapping[str, list[Any]], name: str, count: int) -> Sequence[Any]:
+    return batch[name] if name in batch else [None] * count
 
 
 def _is_number(ds: Any, column: str) -> bool:
@@ -263,7 +281,7 @@ def number_names() -> tuple[str, ...]:
 
 def measure(
     into: Measured,
-    rows: Sequence[dict[str, Any]],
+    batch: Mapping[str, list[Any]],
     view: View,
     layout: Layout,
     *,
@@ -271,13 +289,14 @@ def measure(
     scorer: Score,
     trust: bool = True,
 ) -> None:
-    """Append the embedded scores and the tokens of some rows.
+    """Append the embedded scores and the tokens of the rows of some columns.
 
     Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off or they are of other turns or
     another side than `scorer` reads; the others are computed.
     """
-    prefix, read = layout.prefix, (scorer.turns, scorer.side)
-    known = [trust and _facts(row.get(prefix + HISTORY)).scored == read for row in rows]
+    rows, read = _rows(batch, view.columns), (scorer.turns, scorer.side)
+    histories = _cells(batch, layout.own(HISTORY), len(rows))
+    known = [trust and _facts(text).scored == read for text in histories]
     pairs = [scorer.pairs(row, view) for row in rows]
     to_score = [k for k, has in enumerate(known) if not has]
     scored: dict[str, list[Any]] = {}
@@ -288,15 +307,12 @@ def measure(
             scored, raised = scorer.scored([pairs[k] for k in to_score])
         into.errors |= {len(into.defects) + k: errors for k, errors in zip(to_score, raised, strict=True) if errors}
     for name in number_names():
-        fresh = iter(scored.get(name, ()))
-        column = into.numbers.setdefault(name, array("d"))
-        column.extend(
-            _number(row.get(prefix + name) if has else next(fresh)) for row, has in zip(rows, known, strict=True)
+        fresh, cells = iter(scored.get(name, ())), _cells(batch, layout.own(name), len(rows))
+        into.numbers.setdefault(name, array("d")).extend(
+            _number(cell if has else next(fresh)) for cell, has in zip(cells, known, strict=True)
         )
-    fresh = iter(scored.get("defects", ()))
-    into.defects += [
-        str(row.get(prefix + "defects") or "") if has else next(fresh) for row, has in zip(rows, known, strict=True)
-    ]
+    fresh, cells = iter(scored.get("defects", ())), _cells(batch, layout.own("defects"), len(rows))
+    into.defects += [str(cell or "") if has else next(fresh) for cell, has in zip(cells, known, strict=True)]
     if counter is not None:
         into.tokens.extend(float(counter(_whole(each[-1]))) for each in pairs)
 
