@@ -373,12 +373,12 @@ def test_the_ranking_says_which_rows_and_the_sets_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"measure": None}, "base_model= and search_set=, or measure="),
+        ({"measure": None}, "base_model= and search_set=, or a custom measure="),
         ({"method": "luck"}, "expected 'blend' or 'grid'"),
         ({"budget": 0}, "budget=0"),
         ({"repeats": 0}, "repeats=0"),
         ({"at_least": 0}, "at_least=0"),
-        ({"at_most": 301}, "expected from 1 to 300"),
+        ({"at_most": 301}, "expected 1 to 300"),
         ({"sizes": [0]}, r"sizes=\[0\]"),
         ({"sizes": [9999]}, "expected whole numbers from 1 to 300"),
         ({"ranking": [1, 1]}, "an index twice"),
