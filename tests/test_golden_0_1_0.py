@@ -77,7 +77,6 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    # by iteration: to_list of datasets 4.7 leaves Json columns as text
     return list(load_dataset(str(folder), split="train", cache_dir=f"{folder}-cache"))
 
 
