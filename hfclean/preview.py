@@ -6,7 +6,7 @@ The answers are kept like all others: the run that follows does not ask for them
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import nan
 from time import monotonic
@@ -19,6 +19,7 @@ from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage
 from hfclean.models.transform import Place, as_columns, spread
 from hfclean.models.useless_answers import nothing_came
 from hfclean.models.work import once
+from hfclean.plain_values import to_plain
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.row_changes import row_edits
 from hfclean.reviser.coach import Reviser
@@ -87,14 +88,9 @@ class Preview:
 
     def to_dict(self) -> dict[str, Any]:
         """The preview as JSON can hold it; what is not known is null."""
-        data = asdict(self)
-        data["usage"]["failed"] = dict(self.usage.failed)
-        data["usage"]["reused_on"] = dict(self.usage.reused_on)
-        for part in (data, data["estimate"]):
-            for name, value in part.items():
-                if isinstance(value, float) and value != value:
-                    part[name] = None
-        return data
+        data = to_plain(self)
+        data["usage"] |= {"failed": dict(self.usage.failed), "reused_on": dict(self.usage.reused_on)}
+        return dict(data)
 
 
 def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20, show: bool = True) -> Preview:

@@ -24,6 +24,7 @@ ROOMS = [
     "limits",
     "outside_names",
     "hub_id",
+    "plain_values",
     "schema",
     "layout",
     "text",

@@ -187,7 +187,7 @@ def reviser_card(
         license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
         language=strings(data.get("language")),
         own_model=settings.get("model", "") if facts.form == "prompt" else "",
-        url=_url(facts.base_model),
+        url=f"https://huggingface.co/{facts.base_model}" if is_hub_id(facts.base_model) else "",
     )
     return f"---\n{data.text()}---\n{place_section(body, text.strip(), facts.name)}"
 
@@ -297,10 +297,6 @@ def _meanings() -> dict[str, str]:
 
 def _template(name: str) -> Any:
     return environment().from_string((files("hfclean.cards") / name).read_text(encoding="utf-8"))
-
-
-def _url(model: str | None) -> str:
-    return f"https://huggingface.co/{model}" if is_hub_id(model) else ""
 
 
 def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:

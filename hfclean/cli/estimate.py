@@ -7,12 +7,12 @@ How long the answers will be is unknown until the model is asked; hfclean revise
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import TextIO
 
 from hfclean.cli import options
 from hfclean.cli.reading import opened, tell, tokenizer_of
 from hfclean.cli.revisers import reviser_of
+from hfclean.plain_values import to_plain
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -47,5 +47,5 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
         total = sum(len(part) for part in source.dataset.values())
     counts = {"rows": total, "sampled": min(args.sample, total)}
-    figures = {name: None if value != value else value for name, value in asdict(estimate).items()}
+    figures = to_plain(estimate)
     tell(args, out, lambda: counts | figures, lambda: describe_estimate(estimate, reviser.spec(), **counts))

@@ -27,10 +27,6 @@ class _OneOrMore(argparse.Action):
         setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
 
 
-def _custom(kind: str) -> str:
-    return f"a custom {kind}, as module:name (may be given several times)"
-
-
 def json_output(command: argparse.ArgumentParser) -> None:
     """`--json`."""
     command.add_argument("--json", action="store_true", help="print JSON instead of text; progress goes to stderr")
@@ -112,7 +108,14 @@ def rules(command: argparse.ArgumentParser) -> None:
     choice.add_argument(
         "--skip", action="append", metavar="RULE", help="do not run this rule (may be given several times)"
     )
-    command.add_argument("--with", dest="extra", action="append", default=[], metavar="PKG:NAME", help=_custom("rule"))
+    command.add_argument(
+        "--with",
+        dest="extra",
+        action="append",
+        default=[],
+        metavar="PKG:NAME",
+        help="a custom rule, as module:name (may be given several times)",
+    )
 
 
 def preview(command: argparse.ArgumentParser) -> None:

@@ -7,9 +7,10 @@ import json
 import shutil
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from hfclean.plain_values import to_plain
 from hfclean.provenance import Step, parse_history
 from hfclean.report.meanings import meaning
 from hfclean.report.rows import recorded_layout
@@ -134,7 +135,7 @@ class RowStory:
 
     def to_dict(self) -> dict[str, Any]:
         """The story as JSON can hold it; a score that was not computed is null."""
-        return {**asdict(self), "scores": {k: v if v == v else None for k, v in self.scores.items()}}
+        return dict(to_plain(self))
 
     def text(self) -> str:
         """The story for people."""

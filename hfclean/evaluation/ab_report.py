@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import HfcleanError
-from hfclean.evaluation.bootstrap import Figure, over_seeds, plain, sign_test
+from hfclean.evaluation.bootstrap import Figure, over_seeds, sign_test
+from hfclean.plain_values import to_plain
 from hfclean.scorers.comparing import Counts
 
 
@@ -160,43 +161,22 @@ class AbTest:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        first = self.arms[0].name
         arms = []
         for arm in self.arms:
-            wins = arm.wins
-            figures = wins and {
-                "wins": wins.counts.wins,
-                "ties": wins.counts.ties,
-                "losses": wins.counts.losses,
-                "win_rate": wins.win_rate.to_dict(),
-                "by_seed": [plain(value) for value in wins.by_seed],
-                "flip_rates": [plain(value) for value in wins.flip_rates],
-                "unscored": dict(wins.unscored),
-            }
             others = [other.name for other in self.arms if other is not arm]
+            data = to_plain(arm)
+            if (wins := data.pop("wins")) is not None:
+                wins |= {**wins.pop("counts"), "win_rate": to_plain(arm.wins and arm.wins.win_rate)}
             arms.append(
                 {
-                    "name": arm.name,
-                    "given": arm.given,
-                    "rows": arm.rows,
-                    "steps": list(arm.steps),
-                    "losses": [plain(value) for value in arm.losses],
-                    "loss": arm.loss.to_dict(),
-                    "differences": {other: self.difference(arm.name, other).to_dict() for other in others},
+                    **data,
+                    "loss": to_plain(arm.loss),
+                    "differences": {other: to_plain(self.difference(arm.name, other)) for other in others},
                     "verdicts": {other: self.verdict(arm.name, other) for other in others},
-                    "judged": figures,
+                    "judged": wins,
                 }
             )
-        names = ("base_model", "size", "eval_rows", "judged_rows", "tuned")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "seeds": list(self.seeds),
-            "first": first,
-            "dropped": dict(self.dropped),
-            "notes": list(self.notes),
-            "arms": arms,
-            "sentences": self.sentences(),
-        }
+        return {**to_plain(self), "first": self.arms[0].name, "arms": arms, "sentences": self.sentences()}
 
     def about(self) -> str:
         """What was done, in a sentence."""

@@ -17,9 +17,9 @@ from typing import Any
 
 from hfclean.durable import sync_tree, write_text
 from hfclean.errors import FolderError
-from hfclean.evaluation.bootstrap import plain
 from hfclean.models import Message
 from hfclean.models.weights import find_model
+from hfclean.plain_values import to_plain
 from hfclean.schema import Pair
 
 VERSION = 1
@@ -152,7 +152,7 @@ def tuned_run(place: Path, name: str, rows: Sequence[Mapping[str, Any]], recipe:
             dict(tuned.facts["heldout_left_out"]),
             fresh=True,
         )
-        figures = {name: plain(getattr(run, name)) for name in KEPT}
+        figures = {name: to_plain(getattr(run, name)) for name in KEPT}
         sync_tree(folder)
         write_text(folder / DONE, json.dumps(figures) + "\n")
         shutil.rmtree(folder / MODEL / CHECKPOINTS, ignore_errors=True)

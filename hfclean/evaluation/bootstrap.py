@@ -4,7 +4,7 @@ seeds with Student's t."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,23 +55,8 @@ class Figure:
             return value
         return f"{value} [{times * self.low:.{digits}f}, {times * self.high:.{digits}f}]"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; what is nan is None."""
-        return {"value": plain(self.value), "low": plain(self.low), "high": plain(self.high), "count": self.count}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Figure:
-        """What `to_dict` gave."""
-        value, low, high = (math.nan if data[name] is None else float(data[name]) for name in ("value", "low", "high"))
-        return cls(value, low, high, int(data["count"]))
-
 
 NOTHING = Figure(math.nan)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: nan is None."""
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 class Draws:

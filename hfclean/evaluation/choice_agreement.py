@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.ranking import auroc, pairs_of, spearman
 from hfclean.layout import Layout
+from hfclean.plain_values import to_plain
 from hfclean.schema import Columns, Pair
 from hfclean.scorers import response_words
 
@@ -72,11 +73,10 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        data = asdict(self)
+        data = to_plain(self)
         for side, each in (("first", self.first), ("second", self.second)):
-            figures = {**data[side], "mostly_length": each.mostly_length}
-            data[side] = {name: _plain(value) for name, value in figures.items()}
-        return {name: _plain(value) for name, value in data.items()}
+            data[side]["mostly_length"] = each.mostly_length
+        return dict(data)
 
     def summary(self) -> str:
         """The figures in plain words."""
@@ -100,10 +100,6 @@ class Agreement:
                     f"{kind}. Compare with the {kind} answers before crediting the score ({PUBLISHED})."
                 )
         return "\n".join(lines)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _number(value: float, digits: int) -> str:

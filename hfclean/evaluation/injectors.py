@@ -104,10 +104,6 @@ def _scrambled(word: str, chance: random.Random) -> str:
     return "".join(out)
 
 
-def _foreign(pair: Pair, others: Sequence[Pair], chance: random.Random) -> Pair | None:
-    return _swapped(pair, others, chance)
-
-
 def _repeated(pair: Pair, others: Sequence[Pair], chance: random.Random) -> Pair | None:
     text = pair.response.strip()
     if len(text) < 10:
@@ -167,7 +163,7 @@ NOISES: tuple[Noise, ...] = (
     Noise("truncated", "cut off after 30 to 70 % of its characters", _truncated),
     Noise("deleted", "words (15 to 35 %) or sentences (25 to 50 %) dropped", _deleted),
     Noise("token_noise", "15 to 30 % of the words replaced, by other words or by random letters", _token_noise),
-    Noise("foreign", "an answer in another language, of another row", _foreign, "foreign"),
+    Noise("foreign", "an answer in another language, of another row", _swapped, "foreign"),
     Noise("repeated", "said twice, sentences doubled, or the end in a loop", _repeated),
     Noise("corrupted_facts", "numbers changed into others of the same length", _corrupted),
 )

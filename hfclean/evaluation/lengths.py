@@ -38,11 +38,6 @@ class LengthMatched:
     controlled: Figure
     unknown: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; what is nan is None."""
-        figures = {name: getattr(self, name).to_dict() for name in ("longer", "matched", "controlled")}
-        return {**figures, "unknown": self.unknown, "within": WITHIN}
-
 
 def lengths_of(values: Sequence[Any]) -> list[float]:
     """Lengths in words: of texts, or numbers as they are; nan where there is neither."""

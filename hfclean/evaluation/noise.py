@@ -9,13 +9,14 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.evaluation.injectors import NOISES, Noise
 from hfclean.evaluation.ranking import auroc, auroc_draws, interval, pairs_of
 from hfclean.layout import Layout
+from hfclean.plain_values import to_plain
 from hfclean.schema import Columns, Pair
 from hfclean.scorers import Scorer, response_words
 
@@ -107,16 +108,8 @@ class NoiseReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        each = [
-            {**asdict(separation), "found": separation.found, "beats_length": separation.beats_length}
-            for separation in self.separations
-        ]
-        return {
-            "rows": self.rows,
-            "seed": self.seed,
-            "applied": dict(self.applied),
-            "separations": [{k: None if v != v else v for k, v in one.items()} for one in each],
-        }
+        each = [{**to_plain(one), "found": one.found, "beats_length": one.beats_length} for one in self.separations]
+        return {**to_plain(self), "separations": each}
 
     def summary(self) -> str:
         """A table for people, and what it says of each kind in a sentence."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.errors import HfcleanError
+from hfclean.errors import HfcleanError, SourceError
 from hfclean.evaluation.bootstrap import Figure
+from hfclean.plain_values import from_plain, to_plain
 
 REVISER, IDENTITY, RULES, LONGEST, EXPERT = "reviser", "identity", "rules", "longest", "expert"
 BASELINES: Mapping[str, str] = {
@@ -138,33 +139,8 @@ class ReviserEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        systems = {
-            system.name: {
-                "figures": {name: figure.to_dict() for name, figure in system.figures.items()},
-                "refusals": {name: figure.to_dict() for name, figure in system.refusals.items()},
-                "failures": dict(system.failures),
-                "gated": system.gated,
-            }
-            for system in self.systems
-        }
-        beyond = {
-            other: {name: figure.to_dict() for name, figure in figures.items()}
-            for other, figures in self.beyond.items()
-        }
-        names = (
-            "reviser",
-            "dataset",
-            "split",
-            "pairs",
-            "clean",
-            "trained_on",
-            "warning",
-            "preference",
-            "seed",
-            "draws",
-        )
-        data = {name: getattr(self, name) for name in names}
-        return {**data, "left_out": dict(self.left_out), "systems": systems, "beyond": beyond}
+        data = to_plain(self)
+        return {**data, "warning": self.warning, "systems": {one.pop("name"): one for one in data["systems"]}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReviserEvaluation:
@@ -174,27 +150,13 @@ class ReviserEvaluation:
             HfcleanError: something is missing, or is not what `to_dict` gives.
         """
         try:
-            systems = tuple(
-                System(
-                    name,
-                    {key: Figure.from_dict(one["figures"][key]) for key in MEANINGS},
-                    {key: Figure.from_dict(figure) for key, figure in one["refusals"].items()},
-                    dict(one["failures"]),
-                    bool(one["gated"]),
-                )
-                for name, one in data["systems"].items()
-            )
-            beyond = {
-                other: {key: Figure.from_dict(figure) for key, figure in figures.items()}
-                for other, figures in data["beyond"].items()
-            }
-            words = {name: str(data[name]) for name in ("reviser", "dataset", "split")}
-            counts = {
-                name: int(data[name]) for name in ("pairs", "clean", "trained_on", "preference", "seed", "draws")
-            }
-            left_out = dict(data["left_out"])
-            return cls(**words, **counts, left_out=left_out, systems=systems, beyond=beyond)  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            systems = [{"name": name, **one} for name, one in data["systems"].items()]
+            entries = {name: value for name, value in data.items() if name != "warning"}
+            evaluation = from_plain(cls, {**entries, "systems": systems}, "evaluation")
+            if not all(MEANINGS.keys() <= system.figures.keys() for system in evaluation.systems):
+                raise KeyError("figures")
+            return evaluation
+        except (KeyError, TypeError, AttributeError, SourceError) as e:
             raise HfcleanError(
                 f"this is not an evaluation of a reviser ({type(e).__name__}: {e}); expected what to_dict or hfclean "
                 "evaluate --json gave"

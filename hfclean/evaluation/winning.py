@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure, plain, sign_test
+from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure, sign_test
 from hfclean.evaluation.lengths import WITHIN, LengthMatched, length_matched, lengths_of
 from hfclean.evaluation.ranking import pairs_of
+from hfclean.plain_values import to_plain
 from hfclean.scorers.comparing import Better, Counts, Verdict, Verdicts, judge_pairs, merge_orders
 from hfclean.scorers.judge import Judge
 
@@ -70,20 +71,13 @@ class WinRate:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        names = ("win_rate", "win_rate_without_ties", "quality_score", "winning_score", "flip_rate")
-        orders = {
-            side: None if counts is None else {**_counted(counts), "win_rate": plain(counts.win_rate)}
-            for side, counts in (("shown_first", self.shown_first), ("shown_second", self.shown_second))
-        }
-        return {
-            **_counted(self.counts),
-            **{name: getattr(self, name).to_dict() for name in names},
-            **orders,
-            "p_value": self.p_value,
-            "decided": self.decided,
-            "unscored": dict(self.unscored),
-            "lengths": None if self.lengths is None else self.lengths.to_dict(),
-        }
+        data = to_plain(self)
+        for side, counts in (("shown_first", self.shown_first), ("shown_second", self.shown_second)):
+            if counts is not None:
+                data[side]["win_rate"] = to_plain(counts.win_rate)
+        if self.lengths is not None:
+            data["lengths"]["within"] = WITHIN
+        return {**data.pop("counts"), **data, "p_value": self.p_value, "decided": self.decided}
 
     def __str__(self) -> str:
         counts, total = self.counts, self.counts.total
@@ -240,10 +234,6 @@ def _figures(
 def _of_one_order(verdicts: Iterable[str]) -> Counts:
     counts = Counter(verdicts)
     return Counts(counts["first"], counts["tie"], counts["second"])
-
-
-def _counted(counts: Counts) -> dict[str, int]:
-    return {"wins": counts.wins, "ties": counts.ties, "losses": counts.losses}
 
 
 # -------------------------------------------------------------------------------------------------------- where from

@@ -113,7 +113,7 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
     with explained(repo, "read", api):
         remote = patience.run(lambda: read_remote(api, repo))
         if not remote.exists:
-            other = patience.run(lambda: _exists(api, repo.id, "model"))
+            other = patience.run(lambda: api.repo_exists(repo.id, repo_type="model"))
             if other:
                 raise RepoError(
                     f"{repo.id!r} is a model, not a dataset; a reviser is read with hfclean.Reviser.from_pretrained"
@@ -132,10 +132,6 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
     if not about.data_files():
         raise RepoError(f"{repo}: its record names no data; push the dataset again")
     return remote, about, report
-
-
-def _exists(api: Any, repo_id: str, repo_type: str) -> bool:
-    return bool(api.repo_exists(repo_id, repo_type=repo_type))
 
 
 def _fetch(

@@ -108,7 +108,7 @@ class ModelTransform(Transform):
         if self.attempts < 1:
             raise HfcleanError(f"{type(self).__name__}(attempts={self.attempts}): expected at least 1")
         if isinstance(self.model, ModelSpec):
-            given = [name for name in _SPEC_FIELDS if getattr(self, name) != _default(name)]
+            given = [name for name in _SPEC_FIELDS if getattr(self, name) != _defaults()[name]]
             if given:
                 raise HfcleanError(
                     f"{type(self).__name__}: {', '.join(given)} beside a ModelSpec; say it in the ModelSpec"
@@ -326,10 +326,6 @@ _SPEC_FIELDS = tuple(spec.name for spec in fields(ModelSpec) if spec.name != "mo
 @lru_cache(maxsize=1)
 def _defaults() -> Mapping[str, Any]:
     return {spec.name: spec.default for spec in fields(ModelTransform)}
-
-
-def _default(name: str) -> Any:
-    return _defaults()[name]
 
 
 def spread(ds: Any, count: int) -> list[Place]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hfclean.errors import SourceError
-from hfclean.report.codec import from_plain, to_plain
+from hfclean.plain_values import from_plain, to_plain
 from hfclean.restoration import LedgerEntry
 from hfclean.selection.plain_choices import Baseline
 

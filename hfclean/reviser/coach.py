@@ -64,7 +64,7 @@ class Reviser(ModelReviser):
             [coach_conversation(task, self.instructions) for task in tasks],
             self.generation(candidate),
             self.prompt_version(),
-            [encode(task.pair, _fields(task)) for task in tasks],
+            [encode(task.pair, FIELDS if task.whole else ("response",)) for task in tasks],
         )
         found = []
         for task, answer in zip(tasks, answers, strict=True):
@@ -97,10 +97,6 @@ class Reviser(ModelReviser):
             **super().read_words(about),
             "instructions": None if about["prompt"] == COACH else about["prompt"],
         }
-
-
-def _fields(task: Task) -> tuple[str, ...]:
-    return FIELDS if task.whole else ("response",)
 
 
 def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:

@@ -78,7 +78,10 @@ class Fit:
         found += [(name, getattr(self, name)) for name in _WHOLE]
         for term in self.terms:
             found += [(f"{name} {term.name}", value) for name, value in asdict(term).items() if name != "name"]
-        return tuple((name, value if not isinstance(value, float) else _storable(value)) for name, value in found)
+        return tuple(
+            (name, str(value) if isinstance(value, float) and not math.isfinite(value) else value)
+            for name, value in found
+        )
 
     @classmethod
     def of(cls, names: Iterable[str], facts: Mapping[str, Any]) -> Fit | None:
@@ -116,10 +119,6 @@ class Fit:
 
 
 _WHOLE = ("observations", "left_out", "r_squared", "adjusted", "residual", "loo_rmse", "loo_r_squared", "confidence")
-
-
-def _storable(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
 
 
 def _table_rows(table: Any) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hfclean.columns import Column
 from hfclean.models import ModelError
-from hfclean.models.heads import Head, Kind, Output
+from hfclean.models.heads import Head, Kind
 from hfclean.models.tokenizing import Tokens, fill
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
@@ -92,7 +92,7 @@ class UniEval(HeadScorer):
         for _ in pairs:
             found = {f"unieval_{name}": next(outputs) for name in QUESTIONS}
             for column, output in found.items():
-                columns[column].append(_share(output))
+                columns[column].append(math.nan if output.reason else yes_share(*map(float, output.values)))
             columns["unieval_reason"].append(next((o.reason for o in found.values() if o.reason), ""))
         return columns
 
@@ -128,7 +128,3 @@ def _first_logits(head: Head, inputs: Mapping[str, Any]) -> Any:
         start = head.config.decoder_start_token_id
     begun = torch.full((len(inputs["input_ids"]), 1), start, device=head.device)
     return head.model(**inputs, decoder_input_ids=begun, use_cache=False).logits[:, 0]
-
-
-def _share(output: Output) -> float:
-    return math.nan if output.reason else yes_share(*map(float, output.values))

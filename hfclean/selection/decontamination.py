@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
+from hfclean.plain_values import to_plain
 from hfclean.schema import Columns, Pair
 from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
 from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
@@ -96,8 +97,10 @@ class Decontamination:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        counts = [{**asdict(each), "share": each.share, "contaminated": each.contaminated} for each in self.benchmarks]
-        return {**asdict(self), "benchmarks": counts}
+        counts = [
+            {**to_plain(each), "share": each.share, "contaminated": each.contaminated} for each in self.benchmarks
+        ]
+        return {**to_plain(self), "benchmarks": counts}
 
     def summary(self) -> str:
         """The figures in plain words."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from hfclean.errors import HfcleanError
+from hfclean.plain_values import to_plain
 from hfclean.selection import coverage
 from hfclean.selection.clusters import kmeans, main_axes
 from hfclean.selection.rows import Picks, Vectors, check_count, check_dataset, is_number, numbers, vectors
@@ -44,7 +45,7 @@ class Diversity:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return {**asdict(self), "settings": dict(self.settings), "notes": list(self.notes)}
+        return {**to_plain(self), "settings": dict(self.settings)}
 
     def summary(self) -> str:
         """The figures in plain words."""

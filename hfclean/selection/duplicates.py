@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
+from hfclean.plain_values import to_plain
 from hfclean.schema import Columns
 from hfclean.selection import minhash, shingle_joins
 from hfclean.selection.row_context import context_keys
@@ -75,7 +76,7 @@ class DuplicateGroups:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return {**asdict(self), "groups": [list(group) for group in self.groups]}
+        return dict(to_plain(self))
 
     def summary(self) -> str:
         """The figures in plain words."""

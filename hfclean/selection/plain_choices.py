@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
+from hfclean.plain_values import to_plain
 from hfclean.schema import Columns
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -54,8 +55,7 @@ class Baselines:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
-        choices = [{k: None if v != v else v for k, v in asdict(each).items()} for each in self.choices]
-        return {"rows": self.rows, "chosen": self.chosen, "choices": choices}
+        return dict(to_plain(self))
 
     def summary(self) -> str:
         """The figures as a table."""
@@ -63,14 +63,10 @@ class Baselines:
         lines.append(f"{'':<12}{'rows':>8}{'overlap':>9}{'mean':>9}{'5%':>8}{'median':>8}{'95%':>8}")
         for each in self.choices:
             name = f"{each.name} {each.seed}" if each.seed >= 0 else each.name
-            numbers = "".join(f"{_number(value):>{width}}" for value, width in _cells(each))
+            numbers = f"{_number(each.mean):>9}" + "".join(f"{_number(n):>8}" for n in (each.p5, each.p50, each.p95))
             share = "–" if math.isnan(each.overlap) else f"{each.overlap:.1%}"
             lines.append(f"{name:<12}{each.rows:>8,}{share:>9}{numbers}")
         return "\n".join(lines)
-
-
-def _cells(each: Baseline) -> tuple[tuple[float, int], ...]:
-    return ((each.mean, 9), (each.p5, 8), (each.p50, 8), (each.p95, 8))
 
 
 def _number(value: float) -> str:

@@ -141,7 +141,9 @@ def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
         "pairs held out": run.get("heldout_rows"),
         "left out": ", ".join(f"{count} {reason}" for reason, count in left.items()),
         "alpha": _alpha(pairs),
-        "distance of raw and revised text": _spread(pairs.get("distance", {})),
+        "distance of raw and revised text": ", ".join(
+            f"{name} {value}" for name, value in pairs.get("distance", {}).items()
+        ),
         "preset": facts.get("preset"),
         "adapter": _adapter(peft) if peft else "none: all weights",
         "learning rate": _rate(settings),
@@ -236,10 +238,6 @@ def _alpha(pairs: Mapping[str, Any]) -> str:
     if pairs.get("alpha") is None:
         return ""
     return f"{pairs['alpha']}: pairs with a distance of at least {pairs.get('alpha_threshold')} characters"
-
-
-def _spread(distance: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in distance.items())
 
 
 def _adapter(peft: Mapping[str, Any]) -> str:

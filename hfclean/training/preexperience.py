@@ -18,7 +18,7 @@ from typing import Any
 
 from hfclean.errors import TrainingError
 from hfclean.layout import Layout
-from hfclean.schema import Columns, Pair
+from hfclean.schema import Columns
 from hfclean.scorers.likelihood_scorer import fill_template
 from hfclean.training.tuning import tune
 
@@ -58,12 +58,9 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
                 f"row {number} has several turns or a system prompt, and the form of Alpaca holds one question and "
                 "one answer; pick other rows"
             )
-        rows.append(_row(targets[0].pair))
+        pair = targets[0].pair
+        rows.append({"prompt": fill_template(TEMPLATE, pair), "completion": pair.response})
     return rows
-
-
-def _row(pair: Pair) -> dict[str, str]:
-    return {"prompt": fill_template(TEMPLATE, pair), "completion": pair.response}
 
 
 def tune_on_experience(

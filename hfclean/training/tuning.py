@@ -174,7 +174,8 @@ def held_out_loss(
 
 
 def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, patience: int | None) -> Tuned:
-    trainable, total = _counts(trainer.model)
+    weights = list(trainer.model.parameters())
+    trainable, total = sum(w.numel() for w in weights if w.requires_grad), sum(w.numel() for w in weights)
     estimate = estimate_training(
         trainer.model,
         trainer.args,
@@ -264,14 +265,6 @@ def _dataset(encoded: Encoded) -> Any:
     from datasets import Dataset
 
     return Dataset.from_list(encoded.rows)
-
-
-def _counts(model: Any) -> tuple[int, int]:
-    """Weights that are trained, and all."""
-    return (
-        sum(p.numel() for p in model.parameters() if p.requires_grad),
-        sum(p.numel() for p in model.parameters()),
-    )
 
 
 def _save(trainer: Any, tokenizer: Any, folder: Path, name: str, files: ModelFiles) -> None:

@@ -1,9 +1,10 @@
-"""Codec: frozen dataclasses to what JSON can hold, and back with every type checked. No pickle, no guessing."""
+"""Frozen dataclasses to what JSON can hold, and back with every type checked. No pickle, no guessing."""
 
 from __future__ import annotations
 
 import math
 import types
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -14,10 +15,12 @@ T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists, numbers that are not finite as None."""
+    """Dataclasses and mappings as dicts, tuples as lists, numbers that are not finite as None."""
     if is_dataclass(value):
         return {spec.name: to_plain(getattr(value, spec.name)) for spec in fields(value)}
-    if isinstance(value, tuple):
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
@@ -44,6 +47,10 @@ def _read(kind: Any, data: Any, where: str) -> Any:
     if is_dataclass(kind):
         return _read_dataclass(kind, data, where)
     origin, inner = get_origin(kind), get_args(kind)
+    if origin is Mapping:
+        if not isinstance(data, dict):
+            raise _wrong(where, "an object", data)
+        return {key: _read(inner[1], item, f"{where}.{key}") for key, item in data.items()}
     if origin is tuple:
         if not isinstance(data, list):
             raise _wrong(where, "a list", data)
@@ -80,7 +87,7 @@ def _read_dataclass(kind: Any, data: Any, where: str) -> Any:
         raise SourceError(
             f"{where} has "
             + (f"the unknown entry {unknown[0]!r}" if unknown else f"no entry {missing[0]!r}")
-            + "; it was not written by Report.save of this version"
+            + "; it was not written by this version of hfclean"
         )
     return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in names if name in data})
 
