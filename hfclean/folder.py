@@ -128,6 +128,7 @@ def write_folder(
     tokenizer: Any = None,
     max_tokens: int = 2048,
     own: bool = True,
+    scored: Any = None,
 ) -> Report:
     """Write a cleaned dataset with card, report and ledger; returns the report.
 
@@ -142,6 +143,7 @@ def write_folder(
         tokenizer, max_tokens: for the report's token lengths.
         own: whether all that the record says is this user's own word, and nothing of it comes from a folder of
             somebody else.
+        scored: see `compare`.
 
     Raises:
         FolderError: see `check_target`; or the folder appeared meanwhile.
@@ -157,6 +159,7 @@ def write_folder(
             max_tokens=max_tokens,
             removed=cleaned.removed,
             transforms=cleaned.transforms,
+            scored=scored,
             columns=layout.columns,
             prefix=layout.prefix,
             extra=extra,

@@ -360,6 +360,10 @@ def test_an_unchanged_row_is_scored_once_at_most(raw: Dataset, monkeypatch: pyte
     scored.clear()
     compare(raw, revised)
     assert sum(scored) == 5 + 2
+    undone = compare(raw, raw)
+    scored.clear()
+    assert compare(raw, raw, scored=both).to_dict() == undone.to_dict()
+    assert sum(scored) == 2  # the others are told by the columns of the cleaned rows
 
 
 def test_lengths_of_changed_and_of_all_responses() -> None:

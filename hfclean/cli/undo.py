@@ -63,6 +63,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             source_id=stated["source"],
             layout=folder.layout,
             own=is_ours,
+            scored=folder.dataset,
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
     tell(args, out, lambda: data, lambda: f"{report.summary()}\n\nrewrote {target}")

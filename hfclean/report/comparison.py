@@ -38,6 +38,7 @@ def compare(
     transforms: Sequence[Mapping[str, Any]] = (),
     turns: Literal["last", "all"] | None = None,
     side: Literal["chosen", "rejected", "both"] | None = None,
+    scored: Any = None,
 ) -> Report:
     """What changed between two datasets and why, what was removed, and how the scores moved.
 
@@ -61,6 +62,8 @@ def compare(
             of the prompt.
         turns, side: which turns of conversations and which side of preference rows the scores are of; by default as
             the transforms were given them, by what the rows' histories say.
+        scored: for speed alone, the rows of `after` in the same order, as hfclean once scored them. Where `after` has
+            no scores, those of rows of equal text are taken from here.
 
     Raises:
         HfcleanError: a streaming dataset, a `Dataset` with a `DatasetDict`, a tokenizer that does not count.
@@ -76,11 +79,12 @@ def compare(
     old_splits, new_splits = _both(before, after)
     steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
     layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)
+    scored_splits = scored if isinstance(scored, Mapping) else dict.fromkeys(new_splits, scored)
     old = {
         name: read_split(name, ds, layout, counter=None, which="the first dataset") for name, ds in old_splits.items()
     }
     new = {
-        name: read_split(name, ds, layout, counter=counter, which="the second dataset")
+        name: read_split(name, ds, layout, counter=counter, which="the second dataset", scored=scored_splits.get(name))
         for name, ds in new_splits.items()
     }
     shape = _shape(old, new)

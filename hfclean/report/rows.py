@@ -198,8 +198,10 @@ def read_split(
     *,
     counter: TokenCounter | None,
     which: str,
+    scored: Any = None,
 ) -> SplitRows:
-    """One pass over a split. With a `counter`, every row is measured as well.
+    """One pass over a split. With a `counter`, every row is measured as well, with the scores in `scored` of rows of
+    equal text where the split has none.
 
     Raises:
         SchemaError: rows of no known shape.
@@ -222,10 +224,16 @@ def read_split(
     our_columns = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
     marks = (layout.own(DUPLICATE_COLUMN), DUPLICATE_COLUMN)
     duplicate = next((column for column in marks if _is_text(ds, column)), "")
+    twins = None
+    scores = [layout.own(column) for column in (HISTORY, *embedded)]
+    if scored is not None and len(scored) == len(ds) and {*view.columns, *scores} <= set(scored.column_names):
+        twins = column_batches(scored, [*view.columns, *scores]) if scores[0] not in ds.column_names else None
     for batch in column_batches(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
         _note(split_rows, batch, view, layout)
         split_rows.duplicates += sum(map(bool, batch[duplicate])) if duplicate else 0
         if counter is not None:
+            if twins is not None:
+                batch = _with_scores(batch, next(twins), view, layout)
             measure(split_rows.measured, batch, view, layout, counter=counter, scorer=split_rows.scorer)
     return split_rows
 
@@ -256,6 +264,20 @@ def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], view: View, lay
         missing = sum(n != n and column in facts.stale for n, facts in zip(numbers, facts_of_each, strict=True))
         if missing:
             split_rows.stale[column] = split_rows.stale.get(column, 0) + missing
+
+
+def _with_scores(
+    batch: Mapping[str, list[Any]], twin: Mapping[str, list[Any]], view: View, layout: Layout
+) -> dict[str, list[Any]]:
+    """The texts of a batch with the history and the scores of `twin` in the rows where its texts are the same."""
+    ids = zip(row_ids(batch, view), row_ids(twin, view), twin[layout.own(HISTORY)], strict=True)
+    equal = [one == other and not _facts(history).errors for one, other, history in ids]
+    taken = {
+        name: [cell if same else None for cell, same in zip(cells, equal, strict=True)]
+        for name, cells in twin.items()
+        if name not in view.columns
+    }
+    return {**{name: batch[name] for name in view.columns}, **taken}
 
 
 def _cells(batch: Mapping[str, list[Any]], name: str, count: int) -> Sequence[Any]:
