@@ -74,12 +74,12 @@ def dataset_card(
     Args:
         report: what `hfclean.compare` found.
         existing: the text of a README.md to merge into.
-        keep_configs: keep the other configs of `existing`. Turn it off when its files do not lie beside the new ones.
+        keep_configs: keep the other configs of `existing`. Turn it off if its files are not beside the new ones.
         name: the dataset's Hub id or folder; only the last part of a path is used.
         source: what was cleaned: one or several Hub ids, or file names.
         source_is_hub: whether `source` is a Hub id; guessed from its form when not given.
         license: a license id of the Hub, or any other name. Not stated here or in `existing`: `unknown`.
-        language: ISO 639 codes. Not stated here or in `existing`: said to be unknown, and left out of the YAML.
+        language: ISO 639 codes. Not stated here or in `existing`: shown as unknown, and left out of the YAML.
         data_files: split -> pattern of its files; `data/<split>-*.parquet` by default.
         ledger_file: the file of the `ledger` config; `None` for none.
         removed_files: split -> file of the rows that were removed, for the `removed` config.
@@ -87,7 +87,7 @@ def dataset_card(
         plots: names of the pictures in `plots/` (`<name>.svg`) to show.
         config_name: what the config of the rows is called. Each has its own section and family of configs:
             `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
-        folder: where in the repo `plots/` lies, such as `v2/`.
+        folder: where in the repo `plots/` is, such as `v2/`.
         ab_test: what `hfclean.evaluation.ab_test` found.
 
     Raises:

@@ -101,7 +101,7 @@ def read_evaluation(given: Any) -> tuple[Evaluation, ...]:
     A mapping is `{"dataset": ID, "metrics": {NAME: NUMBER}}`, and may have `split`, `revision`, `task` and `notes`.
 
     Raises:
-        CardError: something is missing, or no number.
+        CardError: something is missing, or not a number.
     """
     evaluations: list[Evaluation] = []
     for entry in _several(given):
@@ -155,7 +155,7 @@ def reviser_card(
     license: str | None = None,
     language: str | Sequence[str] | None = None,
 ) -> str:
-    """The README.md of a released reviser. What else an existing card holds stays as it was.
+    """The README.md of a released reviser. Everything else in an existing card stays as it was.
 
     Raises:
         CardError: the YAML of `existing` is broken, so it would be lost; or a language that is not a code.
@@ -210,7 +210,7 @@ def rule_card(
     Args:
         rule: the rule.
         name: the repo's id.
-        limits: what it cannot see, beside what holds for all of them.
+        limits: what it cannot see, in addition to the limits of all rules.
         module, load: what is imported, and the expression that loads the rule; by default from the Hub.
         figures: measured figures, as Markdown.
 

@@ -109,7 +109,7 @@ class AbTest:
         """`better`, `worse` or `no difference` by held-out loss; `not known` with fewer than two seeds.
 
         Better and worse mean that the 95 % interval of the paired difference excludes 0. Of many comparisons one in
-        twenty does so at random.
+        twenty does so from noise alone.
         """
         difference = self.difference(name, other)
         if math.isnan(difference.low):

@@ -1,6 +1,6 @@
 """Does a score see damage? Answers are damaged on purpose, and scores have to tell them from the sound ones.
 
-A score that does no better than length does not know what it is said to know. Nothing is written to the rows.
+A score that does no better than length does not measure what it claims to. Nothing is written to the rows.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _key(pair: Pair) -> bytes:
 
 
 def _chance(seed: int, name: str, pair: Pair) -> random.Random:
-    """The random numbers of a row: the same wherever it stands."""
+    """The random numbers of a row: the same wherever the row is."""
     digest = hashlib.sha256(f"{seed}\0{name}\0".encode() + _key(pair)).digest()
     return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - no secret
 
@@ -198,9 +198,9 @@ def noise_report(
     For every numeric column of the scorers and every kind of damage: AUROC between the damaged answers and the same
     rows undamaged, its 95 % bootstrap interval, and how much it is above what length alone reaches on the same rows.
     Length is given the better of its two directions, and the better of words and characters, on these very rows: an
-    advantage over the scores, whose direction is fixed beforehand. A random number stands beside both. The damage
-    is made up, and real faults may look otherwise (after the noise study of FedDQC, arXiv 2410.11540). With many
-    figures in a table, one in forty that mean nothing still lies above its interval's lower bound at random.
+    advantage over the scores, whose direction is fixed beforehand. A random number is the third baseline. The damage
+    is artificial, and real faults may look different (after the noise study of FedDQC, arXiv 2410.11540). With many
+    figures in a table, one in forty that mean nothing still lies above chance, from noise alone.
 
     Args:
         scorers: one or several, such as `hfclean.score` or `hfclean.IFD("Qwen/Qwen3-0.6B")`. Two with a column in
@@ -210,14 +210,14 @@ def noise_report(
         foreign: rows in another language; without them the kind `foreign` applies to no row.
         higher_is_damage: for custom columns, whether a high value means damage; also goes before
             `HIGHER_IS_DAMAGE`, which knows those of hfclean. A direction is never taken from these rows: the better of
-            two directions is above 0.5 by itself. Who wants to learn it learns it from other rows.
+            two directions is above 0.5 by itself. To learn it, use other rows.
         columns: which columns hold what, as in a transform.
         seed: of the damage and of the draws.
         draws: bootstrap samples.
 
     Raises:
         ColumnError: a column has no direction, or two scorers have one in common.
-        HfcleanError: a noise that does not exist, or rows that are none.
+        HfcleanError: a noise that does not exist, or something other than rows.
 
     >>> import hfclean
     >>> rows = [{"instruction": f"Count to {n}.", "output": " ".join(map(str, range(1, n)))} for n in range(9, 60)]

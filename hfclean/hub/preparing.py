@@ -234,7 +234,7 @@ def _as_dict(ds: Any, what: str) -> Any:
 
 
 def _check_names(splits: Any, removed: Any, allowed: Collection[str]) -> None:
-    """Stop at names that hold a key: they are in every file, and no mask can stand in their place."""
+    """Stop at names that hold a key: they are in every file and cannot be masked."""
     for name, part in [*splits.items(), *(removed or {}).items()]:
         refuse_key("the name of a split", str(name), allowed)
         for column in names_of(part.features):
@@ -292,7 +292,7 @@ def _check_splits(splits: Any) -> None:
 def _remembered(
     splits: Any, removed: Any, transforms: Sequence[Mapping[str, Any]], layout: Layout, extra: tuple[Rule, ...]
 ) -> Report:
-    """The report that the rows themselves allow: their originals against what they are now."""
+    """The report made from the rows alone: their originals against the current texts."""
     revised = any(_is_revised(part, layout.own(HISTORY)) for part in splits.values())
     before = restore(splits, prefix=layout.prefix) if revised else splits
     try:

@@ -90,7 +90,7 @@ class PreparedReviser:
 def prepare_reviser(
     reviser: ModelReviser, repo_id: str, stated: Stated, place: Path, api: Any, *, dry_run: bool
 ) -> PreparedReviser:
-    """The files of a reviser, written into a fresh folder or lying where they are.
+    """The files of a reviser, written into a new folder or left where they are.
 
     Args:
         api: looks up base and licenses; `None` reaches no network.
@@ -130,7 +130,7 @@ def prepare_reviser(
 
 
 def _training(known: Any, stated: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    """What the record says of the training, and the user over it."""
+    """What the record says of the training; what the user states comes first."""
     lines = {**(training_lines(known) if isinstance(known, dict) else {}), **(stated or {})}
     return tuple((str(key), str(value)) for key, value in lines.items())
 
@@ -233,7 +233,7 @@ def _adapter(file: Path, base: _Base) -> bytes:
 
 
 def _about(folder: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]:
-    """The record as strangers get it: nothing of this machine."""
+    """The record as others get it: without anything about this machine."""
     about = read_record(folder)
     settings = about["settings"]
     if form != "prompt":
@@ -251,7 +251,7 @@ def _about(folder: Path, repo_id: str, form: str, base: _Base) -> dict[str, Any]
 
 
 def _is_near(url: Any) -> bool:
-    """Whether an address says where something lies on somebody's own network."""
+    """Whether an address is on a private network."""
     host = urlsplit(url).hostname if isinstance(url, str) else None
     if not host:
         return False

@@ -135,7 +135,7 @@ def failures(matched: Matched) -> tuple[Failure, ...]:
 
 
 def model_uses(matched: Matched, transforms: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
-    """The revisers that asked a model, as the rows' histories tell of them, in the order in which they ran.
+    """The revisers that asked a model, as recorded in the rows' histories, in the order in which they ran.
 
     Args:
         matched: the rows.
@@ -233,7 +233,7 @@ def score_changes(matched: Matched, layout: Layout) -> tuple[ScoreChange, ...]:
 
 
 def _other_score(matched: Matched, name: str, layout: Layout) -> ScoreChange:
-    """Nothing is computed here, and the first dataset may not have the column."""
+    """A score that is not computed here; the first dataset may lack the column."""
     known = all(name in rows.others for rows in matched.old.values() if len(rows)) and any(
         map(len, matched.old.values())
     )
@@ -292,7 +292,7 @@ def measure_lengths(matched: Matched) -> Lengths:
 
 
 def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
-    """Where rows were removed: what was kept of all splits together, beside plain choices of as many rows."""
+    """Where rows were removed: what was kept of all splits together, compared with plain choices of as many rows."""
     words: list[float] = []
     kept: list[int] = []
     for split, rows in matched.old.items():

@@ -33,7 +33,7 @@ def splits_of(ds: Any, which: str) -> dict[str, Any]:
     """The splits of a dataset by name; a `Dataset` is one split.
 
     Raises:
-        HfcleanError: a streaming dataset, or no dataset at all.
+        HfcleanError: a streaming dataset, or not a dataset.
     """
     splits = dict(ds) if isinstance(ds, Mapping) else {str(getattr(ds, "split", None) or "train"): ds}
     for split in splits.values():
@@ -99,7 +99,7 @@ def identity(step: Step) -> str:
 
 
 def recorded_steps(ds: Any, prefix: str) -> list[Step]:
-    """Every different step that the histories of a split speak of."""
+    """Every distinct step in the histories of a split."""
     history = prefix + HISTORY
     if history not in ds.column_names or not len(ds):
         return []

@@ -1,4 +1,4 @@
-"""Reading a dataset from wherever it lies, exactly: files, folders, `save_to_disk` folders, the Hub, the standard
+"""Reading a dataset exactly, wherever it is stored: files, folders, `save_to_disk` folders, the Hub, the standard
 input.
 
 What is a string in the file is the same string in the dataset. The readers of `datasets` guess: an answer "NA" becomes
@@ -117,7 +117,7 @@ def _check_roles(source: Source, columns: Columns) -> None:
 
 
 def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files and folders on this machine that are meant by a source; none for the Hub and the standard input."""
+    """The files and folders on this machine that a source names; none for the Hub and the standard input."""
     names = [where] if isinstance(where, (str, Path)) else where
     paths = [Path(name).expanduser() for name in names]
     return [
@@ -201,7 +201,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
 
 
 def _unread(path: Path, builder: Any, card: str | None) -> tuple[str, ...]:
-    """A note on files of rows in a folder that are not read; `datasets` takes the kind of file that most are of."""
+    """A note on files of rows in a folder that are not read; `datasets` takes the most frequent kind."""
     if card is not None and ("configs:" in card or (path / ABOUT).is_file()):
         return ()  # the card says which files are meant
     files = [Path(file).resolve() for found in (builder.config.data_files or {}).values() for file in found]
@@ -407,7 +407,7 @@ def _type_cells(tables: Sequence[CsvRows], columns: Columns) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the innermost error, which is the one that says something."""
+    """The first line of the innermost error, which is the informative one."""
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
