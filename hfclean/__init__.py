@@ -1,6 +1,6 @@
 """hfclean: instruction-tuning data made better instead of thrown away, as plain Hugging Face `datasets` transforms.
 
-    ds = ds.map(hfclean.revise)          # mend what a program can mend; every original is kept
+    ds = ds.map(hfclean.revise)          # repair what a program can repair; every original is kept
     ds = ds.map(hfclean.score)           # quality columns, embedded and offline
     ds = ds.filter(hfclean.keep("response_words", at_least=3))
     report = hfclean.compare(raw, ds)    # what changed and why

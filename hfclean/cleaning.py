@@ -39,7 +39,7 @@ class Cleaned:
             `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
             is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
         failures: for each transform that asked a model about rows and got nothing that can be used for any of them,
-            one line that says so. The rows are there all the same, and their columns say what was wrong.
+            one line that says so. The rows stay all the same, and their columns say what was wrong.
     """
 
     dataset: Any
@@ -72,7 +72,7 @@ def clean(
         reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
             scores.
         score: whether the embedded scores are added, reading rows as the reviser does; or a `Score` that says how.
-        scorers: scorers of your own, run after them.
+        scorers: your own scorers, run after them.
         drop_duplicates: drop the rows that `duplicate_of` marks. They are returned as `removed`.
         show: whether to show a live line while a model is asked.
         strict: stop at the first row on which a rule, scorer or check raises, as if each transform had been given
@@ -83,7 +83,7 @@ def clean(
         BackendError: a model cannot be asked at all (no key, no server, money spent), or no answer for the first rows
             can be used. Every answer so far is kept.
         SchemaError: rows of no known shape.
-        ColumnError: the dataset has a column of one of these names of its own.
+        ColumnError: the dataset already has a column of one of these names.
         HfcleanError: a streaming dataset, which has no end that could be looked at.
     """
     from datasets import Dataset, DatasetDict
@@ -387,7 +387,7 @@ def _mark_duplicates(ds: Any, layout: Layout) -> Any:
     ours = any(s.by == MARK for s in parse_history(histories[0]) or ())
     if name in ds.column_names and not ours:
         raise ColumnError(
-            f"the dataset has a column {name!r} of its own, and marking duplicates would overwrite it. Rename yours: "
+            f"the dataset already has a column {name!r}, and marking duplicates would overwrite it. Rename yours: "
             f"ds.rename_column({name!r}, 'my_{name}'); or give ours another name: prefix='hfclean_'"
         )
     ids = ds[layout.own("row_id")][:]

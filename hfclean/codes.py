@@ -10,7 +10,7 @@ ERRORS: Mapping[str, str] = {
     "rate_limited": "turned away for asking too fast, as often as was tried",
     "server_error": "the server failed (5xx), as often as was tried",
     "connection": "the connection broke before the answer was whole, as often as was tried",
-    "bad_answer": "the server said yes, but what it sent is no chat completion",
+    "bad_answer": "the server said yes, but what it sent is not a chat completion",
     "context_overflow": "the conversation does not fit the model; nothing was cut to make it fit",
     "refused_request": "the server does not take this request (4xx), and would not the next time",
     "out_of_memory": "the conversation alone does not fit the memory of the device",

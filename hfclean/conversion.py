@@ -312,7 +312,7 @@ def _parts(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) 
 
 
 def _answer(parts: _Parts, text: str, lost: set[str]) -> list[dict[str, Any]]:
-    """The answer alone, an empty one where a row has none; what comes after it is no part of it, and is counted."""
+    """The answer alone, an empty one where a row has none; what comes after it is not part of it, and is counted."""
     if parts.after:
         lost.add("messages after the answer")
     return [{"role": "assistant", "content": text} if parts.answer is None else parts.answer]

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, also after a kill or a power cut.
+"""Files and folders that exist whole or not at all, also after a kill or a power cut.
 
 What is new is written beside its place under a hidden name, flushed to the disk together with the folders that name
 it, and only then renamed. A folder that replaces another one is exchanged with it in one step where the system can do
@@ -67,7 +67,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file: the old content or the new one is there at any time."""
+    """Write a file: at any time it has the old content or the new one."""
     with new_file(path) as partial:
         partial.write_bytes(content)
 
@@ -124,12 +124,12 @@ def _locked(make: Callable[[Path], None], parent: Path, begin: str) -> tuple[Pat
 
 
 def _delete(path: Path) -> None:
-    """Delete a file or folder that nobody wants; one that is gone already is no failure."""
+    """Delete a file or folder that is not needed; one that does not exist is not a failure."""
     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
-    """Put a finished folder in its place; after any exception the old state is there again."""
+    """Put a finished folder in its place; after any exception the old state is back."""
     owner = partial.name.removeprefix(f".{out.name}.partial-")
     sync_tree(partial)
     ready = out.parent / f".{out.name}.ready-{partial.stat().st_ino}-{owner}"
@@ -145,7 +145,7 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
         if displaced.exists() and not out.exists():
             _rename(displaced, out)
         raise
-    finally:  # whichever way it went: of old and new, what is not in its place is not wanted any more
+    finally:  # whichever way it went: of old and new, what is not in its place is not needed any more
         for leftover in (ready, displaced):
             if leftover.exists() and out.exists():
                 with suppress(FileNotFoundError):  # another run gave it a name of its own
@@ -156,7 +156,7 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
 
 
 def _put(ready: Path, out: Path, displaced: Path, replaced: list[int | None], *, overwrite: bool) -> None:
-    """Rename a finished folder to its place, or exchange it with what is there; adds the lock on that to `replaced`.
+    """Rename a finished folder to its place, or exchange it with what exists; adds the lock on that to `replaced`.
 
     Others may write the same folder: what is in the place can come and go between the look and the rename.
     """

@@ -9,7 +9,7 @@
     DIR/hfclean.json                          the transforms, their versions, the source, the report's figures, and
                                               the hash of each other file but the card
 
-A folder is written beside its place and put there at the end (see `durable`): it is there whole or not at all.
+A folder is written beside its place and put there at the end (see `durable`): it exists whole or not at all.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
     """Make sure that a folder may be written at `out`, before any work is done.
 
     Raises:
-        FolderError: it is there and `overwrite` is off; it is there and was not written by hfclean; it holds the
+        FolderError: it exists and `overwrite` is off; it exists and was not written by hfclean; it holds the
             source.
     """
     recover(out)
@@ -108,7 +108,7 @@ def check_place(out: Path, *, overwrite: bool) -> None:
     if not out.is_dir():
         raise FolderError(f"{out.name!r} is a file; expected a folder's name")
     if not overwrite:
-        raise FolderError(f"the folder {out.name!r} is there already; name another, or replace it with --overwrite")
+        raise FolderError(f"the folder {out.name!r} already exists; name another, or replace it with --overwrite")
     if any(out.iterdir()) and not (out / ABOUT).is_file():
         raise FolderError(f"the folder {out.name!r} was not written by hfclean (no {ABOUT}), so it is not replaced")
 
@@ -261,7 +261,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
     """The rows as parquet shards; returns the pattern of each split's files.
 
     The names end with a hash of the content: `datasets` knows a local folder with a card by the patterns in the card,
-    and would go on serving its cached copy of a folder that was written anew under the same names.
+    and would go on serving its cached copy of a folder that was rewritten under the same names.
     """
     (folder / "data").mkdir()
     patterns = {}
@@ -355,7 +355,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     recover(path)
     if not (path / ABOUT).is_file():
         raise FolderError(
-            f"{str(path)!r} is no cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
+            f"{str(path)!r} is not a cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
     if not is_own(path):
         parquet = [*path.glob("data/*.parquet"), *path.glob("removed/*.parquet")]

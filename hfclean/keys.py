@@ -34,7 +34,7 @@ SAMPLE_PASSWORD = re.compile(
 )
 SIGNS = "_-.:=/+~"
 LONG_RUN = re.compile(r"[\w+/=~%-]{20}")
-# What a name says that is no secret, though its last word is "key" or "token".
+# What a name says that is not a secret, though its last word is "key" or "token".
 OPEN_NAME = re.compile(
     r"(?:publish(?:able)?|public|pub|pk|cache|primary|foreign|partition|sort|range|idempotency|(?:next|prev|previous|page|"
     r"continuation|sync|resume|delta)[\s_.-]?(?:page)?|cursor|object|s3|storage|row|record|lookup|hash|group|index|bucket|"
@@ -169,7 +169,7 @@ def _looks_real(kind: str, form: Form, random_part: str) -> bool:
 
 
 def _is_open(text: str, match: re.Match[str]) -> bool:
-    """Whether a name or the value behind it says that it is no secret."""
+    """Whether a name or the value behind it says that it is not a secret."""
     value, begin = match[match.lastindex or 0], match.start()
     if OPEN_VALUE.fullmatch(value):
         return True

@@ -29,7 +29,7 @@ def is_split(name: object) -> bool:
 
 
 def may_name_split(name: str) -> bool:
-    """Whether a name is one of a split, perhaps with `-`, which `split_names` spells anew."""
+    """Whether a name is one of a split, perhaps with `-`, which `split_names` spells differently."""
     return re.fullmatch(SPLIT, name.replace("-", ".")) is not None
 
 
@@ -81,7 +81,7 @@ def text_path(path: Path, links: Path) -> Path:
     """The path, or where it is not text a link to it that is.
 
     Args:
-        path: a file or folder that is there.
+        path: an existing file or folder.
         links: a folder of the caller's, where a link may be put.
     """
     if has_text_path(path):

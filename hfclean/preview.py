@@ -238,7 +238,7 @@ def _words(model: ModelTransform, row: Mapping[str, Any]) -> int:
 
 
 def _latency(model: ModelTransform, asked: int, seconds: float) -> float | None:
-    """About how long one answer takes, with so many on their way as the limits let out at first."""
+    """About how long one answer takes, with as many on their way as the limits let out at first."""
     spec = model.spec()
     if not asked or spec.kind != "server":
         return None

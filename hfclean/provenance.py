@@ -130,7 +130,7 @@ def own_steps(cells: Mapping[str, Any], writes: Sequence[str], prefix: str, tran
         transform: how the error names the transform.
 
     Raises:
-        ColumnError: a column of one of these names is there and hfclean did not write it.
+        ColumnError: a column of one of these names exists and hfclean did not write it.
     """
     present = [name for name in writes if prefix + name in cells]
     if not present:
@@ -141,7 +141,7 @@ def own_steps(cells: Mapping[str, Any], writes: Sequence[str], prefix: str, tran
         if name not in ours and cells[prefix + name] is not None:
             full = prefix + name
             raise ColumnError(
-                f"the dataset has a column {full!r} of its own, and {transform} would overwrite it. Rename yours: "
+                f"the dataset already has a column {full!r}, and {transform} would overwrite it. Rename yours: "
                 f"ds.rename_column({full!r}, 'my_{full}'); or choose another name for ours: "
                 f"{transform}(prefix='hfclean_'), on the command line --prefix hfclean_"
             )
@@ -216,7 +216,7 @@ def encode_original(values: Mapping[Path, Any]) -> str:
 
 
 def decode_original(text: Any) -> dict[Path, Any]:
-    """The inverse of `encode_original`; an empty or missing cell is no change.
+    """The inverse of `encode_original`; an empty or missing cell means no change.
 
     Raises:
         RestoreError: hfclean did not write it.

@@ -46,10 +46,10 @@ def restore(
         rule: the id of a rule.
         rows: ids as in the column `row_id`.
         prefix: the `prefix` that the revisers were given.
-        extra: rules of your own that took part, needed to undo one rule among them.
+        extra: your own rules that took part, needed to undo one of them.
 
     Raises:
-        RestoreError: nothing that hfclean wrote is there; an id names no row; a column that changed is gone; a rule is
+        RestoreError: hfclean wrote nothing in these rows; an id names no row; a column that changed is gone; a rule is
             to be undone below a later step that cannot be done again, or with rules of another version.
 
     >>> import hfclean
@@ -278,7 +278,7 @@ def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
     mine = {rule.id: rule for rule in extra}
     missing = [name for name in wanted if name not in mine]
     if missing:
-        raise RestoreError(f"the rule {missing[0]!r} of your own took part; hand it over: restore(..., extra=(rule,))")
+        raise RestoreError(f"your own rule {missing[0]!r} took part; pass it:  restore(..., extra=(rule,))")
     told.pop("prefix", None)
     columns = told.pop("columns", None)
     only, skip = told.pop("only", None), told.pop("skip", ())

@@ -1,4 +1,4 @@
-"""The contract of a transform as something to run: for hfclean's own tests, and for transforms of your own.
+"""The contract of a transform as something to run: for hfclean's own tests, and for your own transforms.
 
 from hfclean.testing import check_transform
 

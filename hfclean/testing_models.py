@@ -133,7 +133,7 @@ def tiny_model(
     spread: float = 0.4,
     chat_template: str | None = CHATML,
 ) -> Path:
-    """Write a two-layer language model with weights by chance into a folder, as `save_pretrained` does. No network.
+    """Write a two-layer language model with random weights into a folder, as `save_pretrained` does. No network.
 
     With the `spread` of usual models, 0.02, such a small one says one token for ever; one to be trained needs that.
     """
@@ -164,7 +164,7 @@ def tiny_model(
 
 
 def tiny_adapter(folder: str | Path, base: str | Path, *, seed: int = 1, rank: int = 4) -> Path:
-    """Write a LoRA adapter with weights by chance for a model in a folder."""
+    """Write a LoRA adapter with random weights for a model in a folder."""
     torch = require("torch", extra="models")
     transformers = require("transformers", extra="models")
     peft = require("peft", extra="models")

@@ -361,7 +361,7 @@ def test_a_save_to_disk_folder_with_an_empty_split(work: Path, capsys: Any) -> N
         ([{"text": "hello"}], "plain text has no instruction"),
         ([{"a": "x", "b": "y"}], "--columns instruction="),
         ([{"instruction": "a", "output": "b", "original": "mine"}], "--prefix"),
-        ([{"instruction": "a", "output": "b", "duplicate_of": "mine"}], "column 'duplicate_of' of its own"),
+        ([{"instruction": "a", "output": "b", "duplicate_of": "mine"}], "already has a column 'duplicate_of'"),
     ],
 )
 def test_rows_that_cannot_be_cleaned_leave_nothing_behind(rows: Any, said: str, work: Path, capsys: Any) -> None:

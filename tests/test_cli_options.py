@@ -194,7 +194,7 @@ def test_columns_name_what_no_name_says(verb: str, ran: Callable[..., Ran]) -> N
 def test_a_prefix_leaves_columns_of_the_same_name_alone(verb: str, ran: Callable[..., Ran]) -> None:
     words = [verb, *PREFIX[verb].split()]
     refused = ran(*words)
-    assert (refused.code, "of its own" in refused.err) == (1, True), refused.out
+    assert (refused.code, "already has a column" in refused.err) == (1, True), refused.out
     done = ran(*words, "--prefix", "h_")
     assert done.code == 0, done.err
     if "--out" in words:

@@ -146,7 +146,7 @@ def test_a_text_change_computes_embedded_scores_again_and_empties_the_others() -
 
 def test_a_column_of_the_users_own_is_refused_and_a_prefix_gets_round_it() -> None:
     row = {"instruction": "a", "output": "b  ", "original": "mine", "row_id": "7"}
-    with pytest.raises(hfclean.errors.ColumnError, match=r"column 'original' of its own.*prefix='hfclean_'"):
+    with pytest.raises(hfclean.errors.ColumnError, match=r"already has a column 'original'.*prefix='hfclean_'"):
         hfclean.revise(row)
     out = hfclean.RuleReviser(prefix="hfclean_")(row)
     assert "original" not in out

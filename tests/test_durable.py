@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: after failures, signals, kills and power cuts."""
+"""Files and folders that exist whole or not at all: after failures, signals, kills and power cuts."""
 
 from __future__ import annotations
 

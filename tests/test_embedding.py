@@ -343,7 +343,7 @@ def test_neighbours_of_a_dataset_make_a_column(encoder: Path) -> None:
         hfclean.scorers.neighbours(Dataset.from_list(ROWS))
     with pytest.raises(hfclean.HfcleanError, match="one split at a time"):
         hfclean.scorers.neighbours(DatasetDict(train=ds))
-    with pytest.raises(hfclean.errors.ColumnError, match="no vectors of one length"):
+    with pytest.raises(hfclean.errors.ColumnError, match="not vectors of one length"):
         hfclean.scorers.neighbours([[1.0], [1.0, 2.0]])
     with pytest.raises(hfclean.errors.ColumnError, match="one vector a row"):
         hfclean.scorers.neighbours([1.0, 2.0])

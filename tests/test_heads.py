@@ -597,7 +597,7 @@ def test_the_rating_is_read_behind_the_last_token_of_each_row(tiny: str, chat: b
 
 
 def test_ratings_that_are_no_single_tokens_are_refused(rater: str, fixed: str, models: Path) -> None:
-    with pytest.raises(ModelError, match=r"'10' is no single token of .* behind the prompt"):
+    with pytest.raises(ModelError, match=r"'10' is not a single token of .* behind the prompt"):
         hfclean.scorers.RatingExpectation(rater, ratings=("1", "10"))(ROWS[0])
     melting = tiny_tokenizer(["as 1 is 1 be 1 " * 30], size=300)
     own = shutil.copytree(rater, models / "melting")

@@ -96,7 +96,7 @@ def test_rules_of_ones_own_stay_here(fake_hub: FakeHub, tmp_path: Path) -> None:
     def shouting(pair: hfclean.Pair) -> bool:
         return pair.response.isupper()
 
-    with pytest.raises(FolderError, match=r"the rule 'shouting' of your own, which is code"):
+    with pytest.raises(FolderError, match=r"your own rule 'shouting', which is code"):
         push(hfclean.RuleReviser(extra=(shouting,)))
     hfclean.revise.save_pretrained(tmp_path)
     assert hfclean.RuleReviser.from_pretrained(tmp_path, extra=(shouting,)).extra == (shouting,)

@@ -171,7 +171,7 @@ def test_collinear_predictors_are_warned_of_and_exact_ones_refused() -> None:
         ([{"a": 1, "log_loss": 1}], ["log_loss"], LinearRuleError, "none of them the target"),
         ([1, 2], ["a"], SourceError, "no table: list"),
         ("nowhere.jsonl", ["a"], SourceError, "nowhere.jsonl cannot be read as a table"),
-        ({"a": [1, 2], "log_loss": [1]}, ["a"], SourceError, "no lists of one length"),
+        ({"a": [1, 2], "log_loss": [1]}, ["a"], SourceError, "not lists of one length"),
     ],
 )
 def test_a_table_that_says_nothing_is_refused(rows: Any, predictors: list[str], error: Any, message: str) -> None:

@@ -140,7 +140,7 @@ def test_money_needs_prices() -> None:
     assert Prices.from_table(table, "short") == Prices(1.0, 2.0)
     for model, words in (
         ("n", r"no input and output price for 'n' \(models in it: m, short"),
-        ("broken", "no numbers"),
+        ("broken", "not numbers"),
     ):
         with pytest.raises(BackendError, match=words):
             Prices.from_table(table, model)

@@ -84,7 +84,12 @@ def test_a_new_key_in_the_variable_is_used(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("", "MY_KEY is empty"), ("a b", "is no key"), ("a\nb", "is no key"), ("schlüssel", "is no key")],
+    [
+        ("", "MY_KEY is empty"),
+        ("a b", "does not hold a key"),
+        ("a\nb", "does not hold a key"),
+        ("schlüssel", "does not hold a key"),
+    ],
 )
 def test_a_variable_without_a_key_says_so_and_not_what_it_holds(
     value: str, words: str, monkeypatch: pytest.MonkeyPatch

@@ -93,7 +93,7 @@ def test_a_rubric_of_ones_own_is_taken_as_it_is_and_known_by_its_words() -> None
         (lambda: find_rubric("nonsense"), "Known: alpagasus, coachlm, ten"),
         (lambda: find_rubric("alpagasus", "acuracy"), "did you mean 'accuracy'"),
         (lambda: find_rubric("coachlm", "accuracy"), "which grade one thing"),
-        (lambda: find_rubric(TEN, "accuracy"), "put the dimension into a Rubric"),
+        (lambda: find_rubric(TEN, "accuracy"), "put the dimension into your own Rubric"),
         (lambda: Rubric("r", (), 0, 1), "names in snake_case"),
         (lambda: Rubric("r", (Dimension("a", ""), Dimension("a", "")), 0, 1), "each once"),
         (lambda: Rubric("r", (Dimension("reason", ""),), 0, 1), "none of"),

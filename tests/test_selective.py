@@ -260,7 +260,7 @@ def _two(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
 def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any) -> None:
     with pytest.raises(HfcleanError, match=r"select=f with f\(pairs\)"):
         reflect("perplexity")
-    with pytest.raises(HfcleanError, match="function of your own, which tells none; name one: scored_by="):
+    with pytest.raises(HfcleanError, match="is your own function, which tells none; name one: scored_by="):
         reflect("ifd")
     with pytest.raises(HfcleanError, match="expected a folder, a Hub id or an"):
         reflect("ifd", scored_by=3)
@@ -272,7 +272,7 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any)
         Dataset.from_list([{**ROW, "output": text} for text in ("a", "b", "c")]).map(
             reflect(_two, lambda _: "junk"), batched=True
         )
-    with pytest.raises(FolderError, match="select= holds code"):
+    with pytest.raises(FolderError, match="select= holds your own code"):
         hfclean.Reflection("m", select=_two).save_pretrained(tmp_path)
     assert '"select": "_two"' in reflect(_two, lambda _: Answer.failed("timeout"))(ROW)["edit_history"]
 
@@ -363,7 +363,7 @@ def test_a_scoring_model_is_saved_by_name_and_a_scorer_is_not(tmp_path: Any, mon
     reviser = hfclean.Reflection("m/m", select="ifd", scored_by="s/s")
     reviser.save_pretrained(tmp_path)
     assert hfclean.Reflection.from_pretrained(tmp_path) == reviser
-    with pytest.raises(FolderError, match="scored_by= holds code"):
+    with pytest.raises(FolderError, match="scored_by= holds your own code"):
         hfclean.Reflection("m/m", select="ifd", scored_by=hfclean.IFD("s")).save_pretrained(tmp_path)
 
 

@@ -84,7 +84,7 @@ def accept(
         after: the pair as the reviser would have it.
         skip: ids of checks not to run.
         only: ids of the checks to run, and no others.
-        extra: checks of your own, declared with `@check`; they run after the others.
+        extra: your own checks, declared with `@check`; they run after the others.
         finish_reason: why the model stopped, as the server gave it; None where nobody knows.
         preference: pair -> how good it is, higher = better; without it `preference_lower` refuses nothing.
         preference_margin: how much lower `preference` may be after than before.
@@ -133,7 +133,7 @@ def select_checks(
     """The checks to run, in their fixed order; a third party's come last.
 
     Raises:
-        CheckError: an id in `only` or `skip` names no check, or `extra` holds something that is no check.
+        CheckError: an id in `only` or `skip` does not name a check, or `extra` holds something that is not a check.
     """
     return _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
 

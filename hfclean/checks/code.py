@@ -8,7 +8,7 @@ from hfclean.checks.check import Case, Check
 from hfclean.rules.code import unclosed_fence
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
-# A line that is code in any company. It is matched line by line, from the first character that is no space.
+# A line that is code in any company. It is matched line by line, from the first character that is not a space.
 STATEMENT = re.compile(
     r"(?:async )?def \w+ ?\(|class \w+ ?(?:\(.{0,100}\) ?)?[:{]|(?:public|private|protected|"
     r"static) [\w<>\[\], ]{1,80}[({;=]|import \w[\w.]*(?: as \w+)?;?\Z|from [\w.]+ import \w|#include ?[<\"]|"

@@ -6,7 +6,7 @@ import re
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-# Runs of so many words that stand in the text before: sound answers, lists and refrains included, stay under 0.28.
+# Runs of this many words that stand in the text before: sound answers, lists and refrains included, stay under 0.28.
 RUN_OF_WORDS = 6
 MOST_REPEATED = 0.3
 MOST_IN_REFRAINS = 0.6

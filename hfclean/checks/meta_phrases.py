@@ -127,7 +127,7 @@ IDLE = _begins(
     direct enough instead already far anyway please back ask asks wants sound sounds mention
     """
 )
-# A sentence without one of these is no aside.
+# A sentence without one of these is not an aside.
 CORE = frozenset(("pair", "answer", "text", "revise", "score", "dimension"))
 ABOUT_IT = re.compile(
     r"\b(?:the|this|that|my|your|an?|these|both|some|no|any)(?: [\w-]+){0,2}? (?:instruction|response|repl(?:y|"

@@ -1,9 +1,9 @@
-"""How a model is reached: any OpenAI-compatible server, a model that runs here, or a function of one's own.
+"""How a model is reached: any OpenAI-compatible server, a model that runs here, or a custom function.
 
     spec = ModelSpec("Qwen/Qwen3-8B", base_url="http://localhost:8000/v1")
     answers = ask(spec, ["Name a fruit.", "Name a tree."])
 
-One engine for all of them: every answer is on disk before anybody gets it, what is there is not asked again, failures
+One engine for all of them: every answer is on disk before anybody gets it, what is stored is not asked again, failures
 are values, money has a limit. What this room never does: guess a key, follow a server elsewhere, run a model's own
 code, cut a text to make it fit.
 """

@@ -21,7 +21,7 @@ def read_key(variable: str | None) -> str:
     if not key:
         raise AccessError(f"the environment variable {variable} is empty; put the key in it: export {variable}=...")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise AccessError(f"what the environment variable {variable} holds is no key: it has spaces or odd characters")
+        raise AccessError(f"the environment variable {variable} does not hold a key: it has spaces or odd characters")
     return key
 
 

@@ -16,7 +16,7 @@ from hfclean.models.request import Done, Request
 from hfclean.models.store import Record, Setting
 from hfclean.models.wire import messages_json
 
-LINGER_S = 0.002  # gather answers so long: a commit costs as much for one as for fifty
+LINGER_S = 0.002  # gather answers for this long: a commit costs as much for one as for fifty
 
 
 class KeptRequest(Request):
@@ -44,7 +44,7 @@ class Plan:
         self._stored: frozenset[bytes] = frozenset()
 
     def take(self, stored: dict[bytes, Answer]) -> None:
-        """These answers were there already."""
+        """These answers were already stored."""
         self.found.update(stored)
         self._stored |= stored.keys()
 
@@ -141,7 +141,7 @@ class GroupCommit:
 
 
 def checked(name: str, answers: object, count: int) -> list[Answer]:
-    """What a backend of one's own gave back, if it is what was agreed.
+    """What a custom backend returned, if it is what was agreed.
 
     Raises:
         BackendError: it is not.

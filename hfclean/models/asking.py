@@ -151,7 +151,7 @@ class Asker:
                 self._commits = GroupCommit(self._put)
 
     def _resolve(self) -> tuple[str, Backend | None]:
-        """Whose answers these are, in words that enter the key; and what gives them, if it is no server."""
+        """Whose answers these are, in words that enter the key; and what gives them, if not a server."""
         spec = self.spec
         if spec.kind == "server":
             return spec.cache_as or f"{spec.where()} {spec.model}", None
@@ -164,7 +164,7 @@ class Asker:
         name = spec.cache_as or getattr(backend, "cache_as", None)
         if name is None and self.store is not None:
             raise BackendError(
-                f"{spec.name} is a backend of your own, and only you know when its answers change: name it, "
+                f"{spec.name} is a custom backend, and only you know when its answers change: name it, "
                 "cache_as='my-backend-1', and its answers are kept under that name; or keep none, store=False"
             )
         return name or spec.name, backend
@@ -172,7 +172,7 @@ class Asker:
     def _tell_of_earlier(self) -> None:
         """Say, before anything is asked, where answers of version 0.1.0 may be meant: it recorded no ports.
 
-        Only as long as they outnumber the server's own: whoever has asked anew knows.
+        Only as long as they outnumber the server's own: whoever has asked again knows.
         """
         spec = self.spec
         earlier = f"{spec.where_without_port()} {spec.model}"

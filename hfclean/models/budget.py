@@ -24,7 +24,7 @@ class Usage:
 
     Args:
         asked: answers that came from the model.
-        cached: answers that were there already, or were asked once for several equal conversations.
+        cached: answers that were already stored, or were asked once for several equal conversations.
         failed: conversations without an answer, by error.
         retries: requests beyond the first for the same conversation.
         prompt_tokens: tokens read for `asked`; estimated for servers that do not say.
@@ -111,7 +111,7 @@ class Ledger:
 
     @contextmanager
     def awaiting(self, count: int) -> Iterator[None]:
-        """Within the block, so many more conversations wait for another process that is asking for them."""
+        """Within the block, this many more conversations wait for another process that is asking for them."""
         with self._lock:
             self.awaited += count
         try:
@@ -295,7 +295,7 @@ class Estimate:
 
 
 def _estimate_tokens(size: int) -> int:
-    """About how many tokens so many bytes of UTF-8 are. An estimate: call it one wherever it is shown."""
+    """About how many tokens this many bytes of UTF-8 make. An estimate: call it one wherever it is shown."""
     return -(-size // BYTES_PER_TOKEN)
 
 
@@ -396,7 +396,7 @@ def progress(
     ledger: Ledger, total: int | None, *, show: bool = True, label: str = "asking"
 ) -> Iterator[Callable[..., None]]:
     """A live line: done, tokens, cost, time left. Call what it yields to bring it up to date: with how many more are
-    done, where that is not the number of conversations, and with counts of your own: `update(10, revised=8)`."""
+    done, where that is not the number of conversations, and with your own counts: `update(10, revised=8)`."""
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=label, unit="", disable=not show, dynamic_ncols=True) as bar:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 TRIES_TWICE = 2
 PLAIN = ("identity", "")  # encodings of a body that nobody has to unpack
 RECENT = 1024  # answers to remember between a look into the store and the request that follows it
-REFUSALS = 3  # so many 403 in a row are about the key; fewer may be about the texts
-RATE_LIMIT_PATIENCE = 3  # a full queue passes by itself: wait so many times as often as for an error
+REFUSALS = 3  # this many 403 in a row are about the key; fewer may be about the texts
+RATE_LIMIT_PATIENCE = 3  # a full queue passes by itself: retry this many times as often as for an error
 
 
 class Endpoint:

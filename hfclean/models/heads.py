@@ -6,7 +6,7 @@
 
 Batches are of like length and as many tokens as a budget allows; order, neighbours and budget do not change what comes
 out, beyond rounding. Where a `Keeper` is given, it is in the file of answers as it is computed. Weights are loaded
-once in a process, safetensors only, and never with code of their own.
+once in a process, safetensors only, and never with their own code.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def open_head(spec: ModelSpec, kind: Kind, *, budget: int | None = None) -> Head
 
     Args:
         spec: which model.
-        kind: what of it is wanted: a causal model with its logits, a classifier's head, a model that reads one text
+        kind: what of it is needed: a causal model with its logits, a classifier's head, a model that reads one text
             and writes another, or the hidden states.
         budget: tokens at once; None for a choice by device.
 
     Raises:
-        ModelError: it cannot be loaded, only with code of its own, or has no such head.
+        ModelError: it cannot be loaded, only with its own code, or has no such head.
     """
     torch = ready_torch()
     device = device_of(torch, spec.device)
@@ -170,7 +170,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
     except Exception as e:
         said = " ".join(str(e).split())[:400]
         raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
-    # what is missing was made up by chance; a pooler stands behind the hidden states and is not looked at
+    # what is missing was filled at random; a pooler stands behind the hidden states and is not looked at
     missing = sorted(key for key in told["missing_keys"] if kind != "encoder" or "pooler" not in key)
     if missing:
         raise ModelError(
@@ -225,7 +225,7 @@ class Head:
 
     @property
     def read_here(self) -> bool:
-        """Whether transformers does not know this type of model: it has no form of its own for texts."""
+        """Whether transformers does not know this type of model: it has no form for texts."""
         return bool(getattr(self.model, "read_here", False))
 
     @property

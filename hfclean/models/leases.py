@@ -1,6 +1,6 @@
 """Which process is asking for what: of several that use one file of answers, one asks and the others wait for it.
 
-A lease is a row in the file: the key of an answer, and the process that is asking for it. It is there until the answer
+A lease is a row in the file: the key of an answer, and the process that is asking for it. It stays until the answer
 is, or until its owner gives up. An owner says every few seconds that it is still there, and is taken to be gone when
 it has not for `LEASE_S`, or at once where this machine can see that its process has ended: what it was asking for is
 then taken over. Nobody waits while leases of its own are open, so that no two can wait for each other.
@@ -69,7 +69,7 @@ class Leases:
         """Take the leases of those keys that have no answer and that no other process is asking for.
 
         Args:
-            keys: of answers that are wanted.
+            keys: of the answers to look for.
             waited: another process was asking for them a moment ago: look first, without holding up anybody.
         """
         with explained(self.path), process.sqlite_lock:
@@ -103,7 +103,7 @@ class Leases:
         """Ask here for what no other process is asking for, and wait for the rest; returns when all is done.
 
         Args:
-            keys: of answers that are wanted.
+            keys: of the answers to look for.
             ask: asks for some of them, and keeps what comes.
             hear: gets answers that others kept meanwhile.
             wait: waits for others: gets how many they are asking for, and how long until the next look.

@@ -59,7 +59,7 @@ def load_causal(spec: ModelSpec, files: ModelFiles) -> tuple[Any, Any]:
     """A causal language model and its tokenizer, loaded once in a process; the workers of its pools share the weights.
 
     Raises:
-        ModelError: it cannot be loaded, or only with code of its own.
+        ModelError: it cannot be loaded, or only with its own code.
     """
     torch = ready_torch()
     device = device_of(torch, spec.device)

@@ -34,7 +34,7 @@ STATUSES = {
     "too_long": "the context alone fills the longest length",
     "error": "the model gave no finite numbers, or did not fit the memory",
 }
-VERSION = "losses-1"  # raised when values change: all are computed anew
+VERSION = "losses-1"  # raised when values change: all are computed again
 # behind a blank the first word is scored since this version; what does not end in one was right before, and stays
 VERSION_BEHIND_BLANK = "losses-2"
 WINDOW = 256  # passages that are worked on together, and all that a crash can lose
@@ -99,12 +99,12 @@ def token_losses(
         reading: how texts are cut into tokens.
 
     Raises:
-        ModelError: the model cannot be used for this: no fast tokenizer, code of its own, no such folder.
+        ModelError: the model cannot be used for this: no fast tokenizer, its own code, no such folder.
         BackendError: the server cannot be asked.
         StoreError: the file of answers cannot be read or written.
     """
     if spec.kind == "function":
-        raise BackendError(f"{spec.name} is a function of your own, which answers and tells no losses; name a model")
+        raise BackendError(f"{spec.name} is a custom function, which gives answers and no losses; name a model")
     if spec.kind == "server":
         return _served(spec, passages, reading)
     return _scorer(spec).losses(passages, reading)
@@ -331,7 +331,7 @@ def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Tokenization)
     its first word is the same token there.
 
     Raises:
-        BackendError: a length of one's own, which a server does not take.
+        BackendError: a custom length, which a server does not take.
     """
     if reading.max_length is not None:
         raise BackendError(f"max_length={reading.max_length}: a server goes by its own length; leave it out")

@@ -1,6 +1,6 @@
 """What a backend is: conversations and settings in, one `Answer` each out, in the same order.
 
-A function of one's own qualifies:
+Any function with this signature qualifies:
 
     def backend(conversations, generation):
         return [Answer(my_model(c[-1].content, generation.max_new_tokens)) for c in conversations]
@@ -50,7 +50,7 @@ def as_conversation(turns: str | Iterable[Message | Mapping[str, Any]]) -> tuple
             role, content = (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
             if not isinstance(role, str) or not isinstance(content, str):
                 raise BackendError(
-                    f"{turn!r:.80} is no turn; expected a Message, or a dict of 'role' and 'content' texts"
+                    f"{turn!r:.80} is not a turn; expected a Message, or a dict of 'role' and 'content' texts"
                 )
             turn = Message(role, content)
         found.append(turn)
@@ -112,7 +112,7 @@ class Generation:
 
     @property
     def sampled(self) -> bool:
-        """Whether answers are drawn by chance."""
+        """Whether answers are drawn at random."""
         return self.temperature is None or self.temperature > 0
 
     @property

@@ -38,7 +38,7 @@ class Prices:
             raise BackendError(f"prices input={self.input}, output={self.output}: expected money per million tokens")
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """The price of so many tokens read and written."""
+        """The price of this many tokens read and written."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
 
     @classmethod
@@ -60,7 +60,7 @@ class Prices:
         try:
             return cls(float(entry["input"]), float(entry["output"]), str(entry.get("currency", "USD")))
         except (TypeError, ValueError) as e:
-            raise BackendError(f"the prices of {model!r} are no numbers: {dict(entry)}") from e
+            raise BackendError(f"the prices of {model!r} are not numbers: {dict(entry)}") from e
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Limits:
         backoff_s: seconds to wait before the first retry, about; twice as long before the next, and so on.
         longest_wait_s: longest wait before a retry, in seconds.
         give_up_after: stop the run when this number of requests in a row failed for good, with no answer in between.
-        batch_size: conversations that a local model, or a function of one's own, gets at once; None for a choice by
-            device (a function of one's own: 64).
+        batch_size: conversations that a local model, or a custom function, gets at once; None for a choice by
+            device (a custom function: 64).
     """
 
     concurrency: int = 64
@@ -111,7 +111,7 @@ class ModelSpec(Spec):
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
-            through transformers; or a backend of one's own (see `Backend`).
+            through transformers; or a custom backend (see `Backend`).
         base_url: address of an OpenAI-compatible server, as far as `/v1`.
         api_key_env: name of the environment variable that holds the key. It is sent to that host only. Without it no
             key is sent at all, whatever variables are set.
@@ -244,7 +244,7 @@ def _clean_url(url: str) -> str:
         parts, port = SplitResult("", "", "", "", ""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BackendError(
-            "base_url is no http or https address; expected for example base_url='http://localhost:8000/v1'"
+            "base_url is not an http or https address; expected for example base_url='http://localhost:8000/v1'"
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         whose = "base_url" if "@" in parts.netloc or holds_key(parts.netloc) else f"base_url for {parts.hostname}"

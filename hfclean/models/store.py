@@ -30,7 +30,7 @@ from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
 from hfclean.ownership import home
 
-KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked anew
+KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked again
 CHUNK = 500
 ANSWER = "text, finish_reason, prompt_tokens, completion_tokens, model"
 COLUMNS = f"key, settings, messages, {ANSWER}, checksum, stored_at"
@@ -138,7 +138,7 @@ class Store:
             self._db.close()
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
-        """The answers that are there, by key."""
+        """The stored answers, by key."""
         with explained(self.path), process.sqlite_lock:
             return self._read(self._db, keys)
 
@@ -156,7 +156,7 @@ class Store:
         """Keep answers; when this returns they are on disk.
 
         Returns:
-            the answers that were there already and count instead of the new ones, and what the run has used so far.
+            the answers that were already stored and count instead of the new ones, and what the run has used so far.
         """
         now = int(time())
         rows = [

@@ -15,7 +15,7 @@ from hfclean.models.protocol import Answer
 from hfclean.models.store import Record, Setting, Store
 from hfclean.models.tokenizing import Tokens
 
-VERSION = "heads-1"  # raised when values change: all are computed anew
+VERSION = "heads-1"  # raised when values change: all are computed again
 PENDING = 64  # outputs that wait to be written together, and all that a crash can lose
 
 
@@ -36,7 +36,7 @@ class Keeper:
         self._waiting: list[Record] = []
 
     def known(self, inputs: Sequence[Tokens]) -> dict[Tokens, Any]:
-        """The values that are there, as float32 arrays."""
+        """The stored values, as float32 arrays."""
         keys = {self.setting.key(_messages(each)): each for each in inputs}
         found = self.store.get(list(keys))
         return {keys[key]: _decode(answer.text) for key, answer in found.items()}

@@ -144,5 +144,5 @@ def rehearse(
         limit = f"{CPU_SECONDS} s" if what == "time" else f"{MEMORY:,} bytes or {LONGEST_OUTPUT:,} characters"
         raise ModelError(
             f"the chat template of {name} was stopped: for {len(messages)} turns it takes over {limit}, as none of "
-            "a chat does. It is not used; take another model, or give a template of your own: chat_template="
+            "a chat does. It is not used; take another model, or give your own template: chat_template="
         )

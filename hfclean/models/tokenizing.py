@@ -106,15 +106,15 @@ class Coder:
             after: for each text, such as `1`, `2` and `3`, the prompt with it behind.
 
         Raises:
-            ModelError: one of them is no token, several, or melts into the end of the prompt.
+            ModelError: one of them is not exactly one token, or merges with the end of the prompt.
         """
         found = []
         for text, whole in after.items():
             added = whole.ids[len(before.ids) :] if isinstance(whole, Tokens) else ()
             if isinstance(whole, str) or whole.ids[: len(before.ids)] != before.ids or len(added) != 1:
                 raise ModelError(
-                    f"{text!r} is no single token of {self.name} behind the prompt, so its probability cannot be read "
-                    "off; end the prompt with a line break instead of a space, or name texts that are single tokens"
+                    f"{text!r} is not a single token of {self.name} behind the prompt, so its probability cannot "
+                    "be read off; end the prompt with a line break instead of a space, or name single tokens"
                 )
             found.append(int(added[0]))
         return found

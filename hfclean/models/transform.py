@@ -58,7 +58,7 @@ class ModelTransform(Transform):
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
-            through transformers; or a backend of one's own; or a `ModelSpec` that says it all.
+            through transformers; or a custom backend; or a `ModelSpec` with all of it.
         base_url: address of an OpenAI-compatible server, as far as `/v1`.
         api_key_env: name of the environment variable that holds the key. It is sent to that host only. Without it no
             key is sent at all, whatever variables are set.
@@ -203,7 +203,7 @@ class ModelTransform(Transform):
 
     @property
     def keeps_answers(self) -> bool:
-        """Whether an answer that came once is there for the next who asks."""
+        """Whether an answer that came once is kept for the next who asks."""
         return open_backend(self.spec()).store is not None
 
     def hear(self, batch: Mapping[str, list[Any]]) -> Heard:

@@ -109,7 +109,7 @@ def read_token(token: str | None) -> str | None:
     """A token as it was meant: without the line break of the file that it was read from.
 
     Raises:
-        ModelError: it is no token.
+        ModelError: it is not a token.
     """
     if token is None:
         return None
@@ -264,7 +264,7 @@ def _why(e: Exception, model: str, token: str | None) -> str:
             f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it before"
         )
     if isinstance(e, errors.HFValidationError):
-        return f"that is no Hub id ({said}); expected a folder, or NAMESPACE/NAME"
+        return f"it is not a Hub id ({said}); expected a folder, or NAMESPACE/NAME"
     if status is not None:
         return f"the Hub failed (status {status}: {said}). Run the same again later"
     return f"the Hub was not reached ({said}). Look at the network and HF_ENDPOINT, and run the same again"

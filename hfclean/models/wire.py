@@ -74,7 +74,7 @@ class Failure:
         detail: what the server said.
         retry: how often asking again may help: `never`, `twice`, or as often as the limits allow.
         slow: the server has more than it can do.
-        wait_s: the server asks for so long a pause.
+        wait_s: the pause that the server asks for.
         stops: what the whole run ends with, if nothing further could succeed.
         only_at_first: that is so where nothing succeeded before; afterwards it is this one request.
         stops_if_repeated: the run ends if this is what everything gets.

@@ -92,8 +92,8 @@ def in_attempts(
     """A reading of each answer, where one that cannot be read is asked for again.
 
     Attempts are numbered, and each has a key of its own in the store: an answer that cannot be read stays there, and
-    is in nobody's way. The first attempt whose answer can be read counts. Beyond its limit a place is not asked for
-    any more; what the store holds of further attempts is read all the same, so that one who begins anew finds what was
+    blocks nothing. The first attempt whose answer can be read counts. Beyond its limit a place is not asked for any
+    more; what the store holds of further attempts is still read, so that a run which begins again finds what was
     asked for later.
 
     Args:

@@ -214,7 +214,7 @@ def check_rules(
     listed = "; ".join(f"{name!r:.40}: there {stated.get(name)!r:.20}, here {here.get(name)!r}" for name in odd[:3])
     raise FolderError(
         f"{record.where}: made with other versions of {len(odd):,} rules than this hfclean has ({listed}), so it "
-        "would give other results. Install the version that its card names, or make it anew with the rules of this "
+        "would give other results. Install the version that its card names, or make it again with the rules of this "
         f"version: hfclean.RuleReviser({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
     )
 

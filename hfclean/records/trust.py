@@ -24,7 +24,7 @@ PULLED = "pulled_from"
 WEIGHTS = ("config.json", "adapter_config.json")
 LONGEST_PROMPT = 50_000  # characters; the longest of ours has 3,400
 LONGEST_SETTING = 4_000
-SERVER = "base_url"  # its name is refused with a sentence of its own
+SERVER = "base_url"  # refused with its own sentence
 TEXT, NUMBER, COUNT, FLAG, NAMES = "a string", "a number", "a whole number", "true or false", "a list of strings"
 COLUMNS = "a string, or an object of strings"
 FORMS = {str: TEXT, float: NUMBER, int: COUNT, bool: FLAG}
@@ -158,7 +158,7 @@ def check_sizes(
         if size > longest:
             raise FolderError(
                 f"{record.where}: {name} of {ABOUT} has {size:,} characters, longer than anything that hfclean "
-                f"follows from others (at most {longest:,}); make a reviser of your own with what you want of it"
+                f"follows from others (at most {longest:,}); make your own reviser with the settings you need"
             )
     for name, value in {**stated, **{name: len(many) for name, many in lists.items()}}.items():
         most = known[name].most
@@ -195,12 +195,12 @@ def settings_for_stranger(
     if url is not None or SERVER in given:
         if SERVER not in given:
             raise FolderError(
-                f"{record.where}: made for the model {model!r:.80} on a server of its own. Whom your rows are sent to "
+                f"{record.where}: made for the model {model!r:.80} on its own server. Whom your rows are sent to "
                 f"is yours to say: from_pretrained({record.where!r}, base_url=..., model=...)"
                 + (
                     ""
                     if record.repo_id
-                    else ". A folder of your own that was moved is yours again once it is saved "
+                    else ". Your own folder that was moved is yours again once it is saved "
                     "anew: that reviser's save_pretrained(FOLDER)"
                 )
             )

@@ -162,7 +162,7 @@ def _object(body: str, start: int) -> tuple[dict[str, Any], str] | None:
 
 
 def _from_object(value: dict[str, Any], rest: str, forms: Sequence[tuple[str, ...]]) -> dict[str, str] | None:
-    """The fields of the one JSON object of an answer; other words around it are no part of it."""
+    """The fields of the one JSON object of an answer; other words around it are not part of it."""
     if _ANOTHER_OBJECT.search(rest) or _marked(rest) or not value.keys() <= {"critique", *FIELDS}:
         return None
     if value.get("input", "") is None:
@@ -186,7 +186,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_each_key_once)
 
 
 def _reasons(texts: dict[str, str], pair: Pair) -> Iterator[str]:
-    """Why texts that could be read are no rewriting."""
+    """Why texts that could be read are not a rewriting."""
     known = f"{pair.prompt}\n{pair.response}".lower()
     for name, text in texts.items():
         before = getattr(pair, name)

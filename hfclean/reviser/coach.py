@@ -29,14 +29,14 @@ class Reviser(ModelReviser):
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
-            through transformers; or a function of your own.
+            through transformers; or your own function.
         instructions: what the model is told before it sees a pair, instead of our own words. It has to ask for an
             answer in the form of the pair; see `hfclean.reviser.codec`.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
         SchemaError: rows of no known shape.
-        ColumnError: the dataset has a column of one of these names of its own.
+        ColumnError: the dataset already has a column of one of these names.
 
     >>> import hfclean
     >>> from hfclean.testing_models import ScriptedBackend

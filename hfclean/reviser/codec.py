@@ -36,7 +36,7 @@ _THINKING = re.compile(r"\s*<think(?:ing)?>.*?</think(?:ing)?>", re.S)
 
 
 class CodecError(HfcleanError, ValueError):
-    """A text is no pair in the codec's form."""
+    """A text is not a pair in the codec's form."""
 
 
 def escape(text: str) -> str:
@@ -73,7 +73,7 @@ def encode_context(system: str, history: Sequence[Turn]) -> str:
 def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> dict[str, str]:
     """The fields of a text in the codec's form.
 
-    What stands before the first marker (a preface, a model's thoughts) and after `[End]` is no part of the pair.
+    What stands before the first marker (a preface, a model's thoughts) and after `[End]` is not part of the pair.
 
     Args:
         text: what `encode` made, or what a model answered.

@@ -1,6 +1,6 @@
 """What Reflection-Tuning criticises, as data, and how a model is asked for it.
 
-The criteria are those that the paper names (arXiv 2310.11716); every word here is ours. A list of your own:
+The criteria are those that the paper names (arXiv 2310.11716); every word here is ours. Your own list:
 
     mine = (*CRITERIA, Criterion("tone", "Does it speak to the reader as an adult?", "response"))
     hfclean.Reflection("org/model", criteria=mine)

@@ -31,7 +31,7 @@ def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
         raise HfcleanError(f"scored_by={named!r}: expected a folder, a Hub id or an hfclean.IFD")
     if not isinstance(reviser.model, str):
         raise HfcleanError(
-            f"select='ifd' goes by the losses of a language model, and {reviser.name} is a function of your own, "
+            f"select='ifd' goes by the losses of a language model, and {reviser.name} is your own function, "
             "which tells none; name one: scored_by='a folder or a Hub id'"
         )
     reached: dict[str, Any] = {

@@ -122,7 +122,7 @@ class ModelReviser(ModelTransform):
         choose: how the best is found: `"preference"`, a `Judge`, or a function of pairs that gives a number for each,
             higher = better.
         skip_checks: ids of checks of the gate not to run.
-        checks: checks of your own, declared with `@hfclean.check`; they run after the others.
+        checks: your own checks, declared with `@hfclean.check`; they run after the others.
         preference_margin: how much lower `preference` may be after than before.
         trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
@@ -237,7 +237,7 @@ class ModelReviser(ModelTransform):
         Model, prompt, form and gate; never a key, nor anything of this machine but the model's name.
 
         Raises:
-            FolderError: the reviser holds code of your own.
+            FolderError: the reviser holds your own code.
         """
         return write_reviser(self.about(), folder)
 
@@ -248,18 +248,18 @@ class ModelReviser(ModelTransform):
             training: how its model was trained; by default what the record beside its weights says.
 
         Raises:
-            FolderError: the reviser holds code of your own.
+            FolderError: the reviser holds your own code.
         """
         settings, words, spec = self.settings(), self.words(), self.spec()
         code = [name for name in self.own_code if name in settings and not isinstance(getattr(self, name), str)]
         if code:
             raise FolderError(
-                f"{code[0]}= holds code of your own or a judge, which no file can hold; save the reviser without it, "
+                f"{code[0]}= holds your own code or a judge, which no file can hold; save the reviser without it, "
                 "and say it when you load"
             )
         if spec.kind == "function":
             raise FolderError(
-                f"{settings['model']} is a function of your own, which no file can hold; name a model instead"
+                f"{settings['model']} is your own function, which no file can hold; name a model instead"
             )
         if training is None and spec.kind == "local" and isinstance(spec.model, str):
             training = training_beside(spec.model)
@@ -289,7 +289,7 @@ class ModelReviser(ModelTransform):
             revision: branch, tag or commit of the repo.
             token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. It is used
                 now and not kept, neither in the reviser nor in anything that is written.
-            settings: of your own, instead of those in the file. Whom rows are sent to (`base_url`, `api_key_env`) is
+            settings: used instead of those in the file. Whom rows are sent to (`base_url`, `api_key_env`) is
                 never taken from a file of the Hub.
 
         Raises:
@@ -519,5 +519,5 @@ def _use(edit: str, reason: str) -> Use:
 
 
 def _place(target: Target) -> Place | None:
-    """Where the response of a target lives; None where it has no place of its own."""
+    """Where the response of a target lives; None where it has no place."""
     return target.response.paths[0] if target.response else None

@@ -96,14 +96,14 @@ class MaskPII(Transform):
         features: Mapping[str, Any] | None,
         changes: list[FieldChange],
     ) -> list[FieldChange]:
-        """The changes, and those of keys: an object of which one is masked is written anew, with all that is in it."""
+        """The changes, and those of keys: an object of which one is masked is rewritten, with all that is in it."""
         before = decode_original(row.get(self.prefix + "original") or "")
-        anew: list[Path] = []
+        rewritten: list[Path] = []
         for path, value in objects_of(row, columns, features):
-            if any(_below(whole, path) for whole in anew) or any(_below(path, place) for place in before):
+            if any(_below(whole, path) for whole in rewritten) or any(_below(path, place) for place in before):
                 continue
             if mask_names(dict.fromkeys(value), self.kinds)[1]:
-                anew.append(path)
+                rewritten.append(path)
                 inside = [change for change in changes if _below(path, change.path)]
                 cells = {**row, **write(row, {change.path: change.after for change in inside})}
                 masked, kinds = mask_names(read_at(cells, path), self.kinds)

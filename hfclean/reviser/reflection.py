@@ -73,7 +73,7 @@ class Reflection(ModelReviser):
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
-            through transformers; or a function of your own.
+            through transformers; or your own function.
         sides: `("instruction", "response")`, or one of them.
         criteria: what is criticised; see `hfclean.reviser.criteria`.
         structured: ask for JSON, and have the server hold the model to it if it can. Answers in either form are read
@@ -82,7 +82,7 @@ class Reflection(ModelReviser):
             `hfclean.scorers.ReverseIFD`); or a function that gives `(ifd, r_ifd)` for each pair, nan where there is
             none. Called with many pairs at a time, by `prefetch` from several threads; not by `estimate`.
         scored_by: with `select="ifd"`, whose losses these are: a folder or a Hub id to run here, asked in Vicuna's
-            form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with settings of its own
+            form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with other settings
             (template, dtype, a server that returns the log-probabilities of prompts), which the reverse scores share.
             By default the model that revises. The paper takes the base model that is to be tuned. Only scores that
             the rule comes to are computed.
@@ -91,7 +91,7 @@ class Reflection(ModelReviser):
         BackendError: the model cannot be asked at all, or tells no losses. Every answer so far is kept: run the same
             again.
         SchemaError: rows of no known shape.
-        ColumnError: the dataset has a column of one of these names of its own.
+        ColumnError: the dataset already has a column of one of these names.
 
     >>> import hfclean
     >>> from hfclean.testing_models import ScriptedBackend

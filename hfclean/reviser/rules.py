@@ -28,7 +28,7 @@ from hfclean.transform import HUB, STRICT, Batch, Transform
 
 @dataclass(frozen=True)
 class RuleReviser(Transform):
-    """Mends what a program can mend: no model, no network, no money. `hfclean.revise` is an instance of it.
+    """Repairs what a program can repair: no model, no network, no money. `hfclean.revise` is an instance of it.
 
     Adds `edit` (`revised` or `kept`), `edit_reason` (ids of the rules that changed something), `edit_history`,
     `original` and `row_id`; changes the text columns in place. `hfclean.restore` gives back what went in.
@@ -39,14 +39,14 @@ class RuleReviser(Transform):
     Args:
         only: ids of the rules to run, and no others.
         skip: ids of rules not to run.
-        extra: rules of your own, declared with `@hfclean.rule`; they run after the others.
+        extra: your own rules, declared with `@hfclean.rule`; they run after the others.
         strict: stop at the first row on which a rule raises.
 
     Raises:
         RuleError: an id that names no rule.
         StrictError: a rule raised, and `strict` is set.
         SchemaError: rows of no known shape.
-        ColumnError: the dataset has a column of one of these names of its own.
+        ColumnError: the dataset already has a column of one of these names.
 
     >>> import hfclean
     >>> row = {"instruction": "Name a fruit.", "input": "N/A", "output": "An apple.</s>"}
@@ -90,11 +90,11 @@ class RuleReviser(Transform):
         """Write which rules run, their versions and the settings, as `hfclean.json` in a folder.
 
         Raises:
-            FolderError: the reviser has rules of your own, which are code.
+            FolderError: the reviser has custom rules, which are code.
         """
         if self.extra:
             raise FolderError(
-                f"extra= holds the rule {self.extra[0].id!r} of your own, which is code that no file can hold; save "
+                f"extra= holds your own rule {self.extra[0].id!r}, which is code that no file can hold; save "
                 "the reviser without it, and say it when you load: RuleReviser.from_pretrained(..., extra=...)"
             )
         return write_reviser(
@@ -117,7 +117,7 @@ class RuleReviser(Transform):
             folder: with the `hfclean.json` that `save_pretrained` wrote; or a Hub id, `NAMESPACE/NAME`.
             revision: branch, tag or commit of the repo.
             token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. Not kept.
-            settings: of your own, instead of those in the file, such as `extra`.
+            settings: used instead of those in the file, such as `extra`.
 
         Raises:
             FolderError: there is no rule reviser, or one that was made with other versions of the rules.

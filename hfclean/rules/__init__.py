@@ -65,7 +65,7 @@ RULES: tuple[Rule, ...] = (
     prompts.repeated_input,
     answer.instruction_echo,
     assistant.ai_boilerplate,
-    # From here on nothing is mended: what these find is for people, models and filters.
+    # From here on nothing is repaired: what these find is for people, models and filters.
     answer.empty_output,
     roles.unknown_role,
     answer.truncated_output,
@@ -89,7 +89,7 @@ def select_rules(
     """The rules to run, in their fixed order; a third party's come last.
 
     Raises:
-        RuleError: an id in `only` or `skip` names no rule, or `extra` holds something that is no rule.
+        RuleError: an id in `only` or `skip` does not name a rule, or `extra` holds something that is not a rule.
     """
     return _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
 
@@ -98,7 +98,7 @@ def select_rules(
 def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Rule, ...]) -> tuple[Rule, ...]:
     for item in extra:
         if not isinstance(item, Rule):
-            raise RuleError(f"extra= holds {item!r}, which is no rule; declare it with @hfclean.rule('id', ...)")
+            raise RuleError(f"extra= holds {item!r}, which is not a rule; declare it with @hfclean.rule('id', ...)")
     every = (*RULES, *extra)
     known = [rule.id for rule in every]
     for name in (*(only or ()), *skip):

@@ -94,7 +94,7 @@ SERVES = re.compile(
 )
 
 
-# A disclaimer before an answer is no refusal.
+# A disclaimer before an answer is not a refusal.
 ANSWERS_ANYWAY = re.compile(
     r"\b(?:however|but|nevertheless),? here(?: is| are|['’]s)\b|[，。；](?:但|不过|然而)", re.IGNORECASE
 )

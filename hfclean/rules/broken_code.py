@@ -15,7 +15,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What is no program: a bracket or an operator at the end means nothing there.
+# What is not a program: a bracket or an operator at the end means nothing there.
 NOT_PROGRAMS = _words(
     "text txt plain plaintext markdown md diff patch output log csv tsv regex ascii math latex tex mermaid "
     "dot yaml yml toml ini console http none bnf ebnf poem lyrics wiki rst asciidoc prolog apl brainfuck bf"

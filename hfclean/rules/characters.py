@@ -63,7 +63,7 @@ def _is_broken(pair: Pair) -> bool:
 
 
 def _join_surrogates(pair: Pair) -> Pair:
-    # A lone surrogate is no text in any language and no file format stores it, so this also reaches into code blocks.
+    # A lone surrogate is not text in any language, and no file format stores it: code blocks are not spared.
     changed = {
         name: SURROGATES.sub(_joined, text)
         for name in ("instruction", "input", "response")
@@ -227,7 +227,7 @@ def _without_sequences(text: str) -> str | None:
 control_characters = text_rule(
     "control_characters",
     severity="medium",
-    meaning="control characters, terminal escape sequences or code points that are no characters",
+    meaning="control characters, terminal escape sequences or code points that are not characters",
     detect=_has_controls,
     repair=_without_controls,
     example=("\x1b[1mDone\x1b[0m\x07", "Done"),

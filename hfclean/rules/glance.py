@@ -38,8 +38,8 @@ class Glance(NamedTuple):
 
     `words` and `asked` hold those words that some rule looks up (see `Watched`): of the response the runs of letters
     and digits, of the instruction also the runs of letters alone, and maybe more. `marks` holds the code of every
-    ASCII character of the pair that is no letter, digit or blank. `repeats` counts the words of the response that it
-    had before. `doubled` is true when a word of response or instruction comes twice in a row that a rule looks for,
+    ASCII character of the pair that is not a letter, digit or blank. `repeats` counts the words of the response that
+    came before. `doubled` is true when a word of response or instruction comes twice in a row that a rule looks for,
     and maybe otherwise; `gaps` when the response has two blanks in a row between its ends, and maybe otherwise;
     `ascii` when all texts are ASCII.
     """
@@ -98,7 +98,7 @@ not_plain = Possible(lambda pair, glance: False)
 
 
 def signs_of(text: str) -> bytes:
-    """The ASCII characters of a text that are no letter, digit or blank."""
+    """The ASCII characters of a text that are not letters, digits or blanks."""
     return text.encode("ascii", "ignore").translate(None, NO_SIGNS)
 
 

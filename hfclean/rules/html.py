@@ -79,7 +79,7 @@ ASKS_FOR_STYLE = re.compile(
 )
 # An answer that speaks of markup, whatever was asked.
 MARKUP_NAMED = re.compile(r"\bhtml\b|\bmarkup\b|\bampersand|\bescaped\b|\bentit(?:y|ies) (?:for|of)\b", re.IGNORECASE)
-# Tags that say where something is in a picture; what stands around them is no page.
+# Tags that say where something is in a picture; what stands around them is not a page.
 GROUNDING = re.compile(
     r"</?(?:box|ref|delim|obj|object|quad|poly|grounding|phrase|bbox|point|points|region|seg|loc|det|"
     r"patch_index_\d+|"
@@ -112,7 +112,7 @@ IS_PROGRAM = re.compile(
 
 
 def _remnants(text: str) -> bool:
-    """Whether a tag or an entity stands in the prose of a text that is no program."""
+    """Whether a tag or an entity stands in the prose of a text that is not a program."""
     if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or IS_PROGRAM.search(text):
         return False
     if "</" in text and FOREIGN.search(text):
@@ -129,7 +129,7 @@ def _speaks(text: str) -> bool:
     )
 
 
-# An entity that is all of the text, one that would end it as a bare "&", letters that are no words, a space in words.
+# An entity that is all of the text, one that would end it as a bare "&", letters that are not words, a space in words.
 NAMED_ALONE = re.compile(
     r"\A\s*&#?\w{1,8};\s*\Z|\s&amp;\s*\Z|(?<=\s)&(?:[auo]uml|szlig|eacute|ntilde|ccedil|[aiu]acute);(?=\s)",
     re.IGNORECASE,

@@ -88,7 +88,7 @@ LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end"
 ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
 # A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
 ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
-# What is no text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
+# What is not a text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
 NO_TEXT = re.compile(r"[\s,;/|&+•*–-]*|(?s:.*)(?:(?:^|\n)[ \t]*(?:[-*•+]|\(?\d{1,3}[.)])|[:：=|])[ \t]*\Z")
 QUOTES = "\"'“”„‘’‚«»‹›「」『』`"
 LONGEST_MARKER = 300

@@ -1,6 +1,6 @@
 """Personal data that has a form: e-mail addresses, phone numbers, keys, IP addresses, payment card numbers.
 
-Names, addresses and anything else that only a reader knows is not found. What is no secret by its form is let through:
+Names, addresses and anything else that only a reader recognizes are not found. What cannot be a secret passes:
 
 * addresses at domains that are reserved for documentation (example.com, example.org, *.test, *.invalid, *.localhost),
   `git@host`, and file names such as icon@2x.png;

@@ -46,7 +46,7 @@ FEWEST_DIFFERENT = 10
 RUN = 160
 FEWEST_CHARACTERS = 6
 HEAD = 16
-# A chunk that loops is made of words for more than three quarters: so many of these were there before.
+# A chunk that loops consists for more than three quarters of words that were there before.
 FEWEST_AGAIN = 3 * CHUNK // 4 + 1 - FEWEST_DIFFERENT
 RULERS = frozenset("-=_*#.~ |+\n<>^/\\0123456789\u2500\u2550\u3000")
 

@@ -11,7 +11,7 @@ from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.messages import ROLE_KEYS, ROLES
 from hfclean.values import has_json, holds_text
 
-# what says of which kind a part is, or ties a call to its result, and is no text
+# what says of which kind a part is, or ties a call to its result, and is not text
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
@@ -58,7 +58,7 @@ def objects_of(
     Args:
         cells: of a row.
         columns: where to look.
-        features: the types of the columns, where they are known: keys that are part of a type are no data.
+        features: the types of the columns, where they are known: keys that are part of a type are not data.
     """
     for column in columns:
         yield from _objects((column,), cells.get(column), features and features.get(column))

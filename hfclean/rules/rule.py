@@ -1,7 +1,7 @@
-"""What a rule is, how one is declared, and how a list of them mends a pair.
+"""What a rule is, how one is declared, and how a list of them repairs a pair.
 
-A rule sees a pair and says whether its defect is there; where a safe repair exists, it also gives the mended pair. It
-never sees the dataset, a model or the network, and it never raises because of what a text contains.
+A rule sees a pair and says whether its defect is present; where a safe repair exists, it also gives the repaired pair.
+It never sees the dataset, a model or the network, and it never raises because of what a text contains.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Rule:
         severity: `low` (cosmetic), `medium` (a model would learn a bad habit), `high` (the row teaches something
             wrong).
         meaning: one line for people.
-        detect: pair -> whether the defect is there.
-        repair: pair -> the mended pair, or `None` when no safe repair exists. A repair that cannot mend a case returns
-            the pair as it was; the defect then stays reported.
-        example: (before, after) texts that show the rule; after is `""` where nothing is mended.
+        detect: pair -> whether the defect is present.
+        repair: pair -> the repaired pair, or `None` when no safe repair exists. A repair that cannot fix a case
+            returns the pair as it was; the defect then stays reported.
+        example: (before, after) texts that show the rule; after is `""` where nothing is repaired.
         scope: `text` when the rule looks at one field at a time and needs no context, `pair` when it compares fields.
-        version: raised when what the rule finds or mends changes.
+        version: raised when what the rule finds or repairs changes.
         possible: for speed alone, what is true of every pair with the defect and can be told from a `Glance`.
     """
 
@@ -60,7 +60,7 @@ class Rule:
             )
 
     def __call__(self, pair: Pair) -> bool:
-        """Whether the defect is there, so that a declared rule is still the function it was."""
+        """Whether the defect is present, so that a declared rule is still the function it was."""
         return self.detect(pair)
 
     def with_repair(self, repair: Callable[[Pair], Pair]) -> Rule:
@@ -142,9 +142,9 @@ def text_rule(
         for name in fields:
             text = getattr(pair, name)
             if text and detect(text):
-                mended = settled(repair, text)
-                if mended != text:
-                    changed[name] = mended
+                repaired = settled(repair, text)
+                if repaired != text:
+                    changed[name] = repaired
         return pair.replace(**changed) if changed else pair
 
     repair_of_pair = repair_pair if repair else None
@@ -222,7 +222,7 @@ def all_defects(
 
 
 def _detected(rule: Rule, pair: Pair, errors: dict[str, Exception]) -> bool:
-    """Whether the defect is there; where the rule raises that is noted, and it is not."""
+    """Whether the defect is present; where the rule raises that is noted, and it is not."""
     try:
         return bool(rule.detect(pair))
     except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
@@ -242,7 +242,7 @@ def mend(
     """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
 
     Rules run in the order given. Mending one defect can bare another, so the list is run again until each rule has
-    seen the pair as it is and changed nothing; that makes mending idempotent. A change that touches a field which is
+    seen the pair as it is and changed nothing; that makes repairs idempotent. A change that touches a field which is
     not `writable` is not made.
 
     Args:

@@ -145,7 +145,7 @@ LINE_WORDS = frozenset((
 
 
 def _is_about(pair: Pair) -> bool:
-    # A line of the instruction that is the button itself is no mention of it.
+    # A line of the instruction that is the button itself is not a mention of it.
     return asked_about(ABOUT_PAGES, PAGE_LINE.sub("", COPY_LINE.sub("", pair.instruction)))
 
 

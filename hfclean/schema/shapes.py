@@ -112,7 +112,7 @@ def _candidates(columns: tuple[str, ...]) -> list[View]:
         found += [ChatView("messages", "messages", system), ChatView("conversations", "conversations", system)]
     elif chat:
         found.append(ChatView(chat, chat, system))
-    if not found and has("conversation"):  # a name that other columns have too: only where nothing else is there
+    if not found and has("conversation"):  # a name that other columns have too: only where no other is
         found.append(ChatView("conversation", "conversation", system))
     return found
 
@@ -144,7 +144,7 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     lowered = {name.lower(): name for name in columns}
     if set(lowered) == {"text"}:
         return (
-            "the only column is 'text': plain text has no instruction and no response to mend or score. hfclean "
+            "the only column is 'text': plain text has no instruction and no response to repair or score. hfclean "
             "works on "
             f"pairs; known columns: {KNOWN}. Split the text into such columns first"
         )

@@ -1,4 +1,4 @@
-"""Which of two responses is better: a judge sees them in both orders, and what hangs on the order is no verdict.
+"""Which of two responses is better: a judge sees them in both orders, and what hangs on the order is not a verdict.
 
 When only one order is asked, 17 to 50 % of verdicts would have been others in the other order (users of PandaLM).
 """
@@ -110,7 +110,7 @@ class Verdicts:
     @property
     def flip_rate(self) -> float:
         """Share of the pairs with a verdict in both orders where these were opposite, 0 to 1, lower = steadier; nan
-        where no pair has both. Better once and tied once is no flip."""
+        where no pair has both. Better once and tied once is not a flip."""
         both = [verdict for verdict in self.each if verdict.shown_first and verdict.shown_second]
         return sum(verdict.flipped for verdict in both) / len(both) if both else math.nan
 

@@ -132,7 +132,7 @@ class RatingExpectation(HeadScorer):
         name: of the column, for several ratings of one row.
 
     Raises:
-        ModelError: the model cannot be loaded, or a rating is no single token.
+        ModelError: the model cannot be loaded, or a rating is not a single token.
 
     >>> RatingExpectation("hkust-nlp/deita-quality-scorer", prompt=MY_PROMPT)  # doctest: +SKIP
     """
@@ -235,7 +235,7 @@ class RatingExpectation(HeadScorer):
         """The prompts with the tokens of their ratings, found on a row that nobody has.
 
         Raises:
-            ModelError: a rating is no single token, or the chat template takes no user's turn.
+            ModelError: a rating is not a single token, or the chat template takes no user's turn.
         """
         if self.chat and not head.tokenizer.chat_template:
             raise ModelError(f"{head.name} has no chat template; leave out chat=True")

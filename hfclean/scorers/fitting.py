@@ -140,7 +140,7 @@ def _table_rows(table: Any) -> list[Mapping[str, Any]]:
         sizes = {len(column) for column in table.values() if hasattr(column, "__len__")}
         if len(sizes) > 1 or not all(hasattr(column, "__len__") for column in table.values()):
             raise SourceError(
-                "the table's columns are no lists of one length; expected a mapping of equally long lists"
+                "the table's columns are not lists of one length; expected a mapping of equally long lists"
             )
         return [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
     if isinstance(table, Iterable) and not isinstance(table, bytes):
@@ -164,7 +164,7 @@ def _file_rows(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError) as e:
         raise SourceError(f"{path} cannot be read as a table ({e}); expected .parquet or lines of JSON objects") from e
     if not all(isinstance(row, Mapping) for row in rows):
-        raise SourceError(f"{path} has a line that is no JSON object; expected one object per line")
+        raise SourceError(f"{path} has a line that is not a JSON object; expected one object per line")
     return rows
 
 

@@ -50,7 +50,7 @@ class Judge(ModelTransform):
     * `"alpagasus"`: 0 to 5 for accuracy, or another `dimension`; 4.5 and more is high quality (arXiv 2307.08701).
     * `"coachlm"`: the nine dimensions of CoachLM on both sides, 0 to 100; 95 and more is accepted (arXiv 2311.13246).
     * `"ten"`: 1 to 10 for quality all in all, or another `dimension`.
-    * a `hfclean.scorers.rubrics.Rubric` of your own.
+    * your own `hfclean.scorers.rubrics.Rubric`.
 
     The progress of `prefetch` counts the rows that the rubric accepts: `hfclean.keep("judge", at_least=95)` keeps
     those of `coachlm`, and `judge.criteria().accepts(score)` says it of one.
@@ -68,7 +68,7 @@ class Judge(ModelTransform):
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
-            through transformers; or a function of your own. All settings of `hfclean.models.ModelTransform` apply.
+            through transformers; or your own function. All settings of `hfclean.models.ModelTransform` apply.
         rubric: `"alpagasus"`, `"coachlm"`, `"ten"`, or a `Rubric`.
         dimension: what `alpagasus` and `ten` shall grade: `accuracy`, `helpfulness`, `relevance`, `completeness`,
             `clarity` or `quality`.
@@ -78,7 +78,7 @@ class Judge(ModelTransform):
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
         HfcleanError: an unknown rubric or dimension.
         SchemaError: rows of no known shape; or `side="both"`, which is not a score of one row.
-        ColumnError: the dataset has a column of one of these names of its own.
+        ColumnError: the dataset already has a column of one of these names.
 
     >>> import hfclean
     >>> from hfclean.testing_models import ScriptedBackend

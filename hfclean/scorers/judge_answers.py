@@ -2,7 +2,7 @@
 
 An answer is a JSON object on lines of its own, or says its score on a line of its own: `Score: 4.5/5`, `8 out of 10`,
 `I'd give it a 4`, or the number alone on the first line. What stands in quotation marks, block quotes or code is
-somebody else's. Two different scores in one answer are no score.
+somebody else's. Two different scores in one answer do not count as a score.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _agreed(claims: Sequence[_Claim | None], rubric: Rubric) -> float | str:
 def _claims(
     objects: Sequence[dict[str, list[Any]]], rest: str, names: tuple[str, ...], *, single: bool
 ) -> list[_Claim | None]:
-    """Every score that is said for one dimension; None for something in its place that is no number."""
+    """Every score that is said for one dimension; None for something else in its place."""
     forms = ("{}", "{}_score", "overall_{}", "final_{}")
     keys = {_key(form.format(name)) for name in names for form in forms}
     found = [_claim(value) for known in objects for key in keys for value in known.get(key, ())]
@@ -236,7 +236,7 @@ def _key(name: str) -> str:
 
 
 def _refuse(constant: str) -> float:
-    return math.nan  # NaN and Infinity are no numbers to JSON, nor scores to anybody
+    return math.nan  # NaN and Infinity are not numbers to JSON, nor scores to anybody
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_all_values, parse_int=float, parse_constant=_refuse)

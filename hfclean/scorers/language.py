@@ -112,7 +112,7 @@ def _whole(pairs: Sequence[Pair]) -> Pair:
 
 
 def _only_prose(text: str) -> str:
-    """The stretches that are no code, address, formula or table."""
+    """The stretches that are not code, addresses, formulas or tables."""
     kept: list[str] = []
 
     def note(part: str) -> str:

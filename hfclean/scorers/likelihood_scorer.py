@@ -136,7 +136,7 @@ class LikelihoodScorer(Scorer):
         raise HfcleanError(f"{type(self).__name__} defines no passage(pair)")
 
     def values(self, found: TokenLosses) -> tuple[float, ...]:
-        """The scores, one for each name of `scores`, from losses that are there."""
+        """The scores, one for each name of `scores`, from existing losses."""
         raise HfcleanError(f"{type(self).__name__} defines no values(found)")
 
     def scores(self) -> tuple[str, ...]:

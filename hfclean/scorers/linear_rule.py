@@ -86,7 +86,7 @@ class LinearRule:
     def __post_init__(self) -> None:
         for name in ("name", "link", "reads", "direction", "target"):
             if not isinstance(getattr(self, name), str):
-                raise self._wrong(name, f"{getattr(self, name)!r}, which is no string", "a string")
+                raise self._wrong(name, f"{getattr(self, name)!r}, which is not a string", "a string")
         for name in ("indicators", "coefficients", "center", "scale", "reference"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Sequence):
@@ -131,7 +131,7 @@ class LinearRule:
         nan where an indicator is missing, None, nan or infinite: a score is never guessed.
 
         Raises:
-            LinearRuleError: a pair is given to a rule that reads columns, or an indicator is no number.
+            LinearRuleError: a pair is given to a rule that reads columns, or an indicator is not a number.
         """
         if isinstance(rows, Pair):
             return self.predict_values(self._values(rows))
@@ -344,7 +344,7 @@ class LinearRule:
             raise LinearRuleError(f"the rule {what}; expected {', '.join(known)}; save the rule again")
         if not isinstance(data["fitted_on"], dict):
             raise LinearRuleError(
-                "fitted_on is no object; expected names with numbers or strings; save the rule again"
+                "fitted_on is not an object; expected names with numbers or strings; save the rule again"
             )
         return cls(**data)
 
@@ -375,7 +375,7 @@ class LinearRule:
         for name in ("coefficients", "center", "scale", "reference"):
             numbers = getattr(self, name)
             if not all(_is_finite(number) for number in numbers):
-                raise self._wrong(name, "a list with something that is no finite number", "finite numbers")
+                raise self._wrong(name, "a list with something that is not a finite number", "finite numbers")
             object.__setattr__(self, name, tuple(map(float, numbers)))
             if name != "reference" and len(numbers) != len(self.indicators) and (numbers or name == "coefficients"):
                 raise self._wrong(name, f"{len(numbers)} numbers", f"{len(self.indicators)}, one per indicator")
@@ -410,4 +410,4 @@ def _is_finite(number: Any) -> bool:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no finite number")
+    raise ValueError(f"{constant} is not a finite number")

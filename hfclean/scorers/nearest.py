@@ -77,7 +77,7 @@ def _vectors(np: Any, ds: Any, column: str) -> Any:
     try:
         vectors = np.asarray(ds, dtype=np.float32)
     except (TypeError, ValueError) as e:
-        raise ColumnError(f"neighbours: these are no vectors of one length ({e})") from e
+        raise ColumnError(f"neighbours: these are not vectors of one length ({e})") from e
     if vectors.ndim != 2 and len(vectors):
         raise ColumnError(f"neighbours wants one vector a row, got an array of the shape {vectors.shape}")
     return vectors if vectors.ndim == 2 else vectors.reshape(0, 0)

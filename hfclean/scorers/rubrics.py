@@ -49,7 +49,7 @@ class Rubric:
         accept_at_least: from which score on a pair counts as good, see `accepts`; None where nobody said.
 
     Raises:
-        HfcleanError: no dimension, a name twice or one that is no column name, or bounds in the wrong order.
+        HfcleanError: no dimension, a name twice or one that is not a column name, or bounds in the wrong order.
 
     >>> manners = Rubric("manners", (Dimension("polite", "Is the answer polite?"),), low=0, high=10)
     >>> manners.merge({"polite": 7.0})
@@ -209,7 +209,7 @@ def find_rubric(rubric: str | Rubric, dimension: str | None = None) -> Rubric:
     """A rubric by name, or the one given.
 
     Args:
-        rubric: `alpagasus`, `coachlm`, `ten`, or a rubric of one's own.
+        rubric: `alpagasus`, `coachlm`, `ten`, or your own rubric.
         dimension: what a rubric of one dimension shall grade instead: a key of `QUALITIES`.
 
     Raises:
@@ -217,15 +217,13 @@ def find_rubric(rubric: str | Rubric, dimension: str | None = None) -> Rubric:
     """
     found = rubric if isinstance(rubric, Rubric) else RUBRICS.get(rubric)
     if found is None:
-        raise HfcleanError(
-            f"unknown rubric {rubric!r}{_near(str(rubric), RUBRICS)}; or hand over a Rubric of your own"
-        )
+        raise HfcleanError(f"unknown rubric {rubric!r}{_near(str(rubric), RUBRICS)}; or pass your own Rubric")
     if dimension is None:
         return found
     if len(found.dimensions) > 1 or found is rubric:
         raise HfcleanError(
             f"dimension={dimension!r} with rubric {found.name!r}: it is for 'alpagasus' and 'ten', which grade one "
-            "thing; put the dimension into a Rubric of your own"
+            "thing; put the dimension into your own Rubric"
         )
     if dimension not in QUALITIES:
         raise HfcleanError(

@@ -33,7 +33,7 @@ class Scorer(Transform):
         strict: stop at the first row on which the scorer raises.
     """
 
-    # False where one error is no row's own: a model that cannot be loaded fails on all of them
+    # False where an error does not belong to one row: a model that cannot be loaded fails on all of them
     contained: ClassVar[bool] = True
     # why several turns have no score, where they have none
     only_last: ClassVar[str] = ""

@@ -46,7 +46,7 @@ class UniEval(HeadScorer):
 
     * `unieval_natural`, `unieval_coherent`, `unieval_understandable` (floats, 0 to 1, higher = better; nan = not
       scored). The dialogue history that coherence looks at is what came before and the prompt.
-    * `unieval_reason` (string): `""` where all three are there; else why one is not: `empty` (no response),
+    * `unieval_reason` (string): `""` where all three exist; else why one does not: `empty` (no response),
       `no_instruction` (only coherence is missing), `too_long`, `out_of_memory`, `not_finite`.
 
     With `turns="all"` scores are means over the assistant turns, nan if one has none, and the reason names those of
@@ -59,7 +59,7 @@ class UniEval(HeadScorer):
             score.
 
     Raises:
-        ModelError: the model cannot be loaded, or Yes and No are no single tokens of it.
+        ModelError: the model cannot be loaded, or Yes and No are not single tokens.
 
     >>> UniEval("MingZhong/unieval-dialog")  # doctest: +SKIP
     """

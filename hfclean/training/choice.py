@@ -65,7 +65,7 @@ def choose_pairs(
 
     Raises:
         TrainingError: a share out of its range, or no pair is left.
-        ColumnError: rows that are no pairs.
+        ColumnError: rows that are not pairs.
 
     Source: CoachLM, arXiv 2311.13246, for alpha.
     """
@@ -157,7 +157,7 @@ def _groups(rows: Sequence[Sides]) -> list[str]:
 
 
 def _held(known: Sequence[_Known], share: float, seed: int) -> frozenset[str]:
-    """Groups to hold out: as many as the share has room for, by chance, whatever the order of rows."""
+    """Groups to hold out: as many as the share has room for, at random, whatever the order of rows."""
     sizes = Counter(one.group for one in known)
     room = share * len(known)
     chosen: set[str] = set()

@@ -68,8 +68,8 @@ def train_reviser(
         folder: where checkpoints and the reviser go.
         near_identity: the share of training pairs that leave a text as it is. Published pairs have none, and a reviser
             that never saw one rewrites everything.
-        heldout: the share of pairs to hold out, by instruction, or pairs of your own; 0 for none.
-        patience: stop when so many evaluations brought no lower held-out loss; see `tune`.
+        heldout: the share of pairs to hold out, by instruction, or your own pairs; 0 for none.
+        patience: stop after this many evaluations without a lower held-out loss; see `tune`.
         seed: of the choice of pairs, their order, and new weights.
         resume: go on from the last checkpoint in `folder`, or give back what was finished there.
         revise: `"pair"` to teach revising instruction, input and response together, `"response"` the response alone.
@@ -87,7 +87,7 @@ def train_reviser(
     chosen = _chosen(pairs, told, alpha, near_identity, heldout, seed)
     if revise not in ("pair", "response"):
         raise TrainingError(f"revise={revise!r}: expected 'pair' or 'response'")
-    if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is no mistake
+    if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is not a mistake
         patience = told.patience if chosen.heldout else None
     written = partial(as_rows, revise=revise, instructions=instructions)
     tuned = tune(

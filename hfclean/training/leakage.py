@@ -1,4 +1,4 @@
-"""What taught a reviser is no proof of it, and is not revised by it: the hashes of its pairs say which it was."""
+"""Pairs that taught a reviser neither measure it nor are revised by it: the hashes of its pairs say which they are."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
         try:
             made = Dataset.from_list(rows) if rows else None
         except UnicodeEncodeError as e:
-            raise SourceError(f"a pair holds half a surrogate pair, which is no text ({e}); take it out") from e
+            raise SourceError(f"a pair holds half a surrogate pair, which is not text ({e}); take it out") from e
         if made is not None:
             yield _Part(made, how)
 
@@ -231,7 +231,7 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
         return load_dataset(kind, data_files=files, split="train")
     except (DatasetGenerationError, StopIteration, OSError, ValueError) as e:
         cause = " ".join(str(e.__cause__ or e).split())[:200] or "it is empty"
-        raise SourceError(f"{path.name!r} cannot be read: {cause}; mend or delete what is wrong") from e
+        raise SourceError(f"{path.name!r} cannot be read: {cause}; repair or delete what is wrong") from e
 
 
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:

@@ -185,7 +185,7 @@ class Run:
         good = last_checkpoint(self.folder)
         if good is None:
             return "no checkpoint was written before"
-        return f"{CHECKPOINTS}/{good.name} is whole: mend the cause, then resume=True"
+        return f"{CHECKPOINTS}/{good.name} is intact: fix the cause, then pass resume=True"
 
     def finish(self, tuned: Tuned) -> None:
         """Note what came of it."""

@@ -76,12 +76,12 @@ def tune(
         revision: git ref of a Hub id.
         chat_template: for a model without one: a Jinja template, or `"plain"` for a simple one of ours, or `"auto"`
             for that where the model has none. It is saved with the tokenizer.
-        patience: stop when so many evaluations in a row brought no lower held-out loss, and keep the best model.
+        patience: stop after this many evaluations in a row without a lower held-out loss, and keep the best model.
 
     Raises:
-        TrainingError: the rows, settings or folder cannot be used; or the training stopped (a loss that is no number,
-            a full disk, not enough memory). The last whole checkpoint stays, and the message names it.
-        ModelError: the base cannot be loaded, or only with code of its own.
+        TrainingError: the rows, settings or folder cannot be used; or the training stopped (a loss that is not a
+            number, a full disk, not enough memory). The last whole checkpoint stays, and the message names it.
+        ModelError: the base cannot be loaded, or only with its own code.
         MissingExtraError: trl or another package that it needs is not installed.
     """
     transformers = require("transformers", extra=EXTRA)
@@ -148,7 +148,7 @@ def held_out_loss(
 
     Args:
         model: a folder or a Hub id; of an adapter, with its base.
-        rows: as for `tune`. Rows that do not fit are left out; nan if none fits or a loss is no number.
+        rows: as for `tune`. Rows that do not fit are left out; nan if none fits or a loss is not a number.
         max_length: most tokens of prompt and completion; the model's own limit holds as well.
         revision, chat_template: as for `tune`.
 
