@@ -1,4 +1,4 @@
-"""The whole way of a dataset: revise, ask models, score, mark duplicates. What needs to see every row at once is done
+"""The whole way of a dataset: revise, ask models, score, mark duplicates. Steps that need to see every row at once are
 here."""
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ MARK = "mark_duplicates"
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A dataset that went the whole way.
+    """A dataset after the whole cleaning.
 
     Attributes:
         dataset: as many rows as went in, less the duplicates where they were to be dropped; `Dataset` or `DatasetDict`
-            as it was handed in.
-        removed: the rows that were dropped, with a column `removed_reason`; `None` when none were.
+            as it was passed in.
+        removed: the dropped rows, with a column `removed_reason`; `None` when there are none.
         transforms: what was done, as JSON can hold it: class, version, settings and what they depend on. Where a model
             was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
             `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
             is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
-        failures: for each transform that asked a model about rows and got nothing that can be used for any of them,
-            one line that says so. The rows stay all the same, and their columns say what was wrong.
+        failures: for each transform that asked a model about rows and got nothing usable for any of them, one line
+            that says so. The rows stay all the same, and their columns say what was wrong.
     """
 
     dataset: Any
@@ -162,7 +162,7 @@ def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform
         values = [getattr(each, name) for each in revisers]
         if any(value != values[0] for value in values):
             said = ", ".join(f"{type(r).__name__}({name}={v!r})" for r, v in zip(revisers, values, strict=True))
-            raise HfcleanError(f"revisers that run in one go have to agree on {name}, and these do not: {said}")
+            raise HfcleanError(f"revisers that run together have to agree on {name}, and these do not: {said}")
     return revisers
 
 
@@ -177,14 +177,14 @@ def _describe(transform: Transform) -> dict[str, Any]:
 def _with_model(
     splits: Mapping[str, Any], transform: ModelTransform, *, show: bool
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The splits with what a model made of them, what there is to tell of it, and whether nothing came of it."""
+    """The splits as a model revised them, what to report about it, and what failed."""
     before = transform.usage()
     out = {}
     one_by_one = transform if transform.keeps_answers else _Watched(transform)
     with once():
         ahead = transform.prefetch(splits, show=show).since(before) if transform.keeps_answers else None
         for name, part in splits.items():
-            # Which rows fail is another matter every time. Under the usual fingerprint, datasets would go on serving
+            # Which rows fail differs every time. Under the usual fingerprint, datasets would go on serving
             # what it once cached of them, here and in every step that follows.
             out[name] = part.with_format(None).map(
                 one_by_one,
@@ -228,7 +228,7 @@ class _Watched:
 
 
 def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
-    """What to say where a model was asked and not one row got an answer that can be used."""
+    """The message for a model that was asked and gave no row a usable answer."""
     uses: list[Use] = []
     reasons: list[str] = []
     for part in splits.values():
@@ -240,7 +240,7 @@ def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
 
 
 def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
-    """What a run took, as JSON can hold it."""
+    """The cost of a run, as JSON can hold it."""
     return {
         "asked": usage.asked,
         "cached": cached,
@@ -259,7 +259,7 @@ def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
 
 
 def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
-    """What the models that answered call themselves, as the rows' histories have it."""
+    """The names of the models that answered, as the rows' histories have them."""
     found, name = set(), transform.layout.own(HISTORY)
     for part in splits.values():
         for text in set(part[name][:]) if name in part.column_names else ():
@@ -294,10 +294,10 @@ def retry_failed(
     duplicates are brought up to date; a row that fails again stays as it was. What was dropped before stays dropped.
 
     Args:
-        ds: what `clean` made, or a folder that holds it.
+        ds: the result of `clean`, or a folder that holds it.
         reviser: the one that failed, or another to do it instead.
-        transforms: what was done so far, as `clean` tells it. What asking again took is added to the reviser's own
-            entry, with the number of rows as `retried`; a reviser that is not there yet gets an entry.
+        transforms: the steps so far, as `clean` records them. The cost of asking again is added to the reviser's
+            entry, with the number of rows as `retried`; a reviser without an entry gets one.
         show: whether to show a live line while the model is asked.
 
     Raises:
@@ -327,7 +327,7 @@ def retry_failed(
 
 
 def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """What was done, with what asking again took added up."""
+    """The record of the steps, with the cost of asking again added."""
     found = [dict(each) for each in transforms]
     for each in found:
         if "usage" in each and all(each.get(name) == told[name] for name in ("by", "version", "settings")):
@@ -396,7 +396,7 @@ def _mark_duplicates(ds: Any, layout: Layout) -> Any:
     view = layout.view(ds.column_names)
     today = (text for batch in column_batches(ds, view.columns, changed) for text in row_ids(batch, view))
     for k, text in zip(changed, today, strict=True):
-        texts[k] = text  # the id names the original; duplicates are looked for in what it became
+        texts[k] = text  # the id names the original; duplicates are sought in the revised text
     keys = context_keys(ds, layout, whole=False)
     contents = zip(texts, [0] * len(texts) if keys is None else keys.tolist(), strict=True)
     first: dict[tuple[str, int], str] = {}

@@ -62,7 +62,7 @@ class Column:
         return f"{words[:1].upper()}{words[1:]}" + (f" ({scale})." if scale else ".")
 
     def unknown(self, cell: Any) -> Any:
-        """What stands for a value that is not known, in the place of `cell`: never null."""
+        """The value of an unknown score, in place of `cell`: never null."""
         if self.kind == "numbers":
             return [math.nan] * len(cell or ())
         return math.nan if self.kind == "number" else ""
@@ -102,8 +102,8 @@ def column_of(name: str, declared: Iterable[Column]) -> Column | None:
 
 
 def read_columns(data: Mapping[str, Any]) -> tuple[Column, ...]:
-    """Columns by name as `Column.plain` describes them, whoever wrote that: no more than a page has room for, and what
-    makes no sense left out."""
+    """Columns by name as `Column.plain` describes them, from an untrusted record: at most what fits on a page, without
+    what makes no sense."""
     return tuple(_read(str(name), about) for name, about in list(data.items())[:MOST])
 
 

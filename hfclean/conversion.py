@@ -1,7 +1,7 @@
 """Another shape for the same rows: messages, prompt and completion, Alpaca columns, or chosen = revised / rejected =
 original.
 
-Other columns travel along, and so do the other keys of messages where the shape has messages. What a shape cannot hold
+Other columns are kept, and so are the other keys of messages where the shape has messages. What a shape cannot hold
 is counted by name. The columns that hfclean added are left out.
 """
 
@@ -39,7 +39,7 @@ ROW_ID = "hfclean_pair_row_id"
 
 
 class Losses(Counter[str]):
-    """What a conversion left out or respelled: how many rows by name. Hand one to `convert` to know."""
+    """What a conversion left out or respelled: number of rows by name. Pass one to `convert` to find out."""
 
     def notes(self) -> list[str]:
         """Each in plain words."""
@@ -56,9 +56,9 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
             output; system and history where some row has them), or `preference` (prompt, chosen = the revised
             response, rejected = the original one; only rows whose response a reviser changed).
         columns, prefix: as every transform takes them.
-        losses: takes down what the form cannot hold, by name and number of rows: keys of messages where the form has
+        losses: records what the form cannot hold, by name and number of rows: keys of messages where the form has
             plain strings, pictures and other typed parts, calls kept as text, columns that give way to new ones. A
-            warning says the same where none is handed over.
+            warning says the same where none is passed.
 
     Raises:
         SchemaError: an unknown form, or rows that it cannot hold.
@@ -120,8 +120,7 @@ def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
 
 
 def _is_spelled(ds: Any) -> bool:
-    """Whether every conversation of the column messages is a list of messages with a role that is usual, and a
-    content."""
+    """Whether every conversation of the column messages is a list of messages with a usual role, and a content."""
     cells = (row["messages"] for row in ds.select_columns(["messages"]))
     return all(cell is None or (isinstance(cell, list) and all(map(_is_usual, cell))) for cell in cells)
 
@@ -141,7 +140,7 @@ def preference_pairs(
     below the revised one.
 
     Args:
-        ds: a `Dataset` or `DatasetDict` that revisers went over.
+        ds: a revised `Dataset` or `DatasetDict`.
         conversational: `prompt`, `chosen` and `rejected` as lists of messages, for models with a chat template; by
             default texts, unless a row has a system prompt or earlier turns.
         same_question: only rows whose question did not change.

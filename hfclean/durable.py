@@ -2,7 +2,7 @@
 
 What is new is written beside its place under a hidden name, flushed to the disk together with the folders that name
 it, and only then renamed. A folder that replaces another one is exchanged with it in one step where the system can do
-that. Whatever an interrupted run leaves behind is recognised by the next one:
+that. The next run recognises what an interrupted run leaves behind:
 
     .NAME.starting-OWNER       just made, and empty: deleted once its owner is gone
     .NAME.partial-OWNER        not finished: deleted once its owner is gone
@@ -11,8 +11,8 @@ that. Whatever an interrupted run leaves behind is recognised by the next one:
     .NAME.discard-OWNER        replaced, and being deleted
 
 A finished folder is never deleted by anybody but the run that made it: `recover` puts it in its place where that is
-empty, and under a visible name where it is not. Whether an owner is alive is told by a lock on the folder itself,
-which ends with its process whatever its number; Windows locks no folders, so that there the number tells. After a
+empty, and under a visible name where it is not. A lock on the folder itself says whether an owner is alive: it ends
+with its process, whatever the process number. Windows cannot lock folders, so there the number decides. After a
 restart of the same machine every owner is gone (where the system tells its starts apart: Linux); what another machine
 wrote on a shared disk is left alone.
 """
@@ -112,7 +112,7 @@ def _locked(make: Callable[[Path], None], parent: Path, begin: str) -> tuple[Pat
         starting = parent / f"{begin}.starting-{owner}"
         make(starting)
         lock = _lock(starting)
-        if lock is None and tries < TRIES and _has_locks():  # somebody else has it
+        if lock is None and tries < TRIES and _has_locks():  # another process has it
             _delete(starting)
             continue
         try:
@@ -148,7 +148,7 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
     finally:  # whichever way it went: of old and new, what is not in its place is not needed any more
         for leftover in (ready, displaced):
             if leftover.exists() and out.exists():
-                with suppress(FileNotFoundError):  # another run gave it a name of its own
+                with suppress(FileNotFoundError):  # another run renamed it
                     _rename(leftover, discard)
                 shutil.rmtree(discard, ignore_errors=True)
         for lock in replaced:
@@ -213,7 +213,7 @@ def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
 
 
 class _Leftover(NamedTuple):
-    """Something that a run left beside its target."""
+    """A leftover of a run beside its target."""
 
     path: Path
     state: str
@@ -224,16 +224,16 @@ class _Leftover(NamedTuple):
 
 
 def recover(out: Path) -> tuple[str, ...]:
-    """Finish or restore what an interrupted run left beside `out`; warns of what was found and what became of it.
+    """Finish or restore what an interrupted run left beside `out`; warns about what it found and did.
 
     Unfinished files are deleted. A finished folder goes to its place if that is empty, else it gets a visible name
-    beside it. What a live run, another machine or an unknown owner has there is left alone.
+    beside it. Leftovers of a live run, another machine or an unknown owner are left alone.
     """
     out = out.resolve()
     if not out.parent.is_dir():
         return ()
     notes = []
-    # of two finished ones, the new one goes first: what it was to replace is then kept beside it
+    # of two finished ones, the new one goes first: the one it was meant to replace is then kept beside it
     for leftover in sorted(_leftovers(out.parent, f".{out.name}"), key=lambda left: left.state != "ready"):
         with _abandoned(leftover) as abandoned:
             if abandoned:
@@ -272,7 +272,7 @@ def _shown(path: Path, out: Path, word: str) -> str:
 
 
 def _legacy(out: Path) -> list[str]:
-    """What hfclean 0.1.0 left: its names hold a process number alone, so that nobody knows whether it is alive."""
+    """Leftovers of hfclean 0.1.0: their names hold only a process number, so nobody knows whether it is alive."""
     notes = []
     for path in out.parent.glob(f".{_escaped(out.name)}.*-*"):
         match = LEGACY.fullmatch(path.name.removeprefix(f".{out.name}."))
@@ -305,7 +305,7 @@ def _abandoned(leftover: _Leftover) -> Iterator[bool]:
     """Whether the run that owns a leftover is gone; while the block runs, nobody else takes it."""
     boot, host = machine()
     if leftover.boot != boot:
-        yield leftover.host == host  # the machine was started again since
+        yield leftover.host == host  # the machine has been restarted since
         return
     if not _has_locks():
         yield not _is_alive(leftover.pid)
@@ -327,7 +327,7 @@ def _owner() -> str:
 
 @lru_cache(maxsize=1)
 def machine() -> tuple[str, str]:
-    """What tells one start of one machine from others, and the machine from others: eight hex digits each.
+    """Eight hex digits that identify the start of this machine, and eight that identify the machine.
 
     Containers on one kernel share the first, so that locks decide between them.
     """
@@ -340,7 +340,7 @@ def machine() -> tuple[str, str]:
 
 
 def _lock(path: Path) -> int | None:
-    """An open lock on a file or folder, or None where another process holds it or locks are not to be had."""
+    """An open lock on a file or folder, or None where another process holds it or locks are not available."""
     try:
         import fcntl
     except ImportError:
@@ -363,12 +363,12 @@ def _has_locks() -> bool:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process has this number, where there is no lock to tell: one that came later may have it as well."""
+    """Whether a process has this number, where there is no lock to tell: a later process may have it as well."""
     if sys.platform == "win32":  # where `os.kill` would end it
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         process = kernel.OpenProcess(SYNCHRONIZE, False, pid)
         if not process:
-            return ctypes.get_last_error() != ERROR_INVALID_PARAMETER  # there, but somebody else's
+            return ctypes.get_last_error() != ERROR_INVALID_PARAMETER  # it exists, but belongs to another user
         try:
             return bool(kernel.WaitForSingleObject(process, 0) == WAIT_TIMEOUT)
         finally:
@@ -395,7 +395,7 @@ def _sync(path: Path) -> None:
     try:
         _flush(descriptor)
     except OSError as e:
-        if e.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no flush of a folder
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot flush a folder
             raise
     finally:
         os.close(descriptor)
@@ -405,7 +405,7 @@ def _flush(descriptor: int) -> None:
     if sys.platform == "darwin":  # where `fsync` leaves it in the disk's own cache
         import fcntl
 
-        with suppress(OSError):  # a file system that knows no more than `fsync`
+        with suppress(OSError):  # a file system that supports only `fsync`
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
     os.fsync(descriptor)

@@ -2,7 +2,7 @@
 
     HfcleanError
     ├── SchemaError        the rows have no shape that hfclean can read, or two at once
-    ├── ColumnError        a column is missing, has the wrong type, or is somebody else's of the same name
+    ├── ColumnError        a column is missing, has the wrong type, or is a foreign one of the same name
     ├── RuleError          an unknown rule id, or a rule that is declared wrongly
     ├── RestoreError       the originals cannot be put back as asked
     ├── SourceError        the input cannot be read
@@ -61,7 +61,7 @@ class SchemaError(HfcleanError, ValueError):
 
 
 class ColumnError(HfcleanError, ValueError):
-    """A column is missing, has the wrong type, or belongs to somebody else."""
+    """A column is missing, has the wrong type, or is a foreign one of the same name."""
 
 
 class RuleError(HfcleanError, ValueError):
@@ -106,7 +106,7 @@ class MissingExtraError(HfcleanError, ImportError):
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional package, or say the exact pip line that installs it.
+    """Import an optional package, or name the exact pip line that installs it.
 
     Args:
         module: dotted name to import.
@@ -129,10 +129,11 @@ LONGEST_ERROR = 200
 
 
 def of_row(error: Exception) -> Exception:
-    """The error, where it may be put down to one row; else it is raised again.
+    """The error, if one row can be blamed for it; otherwise it is raised again.
 
-    What hfclean raises on purpose says that something is used wrongly, and a machine without memory fails on any row:
-    both stop a run.
+    An error that hfclean raises on purpose means wrong usage, and a machine out of memory fails on any row: both stop
+        a
+    run.
     """
     if isinstance(error, (HfcleanError, MemoryError)):
         raise error
@@ -140,7 +141,7 @@ def of_row(error: Exception) -> Exception:
 
 
 def describe_error(error: Exception) -> str:
-    """What an error says, on one line: its type and the beginning of its message."""
+    """An error on one line: its type and the beginning of its message."""
     message = " ".join(str(error).split())
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
@@ -150,8 +151,8 @@ def stop_at(errors: Mapping[str, Exception], kind: str, text: str) -> None:
     """Stop a run that is strict at the first of these errors, if there is any.
 
     Args:
-        errors: what was raised on a row, by the name of what raised it.
-        kind: what it is: `rule`, `scorer` or `check`.
+        errors: the errors raised on a row, by the name of the rule, scorer or check.
+        kind: `rule`, `scorer` or `check`.
         text: the row's instruction, of which the message quotes the beginning.
 
     Raises:

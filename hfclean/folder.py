@@ -44,7 +44,7 @@ LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
 @dataclass(frozen=True)
 class CleanedFolder:
-    """A cleaned folder that was read back.
+    """A cleaned folder, read back.
 
     Attributes:
         path: where it lies.
@@ -65,7 +65,7 @@ class CleanedFolder:
 
 @dataclass(frozen=True)
 class Parts:
-    """What was written into a folder, as the card and `hfclean.json` speak of it.
+    """The contents of a folder, as the card and `hfclean.json` describe them.
 
     Attributes:
         data: split -> pattern of its files; empty splits have none.
@@ -98,7 +98,7 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
 
 
 def check_place(out: Path, *, overwrite: bool) -> None:
-    """The part of `check_target` that is looked at again when the new folder is finished: a long run can take hours.
+    """The part of `check_target` that is checked again when the new folder is finished: a long run can take hours.
 
     Raises:
         FolderError: see `check_target`.
@@ -134,15 +134,14 @@ def write_folder(
 
     Args:
         out: the folder; made, or replaced with `overwrite` if hfclean wrote it.
-        cleaned: what `hfclean.cleaning.clean` gave, of a `DatasetDict`.
+        cleaned: the result of `hfclean.cleaning.clean` for a `DatasetDict`.
         before: the `DatasetDict` that went in.
         source: where it came from; its card is merged into the new one.
         layout: the columns and the prefix that the transforms were given.
         license, language, source_id: as the user states them, over what the source's card says.
-        extra: rules of the user's that took part.
+        extra: the user's own rules that took part.
         tokenizer, max_tokens: for the report's token lengths.
-        own: whether all that the record says is this user's own word, and nothing of it comes from a folder of
-            somebody else.
+        own: whether everything in the record comes from this user, and nothing from a stranger's folder.
         scored: see `compare`.
 
     Raises:

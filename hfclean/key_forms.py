@@ -1,4 +1,4 @@
-"""The forms of keys and tokens: by the marks that their makers gave them, and by what stands before them."""
+"""The forms of keys and tokens: by the marks that their issuers gave them, and by what comes before them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Form(NamedTuple):
-    """What a key of one kind looks like.
+    """The form of one kind of key.
 
     Args:
         pattern: the key; group 1, where there is one, is the part that is random.
         hints: literal strings of which every such key has one.
         least_bits: least entropy of the random part, in bits per character.
         one_class: whether the random part may be of digits, small letters or capitals alone.
-        needs: a pattern that is found fast and that every text with such a key has.
+        needs: a fast pattern that every text with such a key matches.
     """
 
     pattern: str
@@ -34,7 +34,7 @@ IS = (
     r"|\s{0,2}[是为は]\s{0,2}|[\"']\s?,\s?(?=[\"'])|[\"']\s{1,3}value\s?=\s?|[\"']?\s{0,3}\n\s{0,20}value:\s{1,3}"
     rf"|>|\s{{0,9}}\|\s{{0,9}}){OPEN}"
 )
-# Names of what is secret, in the languages of most rows.
+# Names of secrets, in the languages of most rows.
 NAMES = (
     r"(?:api_?)?key|token|secret|password|passwd|passphrase|pwd|credential|pat(?<=[_-]pat)|passwort|kennwort|"
     r"schl(?:ü|ue)ssel|contraseña|clave|senha|mot de passe|cl(?:é|ef)|chiave|ключ|пароль|токен|密钥|密鑰|密码|"
@@ -44,7 +44,7 @@ SUFFIX = r"(?:s|_?(?:base|b64|base64|value|string|prod|dev|live|staging|raw|data
 SEAM = r"(?:\\{1,4}[nr]|[\s\"'>|#*+,.;]|//)"
 PASSES = r"[^\s\"'`<>{}]{6,120}"
 
-# A form that its maker gave it: found wherever it stands, also right behind a letter or an underscore.
+# A form given by the issuer: found anywhere, also right after a letter or an underscore.
 KINDS: dict[str, Form] = {
     # models and what is around them
     "hf_token": Form(rf"(?:hf|api_org|hf_oauth)_([A-Za-z0-9]{{30,}}){TAIL}", ("hf_", "api_org_")),
@@ -200,7 +200,7 @@ KINDS: dict[str, Form] = {
         ("://",),
         least_bits=2.5,
     ),
-    # no form of their own: a random value behind a name that says what it is
+    # without a form: a random value after a name that says what it is
     "aws_secret_key": Form(
         rf"(?:(?i:aws[\w .-]{{0,20}}secret[\w .-]{{0,20}}|secret_?access_?key)[\w ]{{0,10}}{IS}"
         r"|(?:AKIA|ASIA)[A-Z2-7]{16}\\?[\"']?\s?[,:;|\n]\s{0,4}\\?[\"']?)([A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=])",
@@ -301,14 +301,14 @@ KINDS: dict[str, Form] = {
     ),
 }
 
-# Kinds of which only the random part is the secret: what stands before it says where it is.
+# Kinds of which only the random part is secret: what comes before says where it is.
 NAMED = frozenset(
     (
         *("aws_secret_key", "named_key", "command_key", "secret_key", "bearer_token", "basic_auth", "url_password"),
         *("connection_password", "command_password", "kaggle_key", "cohere_key"),
     )
 )
-# Kinds that give way to others at the same place.
+# Kinds that yield to others at the same place.
 LAST = (
     *(
         "jwt",

@@ -1,4 +1,4 @@
-"""Keys and tokens that look real, by the form that their makers gave them, or by the name that stands before them.
+"""Keys and tokens that look real, by the form that their issuers gave them, or by the name before them.
 
 What documentation prints as an example (few characters, runs of them, words such as EXAMPLE) is let through.
 """
@@ -26,7 +26,7 @@ SAMPLE = re.compile(
     r"d41d8cd98f00b204|5f4dcc3b5aa765d6|21232f297a57a5a7|098f6bcd4621d373|e10adc3949ba59ab|da39a3ee5e6b4b0d|e3b0c44298fc1c14",
     re.IGNORECASE,
 )
-# What stands for a password in an address that only shows where one goes.
+# Placeholders for a password in an address that only shows where one goes.
 SAMPLE_PASSWORD = re.compile(
     r"pass(?:word|wd|w)?\d{0,4}!?|pwd\d*|my_?pass\w*|user\w*|admin\w*|root\w*|guest|test\w*|db_?pass\w*|hunter2|"
     r"postgres\w*|mysql\w*|mongo\w*|letmein|qwerty\w*|[x*.]+|\d{1,6}|[a-z]{1,9}",
@@ -34,7 +34,7 @@ SAMPLE_PASSWORD = re.compile(
 )
 SIGNS = "_-.:=/+~"
 LONG_RUN = re.compile(r"[\w+/=~%-]{20}")
-# What a name says that is not a secret, though its last word is "key" or "token".
+# Names of things that are not secret, though the last word is "key" or "token".
 OPEN_NAME = re.compile(
     r"(?:publish(?:able)?|public|pub|pk|cache|primary|foreign|partition|sort|range|idempotency|(?:next|prev|previous|page|"
     r"continuation|sync|resume|delta)[\s_.-]?(?:page)?|cursor|object|s3|storage|row|record|lookup|hash|group|index|bucket|"
@@ -45,13 +45,13 @@ OPEN_NAME = re.compile(
     r"[\s_.-]{0,2}(?:key[\s_-]?)?(?:api_?)?",
     re.IGNORECASE,
 )
-# A value that says itself that it is public, or no secret: keys of Stripe's tests, addresses, certificates, files.
+# A value that is clearly public, or not a secret: keys of Stripe's tests, addresses, certificates, files.
 OPEN_VALUE = re.compile(
     r"(?:[sr]k_test|pk_(?:test|live))_.*|0x[0-9a-fA-F]{40}|AAAA[BCE][23]N.*|MII(?:BIjAN|BCgKC|CIjAN)Bgkqh?.*|M(?:FkwEwY|HYwEAY|"
     r"CowBQYDK2V|IGfMA0G).*|(?:https?|s3|gs|file|arn)[:/].*|.*\.[A-Za-z]{2,8}\d?",
 )
 WORD = re.compile(r"[A-Za-z]?[a-z]{0,20}\d{0,4}[a-z]?")
-# A text in code that goes on in the next line or literal.
+# A text in code that continues in the next line or literal.
 JOINT = re.compile(
     r"(?:\\(?<=[\w-]\\)\r?\n[ \t]*|[\"'](?<=[\w-][\"'])(?:[ \t]*\\?\r?\n[ \t]*|"
     r"\s{0,20}(?:\+|\.|&|\.\.|<>)\s{0,20})[\"'])(?=[\w-])"
@@ -76,7 +76,7 @@ def find_secrets(text: str) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _found(text: str) -> list[tuple[int, int, str, str]]:
-    """Start, end, kind and key of what looks real, none over another."""
+    """Start, end, kind and key of what looks real, without overlaps."""
     taken: list[tuple[int, int]] = []
     found = []
     for kind, form in _in_order("".join([sign for sign in SIGNS if sign in text])):
@@ -99,7 +99,7 @@ def _found(text: str) -> list[tuple[int, int, str, str]]:
 
 
 def _joined(text: str, taken: list[tuple[int, int]]) -> list[tuple[int, int, str, str]]:
-    """The keys that go over the end of a line or of a literal, in a form that their makers gave them."""
+    """The keys that span the end of a line or of a literal, in a form that their issuers gave them."""
     pieces, begins, place, length = [], [], 0, 0
     for joint in JOINT.finditer(text):
         begins.append((length, place))
@@ -117,14 +117,14 @@ def _joined(text: str, taken: list[tuple[int, int]]) -> list[tuple[int, int, str
 
 
 def _place(begins: list[tuple[int, int]], index: int) -> int:
-    """Where in a text a character of its joined pieces stands."""
+    """Where in a text a character of its joined pieces is."""
     joined, original = begins[bisect_right(begins, index, key=lambda pair: pair[0]) - 1]
     return original + index - joined
 
 
 @lru_cache(maxsize=256)
 def _in_order(signs: str) -> tuple[tuple[str, Form], ...]:
-    """The forms of which a text can hold one that has no others of `SIGNS` than these."""
+    """The forms that a text with only these of `SIGNS` can hold."""
     first = [(kind, form) for kind, form in KINDS.items() if kind not in LAST]
     every = (*first, *((kind, KINDS[kind]) for kind in LAST))
     return tuple(
@@ -169,7 +169,7 @@ def _looks_real(kind: str, form: Form, random_part: str) -> bool:
 
 
 def _is_open(text: str, match: re.Match[str]) -> bool:
-    """Whether a name or the value behind it says that it is not a secret."""
+    """Whether a name or the value after it shows that it is not a secret."""
     value, begin = match[match.lastindex or 0], match.start()
     if OPEN_VALUE.fullmatch(value):
         return True
@@ -209,14 +209,14 @@ def _is_login(text: str) -> bool:
 
 
 def _is_one_random_run(text: str) -> bool:
-    """Whether letters and digits are mixed as chance mixes them, and not in a name made of words and a number."""
+    """Whether letters and digits are mixed at random, and not as in a name made of words and a number."""
     runs = [run for run in re.split(r"[_.~/-]", text) if len(run) >= 16]
     mixed = any(any(map(str.isdigit, run)) and any(map(str.isalpha, run)) for run in runs)
     return mixed or re.fullmatch(UUID, text) is not None
 
 
 def _is_sample_jwt(token: str) -> bool:
-    """Whether a token speaks of the people that documentation speaks of."""
+    """Whether a token names people that documentation uses as examples."""
     payload = token.split(".")[1]
     try:
         claims = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode("utf-8", "replace")

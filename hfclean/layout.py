@@ -1,4 +1,4 @@
-"""Layout: how the rows of a dataset are read, and how the columns that hfclean adds are called, as one value."""
+"""Layout: how the rows of a dataset are read, and what the columns that hfclean adds are called, as one value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Layout:
         side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
 
     Raises:
-        SchemaError: turns or a side of another name.
+        SchemaError: invalid `turns` or `side`.
     """
 
     columns: Columns = None
@@ -44,7 +44,7 @@ class Layout:
         return detect(names, self.columns)
 
     def targets(self, cells: Mapping[str, Any], view: View) -> list[Target]:
-        """The pairs of a row, oldest first, with the places where their texts live."""
+        """The pairs of a row, oldest first, with the places of their texts."""
         return view.targets(cells, turns=self.turns, side=self.side)
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:

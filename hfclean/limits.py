@@ -22,7 +22,7 @@ def read_json(file: Path, most: int = LARGEST_JSON) -> Any:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is larger than `most` bytes, no UTF-8, no JSON, or nested deeper than can be read.
+        ValueError: it is larger than `most` bytes, not UTF-8, not JSON, or nested too deeply.
     """
     with file.open("rb") as f:
         content = f.read(most + 1)
@@ -35,8 +35,8 @@ def read_json(file: Path, most: int = LARGEST_JSON) -> Any:
 
 
 def check_inside(folder: Path, files: Iterable[Path]) -> None:
-    """Refuse files of a folder that are links to somewhere else: what comes by `git clone` or in an archive may name
-    any file of this machine, to have it read, shown in a card and published.
+    """Refuse files of a folder that are links to somewhere else: a `git clone` or an archive may name any file of this
+    machine, to have it read, shown in a card and published.
 
     A folder in the cache of the Hub, whose files are links to the blobs of the same repo, is inside.
 
@@ -61,9 +61,9 @@ def most_unpacked(size: int) -> int:
 
 
 def check_unpacked(files: Iterable[Path]) -> None:
-    """Stop at parquet files that unpack to more than rows of text do, before they fill the disk.
+    """Stop at parquet files that unpack to more than rows of text would, before they fill the disk.
 
-    A footer may lie, and one long value may stand in a file a million times: the rows are gone through in small parts.
+    A footer may lie, and a file may repeat one long value a million times: the rows are read in small parts.
 
     Raises:
         SourceError: it names the file.

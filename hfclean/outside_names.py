@@ -14,12 +14,12 @@ from pathlib import Path
 from hfclean.errors import SourceError
 
 SPLIT = r"\w+(?:\.\w+)*"  # what `datasets` takes
-UNION = "all"  # and what it keeps for itself: all splits together
+UNION = "all"  # and what it reserves: all splits together
 LONGEST = 100  # bytes, so that a file named after a split has a name that every file system can hold
 
 
 def is_split(name: object) -> bool:
-    """Whether `load_dataset` reads a split of this name again, from files that are named after it."""
+    """Whether `load_dataset` can read a split of this name from files named after it."""
     return (
         isinstance(name, str)
         and re.fullmatch(SPLIT, name) is not None
@@ -34,14 +34,14 @@ def may_name_split(name: str) -> bool:
 
 
 def split_names(names: Iterable[object], where: str) -> tuple[dict[str, str], list[str]]:
-    """The names of splits as they may be used, by the names that they have, and what to say of those that differ.
+    """The usable names of splits, by their given names, and a note about those that differ.
 
     Args:
         names: as they were read.
         where: what they were read from, for messages.
 
     Raises:
-        SourceError: a name is a path, or nothing that could be a name; or two become the same.
+        SourceError: a name is a path, or cannot be a name; or two become the same.
     """
     found: dict[str, str] = {}
     notes = []
@@ -78,7 +78,7 @@ def has_text_path(path: Path) -> bool:
 
 
 def text_path(path: Path, links: Path) -> Path:
-    """The path, or where it is not text a link to it that is.
+    """The path, or a link to it where it is not valid text.
 
     Args:
         path: an existing file or folder.

@@ -1,4 +1,4 @@
-"""Which folders hfclean wrote here for this user: only their records are followed without a word.
+"""Which folders hfclean wrote here for this user: only their records are trusted without asking.
 
 The record of a folder (`hfclean.json`) can name servers, models and settings. It may come from a stranger: by
 `git clone`, `hf download`, an archive. What was written here is noted in `HFCLEAN_HOME` by the hash of the folder's
@@ -27,7 +27,7 @@ def home() -> Path:
 
 
 def claim(folder: Path) -> None:
-    """Note that the record of a folder, as it is now, was written here."""
+    """Note that the record of a folder, in its present state, was written here."""
     note = _note(folder)
     note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_text(note, _digest(folder / ABOUT))

@@ -1,4 +1,4 @@
-"""What a model would do to a dataset, seen on a few rows before the rest is paid for. Writes nothing.
+"""What a model would do to a dataset, shown on a few rows before you pay for the rest. Writes nothing.
 
 The answers are kept like all others: the run that follows does not ask for them again.
 """
@@ -26,12 +26,12 @@ from hfclean.reviser.coach import Reviser
 from hfclean.scorers import response_words
 from hfclean.transform import Transform
 
-LONGEST = 500  # characters of an answer that came to nothing
+LONGEST = 500  # characters of an unusable answer
 
 
 @dataclass(frozen=True)
 class PreviewedChange:
-    """One text that is another now: which field, by which rule or reviser, from what to what."""
+    """One changed text: which field, by which rule or reviser, before and after."""
 
     field: str
     rule: str
@@ -41,10 +41,10 @@ class PreviewedChange:
 
 @dataclass(frozen=True)
 class PreviewedRow:
-    """What became of one row.
+    """The outcome of one row.
 
-    `refused` is what the model would have made of a row that the gate reverted, beside `changes`; `said` the beginning
-    of its answer where nothing could be made of it, or of what the server said where it gave none.
+    `refused` is the model's revision of a row that the gate reverted, beside `changes`; `said` the beginning of its
+    answer if it was unusable, or of the server's message if it gave none.
     """
 
     split: str
@@ -60,19 +60,19 @@ class PreviewedRow:
 
 @dataclass(frozen=True)
 class Preview:
-    """A few rows as a model would revise them, what they took, and what the whole dataset would take.
+    """A few rows as a model would revise them, their cost, and the estimated cost of the whole dataset.
 
     Attributes:
-        rows: what became of each row of the sample, in order.
+        rows: the outcome of each row of the sample, in order.
         rows_total: rows of the whole dataset.
-        usage: what was asked for the sample.
+        usage: the requests for the sample.
         words_before, words_after: of the responses of all rows that the model answered for.
         changed_words_before, changed_words_after: of those that changed.
-        estimate: what the whole dataset would take, judged by these answers. Its hours suppose that the server keeps
-            up with all requests that may be in flight at once.
-        hours_at_this_pace: hours of the whole at the speed of the sample, at which few requests were in flight; nan
-            where nothing was asked.
-        failure: what to say where not one of the rows got an answer that can be used; else empty.
+        estimate: the cost of the whole dataset, judged by these answers. Its hours assume that the server keeps up
+            with all requests that may be in flight at once.
+        hours_at_this_pace: hours for the whole dataset at the speed of the sample, which had few requests in flight;
+            nan where nothing was asked.
+        failure: the message if no row got a usable answer; otherwise empty.
     """
 
     rows: tuple[PreviewedRow, ...]
@@ -94,7 +94,7 @@ class Preview:
 
 
 def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20, show: bool = True) -> Preview:
-    """Revise an evenly spread sample of a `Dataset` or `DatasetDict` and say what the whole would take.
+    """Revise an evenly spread sample of a `Dataset` or `DatasetDict` and estimate the cost of the whole.
 
     Args:
         ds: the dataset; nothing is written to it or beside it.
@@ -185,7 +185,7 @@ def _heard(model: ModelTransform, rows: _Rows) -> tuple[_Rows, list[Conversation
 
 
 def _ungated(model: ModelTransform, ready: _Rows, done: _Rows) -> _Rows:
-    """The rows as the model would have them: for those that the gate reverted, read from the store without a gate.
+    """The rows as the model would have them: those that the gate reverted are read from the store without a gate.
 
     Only where the gate decides nothing about what is asked, so that this asks nothing.
     """
@@ -225,7 +225,7 @@ def _told(
 
 
 def _said(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) -> str:
-    """What the model last said of a row that came to nothing, or what the server said instead."""
+    """The model's last answer to a row without result, or the server's message."""
     if done[model.prefix + "edit"] not in ("reverted", "failed") or not model.keeps_answers:
         return ""
     answers = model.hear(as_columns([ready])).answers

@@ -1,4 +1,4 @@
-"""What happened to a row, as columns: their names, how hfclean knows its own, row ids, history lines, originals.
+"""What happened to a row, as columns: their names, how hfclean recognizes its own, row ids, history lines, originals.
 
 Nothing here changes text; it records and reads records.
 """
@@ -20,18 +20,18 @@ HISTORY = "edit_history"
 REVISION_COLUMNS = tuple(column.name for column in REVISION)
 DUPLICATE_COLUMN = DUPLICATE_OF.name
 EDITS = ("kept", "revised", "reverted", "failed")
-UNPARSED = "unparsed"  # the reason of an answer that came and could not be read
+UNPARSED = "unparsed"  # the reason for an answer that could not be read
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of `edit_history`: who did what to the row.
+    """One line of `edit_history`: which step did what to the row.
 
     `by` is the class of the transform, `settings` its fields that differ from the defaults, `columns` the columns that
     the step added beside the history itself. A reviser's step has `edit` and `reasons`; a scorer's has neither.
-    `model` is what the model that was asked calls itself: a server's name for it, or the commit of a local one.
-    `errors` says which rules, scorers or checks raised on the row, and what. `meanings` says of the columns what
-    `columns.Column.plain` does, where they are those of a third party's scorer.
+    `model` is the name of the model that was asked: the server's name for it, or the commit of a local one.
+    `errors` says which rules, scorers or checks raised on the row, and what. `meanings` describes the columns of a
+    third party's scorer as `columns.Column.plain` does.
     """
 
     by: str

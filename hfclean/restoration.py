@@ -49,7 +49,7 @@ def restore(
         extra: your own rules that took part, needed to undo one of them.
 
     Raises:
-        RestoreError: hfclean wrote nothing in these rows; an id names no row; a column that changed is gone; a rule is
+        RestoreError: hfclean wrote nothing in these rows; no row has the id; a column that changed is gone; a rule is
             to be undone below a later step that cannot be done again, or with rules of another version.
 
     >>> import hfclean
@@ -139,7 +139,7 @@ def _restore_example(row: Mapping[str, Any], undo: _Undo) -> dict[str, Any]:
 
 
 def _columns_of(histories: Iterable[Any]) -> Columns:
-    """The `columns` that the revisers were given, as their steps tell it."""
+    """The `columns` that the revisers were given, as their steps record it."""
     steps = (step for text in histories for step in parse_history(text) or ())
     return next((step.settings["columns"] for step in steps if step.settings.get("columns")), None)
 
@@ -178,7 +178,7 @@ class _Undo(Transform):
         for column in touched:
             if column not in batch:
                 raise RestoreError(
-                    f"'original' speaks of the column {column!r}, which is not there. If it was renamed, give it "
+                    f"'original' refers to the column {column!r}, which does not exist. If it was renamed, give it "
                     "its old name "
                     f"back first: ds.rename_column(..., {column!r})"
                 )
@@ -272,13 +272,13 @@ def _put_back(cells: dict[str, Any], original: Mapping[Path, Any]) -> dict[str, 
 
 
 def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
-    """The rule reviser that a history line tells of."""
+    """The rule reviser of a history line."""
     told = dict(step.settings)
     wanted = told.pop("extra", [])
     mine = {rule.id: rule for rule in extra}
     missing = [name for name in wanted if name not in mine]
     if missing:
-        raise RestoreError(f"your own rule {missing[0]!r} took part; pass it:  restore(..., extra=(rule,))")
+        raise RestoreError(f"your own rule {missing[0]!r} took part; pass it: restore(..., extra=(rule,))")
     told.pop("prefix", None)
     columns = told.pop("columns", None)
     only, skip = told.pop("only", None), told.pop("skip", ())
@@ -290,7 +290,7 @@ def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One change: in which row and field, by which rule or reviser, from what to what."""
+    """One change: in which row and field, by which rule or reviser, before and after."""
 
     row_id: str
     field: str
@@ -307,13 +307,13 @@ def pointer(path: Path) -> str:
 def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
     """Every change of one row, in the order in which it was made.
 
-    The steps of rules are done again to tell them apart, and what a model's step changed after them is what is left.
+    The steps of rules are done again to tell them apart, and what remains was changed by a model's step.
     Where that does not lead to today's text (several models' steps, or rules of another version), the row's changes
     are given whole, under the names that the history has.
     """
     history = parse_history(row.get(layout.own(HISTORY)))
     original = decode_original(row.get(layout.own("original"))) if history else None
-    if not history or not original:  # without a history of ours, `original` is somebody else's column
+    if not history or not original:  # without hfclean's history, `original` is a foreign column
         return
     steps = [step for step in history if step.is_revision]
     start = {**row, **write(row, original)}

@@ -30,7 +30,7 @@ LONG = "All work and no play makes Jack a dull boy. " * 2300
 
 
 def odd_rows() -> list[dict[str, Any]]:
-    """Alpaca rows with every kind of cell that a real file has sooner or later."""
+    """Alpaca rows with every kind of cell that real files contain."""
     texts = [
         ("Name a fruit.", "", "An apple."),
         ("", "", ""),
@@ -88,8 +88,9 @@ def check_transform(
     """Assert that a transform keeps the contract on these rows.
 
     The same result for one example, a batch of any size, a streaming dataset, every format (those whose package is
-    there), and, with `processes`, two worker processes; the input left as it was; the same columns and column types
-    every time; nothing added is null; the fingerprint steady after use and after pickling; nothing lost on the way.
+    installed), and, with `processes`, two worker processes; the input left unchanged; the same columns and column
+    types every time; nothing added is null; the fingerprint steady after use and after pickling; nothing lost on the
+    way.
 
     Args:
         transform: the transform.
@@ -106,7 +107,7 @@ def check_transform(
     key = Hasher.hash(transform)
     given = copy.deepcopy(rows)
     expected = [transform(row) for row in rows]
-    _assert(rows == given, "the rows that were handed in were changed")
+    _assert(rows == given, "the input rows were changed")
     keys = [sorted(new) for new in expected]
     _assert(all(k == keys[0] for k in keys), f"not the same columns for every row: {keys}")
     added = [name for name in keys[0] if name not in rows[0]]

@@ -135,7 +135,8 @@ def tiny_model(
 ) -> Path:
     """Write a two-layer language model with random weights into a folder, as `save_pretrained` does. No network.
 
-    With the `spread` of usual models, 0.02, such a small one says one token for ever; one to be trained needs that.
+    With the usual `spread` of 0.02 such a small model repeats one token forever; a model to be trained needs that
+    value.
     """
     torch = require("torch", extra="models")
     transformers = require("transformers", extra="models")

@@ -20,7 +20,7 @@ from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
 
-# How fields are declared. The record of a saved reviser may state the setting, whoever wrote it; see `records.trust`.
+# How fields are declared. Any record of a saved reviser, even a stranger's, may set it; see `records.trust`.
 HUB: Mapping[str, bool] = {"hub": True}
 # It changes no output, so that no row's history has it.
 UNSAID: Mapping[str, bool] = {"unsaid": True}
@@ -94,7 +94,7 @@ class Spec:
         return found
 
     def depends(self) -> dict[str, Any]:
-        """What else than fields and version the outputs depend on; it enters the pickled state."""
+        """What the outputs depend on besides fields and version; it enters the pickled state."""
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Transform(Spec):
-    """Base of everything that is handed to `map`.
+    """Base of everything that is passed to `map`.
 
     Args:
         columns: which columns hold what, where their names do not say it: a shape's name (`"messages"`, `"alpaca"`,
@@ -207,10 +207,10 @@ class Transform(Spec):
 
 
 def elsewhere(ds: Any) -> dict[str, str]:
-    """What `map` of a `Dataset` has to be told so that it fails on no folder that may only be read.
+    """Arguments for `map` of a `Dataset` that keep it from failing on read-only folders.
 
-    `datasets` keeps what it makes of a dataset beside the files of that dataset. Where that is not allowed, it goes to
-    the temporary folder that `datasets` has for what lies in memory.
+    `datasets` keeps its results beside the files of the dataset. Where that is not allowed, they go to the temporary
+    folder that `datasets` uses for data in memory.
     """
     from datasets.fingerprint import generate_random_fingerprint, get_temporary_cache_files_directory
 
@@ -225,7 +225,7 @@ def elsewhere(ds: Any) -> dict[str, str]:
 
 
 def _usual(kind: Any, *, text: bool) -> Any:
-    """Arrow's ordinary types for the large ones that pandas and polars hand back, whatever they were given.
+    """Arrow's ordinary types for the large ones that pandas and polars always return.
 
     `datasets` stores what a table holds: without this a map under these formats would change the feature types.
     `text` says whether a cell that is null is one of text; pandas does not know its type.

@@ -99,5 +99,5 @@ def test_no_code_is_declared_twice_and_each_has_a_meaning() -> None:
         {check.id for check in CHECKS} & {rule.id for rule in RULES}
     )
     assert all(map(meaning, DECLARED))
-    assert meaning("unwritable") == "the revision changes what this row has no place for"
+    assert meaning("unwritable") == "the revision changes something that this row has no place for"
     assert meaning("a_word_of_tomorrow") == ""

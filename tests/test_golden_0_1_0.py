@@ -241,7 +241,7 @@ def test_a_coach_opens_asks_its_own_model_and_is_pushed(work: Path, fake_hub: Fa
 
 def test_a_reviser_of_a_served_model_opens(work: Path) -> None:
     folder = unpack("served", work)
-    with pytest.raises(FolderError, match=r"yours to say: from_pretrained\(.*, base_url=..., model=...\)"):
+    with pytest.raises(FolderError, match=r"your rows are sent: from_pretrained\(.*, base_url=..., model=...\)"):
         hfclean.Reviser.from_pretrained(folder)
     served = hfclean.Reviser.from_pretrained(folder, base_url="http://127.0.0.1:9/v1")
     assert (served.model, served.base_url, served.instructions) == ("tiny", "http://127.0.0.1:9/v1", "Mend it.")

@@ -225,7 +225,7 @@ def test_nothing_of_this_machine_is_pushed(fake_hub: FakeHub, monkeypatch: pytes
     text = fake_hub.repo("me/coach").text("hfclean.json") + fake_hub.repo("me/coach").text("README.md")
     for word in ("gpu-box", "MY_KEY", "k-123", "/home/me"):
         assert word not in text
-    with pytest.raises(FolderError, match=r"Whom your rows are sent to is yours to say.*base_url=\.\.\."):
+    with pytest.raises(FolderError, match=r"Only you may say where your rows are sent.*base_url=\.\.\."):
         hfclean.Reviser.from_pretrained("me/coach")
     back = hfclean.Reviser.from_pretrained("me/coach", base_url="http://localhost:1/v1", model="mine")
     assert (back.model, back.base_url, back.instructions) == ("mine", "http://localhost:1/v1", "Mend it. [Response]")
@@ -243,7 +243,7 @@ def test_a_revision_is_followed(fake_hub: FakeHub) -> None:
     with pytest.raises(ModelError, match="the Hub gives no model of this id"):
         hfclean.Reviser.from_pretrained("me/nothing")
     fake_hub.add_repo("me/rows", "dataset")
-    with pytest.raises(ModelError, match="that is a dataset; read it with load_dataset"):
+    with pytest.raises(ModelError, match="it is a dataset; read it with load_dataset"):
         hfclean.Reviser.from_pretrained("me/rows")
     with pytest.raises(FolderError, match=r"no reviser here \(there is no hfclean.json\)"):
         hfclean.Reviser.from_pretrained("org/chat")

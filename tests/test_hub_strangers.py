@@ -46,7 +46,7 @@ def _saved(model: str) -> str:
         (about(settings={"limits": {}}), "'limits', which is not taken"),
         (about(settings={"extra_body": {}}), "'extra_body', which is not taken"),
         (about(settings={"device": "cuda"}), "'device', which is not taken"),
-        (about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
+        (about(settings={"base_url": "https://evil.example/v1"}), "Only you may say where your rows are sent"),
         (about(settings={"model": "/etc/passwd"}), "not a Hub id; say which one"),
         (about(settings={"model": "../../secrets"}), "not a Hub id; say which one"),
         (about(settings={"model": 3}), "model is 3; expected a string"),
@@ -89,7 +89,7 @@ def test_a_record_that_is_too_large_is_not_fetched(fake_hub: FakeHub, tmp_path: 
 def test_a_pulled_record_is_a_strangers_as_well(fake_hub: FakeHub, tmp_path: Path) -> None:
     repo = fake_hub.add_repo("you/coach", author="you")
     for name, text, words in (
-        ("url", about(settings={"base_url": "https://evil.example/v1"}), "Whom your rows are sent to"),
+        ("url", about(settings={"base_url": "https://evil.example/v1"}), "Only you may say where your rows are sent"),
         ("key", about(settings={"api_key_env": "OPENAI_API_KEY"}), "'api_key_env', which is not taken from the Hub"),
         ("long", about(prompt="x" * 60_000), "longer than"),
     ):

@@ -56,7 +56,7 @@ def test_a_reviser_that_was_saved_here_is_followed_and_its_copy_is_not(tmp_path:
     coach.save_pretrained(tmp_path / "mine")
     assert hfclean.Reviser.from_pretrained(tmp_path / "mine").base_url == "http://127.0.0.1:9/v1"
     shutil.copytree(tmp_path / "mine", tmp_path / "cloned")
-    with pytest.raises(FolderError, match=r"on its own server\. Whom your rows are sent to is yours to say"):
+    with pytest.raises(FolderError, match=r"on its own server\. Only you may say where your rows are sent"):
         hfclean.Reviser.from_pretrained(tmp_path / "cloned")
     again = hfclean.Reviser.from_pretrained(tmp_path / "cloned", base_url="http://127.0.0.1:8/v1")
     assert (again.model, again.base_url) == ("tiny", "http://127.0.0.1:8/v1")

@@ -166,11 +166,11 @@ def test_of_a_strangers_folder_no_key_store_or_device_is_followed(
 def test_no_address_of_a_copied_reviser_is_followed_loopback_neither(tmp_path: Path, url: str) -> None:
     hfclean.Reviser("tiny", base_url=url, extra_body={"user": "x"}).save_pretrained(tmp_path / "mine")
     shutil.copytree(tmp_path / "mine", tmp_path / "copy")
-    with pytest.raises(FolderError, match=r"extra_body|is yours to say"):
+    with pytest.raises(FolderError, match=r"extra_body|Only you may say"):
         hfclean.Reviser.from_pretrained(tmp_path / "copy")
     hfclean.Reviser("tiny", base_url=url).save_pretrained(tmp_path / "plain")
     (tmp_path / "plain").rename(tmp_path / "moved")
-    with pytest.raises(FolderError, match=r"is yours to say.*yours again once it is saved anew"):
+    with pytest.raises(FolderError, match=r"Only you may say.*yours again once it is saved again"):
         hfclean.Reviser.from_pretrained(tmp_path / "moved")
     own = hfclean.Reviser.from_pretrained(tmp_path / "moved", base_url=url)
     own.save_pretrained(tmp_path / "moved")

@@ -59,7 +59,7 @@ def test_prose_for_every_row_ends_the_run_with_the_first_answer(length: int) -> 
         hfclean.clean(Dataset.from_list(rows(length)), reviser=answering(lambda _: PROSE), show=False)
     said = str(stopped.value)
     assert said.startswith("none of the first 32 rows got an answer of ")
-    assert f"(unparsed: 32). The first answer: {PROSE!r}. Look whether" in said
+    assert f"(unparsed: 32). The first answer: {PROSE!r}. Check whether" in said
     assert "Every answer so far is kept" in said
     assert "cache clear" in said
 

@@ -13,7 +13,7 @@ def read_key(variable: str | None) -> str:
     """The key from the variable that the user named.
 
     Raises:
-        AccessError: there is none, or it cannot be one. What it holds is never shown.
+        AccessError: there is none, or it cannot be one. Its value is never shown.
     """
     if variable is None:
         return ""
@@ -26,7 +26,7 @@ def read_key(variable: str | None) -> str:
 
 
 def without_key(body: bytes, key: str) -> bytes:
-    """What a server said, without the key: some say back what they were sent.
+    """A server's message, without the key: some echo what they were sent.
 
     The key is found as it is and with any of its characters escaped, as JSON, HTML and addresses escape them.
     """

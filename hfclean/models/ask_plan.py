@@ -90,12 +90,12 @@ class Plan:
 
 
 class GroupCommit:
-    """Answers that come within a moment of each other, or while a commit is being written, go together into the next.
+    """Answers that come within a moment of each other, or while a commit is written, go into the next one together.
 
     Only on the loop of the process. The writing is done in a thread, so that the disk does not hold up the requests.
 
     Args:
-        put: keeps records, and returns the answers that somebody else had kept before.
+        put: keeps records, and returns the answers that another process had kept before.
     """
 
     def __init__(self, put: Callable[[Sequence[Record]], dict[bytes, Answer]]) -> None:
@@ -106,7 +106,7 @@ class GroupCommit:
         self._pool: ThreadPoolExecutor | None = None
 
     def add(self, record: Record, done: Done) -> asyncio.Future[None]:
-        """Keep an answer; `done` gets it once it is on disk (or the one that was there before), or what went wrong.
+        """Keep an answer; `done` gets it once it is on disk (or the one kept earlier), or the error.
 
         Returns:
             a future that is done when the commit is, well or not.

@@ -1,4 +1,4 @@
-"""Asking a model and losing nothing: look in the store, ask for the rest, keep every answer before anybody gets it."""
+"""Ask a model without losing answers: read the store, request what is missing, keep answers before returning them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from hfclean.models.weights import mark
 
 _Turns = str | Sequence[Message | Mapping[str, Any]]
 
-OWN_BATCH = 64  # what a function of the user's own gets at once: what a crash can lose of it
-WINDOW = 256  # conversations that are looked up together
+OWN_BATCH = 64  # conversations that a custom function gets at once: what a crash can lose
+WINDOW = 256  # conversations looked up together
 LOCAL_WINDOW = 2048  # conversations that a local model sorts by length together
-AHEAD = 8  # windows that may be under way at once, so that none waits for the slowest answer of another
+AHEAD = 8  # windows in progress at once, so that none waits for the slowest answer of another
 
 
 def open_backend(spec: ModelSpec) -> Asker:
@@ -50,13 +50,13 @@ def ask(
 ) -> list[Answer]:
     """An answer for every conversation, in order. What the store holds is not asked again.
 
-    Works in a notebook, in the workers of `num_proc`, and as often as one likes in one process.
+    Works in a notebook, in the workers of `num_proc`, and any number of times in one process.
 
     Args:
         spec: which model.
         conversations: texts (one user turn each), or sequences of messages.
         generation: how to answer; by default greedy, at most 1,024 tokens.
-        prompt_version: of whoever wrote the messages; part of the key.
+        prompt_version: of the prompts that built the messages; part of the key.
 
     Raises:
         BackendError: no further request could succeed. Every answer so far is kept.
@@ -88,18 +88,18 @@ def prefetch(
     total: int | None = None,
     show: bool = True,
 ) -> Usage:
-    """Fill the store at full speed, so that what comes after only reads: no batch waits for its slowest answer.
+    """Fill the store at full speed, so that later steps only read: no batch waits for its slowest answer.
 
     Args:
         spec: which model.
         conversations: any number of them; they are read as they are needed, and never all held.
         generation: how to answer.
-        prompt_version: of whoever wrote the messages.
+        prompt_version: of the prompts that built the messages.
         total: how many there are, for the progress line.
         show: whether to show one.
 
     Returns:
-        what this process has asked of the model so far. Conversations that failed are counted there, and are asked
+        what this process has asked the model so far. Conversations that failed are counted there, and are asked
         again by whoever asks for them next.
     """
     return open_backend(spec).prefetch(
@@ -113,18 +113,18 @@ def spent(spec: ModelSpec) -> Spent:
 
 
 def usage(spec: ModelSpec) -> Usage:
-    """What this process has asked of a model so far. Workers of `num_proc` count for themselves."""
+    """What this process has asked a model so far. Workers of `num_proc` count for themselves."""
     return open_backend(spec).ledger.usage()
 
 
 def _in_thread(work: Callable[..., None], *args: Any) -> None:
-    """Do something with the file of answers beside the loop, which nobody waits for."""
+    """Do something with the file of answers off the loop; nobody waits for it."""
     with suppress(RuntimeError):  # the interpreter ends and starts no thread; the leases of this process end with it
         asyncio.get_running_loop().run_in_executor(None, work, *args)
 
 
 def _any_failed(futures: Iterable[Future[None]]) -> bool:
-    """Whether the run has ended: then nothing more is asked for, and whoever waits for these is told why."""
+    """Whether the run has ended: then nothing more is asked for, and callers that wait get the reason."""
     return any(f.done() and not f.cancelled() and f.exception() is not None for f in futures)
 
 
@@ -151,7 +151,7 @@ class Asker:
                 self._commits = GroupCommit(self._put)
 
     def _resolve(self) -> tuple[str, Backend | None]:
-        """Whose answers these are, in words that enter the key; and what gives them, if not a server."""
+        """The source of the answers, as it enters the key; and the backend, if not a server."""
         spec = self.spec
         if spec.kind == "server":
             return spec.cache_as or f"{spec.where()} {spec.model}", None
@@ -170,9 +170,9 @@ class Asker:
         return name or spec.name, backend
 
     def _tell_of_earlier(self) -> None:
-        """Say, before anything is asked, where answers of version 0.1.0 may be meant: it recorded no ports.
+        """Warn, before anything is asked, that answers of version 0.1.0 may be meant: it recorded no ports.
 
-        Only as long as they outnumber the server's own: whoever has asked again knows.
+        Only while they outnumber the server's own: otherwise the user has asked again and knows.
         """
         spec = self.spec
         earlier = f"{spec.where_without_port()} {spec.model}"
@@ -297,7 +297,7 @@ class Asker:
         return plan
 
     def _put(self, records: Sequence[Record]) -> dict[bytes, Answer]:
-        """Keep answers; returns those that somebody else had kept before."""
+        """Keep answers; returns those that another process had kept before."""
         if self.store is None:
             self._budget.spend(records)
             return {}
@@ -341,7 +341,7 @@ class Asker:
         taking = asyncio.ensure_future(asyncio.to_thread(leases.take, keys, waited=waited))
         try:
             return await asyncio.shield(taking)
-        except asyncio.CancelledError:  # nobody will ask for what the thread is just taking
+        except asyncio.CancelledError:  # nobody will ask for the leases that the thread is taking
             taking.add_done_callback(lambda t: None if t.exception() else _in_thread(leases.release, t.result().mine))
             raise
 

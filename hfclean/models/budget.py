@@ -32,7 +32,7 @@ class Usage:
         estimated: how many of `asked` have estimated tokens.
         cost: price of `asked`, 0 without prices.
         currency: of the cost.
-        notes: what servers could not do and was left out, such as `no_response_format`.
+        notes: what servers could not do and requests left out, such as `no_response_format`.
         reused: different answers that were kept before; counted during a prefetch of a transform only, as are their
             tokens.
         reused_prompt_tokens: tokens that were read for them when they were asked.
@@ -58,7 +58,7 @@ class Usage:
 
     @property
     def done(self) -> int:
-        """Conversations that were seen to, well or not."""
+        """Finished conversations, successful or not."""
         return self.asked + self.cached + sum(count for _, count in self.failed)
 
     @property
@@ -67,7 +67,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def since(self, earlier: Usage) -> Usage:
-        """What came after an earlier count of the same ledger."""
+        """The difference to an earlier count of the same ledger."""
         return replace(
             self,
             **{name: getattr(self, name) - getattr(earlier, name) for name in _SUMS},
@@ -121,7 +121,7 @@ class Ledger:
                 self.awaited -= count
 
     def answered(self, answer: Answer, prompt_bytes: int, key: bytes = b"") -> tuple[int, float]:
-        """Count an answer of the model's; its tokens and its price."""
+        """Count an answer of the model, its tokens and its price."""
         guessed = answer.prompt_tokens is None or answer.completion_tokens is None
         read, written = _tokens(answer, prompt_bytes)
         cost = self.prices.cost(read, written) if self.prices else 0.0
@@ -201,11 +201,11 @@ def _tokens(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
 
 
 class Budget:
-    """Lets requests go as long as what is spent, and what those on their way may cost at most, stays allowed.
+    """Lets requests go while the amount spent plus the most that requests in flight may cost stays within the limit.
 
-    What is spent counts for the whole run, that is for this process and the workers of its pools as far as they use
-    the same store; what is on its way only for this process. Several workers can overshoot by what the others have on
-    its way. Failed requests are not counted: servers do not say what they cost.
+    The amount spent counts for the whole run: this process and the workers of its pools that use the same store.
+    Requests in flight count for this process only, so several workers can overshoot by what the others have in
+    flight. Failed requests are not counted: servers do not say what they cost.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -215,13 +215,13 @@ class Budget:
         self._waiting = Spent()
 
     def at_most(self, prompt_bytes: int, generation: Generation) -> Spent:
-        """What a request can come to, if its answer is as long as it may be."""
+        """The most that a request can cost, if its answer is as long as it may be."""
         read = _estimate_tokens(prompt_bytes)
         cost = self.spec.prices.cost(read, generation.max_new_tokens) if self.spec.prices else 0.0
         return Spent(1, read + generation.max_new_tokens, cost)
 
     def reserve(self, worst: Spent) -> bool:
-        """Set aside what a request can come to; False if that is more than is left."""
+        """Reserve the most that a request can cost; False if that is more than is left."""
         cost = self.spent.cost + self._waiting.cost + worst.cost
         tokens = self.spent.tokens + self._waiting.tokens + worst.tokens
         if self.spec.max_cost is not None and cost > self.spec.max_cost:
@@ -232,7 +232,7 @@ class Budget:
         return True
 
     def release(self, worst: Spent) -> None:
-        """The request is over; what it really cost is in `spent`."""
+        """The request is over; its actual cost is in `spent`."""
         self._waiting = Spent(0, self._waiting.tokens - worst.tokens, self._waiting.cost - worst.cost)
 
     def spend(self, records: Sequence[Record]) -> None:
@@ -269,7 +269,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take.
+    """The estimated cost of a run.
 
     Args:
         requests: conversations of the whole run.
@@ -278,7 +278,7 @@ class Estimate:
         cost: price, nan without prices.
         currency: of the cost.
         hours: time, nan where nothing is known about the speed.
-        prompt_basis: how the tokens that are read were found: `tokenizer`, `server` (its own count), or
+        prompt_basis: how the tokens that are read were counted: `tokenizer`, `server` (its own count), or
             `4 bytes a token`.
         completion_basis: the same for those that are written: `answers` (of a sample that was asked), `given`, or
             `max_new_tokens` (an upper bound).
@@ -311,7 +311,7 @@ def estimate(
     limits: Limits | None = None,
     tokenizer: Callable[[str], Sequence[Any]] | None = None,
 ) -> Estimate:
-    """What a whole run would take, from a sample of its conversations. Asks nothing.
+    """Estimate the cost of a whole run from a sample of its conversations. Asks nothing.
 
     Args:
         conversations: the sample.
@@ -319,10 +319,10 @@ def estimate(
         requests: conversations of the whole run; by default those of the sample.
         prices: what tokens cost.
         answers: answers to the sample, if it was asked: their lengths, and the server's own token counts, are the best
-            basis there is.
+            basis.
         completion_tokens: tokens of a typical answer, if known.
         seconds_per_request: how long one answer takes, if known (a preview run shows it).
-        limits: how many are asked at once, and how many a minute; for the hours.
+        limits: requests at once and per minute; for the hours.
         tokenizer: text to tokens, such as `AutoTokenizer.from_pretrained(...).encode`.
 
     Raises:
@@ -395,8 +395,8 @@ def days_of(kept: Sequence[tuple[str, int]]) -> str:
 def progress(
     ledger: Ledger, total: int | None, *, show: bool = True, label: str = "asking"
 ) -> Iterator[Callable[..., None]]:
-    """A live line: done, tokens, cost, time left. Call what it yields to bring it up to date: with how many more are
-    done, where that is not the number of conversations, and with your own counts: `update(10, revised=8)`."""
+    """A live line: done, tokens, cost, time left. Call the yielded function to update it: with how many more are done,
+    if that is not the number of conversations, and with your own counts: `update(10, revised=8)`."""
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=label, unit="", disable=not show, dynamic_ncols=True) as bar:

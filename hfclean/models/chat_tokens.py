@@ -32,7 +32,7 @@ def encode_turns(
     if not _spells_markers(tokenizer, contents):
         text = render_turns(tokenizer, conversation, contents, settings, name=name)
         return _ids(tokenizer, text)
-    # A text that spells the model's own markers could end its turn and begin another: it is read as mere text.
+    # A text that spells the model's own markers could end its turn and begin another: it is tokenized as plain text.
     slots = [SLOT.format(k) for k in range(len(contents))]
     rest = render_turns(tokenizer, conversation, slots, settings, name=name)
     ids: list[int] = []
@@ -45,7 +45,7 @@ def encode_turns(
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """The tokens of a text alone: markers of the model that it spells are read as mere text."""
+    """The tokens of a text alone: markers of the model in it are read as plain text."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
 
@@ -75,7 +75,7 @@ def render_turns(
         return render(turns)
     except jinja2.TemplateError as e:
         if len(turns) > 1 and turns[0].role == "system" and turns[1].role == "user":
-            # several families know no system turn; what it says comes first in the user's
+            # several model families have no system turn; its text comes first in the user's
             with suppress(jinja2.TemplateError):
                 first = Message("user", f"{turns[0].content}\n\n{turns[1].content}")
                 return render([first, *turns[2:]])

@@ -1,6 +1,6 @@
 """Any OpenAI-compatible chat server: a pool of workers over one queue, on the loop of the process.
 
-Raw requests: no client library between, one connection kept by each request in flight, no redirects, no proxies, no
+Raw requests: no client library between, one connection for each request in flight, no redirects, no proxies, no
 netrc, no cookies, and no key but the one whose variable the user named.
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 TRIES_TWICE = 2
-PLAIN = ("identity", "")  # encodings of a body that nobody has to unpack
+PLAIN = ("identity", "")  # encodings of a body that need no unpacking
 RECENT = 1024  # answers to remember between a look into the store and the request that follows it
 REFUSALS = 3  # this many 403 in a row are about the key; fewer may be about the texts
 RATE_LIMIT_PATIENCE = 3  # a full queue passes by itself: retry this many times as often as for an error
@@ -87,7 +87,7 @@ class Endpoint:
         self._http: Any = require("aiohttp", extra="models")
 
     def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
-        """Ask for all of them, whatever any store holds."""
+        """Ask for all of them, without looking in any store."""
         answers: list[Answer] = [Answer()] * len(conversations)
         settings = generation.canonical().encode()
         requests = [
@@ -103,7 +103,7 @@ class Endpoint:
         Args:
             requests: what to ask.
             generation: how.
-            since: the serial when it was found that these have no answer yet; one that came later is theirs.
+            since: the serial at which these had no answer yet; a later answer is theirs.
 
         Raises:
             BackendError: no further request could succeed. What was on its way is still kept when it comes.
@@ -158,7 +158,7 @@ class Endpoint:
         group, http = request.group, self._http
         if group.form is not self._form:
             group.form, group.tail = self._form, self._form.tail(self.spec, group.generation)
-        form = group.form  # others may find out a better one while this request is on its way
+        form = group.form  # other requests may find a better form while this one is in flight
         assert self._session is not None
         if group.generation.prompt_logprobs:
             url, read, data = (
@@ -176,7 +176,7 @@ class Endpoint:
                 allow_redirects=False,
             )
             try:
-                # a body that was not asked for in this encoding may unpack to a thousand times its size
+                # a body in an encoding we did not ask for may unpack to a thousand times its size
                 encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
                 body = (
                     b""
@@ -186,9 +186,7 @@ class Endpoint:
             finally:
                 response.close() if not response.content.at_eof() else response.release()
         except (http.ClientConnectorCertificateError, http.ClientSSLError) as e:
-            stops = BackendError(
-                f"no safe connection to {self.spec.where()}: {self._words(e)}; put its certificate right"
-            )
+            stops = BackendError(f"no safe connection to {self.spec.where()}: {self._words(e)}; fix its certificate")
             return Failure("connection", self._words(e), stops=stops)
         except http.ConnectionTimeoutError as e:
             return Failure("connection", self._words(e), retry="often", stops_if_repeated=True)
@@ -212,7 +210,7 @@ class Endpoint:
         return judge(response.status, body, asked=asked, wait_s=wait_s)
 
     def _words(self, error: BaseException) -> str:
-        """What an error of the connection says, without objects that could hold a header, and without the key."""
+        """The message of a connection error, without objects that could hold a header, and without the key."""
         said = str(error) if not hasattr(error, "request_info") else getattr(error, "message", "")
         told = f"{type(error).__name__}: {said}".encode("utf-8", "replace")
         return without_key(told, self._secret).decode("utf-8", "replace")[:300].rstrip(": ")
@@ -227,7 +225,7 @@ class Endpoint:
             first.followers.append(request)
 
     def _hire(self) -> None:
-        """As many workers as the server bears, and no more than there is work."""
+        """As many workers as the server can take, and no more than there is work."""
         if self._starved:
             return
         for _ in range(min(self._pace.limit - len(self._tasks), len(self._queue))):
@@ -272,13 +270,13 @@ class Endpoint:
                 self._hire()
 
     def _reserve(self, request: Request) -> bool:
-        """Whether the request may go out; if not, it waits for those on their way, or the run ends."""
+        """Whether the request may go out; if not, it waits for those in flight, or the run ends."""
         request.worst = self.budget.at_most(len(request.messages), request.group.generation)
         if self.budget.reserve(request.worst):
             return True
         self._queue.appendleft(request)
         if self._busy:
-            self._starved = True  # what is on its way may turn out cheaper than it might
+            self._starved = True  # requests in flight may cost less than reserved
         else:
             self.stop(self.budget.error(request.worst))
         return False
@@ -318,7 +316,7 @@ class Endpoint:
             group.done.set_result(None)
 
     def _forget(self, request: Request) -> None:
-        """Nobody waits for this request any more; some may still for its followers."""
+        """Nobody waits for this request any more; its followers may still be waited for."""
         self._on_the_way.pop(request.key, None)
         for each in request.followers:
             if not each.group.over:
@@ -330,7 +328,7 @@ class Endpoint:
         return {key for key in keys if key in self._on_the_way and key not in waiting}
 
     def stop(self, error: BaseException) -> None:
-        """End every call that is open: none of their requests could succeed."""
+        """End every open call: none of their requests could succeed."""
         self._lost_in_a_row = 0
         for group in tuple(self._groups):
             # one exception for each waiting thread: raising adds to its traceback
@@ -354,7 +352,7 @@ class Endpoint:
                     self.ledger.answered(outcome, len(request.messages))
                 return outcome
             if request.group.over:
-                return None  # a late word from a call that has ended already says nothing about the next one
+                return None  # a late reply to a call that has already ended says nothing about the next one
             if outcome.slow:
                 self._pace.slowed(epoch)
             if outcome.change:
@@ -371,7 +369,7 @@ class Endpoint:
             await asyncio.sleep(wait)
 
     def _wait(self, failure: Failure, tries: int) -> float | None:
-        """Seconds until the next try; None for no further try."""
+        """Seconds until the next attempt; None for no further attempt."""
         limits = self.spec.limits
         if failure.stops is not None and not (failure.only_at_first and self.serial):
             self.stop(failure.stops)
@@ -404,12 +402,10 @@ class Endpoint:
             lost = f"{self._lost_in_a_row} request(s) in a row to {self.spec.where()} failed"
             said = f"the last with {failure.kind} ({failure.detail[:200]})"
             if refused:
-                move = "look what the key may do" if self._secret else "name the variable of a key: api_key_env="
+                move = "check what the key may do" if self._secret else "name the variable of a key: api_key_env="
             else:
                 move = (
-                    "check base_url and that the server runs"
-                    if dead
-                    else "look at the server, then run the same again"
+                    "check base_url and that the server runs" if dead else "check the server, then run the same again"
                 )
             error = AccessError if refused else BackendError
             self.stop(error(f"{lost}, {said}; {move}. Every answer so far is kept"))

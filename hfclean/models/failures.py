@@ -31,7 +31,7 @@ class BudgetError(BackendError):
 
 
 class ModelError(BackendError):
-    """A local model cannot be used as asked: no chat template, code of its own, weights in an unsafe format."""
+    """A local model cannot be used as asked: no chat template, custom code, weights in an unsafe format."""
 
 
 class StoreError(HfcleanError, OSError):
@@ -39,4 +39,4 @@ class StoreError(HfcleanError, OSError):
 
 
 class StoreWarning(UserWarning):
-    """The file of answers holds some that may be meant and are not used; the message says how to use them."""
+    """The file of answers holds some that are not used but may be intended; the message says how to use them."""

@@ -4,9 +4,9 @@
     pairs = [head.coder.couple("Name a fruit.", "An apple.")]
     outputs = head.run(pairs, lambda rows: head.model(**rows.inputs).logits)
 
-Batches are of like length and as many tokens as a budget allows; order, neighbours and budget do not change what comes
-out, beyond rounding. Where a `Keeper` is given, it is in the file of answers as it is computed. Weights are loaded
-once in a process, safetensors only, and never with their own code.
+Batches are of like length and as many tokens as a budget allows; order, neighbours and budget do not change the
+outputs beyond rounding. Where a `Keeper` is given, outputs are written to the file of answers as they are computed.
+Weights are loaded once in a process, safetensors only, and never with their own code.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ AUTO = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "encoder": "AutoModel",
 }
-# these count positions from behind the padding token's number, so that many places are lost
+# these count positions from after the padding token's number, which loses that many positions
 SHIFTED = ("camembert", "data2vec-text", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta")
 
 
 class Output(NamedTuple):
-    """What a model gave for one input, as a float32 array, or why it gave nothing (a key of `REASONS`)."""
+    """A model's output for one input, as a float32 array, or why there is none (a key of `REASONS`)."""
 
     values: Any
     reason: str = ""
@@ -84,7 +84,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Weights:
-    """What the workers of a pool share."""
+    """The state that the workers of a pool share."""
 
     model: Any
     tokenizer: Any
@@ -92,7 +92,7 @@ class _Weights:
 
 
 def files_of(spec: ModelSpec) -> ModelFiles:
-    """Where the model of a spec lies and what it is; found once in a process, and again when its files change.
+    """The location and identity of a spec's model; found once in a process, and again when its files change.
 
     Raises:
         ModelError: there is no such model, or it does not run here.
@@ -187,7 +187,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """Without the table of weights that were not there, or not wanted: the former is an error, the latter is meant."""
+    """Without the table of missing and unused weights: missing ones raise an error, unused ones are intended."""
     logging = transformers.utils.logging
     level = logging.get_verbosity()
     logging.set_verbosity_error()
@@ -203,7 +203,7 @@ class Head:
     Args:
         weights: model and tokenizer.
         kind: what it was loaded as.
-        files: where it lies and what it is.
+        files: its location and identity.
         name: as people know it.
         budget: tokens at once; None for a choice by device.
     """
@@ -246,10 +246,10 @@ class Head:
     # ------------------------------------------------------------------------------------------------ batches
 
     def keeper(self, what: Mapping[str, Any], store: str | Literal[False] | None, dtype: str | None) -> Keeper | None:
-        """What keeps the outputs that `run` computes; None with `store=False`.
+        """The keeper of the outputs that `run` computes; None with `store=False`.
 
         Args:
-            what: what is read off, as JSON can hold it: all that a value depends on beside weights and tokens.
+            what: which value is read off, as JSON can hold it: everything it depends on besides weights and tokens.
             store: the file of answers; None for the usual one.
             dtype: of the weights, as the spec names it.
 
@@ -265,7 +265,7 @@ class Head:
     def run(
         self, inputs: Sequence[Tokens | str], forward: Callable[[Rows], Any], keeper: Keeper | None = None
     ) -> list[Output]:
-        """What the model gives for each input, in order.
+        """The model's output for each input, in order.
 
         Args:
             inputs: tokens, or the reason why there are none.
@@ -292,7 +292,7 @@ class Head:
         ]
 
     def _computed(self, inputs: Sequence[Tokens], forward: Callable[[Rows], Any]) -> Iterator[tuple[Tokens, Output]]:
-        """What the model gives for each input, as it is ready: the longest first."""
+        """The model's outputs as they become ready: the longest inputs first."""
         waiting = sorted(inputs, key=lambda tokens: -len(tokens.ids))
         while waiting:
             group = waiting[: max(1, self.budget // len(waiting[0].ids))]

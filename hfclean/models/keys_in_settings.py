@@ -20,7 +20,7 @@ MOVE = (
     "It would be written into histories, records and the file of answers. Leave it out, put the key into an "
     "environment variable and give its name: api_key_env='MY_SERVER_KEY' (--api-key-env)"
 )
-# what fields are called whose text is a secret, without case and signs, and how longer names of them end
+# names of fields whose text is a secret, without case and signs, and how longer names of such fields end
 SECRET = {"bearer", "cookie", "passwd", "pwd", "token"}
 SECRET_ENDS = (
     "accesskey",
@@ -53,14 +53,14 @@ IN_PATH = {"key", "keys", "apikey", "api-key", "api_key", "token", "secret"}  # 
 
 
 def refuse_keys(fields: Mapping[str, Any], name: str) -> None:
-    """Refuse further fields of a request that hold a key.
+    """Refuse extra fields of a request that hold a key.
 
     Args:
         fields: what is to be sent.
         name: of the setting, for the message.
 
     Raises:
-        AccessError: a field is called as fields of keys are and holds text, or a text looks like a key.
+        AccessError: a field has the name of a key's field and holds text, or a text looks like a key.
     """
     for place, field, text in _texts(fields, ()):
         if not text.strip():

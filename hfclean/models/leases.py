@@ -1,11 +1,11 @@
 """Which process is asking for what: of several that use one file of answers, one asks and the others wait for it.
 
 A lease is a row in the file: the key of an answer, and the process that is asking for it. It stays until the answer
-is, or until its owner gives up. An owner says every few seconds that it is still there, and is taken to be gone when
-it has not for `LEASE_S`, or at once where this machine can see that its process has ended: what it was asking for is
-then taken over. Nobody waits while leases of its own are open, so that no two can wait for each other.
+is, or until its owner gives up. An owner reports every few seconds that it is alive. It counts as gone when it has not
+reported for `LEASE_S`, or at once where this machine can see that its process has ended: its leases are then taken
+over. No process waits while it holds open leases, so that no two can wait for each other.
 
-A lease that is lost to a power cut costs nothing: leases are written without waiting for the disk.
+A lease lost to a power cut costs nothing: leases are written without waiting for the disk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hfclean.models.failures import StoreError
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect_beside, explained, transaction
 
-LEASE_S = 30.0  # how long a process that says nothing more is waited for
+LEASE_S = 30.0  # how long others wait for a process that no longer reports
 FURTHEST_S = 600.0  # a time further ahead than this comes from a clock that was put back since
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5  # between two looks whether another process has the answer
 CHUNK = 500
@@ -41,7 +41,7 @@ _Read = Callable[[sqlite3.Connection, Sequence[bytes]], dict[bytes, Answer]]
 
 
 class Taken(NamedTuple):
-    """What became of some keys: to be asked for here, or answered by now; for the rest others are asking."""
+    """The state of some keys: to be asked for here, or answered by now; others are asking for the rest."""
 
     mine: list[bytes]
     answers: dict[bytes, Answer]
@@ -63,14 +63,14 @@ class Leases:
         self._id = randbits(62)
         self._process = _this_process()
         self._held: Counter[bytes] = Counter()  # how many calls of this process ask for each
-        self._quiet: threading.Event | None = None  # set when there is nothing to renew any more
+        self._quiet: threading.Event | None = None  # set when nothing is left to renew
 
     def take(self, keys: Sequence[bytes], *, waited: bool = False) -> Taken:
         """Take the leases of those keys that have no answer and that no other process is asking for.
 
         Args:
             keys: of the answers to look for.
-            waited: another process was asking for them a moment ago: look first, without holding up anybody.
+            waited: another process was asking for them a moment ago: look first, without blocking others.
         """
         with explained(self.path), process.sqlite_lock:
             db = self._open()
@@ -132,7 +132,7 @@ class Leases:
 
     def release(self, keys: Sequence[bytes]) -> None:
         """This call does not ask for these any more, answered or not. What is answered has no lease left."""
-        with suppress(StoreError), explained(self.path), process.sqlite_lock:  # the next who needs the file says so
+        with suppress(StoreError), explained(self.path), process.sqlite_lock:  # the next user of the file reports it
             given_up = []
             for key in keys:
                 if key in self._held:
@@ -146,7 +146,7 @@ class Leases:
                     self._db.executemany("DELETE FROM leases WHERE key = ? AND owner = ?", given_up)
 
     def answered(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> None:
-        """These are in the file now; for the transaction that puts them there."""
+        """These are in the file now; to be called in the transaction that writes them."""
         mine = [(key,) for key in keys if key in self._held]
         if mine:
             db.executemany("DELETE FROM leases WHERE key = ?", mine)
@@ -155,7 +155,7 @@ class Leases:
             self._keep_renewing()
 
     def renew(self) -> None:
-        """Say that this process is still there."""
+        """Report that this process is alive."""
         with explained(self.path), process.sqlite_lock:
             if self._db is None or not self._held:
                 return
@@ -163,7 +163,7 @@ class Leases:
                 renewed = self._db.execute(
                     "UPDATE lease_owners SET expires = ? WHERE id = ?", (time() + LEASE_S, self._id)
                 ).rowcount
-                if not renewed:  # we were taken to be gone: what nobody has taken over is ours again
+                if not renewed:  # others counted us as gone: leases that nobody took over are ours again
                     others = self._others(self._db, list(self._held), self._living(self._db))
                     self._hold(self._db, [key for key in self._held if key not in others])
 
@@ -200,7 +200,7 @@ class Leases:
         return self._db
 
     def _living(self, db: sqlite3.Connection) -> set[int]:
-        """The owners that are waited for."""
+        """The owners to wait for."""
         now = time()
         rows = db.execute("SELECT id, process, expires FROM lease_owners").fetchall()
         return {
@@ -221,7 +221,7 @@ class Leases:
         return found
 
     def _clear(self, db: sqlite3.Connection, living: set[int]) -> None:
-        """Forget the owners that are gone, and what they were asking for."""
+        """Forget the owners that are gone, and their leases."""
         gone = [(owner,) for (owner,) in db.execute("SELECT id FROM lease_owners").fetchall() if owner not in living]
         db.executemany("DELETE FROM leases WHERE owner = ?", gone)
         db.executemany("DELETE FROM lease_owners WHERE id = ?", gone)
@@ -233,7 +233,7 @@ class Leases:
     # ------------------------------------------------------------------------------------------------ renewing
 
     def _keep_renewing(self) -> None:
-        """Have a thread that renews as long as there is something to renew, and none else."""
+        """Run a thread that renews while there is something to renew, and none otherwise."""
         if self._held and self._quiet is None:
             self._quiet = threading.Event()
             threading.Thread(target=self._renew_until, args=(self._quiet,), name="hfclean-leases", daemon=True).start()
@@ -260,7 +260,7 @@ def pauses() -> Iterator[float]:
 
 
 def _this_process() -> str:
-    """What tells this process from all others: machine, its start, its space of process numbers, number, start."""
+    """The identity of this process: machine, its start, its space of process numbers, number, start."""
     boot, host = machine()
     pid = os.getpid()
     return "/".join((host, boot, _space(), str(pid), _started(pid)[1]))

@@ -3,8 +3,8 @@
 Sequences of all rows and of both passes go through the backbone in one pool, several in a row without padding where
 the architecture allows it; a beginning that most of them share goes through once, and they continue from it. The head
 is computed at scored positions only, a few at a time, so that the memory never holds a matrix of all positions by the
-whole vocabulary. What a shortcut gives is compared with the model's own forward when the model is loaded, and a
-shortcut that does not give the same is not taken.
+whole vocabulary. Each shortcut is compared with the model's own forward when the model is loaded, and is not used
+if the results differ.
 
 Losses are natural-log, in float32 or better whatever the dtype of the weights.
 """
@@ -27,12 +27,12 @@ from hfclean.models.shared_prefix import Prefix, common_prefix, reach
 BUDGET = {"cpu": 256, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
 # scored positions for which the head is computed at once
 CHUNK = {"cpu": 128, "cuda": 4_096, "mps": 512, "xpu": 4_096}
-SAME = {"float32": 1e-4, "float64": 1e-9}  # two ways agree if their losses do so far; coarser types: COARSE
+SAME = {"float32": 1e-4, "float64": 1e-9}  # two ways agree if their losses differ by no more; coarser types: COARSE
 COARSE = 0.06
 
 
 class Sequence_(NamedTuple):
-    """Token ids, and from which on their losses are wanted; at least one token stands before."""
+    """Token ids, and the position from which losses are computed; at least one token comes before it."""
 
     ids: Sequence[int]
     start: int
@@ -79,7 +79,7 @@ class Backbone:
         return [found[k] for k in range(len(sequences))]
 
     def batches(self, sequences: Sequence[Sequence_]) -> Iterator[tuple[list[int], list[Losses]]]:
-        """The losses as they are ready, with the places of their sequences."""
+        """The losses as they become ready, with the places of their sequences."""
         lock = process.once(("likelihood lock", id(self.model)), threading.Lock)
         waiting = sorted(range(len(sequences)), key=lambda k: (-len(sequences[k].ids), k))
         length, places = common_prefix(sequences, self._reach) if self.shared and self.packed else (0, [])
@@ -176,7 +176,7 @@ class Backbone:
         return out[0], where
 
     def _rows(self, group: Sequence[Sequence_]) -> tuple[Any, list[Any]]:
-        """One sequence a row, filled up at the right: with a causal model what comes after changes nothing before."""
+        """One sequence a row, filled up at the right: with a causal model later tokens change nothing before them."""
         import torch
 
         width = max(len(s.ids) for s in group) - 1
@@ -262,7 +262,7 @@ def _checked(values: Any) -> Losses:
 
 
 def _finisher(config: Any) -> Callable[[Any], Any]:
-    """What an architecture does behind its head: multiply (Cohere), divide (Granite), cap the logits (Gemma)."""
+    """What an architecture does after its head: multiply (Cohere), divide (Granite), cap the logits (Gemma)."""
     factor = getattr(config, "logit_scale", None)
     divisor = getattr(config, "logits_scaling", None)
     cap = getattr(config, "final_logit_softcapping", None)

@@ -45,7 +45,7 @@ def open_local(spec: ModelSpec, store: Store | None = None) -> LocalModel:
 
 
 def forget(spec: ModelSpec) -> None:
-    """Let go of a local model's weights, for whoever asks many models in one process; they load again when needed."""
+    """Release a local model's weights, for callers that use many models in a process; they load again when needed."""
     assert isinstance(spec.model, str)
     files = find_model(spec.model, spec.revision)
     process.drop_shared(_weights_key(spec, files, device_of(ready_torch(), spec.device)))
@@ -152,7 +152,7 @@ class LocalModel:
         self.source = " ".join(filter(None, ["local", files.identity, spec.dtype, template]))
 
     def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
-        """Ask for all of them, whatever any store holds."""
+        """Ask for all of them, without looking in any store."""
         found: dict[int, Answer] = {}
         for places, answers in self.batches(conversations, generation):
             found.update(zip(places, answers, strict=True))
@@ -164,7 +164,7 @@ class LocalModel:
         generation: Generation,
         before: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Sequence[int], list[Answer]]]:
-        """The answers as they are ready, with the places of their conversations; longest conversations first.
+        """The answers as they become ready, with the places of their conversations; longest conversations first.
 
         Args:
             conversations: what to answer.
@@ -186,7 +186,7 @@ class LocalModel:
                 f"extra={unknown}: a model that runs here takes chat_template_kwargs only; leave them out"
             )
         loaded = self._load()
-        lock = process.once(("lock", id(loaded)), threading.Lock)  # not on what is loaded: that may cross a fork
+        lock = process.once(("lock", id(loaded)), threading.Lock)  # not on the loaded model: that may cross a fork
         prompts = []
         for place, conversation in enumerate(conversations):
             with lock:
@@ -242,7 +242,7 @@ class LocalModel:
         kind = model.device.type
         stops = sorted({*_ids(model.generation_config.eos_token_id), *_ids(tokenizer.eos_token_id)})
         pad = next(iter([*_ids(tokenizer.pad_token_id), *stops, 0]))
-        # generate() takes what we leave open from here: a model's own top_k or repetition_penalty was not asked for
+        # generate() reads what we leave open from here: nobody asked for a model's own top_k or repetition_penalty
         model.generation_config = transformers.GenerationConfig(eos_token_id=stops or None, pad_token_id=pad)
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         most = self.spec.limits.batch_size or BATCH.get(kind, 16)
@@ -381,7 +381,7 @@ def _ids(value: Any) -> list[int]:
 
 
 def unless_out_of_memory(work: Callable[[], T]) -> T | None:
-    """What the work gives, with no gradients; None where it does not fit the memory, which is then freed."""
+    """The result of the work, without gradients; None where it does not fit the memory, which is then freed."""
     import torch
 
     try:

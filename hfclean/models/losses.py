@@ -1,10 +1,10 @@
-"""How likely a text is under a language model: the loss of each of its tokens, below one context or several.
+"""How likely a text is under a language model: the loss of each of its tokens, after one context or several.
 
     found = token_losses(spec, [Passage(("What is the capital of France?\n", ""), "Paris.")])
     given, alone = found[0].values          # the same tokens of "Paris.", with the question and without
 
-Whatever went wrong is a status and a reason, never a number. What was computed is on disk before anybody gets it, so a
-run that was killed computes nothing twice. Losses are negative natural-log probabilities, 0 and up, lower = likelier.
+Whatever went wrong is a status and a reason, never a number. Results are on disk before anybody gets them, so a
+killed run computes nothing twice. Losses are negative natural-log probabilities, 0 and up, lower = likelier.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ STATUSES = {
     "error": "the model gave no finite numbers, or did not fit the memory",
 }
 VERSION = "losses-1"  # raised when values change: all are computed again
-# behind a blank the first word is scored since this version; what does not end in one was right before, and stays
+# since this version the first word after a blank is scored; contexts that end in none were right before, and stay
 VERSION_BEHIND_BLANK = "losses-2"
 WINDOW = 256  # passages that are worked on together, and all that a crash can lose
 
 
 class Passage(NamedTuple):
-    """A text and what it may stand behind. Its tokens are those that it has behind the first context.
+    """A text and the contexts it may follow. Its tokens are those that it has after the first context.
 
-    Tokenizers join a blank to the word behind it. Where a context ends in white space, the token that holds the end of
-    that and the beginning of the text is a token of the text, and stands with its blank behind every context.
+    Tokenizers join a blank to the word after it. Where a context ends in white space, the token that holds its end and
+    the beginning of the text is a token of the text, and follows every context with its blank.
     """
 
     contexts: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""How fast to ask: as many at once as the server bears, no more a minute than the user allows, and when to try again.
+"""How fast to ask: as many at once as the server can take, no more a minute than the user allows, when to retry.
 
-Pure bookkeeping on a clock that is handed in; nothing here waits.
+Pure bookkeeping on a given clock; nothing here waits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pace:
         return int(self.width)
 
     def answered(self) -> None:
-        """A request came back well."""
+        """A request succeeded."""
         if self.width < self.ceiling:
             self.width = min(self.ceiling, self.width + (1.0 if self._doubling else 1.0 / self.width))
 
@@ -51,7 +51,7 @@ class Pace:
 
 
 class Allowance:
-    """So much a minute, evenly, with a second's worth at once."""
+    """A rate per minute, evenly spread, with a second's worth at once."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._seconds = 60.0 / per_minute if per_minute else 0.0
@@ -66,7 +66,7 @@ class Allowance:
         return wait
 
     def settle(self, difference: float) -> None:
-        """So much more (or less) than was taken has really been used."""
+        """Correct by how much more (or less) than taken was used."""
         self._free_at += difference * self._seconds
 
 
@@ -77,8 +77,8 @@ def backoff(attempt: int, limits: Limits, chance: random.Random) -> float:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that the server asks us to wait, from `Retry-After` in either form; None where it says nothing that
-    is a time.
+    """The seconds that the server asks us to wait, from `Retry-After` in either form; None where it gives no valid
+    time.
 
     A date is compared with the server's own `Date`, where there is one: our clock may be wrong.
     """

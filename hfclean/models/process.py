@@ -1,8 +1,8 @@
 """What lives once in a process: the event loop that talks to servers, open files of answers, loaded models.
 
 Nothing of this may sit on a transform (it would enter its pickle), nor cross a fork: a child process starts with none
-of it, except for the weights of local models, which it may share. The loop runs in a thread of its own, so that it is
-the same for every `map` in the process and does not mind a loop that already runs, as in a notebook.
+of it, except for the weights of local models, which it may share. The loop runs in its own thread, so that it is
+the same for every `map` in the process and works beside a loop that already runs, as in a notebook.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-END_WAIT_S = 30.0  # for what takes milliseconds at the end, and longer only on a machine that stands still
+END_WAIT_S = 30.0  # for work that takes milliseconds at the end, and longer only on a stalled machine
 
 
 class _Process:
@@ -44,7 +44,7 @@ def _this_process() -> _Process:
 
 _here = _Process()
 
-# Held during every call into SQLite, and by whoever forks: a child that inherits SQLite in the middle of a call hangs.
+# Held during every call into SQLite, and during a fork: a child that inherits SQLite in the middle of a call hangs.
 sqlite_lock = threading.Lock()
 
 
@@ -58,7 +58,7 @@ def once(key: Hashable, make: Callable[[], T]) -> T:
 
 
 def keep_across_fork(key: Hashable, make: Callable[[], T]) -> T:
-    """Like `once`, for what a child process may go on using: weights in plain memory."""
+    """Like `once`, for what a child process may keep using: weights in plain memory."""
     with _here.lock:
         if key not in _here.shared:
             _here.shared[key] = make()
@@ -79,7 +79,7 @@ def at_exit(closer: Callable[[], None]) -> None:
 
 
 def close() -> None:
-    """Close every connection and file that is open in this process. They open again when they are needed."""
+    """Close every connection and file that is open in this process. They reopen when needed."""
     with _here.lock:
         closers, _here.closers = _here.closers, []
         _here.handles.clear()
@@ -191,7 +191,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     global _here
     sqlite_lock.release()
-    # The parent's sockets and files stay as they are for ever: collecting them here would take the parent's sockets
+    # The parent's sockets and files are never touched: collecting them here would take the parent's sockets
     # off the poll object that both share, and close its database under it.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(_here))
     inherited, _here = _here, _Process()

@@ -5,7 +5,7 @@ Any function with this signature qualifies:
     def backend(conversations, generation):
         return [Answer(my_model(c[-1].content, generation.max_new_tokens)) for c in conversations]
 
-A request that fails is an `Answer` with an `error`; what no further request can survive raises `BackendError`.
+A request that fails is an `Answer` with an `error`; if no further request could succeed, it raises `BackendError`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Conversation = Sequence[Message]
 
 
 def as_conversation(turns: str | Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
-    """A conversation from what people write: a text (one user turn), or dicts of `role` and `content`.
+    """A conversation from the forms people write: a text (one user turn), or dicts of `role` and `content`.
 
     Raises:
         BackendError: a turn of another form.
@@ -122,7 +122,7 @@ class Generation:
         return self.seed if not shift else (self.seed or 0) + shift
 
     def settings(self) -> dict[str, Any]:
-        """What was asked for, as JSON can hold it; fields that ask for nothing are left out."""
+        """The request, as JSON can hold it; fields that ask for nothing are left out."""
         always = ("max_new_tokens", "temperature", "top_p")  # spelled out, so that a new default is a new key
         found = {spec.name: getattr(self, spec.name) for spec in fields(self)}
         found["stop"] = list(self.stop)
@@ -135,7 +135,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one conversation.
+    """The answer to one conversation.
 
     Args:
         text: the answer; empty where there is an error.
@@ -144,10 +144,10 @@ class Answer:
         completion_tokens: tokens written, None where the server does not say.
         error: empty, or a key of `hfclean.codes.ERRORS`.
         detail: what the server said about the error, for people; never kept.
-        model: what the model calls itself: the server's name for it, or the commit of a local one.
+        model: the model's name: the server's name for it, or the commit of a local one.
         cached: it was not asked for this conversation: it lay in the store, or came for an equal one in the same call.
-        stored_at: when an answer from the store was put there, in Unix seconds; None where it was not there, or was
-            put there by version 0.1.0. Of no account when answers are compared.
+        stored_at: when an answer from the store was put there, in Unix seconds; None where it was not stored, or
+            was stored by version 0.1.0. Ignored when answers are compared.
     """
 
     text: str = ""
@@ -173,6 +173,6 @@ def tidy(text: str) -> str:
 
 @runtime_checkable
 class Backend(Protocol):
-    """Whatever answers conversations: same length, same order."""
+    """Anything that answers conversations: same length, same order."""
 
     def __call__(self, conversations: Sequence[Conversation], generation: Generation, /) -> list[Answer]: ...

@@ -44,6 +44,6 @@ class Group:
 
 
 Done = Callable[[Answer | BaseException], None]
-# What is done with an answer before anybody gets it: calls back with it (or with one that counts in its place) when it
-# is safe, or with what went wrong. A worker does not hand over its next answer before the returned future is done.
+# Keeps an answer before anybody gets it: calls back with it (or with one that counts in its place) when it is safe,
+# or with the error. A worker does not pass on its next answer before the returned future is done.
 Keep = Callable[[Request, Answer, Done], "asyncio.Future[None] | None"]

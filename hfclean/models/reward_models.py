@@ -17,7 +17,7 @@ from hfclean.models.failures import ModelError
 KIND = "gpt_neox_reward_model"
 POOLINGS = ("last", "mean")
 WEIGHT, BIAS = "out_proj.weight", "out_proj.bias"
-# how OpenAssistant's models were shown a turn: a marker, the text, and the token that ends a text
+# the form of a turn for OpenAssistant's models: a marker, the text, and the token that ends a text
 MARKERS = {"user": "<|prompter|>", "assistant": "<|assistant|>", "system": "<|system|>"}
 
 
@@ -71,12 +71,12 @@ def load_reward_model(name: str, folder: Path, about: Mapping[str, Any], dtype: 
 
 
 def turns_of(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> list[tuple[str, bool]] | None:
-    """A conversation as OpenAssistant's models were shown one, in pieces, each with whether it is a row's text; None
+    """A conversation in the form of OpenAssistant's models, in pieces, each with whether it is a row's text; None
     where the tokenizer does not know their markers.
 
     Args:
         tokenizer: of the model.
-        turns: role and text of each; what is neither the assistant's nor the system's counts as the user's.
+        turns: role and text of each; other roles than assistant and system count as the user.
     """
     known = set(map(str, tokenizer.added_tokens_decoder.values()))
     end = tokenizer.eos_token

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-FROM = 24  # tokens from which on a shared beginning is worth a forward of its own
+FROM = 24  # tokens from which on a shared beginning is worth its own forward pass
 SHARERS = 4  # sequences that must share it
 # where a layer looks back only so far, or turns positions otherwise beyond
 BOUND = re.compile(r"window(_size)?$|chunk_size$|^local_attention$|^original_max_position_embeddings$")
@@ -22,7 +22,7 @@ class Prefix(NamedTuple):
     cache: Any
 
     def behind(self, sizes: Sequence[int], like: Any) -> dict[str, Any]:
-        """What a forward takes with it for sequences of these sizes in one row, each behind the prefix and no other.
+        """The arguments of a forward for sequences of these sizes in one row, each after the prefix and no other.
 
         Args:
             sizes: tokens of each, without the prefix.
@@ -39,7 +39,7 @@ class Prefix(NamedTuple):
 
 
 def common_prefix(sequences: Sequence[Any], longest: float = math.inf) -> tuple[int, list[int]]:
-    """How many tokens most sequences begin with, and the places of those that do; (0, []) where it does not pay.
+    """The number of tokens that most sequences begin with, and the places of those; (0, []) where it does not pay.
 
     Args:
         sequences: with `ids`, and `start`, before which the prefix ends.

@@ -46,7 +46,7 @@ class Prices:
         """The prices of a model from a user's table: `{"model": {"input": 0.15, "output": 0.6}}` or `[0.15, 0.6]`.
 
         Raises:
-            BackendError: the table has no such model, or its entry no two numbers.
+            BackendError: the table has no such model, or its entry is not two numbers.
         """
         entry = table.get(model)
         if isinstance(entry, (list, tuple)) and len(entry) == 2:
@@ -120,8 +120,8 @@ class ModelSpec(Spec):
         dtype: weights of a local model, such as `"bfloat16"`; by default bfloat16 or float16 on a GPU, float32 else.
         device: of a local model, such as `"cuda:1"`; by default a GPU if there is one.
         cache_as: whose answers these are. Takes the place of server (host, port, path) and model in the key, so that
-            answers are found again when the same model moves to another host or port; needed for a backend of one's
-            own.
+            answers are found again when the same model moves to another host or port; needed for a custom
+            backend.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent this amount on the model.
@@ -151,12 +151,12 @@ class ModelSpec(Spec):
         if isinstance(self.store, Path):
             object.__setattr__(self, "store", str(self.store))
         if not callable(self.model) and (not isinstance(self.model, str) or not self.model):
-            raise BackendError(f"model={self.model!r}: expected a model's name, a folder, or a backend of your own")
+            raise BackendError(f"model={self.model!r}: expected a model's name, a folder, or a custom backend")
         if self.base_url is not None:
             object.__setattr__(self, "base_url", _clean_url(self.base_url))
         if self.store is not None and self.store is not False and (not isinstance(self.store, str) or not self.store):
             raise BackendError(f"store={self.store!r}: expected a file, None for the usual one, or False for none")
-        # Not echoed: what stands here by mistake is a key.
+        # Not echoed: what is here by mistake is a key.
         if self.api_key_env is not None and not VARIABLE.fullmatch(self.api_key_env):
             raise AccessError(
                 "api_key_env is not the name of an environment variable in capitals (its value is not shown here: it "
@@ -172,10 +172,10 @@ class ModelSpec(Spec):
             )
 
     def _check_fit(self) -> None:
-        """Settings that mean nothing for this kind of model are refused, not ignored."""
+        """Settings without meaning for this kind of model are refused, not ignored."""
         remote = self.base_url is not None
         if remote and callable(self.model):
-            raise BackendError("a backend of your own takes no base_url: it reaches its model by itself")
+            raise BackendError("a custom backend takes no base_url: it reaches its model by itself")
         local_only = ("revision", "chat_template", "dtype", "device")
         given = [name for name in local_only if getattr(self, name) is not None]
         if given and (remote or callable(self.model)):
@@ -202,7 +202,7 @@ class ModelSpec(Spec):
     def where(self) -> str:
         """Host, port and path of the server, as they enter the key of every answer: two servers on one host are two.
 
-        The port that a scheme has anyway is left out, so that `https://host:443/v1` and `https://host/v1` are one.
+        The default port of a scheme is left out, so that `https://host:443/v1` and `https://host/v1` are one.
         """
         parts = urlsplit(self.base_url or "")
         if parts.port is None or parts.port == DEFAULT_PORTS.get(parts.scheme):
@@ -216,7 +216,7 @@ class ModelSpec(Spec):
         return f"{parts.hostname or ''}{parts.path}"
 
     def settings(self) -> dict[str, Any]:
-        """What a card may say of the model: nothing of keys, files, limits or money; of a folder its name only."""
+        """What a card may say of the model: nothing about keys, files, limits or money; only the name of a folder."""
         names = ("base_url", "revision", "chat_template", "dtype", "cache_as")
         found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         folder = self.kind == "local" and Path(self.name).expanduser().is_dir()

@@ -3,10 +3,10 @@
 The key is the content (whose answers these are, prompt version, settings, messages), so order, batches, splits and
 code changes do not matter, and neither does the clock: the time at which an answer was stored is kept beside it, for
 people to read, and decides nothing. Several processes may use one file; where two asked the same, the answer that was
-stored first is everybody's. Keys and tokens of servers never come here.
+stored first counts for both. Keys and tokens of servers never come here.
 
-Whose answers these are is, for a server, its host, port, path and model (`ModelSpec.where`), or the name that the user
-gives them (`cache_as`). Version 0.1.0 recorded neither ports nor times: `stored_at` is null for its answers.
+The source of an answer is, for a server, its host, port, path and model (`ModelSpec.where`), or the name that the
+user gives (`cache_as`). Version 0.1.0 recorded neither ports nor times: `stored_at` is null for its answers.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
 from hfclean.ownership import home
 
-KEY_FORMAT = 1  # of what a key is made of: raised with it, all answers are asked again
+KEY_FORMAT = 1  # of the contents of a key: when raised, all answers are asked again
 CHUNK = 500
 ANSWER = "text, finish_reason, prompt_tokens, completion_tokens, model"
 COLUMNS = f"key, settings, messages, {ANSWER}, checksum, stored_at"
 
 
 class Setting(NamedTuple):
-    """What the answers of one call have in common: whose they are, to which prompt, under which settings."""
+    """What the answers of one call have in common: source, prompt version and settings."""
 
     digest: bytes
     source: str
@@ -56,7 +56,7 @@ class Setting(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An answer that is to be kept, with what was asked and what it cost."""
+    """An answer to keep, with its request and cost."""
 
     key: bytes
     setting: Setting
@@ -78,9 +78,9 @@ class Spent(NamedTuple):
 class SourceStats:
     """What a file of answers holds of one source: a model on a server, or one that ran here.
 
-    Tokens are those that the server told; `untold` answers came without. `first_stored` and `last_stored` are the UTC
-    dates between which its answers were stored, empty where none has a date; `undated` answers were stored by version
-    0.1.0, which recorded neither date nor port.
+    Tokens are those that the server reported; `untold` answers came without. `first_stored` and `last_stored` are the
+    UTC dates between which its answers were stored, empty where none has a date; `undated` answers were stored by
+    version 0.1.0, which recorded neither date nor port.
     """
 
     answers: int
@@ -111,10 +111,10 @@ def default_path() -> Path:
 
 
 def open_store(path: str | Path | None = None) -> Store:
-    """The open file of answers, made if it is not there; one per file and process.
+    """The open file of answers, created if it does not exist; one per file and process.
 
     Raises:
-        StoreError: it cannot be opened or made, is damaged, or is not one of ours.
+        StoreError: it cannot be opened or created, is damaged, or is not one of ours.
     """
     found = Path(path).expanduser() if path is not None else default_path()
     found = Path(os.path.abspath(found))
@@ -132,7 +132,7 @@ class Store:
         process.at_exit(self.close)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.leases.close()
         with process.sqlite_lock:
             self._db.close()
@@ -240,7 +240,7 @@ class Store:
         )
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """Everything that is in the file, in the order in which it came."""
+        """Everything in the file, in order of arrival."""
         last = 0
         query = (
             f"SELECT answers.rowid, key, messages, source, prompt_version, generation, {ANSWER}, checksum, stored_at "  # noqa: S608
@@ -283,13 +283,13 @@ class Store:
 
 
 def stats(path: str | Path | None = None) -> StoreStats:
-    """What a file of answers holds; nothing where there is none, and none is made."""
+    """What a file of answers holds; nothing if it does not exist, and none is created."""
     found = Path(path).expanduser() if path is not None else default_path()
     return open_store(found).stats() if found.exists() else StoreStats(str(found), 0, 0, {}, 0, 0, {})
 
 
 def matching(found: StoreStats, model: str) -> list[str]:
-    """The sources of a file that a person means by a model's name: the source whole, or one of its words.
+    """The sources of a file that a model's name can mean: the source whole, or one of its words.
 
     Raises:
         StoreError: the file has no such source.

@@ -1,7 +1,7 @@
-"""What a model that is read off gave, in the file of answers: a run that was killed reads it instead of computing it.
+"""Outputs of models that are read off, in the file of answers: after a kill, a run need not compute them again.
 
-The key is the content: whose numbers (the hash of the weights, their dtype), what of them was read off, and the tokens
-that went in. Order, batches and devices do not matter. What failed is not kept, and may pass the next time.
+The key is the content: the hash and dtype of the weights, which value was read off, and the input tokens. Order,
+batches and devices do not matter. Failures are not kept, and may pass the next time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hfclean.models.store import Record, Setting, Store
 from hfclean.models.tokenizing import Tokens
 
 VERSION = "heads-1"  # raised when values change: all are computed again
-PENDING = 64  # outputs that wait to be written together, and all that a crash can lose
+PENDING = 64  # outputs written together: the most that a crash can lose
 
 
 class Keeper:
-    """The outputs of one model, read off in one way, as a file holds them.
+    """The stored outputs of one model, read off in one way.
 
     Args:
         store: the file.
-        source: whose numbers these are.
-        what: what is read off, as JSON: all that a value depends on beside weights and tokens.
+        source: the model that they come from.
+        what: which value is read off, as JSON: everything it depends on besides weights and tokens.
         identity: the commit or the hash of the model.
     """
 
@@ -42,10 +42,10 @@ class Keeper:
         return {keys[key]: _decode(answer.text) for key, answer in found.items()}
 
     def share(self, inputs: Sequence[Tokens], compute: Callable[[Sequence[Tokens]], None]) -> dict[Tokens, Any]:
-        """Have values computed and kept that are not there, except for those that another process is computing.
+        """Have missing values computed and kept, except those that another process is computing.
 
         Args:
-            inputs: whose values are not there.
+            inputs: the inputs without values.
             compute: computes the values of some of them, and adds them.
 
         Returns:
@@ -75,7 +75,7 @@ class Keeper:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write pending values."""
         records, self._waiting = self._waiting, []
         if records:
             self.store.put(records)

@@ -1,4 +1,4 @@
-"""The file under a store: made, recognised as ours or refused, and its troubles put into words with the next move."""
+"""The file under a store: created, recognised as ours or refused, and its errors explained with the next move."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a file of answers, and make it if there is none.
+    """Open a file of answers, creating it if necessary.
 
     Raises:
         StoreError: it is something else, or of a newer version.
@@ -67,7 +67,7 @@ def connect(path: Path) -> sqlite3.Connection:
                 raise _foreign(path)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the rows are the user's own business
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the rows are private to the user
     db = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         _recognise(db, path)
@@ -136,7 +136,7 @@ def _use_wal(db: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as e:
             if "locked" not in str(e):
                 raise
-            sleep(0.05)  # another process is just changing it, for which SQLite does not wait by itself
+            sleep(0.05)  # another process is changing it, and SQLite does not wait by itself
         else:
             return
 
@@ -144,14 +144,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 def _foreign(path: Path) -> StoreError:
     return StoreError(
         f"{str(path)!r} is not a file of answers; nothing in it was changed. Name another: store='answers.sqlite3', "
-        "or set HFCLEAN_HOME to a folder of hfclean's own"
+        "or set HFCLEAN_HOME to a folder for hfclean alone"
     )
 
 
 def damaged(path: Path, said: str) -> StoreError:
     """The error of a file that cannot be trusted."""
     return StoreError(
-        f"the file of answers {str(path)!r} is damaged ({said}); nothing in it was changed. Put a copy back, or move "
+        f"the file of answers {str(path)!r} is damaged ({said}); nothing in it was changed. Restore a copy, or move "
         "it aside and ask again"
     )
 
@@ -170,9 +170,9 @@ def explained(path: Path) -> Iterator[None]:
         elif "readonly" in said or "unable to open" in said:
             move = "it cannot be written: allow writing to it and its folder, or name another: store='answers.sqlite3'"
         elif "locked" in said:
-            move = f"another process held it for {LOCK_WAIT_S:.0f} s: let that one end, and run again"
+            move = f"another process held it for {LOCK_WAIT_S:.0f} s: wait for it to end, and run again"
         else:
-            move = "look at the disk, or name another file: store='answers.sqlite3'"
+            move = "check the disk, or name another file: store='answers.sqlite3'"
         raise StoreError(f"the file of answers {str(path)!r}: {said}; {move}. Every answer so far is kept") from e
     except OSError as e:
         if isinstance(e, StoreError):

@@ -1,8 +1,8 @@
-"""Chat templates of others, tried in a process of their own first, which ends when one takes too much.
+"""Untrusted chat templates, tried in a separate process first, which ends when one takes too much.
 
 A template is a program in Jinja. The sandbox keeps it from files and from Python, and bounds neither its time nor its
-memory: loops in loops, macros that call themselves, texts that double. Whatever is rendered here was rendered before,
-of the same turns, where the system stops it.
+memory: loops in loops, macros that call themselves, texts that double. Before a template is
+rendered here, it was rendered with the same turns where the system can stop it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from hfclean.models.failures import ModelError
 
 LONGEST_TEMPLATE = 200_000  # characters; the longest of well-known models have some 30,000
 CPU_SECONDS = 5
-WALL_SECONDS = 120  # for a machine that has more to do than it can
+WALL_SECONDS = 120  # for an overloaded machine
 MEMORY = 2_000_000_000  # bytes
-LONGEST_OUTPUT = 20_000_000  # characters, and twenty times what goes in
+LONGEST_OUTPUT = 20_000_000  # characters, and twenty times the input
 CHILD = Path(__file__).with_name("template_trial_program.py")
 
 
@@ -38,7 +38,7 @@ class _Stage:
         self.known: set[str] = set()
 
     def ask(self, template: str, values: Mapping[str, Any]) -> str:
-        """What came of a rendering: `ok`, `error`, or `time` or `memory`, which ran out."""
+        """The result of a rendering: `ok`, `error`, or `time` or `memory` if it ran out."""
         name = sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
         with self.lock:
             process = self._started()
@@ -94,7 +94,7 @@ class _Stage:
 
 
 def _new_stage() -> None:
-    """A fork knows the process of its parent and may not talk to it."""
+    """A fork knows its parent's trial process and must not talk to it."""
     global _stage
     _stage = _Stage()
 

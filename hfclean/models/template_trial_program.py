@@ -1,4 +1,4 @@
-"""The program that `template_trial` starts: it renders chat templates under limits, and says how it went.
+"""The program that `template_trial` starts: it renders chat templates under limits, and reports the result.
 
 It is run by its path and imports nothing of hfclean.
 """
@@ -70,7 +70,7 @@ def _main() -> None:
 
 
 def _limit(memory: int) -> Any:
-    """Bound the memory of this process; gives what bounds its time from now on, 0 for not at all."""
+    """Bound the memory of this process; returns a function that bounds its time from then on, 0 for no bound."""
     try:
         import resource
         import signal

@@ -1,6 +1,6 @@
 """Texts into tokens: prompts with a row's texts in them, pairs, and turns through a chat template.
 
-A row's text is data. Where it spells a model's own markers, they are read as mere text; braces in it stay braces.
+A row's text is data. Where it spells a model's own markers, they are read as plain text; braces in it stay braces.
 Nothing is cut.
 """
 
@@ -19,12 +19,12 @@ from hfclean.models.template_trial import rehearse
 PLACE = re.compile(r"\{(instruction|input|prompt|response|output|history)\}")
 SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 SLOTS = re.compile("\ue000(\\d+)\ue001")
-QUIETLY: dict[str, Any] = {"verbose": False}  # that a text is long is said where it matters: in its row
+QUIETLY: dict[str, Any] = {"verbose": False}  # a long text is reported where it matters: in its row
 BARE = {"add_special_tokens": False, **QUIETLY}
 
 
 class Part(NamedTuple):
-    """A stretch of a prompt: ours, in which a model's markers count, or a row's, in which they are mere text."""
+    """A stretch of a prompt: ours, in which a model's markers count, or a row's, in which they are plain text."""
 
     text: str
     of_row: bool = False
@@ -85,7 +85,7 @@ class Coder:
         return Tokens(tuple(coded["input_ids"]), tuple(coded.get("token_type_ids", ())))
 
     def chat(self, turns: Sequence[tuple[str, Sequence[Part]]], *, open_end: bool, answer: str = "") -> Tokens | str:
-        """Turns as the chat template has them, or the reason why it does not take them.
+        """Turns through the chat template, or the reason why it rejects them.
 
         Args:
             turns: role and text of each.
@@ -124,7 +124,7 @@ class Coder:
         if not self._spells_marker(parts):
             ids: list[int] = self.tokenizer("".join(p.text for p in parts), **BARE)["input_ids"]
             return ids
-        # a row that spells the model's own markers could end its turn and begin another: piece by piece, as mere text
+        # a row that spells the model's own markers could end its turn and begin another: piece by piece, as plain text
         pieces = [
             self.tokenizer(text, split_special_tokens=of_row, **BARE)["input_ids"] for text, of_row in parts if text
         ]
@@ -157,7 +157,7 @@ def _joined(parts: Sequence[Part]) -> str:
 
 
 def _without_system(turns: Sequence[tuple[str, Sequence[Part]]]) -> Sequence[tuple[str, Sequence[Part]]]:
-    """Several families know no system turn; what it says comes first in the user's."""
+    """Several model families have no system turn; its text comes first in the user's."""
     if len(turns) > 1 and turns[0][0] == "system" and turns[1][0] == "user":
         return [("user", [*turns[0][1], Part("\n\n"), *turns[1][1]]), *turns[2:]]
     return turns

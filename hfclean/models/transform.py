@@ -1,6 +1,6 @@
 """What every transform that asks a model has in common: the settings of the model, and one way to ask.
 
-A subclass writes its work once, as a generator that yields what it would have asked and is sent the answers. The same
+A subclass writes its work once, as a generator that yields its requests and is sent the answers. The same
 generator then runs in `map` (it waits), as a bound async method (it does not), ahead of a `map` over a whole dataset
 (many batches at once), and without a model at all, to estimate what a run would cost.
 """
@@ -28,9 +28,9 @@ from hfclean.schema import View
 from hfclean.transform import HUB, UNSAID, Batch, Transform
 from hfclean.values import stored_columns
 
-WINDOW = 128  # rows of a prefetch that are worked on together
+WINDOW = 128  # rows of a prefetch that are processed together
 FOLDER = {"folder": True}  # a record may state the setting, if it was written here
-AHEAD = 16  # windows that may be under way at once, so that none waits for the slowest answer of another
+AHEAD = 16  # windows in progress at once, so that none waits for the slowest answer of another
 SAMPLE = 100  # rows that an estimate reads
 
 
@@ -38,7 +38,7 @@ _Heard = list[tuple[Conversation, Answer]]
 
 
 class Heard(NamedTuple):
-    """The columns of a batch, and what was asked for them and answered, in the same order."""
+    """The columns of a batch, with requests and answers in the same order."""
 
     columns: dict[str, list[Any]]
     conversations: list[Conversation]
@@ -66,8 +66,8 @@ class ModelTransform(Transform):
         chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
         dtype: weights of a local model, such as `"bfloat16"`.
         device: of a local model, such as `"cuda:1"`.
-        cache_as: whose answers these are, instead of server (host, port, path) and model; needed for a backend of
-            one's own.
+        cache_as: whose answers these are, instead of server (host, port, path) and model; needed for a custom
+            backend.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent this amount on the model.
@@ -82,7 +82,7 @@ class ModelTransform(Transform):
             them than before, only what could not be read is asked for again.
     """
 
-    # the history of a row has the model from its spec, and nothing of what says how it is reached and how hard
+    # the history of a row names the model from its spec, and leaves out address, limits and prices
     model: str | Backend | ModelSpec = field(metadata={**HUB, **UNSAID})
     base_url: str | None = field(default=None, kw_only=True, metadata=FOLDER)
     api_key_env: str | None = field(default=None, kw_only=True, metadata=UNSAID)
@@ -146,15 +146,15 @@ class ModelTransform(Transform):
     # ------------------------------------------------------------------------------------------------ for subclasses
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
-        """The columns of a batch, by way of what has to be asked for them."""
+        """The columns of a batch; yields the requests that they need."""
         raise HfcleanError(f"{type(self).__name__} defines no work(batch, view)")
 
     def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
-        """What the progress line says of the columns of a batch, beside done, tokens and cost."""
+        """What the progress line says about the columns of a batch, besides done, tokens and cost."""
         return {}
 
     def uses(self, columns: Mapping[str, list[Any]]) -> tuple[list[Use], list[str]]:
-        """What became of the model's answers for each row of these columns, and why; empty lists where a subclass
+        """The outcome of the model's answers for each row of these columns, and why; empty lists where a subclass
         does not say."""
         return [], []
 
@@ -180,7 +180,7 @@ class ModelTransform(Transform):
             show: whether to show the line.
 
         Returns:
-            what this process has asked of the model so far. Rows that failed are counted there, and are asked again by
+            what this process has asked the model so far. Rows that failed are counted there, and are asked again by
             `map`.
 
         Raises:
@@ -192,7 +192,7 @@ class ModelTransform(Transform):
             return self._ahead(_rows(ds), total, show)
 
     def check_access(self) -> None:
-        """Find out now, before any work, whether there is a key where one was named, and a store.
+        """Check now, before any work, that the named key and the store exist.
 
         Raises:
             AccessError: the variable of the key is empty.
@@ -207,7 +207,7 @@ class ModelTransform(Transform):
         return open_backend(self.spec()).store is not None
 
     def hear(self, batch: Mapping[str, list[Any]]) -> Heard:
-        """Like calling it with a batch, and what the model was asked and said besides."""
+        """Like calling it with a batch, plus requests and answers of the model."""
         opened, view, _ = self._opened(batch)
         spec = self.spec()
         conversations: list[Conversation] = []
@@ -244,7 +244,7 @@ class ModelTransform(Transform):
                     update(0, **counts)
 
             try:
-                # the first window is the one by which a run of useless answers is known
+                # the first window shows whether the answers of a run are useless
                 windows = chain(_windows(islice(rows, first_rows(spec)), size), _windows(rows, size))
                 for place, window in enumerate(windows):
                     batch, view, _ = self._opened(as_columns(window))
@@ -275,9 +275,9 @@ class ModelTransform(Transform):
         growth: float = 1.0,
         tokenizer: Callable[[str], Sequence[Any]] | None = None,
     ) -> Estimate:
-        """What a run over a dataset would take: requests, tokens, money, hours. Asks nothing.
+        """Estimate the cost of a run over a dataset: requests, tokens, money, hours. Asks nothing.
 
-        Reads an evenly spread sample. How long answers will be nobody knows before they are asked: they are taken to
+        Reads an evenly spread sample. Nobody knows the length of answers beforehand: they are assumed to
         be as long as the text that they revise, times `growth`; `preview` (or a small run) shows the true growth.
 
         Args:
@@ -316,7 +316,7 @@ class ModelTransform(Transform):
         return replace(found, completion_basis=f"as long as the text it revises, times {growth:g}")
 
     def usage(self) -> Usage:
-        """What this process has asked of the model so far. Workers of `num_proc` count for themselves."""
+        """What this process has asked the model so far. Workers of `num_proc` count for themselves."""
         return usage(self.spec())
 
 
@@ -329,7 +329,7 @@ def _defaults() -> Mapping[str, Any]:
 
 
 def spread(ds: Any, count: int) -> list[Place]:
-    """So many rows of a `Dataset`, a `DatasetDict` or a list of rows, or all if there are fewer: evenly spread."""
+    """This many rows of a `Dataset`, a `DatasetDict` or a list of rows, evenly spread; all if there are fewer."""
     parts = ds if isinstance(ds, Mapping) else {"": ds}
     total = sum(len(part) for part in parts.values())
     wanted = list(range(total)) if total <= count else [k * total // count for k in range(count)]
@@ -350,7 +350,7 @@ def _rows(ds: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _windows(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    """So many rows at a time; those of another set of columns begin a new window."""
+    """This many rows at a time; rows with other columns begin a new window."""
     source = iter(rows)
     while window := list(islice(source, size)):
         start = 0

@@ -1,8 +1,7 @@
-"""Whether what a model answers is of any use, told from the first rows: nobody is to pay for a whole run of nothing.
+"""Whether a model's answers are usable, judged by the first rows: nobody should pay for a whole run of useless ones.
 
 A sign-in page, a model that answers in prose where a form was asked for, or the same sentence to everything: each
-answer is well by itself, so that no failure of a request tells of it. What tells is that not one of the first rows
-came to anything.
+answer looks fine by itself, and no request fails. The sign is that none of the first rows got a usable answer.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from hfclean.models.spec import ModelSpec
 # "" where nothing was asked
 Use = Literal["used", "refused", "useless", ""]
 
-ROWS = 4  # rows that are looked at for each failure that is put up with: one in five that can be read is enough
-LONGEST = 200  # characters of an answer that are shown
+ROWS = 4  # rows checked for each tolerated failure: one readable answer in five is enough
+LONGEST = 200  # characters shown of an answer
 
 
 class _Window(NamedTuple):
@@ -30,12 +29,12 @@ class _Window(NamedTuple):
 
 
 def first_rows(spec: ModelSpec) -> int:
-    """How many rows without one usable answer end a run, if they are the first."""
+    """How many first rows without one usable answer end a run."""
     return ROWS * spec.limits.give_up_after
 
 
 class UselessWatch:
-    """Looks at the windows of a run in their order, whichever comes back first, until enough rows were asked about."""
+    """Checks the windows of a run in order, whichever returns first, until enough rows were asked about."""
 
     def __init__(self, spec: ModelSpec, *, kept: bool = True) -> None:
         self._spec, self._bound, self._kept = spec, first_rows(spec), kept
@@ -50,10 +49,10 @@ class UselessWatch:
         reasons: Sequence[str],
         heard: Sequence[tuple[Conversation, Answer]],
     ) -> None:
-        """Take up what came of a window.
+        """Count the results of a window.
 
         Raises:
-            BackendError: enough rows were asked about, and nothing of use came for any.
+            BackendError: enough rows were asked about, and none got a usable answer.
         """
         if self.over:
             return
@@ -90,24 +89,24 @@ class UselessWatch:
         if not refused:
             what = f"none of the first {asked:,} rows got an answer of {self._spec.name} that can be used"
         kept = (
-            "Every answer so far is kept and is not asked for again: once the model is put right, delete them "
+            "Every answer so far is kept and is not asked for again: once the model is fixed, delete them "
             "(hfclean cache clear --model NAME). "
             if self._kept
             else ""
         )
         return (
-            f"{what} ({_counted(reasons)}). The first answer: {shown}. Look whether this is the model that was meant, "
+            f"{what} ({_counted(reasons)}). The first answer: {shown}. Check whether this is the intended model, "
             f"and whether it can follow the prompt. {kept}To go on all the same, raise give_up_after "
             "(--limit give_up_after=N)"
         )
 
 
 def nothing_came(spec: ModelSpec, uses: Sequence[Use], reasons: Sequence[str]) -> str:
-    """What to say of a run that is over and came to nothing; empty where anything of use came, or nothing was asked.
+    """The message about a finished run without a usable answer; empty where there was one, or nothing was asked.
 
     Args:
         spec: the model that was asked.
-        uses: what became of the answers, for each row.
+        uses: the outcome of the answers, for each row.
         reasons: why, for each row.
     """
     counts = Counter(uses)

@@ -1,6 +1,6 @@
-"""Which files a local model is made of, and which content exactly: a commit of the Hub, or the hash of a folder.
+"""The files of a local model and their exact content: a commit of the Hub, or the hash of a folder.
 
-Only data is taken: JSON, tokenizer files and safetensors. Code that lies beside them is neither fetched nor run, and
+Only data is read: JSON, tokenizer files and safetensors. Code beside them is neither fetched nor run, and
 weights in a format that can carry code are refused.
 """
 
@@ -21,7 +21,7 @@ from hfclean.limits import read_json
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
 
-# what a model's answers depend on; training states, cards and notes are not among it
+# what a model's answers depend on; training states, cards and notes are not part of it
 PARTS = (
     "config.json",
     "generation_config.json",
@@ -38,7 +38,7 @@ PARTS = (
 )
 # second copies of the same weights, for other programs
 NOT_PARTS = ("*/*", "consolidated*", "original*", "*.py", "*.bin", "*.pt", "*.pth", "*.pickle", "*.pkl", "*.ckpt")
-SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that finds it odd prints the header
+SENT_TOKEN = re.compile(r"Bearer\s[^'\"]*")  # a client that rejects it prints the header
 # kinds that transformers does not know, and that are read here from configuration and weights alone
 READ_HERE = ("gpt_neox_reward_model",)
 # what every model that runs here is read with
@@ -47,7 +47,7 @@ READERS = ("torch", "transformers", "safetensors", "jinja2")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """Where a model's files lie and what they are.
+    """The location and identity of a model's files.
 
     Args:
         folder: with the files.
@@ -88,7 +88,7 @@ def find_model(model: str, revision: str | None, store: Store | None = None) -> 
 
 
 def fetch_ahead(model: str, revision: str | None, token: str) -> None:
-    """Fetch now, by a token that is not kept, what `find_model` will look for later: the parts of a Hub id and, of an
+    """Fetch now, with a token that is not kept, the files that `find_model` needs later: those of a Hub id and, for an
     adapter, those of its base.
 
     Raises:
@@ -106,7 +106,7 @@ def fetch_ahead(model: str, revision: str | None, token: str) -> None:
 
 
 def read_token(token: str | None) -> str | None:
-    """A token as it was meant: without the line break of the file that it was read from.
+    """The token without the line break of the file that it was read from.
 
     Raises:
         ModelError: it is not a token.
@@ -122,7 +122,7 @@ def read_token(token: str | None) -> str | None:
 
 
 def _base(folder: Path, model: str) -> tuple[str, str | None] | None:
-    """Folder or Hub id of an adapter's base, and its revision; None where the model is none."""
+    """Folder or Hub id of an adapter's base, and its revision; None where the model is not an adapter."""
     about = _json(folder / "adapter_config.json")
     if about is None:
         return None
@@ -137,7 +137,7 @@ def _base(folder: Path, model: str) -> tuple[str, str | None] | None:
 
 
 def mark(model: str) -> tuple[object, ...]:
-    """What shows that a folder's files changed since it was last looked at; empty for a Hub id, whose commit stays."""
+    """A mark that changes with a folder's files; empty for a Hub id, whose commit stays."""
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return ()
@@ -151,7 +151,7 @@ def fingerprint(model: str) -> str:
 
 
 def refuse_unsafe(files: ModelFiles) -> None:
-    """Stop at what would need code of the model's own, or weights in a format that can carry code.
+    """Refuse a model that would need its own code, or weights in a format that can carry code.
 
     Raises:
         ModelError: says what was found and what to do.
@@ -204,13 +204,13 @@ def fetch_small(
 
 
 def _require_peft(base: str) -> None:
-    """Before the base of an adapter is fetched: with nothing to put the adapter on it, it would be of no use."""
+    """Checked before the base of an adapter is fetched: it is useless if peft is missing."""
     if not Path(base).expanduser().is_dir():
         require("peft", extra="models")
 
 
 def _fetch(model: str, revision: str | None, token: str | None = None) -> ModelFiles:
-    for name in READERS:  # what is missing is said before gigabytes come that nothing here could read
+    for name in READERS:  # report missing packages before fetching gigabytes that nothing here could read
         require(name, extra="models")
     hub, token = require("huggingface_hub", extra="models"), read_token(token)
     with _named(model, revision, token):
@@ -246,28 +246,26 @@ def _why(e: Exception, model: str, token: str | None) -> str:
         page = f"{constants.ENDPOINT}/{model}"
         return f"it is gated. Open {page}, accept its terms, and use a token of that account: {login}"
     if isinstance(e, errors.RevisionNotFoundError):
-        return "it has no such revision; look at its branches, tags and commits"
+        return "it has no such revision; check its branches, tags and commits"
     if status == 401 and not isinstance(e, errors.RepositoryNotFoundError):
         return f"the token is not valid any more; make another (https://huggingface.co/settings/tokens), then: {login}"
     if isinstance(e, errors.RepositoryNotFoundError) or status in (403, 404):
         if _is_dataset(model, token):
-            return "that is a dataset; read it with load_dataset, or with hfclean.load_cleaned if hfclean pushed it"
+            return "it is a dataset; read it with load_dataset, or with hfclean.load_cleaned if hfclean pushed it"
         if token or get_token():
             return (
-                "there is none, or it is private and your token may not see it. Look at the "
+                "there is none, or it is private and your token may not see it. Check the "
                 f"spelling, or use another token: {login}"
             )
-        return f"there is none, or it is private and no token is set. Look at the spelling, or log in: {login}"
+        return f"there is none, or it is private and no token is set. Check the spelling, or log in: {login}"
     said = f"{type(e).__name__}: {' '.join(SENT_TOKEN.sub('Bearer ***', str(e)).split())[:300]}"
     if constants.HF_HUB_OFFLINE or isinstance(e, errors.OfflineModeIsEnabled):
-        return (
-            f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it before"
-        )
+        return f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it first"
     if isinstance(e, errors.HFValidationError):
         return f"it is not a Hub id ({said}); expected a folder, or NAMESPACE/NAME"
     if status is not None:
         return f"the Hub failed (status {status}: {said}). Run the same again later"
-    return f"the Hub was not reached ({said}). Look at the network and HF_ENDPOINT, and run the same again"
+    return f"the Hub was not reached ({said}). Check the network and HF_ENDPOINT, and run the same again"
 
 
 def _is_dataset(name: str, token: str | None) -> bool:

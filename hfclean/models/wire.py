@@ -1,6 +1,7 @@
-"""What goes over the wire: the body of a request, the answer in a reply, and what a failure means.
+"""The wire format: the body of a request, the answer in a reply, and the meaning of a failure.
 
-The verdict on each status and body is in one place: whether asking again can help, whether the server is overrun, and
+The verdict on each status and body is in one place: whether asking again can help, whether the server is overloaded,
+    and
 whether any further request could succeed.
 """
 
@@ -30,7 +31,7 @@ NO_MODEL = re.compile(
 NO_SCHEMA = re.compile(r"response_format|json_schema|guided_json|structured output|grammar", re.IGNORECASE)
 LONGEST_NAME = 300
 MOST_TOKENS = 100_000_000
-# A reply is larger than the text in it: escapes, thoughts that some servers send beside it, a prompt said back.
+# A reply is larger than the text in it: escapes, thoughts that some servers send with it, an echoed prompt.
 SMALLEST_BOUND, BYTES_PER_TOKEN, BYTES_PER_LOGPROB = 2_000_000, 200, 600
 LARGEST_BOUND = 64_000_000
 NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_credits")
@@ -38,7 +39,7 @@ NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_cr
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The form in which a server wants its requests; found out as it refuses others."""
+    """The form in which a server takes its requests; learned as it refuses others."""
 
     tokens_field: str = "max_tokens"
     structured: bool = True
@@ -55,11 +56,11 @@ class Form:
         if generation.stop:
             body["stop"] = list(generation.stop)
         if generation.response_format is not None and self.structured:
-            closed = generation.response_format.get("additionalProperties") is False  # what strict servers insist on
+            closed = generation.response_format.get("additionalProperties") is False  # what strict servers require
             schema = {"name": "answer", "schema": generation.response_format, "strict": closed}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if generation.prompt_logprobs:
-            # one token more than nothing: servers that return what was asked about refuse to write none
+            # one token and not zero: servers that echo the prompt refuse to write none
             body |= {self.tokens_field: 1, "temperature": 0.0, "echo": True, "logprobs": 1}
         body.update(generation.extra or {})
         return ("," + json.dumps(body, separators=(",", ":"))[1:]).encode()
@@ -73,13 +74,13 @@ class Failure:
         kind: a key of `codes.ERRORS`.
         detail: what the server said.
         retry: how often asking again may help: `never`, `twice`, or as often as the limits allow.
-        slow: the server has more than it can do.
+        slow: the server is overloaded.
         wait_s: the pause that the server asks for.
-        stops: what the whole run ends with, if nothing further could succeed.
-        only_at_first: that is so where nothing succeeded before; afterwards it is this one request.
-        stops_if_repeated: the run ends if this is what everything gets.
+        stops: the error that ends the run, if nothing further could succeed.
+        only_at_first: it ends the run only if nothing succeeded before; afterwards it concerns this one request.
+        stops_if_repeated: the run ends if every request gets this.
         change: ask again, from now on in a form with these fields changed.
-        note: what to say about that in the ledger.
+        note: the note about it for the ledger.
     """
 
     kind: str
@@ -95,7 +96,7 @@ class Failure:
 
 
 def largest_reply(messages: bytes, generation: Generation) -> int:
-    """The most bytes that a reply to these messages is read of."""
+    """The most bytes that are read of a reply to these messages."""
     bound = SMALLEST_BOUND + BYTES_PER_TOKEN * generation.max_new_tokens
     if generation.prompt_logprobs:  # at most a token for each byte
         bound += BYTES_PER_LOGPROB * len(messages)
@@ -137,7 +138,7 @@ def read_answer(body: bytes) -> Answer | Failure:
 
 
 def _useless(body: bytes, what: str = "") -> Failure:
-    """A reply with status 200 and no answer in it: every other may be like it, and then the run ends."""
+    """A reply with status 200 and no answer in it: if every reply is like that, the run ends."""
     return Failure("bad_answer", what + _excerpt(body), retry="twice", stops_if_repeated=True)
 
 
@@ -155,7 +156,7 @@ def _word(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    """A number of tokens, or None where it is none that a request can have: it would move what may be spent."""
+    """A number of tokens, or None if no request can have it: it would change the amount spent."""
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
@@ -208,7 +209,7 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
     Args:
         status: of the reply.
         body: of the reply.
-        asked: the form in which was asked; `structured` if a schema was sent.
+        asked: the form of the request; `structured` if a schema was sent.
         wait_s: the pause that the server asks for.
     """
     asked = asked or Form(structured=False)
@@ -226,7 +227,7 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
     if status == 404 or (status in (400, 422) and (code == "model_not_found" or NO_MODEL.search(said))):
         return _ends(
             BackendError(
-                f"the server has no such model, or no chat at this address ({_quote(status, said)}); look which "
+                f"the server has no such model, or no chat at this address ({_quote(status, said)}); check which "
                 "models it has: curl BASE_URL/models. The address usually ends in /v1"
             )
         )
@@ -236,7 +237,7 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
                 f"the server sends us elsewhere (HTTP {status}), where no key is taken; give the final base_url"
             )
         )
-    if status == 403:  # some providers say this of one text that they find offensive, others of a key
+    if status == 403:  # some providers send this for one text that they find offensive, others for a key
         return Failure("refused_request", said, stops_if_repeated=True)
     if status == 413 or code == "context_length_exceeded" or OVERFLOW.search(said):
         return Failure("context_overflow", said)
@@ -255,7 +256,7 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
     return Failure("refused_request", said)
 
 
-_KEPT_MOVE = "every answer so far is kept: put that right and run again"
+_KEPT_MOVE = "every answer so far is kept: fix that and run again"
 _KEY_MOVE = "put the right key in the environment variable that api_key_env names, or name one. " + _KEPT_MOVE
 
 
@@ -272,7 +273,7 @@ def _excerpt(body: bytes) -> str:
 
 
 def _error(body: bytes) -> tuple[str, str, str]:
-    """What the server says, its code and the parameter it objects to, from the forms in which servers say it."""
+    """The server's message, its code and the rejected parameter, from the forms that servers use."""
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Work that asks a model: written once as a generator that yields what it would have asked and is sent the answers,
+"""Work that asks a model: written once as a generator that yields its requests and is sent the answers,
 and driven in whichever way the caller can wait."""
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from hfclean.models.spec import ModelSpec
 
 T = TypeVar("T")
 
-NOT_KEPT = "not_kept"  # the error of an answer that only the store was asked for, and that it does not hold
+NOT_KEPT = "not_kept"  # the error of an answer that was sought in the store only and is not there
 
 
 class Asking(NamedTuple):
-    """What a generator of work wants to know before it goes on.
+    """The request of a generator of work, before it goes on.
 
-    `guesses` are what the answers would about be, for an estimate: one text per conversation. With `kept_only` nothing
+    `guesses` are typical answers for an estimate: one text per conversation. With `kept_only` nothing
     is asked of the model: what the store does not hold fails with `NOT_KEPT`.
     """
 
@@ -38,7 +38,7 @@ Work = Generator[Asking, list[Answer], T]
 
 
 class _Lost:
-    """Conversations that got no answer, while somebody wants them not to be asked again."""
+    """Conversations that got no answer and must not be asked again, while a block is open."""
 
     def __init__(self) -> None:
         self.known: dict[Hashable, Answer] | None = None
@@ -46,7 +46,7 @@ class _Lost:
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Within the block, what got no answer is not asked a second time by this process: it fails as it did.
+    """Within the block, this process asks nothing twice that got no answer: it fails as before.
 
     For a `map` after a `prefetch`. Without, every hopeless request would be waited for twice; and where nothing but
     hopeless ones are left to ask, they would look like a server that is down.
@@ -60,7 +60,7 @@ def once() -> Iterator[None]:
 
 
 class _Question:
-    """What one step of the work asks, less what is known to be lost."""
+    """The requests of one step of the work, without those known to be lost."""
 
     def __init__(self, wanted: Asking) -> None:
         self.lost = process.once(("lost",), _Lost).known
@@ -91,7 +91,7 @@ def in_attempts(
 ) -> Work[list[T]]:
     """A reading of each answer, where one that cannot be read is asked for again.
 
-    Attempts are numbered, and each has a key of its own in the store: an answer that cannot be read stays there, and
+    Attempts are numbered, and each has its own key in the store: an answer that cannot be read stays there, and
     blocks nothing. The first attempt whose answer can be read counts. Beyond its limit a place is not asked for any
     more; what the store holds of further attempts is still read, so that a run which begins again finds what was
     asked for later.
@@ -155,7 +155,7 @@ async def _aask(wanted: Asking) -> list[Answer]:
 
 
 def wait_for(work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lambda _, __: None) -> T:
-    """Do the work, asking as it wants."""
+    """Do the work, sending its requests."""
     try:
         wanted = next(work)
         while True:

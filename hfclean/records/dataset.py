@@ -1,6 +1,6 @@
-"""The record of a cleaned dataset, read as what a stranger may have written.
+"""The record of a cleaned dataset, read as if a stranger wrote it.
 
-Every entry is checked for its type, every path for lying where hfclean puts such a file; nothing in it is executed.
+The type of every entry is checked, and that every path is one where hfclean puts such a file; nothing is executed.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def parse_about(content: bytes) -> About:
     """What the record of a dataset says.
 
     Raises:
-        RecordError: it is damaged, of another version, does not describe a dataset, or says something else than what
-            hfclean writes. Its message goes on after the name of the record.
+        RecordError: it is damaged, of another version, does not describe a dataset, or differs from what hfclean
+            writes. Its message goes on after the name of the record.
     """
     return _about(parse_record(content))
 
@@ -103,7 +103,7 @@ def _about(record: dict[str, Any]) -> About:
 
 
 def _wrong(record: Mapping[str, Any]) -> str:
-    """The first entry that hfclean would not write so; empty where there is none."""
+    """The first entry that hfclean would not write; empty where there is none."""
     source, stated, steps = record.get("source"), record.get("stated"), record.get("transforms")
     rows = source.get("rows") if isinstance(source, dict) else None
     if not isinstance(source, dict) or not isinstance(rows, dict):
@@ -143,7 +143,7 @@ def read_layout(record: Mapping[str, Any]) -> Layout:
     """How a record says that its rows are read: the columns and the prefix.
 
     Raises:
-        RecordError: they are none that hfclean writes.
+        RecordError: hfclean does not write such values.
     """
     columns, prefix = record.get("columns"), record.get("prefix", "")
     if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not (prefix.isprintable() or not prefix):

@@ -29,20 +29,20 @@ from hfclean.records.trust import (
     settings_for_stranger,
 )
 
-LARGEST_REVISER = 10_000_000  # bytes; most of them hashes of the pairs that taught it, 16 bytes each
+LARGEST_REVISER = 10_000_000  # bytes; mostly hashes of the pairs that taught it, 16 bytes each
 
 
 def write_reviser(record: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write a record into a folder, which is made where it does not exist.
+    """Write a record into a folder, which is created if it does not exist.
 
     Raises:
-        FolderError: it is larger than what is read of one.
+        FolderError: it is too large to be read back.
     """
     text = record_text(record)
     if len(text.encode("utf-8", "replace")) > LARGEST_REVISER:
         raise FolderError(
-            f"the record of this reviser has {len(text):,} characters, and nobody would read more than "
-            f"{LARGEST_REVISER:,} bytes of it; most of it are the hashes of the pairs that taught it: train on fewer, "
+            f"the record of this reviser has {len(text):,} characters, and no more than "
+            f"{LARGEST_REVISER:,} bytes are read; most of it are hashes of the pairs that taught it: train on fewer, "
             "with alpha="
         )
     folder = Path(folder)
@@ -111,7 +111,7 @@ def check_kind(record: Record, name: str) -> None:
 
 
 def check_version(record: Record, known: int) -> None:
-    """Refuse a record of a reviser that behaves as none of this version of hfclean does.
+    """Refuse a record of a reviser that this version of hfclean cannot reproduce.
 
     Raises:
         FolderError: it is newer, or names no version.
@@ -165,11 +165,11 @@ def stated_settings(
 
     Args:
         known: what a file may state; see `settings_of`.
-        given: the caller's settings, instead of which nothing of the record is followed.
+        given: the caller's settings, which override the record's.
         words: what `read_words` gave.
 
     Raises:
-        FolderError: a setting is never taken from such a file, invalid, or longer or larger than any should be.
+        FolderError: a setting is never taken from such a file, is invalid, or is too long or too large.
     """
     stated = {name: value for name, value in record.about["settings"].items() if name not in given or name in known}
     followed = {name: value for name, value in stated.items() if name not in given}
@@ -186,7 +186,7 @@ def model_settings(
     """The settings of a reviser that asks a model: those of its record that are followed, and the caller's.
 
     Raises:
-        FolderError: whom rows are sent to is for the caller to say.
+        FolderError: only the caller may say where rows are sent.
     """
     stated, given = dict(stated), dict(given)
     if record.is_strange:
@@ -221,7 +221,7 @@ def check_rules(
 
 @contextmanager
 def building(record: Record) -> Iterator[None]:
-    """Within the block, what the class of a reviser says against the settings of a record is a `FolderError`."""
+    """Within the block, errors of a reviser's class about the settings of a record become a `FolderError`."""
     try:
         yield
     except (TypeError, KeyError) as e:

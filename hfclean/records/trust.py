@@ -1,7 +1,7 @@
-"""What of a reviser's record is followed: whom somebody else's file may send data or keys to, and what it may cost.
+"""Which parts of a reviser's record are trusted: where a stranger's file may send data or keys, and what it may cost.
 
-A file from the Hub is a stranger's. It may say how a model is asked, but not whom data or keys are sent to, nor which
-files of this machine are read. Which settings a file may state is said where they are declared, as metadata of the
+A file from the Hub is a stranger's. It may say how a model is asked, but not where data or keys are sent, nor which
+files of this machine are read. Which settings a file may state is declared with them, as metadata of the
 field: `hub` for any file, `folder` for one that `save_pretrained` wrote here; and `most` and `longest`, how large a
 number, how many entries and how many characters are taken from others.
 """
@@ -31,7 +31,7 @@ FORMS = {str: TEXT, float: NUMBER, int: COUNT, bool: FLAG}
 
 
 class Setting(NamedTuple):
-    """What a file may state of a setting: whether anybody's may, in which form (empty: any), and how much of it."""
+    """How a file may state a setting: whether a stranger's may, in which form (empty: any), and how much of it."""
 
     hub: bool
     form: str
@@ -55,7 +55,7 @@ def settings_of(cls: type) -> dict[str, Setting]:
 
 
 def _form(annotation: Any) -> str:
-    """What JSON holds for a type; empty where no form is known."""
+    """The JSON form of a type; empty where none is known."""
     options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     forms = [form for option in options if (form := _form_of_one(option))]
     if TEXT in forms and any(get_origin(option) is Mapping for option in options):
@@ -72,7 +72,7 @@ def _form_of_one(option: Any) -> str:
 
 
 class Record(NamedTuple):
-    """Where a reviser's record lies; of one of the Hub, its id and commit."""
+    """Where a reviser's record is; for the Hub, its id and commit."""
 
     about: Mapping[str, Any]
     where: str
@@ -82,12 +82,12 @@ class Record(NamedTuple):
 
     @property
     def is_strange(self) -> bool:
-        """Whether somebody else may have written it."""
+        """Whether a stranger may have written it."""
         return bool(self.repo_id) or not is_own(self.folder)
 
     @property
     def origin(self) -> str:
-        """Where it comes from, for errors."""
+        """Its origin, for errors."""
         if self.repo_id or PULLED in self.about:
             return "the Hub"
         return (
@@ -118,7 +118,7 @@ def check_names(record: Record, stated: Mapping[str, Any], known: Mapping[str, S
 
 
 def check_forms(record: Record, stated: Mapping[str, Any], known: Mapping[str, Setting]) -> None:
-    """Refuse settings that are something else than what such a setting holds.
+    """Refuse settings of the wrong form.
 
     Raises:
         FolderError: it names the setting and what was expected.
@@ -145,7 +145,7 @@ def _fits(value: Any, form: str) -> bool:
 def check_sizes(
     record: Record, stated: Mapping[str, Any], known: Mapping[str, Setting], words: Mapping[str, Any]
 ) -> None:
-    """Refuse what is longer or larger than anything that a reviser needs: every row would pay for it.
+    """Refuse settings longer or larger than a reviser needs: every row would pay for it.
 
     Raises:
         FolderError: it names the setting.
@@ -172,10 +172,10 @@ def check_sizes(
 def settings_for_stranger(
     record: Record, stated: dict[str, Any], given: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of a stranger's record that are followed, and the caller's, of a reviser that asks a model.
+    """The trusted settings of a stranger's record, and the caller's, of a reviser that asks a model.
 
     Raises:
-        FolderError: whom rows are sent to is for the caller to say.
+        FolderError: only the caller may say where rows are sent.
     """
     url = stated.pop(SERVER, None)
     scorer = stated.get("scored_by")
@@ -195,13 +195,13 @@ def settings_for_stranger(
     if url is not None or SERVER in given:
         if SERVER not in given:
             raise FolderError(
-                f"{record.where}: made for the model {model!r:.80} on its own server. Whom your rows are sent to "
-                f"is yours to say: from_pretrained({record.where!r}, base_url=..., model=...)"
+                f"{record.where}: made for the model {model!r:.80} on its own server. Only you may say where "
+                f"your rows are sent: from_pretrained({record.where!r}, base_url=..., model=...)"
                 + (
                     ""
                     if record.repo_id
                     else ". Your own folder that was moved is yours again once it is saved "
-                    "anew: that reviser's save_pretrained(FOLDER)"
+                    "again: that reviser's save_pretrained(FOLDER)"
                 )
             )
         return stated, given

@@ -1,4 +1,4 @@
-"""Conversations that stand in a cell as one JSON string: read, and changed in the one place that changes."""
+"""Conversations stored in a cell as one JSON string: read, and rewritten only where they change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 def opened(text: str) -> Any:
-    """The list or object that a text is the JSON of; `None` where it is no such text."""
+    """The list or object that a text is the JSON of; `None` if it is not one."""
     if not text.lstrip(" \t\r\n").startswith(("[", "{")):
         return None
     try:

@@ -20,7 +20,7 @@ KNOWN_ROLES = frozenset(ROLES.values())
 ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 TEXT_KEYS = ("content", "value", "text", "message", "utterance")
 CALL_KEYS = ("tool_calls", "function_call")
-# what a message holds beside its text: without one of `TEXT_KEYS`, anything else is a text that nobody knows
+# what a message holds beside its text: without one of `TEXT_KEYS`, anything else is an unknown text
 BESIDE = frozenset(
     (*ROLE_KEYS, *CALL_KEYS, "reasoning_content", "reasoning", "thinking", "name", "id", "tool_call_id", "refusal")
 )
@@ -73,7 +73,7 @@ def key_of(message: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 
 def messages_of(cell: Any) -> Any:
-    """A conversation cell as its messages: what stands there, or what the JSON string there says."""
+    """A conversation cell as its messages: the cell itself, or its JSON string parsed."""
     return opened(cell) if isinstance(cell, str) else cell
 
 
@@ -119,7 +119,7 @@ def _message_of(message: Mapping[str, Any], path: Path) -> Message:
 
 
 def from_text(cell: Any) -> Any:
-    """A cell of a prompt or an answer: the messages that a string there is the JSON of, else what stands there."""
+    """A cell of a prompt or an answer: the messages if it holds them as JSON, else the cell."""
     if not isinstance(cell, str):
         return cell
     value = opened(cell)

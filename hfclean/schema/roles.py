@@ -1,4 +1,4 @@
-"""Conversations whose roles or keys nobody knows: they are named as such, and never taken for empty answers."""
+"""Conversations with unknown roles or keys: reported as such, and never taken for empty answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 6
 
 
 def unknown_roles(pair: Pair) -> list[str]:
-    """The roles that nobody knows in a conversation that seems to have no answer; none where it has one."""
+    """The unknown roles of a conversation that seems to have no answer; none where it has one."""
     if pair.response or not pair.history:
         return []
     return list(dict.fromkeys(turn.role for turn in pair.history if turn.role not in KNOWN_ROLES))
