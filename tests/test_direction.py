@@ -219,5 +219,5 @@ def test_another_model_is_refused(tiny: str, tmp_path: Path) -> None:
     direction = Direction.fit(str(own), GOOD, BAD)
     assert replace(direction, model=tiny)({"instruction": "", "output": "x"})["direction_reason"] == ""
     tiny_model(own, layers=3, seed=5)
-    with pytest.raises(ModelError, match="its hidden states are others"):
+    with pytest.raises(ModelError, match="its hidden states differ"):
         direction({"instruction": "", "output": "x"})

@@ -345,7 +345,7 @@ def test_neighbours_of_a_dataset_make_a_column(encoder: Path) -> None:
         hfclean.scorers.neighbours(DatasetDict(train=ds))
     with pytest.raises(hfclean.errors.ColumnError, match="not vectors of one length"):
         hfclean.scorers.neighbours([[1.0], [1.0, 2.0]])
-    with pytest.raises(hfclean.errors.ColumnError, match="one vector a row"):
+    with pytest.raises(hfclean.errors.ColumnError, match="one vector per row"):
         hfclean.scorers.neighbours([1.0, 2.0])
     with pytest.raises(hfclean.HfcleanError, match="k=0"):
         hfclean.scorers.neighbours(ds, k=0)

@@ -545,7 +545,7 @@ def test_a_folder_for_other_words_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "hfclean.json"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("You criticise one", "You tear apart one"), encoding="utf-8")
-    with pytest.raises(FolderError, match="made for other words"):
+    with pytest.raises(FolderError, match="made for other prompts"):
         hfclean.Reflection.from_pretrained(tmp_path)
     file.write_text(text.replace('"meaning"', '"sense"'), encoding="utf-8")
     with pytest.raises(FolderError, match="no reviser here"):

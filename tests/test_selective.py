@@ -260,7 +260,7 @@ def _two(pairs: Sequence[Pair]) -> list[tuple[float, float]]:
 def test_settings_that_cannot_work_are_refused_with_the_next_move(tmp_path: Any) -> None:
     with pytest.raises(HfcleanError, match=r"select=f with f\(pairs\)"):
         reflect("perplexity")
-    with pytest.raises(HfcleanError, match="is your own function, which tells none; name one: scored_by="):
+    with pytest.raises(HfcleanError, match="is your own function, which gives none; name one: scored_by="):
         reflect("ifd")
     with pytest.raises(HfcleanError, match="expected a folder, a Hub id or an"):
         reflect("ifd", scored_by=3)

@@ -209,9 +209,9 @@ def test_presets_are_data_with_their_source() -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"pairs": []}, "none was given"),
+        ({"pairs": []}, "none were given"),
         ({"pairs": [pair("a") | {"revised_output": ""}]}, "1 empty_revised"),
-        ({"heldout": [pair("kada")]}, "1 of its 1 pairs are trained on as well"),
+        ({"heldout": [pair("kada")]}, "1 of its 1 pairs are also trained on"),
         ({"revise": "all"}, "'pair' or 'response'"),
         ({"args": {"max_length": 5}}, "2 too_long"),
         ({"args": {"learning_rat": 1}}, "'learning_rat', which trl"),

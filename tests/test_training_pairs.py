@@ -95,7 +95,7 @@ def test_what_teaches_nothing_is_left_out_and_counted() -> None:
 def test_nothing_left_is_an_error_that_says_why() -> None:
     with pytest.raises(TrainingError, match="1 empty_revised, 1 identical"):
         choose_pairs([pair("a", "b", "b"), pair("a", "b", "")])
-    with pytest.raises(TrainingError, match="none was given"):
+    with pytest.raises(TrainingError, match="none were given"):
         choose_pairs([])
 
 
@@ -191,7 +191,7 @@ def test_verdicts_accept_reject_and_edit(revised: Dataset, tmp_path: Path) -> No
         ('{"row_id": "1"}', "verdict 1"),
         ('{"row_id": "1", "verdict": "maybe"}', "accept, edit, reject"),
         ('{"row_id": "1", "verdict": "edit"}', "edits nothing"),
-        ('{"row_id": "gone", "verdict": "accept"}', "rows that are not there, such as 'gone'"),
+        ('{"row_id": "gone", "verdict": "accept"}', "rows that do not exist, such as 'gone'"),
         ("[]", "verdict 1"),
         ("{", "cannot be read"),
     ],

@@ -106,7 +106,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     ("before", "said"),
     [
         (True, "the loss of step 4 is nan"),
-        (False, "after step 4 model.embed_tokens.weight holds numbers that are none"),
+        (False, "after step 4 model.embed_tokens.weight holds numbers that are not finite"),
     ],
 )
 def test_numbers_that_are_none_stop_it_and_the_last_good_checkpoint_stays(

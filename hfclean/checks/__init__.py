@@ -35,7 +35,7 @@ from hfclean.schema import Pair
 
 __all__ = ["CHECKS", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
 
-CHECK_ERROR = "check_error"  # the reason where a check raised: what cannot be checked is not let through
+CHECK_ERROR = "check_error"  # the reason if a check raised: a revision that cannot be checked does not pass
 CHECKS: tuple[Check, ...] = (
     answers.unfinished,
     answers.empty_response,
@@ -75,25 +75,25 @@ def accept(
     strict: bool = False,
     errors: dict[str, Exception] | None = None,
 ) -> list[str]:
-    """Why a revision is refused: ids of the checks that refuse it, in their fixed order; empty when it is accepted.
+    """Why a revision is refused: ids of the refusing checks, in their fixed order; empty when it is accepted.
 
     A check that raises never lets a revision pass: the last reason is then `check_error`.
 
     Args:
         before: the pair as it was.
-        after: the pair as the reviser would have it.
+        after: the revised pair.
         skip: ids of checks not to run.
         only: ids of the checks to run, and no others.
         extra: your own checks, declared with `@check`; they run after the others.
-        finish_reason: why the model stopped, as the server gave it; None where nobody knows.
+        finish_reason: why the model stopped, as the server gave it; None if unknown.
         preference: pair -> how good it is, higher = better; without it `preference_lower` refuses nothing.
         preference_margin: how much lower `preference` may be after than before.
         prompt: the reviser's own prompt; a line of it in the text is a leak.
         strict: let a check that raises stop the run instead.
-        errors: is given what was raised, by the id of the check; without it, a RuntimeWarning says so.
+        errors: receives raised errors, by the id of the check; without it, they give a RuntimeWarning.
 
     Raises:
-        CheckError: an id that names no check.
+        CheckError: an id that does not name a check.
         StrictError: a check raised, and `strict` is set.
 
     >>> from hfclean.schema import Pair

@@ -13,7 +13,7 @@ from hfclean.text.words import word_set
 
 # ---------------------------------------------------------------------------------------------------------- unfinished
 
-# What servers say when the model itself came to an end.
+# What servers report when the model itself finished.
 FINISHED = frozenset(("stop", "eos", "eos_token", "end_turn", "stop_sequence"))
 
 
@@ -28,12 +28,12 @@ unfinished = Check(
 # ----------------------------------------------------------------------------------------- empty response, instruction
 
 LETTER = re.compile(r"\w")
-# What a program prints for a value that it does not have.
+# What a program prints for a missing value.
 NO_VALUE = frozenset(
     ("null", "none", "nan", "undefined", "nil", "n/a", "[empty]", "(empty)", "<empty>", "(blank)", "not applicable")
 )
 BRACKETS = ".()[]<> "
-# Of these alone no answer is made, only the place for one; of the ambiguous ones it may be.
+# These alone are not an answer, only the place for one; the ambiguous ones may be an answer.
 STAND_INS = word_set(
     """
     response answer output input result text content here insert your the a my to be go goes placeholder todo tbd none
@@ -122,7 +122,7 @@ AGAINST = re.compile(
     r"|\b(?:lo siento|je suis désolée?|désolée?|es tut mir leid|tut mir leid|desculpe|sinto muito|mi dispiace)\b",
     re.IGNORECASE,
 )
-# Answers that give nothing, though they do not decline in so many words: they begin with it and say little more.
+# Answers that give nothing without declining outright: they begin with this and say little more.
 NO_ANSWER = re.compile(
     r"\A\W*(?:(?:i['’]?m |i am )?(?:very |so )?(?:sorry|afraid)[,.!]? (?:but )?(?:that )?|"
     r"i apologi[sz]e[,.]? (?:but )?|unfortunately,? )?(?:as an? (?:ai|artificial|language|"
@@ -149,9 +149,9 @@ ASKS_BACK = re.compile(
     re.IGNORECASE,
 )
 SAYS_LITTLE = 240
-SOMEBODY_ELSE = 1.5  # how much surer, where the answer's words may be those of somebody in a story
+SOMEBODY_ELSE = 1.5  # extra certainty needed if the words may be those of a character in a story
 LETTER_HEAD = re.compile(r"\s*(?:dear|subject:) ?\S", re.IGNORECASE)
-# A refusal that then helps all the same: an answer follows.
+# A refusal that then helps anyway: an answer follows.
 TURNS = re.compile(
     r"\b(?:however|but|that said|instead|nevertheless|in this context|here (?:is|are)|here['’]s|according to)\b",
     re.IGNORECASE,
@@ -178,7 +178,7 @@ def _refuses(text: TextFacts, *, asked: str = "") -> bool:
     """Whether an answer declines the task, or asks back, and leaves it at that."""
     whole = text.text
     if LETTER_HEAD.match(whole):
-        return False  # its writer is somebody else
+        return False  # its writer is another person
     if len(whole) <= SAYS_LITTLE:
         nothing = NO_ANSWER.match(whole) or (None if speaks_for_others(asked) else ASKS_BACK.match(whole))
         if nothing:
@@ -234,7 +234,7 @@ SHORTEST_ECHO, FEWEST_SPACES = 16, 2
 LONGEST_ECHO = 6000
 EDGES = " \t\r\n*_#>\"'“”‘’`-.:;,!?。：？！"
 COMMENTS = ('"""', "'''", "#", "//", "/*", "<!-", "--")
-# What follows the repeat of a question that stands by itself, and is not the beginning of a longer sentence.
+# What follows the repeat of a question that is complete, not the beginning of a longer sentence.
 STANDS_ALONE = re.compile(r"[\"'”’*_`]{0,3}(?:[.?!:。？！：][\"'”’*_`]{0,3}(?:\s|\Z)|[ \t]*(?:\n|\Z))")
 LABEL_BEFORE = re.compile(r"(?:\A|\n)[^\n]{0,40}[:：>\]][ \t*\"“'`]*\Z|(?:\A|\n)[\s*#>\"“'`-]*\Z")
 

@@ -1,7 +1,7 @@
 """What a check is, how one is declared, and what it gets to see: a pair before and after a revision.
 
-A check says whether it refuses a revision. It compares: what was already wrong before is not held against it. It never
-changes a text, never sees the dataset, a model or the network, and never raises because of what a text contains.
+A check says whether it refuses a revision. It compares: defects of the original are not held against the revision. It
+never changes a text, never sees the dataset, a model or the network, and never raises because of what a text contains.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")
 STEM = 5
 LAST_TURNS, LONGEST_TURN = 6, 20_000
-FIRST_WITHOUT_SPACES = "\u2e80"  # here the scripts of East Asia begin
+FIRST_WITHOUT_SPACES = "\u2e80"  # the scripts of East Asia begin here
 
 
 T = TypeVar("T")
 
 
 class _lazy(Generic[T]):
-    """A property that is worked out once; `functools.cached_property` takes a lock for each, which costs more
+    """A property that is computed once; `functools.cached_property` takes a lock for each, which costs more
     than most.
     """
 
@@ -56,7 +56,7 @@ class CheckError(HfcleanError, ValueError):
 
 
 class TextFacts:
-    """A text, and what several checks want to know of it, each worked out once and only when asked for."""
+    """A text, and facts about it for several checks, each computed once and only when needed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -146,12 +146,12 @@ def plain_number(number: str) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A pair before and after a revision, with what the caller knows of how the revision came about.
+    """A pair before and after a revision, with what the caller knows about how the revision was made.
 
     Attributes:
         before: the pair as it was.
-        after: the pair as the reviser would have it.
-        finish_reason: why the model stopped, `None` where nobody knows.
+        after: the revised pair.
+        finish_reason: why the model stopped, `None` if unknown.
         preference: pair -> how good it is, higher = better; only the difference of two versions is used.
         margin: how much lower `preference` may be after than before.
         prompt: the reviser's own prompt, which must not turn up in a text.
@@ -204,7 +204,7 @@ class Case:
 
     @_lazy
     def as_it_was(self) -> Case:
-        """The old answer as if it were a revision of none, for what is not to be held against the new one."""
+        """The old answer as if it revised an empty one, for defects that are not held against the new one."""
         return Case(self.before.replace(response=""), self.before)
 
     @_lazy

@@ -1,4 +1,4 @@
-"""Checks of code: what was there stays, and a block that is opened is closed."""
+"""Checks of code: existing code stays, and an opened block is closed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hfclean.checks.check import Case, Check
 from hfclean.rules.code import unclosed_fence
 
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
-# A line that is code in any company. It is matched line by line, from the first character that is not a space.
+# A line that is code in any context. It is matched line by line, from the first character that is not a space.
 STATEMENT = re.compile(
     r"(?:async )?def \w+ ?\(|class \w+ ?(?:\(.{0,100}\) ?)?[:{]|(?:public|private|protected|"
     r"static) [\w<>\[\], ]{1,80}[({;=]|import \w[\w.]*(?: as \w+)?;?\Z|from [\w.]+ import \w|#include ?[<\"]|"
@@ -68,7 +68,7 @@ def _may_be_code(text: str) -> bool:
 
 
 def code_lines(text: str) -> int:
-    """How many lines of a text look like code; 0 when none of them does by itself."""
+    """Number of lines that look like code; 0 when none of them does by itself."""
     if not _may_be_code(text):
         return 0
     sure = among = 0

@@ -19,7 +19,7 @@ class Kind:
     Attributes:
         id: its name.
         hints: words of which the instruction must have one, in lower case; they spare the search.
-        asks: what states it in an instruction.
+        asks: the pattern that states it in an instruction.
         met: answer, match of `asks` -> whether it is met; None where a program cannot tell.
     """
 

@@ -49,7 +49,7 @@ NO_BOUND = 10**9
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many of something a task asks for."""
+    """The number of things that a task asks for."""
 
     low: int
     high: int
@@ -110,7 +110,7 @@ MARKUP = re.compile(r"[*_`#>\"'“”]+")
 
 
 def body(text: str) -> str:
-    """An answer without the line that leads into it and the one that sees the reader off."""
+    """An answer without the line that leads into it and the closing one."""
     text = LEAD_IN.sub("", text, count=1).strip()
     end = text[-LAST_LINE:]
     return text[:-LAST_LINE] + SIGN_OFF.sub("", end).rstrip() if "\n" in end else text

@@ -1,8 +1,8 @@
 """The check for answers that break off.
 
-The end of an answer shows signs: no stop, a word after which nothing ends, list items before it that are closed. A
-rule weighs them; it was fitted to answers of experts, whole and cut off (`benchmarks/gate.py`). A cut between two
-sentences shows none.
+Signs of a cut at the end of an answer: no full stop, a word that cannot end a sentence, finished list items before
+it. A rule weighs them; it was fitted to answers of experts, whole and cut off (`benchmarks/gate.py`). A cut between
+two sentences shows none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hfclean.checks.check import Case, Check
 from hfclean.text.vocabulary import ENDING_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-# Fitted: what each sign says for a cut, and how much of it is enough.
+# Fitted: the weight of each sign of a cut, and the threshold.
 ENDING_WEIGHTS: dict[str, float] = {
     "after_colon": -1.1, "after_sentences": 1.0, "bare_mark": 2.6, "colon": 5.4, "comma": 6.5, "dash": 2.7,
     "digit": 4.4, "item": 0.8, "line_wise": -0.7, "no_stop": 4.8, "old_closed": 0.5, "open_word": 2.6, "prose": 0.2,
@@ -144,12 +144,12 @@ def _unbalanced(line: str) -> bool:
 
 
 def breaks_off(case: Case) -> float:
-    """How surely the new answer breaks off: above `ENDING_LIMIT` it is refused."""
+    """How certain it is that the new answer breaks off: above `ENDING_LIMIT` it is refused."""
     return ENDING_OFFSET + sum(ENDING_WEIGHTS.get(name, 0.0) * value for name, value in ending_signs(case).items())
 
 
 def _ends_open(text: str) -> bool:
-    """Whether a text ends as nothing does: in a comma, a colon, an opened bracket, or an item without a word."""
+    """Whether a text ends as no whole text does: in a comma, a colon, an opened bracket, or an item without a word."""
     start = text.rfind("\n") + 1
     return text[-1:] in NAMES or (start > 0 and len(text) - start < 9 and BARE_MARK.fullmatch(text, start) is not None)
 

@@ -1,4 +1,4 @@
-"""The check for a revision that went over into another language."""
+"""The check for a revision that switched to another language."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _ends_foreign(case: Case) -> bool:
 
 
 def _is_plain(text: TextFacts) -> bool:
-    """Whether a text shows no sign of another language than English."""
+    """Whether a text shows no sign of a language other than English."""
     if len(text.vocabulary & FOREIGN) >= FEWEST_FOREIGN:
         return False
     return text.text.isascii() or len(OUTSIDE_LATIN.findall(text.text[:SAMPLE])) <= FEWEST_FOREIGN

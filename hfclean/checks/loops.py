@@ -37,7 +37,7 @@ def _loop_share(text: TextFacts) -> float:
     if runs < FEWEST_RUNS or 100 * len(text.vocabulary) > MOST_DIFFERENT * len(words):
         return 0.0
     if runs - len(set(zip(words, words[RUN_OF_WORDS - 1 :], strict=False))) < SUSPICIOUS * runs:
-        return 0.0  # runs that come again have their first and last words in common
+        return 0.0  # repeated runs share their first and last words
     return 1 - len(set(zip(*(words[start:] for start in range(RUN_OF_WORDS)), strict=False))) / runs
 
 
@@ -54,7 +54,7 @@ def _loops(case: Case) -> bool:
 
 
 def _sentence_again(text: TextFacts) -> bool:
-    """Whether a sentence follows itself twice, or a long one stands there three times."""
+    """Whether a sentence follows itself twice, or a long one occurs three times."""
     counts: dict[str, int] = {}
     last, in_row = "", 1
     for sentence in text.sentences:

@@ -18,7 +18,7 @@ REVISED = (
 )
 MATTER = r"(?:version|text|pair|content)"
 CHANGES_MADE = r"(?:changes|edits|improvements|corrections|revisions|adjustments)"
-# What a model says of its own revising, in lower case.
+# What a model says about its own revising, in lower case.
 REMARKS = (
     # "Here is the revised response", "below is an improved version of the text", "this is a revision of your answer"
     rf"\b(?:here|below|following|this)(?:['’]s| is| are| you (?:go|are)|)\b[^.!?\n:]{{0,30}}\b"
@@ -122,7 +122,7 @@ def _says_meta(text: TextFacts, about: bool) -> bool:
     return any(not about or ABOUT_PAIR.search(match.group()) for match in META.finditer(ends))
 
 
-# In a row that asks for a rewriting, only these are not its matter.
+# In a row that asks for a rewriting, only these are not part of the task.
 ABOUT_PAIR = re.compile(r"\b(?:instruction|response|pair|output|critique|thinking)\b", re.IGNORECASE)
 
 

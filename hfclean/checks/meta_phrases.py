@@ -1,8 +1,8 @@
-"""Sentences at the ends of a text that speak of the text itself: its revision, its worth, or how to write it.
+"""Sentences at the ends of a text about the text itself: its revision, its quality, or how to write it.
 
 A model that revises says such things before and after the answer, or repeats what it was told to do. Each new sentence
-at either end is read for words of a few sorts; words of the question do not count, since there they are the matter.
-A rule weighs the sorts, and whether the sentence has any matter of its own; it was fitted to sentences of experts and
+at either end is read for words of a few kinds; words of the question do not count, since they are its subject.
+A rule weighs the kinds, and whether the sentence has any content of its own; it was fitted to sentences of experts and
 to asides in many wordings (`benchmarks/gate.py`).
 """
 
@@ -16,7 +16,7 @@ from hfclean.checks.check import STEM, Case, TextFacts
 from hfclean.text.vocabulary import META_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
-# Fitted: what each sign says for an aside, and how much of it is enough.
+# Fitted: the weight of each sign of an aside, and the threshold.
 ASIDE_WEIGHTS: dict[str, float] = {
     "about_it": 1.9, "answer": 1.6, "bar": -0.1, "colon": -0.4, "dimension": 1.3, "figure": 2.6, "first": 1.1,
     "first_heading": -0.2, "heading": 0.6, "i": 0.6, "keep": -0.4, "known": -2.1, "new": 1.0, "odd": -4.4,
@@ -29,7 +29,7 @@ ASIDE_LIMIT = 0.11
 
 
 def _forms(words: str) -> frozenset[str]:
-    """The words with the endings that they may take, and some that they do not, which does no harm."""
+    """The words with their possible endings, and some impossible ones, which does no harm."""
     found: set[str] = set()
     for word in words.split():
         found.add(word)
@@ -43,7 +43,7 @@ def _begins(words: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in words.split())
 
 
-# Words by what they do in such a sentence.
+# Words by their function in such a sentence.
 SORTS: dict[str, frozenset[str]] = {
     # what is revised
     "pair": _forms("instruction response reply prompt completion pair"),
@@ -118,7 +118,7 @@ for _name, _sort in SORTS.items():
     for _word in sorted(_sort):
         SORT_OF[_word] = (*SORT_OF.get(_word, ()), _name)
 SORT_BEGINS = frozenset(word[:STEM] for word in SORT_OF)
-# Words that are of no sort, and no matter either.
+# Words that are of no kind, and not content either.
 IDLE = _begins(
     """
     attempt try tries tried work works working useful closely further length rest part start begin end finish possible
@@ -135,7 +135,7 @@ ABOUT_IT = re.compile(
     r"change|correction|improvement)s?\b(?! (?:of|to|key)\b)",
     re.IGNORECASE,
 )
-# "The answer is 42", "the answers are as follows": the matter of many a task.
+# "The answer is 42", "the answers are as follows": the content of many tasks.
 SAYS_ANSWER = re.compile(r"\banswers? (?:is|are|to)\b|\b(?:any|other|more|further) questions\b", re.IGNORECASE)
 FIGURE = re.compile(
     r"\d ?/ ?(?:5|10|100)\b|\bout of (?:5|10|100|five|ten)\b|\[\[.{1,3}\]\]|[:\s][A-F][+-](?=\W|\Z)|"
@@ -159,7 +159,7 @@ def edges(text: str) -> list[str]:
 
 
 def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict[str, float]:
-    """What one sentence of the new answer shows, from 0 to 1; empty for one that speaks of no text.
+    """The signs of one sentence of the new answer, from 0 to 1; empty for one that mentions no text.
 
     `told` counts the terms of the whole new answer, for one who asks about several of its sentences.
     """
@@ -217,7 +217,7 @@ def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict
 
 
 def strays(case: Case, *, about_texts: bool = False) -> float:
-    """How surely a sentence at either end of the new answer is an aside: above `ASIDE_LIMIT` it is refused.
+    """How certainly a sentence at either end of the new answer is an aside: above `ASIDE_LIMIT` it is refused.
 
     `about_texts` where the row asks for a text to be rewritten: then only remarks about the pair itself count.
     """

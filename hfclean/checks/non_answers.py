@@ -1,6 +1,6 @@
-"""Short answers that say nothing: the assistant speaks of itself and of the request, and no matter is left.
+"""Short answers that say nothing: the assistant speaks of itself and of the request, and no content is left.
 
-The whole answer is read for words of a few sorts, and for what it has beside them and beside the words of the
+The whole answer is read for words of a few kinds, and for what it has besides them and the words of the
 question. A rule weighs that; it was fitted to short answers, and to refusals in many wordings (`benchmarks/gate.py`).
 """
 
@@ -12,7 +12,7 @@ from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.code import code_lines
 from hfclean.text.words import word_set
 
-# Fitted: what each sign says for an answer that says nothing, and how much of it is enough.
+# Fitted: the weight of each sign of an empty answer, and the threshold.
 NOTHING_WEIGHTS: dict[str, float] = {
     "able": -1.3, "able_denial": 1.3, "ai": -0.2, "asks": 0.9, "declines": 1.4, "denial": -1.0, "denial_request": 0.6,
     "excuse": 0.4, "i": 2.7, "i_denial": 1.9, "names_task": 2.5, "of_old": -5.6, "of_question": -5.2, "own": -4.1,
@@ -78,13 +78,13 @@ for _name, _sort in SORTS.items():
     for _word in sorted(_sort):
         SORT_OF[_word] = (*SORT_OF.get(_word, ()), _name)
 BARE = str.maketrans("’", "'")
-# Nobody is refused without one of these.
+# No refusal comes without one of these.
 CORE = ("able", "declines", "excuse", "ai", "serve", "request")
 LONGEST, MANY, FEW_WORDS = 420, 8, 40
 
 
 def nothing_signs(case: Case) -> dict[str, float]:
-    """What a short new answer shows, from 0 to about 1; empty for one that is long or speaks of other things."""
+    """The signs of a short new answer, from 0 to about 1; empty for one that is long or about other things."""
     said, asked = case.new, case.given
     text = said.text
     if len(text) > LONGEST:
@@ -98,7 +98,7 @@ def nothing_signs(case: Case) -> dict[str, float]:
         for name in names:
             counts[name] = counts.get(name, 0) + 1
     if case.new.numbers - case.asked.numbers:
-        return {}  # that is matter
+        return {}  # that is content
     asks = text.rstrip().endswith("?")
     if len(counts) < 2 or not (asks or any(name in counts for name in CORE)) or code_lines(text):
         return {}
@@ -106,7 +106,7 @@ def nothing_signs(case: Case) -> dict[str, float]:
     plain = said.terms - SORT_TERMS
     signs["sorts"] = len(counts) / len(SORTS)
     signs["share"] = common / (len(words) + 2)
-    signs["own"] = min(len(plain - asked), MANY) / MANY  # matter that is not the question's
+    signs["own"] = min(len(plain - asked), MANY) / MANY  # content that is not from the question
     signs["of_question"] = len(plain & asked) / (len(plain) + 1)
     signs["of_old"] = min(len(plain & (case.old.terms - asked)), 4) / 4
     signs["size"] = math.log1p(len(words)) / 6
@@ -131,7 +131,7 @@ SORT_TERMS = frozenset(word[:5] for word in SORT_OF)
 
 
 def says_nothing(case: Case) -> float:
-    """How surely the new answer says nothing: above `NOTHING_LIMIT` it is refused."""
+    """How certain it is that the new answer says nothing: above `NOTHING_LIMIT` it is refused."""
     signs = nothing_signs(case)
     if not signs:
         return -math.inf

@@ -1,6 +1,6 @@
-"""The check of figures: what the question gives must not turn into something else, and sums must come out.
+"""The check of figures: numbers of the question must not change, and sums must be right.
 
-How strictly is a matter of `LEVELS`, from what is surely wrong to what only may be. Experts who improve an answer
+`LEVELS` sets how strictly, from surely wrong to possibly wrong. Experts who improve an answer
 change a number in one of six, so the gate stops at a level that they hardly ever reach.
 """
 
@@ -50,7 +50,7 @@ def _also_words(numbers: frozenset[str], text: TextFacts) -> frozenset[str]:
 
 
 def _question_replaced(case: Case) -> bool:
-    """A number of the question is gone from the question, and another has come."""
+    """A number of the question is missing from the new question, and another was added."""
     if case.same_task:
         return False
     given, now = case.asked.numbers, case.asks.numbers
@@ -60,7 +60,7 @@ def _question_replaced(case: Case) -> bool:
 
 
 def _question_lost(case: Case) -> bool:
-    """A number of the question is gone from the question."""
+    """A number of the question is missing from the new question."""
     if case.same_task:
         return False
     given = case.asked.numbers
@@ -68,7 +68,7 @@ def _question_lost(case: Case) -> bool:
 
 
 def _repeated_replaced(case: Case) -> bool:
-    """A number of the question that the old answer repeated is not in the new one, which has one of its own."""
+    """A number of the question that the old answer repeated is not in the new one, which has a different one."""
     given = case.asked.numbers
     repeated = given & case.old.numbers if given else given
     if not repeated:
@@ -79,7 +79,7 @@ def _repeated_replaced(case: Case) -> bool:
 
 
 def _given_replaced(case: Case) -> bool:
-    """The new answer takes up some numbers of the question; in place of another it has one of its own."""
+    """The new answer repeats some numbers of the question; in place of another it has a different one."""
     given = case.asked.numbers
     if len(given) < 2:
         return False
@@ -89,7 +89,7 @@ def _given_replaced(case: Case) -> bool:
 
 
 def _like_one(lost: frozenset[str], foreign: frozenset[str]) -> bool:
-    """Whether one of the new numbers could be meant for one that is lost: as long, or nearly."""
+    """Whether one of the new numbers could replace a lost one: as long, or nearly."""
     return any(abs(len(one) - len(other)) <= 1 for one in lost for other in foreign)
 
 
@@ -138,7 +138,7 @@ def _places(text: str, *, both: bool) -> dict[tuple[str, str], set[str]]:
 
 
 def _out_of_place(given: TextFacts, new: TextFacts, *, both: bool) -> bool:
-    """Whether the new text has another number in the place of one that is given, and that one nowhere."""
+    """Whether the new text has another number in place of a given one, which is nowhere in it."""
     known, now = given.numbers, new.numbers
     if known <= now or now <= known:
         return False
@@ -188,7 +188,7 @@ def _list_out_of_order(text: str) -> bool:
 
 
 def _list_disordered(case: Case) -> bool:
-    """The numbering of a list does not run on, as it did before."""
+    """The numbering of a list has gaps that it did not have before."""
     return _list_out_of_order(case.new.text) and not _list_out_of_order(case.old.text)
 
 
@@ -205,7 +205,7 @@ LONGEST_OPERAND = 14
 
 
 def _comes_out(sum_: str) -> bool:
-    """Whether a sum of plain numbers comes out, rounding allowed where there is something to round; also when
+    """Whether a sum of plain numbers is right, with rounding where it applies; True when
     in doubt.
     """
     *terms, (_, said) = TERM.findall(sum_)
@@ -231,7 +231,7 @@ def _comes_out(sum_: str) -> bool:
 
 
 def _false_sums(text: str) -> int:
-    """How many sums of plain numbers do not come out."""
+    """Number of wrong sums of plain numbers."""
     if "=" not in text:
         return 0
     if "," in text:
@@ -240,7 +240,7 @@ def _false_sums(text: str) -> int:
 
 
 def _sums_wrong(case: Case) -> bool:
-    """A sum that does not come out, where the old answer had none such."""
+    """A wrong sum, where the old answer had none."""
     return _false_sums(case.new.text) > _false_sums(case.old.text)
 
 
@@ -254,7 +254,7 @@ def _one_digit_changed(case: Case) -> bool:
 
 
 def _any_replaced(case: Case) -> bool:
-    """A number of the old answer is not in the new one, which has one of its own."""
+    """A number of the old answer is not in the new one, which has a different one."""
     old, now = case.old.numbers, case.new.numbers
     return bool(old - _also_words(now, case.new)) and bool(now - old - case.asked.numbers)
 

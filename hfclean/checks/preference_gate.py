@@ -13,7 +13,7 @@ def _lower(case: Case) -> bool:
     if case.preference is None:
         return False
     before, after = case.preference(case.before), case.preference(case.after)
-    # a score that could not be computed says nothing
+    # a score that could not be computed decides nothing
     return not math.isnan(before) and not math.isnan(after) and before - after > case.margin
 
 

@@ -1,4 +1,4 @@
-"""The check for text of the revising that got into the revised: labels, prompts, rubrics."""
+"""The check for text of the revision process that leaked into the result: labels, prompts, rubrics."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ REQUEST = re.compile(
     r"any other|the revised|the improved|the rewritten)\b",
     re.IGNORECASE,
 )
-# A pair as an object, which is how some revisers are asked to write it.
+# A pair as an object, the form that some revisers are asked for.
 AS_OBJECT = re.compile(
     r"\A\s*(?:```\w{0,20}\s{0,9})?\{\s{0,99}[\"'](?:\w{1,20}_)?"
     r"(?:instruction|input|response|output|answer|prompt|completion)[\"']\s{0,9}:",
@@ -98,7 +98,7 @@ MARK = re.compile(
     r"[ \t*_).]{0,4}$",
     re.MULTILINE,
 )
-# Where the row itself is about such things.
+# The row itself is about such things.
 ABOUT_PROMPTS = re.compile(
     r"\b(?:prompt|instruction-tuning|rubric|grading|chat ?bot|chatgpt|gpt|language model|template|dialogue|"
     r"conversation|interview|q ?& ?a|quiz|faq|script|chat|questions? and answers?|survey|exam|test cases?|function|"
@@ -135,7 +135,7 @@ DIMENSION_WORDS = word_set(
     factuality harmlessness complexity specificity creativity engagement tone grammar structure quality overall
     """
 )
-# So many of these together are a rubric's.
+# This many of these together belong to a rubric.
 RUBRIC_WORDS = word_set(
     """
     readability feasibility contextualization contextualisation correctness relevance comprehensiveness richness
@@ -227,7 +227,7 @@ def _may_request(words: frozenset[str]) -> bool:
 
 
 def _requests(new: TextFacts, before: str, asked: str, name: str) -> bool:
-    """Whether the text holds what a model is told that is to revise a pair."""
+    """Whether the text holds the instructions of a model that revises pairs."""
     if not _may_request(new.vocabulary):
         return False
     text = new.text
@@ -239,7 +239,7 @@ def _requests(new: TextFacts, before: str, asked: str, name: str) -> bool:
 
 
 def _is_form(labels: frozenset[str], text: str, name: str, asked: str) -> bool:
-    """Whether labels that are new in the text are those of a form, not of its matter."""
+    """Whether new labels in the text are those of a form, not of its content."""
     asked = asked.lower()
     if any(label in OWN_FORMS and label not in asked for label in labels):
         return True
@@ -263,7 +263,7 @@ OWN_FORMS = frozenset(
 
 
 def _runs_on(text: str) -> bool:
-    """Whether a whole form stands there in one line, as in "Instruction: ... Response: ..."."""
+    """Whether a whole form is in one line, as in "Instruction: ... Response: ..."."""
     opened = OPENS.search(text)
     return opened is not None and GOES_ON.search(text, opened.end()) is not None
 

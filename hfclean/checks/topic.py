@@ -1,4 +1,4 @@
-"""Checks of what a text is about: the same question as before, and an answer to it and to no other.
+"""Checks of the topic: the same question as before, and an answer to it and to no other.
 
 Whether an answer belongs to a question shows in the words that they share, and in those that it shares with the old
 answer. A rule weighs them; it was fitted to answers of experts, each under its own and under another row's question
@@ -13,7 +13,7 @@ import re
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.vocabulary import TOPIC_FUNCTION_WORDS
 
-# Fitted: what each sign says for another row's answer, and how much of it is enough.
+# Fitted: the weight of each sign of another row's answer, and the threshold.
 TOPIC_WEIGHTS: dict[str, float] = {
     "a_number": -0.2, "answer_share": -2.9, "answer_terms": -5.4, "free": -1.1, "free_related": 0.5,
     "next_to_nothing": 0.8, "nothing": 2.1, "old_size": 0.7, "question_share": -2.8, "question_size": 1.0,
@@ -29,7 +29,7 @@ FREE = re.compile(
     re.IGNORECASE,
 )
 FEW, MANY = 4, 6
-ENOUGH_SHARED = 5  # terms of the question; no weighing of the rest makes such an answer another question's
+ENOUGH_SHARED = 5  # terms of the question; the other signs cannot make such an answer another question's
 
 
 def topic_signs(case: Case) -> dict[str, float]:
@@ -60,7 +60,7 @@ def topic_signs(case: Case) -> dict[str, float]:
 
 
 def _unrelated(case: Case) -> float:
-    """How surely the new answer answers another question: above `TOPIC_LIMIT` it is refused."""
+    """How certain it is that the new answer answers another question: above `TOPIC_LIMIT` it is refused."""
     return TOPIC_OFFSET + sum(TOPIC_WEIGHTS[name] * value for name, value in topic_signs(case).items())
 
 

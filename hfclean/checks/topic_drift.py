@@ -1,7 +1,7 @@
 """The check for answers that wander off: the beginning belongs to the question, the rest to another.
 
 The answer is read in thirds, in short stretches and by sentences, each beside the words of the question and of the old
-answer. A rule weighs what that shows; it was fitted to answers of experts, as they are and with other rows' answers
+answer. A rule weighs the result; it was fitted to answers of experts, as they are and with other rows' answers
 or general phrases appended (`benchmarks/gate.py`).
 """
 
@@ -11,7 +11,7 @@ import math
 
 from hfclean.checks.check import Case, Check, TextFacts
 
-# Fitted: what each sign says for an answer with matter from elsewhere, and how much of it is enough.
+# Fitted: the weight of each sign of foreign content, and the threshold.
 DRIFT_WEIGHTS: dict[str, float] = {
     "apart": 1.9, "apart_in_row": 3.6, "base": 0.8, "growth": 1.7, "head_known": 2.6, "lost": 1.5, "lost_in_row": 3.6,
     "lost_in_tail": 0.4, "middle_known": -4.1, "size": -0.3, "tail_known": -4.3, "tail_like_head": -2.2,
@@ -26,7 +26,7 @@ GROWN, LEAST_GROWTH = 50, 1.2
 
 
 def drift_signs(case: Case) -> dict[str, float]:
-    """How the parts of the new answer go with the question, the old answer and its own beginning.
+    """How the parts of the new answer match the question, the old answer and its own beginning.
 
     Shares from 0 to 1, and logarithms of sizes; empty for answers that are short, or hardly longer than the old one.
     """
@@ -58,7 +58,7 @@ def drift_signs(case: Case) -> dict[str, float]:
 
 
 def _lost(sentences: list[str], base: frozenset[str]) -> list[bool]:
-    """For each sentence that has matter, whether it shares none with the question, the old answer or the beginning."""
+    """For each sentence with content, whether it shares none with the question, the old answer or the beginning."""
     found = [terms for sentence in sentences if (terms := TextFacts(sentence).terms)]
     known = base.union(*found[: max(1, len(found) // 3)])
     return [known.isdisjoint(terms) for terms in found] or [False]
@@ -77,7 +77,7 @@ def _longest_run(apart: list[bool]) -> int:
 
 
 def _wanders(case: Case) -> float:
-    """How surely the new answer holds matter from elsewhere: above `DRIFT_LIMIT` it is refused."""
+    """How certain it is that the new answer holds foreign content: above `DRIFT_LIMIT` it is refused."""
     signs = drift_signs(case)
     if not signs:
         return -math.inf

@@ -1,7 +1,7 @@
-"""What a model rewrote, read strictly: the whole of it, or a reason why not. No field ever stands in for another.
+"""A model's rewriting, read strictly: all of it, or the reason why not. No field ever replaces another.
 
 An answer is a critique, which may say anything, and then the rewritten text, in the form of the codec; or one JSON
-object with both. Either is read, whichever was asked for. An answer from which nobody could say which text is meant
+object with both. Either is read, whichever was requested. An ambiguous answer
 (two candidates, a marker missing, an object that is cut off) is refused, and so is one that only repeats the words of
 the prompt in the place of a text.
 """
@@ -53,7 +53,7 @@ LONGEST_PLACEHOLDER = 120
 
 
 class Rewriting(NamedTuple):
-    """What an answer says: texts by field, or none at all and the reason.
+    """The content of an answer: texts by field, or none at all and the reason.
 
     Reasons: `unparsed`; `placeholder`, words of the form in the place of a text; `empty_instruction`;
     `empty_response`.
@@ -67,8 +67,8 @@ def read_rewriting(text: str, pair: Pair, *, whole: bool, ended: bool = True) ->
     """The rewritten fields of an answer.
 
     Args:
-        text: what the model answered.
-        pair: what it was asked about.
+        text: the model's answer.
+        pair: the pair in the question.
         whole: whether instruction, input and response were asked for, or the response only. Where only the response
             was, the whole pair may come all the same: whether its question is the old one is for the caller to see.
         ended: whether `[End]` has to be there; without it the last field ends with the text.
@@ -98,12 +98,12 @@ def _forms(pair: Pair, whole: bool) -> list[tuple[str, ...]]:
 
 
 def _without_thoughts(text: str, own: str) -> str | None:
-    """The answer behind a model's thoughts; None where these do not end, and hold drafts at best."""
+    """The answer after a model's thoughts; None if they do not end: they hold drafts at best."""
     opened = _THOUGHTS.match(text)
     if opened:
         return text[opened.end() :] if opened["end"] else None
     closed = _THOUGHTS_END.search(text)  # some templates keep the opening tag to themselves
-    # where the row has such a line itself, what stands behind it may be the row's
+    # where the row itself has such a line, the text after it may be the row's
     return text[closed.end() :] if closed and f"</{closed[1]}".lower() not in own.lower() else text
 
 
@@ -153,7 +153,7 @@ def _from_markers(body: str, forms: Sequence[tuple[str, ...]], ended: bool) -> d
 
 
 def _object(body: str, start: int) -> tuple[dict[str, Any], str] | None:
-    """The JSON object that begins here, and what stands behind it."""
+    """The JSON object that begins here, and the text after it."""
     try:
         value, end = _DECODER.raw_decode(body, start)
     except (ValueError, RecursionError):
@@ -213,7 +213,7 @@ def _stands_in(text: str) -> bool:
 
 
 def _breaks_off_at_number(text: str) -> bool:
-    """Whether a text ends with the number of a part that was not written any more. After a colon it is an answer."""
+    """Whether a text ends with the number of a part that was no longer written. After a colon it is an answer."""
     *head, last = text.rstrip().split("\n")
     if len(head) < 2 or head[-1].strip() or not _NUMBER_ALONE.fullmatch(last):
         return False

@@ -25,12 +25,12 @@ class Reviser(ModelReviser):
     `failed` (none came); `edit_reason` holds `reviser`, ids of checks, `unparsed`, `unwritable`, or the kind of error.
     Mapped over its own output it asks again for the `failed` rows and leaves all others as they are.
 
-    Source: CoachLM, arXiv 2311.13246. The form in which pairs are handed over is ours and loses nothing.
+    Source: CoachLM, arXiv 2311.13246. The form in which the model gets pairs is ours and loses nothing.
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
             through transformers; or your own function.
-        instructions: what the model is told before it sees a pair, instead of our own words. It has to ask for an
+        instructions: the prompt before each pair, instead of ours. It has to ask for an
             answer in the form of the pair; see `hfclean.reviser.codec`.
 
     Raises:
@@ -117,7 +117,7 @@ def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
 
 
 def coach_conversation(task: Task, instructions: str | None = None) -> Conversation:
-    """What the model is asked about a pair."""
+    """The question to the model about a pair."""
     told = instructions or (COACH if task.whole else COACH_RESPONSE)
     pair = task.pair
     before = encode_context(pair.system, pair.history)

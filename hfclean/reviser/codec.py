@@ -1,4 +1,4 @@
-"""A pair as one text and back, with nothing lost whatever the pair holds: how revisers hand pairs to models.
+"""A pair as one text and back, with nothing lost whatever it holds: the form in which revisers give pairs to models.
 
     [Instruction]
     Name three rivers of this country.
@@ -25,7 +25,7 @@ CODEC_VERSION = 1
 FIELDS = ("instruction", "input", "response")
 
 _WORDS = "instruction|input|response|end|system|user|assistant|tool"
-# A marker begins its line. Models decorate it (**[Response]**, ## [Response]:) and go on behind it; so nothing that
+# A marker begins its line. Models decorate it (**[Response]**, ## [Response]:) and go on after it; so nothing that
 # begins like this may stand in a field without a backslash. Every repetition has a limit, or nothing to share with
 # its neighbours: the time it takes grows with the line and no faster.
 _MARKER = re.compile(
@@ -56,13 +56,13 @@ def _shift(line: str, by: int) -> str:
 
 
 def encode(pair: Pair, fields: Iterable[str] = FIELDS) -> str:
-    """The fields of a pair as one text. `decode` gives exactly them back."""
+    """The fields of a pair as one text. `decode` returns exactly these."""
     parts = [f"[{name.capitalize()}]\n{escape(getattr(pair, name))}" for name in fields]
     return "\n".join([*parts, "[End]"])
 
 
 def encode_context(system: str, history: Sequence[Turn]) -> str:
-    """What comes before a pair, for reading only; empty where nothing does."""
+    """The context of a pair, for reading only; empty where there is none."""
     parts = [f"[System]\n{escape(system)}"] if system else []
     for turn in history:
         role = turn.role.capitalize() if turn.role in ("system", "user", "assistant") else "Tool"
@@ -73,15 +73,15 @@ def encode_context(system: str, history: Sequence[Turn]) -> str:
 def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> dict[str, str]:
     """The fields of a text in the codec's form.
 
-    What stands before the first marker (a preface, a model's thoughts) and after `[End]` is not part of the pair.
+    Text before the first marker (a preface, a model's thoughts) and after `[End]` is not part of the pair.
 
     Args:
-        text: what `encode` made, or what a model answered.
+        text: the result of `encode`, or a model's answer.
         fields: the fields that it has to hold, in this order, each once.
         ended: whether `[End]` has to be there; without it the last field ends with the text.
 
     Raises:
-        CodecError: a marker is missing, comes twice, or in another order: nobody could say which text belongs where.
+        CodecError: a marker is missing, comes twice, or in another order: it is unclear which text belongs where.
     """
     thinking = _THINKING.match(text)
     lines = text[thinking.end() if thinking else 0 :].split("\n")
@@ -102,7 +102,7 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
         if name not in (*fields, "end"):
             raise CodecError(f"[{name.capitalize()}] does not belong here; expected {', '.join(fields)}")
         if "end" in found:
-            raise CodecError("the text goes on with markers after [End]")
+            raise CodecError("the text continues with markers after [End]")
         current = found[name] = [rest] if (rest := marker[6].strip()) else []
     missing = [name for name in fields if name not in found]
     if missing:

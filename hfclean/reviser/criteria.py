@@ -1,4 +1,4 @@
-"""What Reflection-Tuning criticises, as data, and how a model is asked for it.
+"""The criteria of Reflection-Tuning, as data, and how a model is asked about them.
 
 The criteria are those that the paper names (arXiv 2310.11716); every word here is ours. Your own list:
 
@@ -27,7 +27,7 @@ SIDES: tuple[Side, ...] = ("instruction", "response")
 
 @dataclass(frozen=True)
 class Criterion:
-    """One thing that is looked at before anything is rewritten.
+    """One criterion, examined before anything is rewritten.
 
     Args:
         name: in a few words, as the critique calls it.
@@ -96,10 +96,10 @@ each head, and "response", with the new response; each is one text.""",
 
 
 def check_criteria(criteria: Sequence[Criterion], sides: Sequence[Side]) -> None:
-    """See whether every side has something to be criticised on.
+    """Check that every side has a criterion.
 
     Raises:
-        HfcleanError: it has not, or the list holds something that is no criterion.
+        HfcleanError: a side has none, or the list holds something that is not a criterion.
     """
     for one in criteria:
         if not isinstance(one, Criterion) or one.side not in SIDES or not one.name.strip() or not one.meaning.strip():
@@ -120,7 +120,7 @@ def digest(criteria: Sequence[Criterion]) -> str:
 
 
 def prompt(side: Side, criteria: Sequence[Criterion], *, structured: bool) -> str:
-    """What the model is told before it sees a pair."""
+    """The prompt before a pair."""
     parts = [_TASKS[side]]
     for about in SIDES if side == "instruction" else (side,):
         lines = [f"- {one.name}: {one.meaning}" for one in criteria if one.side == about]
@@ -134,7 +134,7 @@ def prompt(side: Side, criteria: Sequence[Criterion], *, structured: bool) -> st
 def reflection_conversation(
     pair: Pair, side: Side, criteria: Sequence[Criterion], *, structured: bool
 ) -> Conversation:
-    """What the model is asked about a pair. No text of the pair can close the frame in which it stands."""
+    """The question to the model about a pair. No text of the pair can close its frame."""
     before = encode_context(pair.system, pair.history)
     shown = _as_json({name: getattr(pair, name) for name in FIELDS}) if structured else encode(pair)
     parts = [prompt(side, criteria, structured=structured), f"{READING}{before}" if before else "", shown]
@@ -153,7 +153,7 @@ def schema(side: Side) -> dict[str, Any]:
 
 
 def typical_answer(pair: Pair, side: Side, criteria: Sequence[Criterion], *, structured: bool) -> str:
-    """About what the model will say, for estimates: a line under each head, and the pair as it was."""
+    """A typical answer, for estimates: a line under each head, and the pair as it was."""
     fields = FIELDS if side == "instruction" else ("response",)
     heads = [one for one in criteria if side == "instruction" or one.side == side]
     critique = "\n".join(f"- {one.name}: {one.meaning}" for one in heads)

@@ -14,14 +14,14 @@ TEMPLATE = "vicuna"  # as the scripts of Selective Reflection-Tuning have it by 
 
 
 def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
-    """What gives the IFD of a variant.
+    """The scorer that gives the IFD of a variant.
 
     Args:
         named: a model that runs here, or a scorer; None for the model that revises.
         reviser: that model.
 
     Raises:
-        HfcleanError: neither is a model that could tell losses.
+        HfcleanError: neither is a model that gives losses.
     """
     if isinstance(named, IFD):
         return named
@@ -32,7 +32,7 @@ def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
     if not isinstance(reviser.model, str):
         raise HfcleanError(
             f"select='ifd' goes by the losses of a language model, and {reviser.name} is your own function, "
-            "which tells none; name one: scored_by='a folder or a Hub id'"
+            "which gives none; name one: scored_by='a folder or a Hub id'"
         )
     reached: dict[str, Any] = {
         name: getattr(reviser, name)
@@ -42,6 +42,6 @@ def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
 
 
 def reverse_scorer(forward: IFD) -> ReverseIFD:
-    """What gives the r-IFD, by the same model, formula, template and length."""
+    """The scorer that gives the r-IFD, by the same model, formula, template and length."""
     shared = {field.name for field in fields(LikelihoodScorer)} | {"kind"}
     return ReverseIFD(**{name: getattr(forward, name) for name in sorted(shared)})

@@ -1,4 +1,4 @@
-"""What all revisers that ask a model have in common: whom to ask about, the gate, the choice, the record."""
+"""Base of all revisers that ask a model: which pairs, the gate, the choice, the record."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
 _Errors = Mapping[str, Exception]
-# reasons of a row left as it was that say of the answer that nothing could be taken from it, whatever it was to say
+# reasons of a row left as it was because its answer was unusable
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))
 SIDES_REFUSED = frozenset(("instruction_refused", "response_refused"))
 NO_ERRORS: _Errors = MappingProxyType({})
 
 
 class Task(NamedTuple):
-    """One pair to revise: how it stands, and which of its fields may be written; none of one that taught the model.
+    """One pair to revise: its text, and which of its fields may be written; none if it taught the model.
 
     `unread` is how often its row was left as it was because the answer could not be read.
     """
@@ -62,7 +62,7 @@ class Task(NamedTuple):
         return "instruction" in self.fields
 
     def revised(self, texts: Mapping[str, str]) -> Pair | None:
-        """The pair with what a model made of its fields; None where that cannot be written to the row."""
+        """The pair with a model's texts in its fields; None if they cannot be written to the row."""
         new = {name: settle(getattr(self.pair, name), text) for name, text in texts.items()}
         if new.get("input", "") and not self.pair.input and "input" not in self.fields and self.whole:
             # a row without a place for an input has both in its instruction
@@ -72,16 +72,16 @@ class Task(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """What a model made of a pair, or why it made nothing of it.
+    """A model's revision of a pair, or why there is none.
 
     Args:
         pair: the revised pair; None where there is none.
         reason: why there is none, though the model answered: `unparsed` or `unwritable`.
         error: why there is no answer: a key of `hfclean.models.ERRORS`.
         finish_reason: why the model stopped.
-        model: what the model calls itself.
+        model: the model's name.
         notes: codes to record even if the proposal is taken.
-        errors: what checks raised on the way to it, by their ids.
+        errors: the errors that checks raised on it, by their ids.
     """
 
     pair: Pair | None = None
@@ -102,7 +102,7 @@ class _Verdict(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """The proposals of a pair among which to choose, and what was raised while they were checked."""
+    """The proposals of a pair among which to choose, and the errors raised while checking them."""
 
     proposals: list[Proposal]
     errors: _Errors
@@ -112,13 +112,13 @@ class _Judged(NamedTuple):
 class ModelReviser(ModelTransform):
     """Base of the revisers that ask a model; see `Reviser` and `Reflection`.
 
-    A subclass says what it proposes for each pair; this room sees to it that nothing reaches a column that the gate
-    did not let through, that rows which are done are not asked for again, and that every row says what happened to it.
+    A subclass says what it proposes for each pair; this room ensures that nothing reaches a column without
+    passing the gate, that finished rows are not asked for again, and that every row says what happened to it.
 
     Args:
         revise: `"pair"` to revise instruction, input and response together, `"response"` to leave the question alone.
             Where a row's question cannot change (longer conversations, preference rows) only the response does.
-        candidates: how many revisions to ask for; the best that the gate lets through is taken.
+        candidates: how many revisions to ask for; the best that passes the gate is taken.
         choose: how the best is found: `"preference"`, a `Judge`, or a function of pairs that gives a number for each,
             higher = better.
         skip_checks: ids of checks of the gate not to run.
@@ -135,7 +135,7 @@ class ModelReviser(ModelTransform):
     """
 
     code: ClassVar[str] = "reviser"
-    # settings that may hold code of the user's own, which no file can
+    # settings that may hold the user's own code, which no file can
     own_code: ClassVar[tuple[str, ...]] = ("checks", "choose")
 
     revise: Literal["pair", "response"] = field(default="pair", kw_only=True, metadata=HUB)
@@ -164,7 +164,7 @@ class ModelReviser(ModelTransform):
         if self.candidates > 1 and self.temperature == 0:
             raise HfcleanError(
                 f"{name}(candidates={self.candidates}): with temperature=0 they would all be the same; "
-                "say temperature=0.7, and seed= for results that come again"
+                "say temperature=0.7, and seed= for repeatable results"
             )
         if self.choose != "preference" and not callable(getattr(self.choose, "grades", self.choose)):
             raise HfcleanError(
@@ -194,15 +194,15 @@ class ModelReviser(ModelTransform):
         raise HfcleanError(f"{type(self).__name__} defines no prompt_version()")
 
     def prompt(self) -> str:
-        """What the model is told, so that the gate knows it when it comes back in an answer."""
+        """The prompt, so that the gate recognizes it in an answer."""
         raise HfcleanError(f"{type(self).__name__} defines no prompt()")
 
     def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
-        """One proposal for each task, by way of what has to be asked for it."""
+        """One proposal for each task; yields the requests that it needs."""
         raise HfcleanError(f"{type(self).__name__} defines no propose(tasks, candidate)")
 
     def refused(self, before: Pair, proposal: Proposal, errors: dict[str, Exception] | None = None) -> tuple[str, ...]:
-        """Why a proposal may not be taken; empty when it may. What checks raised is noted in `errors`."""
+        """Why a proposal may not be taken; empty if it may. Errors of checks are noted in `errors`."""
         if proposal.pair is None:
             return (proposal.reason or UNPARSED,)
         return tuple(
@@ -221,18 +221,18 @@ class ModelReviser(ModelTransform):
         )
 
     def words(self) -> dict[str, Any]:
-        """What a folder holds beside the settings: texts, of which these have but a digest."""
+        """Texts that a folder holds besides the settings, which have only their digest."""
         return {"trained_on": join_hashes(self.trained_on)} if self.trained_on else {}
 
     @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings that `words` was made of."""
+        """The settings behind `words`."""
         return {"trained_on": split_hashes(about["trained_on"])} if "trained_on" in about else {}
 
     # ------------------------------------------------------------------------------------------------ in a folder
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write what makes this reviser, beside a model's weights or alone, as `hfclean.json`.
+        """Write the record of this reviser, beside a model's weights or alone, as `hfclean.json`.
 
         Model, prompt, form and gate; never a key, nor anything of this machine but the model's name.
 
@@ -242,10 +242,10 @@ class ModelReviser(ModelTransform):
         return write_reviser(self.about(), folder)
 
     def about(self, training: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What makes this reviser, as JSON can hold it.
+        """The record of this reviser, as JSON can hold it.
 
         Args:
-            training: how its model was trained; by default what the record beside its weights says.
+            training: how its model was trained; by default as the record beside its weights says.
 
         Raises:
             FolderError: the reviser holds your own code.
@@ -280,7 +280,7 @@ class ModelReviser(ModelTransform):
     ) -> Self:
         """The reviser of a folder or of a repo of the Hub: its weights, with the prompt and settings of its record.
 
-        From the Hub, `hfclean.json` is fetched at once and the weights when they are needed, both at the same commit,
+        From the Hub, `hfclean.json` is fetched at once and the weights when needed, both at the same commit,
         which is the reviser's `revision`. With `token`, all files of the model that it asks are fetched at once.
 
         Args:
@@ -289,11 +289,11 @@ class ModelReviser(ModelTransform):
             revision: branch, tag or commit of the repo.
             token: of the Hub, for a private or gated repo; by default that of `hf auth login` or HF_TOKEN. It is used
                 now and not kept, neither in the reviser nor in anything that is written.
-            settings: used instead of those in the file. Whom rows are sent to (`base_url`, `api_key_env`) is
+            settings: used instead of those in the file. Where rows are sent (`base_url`, `api_key_env`) is
                 never taken from a file of the Hub.
 
         Raises:
-            FolderError: there is no reviser, or one in a form that this version cannot read or will not follow.
+            FolderError: there is no reviser, or one that this version cannot read or does not trust.
             ModelError: the Hub gives no such repo.
         """
         found = find_record(folder, revision, token)
@@ -306,7 +306,7 @@ class ModelReviser(ModelTransform):
             reviser = cls(**{**stated, **words})
         if any(found.about.get(name) != text for name, text in reviser.words().items()):
             raise FolderError(
-                f"{found.where}: made for other words than this version of hfclean asks with (prompt "
+                f"{found.where}: made for other prompts than those of this version of hfclean (prompt "
                 f"{found.about.get('prompt_version')!r:.40}, here {reviser.prompt_version()}); install the version "
                 "that the reviser's card names"
             )
@@ -369,12 +369,12 @@ class ModelReviser(ModelTransform):
         ]
 
     def _tasks(self, row: Mapping[str, Any], view: View, taught: frozenset[str]) -> list[Task]:
-        """What to revise of a row; nothing of pairs that taught the model, as they stand or stood before any step."""
+        """What to revise in a row; nothing of pairs that taught the model, in their present or original text."""
         targets = self.targets(row, view)
         if not taught:
             return [self._task(target) for target in targets]
         first = original_cells(row, self.prefix)
-        # by place, since sides that share a turn today may not have shared it before
+        # by place, since sides that share a turn now may not have shared it before
         before = {} if first == row else {_place(target): target.pair for target in self.targets(first, view)}
         return [
             Task(target.pair, (), target, taught=True)
@@ -392,7 +392,7 @@ class ModelReviser(ModelTransform):
         return Task(target.pair, fields, target)
 
     def _decide(self, tasks: Sequence[Task]) -> Work[list[_Verdict]]:
-        """For each task the best proposal that the gate lets through, or why there is none."""
+        """For each task the best proposal that passes the gate, or why there is none."""
         proposals: list[list[Proposal]] = [[] for _ in tasks]
         for candidate in range(self.candidates):
             for found, proposal in zip(proposals, (yield from self._proposed(tasks, candidate)), strict=True):
@@ -405,7 +405,7 @@ class ModelReviser(ModelTransform):
         return [next(chosen) if isinstance(verdict, _Judged) else verdict for verdict in verdicts]
 
     def _proposed(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
-        """One proposal for each task; what cannot be read is asked for again as often as it may be."""
+        """One proposal for each task; unreadable answers are asked for again as often as allowed."""
         return in_attempts(
             [self.attempts + task.unread for task in tasks],
             lambda places: self.propose([tasks[k] for k in places], candidate),
@@ -417,7 +417,7 @@ class ModelReviser(ModelTransform):
         """The verdict on a pair, or the proposals among which to choose."""
         model = next((p.model for p in proposals if p.model), "")
         error = next((p.error for p in proposals if p.error), "")
-        if error:  # all or nothing: what a row becomes may not hang on which of its requests happened to fail
+        if error:  # all or nothing: the outcome of a row must not depend on which of its requests happened to fail
             return _Verdict("failed", before, (error,), model)
         good: list[Proposal] = []
         reasons: list[str] = []
@@ -453,7 +453,7 @@ class ModelReviser(ModelTransform):
         return verdicts
 
     def _grades(self, pairs: Sequence[Pair]) -> Work[list[float | Exception]]:
-        """A number for each pair, higher = better, nan where there is none, or what was raised on it."""
+        """A number for each pair, higher = better, nan where there is none, or the error raised on it."""
         if self.choose == "preference":
             return [preference_rule().predict(pair) for pair in pairs]
         if hasattr(self.choose, "grades"):
@@ -465,7 +465,7 @@ class ModelReviser(ModelTransform):
             of_row(e)
             values = [self._grade(pair) for pair in pairs]
             if not any(isinstance(value, Exception) for value in values):
-                raise  # what fails on these pairs together only is the fault of none of them
+                raise  # an error on these pairs together belongs to none of them
         if len(values) != len(pairs):
             raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; expected one for each")
         return values
@@ -481,7 +481,7 @@ class ModelReviser(ModelTransform):
         return error
 
     def _outcome(self, judged: Sequence[tuple[Task, _Verdict | None]]) -> Outcome:
-        """What becomes of a row whose pairs are judged: one that failed leaves all of it as it was."""
+        """The outcome of a row whose pairs are judged: one failure leaves all of the row as it was."""
         verdicts = [verdict for _, verdict in judged if verdict is not None]
         model = next((v.model for v in verdicts if v.model), "")
         taught = ("trained_on",) if any(task.taught for task, _ in judged) else ()
@@ -509,7 +509,7 @@ class ModelReviser(ModelTransform):
 
 
 def _use(edit: str, reason: str) -> Use:
-    """What became of the answers of a row."""
+    """The outcome of the answers for a row."""
     if edit == "failed":
         return "useless"
     if edit == "reverted":

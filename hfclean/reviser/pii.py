@@ -1,4 +1,4 @@
-"""The reviser that masks personal data, everywhere in the row; nothing else runs it by itself."""
+"""The reviser that masks personal data everywhere in the row; it runs only when asked for."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ class MaskPII(Transform):
     that hold text, such as raw traces and rendered copies. Columns that name a thing (ids, hashes, addresses, paths)
     stay.
 
-    No other reviser alters tool calls and what tools returned; masking is the exception, since what must not be
-    published must not be published there either. JSON in a string stays JSON: its strings are masked as a program
-    reads them, a number that is a find becomes a string. Keys of objects are masked as well, each with a name of its
-    own (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.scorers.PII` and stay.
+    No other reviser alters tool calls and results; masking is the exception, since private data must not be
+    published there either. JSON in a string stays JSON: its strings are masked as a program
+    reads them, a number that matches becomes a string. Keys of objects are masked as well, each with its own
+    name (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.scorers.PII` and
+    stay.
 
     The originals are in the column `original`, so that `hfclean.restore` gives them back, and from there they reach
-    ledgers and reports. Before masked rows leave the house, drop that column: `ds.remove_columns("original")`, or
+    ledgers and reports. Before you share masked rows, drop that column: `ds.remove_columns("original")`, or
     `hfclean.convert`, which leaves out all columns of hfclean's.
 
     Adds the columns of every reviser; the reasons are `pii_email`, `pii_phone` and the like.
@@ -69,7 +70,7 @@ class MaskPII(Transform):
         rows = batch.rows([*view.columns, *others, *own])
         outcomes = [self._outcome(row, (*view.columns, *others), batch.features) for row in rows]
         changed = {str(change.path[0]) for outcome in outcomes for change in outcome.changes}
-        # a column beside the shape's is handed back only where it changed: the others keep their type and their bytes
+        # a column beside the shape's is returned only where it changed: the others keep their type and their bytes
         written = tuple(name for name in others if name in changed)
         return record(self, rows, _Whole(view.shape, view, written), outcomes)
 
@@ -119,7 +120,7 @@ def _below(path: Path, place: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Whole(Wide):
-    """A view that may write more than it reads: the id of a row is that of its own shape."""
+    """A view that may write more than it reads: the id of a row is still that of its shape."""
 
     @property
     def columns(self) -> tuple[str, ...]:

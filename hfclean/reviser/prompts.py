@@ -1,4 +1,4 @@
-"""What a model is told before it sees a pair. Data: users replace it, and it travels with a reviser.
+"""The prompt before a pair. Data: users replace it, and it travels with a reviser.
 
 The wording is ours, from the criteria that CoachLM (arXiv 2311.13246) names: readable, feasible and specific
 instructions; correct, relevant, complete and readable answers.

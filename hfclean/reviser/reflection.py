@@ -76,7 +76,7 @@ class Reflection(ModelReviser):
             through transformers; or your own function.
         sides: `("instruction", "response")`, or one of them.
         criteria: what is criticised; see `hfclean.reviser.criteria`.
-        structured: ask for JSON, and have the server hold the model to it if it can. Answers in either form are read
+        structured: ask for JSON, and have the server enforce it if it can. Answers in either form are read
             in any case.
         select: `"ifd"`, to score the variants by the losses of a language model (`hfclean.IFD`,
             `hfclean.scorers.ReverseIFD`); or a function that gives `(ifd, r_ifd)` for each pair, nan where there is
@@ -85,10 +85,10 @@ class Reflection(ModelReviser):
             form with its system sentence, as in the authors' scripts; or an `hfclean.IFD` with other settings
             (template, dtype, a server that returns the log-probabilities of prompts), which the reverse scores share.
             By default the model that revises. The paper takes the base model that is to be tuned. Only scores that
-            the rule comes to are computed.
+            the rule needs are computed.
 
     Raises:
-        BackendError: the model cannot be asked at all, or tells no losses. Every answer so far is kept: run the same
+        BackendError: the model cannot be asked at all, or gives no losses. Every answer so far is kept: run the same
             again.
         SchemaError: rows of no known shape.
         ColumnError: the dataset already has a column of one of these names.
@@ -130,7 +130,7 @@ class Reflection(ModelReviser):
     def _check_select(self) -> None:
         if self.select is not None and self.select != "ifd" and not callable(self.select):
             raise HfcleanError(
-                f"Reflection(select={self.select!r}): expected 'ifd', or scores from a function of yours: "
+                f"Reflection(select={self.select!r}): expected 'ifd', or your own function: "
                 "select=f with f(pairs) -> [(ifd, r_ifd), ...]"
             )
         if self.select is not None and self.sides != SIDES:
@@ -148,7 +148,7 @@ class Reflection(ModelReviser):
             found["criteria"] = digest(self.criteria)
         if callable(self.select):
             name = getattr(self.select, "__qualname__", type(self.select).__qualname__)
-            found["select"] = f"{name}()" if name == "ifd" else name  # not to be taken for ours
+            found["select"] = f"{name}()" if name == "ifd" else name  # must not be taken for ours
         if isinstance(self.scored_by, IFD):
             found["scored_by"] = self.scored_by.settings()
         elif self.scored_by is not None:
@@ -174,7 +174,7 @@ class Reflection(ModelReviser):
         return "\n\n".join(prompt(side, self.criteria, structured=self.structured) for side in self.sides)
 
     def estimate(self, ds: Any, **settings: Any) -> Estimate:
-        """What a run over a dataset would take, as `Reviser.estimate` says. Nothing is asked, and nothing scored."""
+        """The estimated cost of a run, as `Reviser.estimate` gives it. Nothing is asked, and nothing scored."""
         if self.select is not None:  # chooses among answers, and makes none more or less
             return replace(self, select=None, scored_by=None).estimate(ds, **settings)
         return super().estimate(ds, **settings)
@@ -204,7 +204,7 @@ class Reflection(ModelReviser):
         return task if task.whole or "response" in self.sides else task._replace(fields=())
 
     def _take(self, row: _Row, side: Side, answer: Answer) -> None:
-        """What an answer makes of a row: a variant that the gate lets through, or a note why not."""
+        """The result of an answer for a row: a variant that passes the gate, or a note why not."""
         row.model = row.model or answer.model
         if answer.error:
             row.best, row.over = Proposal(error=answer.error), True
@@ -224,7 +224,7 @@ class Reflection(ModelReviser):
         row.best = row.variants[name] = product
 
     def _product(self, task: Task, before: Pair, side: Side, answer: Answer) -> Proposal:
-        """What a side wrote, read strictly."""
+        """The answer for a side, read strictly."""
         whole = side == "instruction"
         found = read_rewriting(answer.text, before, whole=whole, ended=answer.finish_reason != "stop")
         if found.reason:
@@ -255,7 +255,7 @@ class Reflection(ModelReviser):
                 row.best = Proposal(row.task.pair)
 
     def _look_up(self, rows: Sequence[_Row]) -> None:
-        """Scores of the caller's, for every variant that has none."""
+        """The caller's scores, for every variant that has none."""
         new = [(row, name, pair) for row in rows for name, pair in row.pairs().items() if name not in row.scores]
         for (row, name, _), scores in zip(new, self._given([pair for _, _, pair in new]), strict=True):
             row.scores[name] = scores
@@ -271,7 +271,7 @@ class Reflection(ModelReviser):
         return found
 
     def _measure(self, rows: Sequence[_Row], side: Side) -> None:
-        """Scores from a model's losses: IFD where two instructions are compared, then both of what is left."""
+        """Scores from a model's losses: IFD where two instructions are compared, then both for the rest."""
         forward = forward_scorer(self.scored_by, self.spec())
         names = [row.compared(side) for row in rows]
         for scorer, which in ((forward, "ifd"), (reverse_scorer(forward), "r_ifd"))[: 1 if side != "response" else 2]:
@@ -285,16 +285,16 @@ class Reflection(ModelReviser):
             values = scorer.score_rows([[pair] for _, _, pair in new])[column] if new else []
             for (row, name, _), value in zip(new, values, strict=True):
                 row.scores[name] = row.scores.get(name, UNSCORED)._replace(**{which: value})
-        for row in rows:  # what nobody looks at has a place in the rule all the same
+        for row in rows:  # unused scores still need a place in the rule
             row.scores = {**dict.fromkeys(row.pairs(), UNSCORED), **row.scores}
 
 
 @dataclass
 class _Row:
-    """How far one pair has come.
+    """The state of one pair.
 
     `best` is what the next side works on, and in the end what is proposed; `wrote` says that the model wrote anything
-    new, taken or not; `over`, that nothing more is to be asked.
+    new, taken or not; `over`, that nothing more is asked.
     """
 
     task: Task
@@ -323,13 +323,13 @@ class _Row:
         return ("instruction", "both") if kept else ("original", "response")
 
     def choose(self, name: str, reason: str) -> None:
-        """Take a variant, and say why; an original beside which nothing was written needs no reason."""
+        """Take a variant, and say why; an original without any rewriting needs no reason."""
         self.best = self.variants.get(name, Proposal(self.task.pair))
         if reason != "original_selected" or self.variants:
             self.notes.insert(0, reason)
 
     def proposal(self) -> Proposal:
-        """The outcome: refused where the model wrote something, and nothing of it stands."""
+        """The outcome: refused if the model wrote something and nothing of it was taken."""
         if self.best.error:
             return self.best._replace(model=self.model, errors=self.errors)
         if self.wrote and self.best.pair == self.task.pair and self.notes:

@@ -64,7 +64,7 @@ class RuleReviser(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("only", "skip", "extra"):  # lists are what people write; tuples are what can be hashed
+        for name in ("only", "skip", "extra"):  # people write lists; tuples can be hashed
             value = getattr(self, name)
             if value is not None and not isinstance(value, tuple):
                 object.__setattr__(self, name, (value,) if isinstance(value, (str, Rule)) else tuple(value))
@@ -111,7 +111,7 @@ class RuleReviser(Transform):
     def from_pretrained(
         cls, folder: str | Path, *, revision: str | None = None, token: str | None = None, **settings: Any
     ) -> Self:
-        """The rule reviser of a folder or of a repo of the Hub, with the very rules that it was saved with.
+        """The rule reviser of a folder or of a repo of the Hub, with exactly the rules that it was saved with.
 
         Args:
             folder: with the `hfclean.json` that `save_pretrained` wrote; or a Hub id, `NAMESPACE/NAME`.

@@ -5,7 +5,7 @@
     the candidate is kept if its IFD and its r-IFD are below 1
 
 Q* has a rewritten instruction and the response that came with it, A* a rewritten response to the old instruction, QA*
-both, one after the other. Here are scores only: where they come from is the caller's matter. The script that the
+both, one after the other. This room sees scores only, whatever their source. The script that the
 authors released writes neither Q* nor the original where these win, and takes a score that could not be computed for
 0, which passes every test; the rule here does neither.
 """
@@ -22,7 +22,7 @@ Branch = Literal["original", "instruction", "response", "both", ""]
 
 
 class Scores(NamedTuple):
-    """What a pair's instruction tells of its response, and the other way round.
+    """How much a pair's instruction says about its response, and vice versa.
 
     Args:
         ifd: perplexity of the response after the instruction, divided by that of the response alone. Higher = the
@@ -36,13 +36,13 @@ class Scores(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What the rule says of one pair.
+    """The rule's verdict on one pair.
 
     Args:
         branch: the candidate: `original`, `instruction` (Q*), `response` (A*) or `both` (QA*); empty where a score is
             missing before there is one.
         state: `selected`; `not_selected`, where the candidate's IFD or r-IFD is not below 1 and the paper drops the
-            row; `unscored`, where a score that the rule looks at is missing.
+            row; `unscored`, where a score that the rule needs is missing.
     """
 
     branch: Branch
@@ -57,7 +57,7 @@ class Selection(NamedTuple):
 def prefers_instruction(original: Scores, instruction: Scores | None) -> bool | None:
     """The first half of the rule: whether the rewritten instruction is kept; None where a score is missing.
 
-    A variant that is not there (None) is never preferred.
+    A missing variant (None) is never preferred.
     """
     if instruction is None:
         return False
@@ -67,9 +67,9 @@ def prefers_instruction(original: Scores, instruction: Scores | None) -> bool | 
 def select_variant(
     original: Scores, instruction: Scores | None = None, response: Scores | None = None, both: Scores | None = None
 ) -> Selection:
-    """The whole rule. Equal scores leave things as they are; None stands for a variant that is not there.
+    """The whole rule. Equal scores leave things as they are; None stands for a missing variant.
 
-    Only the scores that the rule comes to are looked at. One that is nan, infinite, 0 or below is missing: a ratio of
+    Only the scores that the rule needs are used. One that is nan, infinite, 0 or below is missing: a ratio of
     perplexities is none of these.
 
     >>> select_variant(Scores(0.5, 0.6), instruction=Scores(0.7, 0.5), both=Scores(0.6, 0.4))
@@ -110,7 +110,7 @@ def _known(score: float) -> bool:
 
 
 def count_branches(selections: Iterable[Selection]) -> Counter[str]:
-    """How often the rule ended where: by branch and state, such as `both selected` or `original not_selected`.
+    """How often the rule ended in each branch and state, such as `both selected` or `original not_selected`.
 
     >>> count_branches([Selection("both", "selected"), Selection("", "unscored"), Selection("both", "selected")])
     Counter({'both selected': 2, 'unscored': 1})

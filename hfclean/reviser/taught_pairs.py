@@ -14,9 +14,9 @@ _HASHES = re.compile(rf"(?:[0-9a-f]{{{DIGITS}}})*")
 
 
 def pair_hash(pair: Pair | Mapping[str, Any]) -> str:
-    """The hash by which a row that taught a reviser is known again: 16 hexadecimal digits of its text before revision.
+    """The hash that identifies a row that taught a reviser: 16 hexadecimal digits of its text before revision.
 
-    It is of the words alone: white space does not count, nor in which shape of row they stand.
+    It is of the words alone: white space and the shape of the row do not count.
 
     Args:
         pair: a `Pair` before revision; or a dict with `raw_instruction`, `raw_input`, `raw_output`.
@@ -40,10 +40,10 @@ def join_hashes(hashes: Iterable[str]) -> str:
 
 
 def split_hashes(text: Any) -> tuple[str, ...]:
-    """The hashes of such a text.
+    """The hashes in such a text.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not such a text.
     """
     if not isinstance(text, str) or not _HASHES.fullmatch(text):
         raise TypeError("trained_on")

@@ -79,7 +79,7 @@ RULES: tuple[Rule, ...] = (
     code.unclosed_bracket,
     language.language_mismatch,
 )
-# what they look up in a `Glance`
+# the words and marks that they look up in a `Glance`
 WATCHED = Watched.by([rule.possible for rule in RULES])
 
 

@@ -16,7 +16,7 @@ from hfclean.text.words import ALPHANUMERICS
 
 LONGEST_PLACEHOLDER = 40
 SHORT_PLACEHOLDER, SHORT_TASK = 9, 60
-# What generators write where there is nothing to write, in the letters only: "<No input.>", "(no input)", "N/A".
+# What generators write for an empty input, letters only: "<No input.>", "(no input)", "N/A".
 SAYS_NO_INPUT = re.compile(
     r"(?:there is |there s |has |with )?(?:no|not?|without|non|zero|empty|blank|null|any) ?"
     r"(?:additional |further |extra |specific |other )?(?:inputs?|context|data|information)"
@@ -31,7 +31,7 @@ NOT_ENGLISH = re.compile(r"[^\x00-\x7f]|aucune|pas d|sin |ningun|no hay|keine|ne
 WORD_ALONE = re.compile(
     r"none|null|nil|nothing|empty|blank|void|ningun[oa]|keine?|aucune?|nada|nenhum|无|没有|空|not? any"
 )
-# What an instruction says when a word alone may be the thing to work on, and how one looks that brings its own.
+# Instructions for which one word may be the thing to work on, and those that bring their own.
 NEEDS_INPUT = re.compile(
     r"\b(?:this|these|that|following|given|below|above|provided|the (?:words?|phrases?|sentences?|text|string|"
     r"values?|"
@@ -45,7 +45,7 @@ ABOUT_ERRORS = re.compile(r"\b(?:error|warning|exception|traceback)\b", re.IGNOR
 TRAILING_TOKEN = re.compile(r"\s*\n\s*[\\`\"'<(\[]{0,4}<? ?no ?input ?\\?>[\\`\"')\].]{0,4}\s*\Z", re.IGNORECASE)
 
 
-# Where the very letters of the input are the matter.
+# Tasks about the letters of the input.
 OF_LETTERS = re.compile(
     r"\bmean(?:s|ing|t)?\b|\bstands? for\b|\babbreviat|\bacronym|\breverse|\bspell|\bcharacters?\b|\bletters?\b|"
     r"\bcount\b|\bexpand\b|\b(?:upper|lower)case\b|\bstatus\b|\bis it\b|\bparse\b|\bconvert it\b|\bhow many\b|"
@@ -57,7 +57,7 @@ OF_LETTERS = re.compile(
 
 
 def is_placeholder(text: str, instruction: str) -> bool:
-    """Whether an input says no more than that there is none."""
+    """Whether an input only says that there is none."""
     if not text or len(text) > LONGEST_PLACEHOLDER:
         return False
     said = " ".join(ALPHANUMERICS.findall(text.lower()))
@@ -148,7 +148,7 @@ def _bare(line: str) -> str:
 def _echo_end(pair: Pair) -> int:
     """Where the repeated instruction ends in the answer, or 0 when the answer does not repeat it.
 
-    Only a verbatim repeat on lines of its own counts, label and Markdown dress apart: an answer that takes up the
+    Only a verbatim repeat on its own lines counts, label and Markdown dress apart: an answer that takes up the
     words of the question in its first sentence is good style.
     """
     asked, answer = pair.instruction.strip(), pair.response
@@ -175,7 +175,7 @@ def _echo_end(pair: Pair) -> int:
 
 
 def _takes_up_words(instruction: str) -> bool:
-    """Whether a task is answered in its own words, in any language that is known."""
+    """Whether a task is answered in its own words, in any known language."""
     if asked_about(SAME_WORDS, instruction):
         return True
     if language_of_request(instruction) == "en":
@@ -197,7 +197,7 @@ def _without_echo(pair: Pair) -> Pair:
     if not rest.strip() or rest.strip() == pair.input.strip():
         return pair
     after = pair.replace(response=rest)
-    return pair if _echo_end(after) else after  # said again and again it is a loop and no preface: for people to see
+    return pair if _echo_end(after) else after  # several repeats are a loop, not a preface
 
 
 instruction_echo = Rule(

@@ -13,7 +13,7 @@ from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text.request_language import language_of_request
 
-# Where somebody else speaks, or other people's words are worked on.
+# Tasks where another person speaks, or that edit other people's words.
 FOR_OTHERS = re.compile(
     r"\b(?:role-?play\w*|pretend|imagine|act as|point of view|perspective|story|stories|novel|fiction|poem|haiku|"
     r"dialog(?:ue)?s?|"
@@ -79,7 +79,7 @@ DECLINES = re.compile(
     r"|\A\W*作为(?:一个|一名|一款)?(?:AI|人工智能)[^，。]{0,15}[，,]我(?:无法|不能|没有|并不)",
     re.IGNORECASE,
 )
-# What a refusal refuses to do; "I can't believe it" and "I cannot recommend it enough" refuse nothing.
+# What a refusal declines to do; "I can't believe it" and "I cannot recommend it enough" refuse nothing.
 SERVES = re.compile(
     r"\W{1,3}(?:(?:to|of) )?(?:\w+ly )?(?:help|assist|provide|answer|generat\w+|creat\w+|draw\w*|writ\w+|produc\w+|"
     r"perform\w*|complet\w+|"
@@ -189,7 +189,7 @@ def _has_boilerplate(pair: Pair) -> bool:
     return not _asks_assistant(pair.instruction) and not speaks_for_others(pair.instruction)
 
 
-# What a sentence says that declines, or tells of a limit: without the clause it would only be shorter.
+# What a sentence says that declines, or states a limit: without the clause it would only be shorter.
 DECLINES_OR_LIMITS = re.compile(
     r"\b(?:not|cannot|no|never|nor|neither|unable|incapable|lacks?|without|limited|only|unfortunately|wish|would|could|"
     r"need|refuse|decline|afraid|beyond|outside|sorry|apologi[sz]e|regret|however|but|though|although|must|solely|merely|"
@@ -201,11 +201,11 @@ GUARDED = (
     "en",
     "zh",
     "",
-)  # the languages in which it is known whether somebody else speaks, or the assistant is asked
+)  # languages with word lists for other speakers and for questions to the assistant
 
 
 def _without_clause(pair: Pair) -> Pair:
-    """The answer without its disclaimer, whole or not at all: a refusal or a limit stays as it was said."""
+    """The answer without its disclaimer, whole or not at all: a refusal or a limit stays as it is."""
     if not _has_boilerplate(pair) or language_of_request(pair.instruction) not in GUARDED:
         return pair
     text = pair.response

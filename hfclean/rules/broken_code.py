@@ -1,6 +1,6 @@
 """Whether a block of code breaks off: an open string or bracket, a last line that asks for more.
 
-Only for code that ends the text. Languages differ, so that little is asked of each: brackets are counted outside
+Only for code that ends the text. Languages differ, so the test is simple: brackets are counted outside
 strings and comments, and the last line is judged by signs that end no line in any language that the block may be in.
 """
 
@@ -24,7 +24,7 @@ SHELLS = _words("bash sh shell zsh fish cmd bat batch powershell ps1 ps dockerfi
 HASH_COMMENTS = _words(
     "python py python3 ruby rb perl pl r julia jl elixir bash sh shell zsh yaml toml coffee nim tcl powershell ps1"
 )
-# Patterns and quotes of these hold brackets that close nothing.
+# In these, patterns and quotes hold unmatched brackets.
 LOOSE_BRACKETS = _words("perl pl pm vim")
 LISPS = _words("lisp clojure clj scheme racket elisp common-lisp")
 DASH_COMMENTS = _words("lua sql mysql postgresql plsql tsql sqlite haskell hs ada elm")
@@ -34,7 +34,7 @@ TOKEN = re.compile(
     r"\"\"\"|'''|/\*|//[^\n]*|--[^\n]*|#[^\n]*|;[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|[()\[\]{}]"
 )
 OPENER = {")": "(", "]": "[", "}": "{"}
-# An operator that has its left side and waits for the right one.
+# An operator with a left side and no right one.
 WAITS = re.compile(
     r"(?:[\w)\]\"'}] ?(?:\+|-|/|%|\^|\||&|<|\*) *|[\w)\]\"'}>] *(?:=|\+=|-=|\*=|/=|:=|<-|==|!=|<=|>=|&&|\|\||=>|->|\?|"
     r"<<|"
@@ -50,7 +50,7 @@ HALF_WORDS = re.compile(
 HEAD_ALONE = re.compile(r"(?:def|class|if|elif|else|for|while|try|except|finally|with|async def)\b.*:\Z")
 RULER = re.compile(r"([^\w\s()\[\]{}])\1{2,}\Z|^[-=_*#~+|.: ]+\Z")
 STRING_TAIL = re.compile(r"(?<!\\)\"")
-# A string, a character or a pattern that is whole; a comment after it.
+# A complete string, character or pattern; a comment after it.
 WHOLE = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/(?:[^/\\ ]|\\.)+/")
 COMMENT = re.compile(r"(?:^|\s)(?://|#|--).*")
 PYTHON = re.compile(r"^\s*(?:def \w+\(.*:|class \w+.*:|elif .*:|from \w[\w.]* import |import \w+$)", re.MULTILINE)
@@ -71,7 +71,7 @@ def code_breaks_off(code: str, language: str) -> bool:
         return False
     if language in SHELLS:
         return bool(re.search(r"\S \|\Z|\S &&\Z|\S \|\|\Z|\S \\\Z", last))
-    if "..." in last or "…" in last:  # something is left out on purpose
+    if "..." in last or "…" in last:  # something is omitted on purpose
         return False
     opened, open_end = _open_brackets(code, language)
     if open_end:
@@ -91,7 +91,7 @@ def code_breaks_off(code: str, language: str) -> bool:
     if language in LOOSE_BRACKETS:
         language = ""
     if language and ("(" in opened or "[" in opened) and not comment:
-        return True  # arguments or items that are not all there: no excerpt ends like that
+        return True  # incomplete arguments or items: no excerpt ends like that
     return len(lines) > 1 and _unclosed_at_the_end(lines, len(opened), language)
 
 

@@ -180,7 +180,7 @@ SEQUENCE = re.compile(
     + r"|(?:\x1b\[[0-?]{0,60}[ -/]{0,4}[@-~]|\x9b[\d;?]{1,60}[A-Za-z])"
     + r"|\x1b(?:[#%()*+./-][0-~]|[78=>]|[DEHMNOZcn](?![a-z]))"
 )
-# What is left of a sequence that breaks off: nobody knows where its text begins.
+# The rest of a cut sequence: nobody knows where its text begins.
 BROKEN_SEQUENCE = re.compile(STRING_START + r"|\x1b(?!\s|\Z)")
 CONTROL = re.compile(
     # noncharacters: 34 at the ends of planes and a block of 32
@@ -245,7 +245,7 @@ JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18af\u1b00-\u1c7f\ua8
 # Scripts without spaces between words: a zero-width space says where a line may break.
 SPACELESS = "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
 EMOJI = "\u00a9\u00ae\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
-# Whatever stands around it: soft hyphens, word joiners, invisible operators, byte-order marks. Then, each with the
+# In any context: soft hyphens, word joiners, invisible operators, byte-order marks. Then, each with the
 # neighbours that give it a meaning: zero-width space, non-joiner, joiner, Mongolian vowel separator.
 NEEDLESS = re.compile(
     "[\u00ad\u2060-\u2064\u206a-\u206f\ufeff]"
@@ -255,7 +255,7 @@ NEEDLESS = re.compile(
     "|(?<![\u1820-\u18aa])\u180e"
 )
 BIDI = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
-# Tags spell the flags of regions after a black flag; anywhere else they smuggle text that nobody sees.
+# Tags spell the flags of regions after a black flag; anywhere else they smuggle invisible text.
 FLAG_OR_TAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,10}\U000e007f)|[\U000e0000-\U000e007f]+")
 
 

@@ -1,4 +1,4 @@
-"""Rules about answers that claim what a language model did not do: see a picture, attach a file, look something up."""
+"""Rules about answers that claim actions that no model took: see a picture, attach a file, look something up."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ WANTS_MARKUP = re.compile(
 
 
 def _has_no_medium(pair: Pair) -> bool:
-    """Whether the answer's own words cannot hold what it points at: a chart made of lines, a table, code."""
+    """Whether the answer itself does not contain what it points at: a chart made of lines, a table, code."""
     return (
         "|" not in pair.response
         and "```" not in pair.response

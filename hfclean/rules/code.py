@@ -1,4 +1,4 @@
-"""Rules about what was opened and never closed."""
+"""Rules about fences and brackets that are opened and never closed."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ DOUBLED = re.compile(
     r"|(?<!\ba )(a)(?: a)++(?= [A-Za-z]{2}))"
 )
 
-# Where words are doubled on purpose, or are the mistake to find.
+# Tasks where words are doubled on purpose, or as the mistake to find.
 ABOUT_DOUBLES = re.compile(
     r"\b(?:correct|fix|edit|proofread|grammar|grammatical|mistakes?|errors?|spelling|typos?|revise|rewrite|count|"
     r"repeat|repeated|duplicates?|frequency|occurrences?|most common|song|lyrics|poem|stutter\w*|stammer\w*|"
@@ -44,7 +44,7 @@ AROUND, NEAR = 160, 40
 SAMPLE = 800
 MOST_DOUBLES = 200
 
-# Where the pair is what the text is about.
+# Texts about the doubled pair.
 SPOKEN_OF = re.compile(
     r"\b(?:words?|articles?|prepositions?|conjunctions?|pronouns?|determiners?|doubled|repeated|typos?|spelled|"
     r"keywords?|"
@@ -230,7 +230,7 @@ def _verdict(match: re.Match[str]) -> Literal["slip", "doubt", "fine"]:
 
 
 def _in_english(line: str, text: str) -> bool:
-    """Whether a line is English; a short one is told by the text around it, if no word of it speaks against that."""
+    """Whether a line is English; a short one is judged by the text around it, unless a word of it contradicts that."""
     if is_english(line):
         return True
     words = set(LETTERS.findall(line.lower()))

@@ -1,4 +1,4 @@
-"""Glance: what a scorer that has split a pair into words knows of it, so that few rules have to search the text.
+"""Glance: what a scorer knows about a pair after splitting it into words, so that few rules have to search the text.
 
 For speed alone: a rule says in `Rule.possible` what is true of every pair with its defect, and which words it looks up
 for that. A pair for which it is false has no such defect; a pair without a glance is searched.
@@ -31,7 +31,7 @@ NO_SIGNS = (string.ascii_letters + string.digits + " ").encode()
 
 
 class Glance(NamedTuple):
-    """What a scorer knows of a pair that it has read anyway; for rules, a cheap look before the text is searched.
+    """What a scorer knows about a pair that it has read anyway; for rules, a cheap look before searching the text.
 
     Every text of the pair is plain: printable ASCII, line feeds, accented letters of Latin-1, and the quotation marks,
     dashes, bullets and ellipses of typeset prose.
@@ -54,7 +54,7 @@ class Glance(NamedTuple):
 
 
 class Possible(NamedTuple):
-    """When a pair with this glance can have a rule's defect: `holds` is true of every such pair.
+    """When a pair with this glance can have a rule's defect: `holds` is true for every such pair.
 
     `words` are those, in lower case, that `holds` looks up in the glance, and `doubled` those that it looks for twice
     in a row: a word that is not named here is in no glance.
@@ -123,7 +123,7 @@ class _SplitPair(Protocol):
 
 
 def take_glance(pair: Pair, split: _SplitPair, watched: Watched) -> Glance | None:
-    """What the rules may know of a pair beforehand, since its words are split already.
+    """What the rules may know about a pair beforehand, since its words are already split.
 
     None where a text is not plain: scripts, white space and controls beyond the usual ones can stick to words here and
     end words there.

@@ -1,4 +1,4 @@
-"""What no repair may do, whichever rule made it: tear a pair of delimiters apart, or answer with the input."""
+"""What no repair may do, whichever rule made it: split a pair of delimiters, or answer with the input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDS = re.compile(r"(?:\b|_)(?:end|eos|suffix)(?:\b|_)")
 
 
 def allowed(before: Pair, after: Pair) -> Pair:
-    """`after` with every field set back whose change tears a pair apart or makes the answer the input."""
+    """`after` with every field reset whose change splits a pair of delimiters or turns the answer into the input."""
     kept = {}
     for name in FIELDS:
         old, new = getattr(before, name), getattr(after, name)

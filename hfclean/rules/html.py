@@ -1,6 +1,6 @@
 """The rule about HTML that was left in prose when a page was turned into text.
 
-Most of what looks like a tag and is none is told by its form: an opener that nothing closes is a comparison, a type or
+Most false tags are recognized by their form: an opener that nothing closes is a comparison, a type or
 a word of the sentence; a pair whose text without tags is the input is the answer itself.
 """
 
@@ -57,7 +57,7 @@ ABOUT_HTML = re.compile(
     r"\bbalise|\betiqueta|\bmarcador|znacznik|auszeichn|quelltext|\bcódigo\b|\bcodice\b|\bkod[ue]?\b|\bкод",
     re.IGNORECASE,
 )
-# Who asks for one of these gets tags as the answer.
+# Requests for these get tags as the answer.
 ASKS_FOR_STYLE = re.compile(
     r"\bbold|\bitalic|\bunderlin|\bhighlight|\bemphasi[sz]|\bstrike-?through|\bsuperscript|\bsubscript|"
     r"\bannotat|\bmark(?:ed|ing)? (?:up|all|each|every|the)\b|\bwrap\b|\bsurround|\benclose|"
@@ -77,7 +77,7 @@ ASKS_FOR_STYLE = re.compile(
     r"बोल्ड|मोटा|मोटे|रेखांकित|इटैलिक|तिरछ|हाइलाइट|מודגש|הדגש|קו תחתון|ตัวหนา|ตัวเอียง|ขีดเส้นใต้",
     re.IGNORECASE,
 )
-# An answer that speaks of markup, whatever was asked.
+# An answer about markup, whatever was asked.
 MARKUP_NAMED = re.compile(r"\bhtml\b|\bmarkup\b|\bampersand|\bescaped\b|\bentit(?:y|ies) (?:for|of)\b", re.IGNORECASE)
 # Tags that say where something is in a picture; what stands around them is not a page.
 GROUNDING = re.compile(
@@ -86,7 +86,7 @@ GROUNDING = re.compile(
     r"loc[_-]?\d+|bin_\d+|delimiter_of_multi_objects|image|img_\d+)\b[^<>]{0,60}>|<\|[a-z]|<\d{1,4}>",
     re.IGNORECASE,
 )
-# A closing tag that HTML does not have, or has for other things than layout: the text is XML, or a form of its own.
+# A closing tag that HTML does not have, or has for other things than layout: the text is XML, or another format.
 FOREIGN = re.compile(
     rf"</(?!(?:{LAYOUT}|{OTHER}|s|sub|sup|del|ins|mark|strike|think|thought|html|body)\s?>)[A-Za-z][\w:.-]{{0,40}}>",
     re.IGNORECASE,
@@ -224,7 +224,7 @@ def _starts_sentence(text: str, at: int) -> bool:
 
 
 def _is_styled(pair: Pair) -> bool:
-    """Whether tags are what was asked for: by the words of the task, or since the answer is its text with tags."""
+    """Whether tags were asked for: by the words of the task, or because the answer is its text with tags."""
     if asked_about(ASKS_FOR_STYLE, pair.instruction) or _speaks(pair.instruction):
         return True
     if MARKUP_NAMED.search(pair.response, 0, 2000):
@@ -283,7 +283,7 @@ def _without_html(pair: Pair) -> Pair:
 
 
 def _plain(text: str) -> str:
-    # A link, a list or a table says more than its text: where one is left, people decide about the whole.
+    # A link, a list or a table means more than its text: where one is left, people decide.
     if any(OTHER_TAG.search(part) for part in _prose(text)):
         return text
     spans = protected_spans(text)

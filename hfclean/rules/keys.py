@@ -1,4 +1,4 @@
-"""The keys of `hfclean.keys`, at the place where they were first."""
+"""The keys of `hfclean.keys`, under their former module name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The markers of chat templates and tokenizers, as data: what each is for and which templates write it.
+"""The markers of chat templates and tokenizers, as data: the purpose of each and the templates that write it.
 
 `turn` opens or closes the turn of a role, `end` begins or ends a sequence: these are cut where they leak at the edge
-of a text. `content` is part of what the text says (a thought, a call, a picture, a gap to fill) and always stays. A
+of a text. `content` is part of the content (a thought, a call, a picture, a gap to fill) and always stays. A
 marker that is in no list is unknown: it is reported, never cut.
 """
 
@@ -14,7 +14,7 @@ _Kind = Literal["turn", "end", "content"]
 
 
 class Marker(NamedTuple):
-    """A marker as it is written, what it is for, and the template or model family that writes it."""
+    """A marker as written, its purpose, and the template or model family that writes it."""
 
     text: str
     kind: _Kind
@@ -110,7 +110,7 @@ BY_FORM = re.compile(
 
 
 def kind_of(marker: str) -> _Kind | None:
-    """What a marker is for; None for one that nobody here knows."""
+    """The purpose of a marker; None for an unknown one."""
     known = _KINDS.get(marker.lower())
     if known is None and BY_FORM.fullmatch(marker) and "reserved" not in marker.lower():
         return "content"

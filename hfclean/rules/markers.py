@@ -1,7 +1,7 @@
 """Rules about markup that belongs to a prompt template or a tokenizer, not to the text.
 
-Markers are cut off at the two ends of a field, where nothing of the text can be lost; between two pieces of text they
-are only reported, since what stands around them may be a second conversation. Only turn and end markers of the table
+Markers are cut off at the two ends of a field, where no text can be lost; between two pieces of text they
+are only reported, since the text around them may be a second conversation. Only turn and end markers of the table
 (`marker_table`) are cut: content markers stay, unknown ones are reported. A text that shows them on purpose (in code,
 in quotes, in a sentence about them) is left alone.
 """
@@ -29,7 +29,7 @@ TOKEN = (
     rf"(?:(?:{START})(?:\s?{ROLE}\b)?(?:{HEADER_END})?|{HEADER_END}|{REST}"
     r"|//\s?(?:end of (?:output|text|response|answer)|eom)\s?//|\[end of (?:text|output|response|answer)\])"
 )
-# What looks like a marker, whoever knows it.
+# Anything that looks like a marker, known or not.
 MARKER = r"<\|/?[A-Za-z][\w.▁-]{0,40}\|>|<｜[^｜<>\n]{1,40}｜>"
 # Headings of instruction templates: only with their colon, and only where the template puts them.
 OPENS_PROMPT = r"#{2,3}\s?(?:Instruction|Human|User|Prompt)s?:"
@@ -39,9 +39,9 @@ OPENS_ANSWER = r"#{2,3}\s?(?:Response|Assistant|Output|Answer|Completion):"
 INDENTED = re.compile(r"\n[ \t]+\S")
 TURN = re.compile(TOKEN, re.IGNORECASE)
 ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
-# What each of these begins with. Searched for by itself, it is found much faster than all that may follow.
+# The beginnings of these: a search for them alone is much faster.
 OPENER = re.compile(r"[<\[/]")
-# A text in one of these forms is a template as a whole: channels, a gap to fill.
+# A text in one of these forms is entirely a template: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
     r"<\|code_(?:prefix|suffix|middle)\|>|<(?:PRE|SUF|MID)>|<\|startoftranscript\|>|"
@@ -57,7 +57,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What a sentence says before the marker that it names; "An apple <|im_end|>" is none.
+# What a sentence says before a marker that it mentions; "An apple <|im_end|>" does not mention one.
 LEADS_IN = _words(
     "is are be was with as by to write writes written writing use uses used called named means mean token marker "
     "it end ends begins es ist sind heißt mit lautet steht schreibt c'est est sont avec par écrit utilise son "
@@ -86,7 +86,7 @@ LONE_ANSWERS = frozenset(text for text in REMOVABLE if text[0] == "<" and ("end"
     "</s>"
 }
 ENDS_TURN = re.compile(r"end|eo[dmst]\b", re.IGNORECASE)
-# A turn of the one who asks: an answer that opens with it shows a template, or holds somebody else's turn.
+# A turn of the user: an answer that opens with it shows a template, or holds another speaker's turn.
 ASKER = re.compile(r"user|human|\[inst\]|prompter", re.IGNORECASE)
 # What is not a text by itself: the commas of a list of markers, the mark of a list, the lead-in of what is named.
 NO_TEXT = re.compile(r"[\s,;/|&+•*–-]*|(?s:.*)(?:(?:^|\n)[ \t]*(?:[-*•+]|\(?\d{1,3}[.)])|[:：=|])[ \t]*\Z")
@@ -178,7 +178,7 @@ def _speaks(text: str) -> bool:
 
 
 def _spoken(text: str, match: re.Match[str], *, turns: bool) -> bool:
-    """Whether the marker is a word of a sentence: what stands around it goes on as if it were one."""
+    """Whether the marker is a word of a sentence: the text around it continues as if it were one."""
     if _quoted(text, match):
         return True
     start, end = match.span()

@@ -1,4 +1,4 @@
-"""How one sees that markup is spoken of, without knowing the language: words that join two names of a kind."""
+"""Mentions of markup in any language: words that join two names of a kind."""
 
 from __future__ import annotations
 

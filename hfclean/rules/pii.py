@@ -28,7 +28,7 @@ from hfclean.keys import find_secrets
 
 
 class Personal(NamedTuple):
-    """One find: `kind` is one of `PII_KINDS`, the text is `text[start:end]`."""
+    """One match: `kind` is one of `PII_KINDS`, the text is `text[start:end]`."""
 
     kind: str
     start: int
@@ -39,11 +39,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-PASSES = 4  # what was masked can have kept its neighbour from being seen
+PASSES = 4  # a masked part may have hidden its neighbour
 KEY = re.compile(r"\s*:")  # what follows a string that is the key of an object
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*+)"|-?\d[\d.eE+-]*')  # the strings and numbers of a JSON text
 ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-MAY_HOLD = re.compile(r"[\d@_-]")  # what every find has one of
+MAY_HOLD = re.compile(r"[\d@_-]")  # every match has one of these
 EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@((?:[^\W_](?:[\w-]{0,62})\.){1,8}[A-Za-z]{2,24})(?![\w-])")
 RESERVED = re.compile(r"(?:\A|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)\Z", re.IGNORECASE)
 FILES = _words("png jpg jpeg gif svg webp bmp ico pdf css js ts py json html htm txt md")
@@ -53,7 +53,7 @@ PLUS = re.compile(r"(?<![\w+])(?<![\d)] )\+[1-9][\d ().\-/]{6,22}\d(?![\w])")
 NORTH_AMERICAN = re.compile(
     r"(?<![\w.+/-])(?:1[ .-])?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[.-])([2-9]\d\d)[ .-]\d{4}(?![\w-])(?!\.\d)"
 )
-# and by what stands before it
+# and by the words before it
 CALLED = re.compile(
     r"(?:\b(?:tele?(?:phone)?|phone|mobile|cell|fax|call|whats ?app|telefono|teléfono|telefon|handy|tél)|电话|手机|"
     r"電話|手機|联系方式)(?:[ .]?(?:number|no|nr|num|is|at|me|us|on|号码|号)\b){0,2}[ .:：#=]{0,4}"
@@ -174,7 +174,7 @@ def _keys(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-# in this order: what an earlier kind found is not looked at again
+# in this order: matches of an earlier kind are not searched again
 _FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
     "key": _keys,
     "email": _emails,
@@ -189,7 +189,7 @@ def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
     """The kinds as a tuple.
 
     Raises:
-        RuleError: one of them is none.
+        RuleError: one of them is unknown.
     """
     names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     for name in names:
@@ -199,7 +199,7 @@ def check_kinds(kinds: Collection[str]) -> tuple[str, ...]:
 
 
 def find_pii(text: str, kinds: Collection[str] = PII_KINDS) -> list[Personal]:
-    """Personal data in a text, in its order; finds do not overlap.
+    """Personal data in a text, in order; matches do not overlap.
 
     Args:
         text: any.
@@ -224,7 +224,7 @@ def find_pii(text: str, kinds: Collection[str] = PII_KINDS) -> list[Personal]:
 
 
 def mask_pii(text: str, kinds: Collection[str] = PII_KINDS) -> str:
-    """The text with every find replaced by its kind in brackets.
+    """The text with every match replaced by its kind in brackets.
 
     >>> mask_pii("Write to jo@hfclean.dev.")
     'Write to [EMAIL].'
@@ -245,11 +245,11 @@ def mask_pii(text: str, kinds: Collection[str] = PII_KINDS) -> str:
 
 
 def mask_in(text: str, kinds: Collection[str] = PII_KINDS) -> tuple[str, list[str]]:
-    """The text with every find masked, and the kind of each; text that is JSON stays JSON.
+    """The text with every match masked, and the kind of each; text that is JSON stays JSON.
 
-    The arguments of a call and what a tool returned often are JSON in a string, and that in a string again. There
-    every string is searched as the program would read it, and written back with its escapes; all else stays to the
-    letter. A number that is a find becomes a string; of keys that would become the same, the second is `[EMAIL]-2`.
+    The arguments and results of tool calls are often JSON in a string, which may hold JSON again. There every string
+    is searched as the program would read it, and written back with its escapes; all else stays exactly as it is. A
+    number that matches becomes a string; of keys that would become equal, the second is `[EMAIL]-2`.
 
     >>> mask_in('{"to": "jo\\\\u0040hfclean.dev", "card": 4539148803436467}')
     ('{"to": "[EMAIL]", "card": "[CARD]"}', ['email', 'card'])
@@ -272,7 +272,7 @@ def mask_in(text: str, kinds: Collection[str] = PII_KINDS) -> tuple[str, list[st
 
 
 def count_in(text: str, kinds: Collection[str] = PII_KINDS) -> list[str]:
-    """The kind of each find that `mask_in` would mask."""
+    """The kind of each match that `mask_in` would mask."""
     return mask_in(text, kinds)[1]
 
 
@@ -288,7 +288,7 @@ def _is_json(text: str) -> bool:
 
 
 def mask_names(value: Any, kinds: Collection[str] = PII_KINDS) -> tuple[Any, list[str]]:
-    """A value with the keys of all objects in it masked, and the kind of each find; no two keys become the same.
+    """A value with the keys of all objects in it masked, and the kind of each match; no two keys become equal.
 
     >>> mask_names({"jo@hfclean.dev": 1, "ann@hfclean.dev": [{"bo@hfclean.dev": 2}]})
     ({'[EMAIL]': 1, '[EMAIL]-2': [{'[EMAIL]': 2}]}, ['email', 'email', 'email'])
@@ -315,7 +315,7 @@ def _in_name(name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _masked_name(name: str, kinds: Collection[str], names: dict[str, str]) -> str:
-    """The name of a key that nobody else has; `names` holds those that were given, by what they stand for."""
+    """A unique name for a key; `names` holds the given ones, by the keys that they replace."""
     if name not in names:
         masked, count = mask_pii(name, kinds), 1
         found = masked
@@ -331,7 +331,7 @@ def _is_key(literal: re.Match[str]) -> bool:
 
 
 def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[str], names: dict[str, str]) -> str:
-    """One string of a JSON text, masked as what it says rather than as it is spelled."""
+    """One string of a JSON text, masked by its meaning rather than its spelling."""
     raw = literal[0]
     if literal[1] is None or not (MAY_HOLD.search(raw) or "\\" in raw):
         return raw
@@ -344,8 +344,8 @@ def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[s
 
 
 def _replace(text: str, found: list[Personal], json_text: bool) -> str:
-    """Each find replaced by its kind. In JSON, what lies within strings and numbers only; elsewhere an escape before a
-    find (the two characters of a line break) stays whole."""
+    """Each match replaced by its kind. In JSON, only matches within strings and numbers; elsewhere an escape before a
+    match (the two characters of a line break) stays whole."""
     spans = _within(text, found) if json_text else [(_after_escape(text, f.start), f.end, f.kind, "") for f in found]
     parts, start = [], 0
     for a, b, kind, quote in spans:
@@ -360,7 +360,7 @@ def _after_escape(text: str, start: int) -> int:
 
 
 def _within(text: str, found: list[Personal]) -> list[tuple[int, int, str, str]]:
-    """Where finds lie in the strings and numbers of a JSON text, widened to whole escapes and whole numbers."""
+    """Where matches are in the strings and numbers of a JSON text, widened to whole escapes and whole numbers."""
     spans: list[tuple[int, int, str, str]] = []
     literals = list(LITERAL.finditer(text))
     for each in found:

@@ -1,4 +1,4 @@
-"""Rules about what was asked: tasks run together, inputs that are missing or said twice, gaps left open."""
+"""Rules about what was asked: merged tasks, missing or repeated inputs, gaps left open."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _runs_on(pair: Pair) -> bool:
     return _next_task(pair.input) >= 0 or _next_task(pair.instruction) >= 0
 
 
-# Lines that part the tasks of a series, and what numbers or names the next one: "###", "7.", "Task 2", "-".
+# Lines that separate the tasks of a series, and what numbers or names the next one: "###", "7.", "Task 2", "-".
 SEPARATOR = re.compile(r"[\s#/=*_~-]+")
 LOOSE_END = re.compile(r"\s(?:[#=]{2,}|/{2,})\Z")
 DEBRIS = re.compile(
@@ -66,7 +66,7 @@ def _cut_next_task(pair: Pair) -> Pair:
 
 
 def _without_separators(text: str) -> str:
-    """The text before the next task without what parts the two, or "" where no clean end can be had."""
+    """The text before the next task without the separator, or "" if it has no clean end."""
     lines = text.rstrip().split("\n")
     while lines and SEPARATOR.fullmatch(lines[-1] or " "):
         lines.pop()
@@ -223,7 +223,7 @@ def _repeats_input(pair: Pair) -> bool:
 
 
 def _same_input(pair: Pair) -> Pair:
-    # Said twice in the very words, the input adds nothing. Quoted inside the instruction it may be where it belongs.
+    # Repeated word for word, the input adds nothing. Quoted inside the instruction it may be where it belongs.
     if pair.response.strip() == pair.input.strip():  # "Repeat the following."
         return pair
     if _repeats_input(pair) and _flat(pair.input) == _flat(pair.instruction):

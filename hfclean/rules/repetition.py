@@ -1,6 +1,6 @@
-"""Rules about text that says the same again: doubled words, repeated lines and sentences, loops.
+"""Rules about repetition: doubled words, repeated lines and sentences, loops.
 
-Much is said again on purpose: refrains, drills, answers to "write it ten times". Where the instruction asks for it in
+Much is repeated on purpose: refrains, drills, answers to "write it ten times". Where the instruction asks for it in
 any language that `requests` knows, nothing is reported; only what is certainly a loop is repaired.
 """
 
@@ -39,7 +39,7 @@ EARLIER = 8
 BULLETS = " \t-*•#>.!?"
 EDGES = " \t-*•#>0123456789.)!?"
 LONG, SHORT, SHORTEST_ITEM = 70, 20, 10
-# Figures, quotations, formulas and code are said again for good reasons.
+# Figures, quotations, formulas and code are repeated for good reasons.
 MATTER = re.compile(r"[{};=<>\\|\"“”«»\d]|\w\.\w|\b(?:pp|vol|et al|ed|eds|proc)\b")
 CHUNK = 40
 FEWEST_DIFFERENT = 10
@@ -59,7 +59,7 @@ def _repeats(pair: Pair) -> bool:
         text = without_code(text)
     again = _said_again(text)
     if again:
-        # What the question says may be quoted in the answer as often as it takes.
+        # The answer may quote the question as often as it needs.
         if again in pair.instruction or again in pair.input:
             return False
     elif not _loops(text):
@@ -105,7 +105,7 @@ def _with_full_stops(text: str) -> str:
 
 
 def _said_again(text: str) -> str:
-    """A long sentence that stands there twice, or a shorter one that stands three times in one paragraph or list."""
+    """A long sentence that occurs twice, or a shorter one that occurs three times in one paragraph or list."""
     text = _with_full_stops(text)
     if not text.isascii():
         text = text.replace("。", "。. ")
@@ -165,7 +165,7 @@ def _loops(text: str) -> bool:
     words = text.split()
     for start in range(0, len(words) - CHUNK + 1, CHUNK):
         if len(set(words[start : start + HEAD])) > FEWEST_DIFFERENT:
-            continue  # prose shows its words at once
+            continue  # prose shows its words early
         chunk = words[start : start + CHUNK]
         if len(set(chunk)) <= FEWEST_DIFFERENT:
             letters = sum(word.strip("#*\"'(").lower()[:1].isalpha() for word in chunk)
@@ -226,7 +226,7 @@ def _once(pair: Pair) -> Pair:
 
 
 def _informs(asked: str, language: str) -> bool:
-    """Whether a request is for information, so that an answer of one line over and over cannot be what it wants."""
+    """Whether a request is for information, so that one line over and over cannot be the answer."""
     if language == "en":
         return INFORMS.match(asked) is not None and not SAY_THIS.search(asked)
     return asked.rstrip(" 。.").endswith(QUESTION_ENDS) and not SAID_ABROAD.search(asked)

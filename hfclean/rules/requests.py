@@ -2,7 +2,7 @@
 
 A guard that knows only English takes a German song for a loop. Each list below is a set of word beginnings or phrases;
 scripts that write words without spaces or with prefixes (Chinese, Japanese, Korean, Arabic, Hindi) are searched for
-anywhere, all others at the beginning of a word. A word too many costs a report, a word too few costs a row.
+anywhere, all others at the beginning of a word. One word too many loses a report, one too few harms a row.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ INFORMS = re.compile(
     r"tell|summari[sz]e|name|give|discuss|outline|suggest|provide|identify|compare|define|analy[sz]e)\b",
     re.IGNORECASE,
 )
-# Words, lines, sentences to be said: then even one line over and over may be what was asked for.
+# Words, lines, sentences to be said: then even one line over and over may be right.
 SAY_THIS = re.compile(
     r"\b(?:say|recite|type|print|output|copy|shout|yell|whisper|utter|lines?|sentences?|robot|record|log|sample|"
     r"stuck)\b",
@@ -235,7 +235,7 @@ QUESTION_ENDS = ("?", "？", "؟", "吗", "か")
 
 # -------------------------------------------------------------------------- answers made from the instruction's words
 
-# Beside the English and Chinese words of the rule about echoes: repeat, copy, translate, correct, complete, title.
+# Besides the English and Chinese words of the rule about echoes: repeat, copy, translate, correct, complete, title.
 SAME_WORDS_ABROAD = _Subject(
     {
         "de": r"übersetz / übertrag / korrigier / verbesser / umformulier / formulier / vervollständig / ergänz / "

@@ -1,4 +1,4 @@
-"""Conversations that nobody can read: their roles or keys are unknown."""
+"""Unreadable conversations: their roles or keys are unknown."""
 
 from __future__ import annotations
 

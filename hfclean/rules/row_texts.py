@@ -1,4 +1,4 @@
-"""Every text of a row, with its place: what a search for personal data reads, beyond the one pair of the row."""
+"""Every text of a row, with its place: what a search for personal data reads, beyond the row's main pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.messages import ROLE_KEYS, ROLES
 from hfclean.values import has_json, holds_text
 
-# what says of which kind a part is, or ties a call to its result, and is not text
+# keys that give the kind of a part, or tie a call to its result, and are not text
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
@@ -91,8 +91,8 @@ def _is_role(value: Any) -> bool:
 def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[str, Any] | None = None) -> list[str]:
     """The columns that may hold texts beside the known ones: raw traces, rendered copies, tools, notes.
 
-    Columns that name a thing (ids, hashes, addresses, paths) are left out, as are pictures and sounds, which nobody
-    has to decode for this.
+    Columns that name a thing (ids, hashes, addresses, paths) are left out, as are pictures and sounds, which need
+    not be decoded for this.
 
     Args:
         columns: of a batch or row.

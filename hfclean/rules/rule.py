@@ -38,7 +38,8 @@ class Rule:
         example: (before, after) texts that show the rule; after is `""` where nothing is repaired.
         scope: `text` when the rule looks at one field at a time and needs no context, `pair` when it compares fields.
         version: raised when what the rule finds or repairs changes.
-        possible: for speed alone, what is true of every pair with the defect and can be told from a `Glance`.
+        possible: for speed alone, a condition that holds for every pair with the defect and can be read from a
+            `Glance`.
     """
 
     id: str
@@ -152,7 +153,7 @@ def text_rule(
 
 
 def settled(repair: Callable[[str], str], text: str) -> str:
-    """The text repaired until nothing changes: what went can have held a URL or a fence apart from its neighbours."""
+    """The text repaired until nothing changes: a removed part may have kept a URL or a fence from its neighbours."""
     for _ in range(MAX_PASSES):
         before, text = text, repair(text)
         if text == before:
@@ -175,7 +176,7 @@ def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
 def glanced_defects(
     pair: Pair, rules: Sequence[Rule], glance: Glance | None, errors: dict[str, Exception] | None = None
 ) -> list[str]:
-    """What `find_defects` finds, faster where there is a glance; see `all_defects`."""
+    """The result of `find_defects`, faster where there is a glance; see `all_defects`."""
     found = []
     for rule in rules:
         possible = rule.possible
@@ -192,7 +193,7 @@ def all_defects(
     glances: Sequence[Glance | None],
     errors: Sequence[dict[str, Exception]] | None = None,
 ) -> list[list[str]]:
-    """What `find_defects` finds in each pair, faster: rule by rule, and a rule that a glance rules out is not run.
+    """The result of `find_defects` for each pair, faster: rule by rule, and a rule that a glance rules out is not run.
 
     With `errors`, one mapping a pair, a rule that raises on a pair is noted there and counts as not found in it.
     """
@@ -222,7 +223,7 @@ def all_defects(
 
 
 def _detected(rule: Rule, pair: Pair, errors: dict[str, Exception]) -> bool:
-    """Whether the defect is present; where the rule raises that is noted, and it is not."""
+    """Whether the defect is present; an error of the rule is noted, and counts as absent."""
     try:
         return bool(rule.detect(pair))
     except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
@@ -239,20 +240,20 @@ def mend(
     found: Collection[str] | None = None,
     look: Callable[[Pair], Collection[str]] | None = None,
 ) -> list[Change]:
-    """What the rules change, one entry per rule and pass, in the order in which it was done; empty when all is well.
+    """The changes that the rules make, one entry per rule and pass, in order; empty when there are none.
 
-    Rules run in the order given. Mending one defect can bare another, so the list is run again until each rule has
+    Rules run in the order given. Repairing one defect can expose another, so the list is run again until each rule has
     seen the pair as it is and changed nothing; that makes repairs idempotent. A change that touches a field which is
     not `writable` is not made.
 
     Args:
-        pair: what is to be repaired.
-        rules: those that run.
+        pair: the pair to repair.
+        rules: the rules to run.
         writable: the fields that may change.
-        errors: is given what rules raised, by their ids. Such a rule is not run again on this pair, and the others go
-            on; without it, the error is raised.
+        errors: receives the errors of rules, by their ids. Such a rule is not run again on this pair, and the others
+            go on; without it, the error is raised.
         found: for speed alone, the ids of the rules whose defect is known to be in the pair, when all were tried.
-        look: for speed alone, what finds them in a pair that was changed.
+        look: for speed alone, a function that finds them in a changed pair.
     """
     first = _first_hit(pair, rules, errors, found)
     if first < 0:

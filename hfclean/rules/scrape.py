@@ -170,7 +170,7 @@ def _plain(text: str, name: str) -> str:
         if (pager := _pager(plain)) is not None:  # beside the button, certainly the number of the page
             begin, end = pager.span()
             plain = plain[end - 1 :].lstrip() if pager[1] else plain[: begin + 1].rstrip()
-    # All buttons of a kind or none: one that is left shows that they are not what they seem.
+    # All buttons of a kind or none: one that stays shows that they are not buttons.
     return text if COPY_LINE.search(plain) or PAGE_LINE.search(plain) else plain
 
 

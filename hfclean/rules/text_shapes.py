@@ -1,4 +1,4 @@
-"""What a text looks like, by its lines: code, a patch, a table, a drawing, verse. Words are not needed for it."""
+"""The shape of a text, by its lines: code, a patch, a table, a drawing, verse. No word lists are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores: numbers about one pair, each in a column of its own. A score that cannot be computed is nan, never a
+"""Scores: numbers about one pair, each in its own column. A score that cannot be computed is nan, never a
 guess."""
 
 import lazy_loader

@@ -1,9 +1,9 @@
-"""Agreement: how the embedded scores and the rules come to say the same of a row.
+"""Agreement: how the embedded scores and the rules come to agree on a row.
 
 A rule that repairs a defect can cut words, lines or a whole further task, and the indicators count words and lines: on
 the text as it stands, a repair could lower a score. So both scores are computed on the pair as the rules would leave
 it, and then lowered a little for each defect: for those that a repair would take away, which only the row as it stands
-has, and for those that would stay. A repaired row therefore scores above the row that it was made of, whatever the
+has, and for those that would stay. A repaired row therefore scores above the original row, whatever the
 defect, and a row without any has the score of its text.
 
 How much a defect costs goes by its severity. The shares are small: they decide between a row and its repaired form,

@@ -1,6 +1,6 @@
-"""Which of two responses is better: a judge sees them in both orders, and what hangs on the order is not a verdict.
+"""Which of two responses is better: a judge sees them in both orders, and contradictory verdicts do not count.
 
-When only one order is asked, 17 to 50 % of verdicts would have been others in the other order (users of PandaLM).
+When only one order is asked, 17 to 50 % of verdicts would have differed in the other order (users of PandaLM).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Verdicts:
 
     @property
     def first(self) -> Counts:
-        """Wins, ties and losses of the first responses. What has no verdict is not among them; see `unscored`."""
+        """Wins, ties and losses of the first responses. Pairs without a verdict are not counted; see `unscored`."""
         found = Counter(verdict.better for verdict in self.each)
         return Counts(found["first"], found["tie"], found["second"])
 
@@ -104,7 +104,7 @@ class Verdicts:
 
     @property
     def unscored(self) -> dict[str, int]:
-        """How many pairs have no verdict, by reason."""
+        """Number of pairs without a verdict, by reason."""
         return dict(sorted(Counter(verdict.reason for verdict in self.each if verdict.reason).items()))
 
     @property
@@ -146,17 +146,17 @@ def judge_pairs(
     asked. A pair that failed has no verdict, and is asked again the next time; what was answered is kept.
 
     Args:
-        judge: whom to ask.
+        judge: the judge to ask.
         firsts: `Pair`s, or rows of any known shape: a dataset will do.
         seconds: the same, in the same order.
-        merging: what a tie in one order and a verdict in the other come to; see `merge_orders`.
+        merging: the result of a tie in one order and a verdict in the other; see `merge_orders`.
 
     Returns:
         `.first` and `.second` hold wins, ties, losses and rates of either side, `.flip_rate` how often the order
-        decided, `.unscored` what has no verdict and why, `.each` the verdicts.
+        decided, `.unscored` the number without a verdict and why, `.each` the verdicts.
 
     Raises:
-        HfcleanError: not as many of one as of the other, a rubric about the instruction only, or no such rule.
+        HfcleanError: a different number of responses, a rubric about the instruction only, or an unknown rule.
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
 
     >>> import hfclean
@@ -196,7 +196,7 @@ def _compare(judge: Judge, firsts: Sequence[Pair], seconds: Sequence[Pair], merg
     merge_orders("", "", merging)  # an unknown rule before anything is asked
     if len(firsts) != len(seconds):
         raise HfcleanError(
-            f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; expected as many"
+            f"judge_pairs got {len(firsts)} first and {len(seconds)} second responses; expected the same number"
         )
     rubric = judge.criteria()
     if all(dimension.side == "instruction" for dimension in rubric.dimensions):
@@ -230,7 +230,7 @@ def _is_lost(answer: Answer) -> bool:
 
 
 def _known(a: Pair, b: Pair) -> Verdict | None:
-    """What needs no asking."""
+    """The verdict on pairs that need no request."""
     if a.replace(response="") != b.replace(response=""):
         return Verdict("", reason="other_prompt")
     return Verdict("tie") if a.response == b.response else None
@@ -242,7 +242,7 @@ def _verdict(forward: Answer, backward: Answer, merging: _Merging) -> Verdict:
 
 
 def _read(answer: Answer, one: Better, two: Better) -> tuple[Better, str]:
-    """What an answer calls better, where `one` was shown as 1."""
+    """The response that an answer calls better, where `one` was shown as 1."""
     if answer.error:
         return "", answer.error
     if answer.finish_reason == "length":

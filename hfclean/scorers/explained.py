@@ -1,4 +1,4 @@
-"""What the columns of a scorer's step mean: as our own classes declare it, else as the step says itself."""
+"""What the columns of a scorer's step mean: as our own classes declare it, else as the step itself says."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def _ours(by: str, names: tuple[str, ...], called: str) -> tuple[tuple[str, Colu
     kind = getattr(scorers, by) if by in dir(scorers) else None
     if not isinstance(kind, type) or not issubclass(kind, Transform) or not kind.adds:
         return ()
-    usual = kind.adds[0].name  # whose columns can be called otherwise has them begin with the name of the first
+    usual = kind.adds[0].name  # scorers whose columns can be renamed begin them with the name of the first
     found = ((name, column_of(usual + name.removeprefix(called) if called else name, kind.adds)) for name in names)
     return tuple((name, Column(**{**vars(column), "name": name})) for name, column in found if column is not None)

@@ -1,4 +1,4 @@
-"""Fitting: the weights of a linear rule from a table, by ordinary least squares, with what is needed to doubt them."""
+"""Fitting: the weights of a linear rule from a table, by ordinary least squares, with figures to doubt them by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hfclean.errors import LinearRuleError, SourceError, require
 
 HIGH_VIF = 10.0
 METHOD = "ordinary least squares"
-SPENT = 1e-10  # of an observation's own weight in its prediction: nothing is left for the others
+SPENT = 1e-10  # weight of an observation in its own prediction from which on nothing is left for the others
 
 
 class CollinearityWarning(UserWarning):
@@ -48,13 +48,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Fit:
-    """What is known of a fit; `LinearRule.fitted` reads it out of a rule's file.
+    """The figures of a fit; `LinearRule.fitted` reads them from a rule's file.
 
     Attributes:
         terms: the intercept and every predictor.
-        observations: rows of the table that were fitted to.
+        observations: rows of the table used for the fit.
         left_out: rows that were not, because target or a predictor is missing, nan or infinite.
-        r_squared, adjusted: share of the target's variance that is explained, as it is and less what chance gives.
+        r_squared, adjusted: share of the target's variance that is explained, as it is and corrected for chance.
         residual: standard error of the residuals, in units of the target.
         loo_rmse: root mean square error of predicting each row from all others.
         loo_r_squared: 1 less that error's variance over the target's; below 0 the mean predicts better. Both are nan
@@ -73,7 +73,7 @@ class Fit:
     confidence: float
 
     def facts(self) -> tuple[tuple[str, float | int | str], ...]:
-        """The fit as names and numbers, for `LinearRule.fitted_on`; what is not finite as the word for it."""
+        """The fit as names and numbers, for `LinearRule.fitted_on`; values that are not finite as words."""
         found: list[tuple[str, Any]] = [("method", METHOD)]
         found += [(name, getattr(self, name)) for name in _WHOLE]
         for term in self.terms:
@@ -122,11 +122,11 @@ _WHOLE = ("observations", "left_out", "r_squared", "adjusted", "residual", "loo_
 
 
 def _table_rows(table: Any) -> list[Mapping[str, Any]]:
-    """A table as a list of rows: a list of mappings, a mapping of columns, a `Dataset`, a DataFrame, what
-    `hfclean.mining.experiment` gave, or the path of a JSON-lines or parquet file.
+    """A table as a list of rows: a list of mappings, a mapping of columns, a `Dataset`, a DataFrame, the
+    result of `hfclean.mining.experiment`, or the path of a JSON-lines or parquet file.
 
     Raises:
-        SourceError: it is none of these, or cannot be read.
+        SourceError: it is something else, or cannot be read.
     """
     if isinstance(table, (str, Path)):
         return _file_rows(Path(table).expanduser())
@@ -169,7 +169,7 @@ def _file_rows(path: Path) -> list[Mapping[str, Any]]:
 
 
 class Fitted(NamedTuple):
-    """A fit, and the means and deviations by which the predictors were centered and scaled; none where they were
+    """A fit, and the means and deviations by which the predictors were centered and scaled; empty where they were
     not."""
 
     fit: Fit
@@ -250,7 +250,7 @@ def _check_table(np: Any, y: Any, x: Any, names: Sequence[str], left_out: int) -
     constant = [name for name, low, high in zip(names, x.min(0), x.max(0), strict=True) if low == high]
     if constant:
         raise LinearRuleError(
-            f"fit: {', '.join(constant)} has the same value in all {count} observations, so nothing can be said of "
+            f"fit: {', '.join(constant)} has the same value in all {count} observations, so nothing can be said about "
             "its weight: leave it out, or sample subsets that differ in it"
         )
     if y.min() == y.max():

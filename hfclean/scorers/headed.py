@@ -1,4 +1,4 @@
-"""What the scorers that read numbers off a model that runs here have in common: which model, and how much at once."""
+"""Base of the scorers that read numbers off a local model: which model, and how much at once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from hfclean.transform import UNSAID
 class HeadScorer(Scorer):
     """Base of the scorers that read numbers off a model.
 
-    The model is a folder or a Hub id with weights in safetensors; no code that lies beside them is run. It is loaded
-    when the first row needs it, once in a process, and its commit, or the hash of its files, stands in `edit_history`.
+    The model is a folder or a Hub id with weights in safetensors; no code beside them is run. It is loaded
+    when the first row needs it, once in a process, and its commit, or the hash of its files, is in `edit_history`.
 
     Args:
         model: a folder or a Hub id.
@@ -33,8 +33,8 @@ class HeadScorer(Scorer):
         device: such as `"cuda:0"`; by default a GPU if there is one.
         max_length: most tokens of one input; by default what the model takes. A longer one has no score (`too_long`).
         batch_tokens: tokens that go through the model at once; changes no score. None for a choice by device.
-        store: the file in which what the model gave is kept as it is computed, so that a run that was killed computes
-            no row twice; None for the usual one under `HFCLEAN_HOME`, False to keep none.
+        store: the file that keeps the model's outputs as they are computed, so that a killed run computes no row
+            twice; None for the usual one under `HFCLEAN_HOME`, False to keep none.
     """
 
     contained: ClassVar[bool] = False
@@ -62,14 +62,14 @@ class HeadScorer(Scorer):
         """The folder or Hub id of the model.
 
         Raises:
-            ModelError: none was named.
+            ModelError: no model was named.
         """
         if not self.model:
             raise ModelError(f"{type(self).__name__} needs a model: a folder or a Hub id")
         return self.model
 
     def spec(self) -> ModelSpec:
-        """Which model."""
+        """The spec of the model."""
         dtype = "float32" if self.dtype == "auto" else self.dtype
         return ModelSpec(self.folder(), revision=self.revision, dtype=dtype, device=self.device, store=self.store)
 
@@ -78,11 +78,11 @@ class HeadScorer(Scorer):
         return open_head(self.spec(), self.loads, budget=self.batch_tokens)
 
     def kept(self, head: Head, **what: Any) -> Keeper | None:
-        """What keeps the model's outputs.
+        """The keeper of the model's outputs.
 
         Args:
             head: the loaded model.
-            what: what is read off: all that an output depends on beside the weights and the tokens.
+            what: which value is read off: everything it depends on besides weights and tokens.
         """
         return head.keeper(what, self.store, self.spec().dtype)
 
@@ -102,7 +102,7 @@ def number(output: Output) -> float:
 
 
 def texts_of(pair: Pair, named: Sequence[str] | set[str]) -> dict[str, str]:
-    """What the placeholders of a prompt stand for. `instruction` is the instruction with its input, unless the prompt
+    """The values of a prompt's placeholders. `instruction` is the instruction with its input, unless the prompt
     has a place for the input too."""
     history = "".join(f"{turn.text}\n" for turn in pair.history)
     return {

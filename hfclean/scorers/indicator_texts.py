@@ -1,4 +1,4 @@
-"""What the indicators read of a pair: its task, its answer, and the content words that both share."""
+"""What the indicators read from a pair: its task, its answer, and the content words that both share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stems_of(found: Iterable[str]) -> set[str]:
 
 
 class Task:
-    """What instruction and input say, read once."""
+    """Instruction and input, analysed once."""
 
     __slots__ = (
         "input_lower",
@@ -80,7 +80,7 @@ class Task:
                 self.input_words = found
                 self.input_lower = context.strip().lower()
         self.kind = self._kind()
-        # other scripts have digits of their own, and "02" is a number too
+        # other scripts have their own digits, and "02" is a number too
         self.may_count = not (instruction.isascii() and ITEM_NUMBERS.isdisjoint(self.vocabulary))
         self.may_count_words = "words" in self.vocabulary or "word" in self.vocabulary
         self.sentences_asked = (
@@ -134,7 +134,7 @@ class Task:
 
 
 class Answer:
-    """What the response says, read once."""
+    """The response, analysed once."""
 
     __slots__ = (
         "bigrams",

@@ -1,4 +1,4 @@
-"""Indicators: what a program can see of one pair, as named numbers that a linear rule weighs.
+"""Indicators: what a program can measure in one pair, as named numbers that a linear rule weighs.
 
 They read the words of instruction, input and response and nothing else: no model, no network, no knowledge of the
 world. A fluent wrong answer has the same indicators as a right one. Word lists are English; in other languages the
@@ -166,7 +166,7 @@ def indicators(pair: Pair) -> dict[str, float]:
 
 
 class PairFeatures(NamedTuple):
-    """What one pass over a pair gives: the indicators' values in the order of `INDICATORS`; the response's words, the
+    """One pass over a pair: the indicators' values in the order of `INDICATORS`; the response's words, the
     different ones among them, the pairs of neighbours, and its ASCII marks and controls; the instruction's words, and
     the different ones."""
 
@@ -206,7 +206,7 @@ def read(pair: Pair) -> PairFeatures:
     )
 
 
-ORDER = " 0123456789"  # what stands before a numbered item once the marks are gone
+ORDER = " 0123456789"  # what comes before a numbered item once the marks are removed
 CLOSING = frozenset(",;:-")
 BLANK = re.compile(r"\[[A-Za-z][^\]\n]{0,40}\]|<[a-z ]{0,20}(?:input|output)>|\bxxx|lorem ipsum", re.IGNORECASE)
 WORDS_ASKED = re.compile(r"\b(\d{2,4})[ -]words?\b")
@@ -258,7 +258,7 @@ def _layout(answer: Answer, task: Task) -> tuple[float, ...]:
     last = text[-1:]
     lines, bold, untidy = ONE_LINE, 0.0, text.count("  ")
     if b"\n" in signs or b"*" in signs:
-        marks_allowed = min(size // 8, 6)  # layout without words to lay out is worth nothing
+        marks_allowed = min(size // 8, 6)  # layout without words is worth nothing
         bold = log1p(min(text.count("**") / 2, marks_allowed))
         if "\n" in text:
             untidy += text.count(" \n")

@@ -58,19 +58,19 @@ class Judge(ModelTransform):
     With `turns="all"` every assistant turn is judged, each with what came before it: one request a turn. Scores are
     then means over the turns; if one turn has no score the row has none, and `judge_reason` names every reason.
 
-    All prompts are ours, so scores are not those of the papers. A judge has tastes and makes mistakes: hold a sample
-    against people before you trust a threshold. Row and answer can try to talk to the judge; they stand in a frame
+    All prompts are ours, so scores are not those of the papers. A judge has tastes and makes mistakes: compare a
+    sample with people before you trust a threshold. Row and answer can try to talk to the judge; they are in a frame
     that they cannot close, but no frame makes a model immune.
 
     Mapped over its own output, it asks again for rows without a score and for rows whose text changed, and leaves all
-    others as they are. An answer that came and cannot be read is kept like any other: for another one, allow more
+    others as they are. An answer that cannot be read is kept like any other: for another one, allow more
     `attempts`, or change how the model answers (`max_new_tokens`, or `temperature` and `seed`).
 
     Args:
         model: with `base_url`, the name that the server gives the model; without, a folder or a Hub id to run here
             through transformers; or your own function. All settings of `hfclean.models.ModelTransform` apply.
         rubric: `"alpagasus"`, `"coachlm"`, `"ten"`, or a `Rubric`.
-        dimension: what `alpagasus` and `ten` shall grade: `accuracy`, `helpfulness`, `relevance`, `completeness`,
+        dimension: what `alpagasus` and `ten` grade: `accuracy`, `helpfulness`, `relevance`, `completeness`,
             `clarity` or `quality`.
         name: of the column, and the beginning of the names of the others.
 
@@ -156,7 +156,7 @@ class Judge(ModelTransform):
         return out
 
     def grades(self, pairs: Sequence[Pair]) -> Work[list[float]]:
-        """The score of each pair, nan where there is none, by way of what has to be asked: for work within work."""
+        """The score of each pair, nan where there is none; yields its requests, for use inside other work."""
         judged = yield from self._judge(pairs)
         return [self._merged(each.grading) for each in judged]
 
@@ -175,7 +175,7 @@ class Judge(ModelTransform):
         return [uses.get(reason, "useless") for reason in reasons], list(reasons)
 
     def estimate(self, ds: Any, **options: Any) -> Estimate:
-        """What a run over a dataset would take; see `ModelTransform.estimate`. Answers are taken to be one sentence
+        """The estimated cost of a run; see `ModelTransform.estimate`. Answers are taken to be one sentence
         and the scores, times `growth`; a model that thinks first writes more."""
         found = super().estimate(ds, **options)
         if not found.requests:
@@ -230,7 +230,7 @@ class Judge(ModelTransform):
         )
 
     def _without_ours(self, step: Step) -> Step | None:
-        """An earlier step as it is once our columns are written: other scores in them are gone."""
+        """An earlier step once our columns are overwritten: its scores in them are gone."""
         if step.is_revision:
             return step
         columns = tuple(name for name in step.columns if name not in self.names())

@@ -1,8 +1,8 @@
-"""What a judge answered, read strictly: a score is found, or there is none. Nothing is ever guessed.
+"""A judge's answer, read strictly: it has a score, or none. Nothing is ever guessed.
 
-An answer is a JSON object on lines of its own, or says its score on a line of its own: `Score: 4.5/5`, `8 out of 10`,
-`I'd give it a 4`, or the number alone on the first line. What stands in quotation marks, block quotes or code is
-somebody else's. Two different scores in one answer do not count as a score.
+An answer is a JSON object on its own lines, or gives its score on its own line: `Score: 4.5/5`, `8 out of 10`,
+`I'd give it a 4`, or the number alone on the first line. Text in quotation marks, block quotes or code does
+not count. Two different scores in one answer do not count as a score.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SCORE_WORDS = ("score", "rating", "grade")
 
 
 class Grading(NamedTuple):
-    """What an answer says: a score for each dimension, or none at all and the reason."""
+    """The content of an answer: a score for each dimension, or none at all and the reason."""
 
     scores: dict[str, float]
     reason: str = ""
@@ -113,7 +113,7 @@ def _claims(
 
 @lru_cache(maxsize=64)
 def _forms(names: tuple[str, ...], single: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """How a line says a score, and how it takes it back."""
+    """How a line gives a score, and how it takes it back."""
     words = "|".join(re.escape(name).replace("_", "[ _-]") for name in names)
     more = "|overall" if single else ""
     label = rf"{_LEAD}(?:{words}{more})(?:[ \t]+(?:score|rating))?[*_`]*(?:[ \t]*\([^()\n]{{0,40}}\)[*_`]*)?{_IS}"
@@ -180,7 +180,7 @@ def _whole(value: Any) -> Any:
 
 
 def _body(text: str) -> str | None:
-    """The answer without a model's thoughts before it; None where these do not end."""
+    """The answer without a model's thoughts before it; None if they do not end."""
     thinking = _THINKING.match(text)
     if thinking is None:
         return text
@@ -188,7 +188,7 @@ def _body(text: str) -> str | None:
 
 
 def _objects(text: str) -> tuple[list[dict[str, list[Any]]], str]:
-    """The JSON objects that stand on lines of their own, each key with all its values; and the rest of the text,
+    """The JSON objects that stand on their own lines, each key with all its values; and the rest of the text,
     without what is quoted in it."""
     found, rest, start = [], [], 0
     for begin in _line_starts(text):

@@ -1,6 +1,6 @@
 """Scores from how likely a language model finds an answer: IFD and its relatives, perplexity, IRA.
 
-All of them compare the same tokens, cut once: the answer's tokens as they stand behind its prompt.
+All of them compare the same tokens, cut once: the answer's tokens as they are after its prompt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ VERDICT = "misaligned (the prompt does not help), easy or informative; empty whe
 class IFD(LikelihoodScorer):
     """Instruction-following difficulty: how little the prompt helps the model with the answer.
 
-    `s(a|Q)` is the mean loss of the answer's tokens behind the prompt, `s(a)` that of the same tokens without it.
+    `s(a|Q)` is the mean loss of the answer's tokens after the prompt, `s(a)` that of the same tokens without it.
     Two formulas go by this name, and they rank rows differently: `kind="ppl"` is `exp(s(a|Q) - s(a))`, the ratio of
     perplexities of Superfiltering (arXiv 2402.00530), `kind="loss"` is `s(a|Q) / s(a)`, the ratio of losses of the
     paper (Cherry LLM, arXiv 2308.12032).
@@ -51,10 +51,10 @@ class IFD(LikelihoodScorer):
     `easy` (below `easy_below`) or `informative`. With `turns="all"` also `_turns`, a list with the score of each
     assistant turn, of which the score is the mean.
 
-    What it does not know: most of what it selects is length, and a swapped or a false answer can look informative.
+    Limits: it selects mostly by length, and a swapped or wrong answer can look informative.
 
     Args:
-        kind: `"ppl"` or `"loss"`; by default that by which the variant selects: `"loss"` with `"cherry"`, else
+        kind: `"ppl"` or `"loss"`; by default the one by which the variant selects: `"loss"` with `"cherry"`, else
             `"ppl"`.
         variant: `"aligned"` scores the same tokens with the prompt and without. `"superfiltering"` and `"cherry"` cut
             them as those scripts do, each answer by itself: the first with at most 1,024 tokens, and with GPT-2 the
@@ -149,7 +149,7 @@ class ReverseIFD(LikelihoodScorer):
 
     Args:
         kind: `"ppl"` or `"loss"`.
-        guess: what asks for the instruction, with `{response}` in it; the wording is ours. With a `template` it is
+        guess: the request for the instruction, with `{response}` in it; the wording is ours. With a `template` it is
             put as the question of that, as the scripts do with Vicuna's; without one it stands alone.
     """
 
@@ -187,14 +187,14 @@ class ReverseIFD(LikelihoodScorer):
 
 @dataclass(frozen=True)
 class Perplexity(LikelihoodScorer):
-    """Perplexity of the answer: `exp` of the mean loss of its tokens behind the prompt, or without it.
+    """Perplexity of the answer: `exp` of the mean loss of its tokens after the prompt, or without it.
 
     Adds `ppl` (float, 1 and up, lower = the model expects the answer more; nan where there is none) and `ppl_reason`;
     with `given=False` the columns are `ppl_alone` and `ppl_alone_reason`. With `of="prompt"` it is the perplexity of
     instruction and input, with nothing before them, in `ppl_prompt` and `ppl_prompt_reason`.
 
     Args:
-        given: whether the prompt stands before the answer.
+        given: whether the prompt comes before the answer.
         of: whose perplexity, `"response"` or `"prompt"`.
     """
 
@@ -235,8 +235,8 @@ class IRA(LikelihoodScorer):
     behind it, summed, in nats, so it grows with length), `ira_mean` (the same for each token; nats a token), nan where
     there is none, and `ira_reason`.
 
-    The paper's formula is the sum. The authors' code ranks by the difference of the mean losses, and the token that
-    ends a text is among those it takes the mean of: `ira_mean` ranks as it does but for that token.
+    The paper's formula is the sum. The authors' code ranks by the difference of the mean losses, with the token that
+    ends a text among them: `ira_mean` ranks as it does except for that token.
     """
 
     version: ClassVar[int] = 2
@@ -273,7 +273,7 @@ class SelectiveIFD(LikelihoodScorer):
     """IFD over the tokens that the prompt changes most (the token selection of T-SHIRT, arXiv 2506.01317).
 
     Of every token, `d = loss behind the prompt - loss without it`; S-IFD is `exp` of the mean `d` of the tokens with
-    `|d|` of at least `threshold`. The threshold belongs to a whole dataset: `fit` finds it. Adds `s_ifd` (float, 0 and
+    `|d|` of at least `threshold`. The threshold is that of a whole dataset: `fit` finds it. Adds `s_ifd` (float, 0 and
     up, read as `ifd_ppl`; nan where there is none) and `s_ifd_reason` (also `no_token`: none reaches the threshold).
 
     Args:

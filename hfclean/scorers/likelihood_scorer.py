@@ -1,6 +1,6 @@
-"""What the scorers share that go by a model's token losses: the settings, how a prompt is written, the columns.
+"""What the scorers by token losses share: the settings, how a prompt is written, the columns.
 
-What could not be computed is nan with a reason; an error never becomes a number.
+A score that could not be computed is nan with a reason; an error never becomes a number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hfclean.transform import UNSAID
 
 # {prompt} stands for instruction and input, {instruction} and {input} for each; {if_input:...} goes without one.
 # The words of "alpaca" are those that Stanford Alpaca's models are tuned with (tatsu-lab/stanford_alpaca, Apache-2.0),
-# those of "vicuna" the turn format of Vicuna v1.1 (lm-sys/FastChat, Apache-2.0) with the input on lines of its own: a
+# those of "vicuna" the turn format of Vicuna v1.1 (lm-sys/FastChat, Apache-2.0) with the input on its own lines: a
 # model knows its own format only, and Cherry LLM and Selective Reflection-Tuning score in these.
 TEMPLATES = {
     "lines": "{history}{instruction}\n{if_input:{input}\n}",
@@ -53,18 +53,18 @@ class LikelihoodScorer(Scorer):
         api_key_env: name of the environment variable that holds its key.
         revision: git ref of a Hub id.
         template: how a prompt is written: a name of `TEMPLATES`, or a text with `{instruction}`, `{input}`,
-            `{prompt}` and `{history}` in it, and `{if_input:...}` around what goes without an input; by default the
-            instruction, a line break, the input if there is one and a line break, as in Superfiltering. `"alpaca"` has
-            Alpaca's preamble, `"vicuna"` Vicuna's system sentence. A blank at the end costs no token: where the
+            `{prompt}` and `{history}` in it, and `{if_input:...}` around what is left out without an input; by default
+            the instruction, a line break, the input if there is one and a line break, as in Superfiltering. `"alpaca"`
+            has Alpaca's preamble, `"vicuna"` Vicuna's system sentence. A blank at the end costs no token: where the
             tokenizer joins it to the answer's first word, that token is the answer's, with the prompt and without.
         max_length: tokens of prompt and answer together; by default what the model takes. A longer answer is scored as
             far as it fits, and the row says `truncated`.
         dtype: of the weights; `"auto"` is float32, which is exact. `"bfloat16"` is two to three times as fast where
             the processor has it, and moves IFD by up to a few hundredths.
         device: such as `"cuda:0"`; by default a GPU if there is one.
-        cache_as: whose numbers these are, instead of the model's content.
+        cache_as: name of the model in the store, instead of its content.
         store: the file in which they are kept; None for the usual one under `HFCLEAN_HOME`, False to keep none.
-        limits: how hard to push a server.
+        limits: rate limits, retries and timeouts of a server.
     """
 
     contained: ClassVar[bool] = False
@@ -115,7 +115,7 @@ class LikelihoodScorer(Scorer):
         )
 
     def settings(self) -> dict[str, Any]:
-        """What a score of this class depends on, spelled out: it stands beside the score in every row's history."""
+        """What a score of this class depends on, spelled out for every row's history."""
         told = {**self.spec().settings(), **super().settings(), "max_length": self.reading().max_length}
         return {**told, "template": self.template or "lines"}
 
@@ -132,7 +132,7 @@ class LikelihoodScorer(Scorer):
     # ------------------------------------------------------------------------------------------------ for subclasses
 
     def passage(self, pair: Pair) -> Passage:
-        """What to ask about a pair."""
+        """The passage to score for a pair."""
         raise HfcleanError(f"{type(self).__name__} defines no passage(pair)")
 
     def values(self, found: TokenLosses) -> tuple[float, ...]:
@@ -192,12 +192,12 @@ class LikelihoodScorer(Scorer):
         return values, "truncated" if losses.status == "truncated" else ""
 
     def prompt(self, pair: Pair) -> str:
-        """The prompt of a pair, as the template has it."""
+        """The prompt of a pair, written by the template."""
         return fill_template(self.template or "lines", pair)
 
 
 def fill_template(template: str, pair: Pair) -> str:
-    """A template, or one of `TEMPLATES` by its name, with a pair's texts in it, whatever stands in them.
+    """A template, or one of `TEMPLATES` by its name, with a pair's texts in it, whatever they contain.
 
     >>> fill_template("Q: {instruction}{if_input: ({input})} A:", Pair("Add.", "1 and 2", "3"))
     'Q: Add. (1 and 2) A:'

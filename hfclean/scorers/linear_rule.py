@@ -1,7 +1,7 @@
 """Linear rules: a score as a sum of named indicators, each with a weight that anybody can read.
 
 A rule is data. It is saved as one JSON file, `linear_rule.json`, and loaded from one; nothing in that file is ever
-executed. A rule knows what its indicators tell it and no more: with indicators of the text alone it knows no facts.
+executed. A rule knows its indicators and no more: with indicators of the text alone it knows no facts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LinearRule:
     sum, 0 to 1; `identity` the sum itself.
 
     Args:
-        name: what the score is called, also its column.
+        name: of the score and its column.
         indicators: their names, in the order of the numbers below.
         coefficients: one per indicator, on the scale after centering and scaling.
         intercept: the sum for a row whose indicators are all at their center.
@@ -51,7 +51,7 @@ class LinearRule:
         reference: for `percentile`, the sums at evenly spaced quantiles of the reference rows, from the smallest to
             the largest; empty for the other links.
         reads: `pair` when every indicator is one of `INDICATORS` and is computed from the text; `columns` when they
-            are numbers that the caller brings (a reward, a perplexity).
+            are numbers from the caller (a reward, a perplexity).
         direction: which end is good, in words.
         target: what the score was fitted to, in words.
         fitted_on: facts and figures of the fit, as (name, value).
@@ -107,8 +107,8 @@ class LinearRule:
                 offset -= coefficient * middle / width
         if not all(map(math.isfinite, (*weights.values(), offset))):
             raise self._wrong("scale", "so small that a weight has no finite value", "larger numbers")
-        # Only the indicators that the rule weighs are picked: about half of all. A getter of a single place gives no
-        # sequence, and there is none of no place.
+        # Only the indicators that the rule weighs are picked: about half of all. A getter of one place returns no
+        # sequence, and none exists for no place.
         places = sorted(weights)
         object.__setattr__(self, "_weights", tuple(weights[place] for place in places))
         if len(places) > 1:
@@ -146,7 +146,7 @@ class LinearRule:
     def contributions(self, row: Pair | Mapping[str, Any]) -> dict[str, float]:
         """What each indicator adds to the sum, before the link; with the intercept they make the whole of it.
 
-        0 means: as in a row at the center. nan where the indicator is missing.
+        0 means the same as in a row at the center. nan where the indicator is missing.
         """
         found = dict(zip(INDICATOR_NAMES, self._values(row), strict=True)) if isinstance(row, Pair) else row
         return {
@@ -210,13 +210,13 @@ class LinearRule:
         """A rule fitted to a table by ordinary least squares (statsmodels): InstructMining's, with one row per
         training set, the means of its indicators and the log loss of the model that was tuned on it.
 
-        `rule.fitted` has what there is to doubt: standard errors, t, p, intervals, variance inflation, R² and the
+        `rule.fitted` has the figures to doubt it by: standard errors, t, p, intervals, variance inflation, R² and the
         leave-one-out error. They are saved with the rule. A sample is as large as its number of tunings, not of rows.
 
         Args:
-            table: rows as mappings, columns as lists, a `Dataset`, a DataFrame, what `hfclean.mining.experiment`
-                returned, or the path of a .jsonl or .parquet file. Rows with a number that is missing, nan or infinite
-                are left out and counted.
+            table: rows as mappings, columns as lists, a `Dataset`, a DataFrame, the result of
+                `hfclean.mining.experiment`, or the path of a .jsonl or .parquet file. Rows with a number that is
+                missing, nan or infinite are left out and counted.
             target: the column to be predicted.
             predictors: the columns to predict it from: the rule's indicators.
             name, direction: of the rule.
@@ -254,14 +254,14 @@ class LinearRule:
 
     @property
     def fitted(self) -> Fit | None:
-        """What is known of the fit: standard errors, intervals, leave-one-out error; None where `fit` did not make
+        """The figures of the fit: standard errors, intervals, leave-one-out error; None where `fit` did not make
         the rule."""
         return Fit.of(self.indicators, dict(self.fitted_on))
 
     # -------------------------------------------------------------------------------------------------------- files
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the rule to `linear_rule.json` in a folder, which is made when it is not there.
+        """Write the rule to `linear_rule.json` in a folder, which is created if necessary.
 
         Raises:
             FolderError: the folder cannot be written.
@@ -388,7 +388,9 @@ class LinearRule:
             raise self._wrong("scale", "a list with a number that is not above 0", "numbers above 0")
         if self.link == "percentile":
             if len(self.reference) < 2 or any(a > b for a, b in zip(self.reference, self.reference[1:], strict=False)):
-                raise self._wrong("reference", "no rising list of two or more", "the sums at the reference quantiles")
+                raise self._wrong(
+                    "reference", "not a rising list of two or more", "the sums at the reference quantiles"
+                )
         elif self.reference:
             raise self._wrong("reference", f"{len(self.reference)} numbers", f"none, since the link is {self.link}")
         for entry in self.fitted_on.items() if isinstance(self.fitted_on, Mapping) else self.fitted_on:

@@ -1,4 +1,4 @@
-"""How far each row's nearest neighbours are: needs the whole column, so it is a function and not a transform."""
+"""Distances to each row's nearest neighbours: this needs the whole column, so it is a function and not a transform."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def neighbours(
 
     Args:
         ds: a `Dataset` (one split) with a column of vectors, or the vectors themselves: an array or a list of lists.
-        k: which neighbour, from 1 up; the row itself is none.
+        k: which neighbour, from 1 up; the row itself does not count.
         column: the column of vectors; `hfclean.scorers.Embed` adds it.
         metric: `"euclidean"` (0 and up; to 2 for vectors of length one), or `"cosine"`: 1 less the cosine, 0 to 2.
 
@@ -79,7 +79,7 @@ def _vectors(np: Any, ds: Any, column: str) -> Any:
     except (TypeError, ValueError) as e:
         raise ColumnError(f"neighbours: these are not vectors of one length ({e})") from e
     if vectors.ndim != 2 and len(vectors):
-        raise ColumnError(f"neighbours wants one vector a row, got an array of the shape {vectors.shape}")
+        raise ColumnError(f"neighbours needs one vector per row, got an array of the shape {vectors.shape}")
     return vectors if vectors.ndim == 2 else vectors.reshape(0, 0)
 
 
@@ -103,8 +103,8 @@ def _distances(np: Any, points: Any, k: int) -> Any:
 
 
 class _Nearest:
-    """The nearest others of every point by float32: each square of nearnesses is made once and read in both ways, and
-    of it only what beats the worst of those that a point has so far."""
+    """The nearest others of every point by float32: each block of distances is computed once and read both ways, and
+    only those better than the worst of a point so far are kept."""
 
     def __init__(self, np: Any, points: Any, taken: int) -> None:
         self.np, self.taken, self.count = np, taken, len(points)

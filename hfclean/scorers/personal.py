@@ -15,7 +15,7 @@ from hfclean.schema import Pair, View
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import Batch
 
-APART = "\n\0\n"  # between the texts of a row: no find reaches over it
+APART = "\n\0\n"  # between the texts of a row: no match spans it
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class PII(Scorer):
     Every text of the row is read: all turns, both answers of a preference row, system texts, arguments of tool calls
     and what tools returned (JSON in a string as a program reads it), the keys of objects, and the columns beside those
     of the shape that hold text: raw traces, rendered copies, tools. Columns that name a thing (ids, hashes, addresses,
-    paths) and hfclean's own are left out. What counts and what does not is told in `hfclean.rules.pii`.
+    paths) and hfclean's own are left out. `hfclean.rules.pii` says what counts.
 
     Adds these columns, and a line to `edit_history`:
 
     * `pii` (string): the kinds that were found, in the order of `PII_KINDS`, separated by spaces; `""` for none.
-    * `pii_count` (float, 0 and up): how many finds; nan after the text was changed, until it is looked at again.
+    * `pii_count` (float, 0 and up): number of matches; nan after the text was changed, until it is searched again.
 
     To report, map it; to drop such rows, `ds.filter(hfclean.keep("pii_count", at_most=0))`; to mask them,
     `hfclean.reviser.MaskPII`.

@@ -1,4 +1,4 @@
-"""What the score columns of a row must say after its text changed."""
+"""The score columns of a row after its text changed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def refresh(
     prefix: str,
     errors: dict[str, Exception] | None = None,
 ) -> dict[str, Any]:
-    """What the score columns of a row must say after its text changed, as {column: value} with the prefix.
+    """The score columns of a row after its text changed, as {column: value} with the prefix.
 
-    The embedded scores are computed again, of the turns and the side that they were computed of before; what this room
-    cannot compute becomes nan (text: empty), since a score belongs to the text that it was computed on.
+    The embedded scores are computed again, of the turns and the side that they were computed of before; scores that
+    this room cannot compute become nan (text: empty), since a score belongs to its text.
 
     Args:
         steps: what was done to the row before.
@@ -31,7 +31,7 @@ def refresh(
         view: how they are read.
         cells: the cells before, with the score columns.
         prefix: of these columns.
-        errors: is given what was raised on the way.
+        errors: receives the errors raised on the way.
     """
     fresh: dict[str, Any] = {}
     for step in steps:
@@ -53,5 +53,5 @@ def refresh(
 
 
 def _column_of_cell(name: str, cell: Any) -> Column:
-    """A column that nobody declared, by what it holds."""
+    """An undeclared column, by its content."""
     return Column(name, kind="numbers" if isinstance(cell, list) else "number" if isinstance(cell, float) else "text")

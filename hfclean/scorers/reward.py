@@ -21,8 +21,8 @@ class Reward(HeadScorer):
     With a chat template, the model reads system text, earlier turns, prompt and response as a conversation; without
     one, prompt and response as a pair of texts, as the reward models of OpenAssistant do (`tokenizer(question,
     answer)`), with what came before at the beginning of the first. Those of OpenAssistant on Pythia, whose type
-    `gpt_neox_reward_model` transformers does not know, are read as well, without code of theirs, and get each turn
-    behind its marker, as they were trained. Weights in another format than safetensors are to be converted first.
+    `gpt_neox_reward_model` transformers does not know, are read as well, without their code, and get each turn
+    after its marker, as they were trained. Convert weights in other formats than safetensors first.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -64,7 +64,7 @@ class Reward(HeadScorer):
         return {"reward": [number(o) for o in outputs], "reward_reason": [o.reason for o in outputs]}
 
     def _label(self, head: Head) -> int:
-        """Which logit.
+        """The index of the logit.
 
         Raises:
             ModelError: there are several and none was named, or there is none of this name.

@@ -1,4 +1,4 @@
-"""Rubrics: by what a judge grades, as data. The wording is ours; the criteria are those of the papers named.
+"""Rubrics: the criteria by which a judge grades, as data. The wording is ours, the criteria those of the papers named.
 
 No model is asked here, and no answer is read.
 """
@@ -36,7 +36,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Rubric:
-    """What is graded and on which scale, higher = better.
+    """The criteria of a grade and their scale, higher = better.
 
     Where there are several dimensions, the worst of them is the score of their side, and the worst side the score of
     the pair: the worst level that a flaw reaches caps the whole. That is our reading; no paper says how to merge.
@@ -46,7 +46,7 @@ class Rubric:
         dimensions: what is graded, at least one.
         low: the lowest score.
         high: the highest score; without a flaw a dimension has this.
-        accept_at_least: from which score on a pair counts as good, see `accepts`; None where nobody said.
+        accept_at_least: from which score on a pair counts as good, see `accepts`; None if not stated.
 
     Raises:
         HfcleanError: no dimension, a name twice or one that is not a column name, or bounds in the wrong order.
@@ -87,7 +87,7 @@ class Rubric:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """The sides that have a score of their own: none where all dimensions are of one side."""
+        """The sides with their own score: none where all dimensions are of one side."""
         found = tuple(dict.fromkeys(dimension.side for dimension in self.dimensions))
         return tuple(side for side in found if side != "pair") if len(found) > 1 else ()
 
@@ -210,7 +210,7 @@ def find_rubric(rubric: str | Rubric, dimension: str | None = None) -> Rubric:
 
     Args:
         rubric: `alpagasus`, `coachlm`, `ten`, or your own rubric.
-        dimension: what a rubric of one dimension shall grade instead: a key of `QUALITIES`.
+        dimension: what a rubric of one dimension grades instead: a key of `QUALITIES`.
 
     Raises:
         HfcleanError: no such rubric or quality, or a rubric of several dimensions.

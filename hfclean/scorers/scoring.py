@@ -1,4 +1,4 @@
-"""What every scorer is: numbers about one pair, each in a column of its own, and a line in the history."""
+"""The base of every scorer: numbers about one pair, each in its own column, and a line in the history."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Scorer(Transform):
     `turns="all"` every assistant turn is scored, each with what came before it, and a number is the mean over them,
     nan if one of them has none; columns of words, such as reasons, name what any turn has.
 
-    A subclass that means something else by `turns="all"` overrides `score_rows`; one that means nothing by it says so
-    in `only_last`, and then it is refused.
+    A subclass that means something else by `turns="all"` overrides `score_rows`; one that does not support it says why
+    in `only_last`, and it is refused.
 
     A row on which the scorer raises has nan (`""` in columns of text, `scorer_error` in those that end in `_reason`),
     its line in `edit_history` says what was raised, and the run goes on; reports count such rows.
@@ -35,7 +35,7 @@ class Scorer(Transform):
 
     # False where an error does not belong to one row: a model that cannot be loaded fails on all of them
     contained: ClassVar[bool] = True
-    # why several turns have no score, where they have none
+    # why several turns have no score, if they have none
     only_last: ClassVar[str] = ""
     # whether `side="both"` means something
     both_sides: ClassVar[bool] = False
@@ -91,7 +91,7 @@ class Scorer(Transform):
         if self._is_text(name) and all(isinstance(value, str) for value in values):
             return " ".join(dict.fromkeys(word for value in values for word in value.split()))
         raise SchemaError(
-            f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be made one, since it "
+            f"{type(self).__name__}(turns='all'): the column {name!r} of several turns cannot be merged, since it "
             f"holds {type(values[0]).__name__}; use turns='last'"
         )
 
@@ -111,7 +111,7 @@ class Scorer(Transform):
         return ""
 
     def scored(self, rows: Sequence[Sequence[Pair]]) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
-        """What `score_rows` gives, and for each row what was raised on it, by the name of what raised it.
+        """The result of `score_rows`, and for each row the errors raised on it, by the name of their source.
 
         Raises:
             StrictError: the scorer raised, and is strict.
@@ -124,7 +124,7 @@ class Scorer(Transform):
                 raise
             of_row(e)
             columns = self._one_by_one(rows, errors)
-            if not any(errors):  # what fails on these rows together only is the fault of none of them
+            if not any(errors):  # an error on these rows together belongs to none of them
                 raise
         if self.strict:
             for pairs, raised in zip(rows, errors, strict=True):
@@ -138,7 +138,7 @@ class Scorer(Transform):
         return self.scored([self.pairs(row, view) for row in rows])
 
     def _scored(self, rows: Sequence[Sequence[Pair]], errors: Sequence[dict[str, Exception]]) -> dict[str, list[Any]]:
-        """`score_rows`, for a scorer that can go on without a part of itself: that is noted in `errors`."""
+        """`score_rows`, for a scorer that can go on without one of its parts: the error is noted in `errors`."""
         return self.score_rows(rows)
 
     def _one_by_one(
@@ -170,7 +170,7 @@ class Scorer(Transform):
         return name.endswith("_reason") if column is None else column.kind == "text"
 
     def _meanings(self) -> dict[str, Any]:
-        """What rows say of the columns: nothing of ours, which every hfclean knows."""
+        """What rows say about the columns: nothing about ours, which every hfclean knows."""
         if type(self).__module__.startswith("hfclean."):
             return {}
         declared = self.declared()

@@ -14,7 +14,7 @@ from hfclean.models.tokenizing import Tokens, fill
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 
-# The input format that UniEval-dialog was trained on; other words make other scores. `</s>` parts its fields.
+# The input format that UniEval-dialog was trained on; other words give other scores. `</s>` separates its fields.
 QUESTIONS: Mapping[str, str] = {
     "natural": "question: Is this a natural response in the dialogue? </s> response: {response}",
     "coherent": (
@@ -106,10 +106,10 @@ class UniEval(HeadScorer):
         return head.fitting(head.coder.text(fill(QUESTIONS[name], texts)), self.max_length)
 
     def _single(self, head: Head, text: str) -> int:
-        """The token that an answer is.
+        """The token of an answer.
 
         Raises:
-            ModelError: it is several.
+            ModelError: it is more than one token.
         """
         ids = head.tokenizer(text, add_special_tokens=False)["input_ids"]
         if len(ids) != 1:

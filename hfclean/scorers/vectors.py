@@ -16,7 +16,7 @@ def read_vectors(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Any
 
     Args:
         ds: a `Dataset` that has the column.
-        who: what the errors begin with.
+        who: the beginning of error messages.
 
     Raises:
         ColumnError: no vectors in it, or vectors of different lengths.
@@ -25,7 +25,7 @@ def read_vectors(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Any
     width = 0
     for batch in ds.with_format("arrow").select_columns([column]).iter(BATCH):
         block = _vectors(batch[column], column, who)
-        with np.errstate(over="ignore"):  # infinite is what is too large for the type
+        with np.errstate(over="ignore"):  # values too large for the type become infinite
             block = block.astype(dtype, copy=False)
         if block.shape[1] and width and block.shape[1] != width:
             raise _uneven(column, who)

@@ -1,4 +1,4 @@
-"""Training: which pairs teach a reviser, the tuning itself, and what a reviser was taught. Loaded when it is used."""
+"""Training: which pairs teach a reviser, the tuning itself, and what a reviser was taught. Loaded on first use."""
 
 import lazy_loader
 

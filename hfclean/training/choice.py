@@ -1,4 +1,4 @@
-"""Which pairs teach: none that says nothing, the most revised ones if asked, none on both sides of the split."""
+"""Which pairs teach: no empty ones, the most revised ones if asked, none on both sides of the split."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def choose_pairs(
         alpha: the share of the training pairs to take, the most revised first, above 0 and up to 1; CoachLM advises
             about 0.3. By default all.
         near_identity: the share of training pairs, below 1, that leave a text as it is. Where the data has too few
-            pairs of equal sides, revised texts stand for them, as raw and as revised.
+            pairs of equal sides, revised texts are used, as raw and as revised.
         heldout: the share of pairs to hold out. Pairs that share an instruction, raw or revised, go to one side.
-        seed: of what is held out and which near-identity pairs are taken.
+        seed: random seed of the held-out split and of the choice of near-identity pairs.
 
     Raises:
         TrainingError: a share out of its range, or no pair is left.
@@ -78,7 +78,7 @@ def choose_pairs(
     known, same, given = _read(pairs, left_out)
     if not known:
         left_out += Counter({"identical": len(same)})
-        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none was given"
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none were given"
         raise TrainingError(f"no pair to learn from ({why}); expected raw and revised text that differ")
     held_groups = _held(known, heldout, seed)
     held = [one for one in known if one.group in held_groups]
@@ -140,7 +140,7 @@ def _equal(sides: Sides) -> bool:
 
 
 def _groups(rows: Sequence[Sides]) -> list[str]:
-    """A name for each pair, equal where pairs share an instruction, over however many others."""
+    """A name for each pair, equal where pairs share an instruction, directly or through others."""
     parent: dict[str, str] = {}
 
     def top(key: str) -> str:
@@ -206,7 +206,7 @@ def _still(taken: Sequence[_Known], same: Sequence[_Known], share: float, seed: 
 
 
 def _shuffled(some: Iterable[_Known], seed: int) -> list[_Known]:
-    """By chance, which hangs on each text alone and not on its neighbours."""
+    """A random order that depends on each text alone and not on its neighbours."""
     return sorted(some, key=lambda one: _chance(seed, f"{one.sides.raw.prompt}\0{one.sides.raw.response}"))
 
 

@@ -1,4 +1,4 @@
-"""Train a reviser from pairs: what CoachLM did, with what the next person needs to load it.
+"""Train a reviser from pairs, as CoachLM did, with everything needed to load it.
 
 coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern")
 ds = ds.map(coach, batched=True)
@@ -50,7 +50,7 @@ def train_reviser(
     chat_template: str | None = None,
     **settings: Any,
 ) -> Reviser:
-    """Tune a model to revise as people did, and give it back as a `Reviser`.
+    """Tune a model to revise as people did, and return it as a `Reviser`.
 
     The model is asked in training exactly as `Reviser` asks it, and only its answer counts in the loss. The folder
     holds weights or adapter, tokenizer, and `hfclean.json` with what the reviser needs and how it was trained: counts,
@@ -59,10 +59,10 @@ def train_reviser(
     In a run over several GPUs every process calls this: `accelerate launch -m hfclean train ...`.
 
     Args:
-        pairs: whatever `revision_pairs` takes, or what it gave.
+        pairs: the input of `revision_pairs`, or its result.
         base_model: a folder or a Hub id, of model and tokenizer. One without a chat template gets a plain one.
         args: a `trl.SFTConfig`, or a dict of its fields, over those of the preset; see `hfclean.training.tuning.tune`.
-        peft_config: a `peft.LoraConfig`, a dict of its fields, or False for none in spite of the preset.
+        peft_config: a `peft.LoraConfig`, a dict of its fields, or False for none despite the preset.
         alpha: the share of pairs to train on, the most revised first; by default the preset's, or all.
         preset: `coachlm`, the published recipe, or `modern`; see `hfclean.training.presets`.
         folder: where checkpoints and the reviser go.
@@ -70,10 +70,10 @@ def train_reviser(
             that never saw one rewrites everything.
         heldout: the share of pairs to hold out, by instruction, or your own pairs; 0 for none.
         patience: stop after this many evaluations without a lower held-out loss; see `tune`.
-        seed: of the choice of pairs, their order, and new weights.
-        resume: go on from the last checkpoint in `folder`, or give back what was finished there.
+        seed: random seed of the choice of pairs, their order, and new weights.
+        resume: go on from the last checkpoint in `folder`, or return the finished result there.
         revise: `"pair"` to teach revising instruction, input and response together, `"response"` the response alone.
-        instructions: what the model is told before each pair, instead of our own words.
+        instructions: the prompt before each pair, instead of ours.
         revision: git ref of a Hub id.
         chat_template: for a base without one; see `tune`.
         settings: of the `Reviser`, such as `max_new_tokens`.
@@ -118,7 +118,7 @@ def train_reviser(
 def as_rows(
     pairs: Iterable[Sides | Mapping[str, Any]], *, revise: str = "pair", instructions: str | None = None
 ) -> list[dict[str, Any]]:
-    """Pairs as prompts and completions: what `Reviser` asks, and what it should be answered."""
+    """Pairs as prompts and completions: the question of `Reviser`, and the right answer."""
     fields = FIELDS if revise == "pair" else ("response",)
     rows = []
     for pair in pairs:
@@ -183,8 +183,8 @@ def _chosen(
     both = sum(pair_hash(sides.raw) in taught for sides in own)
     if both:
         raise TrainingError(
-            f"heldout=: {both} of its {len(own)} pairs are trained on as well, and would prove nothing; take them out "
-            "of one of the two, or say a share: heldout=0.1"
+            f"heldout=: {both} of its {len(own)} pairs are also trained on, and would prove nothing; remove them "
+            "from one of the two, or give a share: heldout=0.1"
         )
     return replace(found, heldout=own, facts={**found.facts, "heldout": len(own)})
 
@@ -206,7 +206,7 @@ def _refuse_none(found: Revisions) -> None:
 
 
 def _over(preset: Mapping[str, Any] | None, own: Any) -> Any:
-    """What the caller says over what the preset says; a whole configuration stands alone."""
+    """The caller's settings over the preset's; a whole configuration replaces the preset."""
     if own is None:
         return dict(preset) if preset else None
     return {**(preset or {}), **own} if isinstance(own, Mapping) else own
@@ -216,7 +216,7 @@ def _over(preset: Mapping[str, Any] | None, own: Any) -> Any:
 
 
 def _facts(chosen: Chosen, told: Preset, tuned: Tuned, base_model: str | Path) -> dict[str, Any]:
-    """How the reviser was trained, without anything of this machine but its devices."""
+    """How the reviser was trained, with nothing about this machine but its devices."""
     run = {key: value for key, value in tuned.facts.items() if not key.endswith("_digest")}
     if Path(base_model).expanduser().is_dir():
         run["base"] = Path(base_model).expanduser().resolve().name

@@ -1,4 +1,4 @@
-"""What a tuning needs, before it starts: memory by counting, time by a moment's measuring of this machine."""
+"""What a tuning needs, before it starts: memory by counting, time by a short measurement on this machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 GB = 1e9
-REACHED = 0.35  # share of a matrix product's speed that training usually reaches
+REACHED = 0.35  # share of the speed of matrix products that training usually reaches
 
 
 @dataclass(frozen=True)
 class TrainingEstimate:
-    """About what a tuning takes on each device; good to a factor of two or so.
+    """The approximate needs of a tuning on each device, within a factor of two or so.
 
     Attributes:
         memory_gb: weights, gradients, optimizer and activations, in 10^9 bytes.

@@ -1,9 +1,9 @@
-"""Pairs that teach a reviser: raw and revised text in one form, from wherever people or models revised something.
+"""Pairs that teach a reviser: raw and revised text in one form, from any source of revisions by people or models.
 
 A pair is a row of `raw_instruction`, `raw_input`, `raw_output`, `revised_instruction`, `revised_input` and
-`revised_output`, the columns in which CoachLM's experts' revisions are published. It may be made of
+`revised_output`, the columns in which CoachLM's experts' revisions are published. It may come from
 
-* a dataset that revisers went over and that `hfclean.restore` could put back: its original text and today's;
+* a revised dataset that `hfclean.restore` could put back: its original text and today's;
 * a cleaned folder, or its `ledger.parquet` with the data beside it: the same;
 * verdicts on such rows, as JSON lines of `row_id`, `verdict` and, where a person wrote a better text, that text;
 * a preference set: the rejected answer and the chosen one to the same question.
@@ -65,7 +65,7 @@ def pair_of(row: Mapping[str, Any]) -> Sides:
 
 
 def revision_distance(row: Mapping[str, Any]) -> int:
-    """How much a pair was revised: the Levenshtein distance of its two sides, in characters, 0 and up.
+    """How much a pair was revised: the Levenshtein distance between its two sides, in characters, 0 and up.
 
     The sides are written as CoachLM writes them, `Instruction: ... Input: ... Response: ...`, without the input where
     there is none, so that its published distances come out.
@@ -87,7 +87,7 @@ def _flat(pair: Pair) -> str:
 
 @dataclass(frozen=True)
 class Revisions:
-    """Pairs, and what could not be one.
+    """Pairs, and the rows that could not become one.
 
     Attributes:
         rows: a `Dataset` with the columns of pairs, and `row_id` where the source has ids.
@@ -107,7 +107,7 @@ def revision_pairs(
     columns: Columns = None,
     prefix: str = "",
 ) -> Revisions:
-    """Pairs for `train_reviser`, from what was revised.
+    """Pairs for `train_reviser`, from revised data.
 
     Args:
         source: a `Dataset` or `DatasetDict` that was revised, that holds preferences (chosen, rejected), or that holds
@@ -122,7 +122,7 @@ def revision_pairs(
         columns, prefix: as the revisers were given them.
 
     Raises:
-        SourceError: no such file, a verdict that cannot be read, or one on a row that is not there.
+        SourceError: no such file, a verdict that cannot be read, or one on a missing row.
         ColumnError: rows that hold neither revisions nor preferences nor pairs.
         SchemaError: rows of no known shape.
 
@@ -151,7 +151,7 @@ def revision_pairs(
     lost = sorted(set(told or ()) - seen)
     if lost:
         raise SourceError(
-            f"{len(lost)} verdicts are on rows that are not there, such as {lost[0]!r}; give the dataset that was "
+            f"{len(lost)} verdicts are on rows that do not exist, such as {lost[0]!r}; give the dataset that was "
             "judged, with its column row_id"
         )
     if not found:
@@ -163,7 +163,7 @@ def revision_pairs(
 
 
 class _Reading(NamedTuple):
-    """How rows are read: what people said of them, and where hfclean's columns are."""
+    """How rows are read: people's verdicts on them, and where hfclean's columns are."""
 
     verdicts: Mapping[str, Mapping[str, Any]] | None
     unchanged: bool
@@ -171,7 +171,7 @@ class _Reading(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A dataset of a source, how to read it, and which of its rows are meant; None for all."""
+    """A dataset of a source, how to read it, and which of its rows to use; None for all."""
 
     rows: Any
     how: _Reading
@@ -235,7 +235,7 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
 
 
 def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
-    """With the columns and the prefix that the folder was cleaned with, where none were given."""
+    """With the columns and the prefix that the folder was cleaned with, if none were given."""
     try:
         recorded = read_layout(read_record(folder))
     except OSError:

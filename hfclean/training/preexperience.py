@@ -1,5 +1,5 @@
-"""The pre-experience of Cherry LLM: a base tuned briefly on a few rows, so that `hfclean.IFD` asks a model that knows
-what an instruction is.
+"""The pre-experience of Cherry LLM: a base tuned briefly on a few rows, so that `hfclean.IFD` uses a model that
+understands instructions.
 
     ds = ds.map(hfclean.scorers.Embed("org/base", text="prompt"), batched=True)
     ds = ds.map(hfclean.scorers.Perplexity("org/base", of="prompt"), batched=True)
@@ -22,7 +22,7 @@ from hfclean.schema import Columns
 from hfclean.scorers.likelihood_scorer import fill_template
 from hfclean.training.tuning import tune
 
-TEMPLATE = "alpaca"  # what Alpaca's models are tuned with, and Cherry's with them
+TEMPLATE = "alpaca"  # the prompt that Alpaca's and Cherry's models are tuned with
 RECIPE = {
     "num_train_epochs": 1,
     "learning_rate": 2e-5,
@@ -55,7 +55,7 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
         targets = view.targets(row)
         if len(targets) != 1 or targets[0].pair.history or targets[0].pair.system:
             raise TrainingError(
-                f"row {number} has several turns or a system prompt, and the form of Alpaca holds one question and "
+                f"row {number} has several turns or a system prompt, but Alpaca's form holds one question and "
                 "one answer; pick other rows"
             )
         pair = targets[0].pair
@@ -78,7 +78,7 @@ def tune_on_experience(
     """Tune a base for one epoch on a few picked rows, as Cherry LLM does before it scores; returns the folder.
 
     Prompts are in Alpaca's form with its preamble, which is also that of `hfclean.IFD(folder, variant="cherry")`.
-    Cherry's own later work leaves this step out from LLaMA-2 on: a base that follows instructions needs none.
+    Cherry's own later work omits this step from LLaMA-2 on: a base that follows instructions needs none.
 
     Args:
         ds: the picked rows, some 1,000 of them.

@@ -1,4 +1,4 @@
-"""Settings that somebody published, or that are a fair start, as data."""
+"""Published settings, and a reasonable start, as data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hfclean.errors import TrainingError
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings for `train_reviser`; what the caller says goes first.
+    """Settings for `train_reviser`; the caller's come first.
 
     Attributes:
-        name: of it.
+        name: of the preset.
         source: where they come from.
         args: fields of `trl.SFTConfig`.
         peft: fields of `peft.LoraConfig`; none for tuning all weights.
@@ -74,7 +74,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 
 def preset_of(name: str | None) -> Preset:
-    """The preset of this name; one that says nothing where there is none.
+    """The preset of this name; an empty one for None.
 
     Raises:
         TrainingError: an unknown name.

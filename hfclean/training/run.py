@@ -1,4 +1,4 @@
-"""The record of a tuning in its folder: what it was started with, what came of it, and how to go on after a stop."""
+"""The record of a tuning in its folder: its settings, its results, and how to go on after a stop."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def is_main_process() -> bool:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a tuning gave.
+    """The result of a tuning.
 
     Attributes:
-        folder: where the model lies; `from_pretrained` of transformers (of peft, if it is an adapter) reads it.
+        folder: of the model; `from_pretrained` of transformers (of peft, if it is an adapter) reads it.
         steps: of the optimizer, those before an interruption with them.
         train_loss: mean over the steps of the loss per completion token, in nats; lower is better.
         heldout_loss: mean loss per completion token on the held-out rows; nan without such rows.
-        seconds: that this run trained, without what ran before an interruption.
+        seconds: of training in this run, without the time before an interruption.
         tokens: of prompts and completions that were trained on, in all passes.
-        resumed: whether it went on from a checkpoint, or was done already.
+        resumed: whether it continued from a checkpoint, or was already finished.
         facts: data, settings and versions, as JSON can hold them: `rows`, `left_out` (reason -> rows), `base`,
             `settings`, `peft`, `versions`, `device` and more.
     """
@@ -69,7 +69,7 @@ COMPARED = ("base_identity", "rows_digest", "heldout_digest", "settings", "peft"
 
 
 class Run:
-    """The record of a run in its folder: what it was started with, and what came of it."""
+    """The record of a run in its folder: its settings and its results."""
 
     def __init__(self, folder: Path, facts: Mapping[str, Any], writes: bool) -> None:
         self.folder = folder
@@ -78,13 +78,13 @@ class Run:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other training in the folder meanwhile; the lock goes with its process, however that ends."""
-        if not self.writes:  # the main process sees to it
+        """Keeps other trainings out of the folder; the lock ends with its process, however that ends."""
+        if not self.writes:  # the main process holds the lock
             yield
             return
         try:
             import fcntl
-        except ImportError:  # not on Windows, where a folder can be neither opened nor locked: a file in it can
+        except ImportError:  # Windows can neither open nor lock a folder, but a file in it
             with self._alone_by_file():
                 yield
             return
@@ -117,7 +117,7 @@ class Run:
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
-        """Makes the folder, and says what is wrong where it cannot be used."""
+        """Creates the folder, and explains why if it cannot be used."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield
@@ -134,17 +134,17 @@ class Run:
         )
 
     def begin(self, resume: bool) -> Tuned | None:
-        """Make the folder; what was finished there, if that is asked for."""
+        """Create the folder; returns the finished result there, if `resume` asks for it."""
         told = self._read()
         begun = told is not None and ("done" in told or last_checkpoint(self.folder) is not None)
         if told is None or not begun:
             self._note()
             return None
         if not resume:
-            if not self.writes:  # the main process says so
+            if not self.writes:  # the main process reports it
                 return None
             raise TrainingError(
-                f"{str(self.folder)!r} holds a training already; go on with it: resume=True (--resume), or name "
+                f"{str(self.folder)!r} already holds a training; go on with it: resume=True (--resume), or name "
                 "another folder"
             )
         before = told.get("started", {})
@@ -152,7 +152,7 @@ class Run:
         if other:
             raise TrainingError(
                 f"{str(self.folder)!r} holds a training of another kind: {self._difference(before, other[0])}. It "
-                "cannot go on with this; say the same as then, or name another folder"
+                "cannot go on with this; use the same settings, or name another folder"
             )
         done = told.get("done")
         return Tuned(**{**done, "folder": self.folder, "resumed": True}) if done else None
@@ -165,7 +165,7 @@ class Run:
         return {"rows_digest": "other rows", "heldout_digest": "other held-out rows"}.get(key, f"{old!r}, not {new!r}")
 
     def guard(self, work: Callable[[], T]) -> T:
-        """What the work gives; what stopped it otherwise, with the way back."""
+        """The result of the work; an error that stops it is raised with advice how to go on."""
         torch = require("torch", extra=EXTRA)
         try:
             with quiet():
@@ -188,7 +188,7 @@ class Run:
         return f"{CHECKPOINTS}/{good.name} is intact: fix the cause, then pass resume=True"
 
     def finish(self, tuned: Tuned) -> None:
-        """Note what came of it."""
+        """Record the results."""
         self._note(done={**asdict(tuned), "folder": ""})
 
     def _read(self) -> dict[str, Any] | None:
@@ -211,7 +211,7 @@ class Run:
             return
         told = {"started": {key: self.facts[key] for key in COMPARED}, **more}
         self.folder.mkdir(parents=True, exist_ok=True)
-        sync_tree(self.folder)  # the record speaks of files: they are on the disk before it says so
+        sync_tree(self.folder)  # the record names files: they are on the disk before it is written
         write_text(self.folder / RECORD, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -263,7 +263,7 @@ def _digest(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def best_of(state: Any, patience: int | None) -> dict[str, Any]:
-    """When the held-out loss was lowest, where it was watched."""
+    """When the held-out loss was lowest, if it was measured."""
     if patience is None:
         return {}
     curve = [[entry["step"], entry["eval_loss"]] for entry in state.log_history if "eval_loss" in entry]

@@ -1,6 +1,6 @@
 """Rows of prompt and completion as the tokens that a model is tuned on, and which of them count.
 
-The tokens are those that the model will see when it is asked: a conversation goes through the chat template as it does
+The tokens are those that the model will see when asked: a conversation goes through the chat template as it does
 in `hfclean.models`, and the completion follows token by token, as the model writes it. Nothing is cut short: what does
 not fit is left out and counted.
 """
@@ -84,7 +84,7 @@ class Encoder:
         """The tokens of rows.
 
         Raises:
-            TrainingError: a row without prompt or completion, or with something else in them.
+            TrainingError: a row without prompt or completion, or with the wrong type in them.
         """
         found: list[dict[str, list[int]]] = []
         left_out: Counter[str] = Counter()
@@ -101,7 +101,7 @@ class Encoder:
         return Encoded(found, dict(left_out))
 
     def _row(self, number: int, row: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-        """The tokens of prompt and completion; the completion's are none where it says nothing."""
+        """The tokens of prompt and completion; none for an empty completion."""
         prompt, completion = _wanted(number, row)
         if isinstance(prompt, str):
             before, end = [*self._lead, *encode_text(self.tokenizer, tidy(prompt))], self._end

@@ -1,4 +1,4 @@
-"""The trainer underneath: trl's, stopped at the first number that is none, with checkpoints that are whole or gone."""
+"""The trainer underneath: trl's, stopped at the first number that is not finite, with checkpoints whole or absent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hfclean.errors import TrainingError, require
 CHECKPOINTS = "checkpoints"
 EXTRA = "train"
 STATE = "trainer_state.json"
-# fields of trl's that newer versions call otherwise, and warn about under the old name
+# fields that newer versions of trl renamed, and warn about under the old name
 RENAMED = {
     "gradient_checkpointing": "activation_checkpointing",
     "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
@@ -29,7 +29,7 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
     """The `SFTConfig` of a run: the user's, or made from a dict of its fields on top of defaults that fit the machine.
 
     Raises:
-        TrainingError: a field that there is not, or a value that cannot be.
+        TrainingError: an unknown field, or an invalid value.
     """
     trl = require("trl", extra=EXTRA)
     torch = require("torch", extra=EXTRA)
@@ -71,7 +71,7 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
     try:
         return trl.SFTConfig(**made)
     except (ValueError, TypeError, RuntimeError) as e:
-        raise TrainingError(f"args cannot be: {' '.join(str(e).split())[:400]}") from e
+        raise TrainingError(f"invalid args: {' '.join(str(e).split())[:400]}") from e
 
 
 def peft_of(peft_config: Any) -> Any:
@@ -83,7 +83,7 @@ def peft_of(peft_config: Any) -> Any:
         try:
             return peft.LoraConfig(**{"task_type": "CAUSAL_LM", "target_modules": "all-linear", **peft_config})
         except (TypeError, ValueError) as e:
-            raise TrainingError(f"peft_config cannot be: {' '.join(str(e).split())[:300]}") from e
+            raise TrainingError(f"invalid peft_config: {' '.join(str(e).split())[:300]}") from e
     if not isinstance(peft_config, peft.PeftConfig):
         raise TrainingError(
             f"peft_config={type(peft_config).__name__}; expected a peft.LoraConfig or its fields: {{'r': 16}}"
@@ -123,7 +123,7 @@ def _class() -> Any:
     trainer: Any = require("trl", extra=EXTRA).SFTTrainer
 
     class Guarded(trainer):  # type: ignore[misc]
-        """trl's trainer that refuses numbers that are none, and leaves no half of a checkpoint."""
+        """trl's trainer that refuses numbers that are not finite, and leaves no half-written checkpoint."""
 
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
             loss = super().training_step(*args, **kwargs)
@@ -132,13 +132,13 @@ def _class() -> Any:
             return loss
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-            """A checkpoint needs none."""
+            """A checkpoint needs no model card."""
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             step = self.state.global_step
             for name, weight in model.named_parameters():
                 if weight.requires_grad and not torch.isfinite(weight).all():
-                    raise TrainingError(f"after step {step} {name} holds numbers that are none")
+                    raise TrainingError(f"after step {step} {name} holds numbers that are not finite")
             try:
                 super()._save_checkpoint(model, trial)
             except Exception as e:
@@ -185,7 +185,7 @@ def guarded_trainer(
     """A trainer, ready to start.
 
     Raises:
-        TrainingError: trl or peft takes the settings for no such model.
+        TrainingError: trl or peft does not take these settings for this model.
     """
     transformers = require("transformers", extra=EXTRA)
     trainer_class, progress = _class()
@@ -223,7 +223,7 @@ def _modules(model: Any, peft_config: Any) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """trl and peft call transformers by names on their way out; a user can do nothing about that."""
+    """trl and peft call transformers by names that are deprecated; a user cannot change that."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield

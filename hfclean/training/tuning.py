@@ -4,7 +4,7 @@
     tuned.folder, tuned.heldout_loss
 
 The folder holds the tuned model as `save_pretrained` writes it (safetensors, tokenizer; an adapter if one was asked
-for), `training.json` with what was done, and `checkpoints/`, from which a stopped run goes on.
+for), `training.json` with the settings and results, and `checkpoints/`, from which a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def tune(
         peft_config: a `peft.LoraConfig`, or a dict of its fields (all linear modules unless it says others); without
             one all weights are tuned.
         heldout: rows that are not trained on, for `heldout_loss` and for stopping early.
-        seed: of the order of rows, of dropout and of new weights; over a seed in `args`.
-        resume: go on from the last whole checkpoint in `folder`, or give back what was finished there; with none,
+        seed: random seed of the order of rows, dropout and new weights; overrides a seed in `args`.
+        resume: go on from the last whole checkpoint in `folder`, or return the finished result there; with none,
             start.
         revision: git ref of a Hub id.
         chat_template: for a model without one: a Jinja template, or `"plain"` for a simple one of ours, or `"auto"`
@@ -223,7 +223,7 @@ def _load(name: str, files: ModelFiles, config: Any, *, half: bool) -> tuple[Any
 
 
 def _prepare(model: Any, tokenizer: Any, name: str, chat_template: str | None) -> dict[str, Any]:
-    """Give a base what it lacks; says what that was."""
+    """Give a base what it lacks; returns notes about it."""
     notes: dict[str, Any] = {}
     if chat_template == "auto":
         chat_template = None if tokenizer.chat_template else "plain"

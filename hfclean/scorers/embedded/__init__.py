@@ -1,6 +1,6 @@
 """The two rules that ship with hfclean: `preference` and `rating`, over the text alone, offline.
 
-Neither knows a fact: a fluent wrong answer scores as well as a right one, and so does a well set out one that says
+Neither knows facts: a fluent wrong answer scores as well as a right one, and so does a well set out one that says
 nothing true. Neither can tell whether an answer belongs to its question when the words do not show it: another row's
 answer scores lower only a little more often than not, and one that is appended to a good answer usually scores higher.
 They saw English text only. Fitted by `benchmarks/fit_scores.py`, whose figures are in the files.
@@ -20,12 +20,12 @@ FOLDER = Path(__file__).parent
 
 @lru_cache(maxsize=1)
 def preference_rule() -> LinearRule:
-    """Which of two versions of one pair is the better: the higher one.
+    """Which of two versions of one pair is better: the higher one.
 
     0 to 1, logistic; an empty response is below any other. Only the difference between two versions of one pair means
     something; the level does not, since it depends on what is asked. Fitted jointly on expert revisions (the revised
-    preferred), on human votes and on a judge's reviews, so it carries their taste: fuller answers, of more different
-    words, in paragraphs. A refusal is neither rewarded nor punished: voters preferred some to an answer made up.
+    preferred), on human votes and on a judge's reviews, so it carries their taste: fuller answers, of more varied
+    words, in paragraphs. A refusal is neither rewarded nor punished: voters preferred some to a made-up answer.
     Between two long answers of strong chat models it is no better than chance.
     """
     return LinearRule.from_file(FOLDER / "preference.json")

@@ -31,7 +31,7 @@ class Score(Scorer):
 
     `preference` and `rating` agree with the rules: both are computed on the pair as `hfclean.revise` would leave it,
     and each defect of the row as it stands takes a share away, whether a rule repairs it or not. A row without defects
-    has the score of its text, and a repaired row scores above the row that it was made of. Where a rule raises, it is
+    has the score of its text, and a repaired row scores above the original row. Where a rule raises, it is
     left out, and `edit_history` says so.
 
     Adds these columns, and a line to `edit_history`:
