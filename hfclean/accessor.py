@@ -32,35 +32,35 @@ class Accessor:
         """`ds.filter(hfclean.keep(column, **bounds))`"""
         return self._ds.filter(keep(column, **bounds))
 
-    def top(self, **how: Any) -> Any:
-        """`ds.select(hfclean.top(ds, **how))`"""
-        return self._ds.select(top(self._ds, **how))
+    def top(self, **options: Any) -> Any:
+        """`ds.select(hfclean.top(ds, **options))`"""
+        return self._ds.select(top(self._ds, **options))
 
-    def dedupe(self, **how: Any) -> Any:
-        """`ds.select(hfclean.dedupe(ds, **how))`"""
+    def dedupe(self, **options: Any) -> Any:
+        """`ds.select(hfclean.dedupe(ds, **options))`"""
         from hfclean.selection.duplicates import dedupe  # numpy is loaded with it
 
-        return self._ds.select(dedupe(self._ds, **how))
+        return self._ds.select(dedupe(self._ds, **options))
 
-    def diverse(self, n: int, **how: Any) -> Any:
-        """`ds.select(hfclean.diverse(ds, n, **how))`"""
+    def diverse(self, n: int, **options: Any) -> Any:
+        """`ds.select(hfclean.diverse(ds, n, **options))`"""
         from hfclean.selection.diversity import diverse
 
-        return self._ds.select(diverse(self._ds, n, **how))
+        return self._ds.select(diverse(self._ds, n, **options))
 
-    def decontaminate(self, against: Any, **how: Any) -> Any:
-        """`ds.select(hfclean.decontaminate(ds, against, **how))`"""
+    def decontaminate(self, against: Any, **options: Any) -> Any:
+        """`ds.select(hfclean.decontaminate(ds, against, **options))`"""
         from hfclean.selection.decontamination import decontaminate
 
-        return self._ds.select(decontaminate(self._ds, against, **how))
+        return self._ds.select(decontaminate(self._ds, against, **options))
 
-    def restore(self, **what: Any) -> Any:
-        """`hfclean.restore(ds, **what)`"""
-        return restore(self._ds, **what)
+    def restore(self, **options: Any) -> Any:
+        """`hfclean.restore(ds, **options)`"""
+        return restore(self._ds, **options)
 
-    def compare(self, before: Any, **how: Any) -> Report:
-        """`hfclean.compare(before, ds, **how)`"""
-        return compare(before, self._ds, **how)
+    def compare(self, before: Any, **options: Any) -> Report:
+        """`hfclean.compare(before, ds, **options)`"""
+        return compare(before, self._ds, **options)
 
 
 def register() -> None:

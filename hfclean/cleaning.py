@@ -106,8 +106,8 @@ def clean(
     _check_roles(splits, transforms)
     for transform in transforms:
         if isinstance(transform, ModelTransform):
-            splits, told, failed = _with_model(splits, transform, show=show)
-            done.append(told)
+            splits, entry, failed = _with_model(splits, transform, show=show)
+            done.append(entry)
             failures += failed
             continue
         done.append(_describe(transform))
@@ -121,9 +121,9 @@ def clean(
         for name, part in splits.items():
             splits[name] = marked = _mark_duplicates(part, first.layout)
             if drop_duplicates:
-                splits[name], gone = _without_duplicates(marked, first.layout)
-                if len(gone):
-                    removed[name] = gone
+                splits[name], dropped = _without_duplicates(marked, first.layout)
+                if len(dropped):
+                    removed[name] = dropped
     if isinstance(ds, Dataset):
         return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures))
     return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done), tuple(failures))
@@ -161,14 +161,14 @@ def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform
     for name in ("columns", "prefix", "turns", "side"):
         values = [getattr(each, name) for each in revisers]
         if any(value != values[0] for value in values):
-            said = ", ".join(f"{type(r).__name__}({name}={v!r})" for r, v in zip(revisers, values, strict=True))
-            raise HfcleanError(f"revisers that run together have to agree on {name}, and these do not: {said}")
+            settings = ", ".join(f"{type(r).__name__}({name}={v!r})" for r, v in zip(revisers, values, strict=True))
+            raise HfcleanError(f"revisers that run together have to agree on {name}, and these do not: {settings}")
     return revisers
 
 
 def _describe(transform: Transform) -> dict[str, Any]:
-    told = {"by": type(transform).__name__, "version": transform.version, "settings": transform.settings()}
-    return {**told, **transform.depends()}
+    entry = {"by": type(transform).__name__, "version": transform.version, "settings": transform.settings()}
+    return {**entry, **transform.depends()}
 
 
 # --------------------------------------------------------------------------------------------------------- with models
@@ -195,14 +195,14 @@ def _with_model(
                 **elsewhere(part),
             )
     usage = transform.usage().since(before)
-    told = _describe(transform)
-    head = {name: told.pop(name) for name in ("by", "version", "settings")}
+    entry = _describe(transform)
+    head = {name: entry.pop(name) for name in ("by", "version", "settings")}
     used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
     if transform.spec().kind == "server" and transform.keeps_answers:
         used["answers_of"] = open_backend(transform.spec()).source
     asked = usage.asked or usage.cached or any(count for _, count in usage.failed)
     failed = _nothing_came(out, transform) if asked else ""
-    return out, {**head, "models": _models(out, transform), "usage": used, **told}, [failed] if failed else []
+    return out, {**head, "models": _models(out, transform), "usage": used, **entry}, [failed] if failed else []
 
 
 class _Watched:
@@ -314,7 +314,7 @@ def retry_failed(
     if isinstance(reviser, ModelReviser):
         reviser = replace(reviser, retry_unparsed=True)
     chosen = {split: part.with_format(None).select(places[split]) for split, part in ds.items() if places[split]}
-    mended, told, failures = _with_model(chosen, reviser, show=show)
+    mended, retry_entry, failures = _with_model(chosen, reviser, show=show)
     splits = dict(ds)
     for split, part in mended.items():
         rest = sorted({*range(len(ds[split]))}.difference(places[split]))
@@ -323,15 +323,17 @@ def retry_failed(
         splits[split] = _mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
     if failures and not _nothing_came(splits, reviser):
         failures = []  # those that failed before fail again, and others are well: no news
-    return Cleaned(DatasetDict(splits), None, _with_retry(transforms, {**told, "retried": count}), tuple(failures))
+    return Cleaned(
+        DatasetDict(splits), None, _with_retry(transforms, {**retry_entry, "retried": count}), tuple(failures)
+    )
 
 
-def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def _with_retry(transforms: Sequence[Mapping[str, Any]], entry: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     """The record of the steps, with the cost of asking again added."""
     found = [dict(each) for each in transforms]
     for each in found:
-        if "usage" in each and all(each.get(name) == told[name] for name in ("by", "version", "settings")):
-            old, new = each["usage"], told["usage"]
+        if "usage" in each and all(each.get(name) == entry[name] for name in ("by", "version", "settings")):
+            old, new = each["usage"], entry["usage"]
             usage = {name: value + old.get(name, 0) for name, value in new.items() if isinstance(value, int)}
             priced = old.get("cost") is not None and new["cost"] is not None and old["currency"] == new["currency"]
             each["usage"] = {
@@ -341,10 +343,10 @@ def _with_retry(transforms: Sequence[Mapping[str, Any]], told: dict[str, Any]) -
                 "notes": list(dict.fromkeys([*old.get("notes", ()), *new["notes"]])),
                 "reused_on": dict(sorted((Counter(old.get("reused_on", {})) + Counter(new["reused_on"])).items())),
             }
-            each["models"] = sorted({*each.get("models", ()), *told["models"]})
-            each["retried"] = each.get("retried", 0) + told["retried"]
+            each["models"] = sorted({*each.get("models", ()), *entry["models"]})
+            each["retried"] = each.get("retried", 0) + entry["retried"]
             return tuple(found)
-    return (*found, told)
+    return (*found, entry)
 
 
 def _patient(reviser: ModelTransform, rows: int) -> ModelTransform:
@@ -415,9 +417,9 @@ def _without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
         return ds, ds
     marks = ds[name][:]
     kept = ds.select([k for k, mark in enumerate(marks) if not mark])
-    gone = ds.select([k for k, mark in enumerate(marks) if mark])
+    dropped = ds.select([k for k, mark in enumerate(marks) if mark])
     reasons = [f"exact duplicate of {mark}" for mark in marks if mark]
-    return kept, gone.add_column("removed_reason", reasons) if reasons else gone
+    return kept, dropped.add_column("removed_reason", reasons) if reasons else dropped
 
 
 def _with_columns(ds: Any, new: Mapping[str, list[str]]) -> Any:

@@ -100,11 +100,11 @@ def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
     rich = any(target.pair.history or target.pair.system for target in targets)
     if to in ("prompt_completion", "preference") and not rich:
         rich = any(_has_more(_turns_of(row, view)) for row in ds.select_columns(list(view.columns)))
-    made = _Made(view, layout, rich=rich)
+    shared = _Shared(view, layout, rich=rich)
     rows, kept = [], []
     for k, (row, target) in enumerate(zip(ds, targets, strict=True)):
         left_out: set[str] = set()
-        new = _MAKERS[to](made, row, target, left_out)
+        new = _MAKERS[to](shared, row, target, left_out)
         if new is not None:
             rows.append(new)
             kept.append(k)
@@ -180,12 +180,12 @@ def _preference_pairs(ds: Any, layout: Layout, conversational: bool, same_questi
     if row_id in ds.column_names:
         ds = ds.add_column(ROW_ID, list(ds.with_format(None)[row_id]))  # not one of ours: it goes along
         wanted.append(ROW_ID)
-    made = convert(ds, "preference", columns=layout.columns, prefix=layout.prefix).select_columns(wanted)
+    pairs = convert(ds, "preference", columns=layout.columns, prefix=layout.prefix).select_columns(wanted)
     if ROW_ID in wanted:
-        made = made.rename_column(ROW_ID, "row_id")
-    if conversational and isinstance(made[0]["prompt"], str):
-        made = made.map(_as_messages, desc="as messages", **elsewhere(made))
-    return made
+        pairs = pairs.rename_column(ROW_ID, "row_id")
+    if conversational and isinstance(pairs[0]["prompt"], str):
+        pairs = pairs.map(_as_messages, desc="as messages", **elsewhere(pairs))
+    return pairs
 
 
 def _same_question(row: Mapping[str, Any], view: View, layout: Layout) -> bool:
@@ -194,12 +194,12 @@ def _same_question(row: Mapping[str, Any], view: View, layout: Layout) -> bool:
 
 
 def _as_messages(row: Mapping[str, Any]) -> dict[str, Any]:
-    said = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
-    return {name: [{"role": role, "content": row[name]}] for name, role in said.items()}
+    roles = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
+    return {name: [{"role": role, "content": row[name]}] for name, role in roles.items()}
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Shared:
     """What every row of a conversion shares."""
 
     view: View
@@ -210,8 +210,8 @@ class _Made:
 def _join(others: Any, rows: list[dict[str, Any]]) -> Any:
     from datasets import concatenate_datasets
 
-    made = exact_dataset(rows)
-    return concatenate_datasets([made, others], axis=1) if others.column_names and rows else made
+    converted = exact_dataset(rows)
+    return concatenate_datasets([converted, others], axis=1) if others.column_names and rows else converted
 
 
 # -------------------------------------------------------------------------------------------------- messages of a row
@@ -284,15 +284,15 @@ def _more(message: Mapping[str, Any]) -> Iterator[str]:
             yield f"parts of type {part.get('type')!r}"
 
 
-def _parts(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> _Parts:
+def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> _Parts:
     """The messages of a row, with all that they hold, whatever its shape."""
-    turns = _turns_of(row, made.view)
+    turns = _turns_of(row, shared.view)
     pair = target.pair
     if not turns.messages:
         before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
         before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
         question = {"role": "user", "content": _joined(pair)}
-        answer = None if isinstance(made.view, ChatView) else {"role": "assistant", "content": pair.response}
+        answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": pair.response}
         return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)
     if not place and _role(turns.messages[0].get(key_of(turns.messages[0], ROLE_KEYS))) not in (
@@ -301,11 +301,11 @@ def _parts(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) 
     ):
         place = len(turns.messages)  # nobody answers
     messages = _respelled(turns.messages, lost)
-    if pair.input and isinstance(made.view, PreferenceView):
+    if pair.input and isinstance(shared.view, PreferenceView):
         last = max((k for k, message in enumerate(messages[:place]) if message["role"] == "user"), default=None)
         if last is not None and isinstance(messages[last]["content"], str):
             messages[last] = {**messages[last], "content": _joined(pair)}
-    if isinstance(made.view, ChatView) and made.view.system and not messages[0]["content"]:
+    if isinstance(shared.view, ChatView) and shared.view.system and not messages[0]["content"]:
         messages, place = messages[1:], place - 1
     return _Parts(messages[:place], next(iter(messages[place:]), None), messages[place + 1 :])
 
@@ -321,10 +321,10 @@ def _joined(pair: Pair) -> str:
     return f"{pair.instruction}\n\n{pair.input}" if pair.input else pair.instruction
 
 
-def _role(said: Any) -> str:
+def _role(role: Any) -> str:
     """A role as OpenAI spells it; a developer is not a system to every template."""
-    name = str(said).strip().lower()
-    return name if name == "developer" else ROLES.get(name, str(said))
+    name = str(role).strip().lower()
+    return name if name == "developer" else ROLES.get(name, str(role))
 
 
 def _respelled(messages: list[dict[str, Any]], lost: set[str]) -> list[dict[str, Any]]:
@@ -388,32 +388,32 @@ def _call(data: Any) -> dict[str, Any] | None:
 # --------------------------------------------------------------------------------------------------------- the shapes
 
 
-def _messages(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
-    parts = _parts(made, row, target, lost)
-    _count_rejected(made, lost)
+def _messages(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
+    parts = _parts(shared, row, target, lost)
+    _count_rejected(shared, lost)
     return {"messages": [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]}
 
 
-def _prompt_completion(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
+def _prompt_completion(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     pair = target.pair
-    _count_rejected(made, lost)
-    parts = _parts(made, row, target, lost)
-    if not made.rich:
+    _count_rejected(shared, lost)
+    parts = _parts(shared, row, target, lost)
+    if not shared.rich:
         _answer(parts, pair.response, lost)
         return {"prompt": _joined(pair), "completion": pair.response}
-    if isinstance(made.view, PromptView) and (turns := _turns_of(row, made.view)).messages:
+    if isinstance(shared.view, PromptView) and (turns := _turns_of(row, shared.view)).messages:
         messages = [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]
         return {"prompt": messages[: turns.asked], "completion": messages[turns.asked :]}
     return {"prompt": parts.before, "completion": _answer(parts, pair.response, lost)}
 
 
-def _alpaca(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
+def _alpaca(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     pair = target.pair
     new: dict[str, Any] = {"instruction": pair.instruction, "input": pair.input, "output": pair.response}
-    _count_rejected(made, lost)
-    lost.update(name for message in _turns_of(row, made.view).messages for name in _more(message))
-    _answer(_parts(made, row, target, set()), pair.response, lost)
-    if not made.rich:
+    _count_rejected(shared, lost)
+    lost.update(name for message in _turns_of(row, shared.view).messages for name in _more(message))
+    _answer(_parts(shared, row, target, set()), pair.response, lost)
+    if not shared.rich:
         return new
     turns = pair.history
     if any(turn.role != ("user", "assistant")[k % 2] for k, turn in enumerate(turns)) or len(turns) % 2:
@@ -426,24 +426,24 @@ def _alpaca(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str])
     return {**new, "system": pair.system, "history": exchanges}
 
 
-def _preference(made: _Made, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any] | None:
+def _preference(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any] | None:
     pair = target.pair
-    before = original_cells(row, made.layout.prefix)
-    old = made.view.targets(before)[-1]
+    before = original_cells(row, shared.layout.prefix)
+    old = shared.view.targets(before)[-1]
     if old.pair.response == pair.response:
         return None  # only the instruction or the input changed: both answers are the same
-    _count_rejected(made, lost)
-    parts = _parts(made, row, target, lost)
+    _count_rejected(shared, lost)
+    parts = _parts(shared, row, target, lost)
     chosen = _answer(parts, pair.response, lost)
-    if made.rich:
-        rejected = _answer(_parts(made, before, old, set()), old.pair.response, set())
+    if shared.rich:
+        rejected = _answer(_parts(shared, before, old, set()), old.pair.response, set())
         return {"prompt": parts.before, "chosen": chosen, "rejected": rejected}
     return {"prompt": _joined(pair), "chosen": pair.response, "rejected": old.pair.response}
 
 
-def _count_rejected(made: _Made, lost: set[str]) -> None:
-    if isinstance(made.view, PreferenceView):
-        lost.add(f"column {made.view.rejected!r}, the answer that was rejected")
+def _count_rejected(shared: _Shared, lost: set[str]) -> None:
+    if isinstance(shared.view, PreferenceView):
+        lost.add(f"column {shared.view.rejected!r}, the answer that was rejected")
 
 
 _MAKERS = {

@@ -213,7 +213,7 @@ def write_parts(
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     changes = _write_ledger(folder / LEDGER, dataset, layout, extra)
-    gone = _write_removed(folder, removed)
+    removed_files = _write_removed(folder, removed)
     report.save_html(folder / "report.html")
     plots = report.plots()
     if plots:
@@ -222,7 +222,7 @@ def write_parts(
         (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
     names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
     files = {name: file_hash(folder / name) for name in names}
-    return Parts(data, gone, LEDGER if changes else None, tuple(sorted(plots)), files)
+    return Parts(data, removed_files, LEDGER if changes else None, tuple(sorted(plots)), files)
 
 
 def write_about(
@@ -372,9 +372,9 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
         raise FolderError(f"{str(path)!r} has no data left in it (data/*.parquet); clean the source again")
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
     dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
-    gone = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
-    _check_splits(gone)
-    removed = load_dataset("parquet", data_files=gone, cache_dir=str(cache_dir)) if gone else None
+    removed_files = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
+    _check_splits(removed_files)
+    removed = load_dataset("parquet", data_files=removed_files, cache_dir=str(cache_dir)) if removed_files else None
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
     return CleanedFolder(path, dataset, removed, about.record, about.layout, card)

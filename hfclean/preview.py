@@ -129,18 +129,18 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
         names = (model.prefix + "edit", model.prefix + "edit_reason")
         failure = nothing_came(model.spec(), *model.uses({name: [row[name] for row in done] for name in names}))
         refused = _ungated(model, ready, done)
-        said = [_said(model, *each) for each in zip(ready, done, strict=True)]
+        excerpts = [_excerpt(model, *each) for each in zip(ready, done, strict=True)]
     done = _applied(revisers[at + 1 :], done)
-    told = tuple(
-        _told(model, place, each, now, other, words)
-        for place, each, now, other, words in zip(places, raw, done, refused, said, strict=True)
+    outcomes = tuple(
+        _row_preview(model, place, each, now, other, words)
+        for place, each, now, other, words in zip(places, raw, done, refused, excerpts, strict=True)
     )
-    answered = [k for k, row in enumerate(told) if row.edit != "failed"]
-    changed = [k for k in answered if told[k].edit == "revised"]
+    answered = [k for k, row in enumerate(outcomes) if row.edit != "failed"]
+    changed = [k for k in answered if outcomes[k].edit == "revised"]
     total = sum(len(part) for part in parts.values())
     requests = round(len(conversations) * total / len(raw)) if raw else 0
     return Preview(
-        rows=told,
+        rows=outcomes,
         rows_total=total,
         usage=used,
         words_before=sum(_words(model, raw[k]) for k in answered),
@@ -158,8 +158,8 @@ _Rows = list[dict[str, Any]]
 
 def _batches(rows: _Rows) -> Iterator[_Rows]:
     """Rows of the same columns together; those of another split may have others."""
-    for _, some in groupby(rows, key=tuple):
-        yield list(some)
+    for _, batch in groupby(rows, key=tuple):
+        yield list(batch)
 
 
 def _merged(rows: _Rows, columns: Mapping[str, list[Any]]) -> _Rows:
@@ -168,7 +168,7 @@ def _merged(rows: _Rows, columns: Mapping[str, list[Any]]) -> _Rows:
 
 def _applied(transforms: Sequence[Transform], rows: _Rows) -> _Rows:
     for each in transforms:
-        rows = [row for some in _batches(rows) for row in _merged(some, each(as_columns(some)))]
+        rows = [row for batch in _batches(rows) for row in _merged(batch, each(as_columns(batch)))]
     return rows
 
 
@@ -176,9 +176,9 @@ def _heard(model: ModelTransform, rows: _Rows) -> tuple[_Rows, list[Conversation
     done: _Rows = []
     conversations: list[Conversation] = []
     answers: list[Answer] = []
-    for some in _batches(rows):
-        heard = model.hear(as_columns(some))
-        done += _merged(some, heard.columns)
+    for batch in _batches(rows):
+        heard = model.hear(as_columns(batch))
+        done += _merged(batch, heard.columns)
         conversations += heard.conversations
         answers += heard.answers
     return done, conversations, answers
@@ -197,8 +197,8 @@ def _ungated(model: ModelTransform, ready: _Rows, done: _Rows) -> _Rows:
     return [{**row, **found.get(k, {})} for k, row in enumerate(ready)]
 
 
-def _told(
-    model: ModelTransform, place: Place, raw: dict[str, Any], done: dict[str, Any], other: dict[str, Any], said: str
+def _row_preview(
+    model: ModelTransform, place: Place, raw: dict[str, Any], done: dict[str, Any], other: dict[str, Any], excerpt: str
 ) -> PreviewedRow:
     view = model.layout.view(raw)
     name = str(done[model.prefix + "row_id"])
@@ -209,8 +209,8 @@ def _told(
 
     steps = parse_history(done[model.prefix + HISTORY]) or ()
     edit = str(done[model.prefix + "edit"])
-    made = changes(done)
-    refused = tuple(change for change in changes(other) if change not in made) if edit == "reverted" else ()
+    changed = changes(done)
+    refused = tuple(change for change in changes(other) if change not in changed) if edit == "reverted" else ()
     return PreviewedRow(
         split=place.split,
         index=place.row,
@@ -218,13 +218,13 @@ def _told(
         edit=edit,
         reasons=tuple(str(done[model.prefix + "edit_reason"]).split()),
         model=next((step.model for step in reversed(steps) if step.model), ""),
-        changes=made,
+        changes=changed,
         refused=refused,
-        said="" if refused else said,
+        said="" if refused else excerpt,
     )
 
 
-def _said(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) -> str:
+def _excerpt(model: ModelTransform, ready: dict[str, Any], done: dict[str, Any]) -> str:
     """The model's last answer to a row without result, or the server's message."""
     if done[model.prefix + "edit"] not in ("reverted", "failed") or not model.keeps_answers:
         return ""

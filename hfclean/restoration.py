@@ -273,16 +273,16 @@ def _put_back(cells: dict[str, Any], original: Mapping[Path, Any]) -> dict[str, 
 
 def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
     """The rule reviser of a history line."""
-    told = dict(step.settings)
-    wanted = told.pop("extra", [])
+    settings = dict(step.settings)
+    wanted = settings.pop("extra", [])
     mine = {rule.id: rule for rule in extra}
     missing = [name for name in wanted if name not in mine]
     if missing:
         raise RestoreError(f"your own rule {missing[0]!r} took part; pass it: restore(..., extra=(rule,))")
-    told.pop("prefix", None)
-    columns = told.pop("columns", None)
-    only, skip = told.pop("only", None), told.pop("skip", ())
-    return RuleReviser(only, tuple(skip), tuple(mine[name] for name in wanted), columns=columns, **told)
+    settings.pop("prefix", None)
+    columns = settings.pop("columns", None)
+    only, skip = settings.pop("only", None), settings.pop("skip", ())
+    return RuleReviser(only, tuple(skip), tuple(mine[name] for name in wanted), columns=columns, **settings)
 
 
 # -------------------------------------------------------------------------------------------------------------- ledger

@@ -144,8 +144,8 @@ def _feature(kinds: Kinds) -> Any:
     fields = kinds.fields or {}
     if not fields or any(place.seen != kinds.maps for place in fields.values()):
         return Json()  # Arrow would fill in the keys that are not there
-    made = {key: _feature(place) for key, place in fields.items()}
-    return Json() if MIXED in made.values() else made
+    features = {key: _feature(place) for key, place in fields.items()}
+    return Json() if MIXED in features.values() else features
 
 
 def _number(kinds: Kinds) -> Any:

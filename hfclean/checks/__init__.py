@@ -118,9 +118,9 @@ def accept(
     if strict:
         stop_at(raised, "check", before.instruction)
     if errors is None:
-        told = "; ".join(f"{name} raised {describe_error(error)}" for name, error in raised.items())
+        listed = "; ".join(f"{name} raised {describe_error(error)}" for name, error in raised.items())
         warnings.warn(
-            f"the revision is refused, since not every check could run: {told}", RuntimeWarning, stacklevel=2
+            f"the revision is refused, since not every check could run: {listed}", RuntimeWarning, stacklevel=2
         )
     else:
         errors.update(raised)
@@ -155,5 +155,5 @@ def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Ch
     twice = [name for name in known if known.count(name) > 1]
     if twice:
         raise CheckError(f"two checks have the id {twice[0]!r}; give yours another")
-    own = [check for check in CHECKS if (only is None or check.id in only) and check.id not in skip]
-    return (*own, *(check for check in extra if check.id not in skip))
+    selected = [check for check in CHECKS if (only is None or check.id in only) and check.id not in skip]
+    return (*selected, *(check for check in extra if check.id not in skip))

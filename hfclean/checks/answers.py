@@ -52,9 +52,12 @@ def _empty_response(case: Case) -> bool:
         return False
     if empty_output.detect(case.after) and not empty_output.detect(case.before):
         return True
-    said = text.strip().lower()
-    if said in NO_VALUE or said.strip(BRACKETS) in NO_VALUE:
-        return case.old.lower.strip(BRACKETS) != said.strip(BRACKETS) and said.strip(BRACKETS) not in case.asks.lower
+    stripped = text.strip().lower()
+    if stripped in NO_VALUE or stripped.strip(BRACKETS) in NO_VALUE:
+        return (
+            case.old.lower.strip(BRACKETS) != stripped.strip(BRACKETS)
+            and stripped.strip(BRACKETS) not in case.asks.lower
+        )
     words = case.new.vocabulary
     if not words <= STAND_INS or words <= AMBIGUOUS or not words.isdisjoint(case.asks.vocabulary):
         return False

@@ -97,21 +97,21 @@ def _sentence_signs(case: Case, text: str, start: int, last: str, fragment: str)
     signs: list[str] = []
     words = last.split()
     title = 2 * sum(word[:1].isupper() for word in words) > sum(word[:1].isalpha() for word in words)
-    said = [word.strip(EDGE) for word in fragment.lower().split()[-LAST_WORDS:]]
+    last_words = [word.strip(EDGE) for word in fragment.lower().split()[-LAST_WORDS:]]
     if title:
         signs.append("title")
-    elif said and said[-1] in OPEN_WORDS:
+    elif last_words and last_words[-1] in OPEN_WORDS:
         signs.append("open_word")
-    if said and len(said[-1]) <= 2 and said[-1].isascii():
+    if last_words and len(last_words[-1]) <= 2 and last_words[-1].isascii():
         signs.append("short_word")
     if len(fragment) < len(last):
         signs.append("after_sentences")
     if ":" in fragment:
         signs.append("after_colon")
     else:
-        if not VERBS.isdisjoint(said):
+        if not VERBS.isdisjoint(last_words):
             signs.append("verb")
-        if sum(word in ENDING_FUNCTION_WORDS for word in said) >= 2:
+        if sum(word in ENDING_FUNCTION_WORDS for word in last_words) >= 2:
             signs.append("prose")
     item = MARK.match(last) is not None
     if item:

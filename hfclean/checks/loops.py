@@ -58,13 +58,13 @@ def _sentence_again(text: TextFacts) -> bool:
     counts: dict[str, int] = {}
     last, in_row = "", 1
     for sentence in text.sentences:
-        said = sentence.strip(" -*•#>\t\r0123456789.)").lower()
-        if len(said) < 8:
+        bare = sentence.strip(" -*•#>\t\r0123456789.)").lower()
+        if len(bare) < 8:
             continue
-        in_row = in_row + 1 if said == last else 1
-        last = said
-        counts[said] = counts.get(said, 0) + 1
-        if in_row >= FEWEST_TIMES or (counts[said] >= FEWEST_TIMES and len(said) >= LONG_SENTENCE):
+        in_row = in_row + 1 if bare == last else 1
+        last = bare
+        counts[bare] = counts.get(bare, 0) + 1
+        if in_row >= FEWEST_TIMES or (counts[bare] >= FEWEST_TIMES and len(bare) >= LONG_SENTENCE):
             return True
     return False
 

@@ -158,15 +158,15 @@ def edges(text: str) -> list[str]:
     return [unit.strip() for unit in found if len(unit) <= LONGEST]
 
 
-def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict[str, float]:
+def aside_signs(unit: str, case: Case, term_counts: Counter[str] | None = None) -> dict[str, float]:
     """The signs of one sentence of the new answer, from 0 to 1; empty for one that mentions no text.
 
-    `told` counts the terms of the whole new answer, for one who asks about several of its sentences.
+    `term_counts` counts the terms of the whole new answer, for one who asks about several of its sentences.
     """
-    said, asked, stems = TextFacts(unit), case.asked.vocabulary, case.asked_stems
+    facts, asked, stems = TextFacts(unit), case.asked.vocabulary, case.asked_stems
     found: dict[str, int] = {}
     sorted_words = 0
-    for word in said.words:
+    for word in facts.words:
         if word in asked or word[:STEM] in stems:
             continue
         names = SORT_OF.get(word, ())
@@ -182,23 +182,23 @@ def aside_signs(unit: str, case: Case, told: Counter[str] | None = None) -> dict
     if found.get("score", 0) > 1:
         signs["score_again"] = 1.0
     signs["sorts"] = min(len(found), MANY) / MANY
-    signs["share"] = sorted_words / max(6, len(said.words))
+    signs["share"] = sorted_words / max(6, len(facts.words))
     if figure:
         signs["figure"] = 1.0
     if ABOUT_IT.search(unit):
         signs["about_it"] = 1.0
     if unit.endswith((":", ":**", ":*", ":__")):
         signs["colon"] = 1.0
-    if len(said.words) <= MANY:
+    if len(facts.words) <= MANY:
         signs["short"] = 1.0
         if sorted_words and sorted_words == sum(
-            not word.isdigit() and word not in META_FUNCTION_WORDS for word in said.words
+            not word.isdigit() and word not in META_FUNCTION_WORDS for word in facts.words
         ):
             signs["heading"] = 1.0
-    told = Counter(case.new.stems) if told is None else told
-    mine, known = Counter(said.stems), case.given | case.old.terms
+    term_counts = Counter(case.new.stems) if term_counts is None else term_counts
+    mine, known = Counter(facts.stems), case.given | case.old.terms
     # terms that stand neither in the question nor elsewhere in an answer; the odd ones are of no sort
-    strange = [term for term in mine if term not in known and told[term] <= mine[term]]
+    strange = [term for term in mine if term not in known and term_counts[term] <= mine[term]]
     odd = [term for term in strange if term not in SORT_BEGINS and term not in IDLE]
     size = max(3, len(mine))
     signs["known"] = sum(term in known for term in mine) / size
@@ -221,13 +221,13 @@ def strays(case: Case, *, about_texts: bool = False) -> float:
 
     `about_texts` where the row asks for a text to be rewritten: then only remarks about the pair itself count.
     """
-    told: Counter[str] | None = None
+    term_counts: Counter[str] | None = None
     most = -math.inf
     for unit in edges(case.new.text):
         if unit in case.old.text:
             continue
-        told = Counter(case.new.stems) if told is None else told
-        signs = aside_signs(unit, case, told)
+        term_counts = Counter(case.new.stems) if term_counts is None else term_counts
+        signs = aside_signs(unit, case, term_counts)
         if signs and ("pair" in signs or not about_texts):
             most = max(most, ASIDE_OFFSET + sum(ASIDE_WEIGHTS[name] * value for name, value in signs.items()))
     return most

@@ -85,11 +85,11 @@ LONGEST, MANY, FEW_WORDS = 420, 8, 40
 
 def nothing_signs(case: Case) -> dict[str, float]:
     """The signs of a short new answer, from 0 to about 1; empty for one that is long or about other things."""
-    said, asked = case.new, case.given
-    text = said.text
+    new, asked = case.new, case.given
+    text = new.text
     if len(text) > LONGEST:
         return {}
-    words = TextFacts(text.translate(BARE)).words if "’" in text else said.words
+    words = TextFacts(text.translate(BARE)).words if "’" in text else new.words
     counts: dict[str, int] = {}
     common = 0
     for word in words:
@@ -103,7 +103,7 @@ def nothing_signs(case: Case) -> dict[str, float]:
     if len(counts) < 2 or not (asks or any(name in counts for name in CORE)) or code_lines(text):
         return {}
     signs = {name: count / (count + 1) for name, count in counts.items()}
-    plain = said.terms - SORT_TERMS
+    plain = new.terms - SORT_TERMS
     signs["sorts"] = len(counts) / len(SORTS)
     signs["share"] = common / (len(words) + 2)
     signs["own"] = min(len(plain - asked), MANY) / MANY  # content that is not from the question

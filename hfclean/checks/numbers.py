@@ -208,8 +208,8 @@ def _comes_out(sum_: str) -> bool:
     """Whether a sum of plain numbers is right, with rounding where it applies; True when
     in doubt.
     """
-    *terms, (_, said) = TERM.findall(sum_)
-    numbers = [said, *(number for _, number in terms)]
+    *terms, (_, stated) = TERM.findall(sum_)
+    numbers = [stated, *(number for _, number in terms)]
     if max(map(len, numbers)) > LONGEST_OPERAND:
         return True
     products: list[float] = []
@@ -225,9 +225,9 @@ def _comes_out(sum_: str) -> bool:
             products.append(-value if sign in MINUS else value)
     total = sum(products)
     if not any(sign in OVER for sign, _ in terms) and not any("." in number for number in numbers):
-        return total == float(said)
-    decimals = len(said.partition(".")[2])
-    return abs(total - float(said)) <= 0.51 * 10.0**-decimals + 0.005 * abs(total)
+        return total == float(stated)
+    decimals = len(stated.partition(".")[2])
+    return abs(total - float(stated)) <= 0.51 * 10.0**-decimals + 0.005 * abs(total)
 
 
 def _false_sums(text: str) -> int:

@@ -134,8 +134,8 @@ class Asker:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.ledger = Ledger(spec.prices)
-        own = spec.kind == "function" and not getattr(spec.model, "kept", True)
-        self.store: Store | None = None if spec.store is False or own else open_store(spec.store)
+        unkept = spec.kind == "function" and not getattr(spec.model, "kept", True)
+        self.store: Store | None = None if spec.store is False or unkept else open_store(spec.store)
         self.source, self._backend = self._resolve()
         self._tell_of_earlier()
         self._run = process.run_id()

@@ -211,9 +211,9 @@ class Endpoint:
 
     def _words(self, error: BaseException) -> str:
         """The message of a connection error, without objects that could hold a header, and without the key."""
-        said = str(error) if not hasattr(error, "request_info") else getattr(error, "message", "")
-        told = f"{type(error).__name__}: {said}".encode("utf-8", "replace")
-        return without_key(told, self._secret).decode("utf-8", "replace")[:300].rstrip(": ")
+        message = str(error) if not hasattr(error, "request_info") else getattr(error, "message", "")
+        line = f"{type(error).__name__}: {message}".encode("utf-8", "replace")
+        return without_key(line, self._secret).decode("utf-8", "replace")[:300].rstrip(": ")
 
     # ------------------------------------------------------------------------------------------------ workers
 
@@ -400,7 +400,7 @@ class Endpoint:
         patience = self.spec.limits.give_up_after
         if dead or self._lost_in_a_row >= (min(REFUSALS, patience) if refused else patience):
             lost = f"{self._lost_in_a_row} request(s) in a row to {self.spec.where()} failed"
-            said = f"the last with {failure.kind} ({failure.detail[:200]})"
+            latest = f"the last with {failure.kind} ({failure.detail[:200]})"
             if refused:
                 move = "check what the key may do" if self._secret else "name the variable of a key: api_key_env="
             else:
@@ -408,7 +408,7 @@ class Endpoint:
                     "check base_url and that the server runs" if dead else "check the server, then run the same again"
                 )
             error = AccessError if refused else BackendError
-            self.stop(error(f"{lost}, {said}; {move}. Every answer so far is kept"))
+            self.stop(error(f"{lost}, {latest}; {move}. Every answer so far is kept"))
         return answer
 
     async def _turn(self, request: Request) -> float:

@@ -158,20 +158,20 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
             raise ModelError(
                 f"{spec.name} is of the type {KIND!r}, which gives rewards only: hfclean.scorers.Reward reads them"
             )
-        own, tokenizer = load_reward_model(spec.name, files.folder, about, dtype)
-        own = own.to(device_of(torch, None) if where else device)
-        return _Weights(own.eval(), tokenizer, own.config.pad_token_id)
+        reward_model, tokenizer = load_reward_model(spec.name, files.folder, about, dtype)
+        reward_model = reward_model.to(device_of(torch, None) if where else device)
+        return _Weights(reward_model.eval(), tokenizer, reward_model.config.pad_token_id)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(files.folder, **safely)
         with _quiet(transformers):
-            model, told = getattr(transformers, AUTO[kind]).from_pretrained(
+            model, loading_info = getattr(transformers, AUTO[kind]).from_pretrained(
                 files.folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely, **where
             )
     except Exception as e:
-        said = " ".join(str(e).split())[:400]
-        raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
+        reason = " ".join(str(e).split())[:400]
+        raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {reason})") from e
     # what is missing was filled at random; a pooler stands behind the hidden states and is not looked at
-    missing = sorted(key for key in told["missing_keys"] if kind != "encoder" or "pooler" not in key)
+    missing = sorted(key for key in loading_info["missing_keys"] if kind != "encoder" or "pooler" not in key)
     if missing:
         raise ModelError(
             f"{spec.name} holds no weights for {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}: it was "
@@ -259,8 +259,8 @@ class Head:
         if store is False:
             return None
         whose = " ".join(filter(None, ["local", self.files.identity, dtype]))
-        told = json.dumps({"kind": self.kind, **what}, sort_keys=True)
-        return Keeper(open_store(store), whose, told, self.files.identity)
+        settings = json.dumps({"kind": self.kind, **what}, sort_keys=True)
+        return Keeper(open_store(store), whose, settings, self.files.identity)
 
     def run(
         self, inputs: Sequence[Tokens | str], forward: Callable[[Rows], Any], keeper: Keeper | None = None
@@ -361,8 +361,8 @@ def fetch(repo_id: str, revision: str | None, patterns: Sequence[str]) -> Path:
     try:
         return Path(hub.snapshot_download(repo_id, revision=revision, allow_patterns=list(patterns)))
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as e:
-        said = " ".join(str(e).split())[:300]
-        raise ModelError(f"no folder {repo_id!r} here, and the Hub gives none ({type(e).__name__}: {said})") from e
+        reason = " ".join(str(e).split())[:300]
+        raise ModelError(f"no folder {repo_id!r} here, and the Hub gives none ({type(e).__name__}: {reason})") from e
 
 
 def read_json(file: Path) -> Any:

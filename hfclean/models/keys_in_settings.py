@@ -110,8 +110,8 @@ def _texts(value: Any, place: tuple[str, ...], field: str = "") -> Iterator[tupl
         called = next((value[n] for n in ("name", "key", "header") if header and isinstance(value.get(n), str)), None)
         for name, inner in value.items():
             yield (*place, "..."), "", str(name)
-            own = called if name == "value" and called is not None else str(name)
-            yield from _texts(inner, (*place, str(name)), own)
+            inner_field = called if name == "value" and called is not None else str(name)
+            yield from _texts(inner, (*place, str(name)), inner_field)
     elif isinstance(value, (list, tuple)):
         if header and len(value) == 2 and all(isinstance(each, str) for each in value):
             yield (*place, value[0]), value[0], value[1]

@@ -222,9 +222,9 @@ class Leases:
 
     def _clear(self, db: sqlite3.Connection, living: set[int]) -> None:
         """Forget the owners that are gone, and their leases."""
-        gone = [(owner,) for (owner,) in db.execute("SELECT id FROM lease_owners").fetchall() if owner not in living]
-        db.executemany("DELETE FROM leases WHERE owner = ?", gone)
-        db.executemany("DELETE FROM lease_owners WHERE id = ?", gone)
+        ended = [(owner,) for (owner,) in db.execute("SELECT id FROM lease_owners").fetchall() if owner not in living]
+        db.executemany("DELETE FROM leases WHERE owner = ?", ended)
+        db.executemany("DELETE FROM lease_owners WHERE id = ?", ended)
 
     def _hold(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> None:
         db.execute("INSERT OR REPLACE INTO lease_owners VALUES (?,?,?)", (self._id, self._process, time() + LEASE_S))

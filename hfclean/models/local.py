@@ -81,10 +81,10 @@ def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, A
     kind = "cpu" if device == "auto" and not torch.cuda.is_available() else device.partition(":")[0]
     where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     safely = {"trust_remote_code": False, "local_files_only": True}
-    own = files.folder / "tokenizer_config.json"
+    tokenizer_config = files.folder / "tokenizer_config.json"
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            files.folder if own.is_file() else base.folder, **safely
+            files.folder if tokenizer_config.is_file() else base.folder, **safely
         )
         dtype = _dtype(torch, spec.dtype, "cuda" if kind == "auto" else kind)
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -95,8 +95,8 @@ def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, A
     except HfcleanError:
         raise
     except Exception as e:
-        said = " ".join(str(e).split())[:400]
-        raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {said})") from e
+        reason = " ".join(str(e).split())[:400]
+        raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {reason})") from e
     if not where:
         model = model.to(device)
     return model.eval(), tokenizer
@@ -397,9 +397,9 @@ def unless_out_of_memory(work: Callable[[], T]) -> T | None:
 
 
 def is_out_of_memory(torch: Any, error: BaseException) -> bool:
-    said = str(error).lower()
+    message = str(error).lower()
     return (
         isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or "out of memory" in said
-        or "allocate memory" in said
+        or "out of memory" in message
+        or "allocate memory" in message
     )

@@ -137,8 +137,10 @@ class _Scorer:
 
     def losses(self, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:
         """The losses of every passage; what the file holds is not computed again."""
-        told = json.dumps(asdict(reading))
-        settings = {version: Setting.of(self.source, version, told) for version in (VERSION, VERSION_BEHIND_BLANK)}
+        reading_json = json.dumps(asdict(reading))
+        settings = {
+            version: Setting.of(self.source, version, reading_json) for version in (VERSION, VERSION_BEHIND_BLANK)
+        }
         found: list[TokenLosses] = []
         for start in range(0, len(passages), WINDOW):
             found += self._window(passages[start : start + WINDOW], reading, settings)
@@ -148,8 +150,8 @@ class _Scorer:
         self, passages: Sequence[Passage], reading: Tokenization, settings: Mapping[str, Setting]
     ) -> list[TokenLosses]:
         texts = [_messages(passage) for passage in passages]
-        own = [settings[VERSION_BEHIND_BLANK if _end_in_blank(p, reading) else VERSION] for p in passages]
-        keys = [setting.key(text) for setting, text in zip(own, texts, strict=True)]
+        passage_settings = [settings[VERSION_BEHIND_BLANK if _end_in_blank(p, reading) else VERSION] for p in passages]
+        keys = [setting.key(text) for setting, text in zip(passage_settings, texts, strict=True)]
         known = {key: _decode(answer.text) for key, answer in self._known(keys).items()}
         missing = {key: k for k, key in enumerate(keys) if key not in known}
 
@@ -161,7 +163,7 @@ class _Scorer:
                 known[keys[k]] = losses
                 if losses.status != "error":  # what failed may pass the next time
                     answer = Answer(_encode(losses), model=self.files.identity)
-                    records.append(Record(keys[k], own[k], texts[k], answer, 0, 0.0))
+                    records.append(Record(keys[k], passage_settings[k], texts[k], answer, 0, 0.0))
             if self.store is not None and records:
                 self.store.put(records)
 
@@ -364,13 +366,13 @@ def _read_served(passage: Passage, answers: Sequence[Answer]) -> TokenLosses:
         return TokenLosses("too_long" if failed == "context_overflow" else "error", (), failed)
     tables = []
     for context, answer in zip(_with_blank(passage).contexts, answers, strict=True):
-        told = json.loads(answer.text)
+        reply = json.loads(answer.text)
         border = len(context)
-        ends = [*told["offsets"][1:], border + len(passage.target)]
+        ends = [*reply["offsets"][1:], border + len(passage.target)]
         tables.append(
             {
                 (begin - border, end - border): -value
-                for begin, end, value in zip(told["offsets"], ends, told["logprobs"], strict=True)
+                for begin, end, value in zip(reply["offsets"], ends, reply["logprobs"], strict=True)
                 if value is not None
                 and end > border
                 and (begin >= border or _is_blank_then_text(context[begin:], passage.target[: end - border]))

@@ -46,16 +46,18 @@ def load_reward_model(name: str, folder: Path, about: Mapping[str, Any], dtype: 
     try:
         config = transformers.GPTNeoXConfig.from_dict(known)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=config, **safely)
-        body, told = transformers.GPTNeoXModel.from_pretrained(
+        body, loading_info = transformers.GPTNeoXModel.from_pretrained(
             folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
         )
         weight, bias = _head(folder)
     except Exception as e:
-        said = " ".join(str(e).split())[:400]
-        raise ModelError(f"{name} is not readable as a {KIND} ({type(e).__name__}: {said})") from e
+        reason = " ".join(str(e).split())[:400]
+        raise ModelError(f"{name} is not readable as a {KIND} ({type(e).__name__}: {reason})") from e
     finally:
         logging.set_verbosity(level)
-    missing = sorted(told["missing_keys"]) + [key for key, found in ((WEIGHT, weight), (BIAS, bias)) if found is None]
+    missing = sorted(loading_info["missing_keys"]) + [
+        key for key, found in ((WEIGHT, weight), (BIAS, bias)) if found is None
+    ]
     if missing:
         raise ModelError(
             f"{name} holds no weights for {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; expected all "

@@ -275,11 +275,11 @@ class Store:
         with explained(self.path), process.sqlite_lock:
             with transaction(self._db):
                 chosen = f"SELECT digest FROM settings{where}"  # noqa: S608 - no text of anybody's in it
-                gone = self._db.execute(f"DELETE FROM answers WHERE settings IN ({chosen})", values).rowcount  # noqa: S608
+                deleted = self._db.execute(f"DELETE FROM answers WHERE settings IN ({chosen})", values).rowcount  # noqa: S608
                 self._db.execute(f"DELETE FROM settings{where}", values)  # noqa: S608
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return gone
+        return deleted
 
 
 def stats(path: str | Path | None = None) -> StoreStats:

@@ -148,10 +148,10 @@ def _foreign(path: Path) -> StoreError:
     )
 
 
-def damaged(path: Path, said: str) -> StoreError:
+def damaged(path: Path, reason: str) -> StoreError:
     """The error of a file that cannot be trusted."""
     return StoreError(
-        f"the file of answers {str(path)!r} is damaged ({said}); nothing in it was changed. Restore a copy, or move "
+        f"the file of answers {str(path)!r} is damaged ({reason}); nothing in it was changed. Restore a copy, or move "
         "it aside and ask again"
     )
 
@@ -162,18 +162,20 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as e:
-        said = str(e)
-        if any(word in said for word in ("malformed", "not a database", "corrupt", "no such table", "no such column")):
-            raise damaged(path, said) from e
-        if "full" in said:
+        message = str(e)
+        if any(
+            word in message for word in ("malformed", "not a database", "corrupt", "no such table", "no such column")
+        ):
+            raise damaged(path, message) from e
+        if "full" in message:
             move = "the disk is full: free some space and run again"
-        elif "readonly" in said or "unable to open" in said:
+        elif "readonly" in message or "unable to open" in message:
             move = "it cannot be written: allow writing to it and its folder, or name another: store='answers.sqlite3'"
-        elif "locked" in said:
+        elif "locked" in message:
             move = f"another process held it for {LOCK_WAIT_S:.0f} s: wait for it to end, and run again"
         else:
             move = "check the disk, or name another file: store='answers.sqlite3'"
-        raise StoreError(f"the file of answers {str(path)!r}: {said}; {move}. Every answer so far is kept") from e
+        raise StoreError(f"the file of answers {str(path)!r}: {message}; {move}. Every answer so far is kept") from e
     except OSError as e:
         if isinstance(e, StoreError):
             raise

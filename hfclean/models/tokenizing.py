@@ -70,10 +70,10 @@ class Coder:
         self.name = name
         self.markers = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
         probe = tokenizer("a", return_special_tokens_mask=True)
-        own = [k for k, special in enumerate(probe["special_tokens_mask"]) if not special] or [0]
+        inner = [k for k, special in enumerate(probe["special_tokens_mask"]) if not special] or [0]
         #: what the tokenizer itself puts before and behind a text
-        self.lead: list[int] = probe["input_ids"][: own[0]]
-        self.trail: list[int] = probe["input_ids"][own[-1] + 1 :]
+        self.lead: list[int] = probe["input_ids"][: inner[0]]
+        self.trail: list[int] = probe["input_ids"][inner[-1] + 1 :]
 
     def text(self, parts: Sequence[Part], *, trail: bool = True) -> Tokens:
         """A text with what the tokenizer puts around it; without `trail`, open at the end."""

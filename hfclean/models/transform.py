@@ -211,15 +211,15 @@ class ModelTransform(Transform):
         opened, view, _ = self._opened(batch)
         spec = self.spec()
         conversations: list[Conversation] = []
-        said: list[Answer] = []
+        received: list[Answer] = []
 
         def note(wanted: Asking, answers: list[Answer]) -> None:
             if wanted.spec == spec:
                 conversations.extend(wanted.conversations)
-                said.extend(answers)
+                received.extend(answers)
 
         columns = wait_for(self.work(opened, view), note)
-        return Heard(columns, conversations, said)
+        return Heard(columns, conversations, received)
 
     def _ahead(self, rows: Iterator[Mapping[str, Any]], total: int | None, show: bool) -> Usage:
         spec = self.spec()

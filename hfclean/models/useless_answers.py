@@ -83,8 +83,8 @@ class UselessWatch:
             reason for window in self._seen for use, reason in zip(window.uses, window.reasons, strict=True) if use
         )
         first = next((answer for _, answer in heard if answer.text or answer.detail), Answer())
-        said = first.text or first.detail
-        shown = repr(said[:LONGEST]) + ("..." if len(said) > LONGEST else "")
+        excerpt = first.text or first.detail
+        shown = repr(excerpt[:LONGEST]) + ("..." if len(excerpt) > LONGEST else "")
         what = f"{self._spec.name} gave the same answer to each of the first {asked:,} rows, and it was refused"
         if not refused:
             what = f"none of the first {asked:,} rows got an answer of {self._spec.name} that can be used"
@@ -112,10 +112,10 @@ def nothing_came(spec: ModelSpec, uses: Sequence[Use], reasons: Sequence[str]) -
     counts = Counter(uses)
     if not counts["useless"] or counts["used"] or counts["refused"]:
         return ""
-    told = Counter(reason for use, reason in zip(uses, reasons, strict=True) if use)
+    useless_reasons = Counter(reason for use, reason in zip(uses, reasons, strict=True) if use)
     rows = "the only row" if counts["useless"] == 1 else f"none of the {counts['useless']:,} rows"
     verb = "did not get" if counts["useless"] == 1 else "got"
-    return f"{rows} that {spec.name} was asked about {verb} an answer that can be used ({_counted(told)})"
+    return f"{rows} that {spec.name} was asked about {verb} an answer that can be used ({_counted(useless_reasons)})"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -258,14 +258,16 @@ def _why(e: Exception, model: str, token: str | None) -> str:
                 f"spelling, or use another token: {login}"
             )
         return f"there is none, or it is private and no token is set. Check the spelling, or log in: {login}"
-    said = f"{type(e).__name__}: {' '.join(SENT_TOKEN.sub('Bearer ***', str(e)).split())[:300]}"
+    reason = f"{type(e).__name__}: {' '.join(SENT_TOKEN.sub('Bearer ***', str(e)).split())[:300]}"
     if constants.HF_HUB_OFFLINE or isinstance(e, errors.OfflineModeIsEnabled):
-        return f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({said}). Unset it, or fetch it first"
+        return (
+            f"offline mode is on (HF_HUB_OFFLINE), and it is not in the cache ({reason}). Unset it, or fetch it first"
+        )
     if isinstance(e, errors.HFValidationError):
-        return f"it is not a Hub id ({said}); expected a folder, or NAMESPACE/NAME"
+        return f"it is not a Hub id ({reason}); expected a folder, or NAMESPACE/NAME"
     if status is not None:
-        return f"the Hub failed (status {status}: {said}). Run the same again later"
-    return f"the Hub was not reached ({said}). Check the network and HF_ENDPOINT, and run the same again"
+        return f"the Hub failed (status {status}: {reason}). Run the same again later"
+    return f"the Hub was not reached ({reason}). Check the network and HF_ENDPOINT, and run the same again"
 
 
 def _is_dataset(name: str, token: str | None) -> bool:

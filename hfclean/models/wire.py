@@ -213,21 +213,21 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
         wait_s: the pause that the server asks for.
     """
     asked = asked or Form(structured=False)
-    said, code, parameter = _error(body)
+    message, code, parameter = _error(body)
     if status in (401, 407):
-        return _ends(AccessError(f"the server does not accept the key ({_quote(status, said)}); {_KEY_MOVE}"))
+        return _ends(AccessError(f"the server does not accept the key ({_quote(status, message)}); {_KEY_MOVE}"))
     if status == 402 or code in NO_MONEY:
-        return _ends(AccessError(f"the account has no credit left ({_quote(status, said)}); {_KEPT_MOVE}"))
+        return _ends(AccessError(f"the account has no credit left ({_quote(status, message)}); {_KEPT_MOVE}"))
     if status == 429:
-        return Failure("rate_limited", said, "often", slow=True, wait_s=wait_s, stops_if_repeated=True)
+        return Failure("rate_limited", message, "often", slow=True, wait_s=wait_s, stops_if_repeated=True)
     if status in (408, 409, 425) or status >= 500:
         kind = "timeout" if status in (408, 504) else "server_error"
         slow = status in (408, 503, 504, 529)
-        return Failure(kind, said, "often", slow=slow, wait_s=wait_s, stops_if_repeated=True)
-    if status == 404 or (status in (400, 422) and (code == "model_not_found" or NO_MODEL.search(said))):
+        return Failure(kind, message, "often", slow=slow, wait_s=wait_s, stops_if_repeated=True)
+    if status == 404 or (status in (400, 422) and (code == "model_not_found" or NO_MODEL.search(message))):
         return _ends(
             BackendError(
-                f"the server has no such model, or no chat at this address ({_quote(status, said)}); check which "
+                f"the server has no such model, or no chat at this address ({_quote(status, message)}); check which "
                 "models it has: curl BASE_URL/models. The address usually ends in /v1"
             )
         )
@@ -238,22 +238,22 @@ def judge(status: int, body: bytes, *, asked: Form | None = None, wait_s: float 
             )
         )
     if status == 403:  # some providers send this for one text that they find offensive, others for a key
-        return Failure("refused_request", said, stops_if_repeated=True)
-    if status == 413 or code == "context_length_exceeded" or OVERFLOW.search(said):
-        return Failure("context_overflow", said)
-    if status in (400, 422) and "max_completion_tokens" in said and asked.tokens_field == "max_tokens":
+        return Failure("refused_request", message, stops_if_repeated=True)
+    if status == 413 or code == "context_length_exceeded" or OVERFLOW.search(message):
+        return Failure("context_overflow", message)
+    if status in (400, 422) and "max_completion_tokens" in message and asked.tokens_field == "max_tokens":
         field = {"tokens_field": "max_completion_tokens"}
-        return Failure("refused_request", said, change=field, note="max_completion_tokens")
-    if status in (400, 422) and asked.structured and (NO_SCHEMA.search(said) or parameter == "response_format"):
-        return Failure("refused_request", said, change={"structured": False}, note="no_response_format")
+        return Failure("refused_request", message, change=field, note="max_completion_tokens")
+    if status in (400, 422) and asked.structured and (NO_SCHEMA.search(message) or parameter == "response_format"):
+        return Failure("refused_request", message, change={"structured": False}, note="no_response_format")
     if code in ("unsupported_parameter", "unsupported_value"):
         return _ends(
             BackendError(
-                f"the model does not take these settings ({_quote(status, said)}); change them in Generation: "
+                f"the model does not take these settings ({_quote(status, message)}); change them in Generation: "
                 "temperature=None leaves the temperature to the server"
             )
         )
-    return Failure("refused_request", said)
+    return Failure("refused_request", message)
 
 
 _KEPT_MOVE = "every answer so far is kept: fix that and run again"
@@ -264,8 +264,8 @@ def _ends(error: BackendError) -> Failure:
     return Failure("refused_request", str(error), stops=error)
 
 
-def _quote(status: int, said: str) -> str:
-    return f"HTTP {status}: {said[:200]}" if said else f"HTTP {status}"
+def _quote(status: int, message: str) -> str:
+    return f"HTTP {status}: {message[:200]}" if message else f"HTTP {status}"
 
 
 def _excerpt(body: bytes) -> str:
@@ -281,8 +281,8 @@ def _error(body: bytes) -> tuple[str, str, str]:
     error = reply.get("error", reply) if isinstance(reply, Mapping) else reply
     if not isinstance(error, Mapping):
         return " ".join(str(error).split())[:500], "", ""
-    said = error.get("message") or error.get("detail") or error.get("error") or ""
-    text = said if isinstance(said, str) else json.dumps(said)
+    detail = error.get("message") or error.get("detail") or error.get("error") or ""
+    text = detail if isinstance(detail, str) else json.dumps(detail)
     return (
         " ".join(text.split())[:500],
         str(error.get("code") or error.get("type") or ""),

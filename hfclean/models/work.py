@@ -98,7 +98,7 @@ def in_attempts(
 
     Args:
         limits: how many attempts may be made for each place, at least 1.
-        ask_for: the work that gives the readings of some places, as for the first attempt.
+        ask_for: the work that gives the readings of open_places places, as for the first attempt.
         unread: whether a reading is of an answer that cannot be read.
         lost: whether a reading is of an answer with the error `NOT_KEPT`.
     """
@@ -108,9 +108,9 @@ def in_attempts(
     while places := [k for k in places if unread(found[k])]:
         met = []
         for kept_only in (False, True):
-            some = [k for k in places if (attempt >= limits[k]) is kept_only]
-            readings = (yield from _again(ask_for(some), attempt, kept_only=kept_only)) if some else []
-            for k, reading in zip(some, readings, strict=True):
+            open_places = [k for k in places if (attempt >= limits[k]) is kept_only]
+            readings = (yield from _again(ask_for(open_places), attempt, kept_only=kept_only)) if open_places else []
+            for k, reading in zip(open_places, readings, strict=True):
                 if not (kept_only and lost(reading)):
                     found[k] = reading
                     met.append(k)
@@ -142,16 +142,16 @@ def _ask(wanted: Asking) -> list[Answer]:
     if wanted.kept_only:
         return _look(wanted)
     question = _Question(wanted)
-    how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
-    return question.answers(ask(wanted.spec, question.open, **how) if question.open else [])
+    settings: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
+    return question.answers(ask(wanted.spec, question.open, **settings) if question.open else [])
 
 
 async def _aask(wanted: Asking) -> list[Answer]:
     if wanted.kept_only:
         return await asyncio.to_thread(_look, wanted)
     question = _Question(wanted)
-    how: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
-    return question.answers(await aask(wanted.spec, question.open, **how) if question.open else [])
+    settings: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
+    return question.answers(await aask(wanted.spec, question.open, **settings) if question.open else [])
 
 
 def wait_for(work: Work[T], heard: Callable[[Asking, list[Answer]], None] = lambda _, __: None) -> T:

@@ -73,11 +73,11 @@ def read_rewriting(text: str, pair: Pair, *, whole: bool, ended: bool = True) ->
             was, the whole pair may come all the same: whether its question is the old one is for the caller to see.
         ended: whether `[End]` has to be there; without it the last field ends with the text.
     """
-    own = "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, pair.response])
-    body = _without_thoughts(text.removeprefix("\ufeff"), own)
+    row_text = "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, pair.response])
+    body = _without_thoughts(text.removeprefix("\ufeff"), row_text)
     if body is None:
         return Rewriting({}, "unparsed")
-    if "\r" not in own:
+    if "\r" not in row_text:
         body = body.replace("\r\n", "\n")
     forms = _forms(pair, whole)
     texts = _read(body, forms, ended)
@@ -97,14 +97,14 @@ def _forms(pair: Pair, whole: bool) -> list[tuple[str, ...]]:
     return [("response",), FIELDS, without_input]
 
 
-def _without_thoughts(text: str, own: str) -> str | None:
+def _without_thoughts(text: str, row_text: str) -> str | None:
     """The answer after a model's thoughts; None if they do not end: they hold drafts at best."""
     opened = _THOUGHTS.match(text)
     if opened:
         return text[opened.end() :] if opened["end"] else None
     closed = _THOUGHTS_END.search(text)  # some templates keep the opening tag to themselves
     # where the row itself has such a line, the text after it may be the row's
-    return text[closed.end() :] if closed and f"</{closed[1]}".lower() not in own.lower() else text
+    return text[closed.end() :] if closed and f"</{closed[1]}".lower() not in row_text.lower() else text
 
 
 def _is_no_input(text: str) -> bool:
@@ -192,7 +192,7 @@ def _reasons(texts: dict[str, str], pair: Pair) -> Iterator[str]:
         before = getattr(pair, name)
         if text.strip() == before.strip():
             continue
-        if _stands_in(text) and not ((said := text.strip(_EDGES).lower()) and said in known):
+        if _stands_in(text) and not ((stripped := text.strip(_EDGES).lower()) and stripped in known):
             yield "placeholder"
         if _breaks_off_at_number(text) and not _breaks_off_at_number(before):
             yield "unparsed"

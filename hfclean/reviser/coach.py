@@ -118,8 +118,8 @@ def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
 
 def coach_conversation(task: Task, instructions: str | None = None) -> Conversation:
     """The question to the model about a pair."""
-    told = instructions or (COACH if task.whole else COACH_RESPONSE)
+    prompt = instructions or (COACH if task.whole else COACH_RESPONSE)
     pair = task.pair
     before = encode_context(pair.system, pair.history)
-    parts = [told, f"{READING}{before}" if before else "", encode(pair)]
+    parts = [prompt, f"{READING}{before}" if before else "", encode(pair)]
     return (Message("user", "\n\n".join(filter(None, parts))),)

@@ -327,14 +327,14 @@ class ModelReviser(ModelTransform):
             [] if finished else [task._replace(unread=self._unread(steps)) for task in self._tasks(row, view, taught)]
             for row, steps, finished in zip(rows, histories, done, strict=True)
         ]
-        asked = [task for some in tasks for task in some if task.fields]
+        asked = [task for row_tasks in tasks for task in row_tasks if task.fields]
         verdicts = yield from self._decide(asked)
         ready = iter(verdicts)
         outcomes = [
             Outcome(done=True)
             if finished
-            else self._outcome([(task, next(ready) if task.fields else None) for task in some])
-            for some, finished in zip(tasks, done, strict=True)
+            else self._outcome([(task, next(ready) if task.fields else None) for task in row_tasks])
+            for row_tasks, finished in zip(tasks, done, strict=True)
         ]
         return record(self, rows, view, outcomes)
 
@@ -435,20 +435,20 @@ class ModelReviser(ModelTransform):
 
     def _choose(self, found: Sequence[tuple[Pair, _Judged]]) -> Work[list[_Verdict]]:
         rivals = [[cast(Pair, p.pair) for p in judged.proposals] for _, judged in found]
-        pairs = [pair for some in rivals if len(set(some)) > 1 for pair in some]
+        pairs = [pair for row_pairs in rivals if len(set(row_pairs)) > 1 for pair in row_pairs]
         grades = iter((yield from self._grades(pairs)) if pairs else [])
         verdicts = []
-        for (before, (good, raised)), some in zip(found, rivals, strict=True):
+        for (before, (good, raised)), row_pairs in zip(found, rivals, strict=True):
             best, errors = good[0], raised
-            if len(set(some)) > 1:
-                graded = [next(grades) for _ in some]
+            if len(set(row_pairs)) > 1:
+                graded = [next(grades) for _ in row_pairs]
                 if broken := [grade for grade in graded if isinstance(grade, Exception)]:
                     errors = {**raised, "choose": broken[0]}
                 values = [math.nan if isinstance(grade, Exception) else grade for grade in graded]
                 if all(math.isnan(value) for value in values):
                     verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model, errors))
                     continue
-                best = good[max(range(len(some)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
+                best = good[max(range(len(row_pairs)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
             verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model, errors))
         return verdicts
 

@@ -65,9 +65,9 @@ class MaskPII(Transform):
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
-        own = own_columns(batch, self.prefix)
-        others = beside(batch, [*view.columns, *own], batch.features)
-        rows = batch.rows([*view.columns, *others, *own])
+        ours = own_columns(batch, self.prefix)
+        others = beside(batch, [*view.columns, *ours], batch.features)
+        rows = batch.rows([*view.columns, *others, *ours])
         outcomes = [self._outcome(row, (*view.columns, *others), batch.features) for row in rows]
         changed = {str(change.path[0]) for outcome in outcomes for change in outcome.changes}
         # a column beside the shape's is returned only where it changed: the others keep their type and their bytes

@@ -78,11 +78,11 @@ def record(
         reasons = tuple(dict.fromkeys([*(c.by for c in outcome.changes if edits), *outcome.reasons]))
         errors = dict(outcome.errors)
         fresh.append(refresh(steps, after, view, row, prefix, errors) if edits and steps else {})
-        told = {who: describe_error(error) for who, error in errors.items()}
+        described = {who: describe_error(error) for who, error in errors.items()}
         line = (
             kept_line
-            if edit == "kept" and not reasons and not outcome.model and not told
-            else Step(name, transform.version, (), settings, edit, reasons, outcome.model, told).line()
+            if edit == "kept" and not reasons and not outcome.model and not described
+            else Step(name, transform.version, (), settings, edit, reasons, outcome.model, described).line()
         )
         original = row.get(prefix + "original") or "" if steps else ""
         if edits:

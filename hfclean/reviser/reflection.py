@@ -277,9 +277,9 @@ class Reflection(ModelReviser):
         for scorer, which in ((forward, "ifd"), (reverse_scorer(forward), "r_ifd"))[: 1 if side != "response" else 2]:
             new = [
                 (row, name, pair)
-                for row, some in zip(rows, names, strict=True)
+                for row, row_names in zip(rows, names, strict=True)
                 for name, pair in row.pairs().items()
-                if name in some and math.isnan(getattr(row.scores.get(name, UNSCORED), which))
+                if name in row_names and math.isnan(getattr(row.scores.get(name, UNSCORED), which))
             ]
             (column,) = scorer.scores()
             values = scorer.score_rows([[pair] for _, _, pair in new])[column] if new else []

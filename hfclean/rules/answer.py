@@ -60,24 +60,24 @@ def is_placeholder(text: str, instruction: str) -> bool:
     """Whether an input only says that there is none."""
     if not text or len(text) > LONGEST_PLACEHOLDER:
         return False
-    said = " ".join(ALPHANUMERICS.findall(text.lower()))
-    short = len(said) < SHORT_PLACEHOLDER and "put" not in said and len(instruction) < SHORT_TASK
+    words = " ".join(ALPHANUMERICS.findall(text.lower()))
+    short = len(words) < SHORT_PLACEHOLDER and "put" not in words and len(instruction) < SHORT_TASK
     if short and OF_LETTERS.search(instruction):
         return False
-    if not said:  # "-", "...", "<>"
+    if not words:  # "-", "...", "<>"
         bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)
         return bare and all(text.count(opener) == text.count(closer) for opener, closer in PAIRED)  # else it is code
-    if SAYS_NO_INPUT.fullmatch(said):
+    if SAYS_NO_INPUT.fullmatch(words):
         if asked_about(ABOUT_ERRORS, instruction):
             return False
         if (
-            NOT_ENGLISH.match(said)
+            NOT_ENGLISH.match(words)
             and WORDS_AS_MATTER.named_in(instruction, "")
             and not HOLDS_MATTER.search(instruction)
         ):
             return False  # "sin entrada" may be what is to be translated
-        return said not in " ".join(ALPHANUMERICS.findall(instruction.lower()))
-    if WORD_ALONE.fullmatch(said):
+        return words not in " ".join(ALPHANUMERICS.findall(instruction.lower()))
+    if WORD_ALONE.fullmatch(words):
         return not _needs_input(instruction)
     return False
 
@@ -241,12 +241,12 @@ def _is_empty(pair: Pair) -> bool:
         return not (pair.history and unknown_roles(pair))  # then the answer may be there, under another name
     if text[0] not in "<([{nN-.…_`\"'\\":
         return False
-    said = " ".join(ALPHANUMERICS.findall(text.lower()))
-    if not said:
+    words = " ".join(ALPHANUMERICS.findall(text.lower()))
+    if not words:
         return text.strip(" -–—.…_<>()[]{}`\"'\\") == "" and not asked_about(ABOUT_SIGNS, pair.instruction)
-    if said == "n a":
+    if words == "n a":
         return GENERATIVE.match(pair.instruction) is not None
-    return SAYS_NO_OUTPUT.fullmatch(said) is not None and said not in pair.instruction.lower()
+    return SAYS_NO_OUTPUT.fullmatch(words) is not None and words not in pair.instruction.lower()
 
 
 empty_output = Rule(

@@ -59,9 +59,9 @@ def _differs_in_words(pair: Pair) -> bool:
     asked_in = clear_language(asked, 2, 0.2)
     if english and asked_in in ("en", ""):
         return False
-    said = small_words(answer[:SAMPLE])
+    answer_words = small_words(answer[:SAMPLE])
     # A short question has few small words: then the answer must be the clearer.
-    answered_in = clear_language(said, 4, 0.22) if asked_in else clear_language(said, 5, 0.3)
+    answered_in = clear_language(answer_words, 4, 0.22) if asked_in else clear_language(answer_words, 5, 0.3)
     if answered_in in ("", asked_in) or asked_about(ABOUT_LANGUAGE, pair.instruction):
         return False
     if not asked_in:
@@ -69,7 +69,7 @@ def _differs_in_words(pair: Pair) -> bool:
             return False
         return not pair.input or answered_in not in small_words(pair.input[:SAMPLE]).counts
     # Neighbours share words: each language must be as good as absent from the other text.
-    if 3 * said.counts.get(asked_in, 0) > said.counts[answered_in]:
+    if 3 * answer_words.counts.get(asked_in, 0) > answer_words.counts[answered_in]:
         return False
     if 2 * asked.counts.get(answered_in, 0) > asked.counts[asked_in]:
         return False

@@ -300,13 +300,13 @@ def mask_names(value: Any, kinds: Collection[str] = PII_KINDS) -> tuple[Any, lis
     if not isinstance(value, Mapping):
         return value, seen
     names = {str(name): str(name) for name in value if not _in_name(str(name), tuple(kinds))}
-    made = {}
+    renamed = {}
     for name, item in value.items():
         seen += _in_name(str(name), tuple(kinds))
         inner, found = mask_names(item, kinds)
         seen += found
-        made[_masked_name(str(name), kinds, names)] = inner
-    return made, seen
+        renamed[_masked_name(str(name), kinds, names)] = inner
+    return renamed, seen
 
 
 @lru_cache(maxsize=10_000)
@@ -335,12 +335,12 @@ def _masked_literal(literal: re.Match[str], kinds: Collection[str], seen: list[s
     raw = literal[0]
     if literal[1] is None or not (MAY_HOLD.search(raw) or "\\" in raw):
         return raw
-    said = json.loads(raw, strict=False)
-    masked, kinds_found = mask_in(said, kinds)
+    value = json.loads(raw, strict=False)
+    masked, kinds_found = mask_in(value, kinds)
     seen += kinds_found
-    if masked != said and _is_key(literal):
-        masked = _masked_name(said, kinds, names)
-    return raw if masked == said else json.dumps(masked, ensure_ascii=raw.isascii())
+    if masked != value and _is_key(literal):
+        masked = _masked_name(value, kinds, names)
+    return raw if masked == value else json.dumps(masked, ensure_ascii=raw.isascii())
 
 
 def _replace(text: str, found: list[Personal], json_text: bool) -> str:

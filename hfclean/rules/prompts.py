@@ -212,13 +212,13 @@ def _repeats_input(pair: Pair) -> bool:
     ]  # five letters that both must hold, before anything is folded
     if middle not in pair.instruction and middle.lower() not in pair.instruction.lower():
         return False
-    said, asked = _flat(given), _flat(pair.instruction)
-    if len(said) < SHORTEST_REPEAT:
+    flat_input, asked = _flat(given), _flat(pair.instruction)
+    if len(flat_input) < SHORTEST_REPEAT:
         return False
-    if said == asked:
+    if flat_input == asked:
         return True
-    return said.count(" ") >= 2 and (
-        f" {said} " in f" {asked} " or (asked.count(" ") >= 3 and said.startswith(asked + " "))
+    return flat_input.count(" ") >= 2 and (
+        f" {flat_input} " in f" {asked} " or (asked.count(" ") >= 3 and flat_input.startswith(asked + " "))
     )
 
 

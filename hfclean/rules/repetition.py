@@ -86,16 +86,16 @@ def _all_differ(text: str) -> bool:
     All that `_said_again` compares differs, even when as much is stripped from its edges as that ever strips.
     """
     if "\n" not in text:
-        said = [sentence.strip(EDGES) for sentence in text.split(". ")]
-        return len(set(said)) == len(said)
-    said = [
+        pieces = [sentence.strip(EDGES) for sentence in text.split(". ")]
+        return len(set(pieces)) == len(pieces)
+    pieces = [
         sentence.strip(EDGES)
         for line in text.split("\n")
         if len(line) >= SHORTEST_ITEM
         for sentence in (line.split(". ") if len(line) >= LONG else (line,))
         if len(sentence) >= SHORTEST_ITEM
     ]
-    return len(set(said)) == len(said)
+    return len(set(pieces)) == len(pieces)
 
 
 def _with_full_stops(text: str) -> str:
@@ -120,44 +120,44 @@ def _said_again(text: str) -> str:
                 block = {}
             continue
         if size < LONG:
-            said = line.strip(BULLETS)
-            number, dot, rest = said.partition(". ")
+            piece = line.strip(BULLETS)
+            number, dot, rest = piece.partition(". ")
             if dot and number.isdigit():
-                said = rest.strip(BULLETS)
-            count = block.get(said, 0) + 1
-            block[said] = count
-            if count > 1 and _is_again(said, count, block):
-                return said
+                piece = rest.strip(BULLETS)
+            count = block.get(piece, 0) + 1
+            block[piece] = count
+            if count > 1 and _is_again(piece, count, block):
+                return piece
             continue
         for sentence in line.split(". "):
             size = len(sentence)
             if size < SHORT and (size < 12 or sentence.isascii()):
                 continue
-            said = sentence.strip(EDGES)
+            piece = sentence.strip(EDGES)
             counts = block if size < LONG and sentence.isascii() else seen
-            count = counts.get(said, 0) + 1
-            counts[said] = count
-            if count > 1 and _is_telling(said, count):
-                return said
+            count = counts.get(piece, 0) + 1
+            counts[piece] = count
+            if count > 1 and _is_telling(piece, count):
+                return piece
     return ""
 
 
-def _is_again(said: str, count: int, block: dict[str, int]) -> bool:
+def _is_again(piece: str, count: int, block: dict[str, int]) -> bool:
     """Whether a short line repeats in its list: a telling one three times, any four times, or two of them twice."""
-    if len(said) < SHORTEST_ITEM or MATTER.search(said):
+    if len(piece) < SHORTEST_ITEM or MATTER.search(piece):
         return False
-    if count > 3 or (count == 3 and _is_telling(said, count)):
+    if count > 3 or (count == 3 and _is_telling(piece, count)):
         return True
-    return len(said) >= SHORT and sum(times > 1 and len(item) >= SHORT for item, times in block.items()) > 1
+    return len(piece) >= SHORT and sum(times > 1 and len(item) >= SHORT for item, times in block.items()) > 1
 
 
-def _is_telling(said: str, count: int) -> bool:
-    if MATTER.search(said):
+def _is_telling(piece: str, count: int) -> bool:
+    if MATTER.search(piece):
         return False
-    words = said.count(" ") + 1
-    if words < 4 and not said.isascii():  # a script without spaces
-        return len(said) >= (15 if count > 2 else 24) and sum(map(str.isalpha, said)) * 4 > 3 * len(said)
-    return words >= 4 and len(said) >= (SHORT - 1 if count > 2 else LONG - 4)
+    words = piece.count(" ") + 1
+    if words < 4 and not piece.isascii():  # a script without spaces
+        return len(piece) >= (15 if count > 2 else 24) and sum(map(str.isalpha, piece)) * 4 > 3 * len(piece)
+    return words >= 4 and len(piece) >= (SHORT - 1 if count > 2 else LONG - 4)
 
 
 def _loops(text: str) -> bool:

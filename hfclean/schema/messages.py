@@ -114,8 +114,8 @@ def _message_of(message: Mapping[str, Any], path: Path) -> Message:
     calls = next((message[key] for key in CALL_KEYS if message.get(key)), None)
     if not role_key or (not text_key and calls is None and _has_more(message)):
         return Message(f"keys: {', '.join(message)}", as_text(dict(message)), None)
-    made = _message(message[role_key], (*path, text_key), message.get(text_key), calls)
-    return made if text_key else made._replace(slot=None)
+    parsed = _message(message[role_key], (*path, text_key), message.get(text_key), calls)
+    return parsed if text_key else parsed._replace(slot=None)
 
 
 def from_text(cell: Any) -> Any:

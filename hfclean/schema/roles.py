@@ -49,5 +49,5 @@ def refuse_unknown_roles(rows: Iterable[Mapping[str, Any]], view: View) -> None:
     Raises:
         SchemaError: none has; the message says which roles were found.
     """
-    if said := nobody_answers(rows, view):
-        raise SchemaError(said)
+    if problem := nobody_answers(rows, view):
+        raise SchemaError(problem)

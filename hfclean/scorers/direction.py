@@ -125,11 +125,11 @@ class Direction(HeadScorer):
         import torch
 
         vector = torch.tensor(self.vector, device=head.device)
-        told = blake2b(repr(self.vector).encode(), digest_size=16).hexdigest()
+        vector_hash = blake2b(repr(self.vector).encode(), digest_size=16).hexdigest()
         outputs = head.run(
             [self._tokens(head, pair) for pair in pairs],
             lambda rows: _states(head, rows, [self.layer])[:, 0] @ vector,
-            self.kept(head, layer=self.layer, vector=told),
+            self.kept(head, layer=self.layer, vector=vector_hash),
         )
         return {self.name: [number(o) for o in outputs], f"{self.name}_reason": [o.reason for o in outputs]}
 
@@ -266,8 +266,8 @@ class Direction(HeadScorer):
             raise ModelError("this Direction has none yet: Direction.fit(model, good, bad)")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        told = {name: getattr(self, name) for name in _SAVED}
-        about = {"format": FORMAT, **told, "found": asdict(self.found) if self.found else None}
+        saved = {name: getattr(self, name) for name in _SAVED}
+        about = {"format": FORMAT, **saved, "found": asdict(self.found) if self.found else None}
         numpy.save_file({"direction": np.array(self.vector, np.float32)}, folder / WEIGHTS)
         sync_tree(folder)
         write_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
@@ -300,11 +300,11 @@ class Direction(HeadScorer):
             vector = numpy.load_file(place / WEIGHTS)["direction"]
         except (OSError, KeyError, safetensors.SafetensorError) as e:
             raise ModelError(f"{WEIGHTS} of {place.name!r} cannot be read ({e}); get the file again") from e
-        told = {name: about[name] for name in _SAVED if name in about}
-        odd = [name for name in told if not _fits(name, told[name])]
+        saved = {name: about[name] for name in _SAVED if name in about}
+        odd = [name for name in saved if not _fits(name, saved[name])]
         if odd:
-            raise ModelError(f"{ABOUT} of {place.name!r}: {odd[0]} is {told[odd[0]]!r:.60}; save the direction again")
-        named = told.get("model")
+            raise ModelError(f"{ABOUT} of {place.name!r}: {odd[0]} is {saved[odd[0]]!r:.60}; save the direction again")
+        named = saved.get("model")
         if is_fetched and "model" not in settings and not names_hub(named, namespace=True):
             raise ModelError(
                 f"{folder}: the direction was found in the model {named!r:.80}, which is not a Hub id; say which to "
@@ -313,7 +313,7 @@ class Direction(HeadScorer):
         fit = about.get("found")
         known = {each.name for each in fields(Fit)}
         found = Fit(**{name: value for name, value in fit.items() if name in known}) if fit else None
-        return cls(**{**told, "vector": tuple(map(float, vector)), "found": found, **settings})
+        return cls(**{**saved, "vector": tuple(map(float, vector)), "found": found, **settings})
 
 
 def _fits(name: str, value: Any) -> bool:

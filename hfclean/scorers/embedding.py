@@ -101,8 +101,8 @@ class Embed(HeadScorer):
         if not folder.is_dir():
             return super().depends()
         beside = sorted(file for pattern in BESIDE for file in folder.glob(pattern))
-        told = blake2b(b"\0".join(file.read_bytes() for file in beside), digest_size=8).hexdigest()
-        return {**super().depends(), "beside": told}
+        digest = blake2b(b"\0".join(file.read_bytes() for file in beside), digest_size=8).hexdigest()
+        return {**super().depends(), "beside": digest}
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         import numpy as np
@@ -204,12 +204,12 @@ def read_recipe(folder: Path) -> Recipe:
 
 
 def _modes(pooling: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
-    said = pooling.get("pooling_mode")
-    if said is None:
+    mode = pooling.get("pooling_mode")
+    if mode is None:
         return tuple(m for m in MODES if pooling.get(f"pooling_mode_{_OLD_NAMES.get(m, m)}")) or ("mean",)
-    modes = (said,) if isinstance(said, str) else tuple(said)
+    modes = (mode,) if isinstance(mode, str) else tuple(mode)
     if not modes or not set(modes) <= set(MODES):
-        raise ModelError(f"{folder.name!r} pools by {json.dumps(said)}; known: {', '.join(MODES)}")
+        raise ModelError(f"{folder.name!r} pools by {json.dumps(mode)}; known: {', '.join(MODES)}")
     return modes
 
 

@@ -241,10 +241,10 @@ def _number(value: Any, column: str) -> float:
 def _check_table(np: Any, y: Any, x: Any, names: Sequence[str], left_out: int) -> None:
     """Raise where the table cannot say what the weights are."""
     count, wanted = len(y), len(names) + 2
-    gone = f" ({left_out} more have a number that is missing)" if left_out else ""
+    note = f" ({left_out} more have a number that is missing)" if left_out else ""
     if count < wanted:
         raise LinearRuleError(
-            f"fit: {count} observations{gone} for {len(names)} predictors and an intercept; expected {wanted} or more "
+            f"fit: {count} observations{note} for {len(names)} predictors and an intercept; expected {wanted} or more "
             "and ten for each predictor to say something: run more experiments, or name fewer predictors"
         )
     constant = [name for name, low, high in zip(names, x.min(0), x.max(0), strict=True) if low == high]

@@ -96,19 +96,19 @@ def _agreed(claims: Sequence[_Claim | None], rubric: Rubric) -> float | str:
 def _claims(
     objects: Sequence[dict[str, list[Any]]], rest: str, names: tuple[str, ...], *, single: bool
 ) -> list[_Claim | None]:
-    """Every score that is said for one dimension; None for something else in its place."""
+    """Every score that is stated for one dimension; None for something else in its place."""
     forms = ("{}", "{}_score", "overall_{}", "final_{}")
     keys = {_key(form.format(name)) for name in names for form in forms}
     found = [_claim(value) for known in objects for key in keys for value in known.get(key, ())]
     lines, amended = _forms(names, single)
-    said = [_said(match) for match in lines.finditer(rest)]
+    stated = [_said(match) for match in lines.finditer(rest)]
     if single:
         first = _FIRST.match(rest)
         if first and (first["scale"] or _ends_line(rest, first.end())):  # "4. First, ..." begins a list
-            said.append(_said(first))
-    if found or said:
-        said += [_said(match) for match in amended.finditer(rest)]
-    return [*found, *said]
+            stated.append(_said(first))
+    if found or stated:
+        stated += [_said(match) for match in amended.finditer(rest)]
+    return [*found, *stated]
 
 
 @lru_cache(maxsize=64)
@@ -161,8 +161,8 @@ def read_better(text: str) -> tuple[str, str]:
     if body is None:
         return "", "unparsed"
     objects, rest = _objects(body)
-    said = [str(_whole(value)) for known in objects for key in _BETTER for value in known.get(key, ())]
-    slots = [re.fullmatch(rf"\s*{_SLOTS}\s*", value, re.I) for value in said]
+    stated = [str(_whole(value)) for known in objects for key in _BETTER for value in known.get(key, ())]
+    slots = [re.fullmatch(rf"\s*{_SLOTS}\s*", value, re.I) for value in stated]
     slots += _BETTER_LINE.finditer(rest)
     if first := _BETTER_FIRST.match(rest):
         slots.append(first)

@@ -126,6 +126,8 @@ def _only_prose(text: str) -> str:
 @cache
 def _identifier() -> Any:
     module: Any = require("py3langid.langid", extra="language")
-    made = module.LanguageIdentifier
-    load = getattr(made, "from_model_file", None) or made.from_pickled_model  # the older one reads its own package
+    identifier = module.LanguageIdentifier
+    load = (
+        getattr(identifier, "from_model_file", None) or identifier.from_pickled_model
+    )  # the older one reads its own package
     return load(module.MODEL_FILE, norm_probs=True)

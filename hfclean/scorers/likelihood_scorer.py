@@ -116,8 +116,8 @@ class LikelihoodScorer(Scorer):
 
     def settings(self) -> dict[str, Any]:
         """What a score of this class depends on, spelled out for every row's history."""
-        told = {**self.spec().settings(), **super().settings(), "max_length": self.reading().max_length}
-        return {**told, "template": self.template or "lines"}
+        settings = {**self.spec().settings(), **super().settings(), "max_length": self.reading().max_length}
+        return {**settings, "template": self.template or "lines"}
 
     def depends(self) -> dict[str, Any]:
         return {"weights": fingerprint(self.model)} if self.base_url is None else {}

@@ -65,9 +65,9 @@ class PII(Scorer):
         object.__setattr__(self, "kinds", check_kinds(self.kinds))
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
-        own = own_columns(batch, self.prefix)
+        ours = own_columns(batch, self.prefix)
         others = beside(
-            batch, [*view.columns, *own, *(self.prefix + n for n in (*self.names(), HISTORY))], batch.features
+            batch, [*view.columns, *ours, *(self.prefix + n for n in (*self.names(), HISTORY))], batch.features
         )
         return super().apply(batch, Wide(view.shape, view, tuple(others)) if others else view)
 

@@ -144,14 +144,14 @@ def is_english(text: str) -> bool:
     """Whether a stretch of text is English beyond doubt: enough of its small words, and few of any other language."""
     if not text.isascii() and NOT_LATIN.search(text):
         return False
-    own = foreign = 0
+    english = foreign = 0
     alone = False
     for word in set(LETTERS_OR_CONTRACTION.findall(text.lower())):
         if word in ENGLISH_ALONE:
-            own += 2
+            english += 2
             alone = True
         elif word in ENGLISH_TOO:
-            own += 1
+            english += 1
         elif word in LOOK_UP or not word.isascii():
             foreign += 1
-    return alone and own >= FULL_SCORE and own > 2 * foreign
+    return alone and english >= FULL_SCORE and english > 2 * foreign

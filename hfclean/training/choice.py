@@ -194,8 +194,8 @@ def _threshold(known: Sequence[_Known], share: float) -> int:
 def _still(taken: Sequence[_Known], same: Sequence[_Known], share: float, seed: int) -> list[_Known]:
     """Pairs that leave a text as it is: those of the data first, then revised texts as they came out."""
     wanted = round(share / (1 - share) * len(taken))
-    made = [_Known(Sides(one.sides.revised, one.sides.revised), 0, one.group) for one in taken]
-    pool = [*_shuffled(same, seed), *_shuffled(made, seed)]
+    unchanged = [_Known(Sides(one.sides.revised, one.sides.revised), 0, one.group) for one in taken]
+    pool = [*_shuffled(same, seed), *_shuffled(unchanged, seed)]
     seen: dict[str, list[Sides]] = defaultdict(list)
     found: list[_Known] = []
     for one in pool:
@@ -205,9 +205,9 @@ def _still(taken: Sequence[_Known], same: Sequence[_Known], share: float, seed: 
     return found
 
 
-def _shuffled(some: Iterable[_Known], seed: int) -> list[_Known]:
+def _shuffled(pairs: Iterable[_Known], seed: int) -> list[_Known]:
     """A random order that depends on each text alone and not on its neighbours."""
-    return sorted(some, key=lambda one: _chance(seed, f"{one.sides.raw.prompt}\0{one.sides.raw.response}"))
+    return sorted(pairs, key=lambda one: _chance(seed, f"{one.sides.raw.prompt}\0{one.sides.raw.response}"))
 
 
 def _spread(distances: Sequence[int]) -> dict[str, float]:

@@ -83,19 +83,19 @@ def train_reviser(
         ColumnError, SourceError: see `revision_pairs`.
         ModelError: the base cannot be loaded.
     """
-    told = preset_of(preset)
-    chosen = _chosen(pairs, told, alpha, near_identity, heldout, seed)
+    defaults = preset_of(preset)
+    chosen = _chosen(pairs, defaults, alpha, near_identity, heldout, seed)
     if revise not in ("pair", "response"):
         raise TrainingError(f"revise={revise!r}: expected 'pair' or 'response'")
     if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is not a mistake
-        patience = told.patience if chosen.heldout else None
+        patience = defaults.patience if chosen.heldout else None
     written = partial(as_rows, revise=revise, instructions=instructions)
     tuned = tune(
         written(chosen.train),
         base_model,
         folder,
-        args=_over(told.args, args),
-        peft_config=None if peft_config is False else _over(told.peft, peft_config),
+        args=_over(defaults.args, args),
+        peft_config=None if peft_config is False else _over(defaults.peft, peft_config),
         heldout=written(chosen.heldout) if chosen.heldout else None,
         seed=seed,
         resume=resume,
@@ -111,7 +111,7 @@ def train_reviser(
         **settings,
     )
     if is_main_process():
-        write_reviser(reviser.about(_facts(chosen, told, tuned, base_model)), Path(folder).expanduser())
+        write_reviser(reviser.about(_facts(chosen, defaults, tuned, base_model)), Path(folder).expanduser())
     return reviser
 
 
@@ -163,30 +163,30 @@ def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _chosen(
-    pairs: Any, told: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
+    pairs: Any, defaults: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
 ) -> Chosen:
-    still = told.near_identity if near_identity is None else near_identity
+    still = defaults.near_identity if near_identity is None else near_identity
     if not isinstance(still, (int, float)):
         raise TrainingError(f"near_identity={still!r}: expected a share of at least 0 and below 1")
     share = heldout if isinstance(heldout, (int, float)) and not isinstance(heldout, bool) else 0.0
     found = choose_pairs(
         _rows(pairs, still > 0),
-        alpha=told.alpha if alpha is None else alpha,
+        alpha=defaults.alpha if alpha is None else alpha,
         near_identity=still,
         heldout=share,
         seed=seed,
     )
     if heldout is None or heldout is False or (isinstance(heldout, (int, float)) and heldout is not True):
         return found
-    own = tuple(pair_of(row) for row in _rows(heldout, True))
+    given_heldout = tuple(pair_of(row) for row in _rows(heldout, True))
     taught = {pair_hash(sides.raw) for sides in found.train}
-    both = sum(pair_hash(sides.raw) in taught for sides in own)
+    both = sum(pair_hash(sides.raw) in taught for sides in given_heldout)
     if both:
         raise TrainingError(
-            f"heldout=: {both} of its {len(own)} pairs are also trained on, and would prove nothing; remove them "
-            "from one of the two, or give a share: heldout=0.1"
+            f"heldout=: {both} of its {len(given_heldout)} pairs are also trained on, and would prove nothing; remove "
+            "them from one of the two, or give a share: heldout=0.1"
         )
-    return replace(found, heldout=own, facts={**found.facts, "heldout": len(own)})
+    return replace(found, heldout=given_heldout, facts={**found.facts, "heldout": len(given_heldout)})
 
 
 def _rows(pairs: Any, unchanged: bool) -> Iterable[Mapping[str, Any]]:
@@ -205,24 +205,24 @@ def _refuse_none(found: Revisions) -> None:
         raise TrainingError(f"none of the rows is a pair to learn from ({why}); see hfclean.revision_pairs")
 
 
-def _over(preset: Mapping[str, Any] | None, own: Any) -> Any:
+def _over(preset: Mapping[str, Any] | None, given: Any) -> Any:
     """The caller's settings over the preset's; a whole configuration replaces the preset."""
-    if own is None:
+    if given is None:
         return dict(preset) if preset else None
-    return {**(preset or {}), **own} if isinstance(own, Mapping) else own
+    return {**(preset or {}), **given} if isinstance(given, Mapping) else given
 
 
 # ----------------------------------------------------------------------------------------------------------- the facts
 
 
-def _facts(chosen: Chosen, told: Preset, tuned: Tuned, base_model: str | Path) -> dict[str, Any]:
+def _facts(chosen: Chosen, defaults: Preset, tuned: Tuned, base_model: str | Path) -> dict[str, Any]:
     """How the reviser was trained, with nothing about this machine but its devices."""
     run = {key: value for key, value in tuned.facts.items() if not key.endswith("_digest")}
     if Path(base_model).expanduser().is_dir():
         run["base"] = Path(base_model).expanduser().resolve().name
     run["peft"] = {key: value for key, value in run["peft"].items() if key != "base_model_name_or_path"}
     found = {
-        "preset": told.name,
+        "preset": defaults.name,
         "pairs": chosen.facts,
         "run": run,
         "steps": tuned.steps,
@@ -231,7 +231,7 @@ def _facts(chosen: Chosen, told: Preset, tuned: Tuned, base_model: str | Path) -
         "heldout_loss": None if math.isnan(tuned.heldout_loss) else tuned.heldout_loss,
         "seconds": tuned.seconds,
     }
-    return found if told.name else {key: value for key, value in found.items() if key != "preset"}
+    return found if defaults.name else {key: value for key, value in found.items() if key != "preset"}
 
 
 def _alpha(pairs: Mapping[str, Any]) -> str:
@@ -241,9 +241,9 @@ def _alpha(pairs: Mapping[str, Any]) -> str:
 
 
 def _adapter(peft: Mapping[str, Any]) -> str:
-    told = {"rank": peft.get("r"), "alpha": peft.get("lora_alpha"), "dropout": peft.get("lora_dropout")}
-    said = ", ".join(f"{name} {value}" for name, value in told.items() if value is not None)
-    return f"{peft.get('peft_type', 'adapter')}, {said}, on {peft.get('target_modules')}"
+    settings = {"rank": peft.get("r"), "alpha": peft.get("lora_alpha"), "dropout": peft.get("lora_dropout")}
+    listed = ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+    return f"{peft.get('peft_type', 'adapter')}, {listed}, on {peft.get('target_modules')}"
 
 
 def _rate(settings: Mapping[str, Any]) -> str:

@@ -134,21 +134,21 @@ def revision_pairs(
     """
     from datasets import Dataset
 
-    told = _verdicts(verdicts)
+    judged = _verdicts(verdicts)
     found: list[dict[str, str]] = []
     left_out: Counter[str] = Counter()
     seen: set[str] = set()
-    for source_part in _parts(source, _Reading(told, unchanged, Layout(columns, prefix))):
-        part, how = source_part.rows.with_format(None), source_part.how
+    for source_part in _parts(source, _Reading(judged, unchanged, Layout(columns, prefix))):
+        part, reading = source_part.rows.with_format(None), source_part.reading
         if source_part.only is not None:
-            names = part[how.layout.own("row_id")]
+            names = part[reading.layout.own("row_id")]
             part = part.select([k for k, name in enumerate(names) if name in source_part.only])
-        for pair, reason in _read(part, how, seen):
+        for pair, reason in _read(part, reading, seen):
             if pair is None:
                 left_out[reason] += 1
             else:
                 found.append(pair)
-    lost = sorted(set(told or ()) - seen)
+    lost = sorted(set(judged or ()) - seen)
     if lost:
         raise SourceError(
             f"{len(lost)} verdicts are on rows that do not exist, such as {lost[0]!r}; give the dataset that was "
@@ -174,17 +174,17 @@ class _Part(NamedTuple):
     """A dataset of a source, how to read it, and which of its rows to use; None for all."""
 
     rows: Any
-    how: _Reading
+    reading: _Reading
     only: frozenset[str] | None = None
 
 
-def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
+def _parts(source: Any, reading: _Reading) -> Iterator[_Part]:
     if isinstance(source, (str, Path)):
-        yield _file(Path(source).expanduser(), how)
+        yield _file(Path(source).expanduser(), reading)
     elif isinstance(source, Mapping):
-        yield from (_Part(part, how) for part in source.values())
+        yield from (_Part(part, reading) for part in source.values())
     elif hasattr(source, "select"):
-        yield _Part(source, how)
+        yield _Part(source, reading)
     else:
         from datasets import Dataset
 
@@ -196,14 +196,14 @@ def _parts(source: Any, how: _Reading) -> Iterator[_Part]:
                 "file of pairs"
             )
         try:
-            made = Dataset.from_list(rows) if rows else None
+            dataset = Dataset.from_list(rows) if rows else None
         except UnicodeEncodeError as e:
             raise SourceError(f"a pair holds half a surrogate pair, which is not text ({e}); take it out") from e
-        if made is not None:
-            yield _Part(made, how)
+        if dataset is not None:
+            yield _Part(dataset, reading)
 
 
-def _file(path: Path, how: _Reading) -> _Part:
+def _file(path: Path, reading: _Reading) -> _Part:
     if not path.exists():
         raise SourceError(
             f"no file or folder {str(path)!r}; expected a cleaned folder, ledger.parquet, or pairs.jsonl"
@@ -216,11 +216,11 @@ def _file(path: Path, how: _Reading) -> _Part:
         only = None
         if path.name == LEDGER:
             only = frozenset(_loaded("parquet", path, [str(path)])["row_id"])
-        return _Part(_loaded("parquet", folder, files), _as_cleaned(folder, how), only)
+        return _Part(_loaded("parquet", folder, files), _as_cleaned(folder, reading), only)
     kind = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}.get(path.suffix)
     if kind is None:
         raise SourceError(f"{path.name!r}: pairs come as .jsonl, .json or .parquet; convert it, or load it yourself")
-    return _Part(_loaded(kind, path, [str(path)]), how)
+    return _Part(_loaded(kind, path, [str(path)]), reading)
 
 
 def _loaded(kind: str, path: Path, files: list[str]) -> Any:
@@ -234,16 +234,16 @@ def _loaded(kind: str, path: Path, files: list[str]) -> Any:
         raise SourceError(f"{path.name!r} cannot be read: {cause}; repair or delete what is wrong") from e
 
 
-def _as_cleaned(folder: Path, how: _Reading) -> _Reading:
+def _as_cleaned(folder: Path, reading: _Reading) -> _Reading:
     """With the columns and the prefix that the folder was cleaned with, if none were given."""
     try:
         recorded = read_layout(read_record(folder))
     except OSError:
-        return how
+        return reading
     except RecordError as e:
         raise SourceError(f"{ABOUT} of {folder.name!r} is not as hfclean writes it: it {e}") from e
-    columns = recorded.columns if how.layout.columns is None else how.layout.columns
-    return how._replace(layout=Layout(columns, how.layout.prefix or recorded.prefix))
+    columns = recorded.columns if reading.layout.columns is None else reading.layout.columns
+    return reading._replace(layout=Layout(columns, reading.layout.prefix or recorded.prefix))
 
 
 def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]] | None:
@@ -282,19 +282,19 @@ def _edited(entry: Mapping[str, Any]) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def _read(part: Any, how: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, str] | None, str]]:
+def _read(part: Any, reading: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, str] | None, str]]:
     """The pair of each row, or why there is none."""
     names = tuple(part.column_names)
     if set(COLUMNS) - {"raw_input", "revised_input"} <= set(names):
         for row in part:
             yield _row(*pair_of(row), row.get("row_id")), ""
         return
-    history = how.layout.own(HISTORY)
-    view = how.layout.view(names)
+    history = reading.layout.own(HISTORY)
+    view = reading.layout.view(names)
     if history in names:
         for row in part:
-            seen.add(str(row.get(how.layout.own("row_id"))))
-            yield _revised(row, view, how)
+            seen.add(str(row.get(reading.layout.own("row_id"))))
+            yield _revised(row, view, reading)
         return
     if not isinstance(view, PreferenceView):
         raise ColumnError(
@@ -313,23 +313,23 @@ def _preferred(row: Mapping[str, Any], view: View) -> tuple[dict[str, str] | Non
     return _row(rejected[-1].pair, chosen[-1].pair), ""
 
 
-def _revised(row: Mapping[str, Any], view: View, how: _Reading) -> tuple[dict[str, str] | None, str]:
-    name = str(row.get(how.layout.own("row_id")))
-    verdict = how.verdicts.get(name) if how.verdicts is not None else None
-    if how.verdicts is not None and verdict is None:
+def _revised(row: Mapping[str, Any], view: View, reading: _Reading) -> tuple[dict[str, str] | None, str]:
+    name = str(row.get(reading.layout.own("row_id")))
+    verdict = reading.verdicts.get(name) if reading.verdicts is not None else None
+    if reading.verdicts is not None and verdict is None:
         return None, "unjudged"
-    targets, first = view.targets(row), view.targets(original_cells(row, how.layout.prefix))
+    targets, first = view.targets(row), view.targets(original_cells(row, reading.layout.prefix))
     if len(targets) != 1 or len(first) != 1 or not _is_plain(targets[0].pair):
         return None, "no_single_turn"
     raw, revised = first[0].pair, targets[0].pair
     if verdict is not None:
         if verdict["verdict"] == "reject":
-            return (_row(raw, raw, name), "") if how.unchanged else (None, "rejected")
+            return (_row(raw, raw, name), "") if reading.unchanged else (None, "rejected")
         if verdict["verdict"] == "edit":
             revised = revised.replace(**_edited(verdict))
-    elif any(step.edit == "failed" for step in (parse_history(row[how.layout.own(HISTORY)]) or ())[-1:]):
+    elif any(step.edit == "failed" for step in (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]):
         return None, "failed"
-    if raw == revised and not how.unchanged:
+    if raw == revised and not reading.unchanged:
         return None, "not_revised"
     return _row(raw, revised, name), ""
 

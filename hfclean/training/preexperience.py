@@ -94,12 +94,12 @@ def tune_on_experience(
 
     Source: Cherry LLM, arXiv 2308.12032, and tianyi-lab/Cherry_LLM.
     """
-    told = {**RECIPE, **(args or {})} if args is None or isinstance(args, Mapping) else args
+    settings = {**RECIPE, **(args or {})} if args is None or isinstance(args, Mapping) else args
     tuned = tune(
         experience_rows(ds, columns=columns),
         base_model,
         folder,
-        args=told,
+        args=settings,
         peft_config=peft_config,
         seed=seed,
         resume=resume,

@@ -135,9 +135,9 @@ class Run:
 
     def begin(self, resume: bool) -> Tuned | None:
         """Create the folder; returns the finished result there, if `resume` asks for it."""
-        told = self._read()
-        begun = told is not None and ("done" in told or last_checkpoint(self.folder) is not None)
-        if told is None or not begun:
+        record = self._read()
+        begun = record is not None and ("done" in record or last_checkpoint(self.folder) is not None)
+        if record is None or not begun:
             self._note()
             return None
         if not resume:
@@ -147,14 +147,14 @@ class Run:
                 f"{str(self.folder)!r} already holds a training; go on with it: resume=True (--resume), or name "
                 "another folder"
             )
-        before = told.get("started", {})
+        before = record.get("started", {})
         other = [key for key in COMPARED if before.get(key) != self.facts[key]]
         if other:
             raise TrainingError(
                 f"{str(self.folder)!r} holds a training of another kind: {self._difference(before, other[0])}. It "
                 "cannot go on with this; use the same settings, or name another folder"
             )
-        done = told.get("done")
+        done = record.get("done")
         return Tuned(**{**done, "folder": self.folder, "resumed": True}) if done else None
 
     def _difference(self, before: Mapping[str, Any], key: str) -> str:
@@ -173,13 +173,13 @@ class Run:
         except TrainingError as e:
             raise TrainingError(f"{e}; {self._way_back()}") from e
         except (RuntimeError, MemoryError, OSError, ValueError, TypeError) as e:
-            said = " ".join(str(e).split())[:300]
+            reason = " ".join(str(e).split())[:300]
             if is_out_of_memory(torch, e):
                 raise TrainingError(
-                    f"not enough memory ({said}); take a smaller per_device_train_batch_size with more "
+                    f"not enough memory ({reason}); take a smaller per_device_train_batch_size with more "
                     f"gradient_accumulation_steps, a smaller max_length, or LoRA: peft_config. {self._way_back()}"
                 ) from e
-            raise TrainingError(f"the training stopped ({type(e).__name__}: {said}); {self._way_back()}") from e
+            raise TrainingError(f"the training stopped ({type(e).__name__}: {reason}); {self._way_back()}") from e
 
     def _way_back(self) -> str:
         good = last_checkpoint(self.folder)
@@ -194,7 +194,7 @@ class Run:
     def _read(self) -> dict[str, Any] | None:
         file = self.folder / RECORD
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
+            record = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             if self.folder.is_dir() and any(self.folder.glob("*.safetensors")):
                 raise TrainingError(
@@ -203,16 +203,16 @@ class Run:
             return None
         except (OSError, ValueError) as e:
             raise TrainingError(f"{RECORD} of {self.folder.name!r} is damaged ({e}); name another folder") from e
-        return told if isinstance(told, dict) else {}
+        return record if isinstance(record, dict) else {}
 
     def _note(self, **more: Any) -> None:
         """Write the record, from the main process, whole or not at all."""
         if not self.writes:
             return
-        told = {"started": {key: self.facts[key] for key in COMPARED}, **more}
+        content = {"started": {key: self.facts[key] for key in COMPARED}, **more}
         self.folder.mkdir(parents=True, exist_ok=True)
         sync_tree(self.folder)  # the record names files: they are on the disk before it is written
-        write_text(self.folder / RECORD, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.folder / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 # ---------------------------------------------------------------------------------------------------------- the facts
@@ -222,8 +222,8 @@ def facts_of(
     name: str, files: ModelFiles, config: Any, adapter: Any, train: Encoded, held: Encoded | None
 ) -> dict[str, Any]:
     """Data, settings and versions of a tuning, as JSON can hold them."""
-    told = config.to_dict()
-    settings = {key: told[key] for key in DECISIVE if key in told}
+    config_values = config.to_dict()
+    settings = {key: config_values[key] for key in DECISIVE if key in config_values}
     peft = {key: _plain(value) for key, value in adapter.to_dict().items() if value is not None} if adapter else {}
     return {
         "base": name,

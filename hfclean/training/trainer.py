@@ -35,26 +35,26 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
     torch = require("torch", extra=EXTRA)
     place = str(folder / CHECKPOINTS)
     if isinstance(args, trl.SFTConfig):
-        made = copy.copy(args)
-        made.output_dir, made.seed, made.data_seed = place, seed, seed
-        return made
+        config = copy.copy(args)
+        config.output_dir, config.seed, config.data_seed = place, seed, seed
+        return config
     if args is not None and not isinstance(args, Mapping):
         raise TrainingError(f"args={type(args).__name__}; expected a trl.SFTConfig, or a dict of its fields")
-    told = dict(args or {})
+    given = dict(args or {})
     known = {field.name for field in fields(trl.SFTConfig)}
-    if unknown := sorted(set(told) - known):
+    if unknown := sorted(set(given) - known):
         raise TrainingError(
             f"args has {', '.join(map(repr, unknown))}, which trl {trl.__version__} does not know; see the fields of "
             "trl.SFTConfig"
         )
     for old, new in RENAMED.items():
-        if new in known and old in told:
-            told.setdefault(new, told.pop(old))
+        if new in known and old in given:
+            given.setdefault(new, given.pop(old))
     spare = next(new if new in known else old for old, new in RENAMED.items())
-    cuda = torch.cuda.is_available() and not told.get("use_cpu")
-    made = {
+    cuda = torch.cuda.is_available() and not given.get("use_cpu")
+    settings = {
         "use_cpu": not (cuda or torch.backends.mps.is_available()),
-        "bf16": cuda and torch.cuda.is_bf16_supported() and not told.get("fp16"),
+        "bf16": cuda and torch.cuda.is_bf16_supported() and not given.get("fp16"),
         spare: cuda,
         "dataloader_pin_memory": cuda,
         "max_length": None,
@@ -63,13 +63,13 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
         "save_total_limit": 2,
         "report_to": "none",
         **({"eval_strategy": "epoch", "load_best_model_at_end": True} if stops_early else {}),
-        **told,
+        **given,
         "output_dir": place,
         "seed": seed,
         "data_seed": seed,
     }
     try:
-        return trl.SFTConfig(**made)
+        return trl.SFTConfig(**settings)
     except (ValueError, TypeError, RuntimeError) as e:
         raise TrainingError(f"invalid args: {' '.join(str(e).split())[:400]}") from e
 
@@ -144,9 +144,9 @@ def _class() -> Any:
             except Exception as e:
                 if self.args.should_save:
                     shutil.rmtree(Path(self.args.output_dir) / f"checkpoint-{step}", ignore_errors=True)
-                said = " ".join(str(e).split())[:200]
+                reason = " ".join(str(e).split())[:200]
                 raise TrainingError(
-                    f"the checkpoint of step {step} could not be written ({type(e).__name__}: {said})"
+                    f"the checkpoint of step {step} could not be written ({type(e).__name__}: {reason})"
                 ) from e
 
     class Progress(transformers.TrainerCallback):
@@ -200,8 +200,8 @@ def guarded_trainer(
                 peft_config=peft_config,
             )
     except (ValueError, TypeError) as e:
-        said = " ".join(str(e).split())[:300]
-        raise TrainingError(f"trl or peft cannot do this: {said}{_modules(model, peft_config)}") from e
+        reason = " ".join(str(e).split())[:300]
+        raise TrainingError(f"trl or peft cannot do this: {reason}{_modules(model, peft_config)}") from e
     for callback in (transformers.ProgressCallback, transformers.PrinterCallback):
         trainer.remove_callback(callback)
     if not args.disable_tqdm:
