@@ -1,7 +1,7 @@
 """The remote side: what is in a repo now, and one commit on top of it that either lands whole or not at all.
 
-Before every try the repo is read again, so that two who push at the same time both land; a push of what is there
-already makes no commit.
+Before every try the repo is read again, so that two who push at the same time both land; a push of what the
+repo already holds makes no commit.
 """
 
 from __future__ import annotations
