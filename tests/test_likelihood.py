@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from datasets import Dataset
 
 import hfclean
 from hfclean.errors import HfcleanError
-from hfclean.models import ModelError, ModelSpec, matrix_products, process
+from hfclean.models import ModelError, ModelSpec, fastest, likelihood, matrix_products, process
 from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.losses import Passage, Tokenization, token_losses
 from hfclean.models.shared_prefix import Prefix, common_prefix, reach
@@ -163,7 +164,7 @@ def test_a_product_or_an_activation_that_gives_other_numbers_is_not_used(monkeyp
             super().__init__()
 
     monkeypatch.setattr(torch.nn, "GELU", Wrong)
-    monkeypatch.setattr(matrix_products, "_mode", lambda: WrongProduct)
+    monkeypatch.setattr(matrix_products, "_mode", lambda: lambda *_: WrongProduct())
     model = model_of(ARCHITECTURES["gpt2"]())
     backbone = Backbone(model, None)
     assert (backbone.fused, backbone.quick) == (False, False)
@@ -182,11 +183,81 @@ class WrongProduct(torch.overrides.TorchFunctionMode):
         return found * 1.01 if func in (torch.nn.functional.linear, torch.addmm) else found
 
 
-def test_a_fused_activation_is_in_the_model_where_it_gives_the_same() -> None:
+def test_a_fused_activation_is_in_the_model_where_it_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    fastest_is(monkeypatch, lambda question, ways: "fused" if question == "gelu" else next(iter(ways)))
     model = model_of(ARCHITECTURES["gpt2"]())
     assert Backbone(model, None).fused
     assert sum(type(module).__name__ == "GELU" for module in model.modules()) == 2
     assert not any(type(module).__name__ == "NewGELUActivation" for module in model.modules())
+
+
+def fastest_is(monkeypatch: pytest.MonkeyPatch, choose: Callable[[str, dict[str, Any]], str]) -> None:
+    def chosen(questions: dict[str, dict[str, Any]]) -> dict[str, str]:
+        return {question: choose(question, ways) for question, ways in questions.items()}
+
+    monkeypatch.setattr(matrix_products, "fastest", chosen)
+    monkeypatch.setattr(likelihood, "fastest", chosen)
+
+
+@pytest.mark.parametrize("rows", ["alone", "padded", "packed"])
+def test_whichever_way_is_the_fastest_the_numbers_stay(rows: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def choose(question: str, ways: dict[str, Any]) -> str:
+        asked.append(question)
+        return rows if rows in ways else ("oneDNN", "torch")["(32, 96)" in question] if "oneDNN" in ways else "fused"
+
+    fastest_is(monkeypatch, choose)
+    model = model_of(ARCHITECTURES["gpt2"]())
+    backbone = Backbone(model_of(ARCHITECTURES["gpt2"]()), None, budget=150)
+    assert asked == [
+        "gelu",
+        *(f"addmm {shape} as ({shape[1]}, 1)" for shape in ((32, 96), (32, 32), (32, 128), (128, 32))),
+        "linear (320, 32) as (32, 1)",
+        "rows gpt2 32, 4 heads, torch.float32, alone, padded, packed",
+    ]
+    assert backbone.rows == rows
+    assert sorted(product.shape for product in backbone.products) == [(32, 32), (32, 128), (128, 32), (320, 32)]
+    assert len(backbone.model.transformer.h) == 2
+    shapes = []
+    forward = backbone._forward
+    monkeypatch.setattr(backbone, "_forward", lambda ids, **more: (shapes.append(ids.shape), forward(ids, **more))[1])
+    some = sequences()
+    for (ids, start), losses in zip(some, backbone.losses(some), strict=True):
+        np.testing.assert_allclose(losses.values, reference(model, ids, start), atol=1e-4)
+    assert (len(shapes) == len(some)) == (rows == "alone")
+    assert any(shape[0] > 1 for shape in shapes) == (rows == "padded")
+
+
+def test_ways_are_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    ways = {name: lambda name=name: ran.append(name) for name in ("slow", "quick")}
+    times = iter(range(1_000_000))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
+    def clock() -> float:
+        return next(times) + (1000.0 * len(ran) if ran and ran[-1] == "slow" else 0.0)
+
+    monkeypatch.setattr(fastest.time, "thread_time", clock)
+    file = tmp_path / "home" / fastest.FILE
+    for content in (None, "{", '{"x": 1}', '{"x": {"y": 1}}', "[" * 2_000, " " * 1_000_001):
+        if content is not None:
+            file.write_text(content, encoding="utf-8")
+            process.close()
+        ran.clear()
+        assert fastest.fastest({"question": ways}) == {"question": "quick"}
+        assert ran == ["slow", "quick"] * fastest.ROUNDS
+        assert json.loads(file.read_text(encoding="utf-8")) == {fastest.processor(): {"question": "quick"}}
+    ran.clear()
+    process.close()
+    assert fastest.fastest({"question": ways}) == {"question": "quick"}  # from the file
+    file.unlink()
+    assert fastest.fastest({"question": ways}) == {"question": "quick"}  # from the process
+    assert ran == []
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert fastest.fastest({"question": ways}) == {"question": "quick"}
+    assert ran  # measured anew for what is another processor
+    assert len(json.loads(file.read_text(encoding="utf-8"))) == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -211,7 +282,7 @@ def test_products_through_onednn_are_those_of_torch(dtype: Any) -> None:
         wanted = all_of_them()
         with matrix_products.through_onednn():
             found = all_of_them()
-        with matrix_products.through_onednn(False):
+        with matrix_products.through_onednn(only=()):
             assert all(torch.equal(a, b) for a, b in zip(wanted, all_of_them(), strict=True))
     for a, b in zip(wanted, found, strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
@@ -221,6 +292,7 @@ def test_products_through_onednn_are_those_of_torch(dtype: Any) -> None:
 @pytest.mark.parametrize("name", ["gpt2", "gemma2"])
 def test_what_most_sequences_begin_with_goes_through_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = Backbone(model_of(ARCHITECTURES[name]()), None, budget=150)
+    backbone.rows = "packed"
     some = alike()
     run, groups, prefix, begun = backbone._run, [], backbone._prefix, []  # type: ignore[var-annotated]
     monkeypatch.setattr(backbone, "_run", lambda group, *more: (groups.append((group, *more)), run(group, *more))[1])

@@ -4,7 +4,9 @@ Sequences of all rows and of both passes go through the backbone in one pool, se
 the architecture allows it; a beginning that most of them share goes through once, and they continue from it. The head
 is computed at scored positions only, a few at a time, so that the memory never holds a matrix of all positions by the
 whole vocabulary. Each shortcut is compared with the model's own forward when the model is loaded, and is not used
-if the results differ.
+if the results differ. On a processor, those that are left are measured beside the plain way, and the fastest is used:
+rows packed, filled up or one by one, and oneDNN or torch for each shape of weights. Whichever it is, losses differ by
+rounding alone, within `SAME`.
 
 Losses are natural-log, in float32 or better whatever the dtype of the weights.
 """
@@ -14,13 +16,21 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from hfclean.models import process
+from hfclean.models.fastest import fastest
 from hfclean.models.local import unless_out_of_memory
-from hfclean.models.matrix_products import fused_activations, through_onednn
+from hfclean.models.matrix_products import (
+    Product,
+    fused_activations,
+    fused_is_faster,
+    sooner_through_onednn,
+    through_onednn,
+)
 from hfclean.models.shared_prefix import Prefix, common_prefix, reach
 
 # tokens that go through the backbone at once: few enough that their activations stay in the cache of a core
@@ -29,6 +39,7 @@ BUDGET = {"cpu": 256, "cuda": 16_384, "mps": 2_048, "xpu": 16_384}
 CHUNK = {"cpu": 128, "cuda": 4_096, "mps": 512, "xpu": 4_096}
 SAME = {"float32": 1e-4, "float64": 1e-9}  # two ways agree if their losses differ by no more; coarser types: COARSE
 COARSE = 0.06
+SIZES = (90, 70, 50, 40)  # tokens of the sequences on which ways are measured
 
 
 class Sequence_(NamedTuple):
@@ -67,6 +78,8 @@ class Backbone:
         self._finish = _finisher(config)
         self._reach = reach(config)
         self.gathered = self.fused = self.quick = self.packed = self.padded = self.shared = False
+        self.products: frozenset[Product] = frozenset()  # those that go through oneDNN
+        self.rows = "packed"  # which way is the fastest, of those that give the same
         self._probe()
 
     # ------------------------------------------------------------------------------------------------ losses
@@ -115,7 +128,7 @@ class Backbone:
     ) -> tuple[list[int], list[int]]:
         """Which sequences go together next, and the others in their order."""
         longest = len(sequences[waiting[0]].ids) - 1
-        if self.packed:  # the longest, and then whatever still fits behind it
+        if self._packs or skipped:  # the longest, and then whatever still fits behind it
             group: list[int] = []
             rest: list[int] = []
             left = self.budget
@@ -130,15 +143,20 @@ class Backbone:
                     rest += waiting[n + 1 :]
                     break
             return group, rest
-        count = max(1, self.budget // max(1, longest)) if self.padded else 1
+        fills = self.padded and self.rows != "alone"
+        count = max(1, self.budget // max(1, longest)) if fills else 1
         return waiting[:count], waiting[count:]
+
+    @property
+    def _packs(self) -> bool:
+        return self.packed and self.rows == "packed"
 
     def _prefix(self, ids: Sequence[int]) -> Prefix:
         """These tokens through the backbone."""
         import torch
 
         body = self.model.base_model if self.gathered else self.model
-        with through_onednn(self.quick):
+        with through_onednn(self.products):
             out = body(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=True)
         return Prefix(len(ids), out.past_key_values)
 
@@ -146,8 +164,8 @@ class Backbone:
         """The losses of a group, as float32 arrays."""
         import torch
 
-        together = prefix is not None or (self.packed and len(group) > 1)
-        with through_onednn(self.quick):
+        together = prefix is not None or (self._packs and len(group) > 1)
+        with through_onednn(self.products):
             hidden, where = self._packed(group, prefix) if together else self._rows(group)
             positions = torch.cat(where).to(self.device)
             targets = torch.tensor([t for s in group for t in s.ids[s.start :]], device=self.device)
@@ -229,15 +247,50 @@ class Backbone:
             self.gathered = self._agrees("gathered", alone, wanted)
             with fused_activations(self.model) as keep:
                 self.fused = self._agrees("fused", alone, wanted)
-                if self.fused:
+                if self.fused and (self.device.type != "cpu" or fused_is_faster()):
                     keep()
-            self.quick = self.device.type == "cpu" and self._agrees("quick", alone, wanted)
+            self._choose_products(alone, wanted)
             self.padded = self._agrees("padded", lambda: self._run(probes), wanted)
             self.packed = self._agrees("packed", lambda: self._run(probes), wanted)
             if self.packed and skip:
                 ends = [Sequence_(ids, skip + 1) for ids, _ in probes]
                 later = [values[skip:] for values in wanted]
                 self.shared = self._agrees("shared", lambda: self._run(ends, self._prefix(first[:skip])), later)
+            self._choose_rows()
+
+    def _choose_products(self, alone: Callable[[], list[Any]], wanted: Sequence[Any]) -> None:
+        """Find out whether oneDNN gives the same, and for which weights it is the sooner one."""
+        if self.device.type != "cpu":
+            return
+        seen: dict[Product, Any] = {}
+
+        def all_of_them() -> list[Any]:
+            with through_onednn(seen=seen):
+                return alone()
+
+        self.quick = self._agrees("quick", all_of_them, wanted)
+        if self.quick:
+            self.products = sooner_through_onednn(seen)
+
+    def _choose_rows(self) -> None:
+        """Measure two layers on rows as long as those of instruction data."""
+        import torch
+
+        if self.device.type != "cpu":
+            return
+        ids = torch.arange(max(SIZES) + 1).remainder(self.vocabulary).tolist()
+        some = [Sequence_(ids[: min(size, self.context or size)], 1) for size in SIZES]
+        ways: dict[str, Callable[[], Any]] = {"alone": lambda: [self._rows([s]) for s in some]}
+        if self.padded:
+            ways["padded"] = lambda: [self._rows(some[:2]), self._rows(some[2:])]
+        if self.packed:
+            ways["packed"] = lambda: self._packed(some)
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_attention_heads", None)
+        hidden = getattr(config, "hidden_size", None)
+        question = f"rows {config.model_type} {hidden}, {heads} heads, {self.model.dtype}, {', '.join(ways)}"
+        with _two_layers(self.model), through_onednn(self.products):
+            self.rows = fastest({question: ways})[question]
 
     def _agrees(self, name: str, run: Callable[[], list[Any]], wanted: Sequence[Any]) -> bool:
         setattr(self, name, True)
@@ -249,6 +302,25 @@ class Backbone:
         finally:
             setattr(self, name, False)
         return all(abs(a - b).max() <= limit for a, b in zip(found, wanted, strict=True))
+
+
+@contextmanager
+def _two_layers(model: Any) -> Iterator[None]:
+    """Within the block a model has only its first two layers, for measurements that stand for all of them."""
+    count = getattr(model.config.get_text_config(), "num_hidden_layers", 0)
+    found = [
+        (module, name, child)
+        for module in model.modules()
+        for name, child in module.named_children()
+        if type(child).__name__ == "ModuleList" and len(child) == count
+    ]
+    for module, name, child in found:
+        setattr(module, name, child[:2])
+    try:
+        yield
+    finally:
+        for module, name, child in found:
+            setattr(module, name, child)
 
 
 def _checked(values: Any) -> Losses:
