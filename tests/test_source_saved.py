@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,22 @@ def test_a_folder_whose_card_names_a_split_that_is_a_path_is_refused(tmp_path: P
     with pytest.raises(SourceError, match="the folder 'data' cannot be read as a dataset"):
         load(tmp_path / "data", cache_dir=tmp_path / "cache")
     assert sorted(item.name for item in tmp_path.iterdir() if item.name != "cache") == ["data"]
+
+
+@pytest.mark.parametrize("file", ["README.md", ".huggingface.yaml"])
+@pytest.mark.parametrize("path", ["http://{}/rows.jsonl", "zip://*.jsonl::http://{}/rows.zip"])
+def test_a_folder_whose_card_has_its_rows_on_a_server_asks_no_server(tmp_path: Path, file: str, path: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = path.format(f"127.0.0.1:{server.getsockname()[1]}")
+        card = f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {address!r}\n"
+        (tmp_path / "data" / file).write_text(f"---\n{card}---\n" if file == "README.md" else card)
+        with pytest.raises(SourceError, match="nothing is fetched because a file says so"):
+            load(tmp_path / "data", cache_dir=tmp_path / "cache")
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from hfclean.values import undecoded
 
 __all__ = ["LOADERS", "Source", "load", "local_paths"]
 
+ADDRESS = ("://", "::")  # in what `datasets` takes for the address of a file
 SEPARATORS = (";", "\t", "|", ",")
 EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
 
@@ -179,6 +180,7 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
         dataset = DatasetDict(saved.splits)
         return Source(dataset, name, "disk", _fingerprint(dataset), card, saved.notes)
     try:
+        _check_addresses(path, name)
         builder = load_dataset_builder(str(path), config, cache_dir=str(cache_dir))
         files = {str(s): [Path(file) for file in found] for s, found in (builder.config.data_files or {}).items()}
         if not is_ours:
@@ -198,6 +200,34 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
         raise SourceError(f"the folder {name!r} cannot be read as a dataset: {_reason(e)}") from e
     return Source(dataset, name, "folder", _fingerprint(dataset), card, unread)
+
+
+def _check_addresses(path: Path, name: str) -> None:
+    """Refuse a folder whose card says that its rows are elsewhere: `datasets` would ask that server for them.
+
+    Raises:
+        SourceError: it names the address.
+        ValueError: the card cannot be read.
+    """
+    import yaml
+    from datasets.config import REPOCARD_FILENAME, REPOYAML_FILENAME
+    from datasets.data_files import sanitize_patterns
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCard
+
+    card, settings = path / REPOCARD_FILENAME, path / REPOYAML_FILENAME
+    stated = [DatasetCard.load(card).data.to_dict()] if card.is_file() else []
+    if settings.is_file():
+        stated.append(yaml.safe_load(settings.read_text(encoding="utf-8")) or {})
+    for about in stated:
+        for config in MetadataConfigs.from_dataset_card_data(about).values():
+            patterns = [each for found in sanitize_patterns(config.get("data_files", [])).values() for each in found]
+            for pattern in (*patterns, config.get("data_dir") or ""):
+                if any(mark in pattern for mark in ADDRESS):
+                    raise SourceError(
+                        f"the card of {name!r} has its rows at {pattern[:80]!r}, which is not in that folder, and "
+                        "nothing is fetched because a file says so: download it yourself and give that"
+                    )
 
 
 def _unread(path: Path, builder: Any, card: str | None) -> tuple[str, ...]:
