@@ -72,7 +72,7 @@ def test_columns_beside_the_text_keep_their_values_too(tmp_path: Path) -> None:
     rows = [{"instruction": ASK, "output": "Eight.</s>", "label": label} for label in labels]
     ds, _ = cleaned(written(tmp_path, rows), tmp_path)
     assert ds["label"][:] == labels
-    assert hfclean.restore(ds)["label"][:] == labels
+    assert [row["label"] for row in hfclean.restore(ds)] == labels
 
 
 def test_whole_numbers_of_any_size(tmp_path: Path) -> None:
