@@ -3,27 +3,33 @@ here."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
-from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
+from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend, process
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_ids
 from hfclean.report.rows import column_batches
+from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
 from hfclean.schema import refuse_unknown_roles
+from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, elsewhere
 from hfclean.values import stored_columns
 
 MARK = "mark_duplicates"
+BATCH = 1000  # rows
+AUTO_ROWS = 20_000  # from here on, several processes take less time than it takes to start them
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def clean(
     drop_duplicates: bool = False,
     show: bool = True,
     strict: bool = False,
+    num_proc: int | Literal["auto"] = "auto",
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`.
 
@@ -77,6 +84,8 @@ def clean(
         show: whether to show a live line while a model is asked.
         strict: stop at the first row on which a rule, scorer or check raises, as if each transform had been given
             `strict=True`. By default the row says what was raised, and `hfclean.compare` counts such rows.
+        num_proc: how many processes run rules and embedded scores; the rows are the same for any number. By default
+            what HFCLEAN_NUM_PROC says, else one for each core from 20,000 rows on, where processes can be forked.
 
     Raises:
         StrictError: one raised, and `strict` is set.
@@ -113,7 +122,7 @@ def clean(
         done.append(_describe(transform))
         for name, part in splits.items():
             label = f"{'revising' if transform in revisers else 'scoring'} {name}".strip()
-            splits[name] = part.with_format(None).map(transform, batched=True, desc=label, **elsewhere(part))
+            splits[name] = _mapped(part, transform, label, num_proc)
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
@@ -164,6 +173,46 @@ def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform
             settings = ", ".join(f"{type(r).__name__}({name}={v!r})" for r, v in zip(revisers, values, strict=True))
             raise HfcleanError(f"revisers that run together have to agree on {name}, and these do not: {settings}")
     return revisers
+
+
+def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal["auto"]) -> Any:
+    """What `map` makes of a split, in batches of the same rows for any number of processes: a parquet file of it has
+    the same bytes."""
+    from datasets import concatenate_datasets
+
+    part = part.with_format(None)
+    count = _processes(len(part), transform, num_proc)
+    how = {"batched": True, "batch_size": BATCH, "desc": label}
+    if count == 1:
+        return part.map(transform, **how, **elsewhere(part))
+    even = len(part) // (count * BATCH) * count * BATCH
+    done = []
+    try:
+        done.append(part.select(range(even)).map(transform, num_proc=count, **how, **elsewhere(part)))
+    except RuntimeError as e:
+        if "abruptly died" not in str(e):
+            raise
+        raise HfcleanError(
+            f"one of the {count} processes {label} was ended from outside, often for want of memory; take fewer: "
+            "num_proc=1, or HFCLEAN_NUM_PROC=1 for a command"
+        ) from e
+    if even < len(part):
+        done.append(part.select(range(even, len(part))).map(transform, **how, **elsewhere(part)))
+    return concatenate_datasets(done)
+
+
+def _processes(rows: int, transform: Transform, num_proc: int | Literal["auto"]) -> int:
+    """How many processes a transform runs in: one where it may hold a model, or code that does not bear a fork."""
+    if type(transform) not in (RuleReviser, Score) or process.in_worker():
+        return 1
+    asked = os.environ.get("HFCLEAN_NUM_PROC", "auto") if num_proc == "auto" else num_proc
+    if asked == "auto":
+        if rows < AUTO_ROWS or sys.modules["multiprocess"].get_start_method() != "fork":
+            return 1
+        asked = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not str(asked).isdecimal() or int(asked) < 1:
+        raise HfcleanError(f"num_proc={asked!r}: expected 'auto' or a number of processes, at least 1")
+    return max(1, min(int(asked), rows // BATCH))
 
 
 def _describe(transform: Transform) -> dict[str, Any]:

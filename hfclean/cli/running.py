@@ -93,11 +93,28 @@ def _interruptible() -> Iterator[None]:
         changed = []
     for kind in changed:
         signal.signal(kind, _interrupt)
+    _handled.update(changed)
     try:
         yield
     finally:
+        _handled.clear()
         for kind in changed:
             signal.signal(kind, before[kind])
+
+
+_handled: set[signal.Signals] = set()
+
+
+def _as_worker() -> None:
+    """In a process that is forked meanwhile: ended by SIGTERM at once, as pools do it, and left out by Ctrl-C."""
+    for kind in _handled:
+        signal.signal(kind, signal.SIG_DFL)
+    if _handled:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_as_worker)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

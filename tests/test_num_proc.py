@@ -1,0 +1,92 @@
+"""Rules and scores in several processes: the same rows and files, and clear words where a process dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from hashlib import sha256
+from io import BytesIO
+
+import pytest
+from datasets import Dataset
+
+import hfclean
+from hfclean import cleaning
+from hfclean.cleaning import clean
+from hfclean.cli import running
+from hfclean.errors import ColumnError, HfcleanError
+from hfclean.reviser import RuleReviser
+
+PARENT = os.getpid()
+
+
+@hfclean.rule("deadly", severity="low", meaning="ends every other process")
+def deadly(pair: hfclean.Pair) -> bool:
+    if os.getpid() != PARENT:
+        os._exit(1)
+    return False
+
+
+@deadly.with_repair
+def deadly_repair(pair: hfclean.Pair) -> hfclean.Pair:
+    return pair
+
+
+def rows(count: int = 50) -> Dataset:
+    texts = [f"city {k} is large{'</s>' if k % 7 == 0 else ''}" for k in range(count)]
+    return Dataset.from_dict({"prompt": [f"Name city {k}." for k in range(count)], "completion": texts})
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "BATCH", 8)
+    monkeypatch.delenv("HFCLEAN_NUM_PROC", raising=False)
+
+
+def test_rows_and_file_are_the_same_for_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, files, counts = [], [], []
+    split = Dataset.map
+
+    def counting(self: Dataset, *args: object, **how: object) -> Dataset:
+        counts.append(how.get("num_proc"))
+        return split(self, *args, **how)
+
+    monkeypatch.setattr(Dataset, "map", counting)
+    for count in (1, 2, 3):
+        cleaned = clean(rows(), num_proc=count, drop_duplicates=True).dataset
+        made.append(list(cleaned))
+        cleaned.to_parquet(file := BytesIO())
+        files.append(sha256(file.getvalue()).hexdigest())
+    assert made[0] == made[1] == made[2]
+    assert files[0] == files[1] == files[2]
+    assert counts == [None, None, 2, None, 2, None, 3, None, 3, None]
+    assert [row["edit"] for row in made[2][:8]] == ["revised", *["kept"] * 6, "revised"]
+
+
+def test_only_many_rows_take_several_processes_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cleaning._processes(19_999, hfclean.revise, "auto") == 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert cleaning._processes(20_000, hfclean.revise, "auto") == 3
+    assert cleaning._processes(17, hfclean.score, 3) == 2  # a batch each at least
+    assert cleaning._processes(20_000, hfclean.scorer("length")(lambda pair: 1.0), 3) == 1
+    monkeypatch.setenv("HFCLEAN_NUM_PROC", "2")
+    assert cleaning._processes(500, hfclean.revise, "auto") == 2
+    monkeypatch.setenv("HFCLEAN_NUM_PROC", "many")
+    with pytest.raises(HfcleanError, match="num_proc='many': expected 'auto' or a number of processes"):
+        clean(rows())
+
+
+def test_a_process_that_dies_and_one_that_fails_say_what_happened() -> None:
+    with pytest.raises(HfcleanError, match=r"one of the 2 processes revising was ended from outside.*num_proc=1"):
+        clean(rows(), reviser=RuleReviser(extra=(deadly_repair,)), num_proc=2)
+    with pytest.raises(ColumnError, match="the dataset has a column 'edit' of its own"):
+        clean(rows().add_column("edit", ["mine"] * 50), num_proc=2)
+
+
+def test_forked_processes_end_at_a_signal_and_leave_ctrl_c_to_their_parent() -> None:
+    with running._interruptible():
+        pid = os.fork()
+        if pid == 0:
+            handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+            os._exit(0 if handlers == (signal.SIG_DFL, signal.SIG_IGN) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
