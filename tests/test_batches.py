@@ -351,7 +351,7 @@ def test_rows_that_are_all_equal_make_one_cluster() -> None:
         (None, {"batch_size": 0}, HfcleanError, "batch_size=0"),
         (None, {"batch_size": 2, "clusters": 0}, HfcleanError, "clusters=0"),
         (None, {"batch_size": 2, "clusters": "kind"}, ColumnError, "no such column"),
-        (None, {"batch_size": 2, "clusters": "embedding"}, ColumnError, "holds lists, no labels"),
+        (None, {"batch_size": 2, "clusters": "embedding"}, ColumnError, "holds lists, not labels"),
         (None, {"batch_size": 2, "embedding": "vector"}, ColumnError, "Add it first"),
         (None, {"batch_size": 2, "embedding": "prompt"}, ColumnError, "holds string; expected one list of numbers"),
         (None, {"batch_size": 2, "clusters": 1.5}, HfcleanError, r"clusters=1.5\): expected a whole number"),

@@ -246,7 +246,7 @@ def test_columns_of_a_benchmark_can_be_named(work: Path) -> None:
         ([ITEMS], {"overlap": 1.0}, "below 1"),
         ([ITEMS], {"overlap": float("nan")}, "below 1"),
         ([ITEMS], {"fuzzy": 0}, "at most 1"),
-        (["nowhere"], {}, "no folder 'nowhere'"),
+        (["nowhere"], {}, "'nowhere' is neither a folder nor a Hub id"),
         (["nowhere.jsonl"], {}, "cannot be read"),
         (["nowhere.txt"], {}, "neither a folder nor a Hub id"),
         ([["no row"]], {}, "expected a dict"),

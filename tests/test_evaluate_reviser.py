@@ -185,7 +185,7 @@ def test_the_card_shows_it_beside_its_baselines(fake_hub: FakeHub) -> None:
     ("pairs", "error", "message"),
     [
         ([], HfcleanError, "got no pairs"),
-        (DatasetDict({"test": Dataset.from_list(PAIRS)}), HfcleanError, "DatasetDict; expected the held-out pairs"),
+        (DatasetDict({"test": Dataset.from_list(PAIRS)}), HfcleanError, "DatasetDict; expected held-out pairs"),
         ([PAIRS[6], PAIRS[7]], HfcleanError, "none of the pairs is usable"),
         ([{"instruction": "a", "output": "b"}], ColumnError, "no column 'raw_instruction'"),
         ([{**PAIRS[0], "revised_output": 3}], ColumnError, "'revised_output' holds int"),

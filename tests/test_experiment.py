@@ -217,7 +217,7 @@ def test_what_the_evaluation_set_has_is_not_trained_on(tmp_path: Path) -> None:
         ({"size": 10**6}, ColumnError, "the pool has"),
         ({"size": 1.5}, HfcleanError, "size=1.5"),
         ({"tilt": math.nan}, HfcleanError, "tilt=nan"),
-        ({"size": []}, ColumnError, "expected from 1"),
+        ({"size": []}, ColumnError, "expected 1 to that many"),
         ({"group": "nowhere"}, ColumnError, "group='nowhere'"),
         ({"overlap": "keep"}, HfcleanError, "expected 'drop' or 'refuse'"),
         ({"ds": {"train": POOL}}, HfcleanError, "one split at a time"),

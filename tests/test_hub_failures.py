@@ -172,7 +172,7 @@ def test_no_token_a_token_that_is_not_valid_any_more_and_one_that_may_not_write(
         push(ds, "you/x")
     fake_hub.add_token("hf_soon_gone")
     fake_hub.expire("hf_soon_gone")
-    with pytest.raises(HubAccessError, match=r"not valid any more.*settings/tokens") as e:
+    with pytest.raises(HubAccessError, match=r"no longer valid.*settings/tokens") as e:
         push(ds, "me/x", token="hf_soon_gone")
     assert "hf_soon_gone" not in str(e.value)
     monkeypatch.delenv("HF_TOKEN")

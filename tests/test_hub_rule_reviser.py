@@ -72,7 +72,7 @@ def test_its_card_names_the_rules_and_claims_no_model(fake_hub: FakeHub) -> None
     assert check_card(text) == []
     assert (data["license"], data["library_name"]) == ("mit", "hfclean")
     assert not {"base_model", "pipeline_tag", "datasets"} & set(data)
-    assert f"| rules | 2 of {len(RULES)}, of which 1 mend and the others only mark |" in body
+    assert f"| rules | 2 of {len(RULES)}, of which 1 repair and the others only mark |" in body
     assert 'hfclean.RuleReviser.from_pretrained("me/rules")' in body
     assert "| `chat_markers` | 2 | high |" in body
     assert "`mojibake`" not in body
