@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Json, List, Value
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from keys_made import KEYS, made
 
@@ -159,3 +159,14 @@ def test_a_folder_with_a_key_in_its_rows_and_card_goes_through_the_command_line(
     assert KEY not in shown.out + shown.err
     for name, content in fake_hub.repo("me/x", "dataset").files.items():
         assert KEY.encode() not in content, name
+
+
+def test_masking_loses_nothing_beside_the_key() -> None:
+    features = Features({"text": Value("string"), "at": Value("timestamp[ns]"), "call": Json()})
+    table = {"text": [f"use {KEY}"], "at": [1_700_000_000_123_456_789], "call": [{KEY: 1, OTHER: 2}]}
+    masked = masked_rows(Dataset.from_dict(table, features=features))
+    assert masked.features == features
+    assert masked.with_format("arrow")[:]["at"].cast("int64").to_pylist() == table["at"]
+    assert masked["text"][:] == ["use [hf_token removed]"]
+    assert sorted(masked["call"][0].values()) == [1, 2]
+    assert not {KEY, OTHER} & set(masked["call"][0])

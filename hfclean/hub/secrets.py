@@ -63,15 +63,24 @@ def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
     if features != dict(ds.features):
         ds = ds.cast(type(ds.features)(features))
     tables = ds.with_format("arrow").iter(batch_size=1000)
-    if not any(True for table in tables for _ in _in_table(table)):
+    hit = {column for table in tables for column, _, _ in _in_table(table)}
+    if not hit:
         return ds
-    return ds.with_format(None).map(
+    from datasets import concatenate_datasets
+
+    # the other columns stay as they are: Python would take the nanoseconds from their times
+    plain = ds.with_format(None)
+    masked = plain.select_columns(sorted(hit)).map(
         _mask_row,
         fn_kwargs={"allowed": sorted(allowed)},
-        features=ds.features,
+        features=type(ds.features)({name: ds.features[name] for name in sorted(hit)}),
         desc="masking",
         **elsewhere(ds),
     )
+    rest = [name for name in ds.column_names if name not in hit]
+    if rest:
+        masked = concatenate_datasets([plain.select_columns(rest), masked], axis=1)
+    return masked.select_columns(ds.column_names)
 
 
 def names_of(features: Mapping[str, Any]) -> Iterator[str]:
@@ -120,10 +129,14 @@ def _mask_value(value: Any, allowed: list[str]) -> Any:
         return value if masked == text else masked.encode("utf-8", "surrogateescape")
     if isinstance(value, Mapping):
         # a name can hold a key as well: in the arguments of a tool call, say
-        return {
-            mask_secrets(name, allowed) if isinstance(name, str) else name: _mask_value(item, allowed)
-            for name, item in value.items()
-        }
+        masked_items: dict[Any, Any] = {}
+        for name, item in value.items():
+            text = again = mask_secrets(name, allowed) if isinstance(name, str) else name
+            while text != name and (text in masked_items or text in value):  # the value of either would be lost
+                text = f"{again} {len(masked_items)}"
+                again = f"{again}_"
+            masked_items[text] = _mask_value(item, allowed)
+        return masked_items
     if isinstance(value, (list, tuple)):
         return type(value)(_mask_value(item, allowed) for item in value)
     return value
