@@ -162,8 +162,9 @@ class ModelSpec(Spec):
                 "api_key_env is not the name of an environment variable in capitals (its value is not shown here: it "
                 "may be a key). Put the key in a variable and give its name: api_key_env='MY_SERVER_KEY'"
             )
-        if self.cache_as is not None and holds_key(str(self.cache_as)):
-            raise AccessError(f"cache_as holds what looks like a key (not shown). {MOVE}")
+        for name in ("model", "cache_as"):
+            if (value := getattr(self, name)) is not None and holds_key(str(value)):
+                raise AccessError(f"{name} holds what looks like a key (not shown). {MOVE}")
         self._check_fit()
         if self.max_cost is not None and self.prices is None:
             raise BackendError(
