@@ -36,6 +36,7 @@ from hfclean.models import (
 )
 from hfclean.models import local as local_room
 from hfclean.models.local import LocalModel, open_local
+from hfclean.models.shared_prefix import Prefix, generates_behind
 from hfclean.testing_models import tiny_adapter, tiny_model, tiny_tokenizer
 
 SHORT = Generation(max_new_tokens=24)
@@ -80,6 +81,54 @@ def test_a_batch_gives_what_one_by_one_gives(tiny: Path, generation: Generation)
         spec = ModelSpec(str(tiny), store=False, limits=Limits(batch_size=size))
         assert ask(spec, TEXTS, generation) == alone
         assert ask(spec, TEXTS[::-1], generation) == alone[::-1]
+
+
+PREAMBLE = "Translate: good morning. What is the capital of France? " * 6
+
+
+@pytest.mark.parametrize("generation", [SHORT, replace(SHORT, temperature=0.8, seed=3), replace(SHORT, stop=("mor",))])
+def test_what_most_prompts_begin_with_goes_through_once(
+    tiny: Path, generation: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ModelSpec(str(tiny), store=False, limits=Limits(batch_size=3))
+    texts = [*(PREAMBLE + text for text in TEXTS), *TEXTS[:2]]
+    monkeypatch.setattr(local_room, "generates_behind", lambda model: False)
+    without = ask(spec, texts, generation)
+    process.close()
+    monkeypatch.undo()
+    batches: list[list[tuple[int, bool]]] = []
+    generate = LocalModel._generate
+    monkeypatch.setattr(
+        LocalModel,
+        "_generate",
+        lambda self, loaded, batch, g: (
+            batches.append([(p.place, p.prefix is not None) for p in batch]) or generate(self, loaded, batch, g)
+        ),
+    )
+    made: list[int] = []
+    monkeypatch.setattr(local_room, "Prefix", lambda length, cache: made.append(length) or Prefix(length, cache))
+    assert ask(spec, texts, generation) == without
+    assert sorted(pair for batch in batches for pair in batch) == [(k, k < len(TEXTS)) for k in range(len(texts))]
+    assert all(len({shared for _, shared in batch}) == 1 for batch in batches)
+    assert len({a.text for a in without}) > len(TEXTS)
+    again = [f"{PREAMBLE}{n}" for n in range(4)]
+    assert ask(spec, again, generation)[0] == ask(spec, [again[0]], generation)[0]
+    assert len(made) == 1
+    assert made[0] > 100
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mamba", "bloom"])
+def test_a_prefix_is_used_where_a_model_gives_the_same_behind_it(name: str) -> None:
+    import torch
+    import transformers
+
+    sizes: dict[str, Any] = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2, "initializer_range": 0.2}
+    heads = {} if name == "mamba" else {"num_attention_heads": 4}
+    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(name, **sizes, **heads))
+    assert generates_behind(model.eval()) == (name != "mamba")
+    with torch.no_grad():
+        model.get_output_embeddings().weight[5] = float("nan")
+    assert not generates_behind(model)
 
 
 def test_candidates_differ_and_come_again(tiny: Path) -> None:

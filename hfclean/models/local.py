@@ -1,5 +1,8 @@
 """A model that runs here, through transformers: batches by length, and by default the likeliest token every time.
 
+What most prompts of a call begin with, the instructions to a reviser, goes through the model once, and the answers
+continue from its keys and values, where a trial with the loaded model shows that this gives the same.
+
 The weights are loaded when the first conversation needs them, once per process, and never sit on a transform.
 """
 
@@ -10,7 +13,7 @@ import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hfclean.errors import HfcleanError, require
@@ -18,6 +21,7 @@ from hfclean.models import process
 from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.failures import BackendError, ModelError
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
+from hfclean.models.shared_prefix import Prefix, common_prefix, generates_behind, reach
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import Store
 from hfclean.models.weights import ModelFiles, find_model, refuse_unsafe
@@ -29,6 +33,7 @@ PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ '### ' + message['role'] | capitalize + ':\n' + message['content'] + '\n\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
 )
+NEAR = 16  # tokens by which a shared beginning may be longer than the kept one and still not be worth a new one
 BATCH = {"cuda": 64, "mps": 16, "xpu": 64, "cpu": 16}
 
 
@@ -124,6 +129,8 @@ class _Loaded:
     stops: list[int]
     pad: int
     most: int
+    continues: bool | None = None  # whether it gives the same behind a prefix; None until tried
+    begun: tuple[list[int], Prefix | None] = ([], None)
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,12 @@ class _Prompt:
     ids: list[int]
     room: int
     seed: int
+    prefix: Prefix | None = None
+
+    @property
+    def start(self) -> int:
+        """Where the answer begins."""
+        return len(self.ids)
 
 
 class LocalModel:
@@ -196,9 +209,12 @@ class LocalModel:
                 yield (place,), [Answer.failed("context_overflow", detail)]
             else:
                 prompts.append(prompt)
-        prompts.sort(key=lambda p: (p.room, -len(p.ids), p.place))
+        with lock:
+            prompts = self._begun(loaded, prompts)
+        prompts.sort(key=lambda p: (p.room, p.prefix is None, -len(p.ids), p.place))
         while prompts:
-            batch = [p for p in prompts[: loaded.most] if p.room == prompts[0].room]
+            first = prompts[0]
+            batch = [p for p in prompts[: loaded.most] if p.room == first.room and p.prefix is first.prefix]
             before()
             with lock:
                 answers = self._answer(loaded, batch, generation)
@@ -265,6 +281,32 @@ class LocalModel:
 
     # ------------------------------------------------------------------------------------------------ generation
 
+    def _begun(self, loaded: _Loaded, prompts: list[_Prompt]) -> list[_Prompt]:
+        """The prompts, those that begin alike with what has gone through the model of them."""
+        import torch
+
+        near = reach(loaded.model.config)  # a batch is as wide as its longest prompt, however it is filled up
+        able = [p for p in prompts if len(p.ids) + p.room <= near]
+        length, sharing = common_prefix(able)
+        if length and loaded.continues is None:
+            loaded.continues = generates_behind(loaded.model)
+        if not length or not loaded.continues:
+            return prompts
+        ids = able[sharing[0]].ids[:length]
+        known, prefix = loaded.begun
+        if prefix is None or ids[: len(known)] != known or length - len(known) > NEAR:
+
+            def run() -> Prefix:
+                begin = torch.tensor([ids], device=loaded.device)
+                return Prefix(length, loaded.model(input_ids=begin, use_cache=True, logits_to_keep=1).past_key_values)
+
+            prefix = unless_out_of_memory(run)
+            if prefix is None:
+                return prompts
+            loaded.begun = (ids, prefix)
+        places = {able[k].place for k in sharing}
+        return [replace(p, prefix=prefix) if p.place in places else p for p in prompts]
+
     def _answer(self, loaded: _Loaded, batch: Sequence[_Prompt], generation: Generation) -> list[Answer] | None:
         """Answers to a batch; None where it does not fit the memory."""
         rows = unless_out_of_memory(lambda: self._generate(loaded, batch, generation))
@@ -277,8 +319,12 @@ class LocalModel:
 
         transformers: Any = require("transformers", extra="models")
         width = max(len(p.ids) for p in batch)
-        ids = torch.tensor([[loaded.pad] * (width - len(p.ids)) + p.ids for p in batch])
-        mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch])
+        prefix = batch[0].prefix
+        skip = prefix.length if prefix else 0  # filled up between the prefix and what is a row's own
+        gaps = [width - len(p.ids) for p in batch]
+        filled = [[*p.ids[:skip], *[loaded.pad] * gap, *p.ids[skip:]] for p, gap in zip(batch, gaps, strict=True)]
+        ids = torch.tensor(filled)
+        mask = torch.tensor([[1] * skip + [0] * gap + [1] * (width - skip - gap) for gap in gaps])
         settings = transformers.GenerationConfig(
             max_new_tokens=batch[0].room,
             do_sample=False,
@@ -294,6 +340,7 @@ class LocalModel:
             generation_config=settings,
             tokenizer=loaded.tokenizer if generation.stop else None,
             logits_processor=[_Draw(batch, generation)] if generation.sampled else None,
+            **({"past_key_values": prefix.before(len(batch))} if prefix else {}),
         )
         rows: list[list[int]] = out[:, width:].tolist()
         return rows

@@ -37,6 +37,41 @@ class Prefix(NamedTuple):
         # a copy: a forward adds to the cache that it is given
         return {"past_key_values": copy.deepcopy(self.cache), "attention_mask": mask}
 
+    def before(self, rows: int) -> Any:
+        """A copy of the cache for this many rows, each behind the prefix."""
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+
+def generates_behind(model: Any) -> bool:
+    """Whether rows behind a prefix, filled up between that and their own tokens, give what they give by themselves."""
+    import torch
+
+    size = model.get_input_embeddings().num_embeddings
+    prefix, long, short = ([(7 * k + n) % size for k in range(count)] for n, count in ((1, 8), (2, 6), (3, 3)))
+    limit = 1e-4 if model.dtype in (torch.float32, torch.float64) else 0.06
+
+    def last(rows: list[list[int]], **more: Any) -> Any:
+        return model(input_ids=torch.tensor(rows, device=model.device), **more).logits[:, -1].float().log_softmax(-1)
+
+    with torch.inference_mode():
+        alone = torch.cat([last([prefix + rest], use_cache=False) for rest in (long, short)])
+        try:
+            begun = model(input_ids=torch.tensor([prefix], device=model.device), use_cache=True, logits_to_keep=1)
+            gap = len(long) - len(short)
+            mask = torch.tensor([[1] * 14, [1] * 8 + [0] * gap + [1] * 3], device=model.device)
+            places = (mask.cumsum(-1) - 1)[:, 8:]
+            found = last(
+                [long, [0] * gap + short],
+                past_key_values=Prefix(8, begun.past_key_values).before(2),
+                attention_mask=mask,
+                position_ids=places,
+            )
+        except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):  # not made for this at all
+            return False
+    return bool((found - alone).abs().max() <= limit)
+
 
 def common_prefix(sequences: Sequence[Any], longest: float = math.inf) -> tuple[int, list[int]]:
     """The number of tokens that most sequences begin with, and the places of those; (0, []) where it does not pay.
