@@ -1,0 +1,106 @@
+"""How `hfclean clean` grows with the rows: CPU seconds, wall seconds, peak memory, exponent of the CPU seconds.
+
+    python benchmarks/scale.py [--rows 5000 50000 200000] [--processes 1 2 3] [--beside DIR]
+
+Real Alpaca rows (HFCLEAN_REALDATA, else ../shared/data) are repeated until there are enough; in every repeated row two
+neighbouring words of the answer change places, so that rows differ and as many have a defect. Each size runs with each
+number of processes, and the data, ledger and report have to be equal byte for byte. With `--beside`, the checkout of
+another version in DIR runs after it, in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from clean import real_sets
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def rows_of(count: int) -> Iterator[dict[str, str]]:
+    rows, choice = real_sets()[0], random.Random(0)
+    for k in range(count):
+        row = rows[k % len(rows)]
+        words = row["output"].split(" ")
+        if k >= len(rows) and len(words) > 1:
+            place = choice.randrange(1, len(words))
+            words[place - 1 : place + 1] = words[place], words[place - 1]
+        yield {**row, "output": " ".join(words)}
+
+
+def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[float, float, float]:
+    """CPU seconds with all children, wall seconds and peak memory in MB of `hfclean clean` of one checkout."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(checkout),
+        "HFCLEAN_NUM_PROC": str(processes),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "hfclean", "clean", str(source), "--out", str(out), "--quiet"]
+    start = time.perf_counter()
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{' '.join(command)} of {checkout} ended with {child.returncode}")
+    return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Every file that says what became of the rows."""
+    return {
+        path.name: path.read_bytes() for path in (*out.glob("data/*"), out / "ledger.parquet", out / "report.html")
+    }
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="How hfclean clean grows with the rows.")
+    options.add_argument("--rows", type=int, nargs="+", default=[5_000, 50_000, 200_000])
+    options.add_argument("--processes", type=int, nargs="+", default=[1, 2, 3])
+    options.add_argument("--beside", type=Path, metavar="DIR")
+    args = options.parse_args()
+    print(f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
+    print("| rows | processes | CPU s | wall s | peak MB | of its CPU s, beside | exponent |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    last: dict[int, tuple[int, float]] = {}
+    for count in args.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            source = place / "rows.jsonl"
+            source.write_text("".join(json.dumps(row) + "\n" for row in rows_of(count)))
+            first = None
+            for processes in args.processes:
+                out = place / str(processes) / "cleaned"
+                cpu, wall, peak = cleaned(ROOT, source, out, processes)
+                found = content(out)
+                if found != (first := first or found):
+                    sys.exit(f"{count} rows: {processes} processes wrote other files than {args.processes[0]}")
+                ratio = ""
+                if args.beside and processes == 1:
+                    other = cleaned(args.beside.resolve(), source, place / "other", 1)
+                    ratio = f"{cpu / other[0]:.2f} of {other[0]:.1f} ({other[2]:,.0f} MB)"
+                rows, before = last.get(processes, (0, 0.0))
+                exponent = f"{math.log(cpu / before) / math.log(count / rows):.2f}" if rows else ""
+                last[processes] = count, cpu
+                cells = (f"{count:,}", processes, f"{cpu:.1f}", f"{wall:.1f}", f"{peak:,.0f}", ratio, exponent)
+                print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
