@@ -203,7 +203,7 @@ def test_score_with_classes_of_literal_arguments(
         ("IFD(model='x'", "is not valid"),
         ("IFD(model='x').model", "expected NAME(argument=value, ...)"),
         ("PII(colour='red')", "unexpected keyword argument 'colour'"),
-        ("my_scorers:easy(weight=1)", "is made already"),
+        ("my_scorers:easy(weight=1)", "is already made"),
         ("my_scorers:plain", "is of type function, not a scorer; expected one declared with @hfclean.scorer"),
         ("hfclean:RuleReviser()", "is the class RuleReviser, not a scorer"),
         ("os:system('x')", "expected NAME(argument=value, ...)"),

@@ -77,7 +77,7 @@ REFUSED = {
     "a field of its own": (PLAIN.replace("[End]", "[System]\nx\n[End]"), "does not belong here"),
     "the input is gone": ("[Instruction]\nx\n[Response]\ny\n[End]", "Input. is missing"),
     "no end where one has to be": (PLAIN.removesuffix("[End]"), "End. is missing"),
-    "markers after the end": ("[Response]\nx\n[End]\n[Input]\ny", "Instruction. is missing|goes on"),
+    "markers after the end": ("[Response]\nx\n[End]\n[Input]\ny", "Instruction. is missing|continues with"),
 }
 
 

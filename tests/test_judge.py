@@ -239,7 +239,7 @@ def test_a_judge_keeps_other_scores_and_restore_takes_everything_away() -> None:
 def test_a_column_of_the_users_own_is_refused() -> None:
     judge = hfclean.Judge(ScriptedBackend([]))
     for name in ("judge", "judge_reason"):
-        with pytest.raises(hfclean.errors.ColumnError, match=rf"column '{name}' of its own.*Judge\(prefix="):
+        with pytest.raises(hfclean.errors.ColumnError, match=rf"already has a column '{name}'.*Judge\(prefix="):
             judge({**ROW, name: "mine"})
     out = hfclean.Judge(ScriptedBackend(["4"]), prefix="hf_")({**ROW, "judge": "mine"})
     assert out["hf_judge"] == 4.0

@@ -148,7 +148,7 @@ def test_a_random_value_behind_a_name_is_a_key() -> None:
     key = made("", 40)
     refused(lambda: ModelSpec("m", base_url=f"https://example.org/key/{key}/v1"), key)
     refused(lambda: ModelSpec("m", base_url="https://example.org/v1", cache_as=ONE_LINE["hf_token"]), key)
-    refused(lambda: ModelSpec(key, base_url="https://example.org/v1"), key)
+    refused(lambda: ModelSpec(ONE_LINE["hf_token"], base_url="https://example.org/v1"), ONE_LINE["hf_token"])
     host = "hf" + "_" + made("", 34)
     refused(lambda: ModelSpec("m", base_url=f"https://{host}.example.org/v1"), host, host.lower())
 
