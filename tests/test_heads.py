@@ -918,7 +918,7 @@ if __name__ == "__main__":
     warm = [scorer(ds[:]) for scorer in scorers]
     torch.set_num_threads(2)
     torch.randn(512, 512) @ torch.randn(512, 512)
-    for scorer, expected in zip(scorers, warm, strict=True):
+    for scorer, wanted in zip(scorers, warm, strict=True):
         name = scorer.names()[0]
         found = ds.map(scorer, batched=True, batch_size=6, num_proc=2)
         far = max(torch.tensor(found[name][:]).sub(torch.tensor(wanted[name])).abs().flatten().tolist())
