@@ -402,10 +402,10 @@ def test_a_dry_run_without_the_hub_says_so(fake_hub: FakeHub, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"config_name": "data"}, "config_name='data' cannot be"),
-        ({"config_name": "a-ledger"}, "cannot be"),
-        ({"config_name": "../x"}, "cannot be"),
-        ({"language": "English"}, "no code that the Hub accepts"),
+        ({"config_name": "data"}, "config_name='data' is not valid"),
+        ({"config_name": "a-ledger"}, "is not valid"),
+        ({"config_name": "../x"}, "is not valid"),
+        ({"language": "English"}, "not a code that the Hub accepts"),
     ],
 )
 def test_words_that_cannot_be_are_refused_before_any_request(

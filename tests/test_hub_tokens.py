@@ -111,7 +111,7 @@ def test_a_token_that_is_no_good_is_not_shown(fake_hub: FakeHub, name: str, toke
         READERS.get(name, hfclean.load_cleaned)("me/x", token=token)
     assert token.split()[-1] not in str(e.value)
     assert [request.status for request in fake_hub.log] == ([401] if "gone" in token else [])
-    assert ("not valid any more" if "gone" in token else "token= is no token") in str(e.value)
+    assert ("no longer valid" if "gone" in token else "token= is not a Hub token") in str(e.value)
 
 
 def test_a_token_from_a_file_may_end_in_a_line_break(fake_hub: FakeHub, alone: Callable[[], None]) -> None:

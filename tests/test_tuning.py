@@ -123,7 +123,7 @@ def test_numbers_that_are_none_stop_it_and_the_last_good_checkpoint_stays(
         return go_on(self, model, *args) if before else loss
 
     stop_at(monkeypatch, 3, broken)
-    with pytest.raises(TrainingError, match=rf"{said}; checkpoints/checkpoint-2 is whole.*resume=True"):
+    with pytest.raises(TrainingError, match=rf"{said}; checkpoints/checkpoint-2 is intact.*resume=True"):
         tune(ROWS, base, tmp_path, args=ARGS)
     assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-2"]
     assert not (tmp_path / "model.safetensors").exists()
@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_no_half_of_a_checkpoint(
         save(self, output_dir)
 
     monkeypatch.setattr(transformers.Trainer, "_save_rng_state", full)
-    with pytest.raises(TrainingError, match=r"step 4 could not.*No space.*/checkpoint-2 is whole"):
+    with pytest.raises(TrainingError, match=r"step 4 could not.*No space.*/checkpoint-2 is intact"):
         tune(ROWS, base, tmp_path, args=ARGS)
     assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-2"]
 

@@ -2,7 +2,7 @@
 
 HubError
 ├── RepoError        an id that is none, a repo that is not there, or one of another type
-├── HubAccessError   no token, one that is not valid any more, no right to write, a gated repo
+├── HubAccessError   no token, one that is no longer valid, no right to write, a gated repo
 ├── HubRefusal       the content is not pushed: a secret in it, a card the Hub would refuse, sizes, quota
 └── HubUnreachable   offline mode, no network, a server that fails or wants to be left alone
 """

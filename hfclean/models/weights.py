@@ -248,7 +248,7 @@ def _why(e: Exception, model: str, token: str | None) -> str:
     if isinstance(e, errors.RevisionNotFoundError):
         return "it has no such revision; check its branches, tags and commits"
     if status == 401 and not isinstance(e, errors.RepositoryNotFoundError):
-        return f"the token is not valid any more; make another (https://huggingface.co/settings/tokens), then: {login}"
+        return f"the token is no longer valid; make another (https://huggingface.co/settings/tokens), then: {login}"
     if isinstance(e, errors.RepositoryNotFoundError) or status in (403, 404):
         if _is_dataset(model, token):
             return "it is a dataset; read it with load_dataset, or with hfclean.load_cleaned if hfclean pushed it"
