@@ -71,7 +71,7 @@ def test_a_report_shows_plain_choices_where_rows_were_removed() -> None:
     kept = list(range(5, 25))
     report = hfclean.compare(ds, ds.select(kept))
     assert report.baselines == hfclean.selection.baselines(ds, kept).choices
-    table = str(report).split("kept, beside plain choices")[1]
+    table = str(report).split("kept, compared with plain choices")[1]
     assert [line.split("  ")[0] for line in table.splitlines()[1:]] == [
         "selection",
         "all",

@@ -48,7 +48,7 @@ def test_push_pull_why_and_undo(
     assert "chat_markers" in capsys.readouterr().out
     assert main(["undo", str(pulled)]) == 0
     assert main(["pull", "me/x", "--out", str(pulled)]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert load_dataset(str(pulled), split="train")["output"][0] == "An apple.</s>"
 
 
@@ -122,4 +122,4 @@ def test_card_renders_without_a_network(folder: Path, tmp_path: Path, capsys: py
     assert main(["card", str(tmp_path / "reviser")]) == 0
     assert 'hfclean.Reviser.from_pretrained("reviser")' in capsys.readouterr().out
     assert main(["card", str(tmp_path / "rule"), "--language", "English"]) == 1
-    assert "no code that the Hub accepts" in capsys.readouterr().err
+    assert "not a code that the Hub accepts" in capsys.readouterr().err

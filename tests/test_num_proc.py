@@ -79,7 +79,7 @@ def test_only_many_rows_take_several_processes_by_themselves(monkeypatch: pytest
 def test_a_process_that_dies_and_one_that_fails_say_what_happened() -> None:
     with pytest.raises(HfcleanError, match=r"one of the 2 processes revising was ended from outside.*num_proc=1"):
         clean(rows(), reviser=RuleReviser(extra=(deadly_repair,)), num_proc=2)
-    with pytest.raises(ColumnError, match="the dataset has a column 'edit' of its own"):
+    with pytest.raises(ColumnError, match="the dataset already has a column 'edit'"):
         clean(rows().add_column("edit", ["mine"] * 50), num_proc=2)
 
 
