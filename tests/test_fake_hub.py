@@ -21,6 +21,7 @@ import huggingface_hub
 import pytest
 from datasets import Dataset, DatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError
+from extras import needs_newer_client
 from fake_hub import FakeHub, Repo, hub_fixture, hub_xet_fixture  # noqa: F401
 from fake_hub_cards import check_card
 from huggingface_hub import (
@@ -45,11 +46,6 @@ from huggingface_hub.errors import (
 
 LARGE = bytes(range(256)) * 40
 ROWS = {"instruction": [f"Say {n}." for n in range(50)], "output": [str(n) for n in range(50)]}
-
-older_client = pytest.mark.skipif(
-    int(huggingface_hub.__version__.partition(".")[0]) < 2,
-    reason="huggingface_hub 1 does not wait at 429 when it lists files, and leaves sockets to the garbage collector",
-)
 
 
 def add(path: str, content: bytes) -> CommitOperationAdd:
@@ -561,7 +557,7 @@ def test_a_sweep_leaves_the_old_or_the_new_state(fake_hub: FakeHub, way: dict[st
     assert fake_hub.slept  # and no test has slept
 
 
-@older_client
+@needs_newer_client
 def test_a_fault_strikes_the_nth_and_as_often_as_told(fake_hub: FakeHub) -> None:
     fake_hub.add_repo("me/x")
     session = huggingface_hub.get_session()
@@ -630,7 +626,7 @@ def test_a_concurrent_writer_slips_in_before_the_commit(fake_hub: FakeHub) -> No
     assert "b" not in repo.files
 
 
-@older_client
+@needs_newer_client
 def test_many_writers_at_once_all_land(fake_hub: FakeHub) -> None:
     repo = fake_hub.add_repo("me/x")
 
@@ -660,7 +656,7 @@ def test_the_log_tells_who_asked_what(fake_hub: FakeHub) -> None:
     assert fake_hub.since(mark)[0].query == {"blobs": ["true"]}
 
 
-@older_client
+@needs_newer_client
 def test_a_hub_leaves_nothing_open() -> None:
     before = threading.active_count()
     session = huggingface_hub.get_session()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict, load_dataset
+from extras import needs_newer_client
 from fake_hub import FakeHub, hub_fixture, hub_xet_fixture  # noqa: F401
 
 import hfclean
@@ -348,6 +349,7 @@ def test_others_may_commit_meanwhile_and_nothing_is_lost(fake_hub: FakeHub) -> N
     assert ("More words." in body, "4 rows went in" in body) == (True, True)
 
 
+@needs_newer_client
 def test_those_who_push_at_once_all_land(fake_hub: FakeHub) -> None:
     _, ds = cleaned()
     failed: list[BaseException] = []
