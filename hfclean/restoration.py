@@ -78,7 +78,7 @@ def _within(split: Any, undo: _Undo) -> _Undo:
     column = undo.layout.own("row_id")
     if undo.rows is None or not hasattr(split, "select"):
         return undo
-    present = set(split.with_format(None)[column]) if column in split.column_names else ()
+    present = set(split.with_format(None)[column][:]) if column in split.column_names else ()
     return replace(undo, rows=tuple(name for name in undo.rows if name in present))
 
 

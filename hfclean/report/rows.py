@@ -229,17 +229,18 @@ def read_split(
     if scored is not None and len(scored) == len(ds) and {*view.columns, *scores} <= set(scored.column_names):
         twins = column_batches(scored, [*view.columns, *scores]) if scores[0] not in ds.column_names else None
     for batch in column_batches(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
-        _note(split_rows, batch, view, layout)
+        digests = row_ids(batch, view)
+        _note(split_rows, batch, digests, layout)
         split_rows.duplicates += sum(map(bool, batch[duplicate])) if duplicate else 0
         if counter is not None:
             if twins is not None:
-                batch = _with_scores(batch, next(twins), view, layout)
+                batch = _with_scores(batch, digests, next(twins), view, layout)
             measure(split_rows.measured, batch, view, layout, counter=counter, scorer=split_rows.scorer)
     return split_rows
 
 
-def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], view: View, layout: Layout) -> None:
-    digests, first = row_ids(batch, view), len(split_rows)
+def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], digests: Sequence[str], layout: Layout) -> None:
+    first = len(split_rows)
     split_rows.digests += digests
     facts_of_each = [_facts(text) for text in _cells(batch, layout.own(HISTORY), len(digests))]
     known, edits, reasons = (
@@ -267,10 +268,14 @@ def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], view: View, lay
 
 
 def _with_scores(
-    batch: Mapping[str, list[Any]], twin: Mapping[str, list[Any]], view: View, layout: Layout
+    batch: Mapping[str, list[Any]],
+    digests: Sequence[str],
+    twin: Mapping[str, list[Any]],
+    view: View,
+    layout: Layout,
 ) -> dict[str, list[Any]]:
     """The texts of a batch with the history and the scores of `twin` in the rows where its texts are the same."""
-    ids = zip(row_ids(batch, view), row_ids(twin, view), twin[layout.own(HISTORY)], strict=True)
+    ids = zip(digests, row_ids(twin, view), twin[layout.own(HISTORY)], strict=True)
     equal = [one == other and not _facts(history).errors for one, other, history in ids]
     taken = {
         name: [cell if same else None for cell, same in zip(cells, equal, strict=True)]
