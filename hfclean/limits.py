@@ -90,8 +90,8 @@ def _fits(path: Path, most: int) -> bool:
 
     size = 0
     with pq.ParquetFile(path) as file:
-        groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
-        if sum(max(group.total_byte_size, 0) for group in groups) > most:
+        groups, stated = _row_groups(file)
+        if stated > most:
             return False
         chunks = [group.column(k).total_uncompressed_size for group in groups for k in range(group.num_columns)]
         rows = max(1, min(MOST_ROWS, AT_ONCE // max([1, *chunks])))
@@ -100,6 +100,12 @@ def _fits(path: Path, most: int) -> bool:
             if size > most:
                 return False
     return True
+
+
+def _row_groups(file: Any) -> tuple[list[Any], int]:
+    """What the footer of an open `ParquetFile` says of its row groups, and the bytes they unpack to together."""
+    groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+    return groups, sum(max(group.total_byte_size, 0) for group in groups)
 
 
 def check_parquet(file: Any, *, most_bytes: int, most_values: int) -> None:
@@ -111,14 +117,8 @@ def check_parquet(file: Any, *, most_bytes: int, most_values: int) -> None:
     Raises:
         ValueError: says how much it is.
     """
-    about = file.metadata
-    values = size = 0
-    for k in range(about.num_row_groups):
-        group = about.row_group(k)
-        size += max(group.total_byte_size, 0)
-        for column in range(group.num_columns):
-            chunk = group.column(column)
-            values += max(chunk.num_values, 0)
+    groups, size = _row_groups(file)
+    values = sum(max(group.column(k).num_values, 0) for group in groups for k in range(group.num_columns))
     if size > most_bytes or values > most_values:
         raise ValueError(
             f"it unpacks to {values:,} values and {size:,} bytes; at most {most_values:,} and {most_bytes:,} are read"
