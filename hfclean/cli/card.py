@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
+from hfclean.cli import options
 from hfclean.cli.folders import kind_of
 
 
@@ -17,8 +18,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
     command.add_argument("repo", metavar="REPO", nargs="?", default="", help="NAMESPACE/NAME that the card is for")
     command.add_argument("--out", metavar="FILE", help="write here instead of to the standard output")
-    command.add_argument("--license", metavar="ID", help="license for the card")
-    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
+    options.license_and_language(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:

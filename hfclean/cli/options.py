@@ -89,15 +89,18 @@ def drop(command: argparse.ArgumentParser) -> None:
 def output(command: argparse.ArgumentParser, *, required: bool = True, needed: str = "") -> None:
     command.add_argument("--out", required=required, metavar="DIR", help=f"the folder to write{needed}")
     command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
-    command.add_argument(
-        "--license", metavar="ID", help="license for the card, e.g. cc-by-nc-4.0 (default: the source's)"
-    )
-    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
+    license_and_language(command, " (default: the source's)")
     command.add_argument(
         "--source", dest="source_id", metavar="REPO", help="Hub id of the dataset that the rows come from"
     )
     command.add_argument("--max-tokens", type=int, default=2048, metavar="N", help="report the share of longer rows")
     command.add_argument("--tokenizer", metavar="PATH", help="count tokens with this tokenizer (default: an estimate)")
+
+
+def license_and_language(command: argparse.ArgumentParser, default: str = "") -> None:
+    """`--license` and `--language`: what the card says because the user does."""
+    command.add_argument("--license", metavar="ID", help=f"license for the card, e.g. cc-by-nc-4.0{default}")
+    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
 
 
 def rules(command: argparse.ArgumentParser) -> None:

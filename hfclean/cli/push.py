@@ -27,8 +27,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--revision", metavar="BRANCH", help="push to this branch (default: main)")
     command.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
     command.add_argument("--message", metavar="TEXT", help="commit message")
-    command.add_argument("--license", metavar="ID", help="license for the card, e.g. cc-by-nc-4.0")
-    command.add_argument("--language", metavar="CODE", action="append", help="language for the card, e.g. en")
+    options.license_and_language(command)
     command.add_argument(
         "--source",
         metavar="REPO",
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out and not args.dry_run:
         raise UsageError("--out is where --dry-run writes; without it, nothing is written here")
     folder, kind = Path(args.dir).expanduser(), kind_of(args.dir)
-    options: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "license": args.license,
         "language": args.language,
         "private": args.private,
@@ -78,9 +77,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError(f"--source {' --source '.join(args.source)}: expected one, which was cleaned to this dataset")
     with unpacked(args):
         if kind == "rule":
-            done = hub.push_rule(folder, args.repo, **options)
+            done = hub.push_rule(folder, args.repo, **keywords)
         elif kind == "pack":
-            done = hub.push_benchmarks(folder, args.repo, **options)
+            done = hub.push_benchmarks(folder, args.repo, **keywords)
         elif kind == "reviser":
             done = hub.push_reviser(
                 folder,
@@ -88,7 +87,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 base_model=args.base,
                 datasets=args.source,
                 allow_secrets=args.allow_secret,
-                **options,
+                **keywords,
             )
         else:
             done = hub.push_dataset(
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
                 config_name=args.config,
                 allow_secrets=args.allow_secret,
                 mask_secrets=args.mask_secrets,
-                **options,
+                **keywords,
             )
     if isinstance(done, hub.PushPlan):
         _show_plan(done, args, out)

@@ -69,17 +69,17 @@ def training_settings(args: argparse.Namespace, hints: Mapping[str, Any]) -> tup
     """What `--epochs` and `--train-option` say: settings of these names, and fields of trl's SFTConfig."""
     words = args.train_option
     settings = parse_settings("--train-option", [word for word in words if word.partition("=")[0] in hints], hints)
-    fields: dict[str, Any] = {} if args.epochs is None else {"num_train_epochs": args.epochs}
+    config: dict[str, Any] = {} if args.epochs is None else {"num_train_epochs": args.epochs}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
             raise UsageError(f"--train-option {word!r}: expected NAME=VALUE, such as save_steps=100")
         if name not in hints:
             try:
-                fields[name] = json.loads(text)
+                config[name] = json.loads(text)
             except ValueError:
-                fields[name] = text
-    return settings, fields
+                config[name] = text
+    return settings, config
 
 
 def meanings(kind: type) -> dict[str, str]:
