@@ -9,7 +9,7 @@ from hfclean.restoration import restore
 from hfclean.reviser import RuleReviser
 from hfclean.scorers.embedded.score import Score
 from hfclean.selection import keep, top
-from hfclean.transform import elsewhere
+from hfclean.transform import cached_elsewhere
 
 __all__ = ["Accessor", "register"]
 
@@ -22,15 +22,15 @@ class Accessor:
 
     def revise(self, **settings: Any) -> Any:
         """`ds.map(hfclean.RuleReviser(**settings), batched=True)`"""
-        return self._ds.map(RuleReviser(**settings), batched=True, **elsewhere(self._ds))
+        return cached_elsewhere(self._ds).map(RuleReviser(**settings), batched=True)
 
     def score(self, **settings: Any) -> Any:
         """`ds.map(hfclean.Score(**settings), batched=True)`"""
-        return self._ds.map(Score(**settings), batched=True, **elsewhere(self._ds))
+        return cached_elsewhere(self._ds).map(Score(**settings), batched=True)
 
     def keep(self, column: str, **bounds: Any) -> Any:
         """`ds.filter(hfclean.keep(column, **bounds))`"""
-        return self._ds.filter(keep(column, **bounds))
+        return cached_elsewhere(self._ds).filter(keep(column, **bounds))
 
     def top(self, **options: Any) -> Any:
         """`ds.select(hfclean.top(ds, **options))`"""

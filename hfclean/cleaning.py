@@ -24,7 +24,7 @@ from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.selection.row_context import context_keys
-from hfclean.transform import Transform, elsewhere
+from hfclean.transform import Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
 MARK = "mark_duplicates"
@@ -111,7 +111,8 @@ def clean(
             transform.check_access()
     done: list[dict[str, Any]] = []
     failures: list[str] = []
-    splits = {"": ds} if isinstance(ds, Dataset) else dict(ds)
+    cached = cached_elsewhere(ds)
+    splits = {"": cached} if isinstance(ds, Dataset) else dict(cached)
     _check_roles(splits, transforms)
     for transform in transforms:
         if isinstance(transform, ModelTransform):
@@ -184,11 +185,11 @@ def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal
     count = _processes(len(part), transform, num_proc)
     how = {"batched": True, "batch_size": BATCH, "desc": label}
     if count == 1:
-        return part.map(transform, **how, **elsewhere(part))
+        return part.map(transform, **how)
     even = len(part) // (count * BATCH) * count * BATCH
     done = []
     try:
-        done.append(part.select(range(even)).map(transform, num_proc=count, **how, **elsewhere(part)))
+        done.append(part.select(range(even)).map(transform, num_proc=count, **how))
     except RuntimeError as e:
         if "abruptly died" not in str(e):
             raise
@@ -197,7 +198,7 @@ def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal
             "num_proc=1, or HFCLEAN_NUM_PROC=1 for a command"
         ) from e
     if even < len(part):
-        done.append(part.select(range(even, len(part))).map(transform, **how, **elsewhere(part)))
+        done.append(part.select(range(even, len(part))).map(transform, **how))
     return concatenate_datasets(done)
 
 
@@ -241,7 +242,6 @@ def _with_model(
                 desc=f"writing {name}".strip(),
                 load_from_cache_file=False,
                 new_fingerprint=token_hex(8),
-                **elsewhere(part),
             )
     usage = transform.usage().since(before)
     entry = _describe(transform)
@@ -357,6 +357,7 @@ def retry_failed(
     from hfclean.reviser.modelled import ModelReviser
 
     reviser.check_access()
+    ds = cached_elsewhere(ds)
     places = failed_rows(ds, reviser.layout)
     count = sum(map(len, places.values()))
     reviser = _patient(reviser, count)

@@ -29,7 +29,7 @@ from hfclean.schema import (
 )
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.row_context import undecoded
-from hfclean.transform import elsewhere
+from hfclean.transform import cached_elsewhere
 from hfclean.values import exact_dataset
 
 __all__ = ["FORMS", "Losses", "convert", "preference_pairs"]
@@ -80,7 +80,7 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
 
 def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
     """One split in another shape."""
-    ds = ds.with_format(None)
+    ds = cached_elsewhere(ds.with_format(None))
     view = layout.view(ds.column_names)
     history, original = layout.own(HISTORY), layout.own("original")
     lines = ds.unique(history) if history in ds.column_names else []
@@ -169,6 +169,7 @@ def preference_pairs(
 
 
 def _preference_pairs(ds: Any, layout: Layout, conversational: bool, same_question: bool) -> Any:
+    ds = cached_elsewhere(ds)
     row_id = layout.own("row_id")
     if same_question and layout.own("original") in ds.column_names:
         view = layout.view(ds.column_names)
@@ -184,7 +185,7 @@ def _preference_pairs(ds: Any, layout: Layout, conversational: bool, same_questi
     if ROW_ID in wanted:
         pairs = pairs.rename_column(ROW_ID, "row_id")
     if conversational and isinstance(pairs[0]["prompt"], str):
-        pairs = pairs.map(_as_messages, desc="as messages", **elsewhere(pairs))
+        pairs = pairs.map(_as_messages, desc="as messages")
     return pairs
 
 

@@ -25,7 +25,7 @@ from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers.refresh import refresh
-from hfclean.transform import Batch, Transform, elsewhere
+from hfclean.transform import Batch, Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
 D = TypeVar("D")
@@ -93,6 +93,7 @@ def _check_all_found(rows: tuple[str, ...] | None, parts: Iterable[_Undo]) -> No
 
 def _restore_split(ds: Any, undo: _Undo) -> Any:
     streaming = not hasattr(ds, "select")
+    ds = cached_elsewhere(ds)
     history = undo.layout.own(HISTORY)
     columns = ds.column_names
     if streaming and columns is None:
@@ -117,7 +118,6 @@ def _restore_split(ds: Any, undo: _Undo) -> Any:
         remove_columns=drop,
         features=type(ds.features)(kept),
         desc="restoring",
-        **elsewhere(ds),
     )
     if fmt["type"] is None and set(fmt["columns"]) == set(columns):
         return out

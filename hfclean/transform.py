@@ -8,9 +8,13 @@ turns whatever came in into that, and back. It never keeps a model, a client or 
 from __future__ import annotations
 
 import os
+import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from hfclean.columns import Column
@@ -26,6 +30,8 @@ HUB: Mapping[str, bool] = {"hub": True}
 UNSAID: Mapping[str, bool] = {"unsaid": True}
 # Of a field `strict`, which only says whether there is an output.
 STRICT: Mapping[str, bool] = {"came_later": True, "unsaid": True}
+# The folder in a cache that holds what is read here, and what `datasets` makes of it.
+CACHES = "hfclean-rows"
 _SCALARS = {str, type(None), int, float, bool}
 
 
@@ -206,22 +212,63 @@ class Transform(Spec):
         return table
 
 
-def elsewhere(ds: Any) -> dict[str, str]:
-    """Arguments for `map` of a `Dataset` that keep it from failing on read-only folders.
+def cached_elsewhere(ds: Any) -> Any:
+    """The same dataset, or datasets by split, of which nothing that `datasets` makes lands among a user's files.
 
-    `datasets` keeps its results beside the files of the dataset. Where that is not allowed, they go to the temporary
-    folder that `datasets` uses for data in memory.
+    `datasets` keeps its results beside the first file of a dataset. Where that is not its own cache (a folder of
+    `save_to_disk`), or is read-only, the files are read through links in the temporary folder of `datasets`, so that
+    the results land there.
     """
-    from datasets.fingerprint import generate_random_fingerprint, get_temporary_cache_files_directory
-
+    if isinstance(ds, Mapping):
+        return type(ds)({name: cached_elsewhere(part) for name, part in ds.items()})  # type: ignore[call-arg]
     files = getattr(ds, "cache_files", None)
-    if not files or os.access(os.path.dirname(files[0]["filename"]) or ".", os.W_OK | os.X_OK):
-        return {}
-    return {
-        "cache_file_name": os.path.join(
-            get_temporary_cache_files_directory(), f"cache-{generate_random_fingerprint()}.arrow"
-        )
-    }
+    if not files or _holds_caches(Path(files[0]["filename"]).parent):
+        return ds
+    ds = copy(ds)
+    ds._data = _linked(ds._data)
+    ds._indices = ds._indices and _linked(ds._indices)
+    return ds
+
+
+def _holds_caches(folder: Path) -> bool:
+    """Whether `datasets` may go on writing here: in its cache, its temporary folder, and where we put what we read."""
+    from datasets.fingerprint import get_temporary_cache_files_directory
+
+    prepared = (folder / "dataset_info.json").is_file() and not (folder / "state.json").is_file()
+    temporary = folder.is_relative_to(os.path.abspath(get_temporary_cache_files_directory()))
+    own = prepared or temporary or CACHES in folder.parts
+    return own and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _linked(table: Any) -> Any:
+    """A table of `datasets` that is read from links to its files."""
+    from datasets.fingerprint import get_temporary_cache_files_directory
+    from datasets.table import ConcatenationTable, MemoryMappedTable
+
+    if isinstance(table, ConcatenationTable):
+        return ConcatenationTable(table.table, [[_linked(block) for block in row] for row in table.blocks])
+    if not isinstance(table, MemoryMappedTable):
+        return table
+    file = Path(table.path)
+    state = file.stat() if file.exists() else None  # deleted after it was opened: its rows are still there
+    key = sha256(f"{file}\0{state and (state.st_ino, state.st_mtime_ns, state.st_size)}".encode()).hexdigest()[:16]
+    link = Path(get_temporary_cache_files_directory(), key, file.name)
+    if not os.path.lexists(link):
+        link.parent.mkdir(exist_ok=True)
+        link_or_copy(file, link)
+    return MemoryMappedTable(table.table, str(link), table.replays)
+
+
+def link_or_copy(file: Path, link: Path) -> None:
+    """Give a file a second name; where a system has no such thing, a copy."""
+    for way in (os.symlink, os.link, shutil.copyfile):
+        try:
+            way(file, link)
+        except (OSError, NotImplementedError):
+            if way is shutil.copyfile:
+                raise
+        else:
+            return
 
 
 def _usual(kind: Any, *, text: bool) -> Any:

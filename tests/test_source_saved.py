@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from keys_made import KEYS
 
 import hfclean
 from hfclean.accessor import Accessor
 from hfclean.cli import main
+from hfclean.conversion import preference_pairs
 from hfclean.errors import FolderError, SourceError
 from hfclean.folder import read_folder
+from hfclean.hub.secrets import masked_rows
 from hfclean.outside_names import is_split, split_names
 from hfclean.source import load
 from hfclean.testing_models import ScriptedBackend
 
+TOKEN = KEYS["hf_token"]
 ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(5)]
 MODEL = ScriptedBackend(lambda conversation: "[Response]\nAn apple.\n[End]")
 
@@ -141,6 +146,54 @@ def test_originals_come_back_from_a_folder_that_may_only_be_read(
     before = state_of(tmp_path / "cleaned")
     assert hfclean.restore(load_from_disk(str(tmp_path / "cleaned")))["output"] == [row["output"] for row in ROWS]
     assert state_of(tmp_path / "cleaned") == before
+
+
+@pytest.mark.parametrize("selected", [False, True])
+def test_calls_in_python_write_nothing_into_a_folder_of_save_to_disk(selected: bool, tmp_path: Path) -> None:
+    rows = [{**row, "n": k} for k, row in enumerate([*ROWS, ROWS[0]])]
+    Dataset.from_list(rows).save_to_disk(str(tmp_path / "raw"))
+    Dataset.from_list([{"output": TOKEN, "n": 1}]).save_to_disk(str(tmp_path / "secret"))
+    hfclean.clean(Dataset.from_list(rows)).dataset.save_to_disk(str(tmp_path / "revised"))
+    before = state_of(tmp_path)
+    raw, revised = load_from_disk(str(tmp_path / "raw")), load_from_disk(str(tmp_path / "revised"))
+    secret = load_from_disk(str(tmp_path / "secret"))
+    if selected:
+        raw, revised = raw.select([5, 3, 1]), revised.select([5, 3, 1])
+    cleaned = hfclean.clean(DatasetDict({"a": raw, "b": raw})).dataset
+    assert cleaned["b"]["output"][:] == [f"Apple {n}." for n in ([0, 3, 1] if selected else [0, 1, 2, 3, 4, 0])]
+    assert hfclean.clean(raw, num_proc=2, drop_duplicates=True).dataset.num_rows == (3 if selected else 5)
+    assert hfclean.restore(revised).to_list() == raw.to_list()
+    assert hfclean.compare(raw, revised).rows_changed == len(raw)
+    assert preference_pairs(revised)[0]["rejected"] == raw[0]["output"]
+    assert hfclean.convert(revised, "messages").num_rows == len(raw)
+    assert len(raw.select(hfclean.dedupe(raw))) == (3 if selected else 5)
+    accessor = Accessor(revised)
+    assert accessor.keep("response_words", at_least=2).num_rows == len(raw)
+    assert Accessor(Accessor(raw).revise()).score()["output"][:] == cleaned["a"]["output"][:]
+    assert masked_rows(secret)["output"][0] == "[hf_token removed]"
+    assert state_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["generated", "file", "saved"])
+def test_a_cache_goes_on_being_used(kind: str, saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    source = {"file": tmp_path / "rows.jsonl", "saved": saved}.get(kind)
+    tmp_path = tmp_path / "cache"
+    if source is None:
+        rows = Dataset.from_generator(lambda: iter(ROWS), cache_dir=str(tmp_path))
+    else:
+        rows = load(source, cache_dir=tmp_path).dataset["train"]
+    first, second = hfclean.clean(rows).dataset, hfclean.clean(rows).dataset
+    files = [file["filename"] for file in first.cache_files]
+    assert files == [file["filename"] for file in second.cache_files]
+    assert files
+    assert all(Path(file).is_relative_to(tmp_path) for file in files)
+
+
+def test_a_saved_dataset_whose_files_are_gone_is_still_read(saved: Path) -> None:
+    rows = load_from_disk(str(saved / "train"))
+    shutil.rmtree(saved)
+    assert hfclean.clean(rows).dataset["output"][:] == [f"Apple {n}." for n in range(5)]
 
 
 # ---------------------------------------------------------------------------------------------------------- names

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.keys import HINT, KINDS, find_secrets
-from hfclean.transform import elsewhere
+from hfclean.transform import cached_elsewhere
 
 __all__ = ["KINDS", "Secret", "find_secrets", "mask_all", "mask_secrets", "masked_rows", "names_of", "scan_files"]
 
@@ -59,6 +59,7 @@ def mask_all(value: Any, allowed: Collection[str] = ()) -> Any:
 def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
     """A `Dataset` with the keys in its texts and in the names of its classes masked; the same one where there are
     none."""
+    ds = cached_elsewhere(ds)
     features = {name: _masked_feature(feature, allowed) for name, feature in ds.features.items()}
     if features != dict(ds.features):
         ds = ds.cast(type(ds.features)(features))
@@ -75,7 +76,6 @@ def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
         fn_kwargs={"allowed": sorted(allowed)},
         features=type(ds.features)({name: ds.features[name] for name in sorted(hit)}),
         desc="masking",
-        **elsewhere(ds),
     )
     rest = [name for name in ds.column_names if name not in hit]
     if rest:

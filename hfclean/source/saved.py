@@ -7,7 +7,6 @@ links in a folder of the caller's, and what is made of them lands there.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import SourceError
 from hfclean.limits import check_inside
 from hfclean.outside_names import is_path, split_names
+from hfclean.transform import CACHES, link_or_copy
 
 STATE = "state.json"
 INFO = "dataset_info.json"
@@ -67,7 +67,7 @@ def read_saved(path: Path, cache_dir: Path) -> Saved:
 def _links_of(cache_dir: Path) -> Path:
     """A new folder for the links to one dataset."""
     count = 1
-    while (place := cache_dir / f"saved-{count}").exists():
+    while (place := cache_dir / CACHES / f"saved-{count}").exists():
         count += 1
     place.mkdir(parents=True)
     return place
@@ -93,7 +93,7 @@ def _read(folder: Path, links: Path, whole: Path) -> Any:
         for name in (STATE, INFO):
             shutil.copyfile(folder / name, links / name)
         for name in dict.fromkeys(names):
-            _link((folder / name).resolve(), links / name)
+            link_or_copy((folder / name).resolve(), links / name)
         try:
             return load_from_disk(str(links))
         except IndexError:
@@ -106,18 +106,6 @@ def _read(folder: Path, links: Path, whole: Path) -> Any:
             f"the save_to_disk folder {folder.name!r} cannot be read: {type(e).__name__}: "
             f"{(str(e).strip().splitlines() or ['no message'])[0]}"
         ) from e
-
-
-def _link(file: Path, link: Path) -> None:
-    """Give a file a second name; where a system has no such thing, a copy."""
-    for way in (os.symlink, os.link, shutil.copyfile):
-        try:
-            way(file, link)
-        except (OSError, NotImplementedError):
-            if way is shutil.copyfile:
-                raise
-        else:
-            return
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

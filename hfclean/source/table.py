@@ -9,6 +9,7 @@ from typing import Any
 
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, detect
+from hfclean.transform import CACHES
 from hfclean.values import Kinds, features_of, spelled, table_of
 
 BATCH_ROWS = 1000
@@ -48,6 +49,7 @@ def dataset_of(
     places = [path for name, place in kinds.items() for path in place.large_places(name)]
     large = {name for name, place in kinds.items() if place.large_places(name)}
     notes += _notes(kinds, places)
+    cache_dir = cache_dir / CACHES
     cache_dir.mkdir(parents=True, exist_ok=True)
     splits, digits = {}, set[str]()
     for split, sources in parts.items():
