@@ -92,19 +92,62 @@ def test_what_teaches_nothing_is_left_out_and_counted() -> None:
     assert chosen.facts["given"] == sum(chosen.facts["left_out"].values()) + len(chosen.train)
 
 
+def test_every_fact_of_a_choice() -> None:
+    rows = [pair(f"Name {k}.", "x", "x" + "y" * k) for k in range(1, 11)]
+    rows += [pair("Name a tree.", "An oak.", "An oak."), pair("Name a tree.", " An  oak. ", "An oak.")]
+    rows += [pair("Name 1.", "x", f"x{answer}") for answer in ("y", "y ", "z", "w")]
+    rows += [pair("", "a", f"b{k}") for k in range(2)] + [pair(f"Say {k}.", "a", "") for k in range(3)]
+    chosen = choose_pairs(rows, alpha=0.3, near_identity=0.4, heldout=0.2, seed=5)
+    held = [len(sides.revised.response) - 1 for sides in chosen.heldout]
+    rest = [k for k in range(1, 11) if k not in held]
+    assert len(held) == 2
+    assert [len(sides.revised.response) - 1 for sides in chosen.train[:2]] == rest[-2:]
+    assert [sides.raw == sides.revised for sides in chosen.train] == [False, False, True]
+    assert chosen.facts == {
+        "given": 21,
+        "left_out": {"below_alpha": 6, "duplicate": 3, "empty_raw": 2, "empty_revised": 3, "same_raw": 2},
+        "distance": {"least": 1, "median": 5.5, "mean": 5.5, "most": 10},
+        "thresholds": {"0.1": 10, "0.2": 9, "0.3": 8, "0.5": 6, "0.75": 4},
+        "alpha": 0.3,
+        "alpha_threshold": rest[-2],
+        "near_identity": 0.4,
+        "near_identity_rows": 1,
+        "train": 3,
+        "heldout": 2,
+        "instructions_heldout": 2,
+        "seed": 5,
+    }
+
+
 def test_nothing_left_is_an_error_that_says_why() -> None:
     with pytest.raises(TrainingError, match="1 empty_revised, 1 identical"):
         choose_pairs([pair("a", "b", "b"), pair("a", "b", "")])
-    with pytest.raises(TrainingError, match="none were given"):
+    with pytest.raises(TrainingError, match=r"\(none were given\)"):
         choose_pairs([])
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"alpha": 0.0}, {"alpha": 30}, {"alpha": "0.3"}, {"near_identity": 1.0}, {"heldout": -0.1}]
+    "wrong",
+    [
+        {"alpha": 0.0},
+        {"alpha": 1.01},
+        {"alpha": True},
+        {"alpha": "0.3"},
+        {"near_identity": 1.0},
+        {"near_identity": "0.3"},
+        {"heldout": -0.1},
+    ],
 )
 def test_a_share_out_of_range_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(TrainingError, match=next(iter(wrong))):
+    (name, share), *_ = wrong.items()
+    with pytest.raises(TrainingError, match=f"^{name}={share!r}: expected a share"):
         choose_pairs([pair("a", "b", "c")], **wrong)
+
+
+def test_all_and_the_one_are_shares_too() -> None:
+    rows = [pair("a", "b", "cd"), pair("b", "b", "c")]
+    assert len(choose_pairs(rows, alpha=1).train) == 2
+    assert [sides.raw.instruction for sides in choose_pairs(rows, alpha=0.01).train] == ["a"]
 
 
 def test_near_identity_pairs_are_the_given_ones_first_and_then_revised_texts() -> None:
