@@ -6,20 +6,25 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
+
+import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend, process
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
-from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, number_rows, parse_history, row_ids
-from hfclean.report.rows import column_batches
+from hfclean.passes import arrow_batches, chunks, column_batches, filled, folder_of, numbers, release, strings_table
+from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
+from hfclean.row_ids import RowIds, codes_of, first_of, numbered, text_code
 from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.embedded.score import score as embedded_score
@@ -29,6 +34,7 @@ from hfclean.values import stored_columns
 
 MARK = "mark_duplicates"
 BATCH = 1000  # rows
+PART = 100_000  # rows that are mapped at a time
 AUTO_ROWS = 20_000  # from here on, several processes take less time than it takes to start them
 
 
@@ -183,13 +189,27 @@ def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal
 
     part = part.with_format(None)
     count = _processes(len(part), transform, num_proc)
+    pieces = [part] if len(part) <= PART else [part.select(each) for each in _pieces(len(part))]
+    done = []
+    for piece in pieces:
+        done += _mapped_piece(piece, transform, label, count)
+        release(piece, *done)
+    return done[0] if len(done) == 1 else concatenate_datasets(done)
+
+
+def _pieces(rows: int) -> Iterator[range]:
+    return (range(start, min(start + PART, rows)) for start in range(0, rows, PART))
+
+
+def _mapped_piece(part: Any, transform: Transform, label: str, count: int) -> list[Any]:
     how = {"batched": True, "batch_size": BATCH, "desc": label}
     if count == 1:
-        return part.map(transform, **how)
+        return [part.map(transform, **how)]
     even = len(part) // (count * BATCH) * count * BATCH
     done = []
     try:
-        done.append(part.select(range(even)).map(transform, num_proc=count, **how))
+        if even:
+            done.append(part.select(range(even)).map(transform, num_proc=count, **how))
     except RuntimeError as e:
         if "abruptly died" not in str(e):
             raise
@@ -199,7 +219,7 @@ def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal
         ) from e
     if even < len(part):
         done.append(part.select(range(even, len(part))).map(transform, **how))
-    return concatenate_datasets(done)
+    return done
 
 
 def _processes(rows: int, transform: Transform, num_proc: int | Literal["auto"]) -> int:
@@ -414,14 +434,23 @@ def _patient(reviser: ModelTransform, rows: int) -> ModelTransform:
 
 def _unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Row ids that are unique over all splits."""
-    every = [row for part in splits.values() if name in part.column_names for row in part[name][:]]
-    numbered = iter(number_rows(every))
-    out = {}
-    for split, part in splits.items():
-        out[split] = part
-        if len(part) and name in part.column_names:
-            out[split] = _with_columns(part, {name: [next(numbered) for _ in range(len(part))]})
-    return out
+    parts = {split: part for split, part in splits.items() if len(part) and name in part.column_names}
+    unique = dict(zip(parts, numbered([_ids_of(part, name) for part in parts.values()]), strict=True))
+    key = "".join(part._fingerprint for part in parts.values())
+    return {
+        split: _with_columns(part, {name: map(_strings, chunks(unique[split]))}, f"ids {key}")
+        if split in unique
+        else part
+        for split, part in splits.items()
+    }
+
+
+def _ids_of(part: Any, name: str) -> RowIds:
+    ids, start = RowIds.blank(len(part), part), 0
+    for cells in arrow_batches(part, name):
+        ids.put(start, cells.to_pylist())
+        start += len(cells)
+    return ids
 
 
 def _mark_duplicates(ds: Any, layout: Layout) -> Any:
@@ -431,33 +460,36 @@ def _mark_duplicates(ds: Any, layout: Layout) -> Any:
     pictures and sounds (by their bytes, else by their path), tools, system prompt, history. An empty split gets no
     column.
     """
+    import pyarrow.compute as pc
+
     name, history = layout.own(DUPLICATE_COLUMN), layout.own(HISTORY)
     if len(ds) == 0 or layout.own("row_id") not in ds.column_names:
         return ds  # map adds no columns to an empty split, and neither does this
-    histories = ds[history][:]
     step = Step(MARK, 1, (DUPLICATE_COLUMN,))
-    ours = any(s.by == MARK for s in parse_history(histories[0]) or ())
+    ours = any(s.by == MARK for s in parse_history(ds.with_format(None).select_columns([history])[0][history]) or ())
     if name in ds.column_names and not ours:
         raise ColumnError(
             f"the dataset already has a column {name!r}, and marking duplicates would overwrite it. Rename yours: "
             f"ds.rename_column({name!r}, 'my_{name}'); or give ours another name: prefix='hfclean_'"
         )
-    ids = ds[layout.own("row_id")][:]
-    texts = [row.split("-", 1)[0] for row in ids]
-    changed = [k for k, original in enumerate(ds[layout.own("original")][:]) if original]
-    view = layout.view(ds.column_names)
-    today = (text for batch in column_batches(ds, view.columns, changed) for text in row_ids(batch, view))
-    for k, text in zip(changed, today, strict=True):
-        texts[k] = text  # the id names the original; duplicates are sought in the revised text
+    ids = _ids_of(ds, layout.own("row_id"))
+    # the id names the original; duplicates are sought in the revised text
+    codes = numbers(len(ds), "uint64", ds)
+    codes[:] = ids.codes
+    for k in ids.others:
+        codes[k] = text_code(ids.base(k))
+    changed, start, view = filled(ds, layout.own("original")), 0, layout.view(ds.column_names)
+    for batch in column_batches(ds, view.columns, changed):
+        today = codes_of(row_ids(batch, view))
+        codes[changed[start : start + len(today)]] = today
+        start += len(today)
     keys = context_keys(ds, layout, whole=False)
-    contents = zip(texts, [0] * len(texts) if keys is None else keys.tolist(), strict=True)
-    first: dict[tuple[str, int], str] = {}
-    marks = []
-    for name_of_row, content in zip(ids, contents, strict=True):
-        marks.append(first.get(content, ""))
-        first.setdefault(content, name_of_row)
-    lines = histories if ours else [f"{text}\n{step.line()}" for text in histories]
-    return _with_columns(ds, {name: marks, history: lines})
+    first = first_of(codes) if keys is None else first_of(codes, keys)
+    marks = chunks(ids[int(row)] if row != k else "" for k, row in enumerate(first))
+    lines = arrow_batches(ds, history)
+    if not ours:
+        lines = (pc.binary_join_element_wise(cells, step.line(), "\n") for cells in lines)
+    return _with_columns(ds, {name: map(_strings, marks), history: lines}, f"{MARK} {layout}")
 
 
 def _without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
@@ -465,19 +497,34 @@ def _without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
     name = layout.own(DUPLICATE_COLUMN)
     if name not in ds.column_names:
         return ds, ds
-    marks = ds[name][:]
-    kept = ds.select([k for k, mark in enumerate(marks) if not mark])
-    dropped = ds.select([k for k, mark in enumerate(marks) if mark])
-    reasons = [f"exact duplicate of {mark}" for mark in marks if mark]
+    marked = filled(ds, name)
+    kept = ds.select(np.delete(np.arange(len(ds)), marked))
+    dropped = ds.select(marked)
+    reasons = [f"exact duplicate of {mark}" for mark in dropped[name][:]]
     return kept, dropped.add_column("removed_reason", reasons) if reasons else dropped
 
 
-def _with_columns(ds: Any, new: Mapping[str, list[str]]) -> Any:
-    """The dataset with these string columns set, each where it was, new ones last."""
-    import pyarrow as pa
+def _with_columns(ds: Any, new: Mapping[str, Iterable[Any]], key: str) -> Any:
+    """The dataset with these string columns set, each where it was, new ones last. A dataset in files gets one more of
+    them; `key` says what the columns are made of beside its rows."""
+    from datasets import Dataset, Features, Value
+    from datasets.table import concat_tables
 
     order = list(dict.fromkeys([*ds.column_names, *new]))
-    ds = ds.remove_columns([name for name in new if name in ds.column_names])
-    for name, values in new.items():
-        ds = ds.add_column(name, pa.array(values, pa.string()))  # of a list, every string would be hashed
-    return ds.select_columns(order)
+    fingerprint = sha256(f"{ds._fingerprint} {key} {list(new)}".encode()).hexdigest()[:16]
+    folder, tables = folder_of(ds), []
+    for number, (name, cells) in enumerate(new.items()):
+        file = Path(folder) / f"cache-{fingerprint}-{number}.arrow" if folder else None
+        tables.append(strings_table(name, len(ds), cells, file))
+    left = ds.remove_columns([name for name in new if name in ds.column_names])
+    left = left.flatten_indices() if left._indices is not None else left
+    info = left.info.copy()
+    info.features = Features({**left.features, **dict.fromkeys(new, Value("string"))})
+    whole = Dataset(concat_tables([left.data, *tables], axis=1), info=info, split=left.split, fingerprint=fingerprint)
+    return whole.select_columns(order)
+
+
+def _strings(texts: list[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(texts, pa.string())

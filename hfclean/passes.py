@@ -1,0 +1,225 @@
+"""Passes over datasets that are larger than memory: a batch of rows at a time, numbers of rows beside memory.
+
+`column_batches` reads rows and gives back the pages of the files that it read. `numbers` is an array of one number for
+each row, in a nameless file where it is long. `parts` sorts such an array by its values into pieces that can be held.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+BATCH = 1000  # rows
+RELEASED = 64  # batches after which the pages that were read are given back
+IN_MEMORY = 1 << 20  # bytes; a longer array lies in a file
+PIECE = (1 << 31) - 1  # bytes of the strings of one Arrow array
+AT_ONCE = 1 << 17  # numbers that are sorted in memory
+DONT_NEED = 4  # of madvise, the same on every Linux
+
+
+def column_batches(
+    ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None
+) -> Iterator[dict[str, list[Any]]]:
+    """Batches of rows as one plain list for each of these columns; absent ones are left out.
+
+    Args:
+        ds: a `Dataset`.
+        columns: their names.
+        indices: which rows, by default all; a sequence or an array.
+    """
+    present = [name for name in dict.fromkeys(columns) if name in ds.column_names]
+    rows = ds.with_format(None).select_columns(present)
+    if indices is None:
+        batches = rows.iter(BATCH)
+    else:
+        starts = range(0, len(indices), BATCH)
+        batches = (rows[[int(k) for k in indices[start : start + BATCH]]] for start in starts)
+    for number, batch in enumerate(batches, 1):
+        yield batch
+        if number % RELEASED == 0:
+            release(ds)
+
+
+def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
+    """The same batches as one plain dict for each row."""
+    return (rows_of(batch, tuple(batch)) for batch in column_batches(ds, columns, indices))
+
+
+def rows_of(batch: Mapping[str, list[Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a batch of columns."""
+    cells = [batch[name] for name in columns]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*cells, strict=True)]
+
+
+def arrow_batches(ds: Any, name: str) -> Iterator[Any]:
+    """A column as Arrow arrays, a batch of rows each."""
+    for number, table in enumerate(ds.with_format("arrow").select_columns([name]).iter(BATCH), 1):
+        yield table.column(name)
+        if number % RELEASED == 0:
+            release(ds)
+
+
+def filled(ds: Any, name: str) -> Any:
+    """The rows in which a column of strings holds text, as an array of indices."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    found, start = [np.empty(0, np.int64)], 0
+    for cells in arrow_batches(ds, name):
+        holds = pc.fill_null(pc.not_equal(cells, ""), False).to_numpy()
+        found.append(np.flatnonzero(holds) + start)
+        start += len(holds)
+    return np.concatenate(found)
+
+
+def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    """The rows as lists of a batch each."""
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+# ------------------------------------------------------------------------------------------------------------- strings
+
+
+def strings_table(name: str, count: int, cells: Iterable[Any], file: Path | None) -> Any:
+    """A table of one column of strings in one piece, as `Dataset.add_column` makes one of a list.
+
+    Args:
+        name: of the column.
+        count: how many rows it has.
+        cells: Arrow arrays of strings, in order; null becomes empty.
+        file: where it is written, or None to hold it in memory.
+    """
+    import pyarrow as pa
+    from datasets.table import InMemoryTable, MemoryMappedTable
+
+    arrays = (part for each in cells for part in (each.chunks if isinstance(each, pa.ChunkedArray) else [each]))
+    arrays = (array.cast(pa.string()).fill_null("") for array in arrays)
+    schema = pa.schema([(name, pa.string())])
+    if file is None:
+        return InMemoryTable.from_arrays([pa.concat_arrays([pa.array([], pa.string()), *arrays])], schema=schema)
+    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
+    try:
+        _write_strings(partial, schema, count, arrays)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return MemoryMappedTable.from_file(str(file))
+
+
+def _write_strings(file: Path, schema: Any, count: int, arrays: Iterable[Any]) -> None:
+    import numpy as np
+    import pyarrow as pa
+
+    ends, row = numbers(count + 1, np.int64, file.parent), 0
+    with tempfile.TemporaryFile(dir=file.parent) as texts:
+        for array in arrays:
+            _, offsets, data = array.buffers()
+            offsets = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+            ends[row + 1 : row + 1 + len(array)] = ends[row] + (offsets[1:] - offsets[0])
+            texts.write(memoryview(data)[int(offsets[0]) : int(offsets[-1])] if data is not None else b"")
+            row += len(array)
+        texts.flush()
+        whole = pa.py_buffer(mmap.mmap(texts.fileno(), 0, access=mmap.ACCESS_READ) if ends[-1] else b"")
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        start = 0
+        while start < count:
+            stop = max(start + 1, int(np.searchsorted(ends, ends[start] + PIECE, "right")) - 1)
+            offsets = numbers(stop - start + 1, np.int32, file.parent)
+            offsets[:] = ends[start : stop + 1] - ends[start]
+            data = whole.slice(int(ends[start]), int(ends[stop] - ends[start]))
+            array = pa.StringArray.from_buffers(stop - start, pa.py_buffer(offsets), data)
+            writer.write_batch(pa.RecordBatch.from_arrays([array], schema=schema))
+            start = stop
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def folder_of(ds: Any) -> str | None:
+    """The folder of a dataset's files, where more can be written; None for one in memory."""
+    if isinstance(ds, Path):
+        return str(ds)
+    files = getattr(ds, "cache_files", None)
+    folder = os.path.dirname(files[0]["filename"]) if files else ""
+    return folder if folder and os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def numbers(count: int, kind: Any, near: Any = None) -> Any:
+    """An array of zeros, one for each row. A long one is mapped from a file without a name in the folder of `near`,
+    a dataset, or that of temporary files: it takes no memory that the system cannot have back.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    import numpy as np
+
+    size = count * np.dtype(kind).itemsize
+    if size <= IN_MEMORY:
+        return np.zeros(count, kind)
+    with tempfile.TemporaryFile(dir=folder_of(near)) as file:
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and would be a crash later
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
+        return np.memmap(file, kind, "r+", shape=(count,)).view(np.ndarray)
+
+
+def parts(*keys: Any) -> Iterator[list[Any]]:
+    """Indices of arrays of uint64, one array of indices for each, in groups that can be sorted in memory: equal keys
+    are in one group, and the indices are in order. The keys have to be spread evenly, as hashes are."""
+    import numpy as np
+
+    bits = ((max(1, *map(len, keys)) - 1) // AT_ONCE).bit_length()
+    if not bits:
+        yield [np.arange(len(each)) for each in keys]
+        return
+    for group in range(1 << bits):
+        yield [_within(each, np.uint64(64 - bits), group) for each in keys]
+
+
+def _within(keys: Any, shift: Any, group: int) -> Any:
+    import numpy as np
+
+    starts = range(0, len(keys), AT_ONCE)
+    found = [start + np.flatnonzero(keys[start : start + AT_ONCE] >> shift == group) for start in starts]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+
+@lru_cache(maxsize=1)
+def _system() -> Any:
+    system = ctypes.CDLL(None, use_errno=True)
+    system.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return system
+
+
+def release(*datasets: Any) -> None:
+    """Let the system have back the memory of what was read of these datasets' files, where it can be told so (Linux).
+
+    Nothing is lost: what is read again comes from the file. Memory that Arrow keeps for later goes back as well.
+    """
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    maps = Path("/proc/self/maps")
+    files = {os.path.realpath(file["filename"]) for ds in datasets for file in ds.cache_files}
+    if not files or not maps.exists():
+        return
+    for line in maps.read_text("utf-8", "surrogateescape").splitlines():
+        place, rights, *_, file = line.split(maxsplit=5)
+        if file in files and "w" not in rights:
+            start, end = (int(edge, 16) for edge in place.split("-"))
+            _system().madvise(start, end - start, DONT_NEED)
