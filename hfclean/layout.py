@@ -9,6 +9,8 @@ from typing import Any, Literal
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, Pair, Target, View, detect
 
+LONGEST_PREFIX = 100
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -21,7 +23,7 @@ class Layout:
         side: in preference rows, `"chosen"`, `"rejected"` or `"both"`.
 
     Raises:
-        SchemaError: invalid `turns` or `side`.
+        SchemaError: invalid `prefix`, `turns` or `side`.
     """
 
     columns: Columns = None
@@ -32,6 +34,17 @@ class Layout:
     def __post_init__(self) -> None:
         if self.turns not in ("last", "all"):
             raise SchemaError(f"turns={self.turns!r} is invalid; expected 'last' or 'all'")
+        prefix = self.prefix
+        if (
+            not isinstance(prefix, str)
+            or len(prefix) > LONGEST_PREFIX
+            or not prefix.isprintable()
+            or not set(prefix).isdisjoint("/\\")
+        ):
+            raise SchemaError(
+                f"prefix is {prefix!r:.60}; expected at most {LONGEST_PREFIX} printable characters without '/' and "
+                "'\\', such as 'hfclean_'"
+            )
         if self.side not in ("chosen", "rejected", "both"):
             raise SchemaError(f"side={self.side!r} is invalid; expected 'chosen', 'rejected' or 'both'")
 

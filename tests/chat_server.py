@@ -78,8 +78,8 @@ class Reply:
                 read, written = self.usage
                 reply["usage"] = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
             body = json.dumps(reply).encode()
-        lines = [f"HTTP/1.1 {self.status} X", "Content-Type: application/json", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines = [f"HTTP/1.1 {self.status} X", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in {"Content-Type": "application/json", **self.headers}.items()]
         whole = "\r\n".join([*lines, "", ""]).encode() + body
         return whole if self.cut is None else whole[: len(whole) - len(body) + int(len(body) * self.cut)]
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import re
+import socket
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,19 @@ ODD: dict[str, tuple[bytes, tuple[str, str, int | None, int | None, str]]] = {
     ),
     "a list as the model": (reply(model=["x"]), ("An apple.", "stop", 7, 3, "")),
     "a model's name without end": (reply(model="m" * 100_000), ("An apple.", "stop", 7, 3, "m" * 300)),
+    "a number of tokens of 5,000 digits": (
+        reply(usage={"prompt_tokens": 7, "completion_tokens": 3}).replace(b": 7", b": -" + b"9" * 5000),
+        ("An apple.", "stop", None, 3, "tiny"),
+    ),
+    "Latin-1": (
+        reply("Café", model="café").decode("unicode_escape").encode("latin-1"),
+        ("Café", "stop", 7, 3, "café"),
+    ),
+    "UTF-16": (reply("Café €").decode("unicode_escape").encode("utf-16"), ("Café €", "stop", 7, 3, "tiny")),
+    "one damaged letter among UTF-8": (
+        reply("é X €").decode("unicode_escape").encode().replace(b"X", b"\xe9"),
+        ("é \ufffd €", "stop", 7, 3, "tiny"),
+    ),
     "a NUL in the model": (reply(model="a\0b"), ("An apple.", "stop", 7, 3, "a\ufffdb")),
 }
 
@@ -92,6 +106,36 @@ def test_an_answer_is_kept_where_there_is_one_whatever_stands_around_it(case: st
     found = answers[1]
     assert (found.text, found.finish_reason, found.prompt_tokens, found.completion_tokens, found.model) == kept
     assert (again.text, again.cached, server.counts["odd"]) == (kept[0], True, 1)
+
+
+def test_the_encoding_that_a_server_states_is_asked_where_a_reply_is_not_utf_8() -> None:
+    body = reply("苹果", model="").decode("unicode_escape").encode("gb18030")
+    named = {"gb18030": "苹果", "unicode_escape": "Æ»¹û", "gbnonsense": "Æ»¹û"}
+    replies = {name: Reply(body=body, headers={"Content-Type": f"text/json; charset={name}"}) for name in named}
+    with ChatServer(replies) as server:
+        answers = ask(ModelSpec("tiny", base_url=server.url, limits=QUICK), list(named))
+    assert [answer.text for answer in answers] == list(named.values())
+
+
+def test_a_key_that_is_said_back_in_another_encoding_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", CANARY)
+    with ChatServer(default=Reply(body=reply(CANARY).decode().encode("utf-16"))) as server:
+        answers = ask(ModelSpec("tiny", base_url=server.url, limits=QUICK, api_key_env="SOME_KEY"), ["one"])
+    assert [answer.text for answer in answers] == ["[key]"]
+
+
+def test_no_more_than_a_little_is_held_of_what_a_server_sends_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    connect = socket.socket.connect
+
+    def seen(self: socket.socket, address: object) -> None:
+        made.append(self.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", seen)
+    with ChatServer(default=Reply("fine")) as server:
+        assert ask(ModelSpec("tiny", base_url=server.url, limits=QUICK), ["one"])[0].text == "fine"
+    assert [0 < size <= 1 << 16 for size in made] == [True]  # Linux doubles it, for its own bookkeeping
 
 
 def test_an_error_of_an_odd_form_with_status_200_is_a_reason() -> None:

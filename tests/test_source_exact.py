@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import hfclean
 from hfclean.cleaning import clean
 from hfclean.cli import main
+from hfclean.errors import SourceError
 from hfclean.folder import write_folder
 from hfclean.layout import Layout
 from hfclean.source import load
@@ -177,6 +178,24 @@ def test_a_lone_surrogate_in_a_later_row_is_read_and_told_of(tmp_path: Path) -> 
     source = load(file, cache_dir=tmp_path / "cache")
     assert source.dataset["train"][1] == {"instruction": "\ufffd", "output": {"\ufffd": 1}}
     assert source.notes[-1].startswith("1 rows of rows.jsonl held lone surrogates")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '{"output": "b", "instruction": "a", "x\\ud800": 1, "x\\udc00": 2}',
+        '{"output": "b", "instruction": "a", "x\\ud800": 1}\n{"output": "b", "instruction": "a", "x\\udc00": 2}',
+        '{"output": "b", "instruction": "a", "n": [{"x\\ud800": 1, "x\\udc00": 2}]}',
+        '[{"output": "b", "instruction": "a", "x\\ud800": 1, "x\\udc00": 2}]',
+        '{"output": "b", "instruction": "a", "x\\udc00": 1, "x\ufffd": 2}',
+    ],
+    ids=["columns", "columns of two rows", "fields", "a list", "beside U+FFFD"],
+)
+def test_names_that_differ_only_in_lone_surrogates_are_refused(rows: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(rows, encoding="utf-8")
+    with pytest.raises(SourceError, match=r"'x\\u.* and 'x\\u.* differ only in lone surrogates"):
+        load(file, cache_dir=tmp_path / "cache")
 
 
 CELLS = [

@@ -71,6 +71,7 @@ ABSURD: list[tuple[dict[str, Any], str]] = [
     ({"prefix": "x" * 101}, "prefix is"),
     ({"prefix": 3}, "prefix is 3"),
     ({"prefix": "a\nb"}, "prefix is"),
+    ({"prefix": "../a"}, "prefix is"),
     ({"columns": 3}, "columns is 3"),
     ({"columns": ["alpaca"]}, "columns is"),
     ({"columns": {"instruction": ["a"]}}, "columns is"),

@@ -307,3 +307,14 @@ def test_a_transform_reads_by_its_layout() -> None:
     assert reviser.layout == Layout({"messages": "talk"}, "x_", "all", "both")
     assert reviser.layout.own("edit") == "x_edit"
     assert "layout" not in repr(reviser)
+
+
+@pytest.mark.parametrize("prefix", ["a/", "a\\", "../", "a\n", "a\u2028", "a\0", "\x1b[31m", "a\ud800", "x" * 101, 7])
+def test_a_prefix_that_no_column_should_have_is_refused(prefix: Any) -> None:
+    for read in (
+        Layout,
+        lambda **how: hfclean.RuleReviser(**how),
+        lambda **how: hfclean.convert(Dataset.from_list([]), "messages", **how),
+    ):
+        with pytest.raises(SchemaError, match=r"prefix is .*; expected at most 100 printable characters without '/'"):
+            read(prefix=prefix)

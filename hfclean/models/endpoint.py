@@ -10,6 +10,7 @@ import asyncio
 import functools
 import os
 import random
+import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from hfclean.models.wire import (
     prompt_json,
     read_answer,
     read_logprobs,
+    recoded,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 TRIES_TWICE = 2
 PLAIN = ("identity", "")  # encodings of a body that need no unpacking
+# Interim replies without end (HTTP 103) are all parsed as they come, each to hundreds of times its bytes.
+RECEIVED_BYTES = 1 << 15
 RECENT = 1024  # answers to remember between a look into the store and the request that follows it
 REFUSALS = 3  # this many 403 in a row are about the key; fewer may be about the texts
 RATE_LIMIT_PATIENCE = 3  # a full queue passes by itself: retry this many times as often as for an error
@@ -143,7 +147,7 @@ class Endpoint:
             self._url = URL(f"{self.spec.base_url}/chat/completions")
             self._plain_url = URL(f"{self.spec.base_url}/completions")
             session = self._session = http.ClientSession(
-                connector=http.TCPConnector(limit=0),  # the workers are the limit
+                connector=http.TCPConnector(limit=0, socket_factory=_socket),  # the workers are the limit
                 cookie_jar=http.DummyCookieJar(),
                 timeout=http.ClientTimeout(total=limits.timeout_s, sock_connect=limits.connect_timeout_s),
                 # answers are small: unpacking them would cost more than it saves
@@ -202,7 +206,7 @@ class Endpoint:
         if body is None:
             detail = f"a reply of more than {largest_reply(request.messages, group.generation):,} bytes"
             return Failure("bad_answer", detail, retry="twice", stops_if_repeated=True)
-        body = without_key(body, self._secret)
+        body = without_key(recoded(body, response.charset), self._secret)
         if response.status == 200:
             return read(body)
         asked = replace(form, structured=form.structured and group.generation.response_format is not None)
@@ -423,6 +427,14 @@ class Endpoint:
         while (wait := self._pace.paused_until - loop.time()) > 0:
             await asyncio.sleep(wait)
         return expected
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that holds no more than a little of what a server sends before it is read."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
+    return made
 
 
 async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:

@@ -29,7 +29,9 @@ NO_MODEL = re.compile(
     re.I | re.S,
 )
 NO_SCHEMA = re.compile(r"response_format|json_schema|guided_json|structured output|grammar", re.IGNORECASE)
+LEGACY = re.compile(r"iso-?8859|latin|windows-?125|cp125|gb|big5|shift.?jis|euc|koi8", re.IGNORECASE)
 LONGEST_NAME = 300
+LONGEST_NUMBER = 100
 MOST_TOKENS = 100_000_000
 # A reply is larger than the text in it: escapes, thoughts that some servers send with it, an echoed prompt.
 SMALLEST_BOUND, BYTES_PER_TOKEN, BYTES_PER_LOGPROB = 2_000_000, 200, 600
@@ -108,10 +110,37 @@ def messages_json(conversation: Conversation) -> bytes:
     return json.dumps([{"role": m.role, "content": m.content} for m in conversation], separators=(",", ":")).encode()
 
 
+def recoded(body: bytes, charset: str | None = None) -> bytes:
+    """A body as UTF-8, in whatever encoding it came.
+
+    Args:
+        body: JSON, in UTF-8, UTF-16 or UTF-32, or in a legacy encoding, as some servers send it.
+        charset: what the server says that it is, which is asked where it is none of these.
+    """
+    encoding = json.detect_encoding(body)
+    if encoding == "utf-8" and body.isascii():
+        return body
+    for name in (encoding, charset if charset and LEGACY.match(charset) else "utf-8"):
+        try:
+            return body.decode(name, "surrogatepass").encode("utf-8", "surrogatepass")
+        except (UnicodeError, LookupError):
+            continue
+    text = body.decode("utf-8", "replace")
+    damaged = text.count("\ufffd")
+    if damaged > sum(character > "\x7f" for character in text) - damaged:
+        text = body.decode("cp1252", "replace")  # most letters are not UTF-8: another encoding, not a damaged text
+    return text.encode()
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON of a body; whole numbers beyond all counts as floats, of which Python reads any number of digits."""
+    return json.loads(body, parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else float(digits))
+
+
 def read_answer(body: bytes) -> Answer | Failure:
     """The answer in a reply with status 200."""
     try:
-        reply = json.loads(body)
+        reply = _parsed(body)
         if "error" in reply and not reply.get("choices"):  # a status in the body: the server had begun to answer
             error = reply["error"]
             code = error.get("code") if isinstance(error, Mapping) else None
@@ -168,7 +197,7 @@ def prompt_json(messages: bytes) -> bytes:
 def read_logprobs(body: bytes) -> Answer | Failure:
     """The log-probabilities of the prompt's tokens in a reply with status 200."""
     try:
-        reply = json.loads(body)
+        reply = _parsed(body)
         found = reply["choices"][0]["logprobs"]
         if not isinstance(found, Mapping) or not found.get("text_offset"):
             return _no_logprobs()
@@ -275,7 +304,7 @@ def _excerpt(body: bytes) -> str:
 def _error(body: bytes) -> tuple[str, str, str]:
     """The server's message, its code and the rejected parameter, from the forms that servers use."""
     try:
-        reply = json.loads(body)
+        reply = _parsed(body)
     except (ValueError, RecursionError):
         return _excerpt(body), "", ""
     error = reply.get("error", reply) if isinstance(reply, Mapping) else reply

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hfclean.errors import RecordError
+from hfclean.errors import RecordError, SchemaError
 from hfclean.layout import Layout
 from hfclean.outside_names import SPLIT, is_split
 from hfclean.records.common import parse_record, read_record
@@ -24,7 +24,7 @@ LAYOUT = re.compile(
 )
 SHARD = re.compile(rf"data/{SPLIT}{PIECE}\.parquet")
 HASH = re.compile(r"[0-9a-f]{64}")
-LONGEST_PREFIX, LONGEST_COLUMN, MOST_COLUMNS = 100, 1_000, 100
+LONGEST_COLUMN, MOST_COLUMNS = 1_000, 100
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,12 @@ def read_layout(record: Mapping[str, Any]) -> Layout:
         RecordError: hfclean does not write such values.
     """
     columns, prefix = record.get("columns"), record.get("prefix", "")
-    if not isinstance(prefix, str) or len(prefix) > LONGEST_PREFIX or not (prefix.isprintable() or not prefix):
-        raise RecordError(f"prefix is {prefix!r:.60}; expected at most {LONGEST_PREFIX} printable characters")
+    try:
+        layout = Layout(prefix=prefix)
+    except SchemaError as e:
+        raise RecordError(str(e)) from None
     if columns is None:
-        return Layout(prefix=prefix)
+        return layout
     names = [columns]
     if isinstance(columns, Mapping):
         names = [name for pair in columns.items() for name in pair]
@@ -157,4 +159,4 @@ def read_layout(record: Mapping[str, Any]) -> Layout:
             raise RecordError(f"columns has {len(columns):,} entries; expected at most {MOST_COLUMNS}")
     if not all(isinstance(n, str) and 0 < len(n) <= LONGEST_COLUMN for n in names):
         raise RecordError(f"columns is {columns!r:.60}; expected the name of a shape, or names of columns by role")
-    return Layout(columns, prefix)
+    return replace(layout, columns=columns)

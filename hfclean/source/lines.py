@@ -37,10 +37,11 @@ class _JsonLines:
             return
         kept: list[dict[str, Any]] | None = []
         size, repaired = 0, 0
+        names: dict[str, str] = {}
         for number, line, last in _lines(self.file):
             row = _row(self.file.name, number, line, last)
             if ESCAPED_SURROGATE.search(line) and _has_surrogates(row):
-                row = _without_surrogates(row)
+                row = _without_surrogates(row, self.file.name, names)
                 repaired += 1
             size += len(line)
             if kept is not None:
@@ -56,11 +57,12 @@ class _NamedRows:
 
     def __init__(self, name: str, rows: list[Any]) -> None:
         self.repaired = 0
+        names: dict[str, str] = {}
         for n, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise SourceError(f"{name!r}, row {n} is {type(row).__name__}; expected an object with columns")
             if _has_surrogates(row):
-                rows[n] = _without_surrogates(row)
+                rows[n] = _without_surrogates(row, name, names)
                 self.repaired += 1
         self.rows = rows
 
@@ -311,12 +313,30 @@ def _has_surrogates(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_surrogates, value))
 
 
-def _without_surrogates(value: Any) -> Any:
-    """The value with lone surrogates replaced and halves joined: no Arrow string can hold them."""
+def _without_surrogates(value: Any, file: str, names: dict[str, str]) -> Any:
+    """The value with lone surrogates replaced and halves joined: no Arrow string can hold them.
+
+    Args:
+        value: a row, or a part of one.
+        file: what it was read from, for messages.
+        names: the names so far, as they are spelled now and as they were; new ones are added.
+
+    Raises:
+        SourceError: two names become the same.
+    """
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    return value
+        return [_without_surrogates(item, file, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    spelled = {}
+    for key, item in value.items():
+        new = _without_surrogates(key, file, names)
+        if (other := names.setdefault(new, key)) != key:
+            raise SourceError(
+                f"{file!r}: the names {other!a} and {key!a} differ only in lone surrogates, which no Arrow "
+                "string can hold: rename one where it was written"
+            )
+        spelled[new] = _without_surrogates(item, file, names)
+    return spelled
