@@ -100,6 +100,19 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         _unlock(lock)
 
 
+def check_outside(out: Path, source: Path) -> None:
+    """Refuse to write into a folder that is read.
+
+    Raises:
+        FolderError: `out` lies in the folder `source`, by whatever path it is named.
+    """
+    if source.is_dir() and any(place.exists() and place.samefile(source) for place in out.resolve().parents):
+        raise FolderError(
+            f"{out.name!r} would lie in the folder {source.name or str(source)!r}, which is only read; choose a place "
+            "outside of it"
+        )
+
+
 def _locked(make: Callable[[Path], None], parent: Path, begin: str) -> tuple[Path, int | None]:
     """A new file or folder and the lock on it, held before anything is written into it.
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from hfclean.cards import dataset_card
 from hfclean.cleaning import Cleaned
-from hfclean.durable import new_folder, recover
+from hfclean.durable import check_outside, new_folder, recover
 from hfclean.errors import FolderError, RecordError
 from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_unpacked
@@ -87,13 +87,14 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
 
     Raises:
         FolderError: it exists and `overwrite` is off; it exists and was not written by hfclean; it holds the
-            source.
+            source, or the source it.
     """
     recover(out)
     if source is not None and Path(source).exists():
         inside = Path(source).resolve()
         if out.resolve() == inside or out.resolve() in inside.parents:
             raise FolderError(f"--out {out.name} holds the source itself, which would be lost; choose another folder")
+        check_outside(out, inside)
     check_place(out, overwrite=overwrite)
 
 

@@ -391,3 +391,73 @@ def test_a_removed_part_of_an_odd_name_is_not_lost_without_a_word(cleaned: Path,
     Dataset.from_list(ROWS).to_parquet(str(cleaned / "removed" / "tr ain.parquet"))
     with pytest.raises(FolderError, match="tr ain"):
         read_folder(cleaned, cache_dir=tmp_path / "cache")
+
+
+# ------------------------------------------------------------------------------------------- never written into
+
+
+@pytest.mark.parametrize("place", ["saved/in", "saved/train/in", "saved/new/in", "link/in", "other/../saved/in"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["clean", "SAVED", "--out", "OUT"],
+        ["score", "SAVED", "--out", "OUT"],
+        ["revise", "SAVED", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", "OUT", "--overwrite"],
+        ["convert", "SAVED", "--to", "messages", "--out", "OUT.jsonl"],
+        ["dedupe", "SAVED", "--out", "OUT.jsonl"],
+        ["dedupe", "SAVED", "--report", "OUT.json"],
+        ["decontaminate", "rows.jsonl", "--against", "SAVED", "--out", "OUT.jsonl"],
+        ["train", "SAVED", "--base", "m", "--out", "OUT"],
+        [
+            "ab",
+            "--variant",
+            "a=SAVED",
+            "--variant",
+            "b=rows.jsonl",
+            "--eval",
+            "rows.jsonl",
+            "--base",
+            "m",
+            "--out",
+            "OUT",
+        ],
+    ],
+    ids=lambda command: " ".join([command[0], *(word for word in command if word in ("--report", "--against"))]),
+)
+def test_nothing_is_written_into_a_folder_that_is_read(
+    command: list[str],
+    place: str,
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    Path("link").symlink_to(saved)
+    Path("other").mkdir()
+    before = state_of(tmp_path)
+    assert main([word.replace("SAVED", "saved").replace("OUT", place) for word in command]) == 1
+    error = capsys.readouterr().err
+    assert "would lie in the folder 'saved', which is only read; choose a place outside of it" in error
+    assert len(error.splitlines()) == 1
+    assert state_of(tmp_path) == before
+
+
+def test_nothing_is_written_into_a_cleaned_folder_by_what_reads_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Dataset.from_list(ROWS).to_parquet(tmp_path / "rows.parquet")
+    cleaned = str(tmp_path / "cleaned")
+    assert main(["clean", str(tmp_path / "rows.parquet"), "--out", cleaned, "--quiet"]) == 0
+    before = state_of(tmp_path)
+    for command in (
+        ["undo", cleaned, "--out", f"{cleaned}/in"],
+        ["revise", cleaned, "--retry-failed", "--out", f"{cleaned}/data/in"],
+        ["push", cleaned, "me/x", "--dry-run", "--out", f"{cleaned}/in"],
+    ):
+        capsys.readouterr()
+        assert main(command) == 1
+        assert "would lie in the folder 'cleaned', which is only read" in capsys.readouterr().err
+    assert state_of(tmp_path) == before
+    assert main(["card", cleaned, "--out", f"{cleaned}/CARD.md"]) == 0  # which is where a card belongs

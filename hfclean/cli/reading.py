@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hfclean.durable import scratch_folder
+from hfclean.durable import check_outside, scratch_folder
 from hfclean.errors import RecordError, SourceError
 from hfclean.layout import Layout
 from hfclean.records.common import read_record
@@ -57,6 +57,23 @@ def _quiet_loaders() -> None:
     from datasets.utils.logging import CRITICAL, set_verbosity
 
     set_verbosity(CRITICAL)
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """Refuse to write into a folder that a command reads. A card is for the folder that it describes.
+
+    Raises:
+        FolderError: it names both.
+    """
+    if args.verb == "card":
+        return
+    names = [args.dir] if "dir" in args else []
+    for value in (vars(args).get(name) or [] for name in ("source", "against", "eval", "clean")):
+        names += [value] if isinstance(value, str) else value
+    names += [where.partition("=")[2] for where in vars(args).get("variant", ())]
+    for out in filter(None, (vars(args).get(name) for name in ("out", "report"))):
+        for name in filter(None, names):
+            check_outside(Path(out).expanduser(), Path(name).expanduser())
 
 
 def as_cleaned(args: argparse.Namespace, err: TextIO) -> None:

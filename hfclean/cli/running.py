@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli.reading import UsageError, as_cleaned
+from hfclean.cli.reading import UsageError, as_cleaned, check_places
 from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
 from hfclean.models import StoreWarning
 
@@ -30,6 +30,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     before = _written(args)
     try:
         with _notes_on(err), _interruptible():
+            check_places(args)
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
