@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import lzma
+import re
+import socket
 import sys
 import zipfile
 from collections.abc import Callable
@@ -14,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetInfo, Features, Image, List, Value, load_dataset
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from huggingface_hub import HfApi
 
 import hfclean
+from hfclean import limits
 from hfclean.cli import main
+from hfclean.errors import SourceError
 from hfclean.source import Source, load, local_paths
 
 FRUIT = {"instruction": "Name a fruit.", "output": "007"}
@@ -351,3 +356,73 @@ def test_json_and_csv_files_on_the_hub_are_read_as_they_stand(fake_hub: FakeHub,
     assert splits(source) == {"train": rows, "test": rows[:1]}
     assert (source.kind, len(source.fingerprint)) == ("hub", 40)
     assert splits(load("me/mixed", split="test", cache_dir=tmp_path)) == {"test": rows[:1]}
+
+
+CONFIGS = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {}\n---\nRows.\n"
+
+
+def on_the_hub(**files: bytes | str) -> str:
+    """The id of a dataset of these files, each named by `_` for `.` and `__` for `/`."""
+    api = HfApi()
+    api.create_repo("me/rows", repo_type="dataset")
+    for name, content in files.items():
+        path = name.replace("__", "/").replace("_", ".")
+        data = content if isinstance(content, bytes) else content.encode()
+        api.upload_file(path_or_fileobj=data, path_in_repo=path, repo_id="me/rows", repo_type="dataset")
+    return "me/rows"
+
+
+def parquet(rows: list[dict[str, Any]], **how: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), sink, **how)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", ["README_md", "_huggingface_yaml"])
+@pytest.mark.parametrize(
+    "where",
+    ["http://127.0.0.1:{port}/x.parquet", "zip://x.jsonl::http://127.0.0.1:{port}/x.zip", "hf://datasets/a/b/x"],
+)
+def test_a_card_on_the_hub_that_has_its_rows_elsewhere_is_refused_before_anybody_is_asked(
+    fake_hub: FakeHub, name: str, where: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        where = where.format(port=other.getsockname()[1])
+        text = CONFIGS.format(where)
+        card = {name: text if name == "README_md" else text.split("---\n")[1]}
+        repo_id = on_the_hub(data__train_jsonl='{"instruction": "q", "output": "a"}', **card)
+        with pytest.raises(SourceError, match=rf"the card of 'me/rows' has its rows at '{re.escape(where)}'"):
+            load(repo_id, cache_dir=tmp_path)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+@pytest.mark.parametrize("way", ["absolute", "hf://datasets/me/rows/../../../../../../..{}"])
+def test_a_card_on_the_hub_reads_no_files_of_this_machine(fake_hub: FakeHub, way: str, tmp_path: Path) -> None:
+    (tmp_path / "private.jsonl").write_text('{"instruction": "q", "output": "private"}')
+    where = str(tmp_path / "private.jsonl")
+    repo_id = on_the_hub(README_md=CONFIGS.format(where if way == "absolute" else way.format(where)))
+    with pytest.raises(SourceError):
+        load(repo_id, cache_dir=tmp_path)
+
+
+def test_a_card_on_the_hub_may_name_its_own_files(fake_hub: FakeHub, tmp_path: Path) -> None:
+    rows = [{"instruction": "q", "output": "a"}]
+    repo_id = on_the_hub(data__train_parquet=parquet(rows), README_md=CONFIGS.format("data/*.parquet"))
+    assert splits(load(repo_id, cache_dir=tmp_path)) == {"train": rows}
+
+
+def test_parquet_on_the_hub_that_unpacks_to_far_more_than_rows_do_is_refused(
+    fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"instruction": "Say it again. " + "x" * 20_000, "output": "No."}] * 300
+    repo_id = on_the_hub(data__train_parquet=parquet(rows, compression="zstd"))
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 2_000_000)
+    monkeypatch.setattr(limits, "UNPACKED_TIMES", 5)
+    out = tmp_path / "out"
+    assert main(["clean", repo_id, "--out", str(out)]) == 1
+    assert "'train.parquet' unpacks to more than 2,000,000 bytes" in capsys.readouterr().err
+    assert not out.exists()
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 1 << 32)
+    assert main(["clean", repo_id, "--out", str(out), "--quiet"]) == 0

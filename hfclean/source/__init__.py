@@ -202,6 +202,13 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     return Source(dataset, name, "folder", _fingerprint(dataset), card, unread)
 
 
+def _rows_elsewhere(name: str, where: str) -> SourceError:
+    return SourceError(
+        f"the card of {name!r} has its rows at {where[:80]!r}, which is not among its files, and nothing is fetched "
+        "or read because a file says so: download it yourself and give that"
+    )
+
+
 def _check_addresses(path: Path, name: str) -> None:
     """Refuse a folder whose card says that its rows are elsewhere: `datasets` would ask that server for them.
 
@@ -224,10 +231,7 @@ def _check_addresses(path: Path, name: str) -> None:
             patterns = [each for found in sanitize_patterns(config.get("data_files", [])).values() for each in found]
             for pattern in (*patterns, config.get("data_dir") or ""):
                 if any(mark in pattern for mark in ADDRESS):
-                    raise SourceError(
-                        f"the card of {name!r} has its rows at {pattern[:80]!r}, which is not in that folder, and "
-                        "nothing is fetched because a file says so: download it yourself and give that"
-                    )
+                    raise _rows_elsewhere(name, pattern)
 
 
 def _unread(path: Path, builder: Any, card: str | None) -> tuple[str, ...]:
@@ -276,17 +280,20 @@ def _fingerprint(dataset: Any) -> str:
 
 
 def _hub(repo_id: str, split: str | None, config: str | None, columns: Columns) -> Source:
-    from datasets import load_dataset, load_dataset_builder
+    from datasets import load_dataset_builder
     from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
+        _check_card(repo_id)
         builder = load_dataset_builder(repo_id, config)
+        _check_hub_files(builder, repo_id)
         if _is_plain(builder):
             notes, dataset = _downloaded(builder, repo_id, columns)
         else:
-            notes, dataset = (), _as_dict(load_dataset(repo_id, config, split=split), split)
+            builder.download_and_prepare()
+            notes, dataset = (), _as_dict(builder.as_dataset(split), split)
     except DatasetNotFoundError as e:
         raise SourceError(
             f"no file, folder or Hub dataset {repo_id!r} that can be read from here ({_reason(e)}). A local file "
@@ -311,19 +318,62 @@ def _hub(repo_id: str, split: str | None, config: str | None, columns: Columns) 
     return Source(dataset, repo_id, "hub", commit, card, notes)
 
 
-def _downloaded(builder: Any, name: str, columns: Columns) -> tuple[tuple[str, ...], Any]:
-    """The JSON or CSV files of a Hub dataset, read here; they stay in the cache of `datasets`."""
+def _check_card(repo_id: str) -> None:
+    """Refuse a Hub dataset whose card says that its rows are elsewhere, before `datasets` asks there.
+
+    Raises:
+        SourceError: it names the address.
+    """
+    from datasets.config import REPOCARD_FILENAME, REPOYAML_FILENAME
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    for name in (REPOCARD_FILENAME, REPOYAML_FILENAME):
+        try:
+            file = hf_hub_download(repo_id, name, repo_type="dataset")
+        except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError):
+            continue  # it has none, or cannot be reached, of which `datasets` says why
+        _check_addresses(Path(file).parent, repo_id)
+
+
+def _check_hub_files(builder: Any, repo_id: str) -> None:
+    """Refuse a Hub dataset with files that are not in it, or with parquet that unpacks to more than rows would.
+
+    Raises:
+        SourceError: it names the file.
+    """
+    from datasets.config import DATASET_INFO_FILENAME
+
+    files = builder.config.data_files or {}
+    for url in (str(url) for found in files.values() for url in found):
+        if not url.startswith(f"hf://datasets/{repo_id}@") or ".." in url.split("/"):
+            raise _rows_elsewhere(repo_id, url)
+    is_prepared = (Path(builder.cache_dir) / DATASET_INFO_FILENAME).is_file()
+    if type(builder.config).__name__ == "ParquetConfig" and not is_prepared:
+        for local in _fetched(builder).values():
+            check_unpacked(local)
+
+
+def _fetched(builder: Any) -> dict[str, list[Path]]:
+    """The files of a Hub dataset by split, downloaded into the usual cache."""
     from datasets import DownloadConfig, DownloadManager
 
-    folder = Path(builder.cache_dir)
-    download = DownloadConfig(cache_dir=str(folder / "downloads"), token=builder.token)
+    download = DownloadConfig(cache_dir=str(Path(builder.cache_dir) / "downloads"), token=builder.token)
     manager = DownloadManager(dataset_name=builder.dataset_name, download_config=download, base_path=builder.base_path)
-    parts = {}
+    return {
+        str(split): [Path(file) for file in manager.download(list(urls))]
+        for split, urls in (builder.config.data_files or {}).items()
+    }
+
+
+def _downloaded(builder: Any, name: str, columns: Columns) -> tuple[tuple[str, ...], Any]:
+    """The JSON or CSV files of a Hub dataset, read here; they stay in the cache of `datasets`."""
+    parts, local = {}, _fetched(builder)
     for split, urls in builder.config.data_files.items():
-        local = [Path(file) for file in manager.download(list(urls))]
         names = [str(url).rpartition("/")[2] for url in urls]
-        parts[str(split)] = [file for path, each in zip(local, names, strict=True) for file in opened(path, each)]
-    read = _read(parts, name, columns, folder, _separator(builder))
+        paths = zip(local[str(split)], names, strict=True)
+        parts[str(split)] = [file for path, each in paths for file in opened(path, each)]
+    read = _read(parts, name, columns, Path(builder.cache_dir), _separator(builder))
     return read.notes, read.dataset
 
 
