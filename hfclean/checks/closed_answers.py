@@ -1,0 +1,159 @@
+"""Checks of answers that are right or wrong as they stand: a label, an option, what stands in a box.
+
+A program cannot know which of two labels is right. It sees that one was put in the other's place, and refuses that
+where nothing shows that the old one was wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from hfclean.checks.check import Case, Check, plain_number
+
+SHORT = 6  # words: a longer old answer is no bare label
+HEAD = 12  # words of the new answer in which its label is looked for
+
+# ----------------------------------------------------------------------------------------------------- label_flipped
+
+OPPOSITES: tuple[frozenset[str], ...] = tuple(
+    frozenset(labels.split())
+    for labels in (
+        "yes no", "true false", "positive negative neutral", "correct incorrect", "right wrong", "spam ham",
+        "fact opinion", "agree disagree", "entailment contradiction neutral", "formal informal", "safe unsafe",
+        "toxic non-toxic", "active passive", "valid invalid", "grammatical ungrammatical", "subjective objective",
+        "living nonliving", "singular plural", "male female", "hot cold", "odd even",
+    )
+)  # fmt: skip
+NEUTRAL = frozenset(("neutral",))
+WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+OPTION_LINE = re.compile(r"^[ \t]*\(?([A-H])[.):][ \t]+(\S[^\n]{0,200})$", re.MULTILINE)
+OPTION_INLINE = re.compile(r"(?<!\w)\(?([A-H])[.)] ?([^()\n]{1,80}?)(?=[,;]? *\(?[B-H][.)] ?|\s*$)", re.MULTILINE)
+LETTER = re.compile(r"(?:\A\W{0,3}|\b(?:answer|option|choice)(?: is)?:? ?\W{0,3})\(?([A-H])(?=[).:,\s]|\Z)(?! [a-z])")
+LISTED = re.compile(
+    r"\b(?:classif\w+|categori[sz]e\w*|label\w*|identify|determine|decide|tell|say|state|choose|select|pick|answer|"
+    r"is (?:it|this|that|the)|whether|sort|respond|reply)\b[^\n]{0,400}?"
+    r"(?:\bas(?: either| one of)?|\binto|\bbetween|\bfrom|\bis|\bare|\bwith|\beither|\bcategor(?:y|ies)\b[:\s]*|:|\()"
+    r"\W{0,3}((?:[\w-]+(?: [\w-]+){0,2}, ?){0,8}[\w-]+(?: [\w-]+){0,2},? (?:or|and|/) [\w-]+(?: [\w-]+){0,2})",
+    re.IGNORECASE,
+)
+PARTS = re.compile(r",? (?:or|and) |, ?| ?/ ?")
+NOT = frozenset(("not", "isn't", "isn’t", "no", "never", "neither", "nor", "both", "cannot", "can't"))
+
+
+def _label_flipped(case: Case) -> bool:
+    old, new = case.before.response.strip(), case.after.response.strip()
+    if old == new or not old or not new:
+        return False
+    before = [word.lower() for word in WORD.findall(old[:300])]
+    if not 0 < len(before) <= SHORT:
+        return _option_flipped(case)
+    after = [word.lower() for word in WORD.findall(new[:600])][:HEAD]
+    for labels in (*OPPOSITES, *_listed(case.before.prompt)):
+        had, has = _label(before, labels), _label(after, labels)
+        if had and has and had != has:
+            return True
+    return _option_flipped(case)
+
+
+def _label(words: list[str], labels: frozenset[str]) -> str:
+    """The one of the labels that the words name; `""` where they name none or several, or deny one."""
+    named = {label for label in labels if _names(words, label)}
+    if len(named) != 1 or (NOT - labels) & set(words):
+        return ""
+    return named.pop()
+
+
+def _names(words: list[str], label: str) -> bool:
+    parts = label.split()
+    return any(words[k : k + len(parts)] == parts for k in range(len(words) - len(parts) + 1))
+
+
+def _listed(prompt: str) -> list[frozenset[str]]:
+    """The labels among which a question lets choose."""
+    found = []
+    for match in LISTED.finditer(prompt[:3000]):
+        parts = [" ".join(word.lower() for word in WORD.findall(part)) for part in PARTS.split(match[1])]
+        parts = [part for part in parts if part]
+        first = len(parts[0].split()) if parts else 0
+        # "as physical or chemical change": what the last label says of all
+        for labels in dict.fromkeys((frozenset(parts), frozenset(" ".join(part.split()[:first]) for part in parts))):
+            if len(labels) > 1:
+                found.append(labels)
+    return found
+
+
+def _options(prompt: str) -> dict[str, str]:
+    """The options of a question by their letters; empty where they are not A, B and so on."""
+    for pattern in (OPTION_LINE, OPTION_INLINE):
+        options = {
+            letter: " ".join(text.lower().split()).rstrip(" .;,") for letter, text in pattern.findall(prompt[:8000])
+        }
+        if len(options) > 1 and sorted(options) == list("ABCDEFGH"[: len(options)]):
+            return options
+    return {}
+
+
+def _option_flipped(case: Case) -> bool:
+    options = _options(case.before.prompt)
+    if not options:
+        return False
+    had, has = _option(case.before.response, options), _option(case.after.response, options)
+    return bool(had and has) and had != has
+
+
+def _option(answer: str, options: dict[str, str]) -> str:
+    """The letter of the option that an answer takes; `""` where it takes none or several."""
+    taken = set(LETTER.findall(answer[:2000])) & options.keys()
+    if not taken:
+        lower = " ".join(answer[:400].lower().split())
+        taken = {letter for letter, text in options.items() if len(text) > 2 and text in lower}
+    return taken.pop() if len(taken) == 1 else ""
+
+
+label_flipped = Check(
+    "label_flipped", "a label or an option that was taken, with another one in its place", _label_flipped
+)
+
+# ----------------------------------------------------------------------------------------------------- boxed_changed
+
+BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
+FINAL = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
+LONGEST_BOX, MOST_BOXES = 2000, 100
+SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)\b|[\s$]")
+TEXT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}")
+
+
+def boxes(text: str) -> list[str]:
+    """What stands in boxes and behind `####`, without spaces, thousands commas and idle zeros."""
+    found = []
+    if "\\boxed" in text or "\\fbox" in text:
+        for match in islice(BOXED.finditer(text), MOST_BOXES):
+            depth, end = 1, match.end()
+            last = min(len(text), end + LONGEST_BOX)
+            while end < last and depth:
+                depth += {"{": 1, "}": -1}.get(text[end], 0)
+                end += 1
+            found.append(_plain(text[match.end() : end - 1] if depth == 0 else text[match.end() : end]))
+    if "####" in text:
+        found += map(_plain, FINAL.findall(text))
+    return found
+
+
+def _plain(content: str) -> str:
+    content = SPACING.sub("", TEXT.sub(r"\1", content)).rstrip(".")
+    content = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", content)
+    return plain_number(content) if re.fullmatch(r"\d+(?:\.\d+)?", content) else content
+
+
+def _boxed_changed(case: Case) -> bool:
+    old, new = case.before.response, case.after.response
+    if old == new:
+        return False
+    before = boxes(old)
+    return bool(before) and not set(before) <= set(boxes(new))
+
+
+boxed_changed = Check(
+    "boxed_changed", "a final answer in a box, or behind ####, that is gone or another", _boxed_changed
+)
