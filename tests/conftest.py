@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -75,6 +76,24 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def realdata() -> Callable[[str], Path]:
     """The path of a file of real rows, by name."""
     return lambda name: REALDATA / name
+
+
+LONG = 250_000  # characters: more than any bound that a rule, a score or a check has
+ENDLESS_S = 20  # of processor time: linear work on so long a text takes a second or two, quadratic work minutes
+
+
+@pytest.fixture
+def long_text() -> Iterator[Callable[[str], str]]:
+    """Makes a long text of one piece; work on it that grows with the square of its length is stopped, and fails."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"the work on a text of {LONG} characters does not end")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, ENDLESS_S)
+    yield lambda piece: (piece * (LONG // len(piece) + 1))[:LONG]
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.fixture

@@ -125,8 +125,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_megabyte_of_one_thing_is_read_in_linear_time(piece: str) -> None:
-    assert hfclean.rules.find_pii(piece * (1_000_000 // len(piece))) == []
+def test_a_long_text_of_one_thing_is_read_in_linear_time(piece: str, long_text: Callable[[str], str]) -> None:
+    assert hfclean.rules.find_pii(long_text(piece)) == []
 
 
 # -------------------------------------------------------------------------------------------------------------- report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -272,8 +273,8 @@ def test_any_answer_is_read_or_refused(text: str, whole: bool) -> None:
 
 
 @pytest.mark.parametrize("piece", [" ", "\n", "[", "{", "\\", "[end] ", "<think>", "a\n\n", "```\n", '{"', "x \n"])
-def test_a_megabyte_is_read_in_linear_time(piece: str) -> None:
-    text = piece * (1_000_000 // len(piece))
+def test_a_long_text_is_read_in_linear_time(piece: str, long_text: Callable[[str], str]) -> None:
+    text = long_text(piece)
     for answer in (text, f"{text}[Response]\nA lemon.\n[End]", f"[Response]\n{text}\n[End]"):
         found = read_rewriting(answer, PAIR, whole=False, ended=False)
         assert bool(found.texts) != bool(found.reason)
