@@ -147,6 +147,7 @@ def environment() -> Environment:
     import jinja2
 
     env = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (files("hfclean.cards") / name).read_text(encoding="utf-8")),
         finalize=_escape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -188,7 +189,7 @@ def _section(
     columns = [(name, formatting.one_line(known[name], EXCERPT)) for name in report.columns_added if known.get(name)]
     text = (
         environment()
-        .from_string((files("hfclean.cards") / "card.md.jinja").read_text(encoding="utf-8"))
+        .get_template("card.md.jinja")
         .render(
             report=report,
             source_name=", ".join(source.name for source in sources),

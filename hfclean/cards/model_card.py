@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from hfclean.cards.card import environment, place_section
@@ -296,7 +295,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _template(name: str) -> Any:
-    return environment().from_string((files("hfclean.cards") / name).read_text(encoding="utf-8"))
+    return environment().get_template(name)
 
 
 def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
     cards = _cards(report.edits, rules, splits, max_edits)
     html: str = (
         _environment()
-        .from_string(_text("page.html.jinja"))
+        .get_template("page.html.jinja")
         .render(
             report=report,
             title=title,
@@ -119,7 +119,7 @@ def render_notebook(report: ReportData) -> str:
     """The figures without the single changes, as a fragment for a notebook's cell."""
     html: str = (
         _environment()
-        .from_string(_text("notebook.html.jinja"))
+        .get_template("notebook.html.jinja")
         .render(report=report, headline=_headline(report), quantiles=QUANTILES)
     )
     return html
@@ -155,7 +155,13 @@ def _environment() -> Environment:
 
     from hfclean.report.markup import text_markup
 
-    env = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     env.filters |= {
         "count": formatting.count,
         "plural": formatting.plural,
