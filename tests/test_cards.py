@@ -237,7 +237,7 @@ def test_nested_aliases_do_not_explode(report: Report) -> None:
 # --------------------------------------------------------------------------------------------- what cannot break out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @example("0E0")
 @given(st.text(min_size=1, max_size=60))
 def test_no_name_breaks_out_of_the_card(unchanged: Report, name: str) -> None:
