@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -48,6 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no real rows at {REALDATA.name}"))
         if "live" in item.keywords and not os.environ.get("HFCLEAN_LIVE"):
             item.add_marker(pytest.mark.skip(reason="needs the real Hub; set HFCLEAN_LIVE=1"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what the imports made stays until the end; every full collection would go through it again
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

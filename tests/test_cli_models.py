@@ -468,12 +468,18 @@ def stored(home: Path) -> set[int]:
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_stopped_or_killed_it_asks_for_the_rest_only_and_ends_with_the_same_data(
-    name: str, cities: Path, work: Path
+    name: str, cities: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, point = work / "stormy", 17
     with ChatServer(default=good) as server:
-        calm = start(server, work / "calm", "undisturbed")
-        assert (calm.wait(PATIENCE_S), server.counts.total()) == (0, COUNT)
+
+        def revise(home: str, out: str) -> None:
+            monkeypatch.setenv("HFCLEAN_HOME", str(work / home))
+            process.close()
+            assert main(["revise", "cities.jsonl", "--out", out, *at(server, "--concurrency", str(WIDTH))]) == 0
+
+        revise("calm", "undisturbed")
+        assert server.counts.total() == COUNT
         server.counts.clear()
         server.received.clear()
         started: Future[subprocess.Popen[str]] = Future()
@@ -501,13 +507,8 @@ def test_stopped_or_killed_it_asks_for_the_rest_only_and_ends_with_the_same_data
         assert point - 1 - 2 * WIDTH <= len(kept) < point  # less what was on its way, or in the commit being written
         server.default = good
         server.counts.clear()
-        again = start(server, home, "revised")
-        assert again.wait(PATIENCE_S) == 0
+        revise("stormy", "revised")
         assert set(map(number, server.counts)) == set(range(COUNT)) - kept
         assert set(server.counts.values()) == {1}
-        for process_ in (calm, worker, again):
-            for stream in (process_.stdout, process_.stderr):
-                assert stream is not None
-                stream.close()
     assert data_of(work / "revised") == data_of(work / "undisturbed")
     assert sorted(p.name for p in work.iterdir()) == ["calm", "cities.jsonl", "revised", "stormy", "undisturbed"]

@@ -630,22 +630,22 @@ ANSWERS = (
 )
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("template", ENDS)
-def test_a_blank_at_the_end_of_a_template_takes_no_token_of_the_answer(tiny: Path, template: str, answer: str) -> None:
+def test_a_blank_at_the_end_of_a_template_takes_no_token_of_the_answer(tiny: Path, template: str) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
-    context = template.format(prompt="Name it.")
-    (found,) = token_losses(spec_of(tiny), [Passage((context, ""), answer)])
-    coded = tokenizer(context + answer, return_offsets_mapping=True)
-    said = len(context) + len(answer) - len(answer.lstrip())  # where the first character that is no blank stands
-    first = next(k for k, (_, end) in enumerate(coded["offset_mapping"]) if end > said)
-    # behind the bare start of a text this tokenizer puts nothing, so that the first token counts nowhere
-    assert len(found.values[0]) >= len(coded["input_ids"]) - first - 1
-    ids = coded["input_ids"]
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
-    last = len(found.values[0])
-    np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - last), atol=1e-4)
-    np.testing.assert_allclose(found.values[1], reference(model, ids[len(ids) - last - 1 :], 1), atol=1e-4)
+    context = template.format(prompt="Name it.")
+    losses = token_losses(spec_of(tiny), [Passage((context, ""), answer) for answer in ANSWERS])
+    for answer, found in zip(ANSWERS, losses, strict=True):
+        coded = tokenizer(context + answer, return_offsets_mapping=True)
+        said = len(context) + len(answer) - len(answer.lstrip())  # where the first character that is no blank stands
+        first = next(k for k, (_, end) in enumerate(coded["offset_mapping"]) if end > said)
+        # behind the bare start of a text this tokenizer puts nothing, so that the first token counts nowhere
+        assert len(found.values[0]) >= len(coded["input_ids"]) - first - 1, answer
+        ids = coded["input_ids"]
+        last = len(found.values[0])
+        np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - last), atol=1e-4)
+        np.testing.assert_allclose(found.values[1], reference(model, ids[len(ids) - last - 1 :], 1), atol=1e-4)
 
 
 @pytest.mark.parametrize("settings", [{}, {"variant": "superfiltering"}, {"variant": "cherry"}])
@@ -693,22 +693,23 @@ def llama_like(text: str, *, bos: bool = True) -> Any:
 WORDS_OF_ALL = "Name a fruit : apple pear USER: ASSISTANT: An apple is a fruit. Guten Morgen! It is deep and blue. "
 
 
-@pytest.mark.parametrize("answer", ["apple", "An apple is a fruit.", "It is deep"])
 @pytest.mark.parametrize("end", [" ", "", "\n", "  "])
-def test_the_first_word_counts_where_blanks_are_letters(tmp_path: Path, answer: str, end: str) -> None:
+def test_the_first_word_counts_where_blanks_are_letters(tmp_path: Path, end: str) -> None:
     tokenizer = llama_like(WORDS_OF_ALL * 30)
     folder = tiny_model(tmp_path / "m", tokenizer=tokenizer)
-    context = f"USER: Name a fruit. ASSISTANT:{end}"
-    (found,) = token_losses(spec_of(folder), [Passage((context, ""), answer)])
-    assert found.status == "ok"
-    ids, alone = tokenizer(context + answer)["input_ids"], tokenizer(answer)["input_ids"]
-    count = len(found.values[0])
-    assert count >= len(alone) - 1 - (end != " ")  # this tokenizer puts a blank before a bare text
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - count), atol=1e-4)
-    np.testing.assert_allclose(found.values[1], reference(model, [1, *ids[-count:]], 1), atol=1e-4)
-    if end == " ":
-        assert ids[-count:] == alone[1:]
+    context = f"USER: Name a fruit. ASSISTANT:{end}"
+    answers = ("apple", "An apple is a fruit.", "It is deep")
+    losses = token_losses(spec_of(folder), [Passage((context, ""), answer) for answer in answers])
+    for answer, found in zip(answers, losses, strict=True):
+        assert found.status == "ok"
+        ids, alone = tokenizer(context + answer)["input_ids"], tokenizer(answer)["input_ids"]
+        count = len(found.values[0])
+        assert count >= len(alone) - 1 - (end != " ")  # this tokenizer puts a blank before a bare text
+        np.testing.assert_allclose(found.values[0], reference(model, ids, len(ids) - count), atol=1e-4)
+        np.testing.assert_allclose(found.values[1], reference(model, [1, *ids[-count:]], 1), atol=1e-4)
+        if end == " ":
+            assert ids[-count:] == alone[1:]
 
 
 def test_the_script_of_selective_reflection_gives_the_same_numbers(tmp_path: Path) -> None:

@@ -190,12 +190,11 @@ def test_an_encoding_that_is_not_named_is_seen(line: str, seen: bool) -> None:
     assert bool(_encodings(ast.parse(line))) is seen
 
 
-@pytest.mark.parametrize("missing", ["fcntl", "resource", "pwd", "grp"])
-def test_cleaning_needs_no_module_of_unix(missing: str, work: Path) -> None:
+def test_cleaning_needs_no_module_of_unix(work: Path) -> None:
     (work / "rows.jsonl").write_text('{"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}\n')
-    code = f"""
+    code = """
 import sys
-sys.modules[{missing!r}] = None
+sys.modules |= dict.fromkeys(("fcntl", "resource", "pwd", "grp"))
 from hfclean.cli import main
 sys.exit(main(["clean", "rows.jsonl", "--out", "cleaned"]))
 """

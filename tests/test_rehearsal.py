@@ -20,7 +20,7 @@ CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_e
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(template_trial, "CPU_SECONDS", 1)
+    monkeypatch.setattr(template_trial, "CPU_SECONDS", 0.4)
     template_trial._stage.close()
     yield
     template_trial._stage.close()

@@ -21,7 +21,7 @@ from typing import Any
 from hfclean.models.failures import ModelError
 
 LONGEST_TEMPLATE = 200_000  # characters; the longest of well-known models have some 30,000
-CPU_SECONDS = 5
+CPU_SECONDS = 5.0
 WALL_SECONDS = 120  # for an overloaded machine
 MEMORY = 2_000_000_000  # bytes
 LONGEST_OUTPUT = 20_000_000  # characters, and twenty times the input
@@ -141,7 +141,7 @@ def rehearse(
     values = {**special, "messages": messages, "add_generation_prompt": answering, "tools": None, "documents": None}
     what = _stage.ask(template, json.loads(json.dumps({**values, **settings}, default=str)))
     if what in ("time", "memory"):
-        limit = f"{CPU_SECONDS} s" if what == "time" else f"{MEMORY:,} bytes or {LONGEST_OUTPUT:,} characters"
+        limit = f"{CPU_SECONDS:g} s" if what == "time" else f"{MEMORY:,} bytes or {LONGEST_OUTPUT:,} characters"
         raise ModelError(
             f"the chat template of {name} was stopped: for {len(messages)} turns it takes over {limit}, as none of "
             "a chat does. It is not used; take another model, or give your own template: chat_template="

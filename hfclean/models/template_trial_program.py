@@ -17,7 +17,7 @@ def _main() -> None:
     from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    seconds, memory, longest = map(int, sys.argv[1:4])
+    seconds, memory, longest = float(sys.argv[1]), *map(int, sys.argv[2:4])
     timer = _limit(memory)
 
     class Generation(Extension):
