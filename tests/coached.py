@@ -69,7 +69,7 @@ def trained(base: Path, folder: Path) -> Path:
         [pair(name) for name in KNOWN],
         base,
         {
-            "num_train_epochs": 6,
+            "num_train_epochs": 3,
             "learning_rate": 4e-3,
             "lr_scheduler_type": "cosine",
             "warmup_steps": 20,
