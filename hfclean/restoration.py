@@ -29,6 +29,7 @@ from hfclean.transform import Batch, Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
 D = TypeVar("D")
+BATCH = 1000  # rows
 
 
 def restore(
@@ -347,7 +348,7 @@ def _replayed(
         except ValueError:  # a rule that this version does not know, or one of the user's own
             return None
         view = view or detect(row, columns if columns is not None else reviser.columns)
-        changes = reviser.changes(cells, view)
+        changes = reviser.changes(cells, view, among=step.reasons)
         found += changes
         cells = {**cells, **write(cells, {change.path: change.after for change in changes})}
     return found if view and all(cells[name] == row[name] for name in view.writable) else None
@@ -372,5 +373,6 @@ def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequenc
         return
     plain = ds.with_format(None)
     changed = [k for k, text in enumerate(plain[original][:]) if text]
-    for row in plain.select(changed):
-        yield from ledger_entries(row, layout, extra)
+    for batch in plain.select(changed).iter(BATCH):
+        for cells in zip(*batch.values(), strict=True):
+            yield from ledger_entries(dict(zip(batch, cells, strict=True)), layout, extra)

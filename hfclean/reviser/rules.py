@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -137,9 +137,15 @@ class RuleReviser(Transform):
 
     # ------------------------------------------------------------------------------------------------ for datasets
 
-    def changes(self, cells: Mapping[str, Any], view: View) -> list[FieldChange]:
-        """What the rules change in one row, rule by rule, in order; the row itself is left as it is."""
-        return list(self._outcome(cells, view, self._repairing()).changes)
+    def changes(
+        self, cells: Mapping[str, Any], view: View, *, among: Container[str] | None = None
+    ) -> list[FieldChange]:
+        """What the rules change in one row, rule by rule, in order; the row itself is left as it is.
+
+        `among` are the ids of those that are known to change it, where that is known: no others are run.
+        """
+        rules = [rule for rule in self._repairing() if among is None or rule.id in among]
+        return list(self._outcome(cells, view, rules).changes)
 
     def _repairing(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules() if rule.repair is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from hfclean.errors import RuleError, of_row
@@ -161,6 +162,7 @@ def settled(repair: Callable[[str], str], text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=256)  # a row's rules ask again after each change of its answer
 def asked_about(subject: re.Pattern[str], instruction: str) -> bool:
     """Whether the instruction names the subject where a task is stated: at its beginning or end, not in matter."""
     if len(instruction) <= TASK_HEAD + TASK_TAIL:

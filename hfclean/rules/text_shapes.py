@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -28,6 +29,8 @@ CODE_SIGN = re.compile(
 )
 ARITHMETIC = re.compile(r"[\w)\]]\s*(?:[+*/%&^|]|\*\*|//)\s*[\w(]")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
+# ASCII characters that are not signs of code: dots, dashes and colons are signs only where two stand together.
+UNSIGNED = (string.ascii_letters + string.digits + " \t,.'\"!?:_~`-").encode()
 TELLS_CASE = re.compile("[A-Za-z]")
 
 
@@ -36,11 +39,15 @@ def looks_like_code(line: str) -> bool:
     line = line.strip()
     if not line:
         return False
-    if BARE.fullmatch(line) or CODE_SIGN.search(line) or BLOCK_HEAD.match(line):
+    signed = line.encode("ascii", "ignore").translate(None, UNSIGNED)
+    if BARE.fullmatch(line) or BLOCK_HEAD.match(line):
+        return True
+    # nearly every line of prose has no such sign, and is not searched
+    if (signed or line.count(".") > 1 or "::" in line or line.startswith("--")) and CODE_SIGN.search(line):
         return True
     if STATEMENT.match(line):
         return line[-1] not in ".!?" or line.count(" ") < 2
-    return ARITHMETIC.search(line) is not None and len(LETTERS.findall(line)) < 6
+    return signed != b"" and ARITHMETIC.search(line) is not None and len(LETTERS.findall(line)) < 6
 
 
 def looks_like_prose(line: str) -> bool:
@@ -125,13 +132,13 @@ SHORTEST_DRAWING = 5
 
 
 def _is_drawn(line: str) -> bool:
-    signs = sum(not (c.isalnum() or c.isspace()) for c in line)
+    signs = len(line) - sum(map(str.isalnum, line)) - sum(map(str.isspace, line))
     return signs >= SHORTEST_DRAWING and 2 * signs > len(line)
 
 
 def _is_drawing(lines: Sequence[str]) -> bool:
     text = "".join(lines)
-    signs = sum(not (c.isalnum() or c.isspace()) for c in text)
+    signs = len(text) - sum(map(str.isalnum, text)) - sum(map(str.isspace, text))
     return len(lines) > 1 and 2 * signs > len(text) - text.count(" ") - text.count("\t")
 
 

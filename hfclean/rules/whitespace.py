@@ -8,6 +8,7 @@ taking it away would mostly fill the list of changes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.requests import ABOUT_SPACING, COVERED
@@ -60,10 +61,11 @@ WORDS_PER_RUN = 4
 
 
 def _spaced(pair: Pair) -> bool:
-    for text in (pair.instruction, pair.input, pair.response):
-        if text and _candidate(text) and (("\r" in text and not is_patch(text)) or _tidied(pair, text) != text):
-            return not _is_about_space(pair)
-    return False
+    texts = [text for text in (pair.instruction, pair.input, pair.response) if text and _candidate(text)]
+    if not texts:
+        return False
+    found = any("\r" in text and not is_patch(text) for text in texts) or _tidied(pair) != pair
+    return found and not _is_about_space(pair)
 
 
 def _candidate(text: str) -> bool:
@@ -89,30 +91,33 @@ def _is_about_space(pair: Pair) -> bool:
 
 
 def _without_space(pair: Pair) -> Pair:
-    if _is_about_space(pair):
-        return pair
+    return pair if _is_about_space(pair) else _tidied(pair)
+
+
+@lru_cache(maxsize=64)  # what is found in a pair is what is then repaired
+def _tidied(pair: Pair) -> Pair:
     changed = {}
     for name in FIELDS:
         text = getattr(pair, name)
         if text and _candidate(text):
-            tidied = _tidied(pair, text)
+            tidied = _tidied_field(pair, name, text)
             if tidied != text:
                 changed[name] = tidied
     return pair.replace(**changed) if changed else pair
 
 
-def _tidied(pair: Pair, text: str) -> str:
+def _tidied_field(pair: Pair, name: str, text: str) -> str:
     if "<|" in text and TURNS.search(text):  # a template as text: its blanks are tokens of it
         return text
     if text[-1] == " " and PROMPT_LAST.search(text):
         return text
-    if text[-1] == "\n" and text is not pair.response and _goes_on_in_answer(pair, text):
+    if text[-1] == "\n" and name != "response" and _goes_on_in_answer(pair, text):
         return text
     if text[0] in " \t\n\r" and _is_continued_code(pair, text):
         padded = text.rstrip("\r\n")[-1:] in EDGE and is_layout(text)
         return _tidy(text) if padded else _with_line_feeds(text.rstrip(BLANK))
     tidied = _tidy(text)
-    if tidied == text or text is not pair.input or tidied == text.strip(BLANK):
+    if tidied == text or name != "input" or tidied == text.strip(BLANK):
         return tidied
     # Gaps inside the matter of a task whose language, and so its subject, is unknown: left alone.
     if language_of_request(pair.instruction) in COVERED:
