@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
+import gzip
+import io
 import json
+import lzma
+import random
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, Features, Json, List, Value
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from keys_made import KEYS
 
 import hfclean
+from hfclean import limits
 from hfclean.hub import HubRefusal, Patience, Pushed, PushPlan, secrets
-from hfclean.hub.secrets import _in_table, find_secrets, scan_files
+from hfclean.hub.push_plan import check_files
+from hfclean.hub.secrets import _in_cell, _in_table, find_secrets, masked_rows, scan_files
 
 QUICK = Patience(sleep=lambda seconds: None)
 TOKEN, AWS, NPM = KEYS["hf_token"], KEYS["aws_key"], KEYS["npm_token"]
@@ -123,8 +133,105 @@ ARROW = {
 
 @pytest.mark.parametrize("kind", list(ARROW))
 def test_a_key_is_found_in_every_type_that_a_column_can_have(kind: str) -> None:
-    ((column, row, text),) = _in_table(pa.table({"c": ARROW[kind]}))
-    assert (column, row, [found[0] for found in find_secrets(text)]) == ("c", 1, ["hf_token"])
+    ((column, row, cell),) = _in_table(pa.table({"c": ARROW[kind]}))
+    assert (column, row, [found[0] for found in _in_cell(cell)]) == ("c", 1, ["hf_token"])
+
+
+def zipped(*members: tuple[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+SAID = f"The token\nis {TOKEN}, café."
+HIDDEN = {
+    "UTF-16 with its mark": SAID.encode("utf-16"),
+    "UTF-16, big end first, with its mark": codecs.BOM_UTF16_BE + SAID.encode("utf-16-be"),
+    "UTF-32 with its mark": SAID.encode("utf-32"),
+    "UTF-16 without": SAID.encode("utf-16-le"),
+    "UTF-16, big end first, without": SAID.encode("utf-16-be"),
+    "UTF-32 without": SAID.encode("utf-32-le"),
+    "UTF-16 after an odd number of bytes": b"MZ\0\1\2" + SAID.encode("utf-16-le") + b"\0\xff",
+    "a name in Russian, in UTF-16": f"пароль: {TOKEN}".encode("utf-16"),
+    "gzip": gzip.compress(SAID.encode()),
+    "bzip2": bz2.compress(SAID.encode()),
+    "xz": lzma.compress(SAID.encode()),
+    "zstd": pa.compress(SAID.encode(), codec="zstd", asbytes=True),
+    "zip": zipped(("a.txt", b"nothing"), ("b.txt", SAID.encode())),
+    "UTF-16 in gzip in zip": zipped(("b", gzip.compress(SAID.encode("utf-16")))),
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_a_key_is_found_beneath_packing_and_wide_encodings(how: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(HIDDEN[how])
+    for content in (HIDDEN[how], tmp_path / "a"):
+        (found,) = scan_files({"a": content})
+        assert (found.kind, found.count) == ("hf_token", 1)
+    rows = pa.table({"c": pa.array([b"\x89PNG\0\0", HIDDEN[how]], pa.binary())})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    (found,) = scan_files({"a.parquet": tmp_path / "a.parquet"})
+    assert (found.kind, found.places) == ("hf_token", ("a.parquet, row 1, column c",))
+
+
+def test_the_line_of_a_key_in_wide_text_is_told() -> None:
+    for how in ("UTF-16 with its mark", "UTF-16 without", "gzip"):
+        assert [secret.places for secret in scan_files({"a": HIDDEN[how]})] == [("a, line 2",)]
+    assert [secret.places for secret in scan_files({"a": HIDDEN["zip"]})] == [("a/b.txt, line 2",)]
+    assert [secret.places for secret in scan_files({"a": zipped((TOKEN, b""))})] == [("a name in a",)]
+
+
+def test_a_key_in_wide_text_of_a_cell_is_masked_in_its_encoding() -> None:
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16"):
+        ds = Dataset.from_dict({"c": [SAID.encode(encoding)]})
+        assert masked_rows(ds)["c"][0] == SAID.replace(TOKEN, "[hf_token removed]").encode(encoding)
+
+
+LOCKED = (
+    zipped(("a", b"text"))
+    .replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1")
+    .replace(b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1")
+)
+OPAQUE = {
+    "damaged gzip": (gzip.compress(SAID.encode())[:-20], "damaged"),
+    "a locked archive": (LOCKED, "password"),
+    "7z": (b"7z\xbc\xaf\x27\x1c rest", "7z, which is not unpacked here"),
+    "packed four times": (
+        gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"x")))),
+        "packed more than 3 times over",
+    ),
+    "a bomb": (gzip.compress(b"x" * 100_000), "unpacks to more than 50,000 bytes"),
+    "a bomb of many members": (
+        zipped(*((str(k), b"x" * 10_000) for k in range(6))),
+        "unpacks to more than 50,000 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", OPAQUE)
+def test_what_cannot_be_looked_into_is_named_and_refused_unless_it_is_let_through(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "UNPACKED_BYTES", 50_000)
+    monkeypatch.setattr(limits, "UNPACKED_TIMES", 1)
+    content, why = OPAQUE[how]
+    (problem,) = check_files({"a": content})
+    assert problem.startswith("what cannot be looked into for keys: unscanned-")
+    assert why in problem
+    (found,) = scan_files({"a": content})
+    assert check_files({"a": content}, allowed=[found.id]) == []
+    pq.write_table(pa.table({"c": pa.array([content], pa.binary())}), tmp_path / "a.parquet")
+    (cell,) = scan_files({"a.parquet": tmp_path / "a.parquet"})
+    assert (cell.id, cell.places) == (found.id, ("a.parquet, row 0, column c",))
+
+
+def test_pictures_and_weights_are_let_through() -> None:
+    noise = random.Random(0).randbytes(300_000)
+    for begin in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BZh not packed", b""):
+        assert scan_files({"a.png": begin + noise}) == []
+    assert scan_files({"model.safetensors": HIDDEN["gzip"]}) == []
 
 
 def test_a_text_file_is_read_in_parts_and_every_key_is_told_once_with_its_line(

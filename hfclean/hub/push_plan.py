@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hfclean.cards import check_card
 from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.remote import Remote, RepoChange
-from hfclean.hub.secrets import Secret, scan_files
+from hfclean.hub.secrets import UNSCANNED, Secret, scan_files
 
 # What the Hub takes: hub docs, "Repository limitations and recommendations".
 LARGEST_FILE = 50_000_000_000
@@ -89,6 +89,11 @@ def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()
 
 
 def _told(secret: Secret) -> str:
+    if secret.kind == UNSCANNED:
+        return (
+            f"what cannot be looked into for keys: {secret}. Unpack it and push what it holds, or let it through with "
+            f"allow_secrets=[{secret.id!r}] (--allow-secret {secret.id})"
+        )
     return (
         f"a {secret.kind.replace('_', ' ')} that looks real: {secret}. Take it out (and revoke it), mask it with "
         f"mask_secrets=True, or let it through as a documented sample with allow_secrets=[{secret.id!r}] "

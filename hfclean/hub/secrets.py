@@ -6,11 +6,14 @@ The rest is let through by id only, or masked.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from hfclean.hub.packed import HIDDEN, UnscannedError, changed_wide, narrowed, plain_streams
 from hfclean.keys import HINT, KINDS, find_secrets
 from hfclean.transform import cached_elsewhere
 
@@ -19,6 +22,7 @@ __all__ = ["KINDS", "Secret", "find_secrets", "mask_all", "mask_secrets", "maske
 # A text file is read in parts that overlap by more than the longest key.
 PART, OVERLAP = 8_000_000, 100_000
 LINE_FEED = b"\n"
+UNSCANNED = "unscanned"
 WEIGHTS = (".safetensors", ".gguf", ".bin")
 
 
@@ -28,7 +32,7 @@ class Secret:
 
     Attributes:
         id: its kind and the beginning of its hash; what `allow_secrets` takes.
-        kind: one of `KINDS`.
+        kind: one of `KINDS`, or `UNSCANNED`: what cannot be looked into may hold any.
         places: where, the first few: file and line, or file, row and column.
         count: in how many places.
     """
@@ -124,6 +128,7 @@ def _mask_value(value: Any, allowed: list[str]) -> Any:
     if isinstance(value, str):
         return mask_secrets(value, allowed)
     if isinstance(value, bytes):
+        value = changed_wide(value, lambda text: mask_secrets(text, allowed))
         text = value.decode("utf-8", "surrogateescape")
         masked = mask_secrets(text, allowed)
         return value if masked == text else masked.encode("utf-8", "surrogateescape")
@@ -166,28 +171,42 @@ def _scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str
         return
     if name.endswith(WEIGHTS):
         return
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        try:
+            for inner, stream in plain_streams(name, file, size):
+                if inner != name:
+                    yield from ((kind, secret, f"a name in {name}") for kind, secret, *_ in find_secrets(inner))
+                yield from _in_stream(inner, stream)
+        except UnscannedError as e:
+            file.seek(0)
+            yield UNSCANNED, _unscanned_id(hashlib.file_digest(file, "sha256").hexdigest()), f"{name} ({e})"
+
+
+def _unscanned_id(digest: str) -> str:
+    return f"{UNSCANNED}-{digest[:8]}"
+
+
+def _in_stream(name: str, stream: IO[bytes]) -> Iterator[tuple[str, str, str]]:
     line = 1
-    for part, is_last in _parts(content):
+    for part, is_last in _parts(stream):
         stays = len(part) if is_last else len(part) - OVERLAP  # what begins later is whole in the next part
-        text = part.decode("utf-8", "surrogateescape")
+        text = narrowed(part).decode("utf-8", "surrogateescape")
+        last = len(narrowed(part[:stays]))
         for kind, secret, start, _ in find_secrets(text):
             before = text[:start].encode("utf-8", "surrogateescape")
-            if len(before) < stays:
+            if len(before) < last:
                 yield kind, secret, f"{name}, line {line + before.count(LINE_FEED)}"
         line += part.count(LINE_FEED, 0, stays)
 
 
-def _parts(content: Path | bytes) -> Iterator[tuple[bytes, bool]]:
+def _parts(stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
     """A file in parts, each beginning with the last `OVERLAP` bytes of the one before, and whether it is the last."""
-    if isinstance(content, bytes):
-        yield content, True
-        return
-    with content.open("rb") as file:
-        part = file.read(PART)
-        while rest := file.read(PART - OVERLAP):
-            yield part, False
-            part = part[-OVERLAP:] + rest
-        yield part, True
+    part = stream.read(PART)
+    while rest := stream.read(PART - OVERLAP):
+        yield part, False
+        part = part[-OVERLAP:] + rest
+    yield part, True
 
 
 def _in_parquet(name: str, path: Path) -> Iterator[tuple[str, str, str]]:
@@ -204,14 +223,28 @@ def _in_parquet(name: str, path: Path) -> Iterator[tuple[str, str, str]]:
         ):
             yield kind, secret, f"{name}, in its schema"
         for batch in file.iter_batches(batch_size=1000):
-            for column, k, text in _in_table(batch):
-                for kind, secret, _, _ in find_secrets(text):
-                    yield kind, secret, f"{name}, row {row + k}, column {column}"
+            for column, k, cell in _in_table(batch):
+                place = f"{name}, row {row + k}, column {column}"
+                for kind, secret in _in_cell(cell):
+                    yield kind, secret, place
             row += batch.num_rows
 
 
-def _in_table(table: Any) -> Iterator[tuple[str, int, str]]:
-    """Column, row and text of the cells that may hold a key."""
+def _in_cell(cell: str | bytes) -> Iterator[tuple[str, str]]:
+    """Kind and id of every key in a cell."""
+    if isinstance(cell, str):
+        yield from ((kind, secret) for kind, secret, *_ in find_secrets(cell))
+        return
+    try:
+        for name, stream in plain_streams("", io.BytesIO(cell), len(cell)):
+            yield from ((kind, secret) for kind, secret, *_ in find_secrets(name))
+            yield from ((kind, secret) for kind, secret, _ in _in_stream("", stream))
+    except UnscannedError:
+        yield UNSCANNED, _unscanned_id(hashlib.sha256(cell).hexdigest())
+
+
+def _in_table(table: Any) -> Iterator[tuple[str, int, str | bytes]]:
+    """Column, row and content of the cells that may hold a key."""
     for column in table.schema.names:
         values = table.column(column)
         chunks = values.chunks if hasattr(values, "chunks") else [values]
@@ -222,8 +255,8 @@ def _in_table(table: Any) -> Iterator[tuple[str, int, str]]:
             start += len(chunk)
 
 
-def _suspects(array: Any, rows: Any) -> Iterator[tuple[int, str]]:
-    """Row and text of the strings and bytes of an Arrow array, however deep and of whatever type, that may hold a
+def _suspects(array: Any, rows: Any) -> Iterator[tuple[int, str | bytes]]:
+    """Row and content of the strings and bytes of an Arrow array, however deep and of whatever type, that may hold a
     key."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -240,11 +273,11 @@ def _suspects(array: Any, rows: Any) -> Iterator[tuple[int, str]]:
     elif is_.is_fixed_size_binary(kind):
         yield from _suspects(array.cast(pa.binary()), rows)
     elif is_.is_string(kind) or is_.is_large_string(kind) or is_.is_binary(kind) or is_.is_large_binary(kind):
-        hits = pc.indices_nonzero(pc.fill_null(pc.match_substring_regex(array, HINT), False)).to_pylist()
-        for hit in hits:
-            value = array[hit].as_py()
-            text = value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
-            yield (hit if rows is None else rows[hit].as_py()), text
+        found = pc.match_substring_regex(array, HINT)
+        if is_.is_binary(kind) or is_.is_large_binary(kind):
+            found = pc.or_(found, pc.match_substring_regex(array, HIDDEN))
+        for hit in pc.indices_nonzero(pc.fill_null(found, False)).to_pylist():
+            yield (hit if rows is None else rows[hit].as_py()), array[hit].as_py()
     elif is_.is_map(kind):
         entry = pa.struct([pa.field("key", kind.key_type, nullable=False), pa.field("value", kind.item_type)])
         parents = pc.list_parent_indices(array.cast(pa.list_(entry)))

@@ -89,11 +89,11 @@ class Opened:
         if self.member:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as f:
                 size = archive.getinfo(self.member).compress_size
-                yield _Bounded.of(_plain(f, _compression(self.member)), self.name, most_unpacked(size))
+                yield _Bounded.of(decompressed(f, _compression(self.member)), self.name, most_unpacked(size))
         elif self.compression:
             with self.path.open("rb") as f:
                 size = self.path.stat().st_size
-                yield _Bounded.of(_plain(f, self.compression), self.name, most_unpacked(size))
+                yield _Bounded.of(decompressed(f, self.compression), self.name, most_unpacked(size))
         else:
             with self.path.open("rb") as f:
                 yield f
@@ -109,7 +109,8 @@ class Opened:
         return target
 
 
-def _plain(f: IO[bytes], compression: str) -> IO[bytes]:
+def decompressed(f: IO[bytes], compression: str) -> IO[bytes]:
+    """The bytes in a compressed stream; of a .zip, which is an archive, itself."""
     if compression == ".gz":
         return io.BufferedReader(gzip.GzipFile(fileobj=f))
     if compression == ".bz2":
