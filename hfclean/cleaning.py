@@ -301,8 +301,8 @@ def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
     uses: list[Use] = []
     reasons: list[str] = []
     for part in splits.values():
-        if len(part):
-            found = transform.uses(part.with_format(None)[:])
+        for batch in column_batches(part, part.column_names):
+            found = transform.uses(batch)
             uses += found[0]
             reasons += found[1]
     return nothing_came(transform.spec(), uses, reasons)
@@ -331,9 +331,10 @@ def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
     """The names of the models that answered, as the rows' histories have them."""
     found, name = set(), transform.layout.own(HISTORY)
     for part in splits.values():
-        for text in set(part[name][:]) if name in part.column_names else ():
-            steps = [step for step in parse_history(text) or () if step.by == type(transform).__name__]
-            found |= {step.model for step in steps[-1:] if step.model}
+        for batch in column_batches(part, [name]) if name in part.column_names else ():
+            for text in set(batch[name]):
+                steps = [step for step in parse_history(text) or () if step.by == type(transform).__name__]
+                found |= {step.model for step in steps[-1:] if step.model}
     return sorted(found)
 
 
@@ -341,16 +342,19 @@ def failed_rows(ds: Any, layout: Layout) -> dict[str, list[int]]:
     """Which rows of each split of a `DatasetDict` got no revision because the last reviser failed on them or could not
     read what the model answered."""
     edit, reason = layout.own("edit"), layout.own("edit_reason")
-    return {
-        split: [
+    found: dict[str, list[int]] = {}
+    for split, part in ds.items():
+        rows = (
+            cells
+            for batch in (column_batches(part, [edit, reason]) if {edit, reason} <= set(part.column_names) else ())
+            for cells in zip(batch[edit], batch[reason], strict=True)
+        )
+        found[split] = [
             k
-            for k, (what, why) in enumerate(zip(part[edit][:], part[reason][:], strict=True))
+            for k, (what, why) in enumerate(rows)
             if what == "failed" or (what == "reverted" and UNPARSED in why.split())
         ]
-        if {edit, reason} <= set(part.column_names)
-        else []
-        for split, part in ds.items()
-    }
+    return found
 
 
 def retry_failed(

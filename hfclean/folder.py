@@ -28,6 +28,7 @@ from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim, is_own
+from hfclean.passes import ReleasingFile
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
@@ -292,7 +293,7 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
 
 
 def _to_parquet(part: Any, file: Path) -> None:
-    with file.open("wb") as f:  # opened here, since its path need not be text
+    with ReleasingFile(file, part) as f:  # opened here, since its path need not be text
         decoded(part).to_parquet(f)
 
 

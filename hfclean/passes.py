@@ -7,6 +7,7 @@ each row, in a nameless file where it is long. `parts` sorts such an array by it
 from __future__ import annotations
 
 import ctypes
+import io
 import mmap
 import os
 import tempfile
@@ -19,16 +20,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 BATCH = 1000  # rows
-RELEASED = 64  # batches after which the pages that were read are given back
+RELEASED = 16  # batches after which the pages that were read are given back
+WRITTEN = 1 << 22  # bytes after which a file that is written does the same
 IN_MEMORY = 1 << 20  # bytes; a longer array lies in a file
 PIECE = (1 << 31) - 1  # bytes of the strings of one Arrow array
 AT_ONCE = 1 << 17  # numbers that are sorted in memory
 DONT_NEED = 4  # of madvise, the same on every Linux
 
 
-def column_batches(
-    ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None
-) -> Iterator[dict[str, list[Any]]]:
+def column_batches(ds: Any, columns: Sequence[str], indices: Any = None) -> Iterator[dict[str, list[Any]]]:
     """Batches of rows as one plain list for each of these columns; absent ones are left out.
 
     Args:
@@ -49,7 +49,7 @@ def column_batches(
             release(ds)
 
 
-def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
+def iterate(ds: Any, columns: Sequence[str], indices: Any = None) -> Iterator[list[dict[str, Any]]]:
     """The same batches as one plain dict for each row."""
     return (rows_of(batch, tuple(batch)) for batch in column_batches(ds, columns, indices))
 
@@ -197,6 +197,22 @@ def _within(keys: Any, shift: Any, group: int) -> Any:
 
 
 # --------------------------------------------------------------------------------------------------------------- pages
+
+
+class ReleasingFile(io.BufferedWriter):
+    """A file into which a dataset is written: what was read for it is given back on the way."""
+
+    def __init__(self, path: Path, ds: Any) -> None:
+        super().__init__(path.open("wb", buffering=0))
+        self._ds, self._left = ds, WRITTEN
+
+    def write(self, data: Any) -> int:
+        count = super().write(data)
+        self._left -= count
+        if self._left <= 0:
+            release(self._ds)
+            self._left = WRITTEN
+        return count
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from hfclean.errors import RestoreError
 from hfclean.layout import Layout
+from hfclean.passes import column_batches, filled, iterate
 from hfclean.provenance import (
     HISTORY,
     Step,
@@ -29,7 +30,6 @@ from hfclean.transform import Batch, Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
 D = TypeVar("D")
-BATCH = 1000  # rows
 
 
 def restore(
@@ -79,7 +79,9 @@ def _within(split: Any, undo: _Undo) -> _Undo:
     column = undo.layout.own("row_id")
     if undo.rows is None or not hasattr(split, "select"):
         return undo
-    present = set(split.with_format(None)[column][:]) if column in split.column_names else ()
+    wanted, present = set(undo.rows), set[str]()
+    for batch in column_batches(split, [column]) if column in split.column_names else ():
+        present.update(wanted.intersection(batch[column]))
     return replace(undo, rows=tuple(name for name in undo.rows if name in present))
 
 
@@ -371,8 +373,6 @@ def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequenc
     original = layout.own("original")
     if not {original, layout.own(HISTORY)} <= set(ds.column_names):
         return
-    plain = ds.with_format(None)
-    changed = [k for k, text in enumerate(plain[original][:]) if text]
-    for batch in plain.select(changed).iter(BATCH):
-        for cells in zip(*batch.values(), strict=True):
-            yield from ledger_entries(dict(zip(batch, cells, strict=True)), layout, extra)
+    for rows in iterate(ds, ds.column_names, filled(ds, original)):
+        for row in rows:
+            yield from ledger_entries(row, layout, extra)

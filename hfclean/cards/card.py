@@ -196,7 +196,7 @@ def _section(
             source_url=sources[0].url if len(sources) == 1 else "",
             license=[str(item) for item in licenses],
             language=strings(data.get("language")),
-            recorded=any(edit.rule != UNRECORDED for edit in report.edits),
+            recorded=report.is_recorded,
             plots=[plot for plot in plots if re.fullmatch(r"\w+", plot)],
             columns=columns,
             examples=_examples(report),

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         report = compare(read(args.before).dataset, read(args.after).dataset, **given(layout_of(args)))
         if args.html:
             report.save_html(args.html)
-    more = len(report.edits) - args.first
+    more = report.changes - args.first
     changes = [f"\n{describe_change(edit)}" for edit in report.edits[: max(args.first, 0)]]
     changes += [f"\n... {more} more changes (--first, or --html FILE for all)"] if more > 0 else []
     tell(args, out, report.to_dict, lambda: "\n".join([report.summary(), *changes]))

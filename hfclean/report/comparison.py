@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
+from hfclean.passes import iterate
 from hfclean.report import findings
-from hfclean.report.matched_rows import match_rows
+from hfclean.report.matched_rows import defect_counts, match_rows
 from hfclean.report.report import Report
 from hfclean.report.rows import (
     SplitRows,
     TokenCounter,
-    iterate,
     read_split,
     recorded_layout,
     recorded_steps,
@@ -80,16 +80,21 @@ def compare(
     steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
     layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)
     scored_splits = scored if isinstance(scored, Mapping) else dict.fromkeys(new_splits, scored)
+    texts = {"": 0}
     old = {
-        name: read_split(name, ds, layout, counter=None, which="the first dataset") for name, ds in old_splits.items()
+        name: read_split(name, ds, layout, counter=None, which="the first dataset", texts=texts)
+        for name, ds in old_splits.items()
     }
     new = {
-        name: read_split(name, ds, layout, counter=counter, which="the second dataset", scored=scored_splits.get(name))
+        name: read_split(
+            name, ds, layout, counter=counter, which="the second dataset", texts=texts, scored=scored_splits.get(name)
+        )
         for name, ds in new_splits.items()
     }
     shape = _shape(old, new)
     stale = stale_copies(new_splits, layout)
     matched = match_rows(old, new, layout, extra=tuple(extra), counter=counter)
+    edits = matched.edits.kept()
     return Report(
         hfclean=__version__,
         shape=shape,
@@ -104,12 +109,13 @@ def compare(
         lengths=findings.measure_lengths(matched),
         overlaps=findings.find_overlaps(matched),
         worst=findings.worst_rows(matched, extra),
-        rows_with_defects_before=sum(map(bool, matched.defects(old))),
-        rows_with_defects_after=sum(map(bool, matched.defects(new))),
+        rows_with_defects_before=sum(count for text, count in defect_counts(old).items() if text),
+        rows_with_defects_after=sum(count for text, count in defect_counts(new).items() if text),
         columns_added=_columns_only_in(new_splits, old_splits),
         columns_removed=_columns_only_in(old_splits, new_splits),
         notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ())),
-        edits=tuple(matched.edits),
+        edits=edits,
+        more_changes=matched.edits.total - len(edits),
         baselines=findings.plain_choices(matched),
         failures=findings.failures(matched),
         columns=findings.column_meanings(matched, layout),

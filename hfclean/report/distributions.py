@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from hfclean.passes import AT_ONCE, numbers
 from hfclean.report.record import Histogram, Quantiles
 
 BINS = 24
@@ -22,7 +23,7 @@ def quantiles(values: Sequence[float]) -> Quantiles:
         return Quantiles(0, len(values), *[math.nan] * 8)
     import numpy as np
 
-    marks = np.percentile(finite, (0, 5, 25, 50, 75, 95, 100))
+    marks = np.percentile(finite, (0, 5, 25, 50, 75, 95, 100), overwrite_input=True)
     mean = math.fsum(finite) / len(finite)
     return Quantiles(len(finite), len(values) - len(finite), mean, *(float(mark) for mark in marks))
 
@@ -33,12 +34,14 @@ def histogram(before: Sequence[float] | None, after: Sequence[float]) -> Histogr
 
     old = None if before is None else _finite(before)
     new = _finite(after)
-    every = new if old is None else np.concatenate([old, new])
+    every = numbers(len(new) + (0 if old is None else len(old)), float)
     if not len(every):
         return None
+    every[: len(new)] = new
+    every[len(new) :] = () if old is None else old
     low, high = float(every.min()), float(every.max())
-    most = float(np.percentile(every, 98))
-    whole = bool(np.all(every == np.floor(every)))
+    whole = all(bool(np.all(part == np.floor(part))) for part in _chunks(every))
+    most = float(np.percentile(every, 98, overwrite_input=True))
     open_end = most > low and high - low > LONG_TAIL * (most - low)
     edges = _edges(low, most if open_end else high, whole)
     counts = [None if column is None else _counts(column, edges) for column in (old, new)]
@@ -50,15 +53,28 @@ def _finite(values: Sequence[float]) -> Any:
     import numpy as np
 
     column = np.asarray(values, dtype=float)
-    return column[np.abs(column) < LARGEST]
+    found = numbers(sum(int(np.count_nonzero(np.abs(part) < LARGEST)) for part in _chunks(column)), float)
+    start = 0
+    for part in _chunks(column):
+        good = part[np.abs(part) < LARGEST]
+        found[start : start + len(good)] = good
+        start += len(good)
+    return found
+
+
+def _chunks(column: Any) -> Iterator[Any]:
+    return (column[start : start + AT_ONCE] for start in range(0, len(column), AT_ONCE))
 
 
 def _counts(values: Any, edges: Sequence[float]) -> tuple[int, ...]:
     """Values per bin; what lies above the last edge, or by rounding below the first, goes into the bin there."""
     import numpy as np
 
-    bins = np.clip(np.searchsorted(np.asarray(edges), values, side="right") - 1, 0, len(edges) - 2)
-    return tuple(int(n) for n in np.bincount(bins, minlength=len(edges) - 1))
+    counts = np.zeros(len(edges) - 1, int)
+    for part in _chunks(values):
+        bins = np.clip(np.searchsorted(np.asarray(edges), part, side="right") - 1, 0, len(edges) - 2)
+        counts += np.bincount(bins, minlength=len(edges) - 1)
+    return tuple(map(int, counts))
 
 
 def _edges(low: float, high: float, whole: bool) -> list[float]:

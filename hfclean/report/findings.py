@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
+
+import numpy as np
 
 from hfclean.columns import DUPLICATE_OF
 from hfclean.errors import describe_error
 from hfclean.layout import Layout
+from hfclean.passes import iterate
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
-from hfclean.report.formatting import field_name, plural
-from hfclean.report.matched_rows import Matched, SideBySide, blank
+from hfclean.report.formatting import plural
+from hfclean.report.matched_rows import Matched, SideBySide, defect_counts
 from hfclean.report.record import (
     UNRECORDED,
     ColumnMeaning,
@@ -30,9 +34,9 @@ from hfclean.report.record import (
     ScoreChange,
     SplitCounts,
     TokenLengths,
-    tally,
+    ranked,
 )
-from hfclean.report.rows import SplitRows, identity, iterate, number_names
+from hfclean.report.rows import SplitRows, identity, number_names
 from hfclean.rules import RULES, SEVERITIES, Rule
 from hfclean.scorers.embedded.score import Score
 from hfclean.selection.plain_choices import Baseline, compare_choices
@@ -51,8 +55,8 @@ _Place = tuple[str, int]
 def split_counts(matched: Matched, split: str) -> SplitCounts:
     """The rows of one split, of either side."""
     joined, old, new = matched.joined[split], matched.old.get(split), matched.new.get(split)
-    matched_rows = sum(place >= 0 for place in joined.origin)
-    edits = new.edits if new else []
+    matched_rows = int((joined.origin >= 0).sum())
+    edits = new.edits if new else Counter[str]()
     return SplitCounts(
         split=split,
         joined_on=joined.joined_on,
@@ -63,10 +67,10 @@ def split_counts(matched: Matched, split: str) -> SplitCounts:
         changed=matched.changed.get(split, 0),
         added=len(joined.origin) - matched_rows,
         removed=len(joined.removed),
-        kept=edits.count("kept"),
-        revised=edits.count("revised"),
-        reverted=edits.count("reverted"),
-        failed=edits.count("failed"),
+        kept=edits["kept"],
+        revised=edits["revised"],
+        reverted=edits["reverted"],
+        failed=edits["failed"],
         duplicates=new.duplicates if new else 0,
         elsewhere=matched.elsewhere.get(split, 0),
     )
@@ -74,46 +78,44 @@ def split_counts(matched: Matched, split: str) -> SplitCounts:
 
 def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ...]:
     """Every rule that changed something or whose defect is present, in the order in which rules run."""
-    rows: dict[str, set[_Place]] = {}
-    fields: dict[str, set[tuple[str, str, int]]] = {}
-    changes: dict[str, int] = {}
-    for edit in matched.edits:
-        for name in dict.fromkeys(edit.rule.split() or [UNRECORDED]):
-            rows.setdefault(name, set()).add((edit.split, edit.index))
-            fields.setdefault(name, set()).add((field_name(edit.field), edit.split, edit.index))
-            changes[name] = changes.get(name, 0) + 1
-    before, after = (
-        {found.name: found.rows for found in tally(name for text in matched.defects(side) for name in text.split())}
-        for side in (matched.old, matched.new)
-    )
+    edits = matched.edits
+    before, after = (_by_defect(side) for side in (matched.old, matched.new))
     known = {rule.id: rule for rule in (*RULES, *extra)}
     order = {name: n for n, name in enumerate(known)}
-    names = sorted({*rows, *before, *after}, key=lambda name: (order.get(name, len(order)), name))
+    names = sorted({*edits.rows, *before, *after}, key=lambda name: (order.get(name, len(order)), name))
     return tuple(
         RuleCounts(
             id=name,
             severity=known[name].severity if name in known else "",
             meaning=known[name].meaning if name in known else "",
-            rows=len(rows.get(name, ())),
-            changes=changes.get(name, 0),
-            fields=tally(where for where, _, _ in fields.get(name, ())),
-            defects_before=before.get(name, 0),
-            defects_after=after.get(name, 0),
+            rows=edits.rows[name],
+            changes=edits.changes[name],
+            fields=ranked(edits.fields.get(name, {})),
+            defects_before=before[name],
+            defects_after=after[name],
         )
         for name in names
     )
 
 
+def _by_defect(side: Mapping[str, SplitRows]) -> Counter[str]:
+    """In how many rows of one side each defect is present."""
+    found: Counter[str] = Counter()
+    for text, count in defect_counts(side).items():
+        for name in text.split():
+            found[name] += count
+    return found
+
+
 def refusals(matched: Matched) -> tuple[Refusal, ...]:
     """Why revisions were not taken, the most frequent reason first."""
-    counts = tally(
-        f"{edit} {reason}"
-        for rows in matched.new.values()
-        for edit, reasons in zip(rows.edits, rows.reasons, strict=True)
-        if edit in ("reverted", "failed")
-        for reason in dict.fromkeys(reasons.split() or ["no_reason_recorded"])
-    )
-    return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in counts)
+    counts: Counter[str] = Counter()
+    for rows in matched.new.values():
+        for text, count in rows.refused.items():
+            edit, *reasons = text.split()
+            for reason in dict.fromkeys(reasons or ["no_reason_recorded"]):
+                counts[f"{edit} {reason}"] += count
+    return tuple(Refusal(*each.name.partition(" ")[::2], each.rows) for each in ranked(counts))
 
 
 def failures(matched: Matched) -> tuple[Failure, ...]:
@@ -237,15 +239,7 @@ def _other_score(matched: Matched, name: str, layout: Layout) -> ScoreChange:
     known = all(name in rows.others for rows in matched.old.values() if len(rows)) and any(
         map(len, matched.old.values())
     )
-    side_by_side = SideBySide()
-    for rows in matched.old.values() if known else ():
-        side_by_side.before.extend(rows.others.get(name, ()))
-    for split, rows in matched.new.items():
-        values = rows.others.get(name) or blank(len(rows))
-        side_by_side.after.extend(values)
-        for match in matched.changes(split):
-            side_by_side.changed_after.append(values[match.after])
-            side_by_side.changed_before.extend([match.source.others[name][match.before]] if known else ())
+    side_by_side = matched.side_by_side(name, known=known, other=True)
     stale = sum(rows.stale.get(name, 0) for rows in matched.new.values())
     return _score(layout.own(name), side_by_side, embedded=False, known=known, stale=stale)
 
@@ -270,8 +264,8 @@ def measure_tokens(matched: Matched, *, counter: str, estimated: bool, max_token
         counter=counter,
         estimated=estimated,
         max_tokens=max_tokens,
-        over_before=sum(value > max_tokens for value in values.before),
-        over_after=sum(value > max_tokens for value in values.after),
+        over_before=int((values.before > max_tokens).sum()),
+        over_after=int((values.after > max_tokens).sum()),
         before=quantiles(values.before),
         after=quantiles(values.after),
         histogram=histogram(values.before, values.after),
@@ -280,25 +274,24 @@ def measure_tokens(matched: Matched, *, counter: str, estimated: bool, max_token
 
 def measure_lengths(matched: Matched) -> Lengths:
     """Words of the responses on both sides."""
-    every, changed = [0.0, 0.0], [0.0, 0.0]
+    sums = [0.0] * 4
     for split, rows in matched.new.items():
-        after = rows.measured.numbers["response_words"] if len(rows) else blank(0)
-        for match in matched.matches(split):
-            words = (match.source.measured.numbers["response_words"][match.before], after[match.after])
-            for sums in (every, changed) if match.changed else (every,):
-                sums[0] += words[0]
-                sums[1] += words[1]
-    return Lengths(int(every[0]), int(every[1]), int(changed[0]), int(changed[1]))
+        for k, matches in ((0, matched.matches(split)), (2, matched.changes(split))):
+            sums[k] += float(matched.before(matches, lambda rows: rows.measured.numbers["response_words"]).sum())
+            sums[k + 1] += float(rows.measured.numbers["response_words"][matches.after].sum())
+    return Lengths(*map(int, sums))
 
 
 def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
     """Where rows were removed: what was kept of all splits together, compared with plain choices of as many rows."""
+    if not any(len(joined.removed) for joined in matched.joined.values()):
+        return ()
     words: list[float] = []
     kept: list[int] = []
     for split, rows in matched.old.items():
-        removed = set(matched.joined[split].removed) if split in matched.joined else set(range(len(rows)))
+        removed = set(map(int, matched.joined[split].removed))
         kept += [len(words) + place for place in range(len(rows)) if place not in removed]
-        words += rows.measured.numbers.get("response_words", blank(len(rows)))
+        words += rows.measured.numbers["response_words"].tolist()
     return compare_choices(words, kept) if 0 < len(kept) < len(words) else ()
 
 
@@ -308,50 +301,65 @@ def plain_choices(matched: Matched) -> tuple[Baseline, ...]:
 def removed_rows(matched: Matched, reasons_by_id: Mapping[str, str]) -> tuple[Removed, ...]:
     """Removed rows, by `reasons_by_id`, by what their own columns say of them, or by a twin of
     equal text that stayed."""
-    stayed: set[str] = set()
-    for split in matched.new if any(joined.removed for joined in matched.joined.values()) else ():
-        stayed.update(match.source.digests[match.before] for match in matched.matches(split))
-    reasons: dict[str, list[_Place]] = {}
+    stayed = _stayed(matched)
+    counts: Counter[str] = Counter()
+    examples: dict[str, list[_Place]] = {}
     details: dict[_Place, str] = {}
     for split, joined in matched.joined.items():
-        if not joined.removed:
+        if not len(joined.removed):
             continue
         old = matched.old[split]
-        from_columns = _own_reasons(old, joined.removed)
-        for place in joined.removed:
-            reason = reasons_by_id.get(old.ids[place]) or from_columns.get(place, "")
-            if reason:
-                details[split, place] = reason
-                reason = ROW_ID.sub("another row", reason)
-            elif old.digests[place] in stayed:
+        for place, own in zip(joined.removed.tolist(), _own_reasons(old, joined.removed), strict=True):
+            detail = reasons_by_id.get(old.ids[place]) or own
+            if detail:
+                reason = ROW_ID.sub("another row", detail)
+            elif int(old.digests[place]) in stayed:
                 reason = "exact duplicate of a row that stayed"
             else:
                 missing = [name for name, values in old.measured.numbers.items() if values[place] != values[place]]
                 reason = f"{NO_REASON} (unscored: {', '.join(missing)})" if missing else NO_REASON
-            reasons.setdefault(reason, []).append((split, place))
+            counts[reason] += 1
+            if counts[reason] <= EXAMPLES:
+                examples.setdefault(reason, []).append((split, place))
+                details[split, place] = detail
     return tuple(
-        Removed(reason, len(reasons[reason]), _excerpts(matched.old, reasons[reason][:EXAMPLES], details.get))
-        for reason in sorted(reasons, key=lambda reason: (-len(reasons[reason]), reason))
+        Removed(each.name, each.rows, _excerpts(matched.old, examples[each.name], details.get))
+        for each in ranked(counts)
     )
 
 
-def _own_reasons(old: SplitRows, places: list[int]) -> dict[int, str]:
+def _stayed(matched: Matched) -> set[int]:
+    """Those digests of removed rows that rows which stayed had as well."""
+    removed = [
+        matched.old[split].digests[joined.removed] for split, joined in matched.joined.items() if len(joined.removed)
+    ]
+    gone: Any = np.unique(np.concatenate(removed)) if removed else None
+    found: set[int] = set()
+    for split in matched.new if removed else ():
+        here = matched.before(matched.matches(split), lambda rows: rows.digests)
+        found.update(here[np.isin(here, gone)].tolist())
+    return found
+
+
+def _own_reasons(old: SplitRows, places: Any) -> Iterator[str]:
     """The reason that a column of the removed rows themselves gives, where one does."""
     columns = [name for name in old.ds.column_names if name.endswith((REASON_COLUMN, DUPLICATE_COLUMN))]
-    reasons: dict[int, str] = {}
-    positions = iter(places)
-    for rows in iterate(old.ds, columns, places) if columns else ():
-        for row, place in zip(rows, positions, strict=False):
+    if not columns:
+        yield from repeat("", len(places))
+        return
+    for rows in iterate(old.ds, columns, places):
+        for row in rows:
             reason = next((str(row[name]) for name in columns if name.endswith(REASON_COLUMN) and row[name]), "")
             marked = any(row[name] for name in columns if name.endswith(DUPLICATE_COLUMN))
-            reasons[place] = reason or ("marked as a duplicate" if marked else "")
-    return reasons
+            yield reason or ("marked as a duplicate" if marked else "")
 
 
 def added_rows(matched: Matched) -> tuple[RowExcerpt, ...]:
     """A few of the rows that the first dataset does not have."""
     places = [
-        (split, k) for split, joined in matched.joined.items() for k, place in enumerate(joined.origin) if place < 0
+        (split, k)
+        for split, joined in matched.joined.items()
+        for k in np.flatnonzero(joined.origin < 0)[:EXAMPLES].tolist()
     ]
     return _excerpts(matched.new, places[:EXAMPLES])
 
@@ -360,21 +368,22 @@ def find_overlaps(matched: Matched) -> tuple[Overlap, ...]:
     """Splits of the second dataset that hold rows of equal text."""
     if len(matched.new) < 2:
         return ()
-    where = {split: _positions(rows.digests) for split, rows in matched.new.items()}
-    splits, found = list(where), []
+    texts = {split: np.unique(rows.digests, return_index=True) for split, rows in matched.new.items()}
+    splits, found = list(texts), []
     for n, first in enumerate(splits):
         for second in splits[n + 1 :]:
-            shared = [digest for digest in where[first] if digest in where[second]]
-            if not shared:
+            shared, one, two = np.intersect1d(texts[first][0], texts[second][0], True, return_indices=True)
+            if not len(shared):
                 continue
-            twins = {(first, where[first][d][0]): where[second][d][0] for d in shared[:OVERLAP_EXAMPLES]}
+            places = sorted(zip(texts[first][1][one].tolist(), texts[second][1][two].tolist(), strict=True))
+            twins = {(first, place): other for place, other in places[:OVERLAP_EXAMPLES]}
             found.append(
                 Overlap(
                     first,
                     second,
                     texts=len(shared),
-                    rows_first=sum(len(where[first][digest]) for digest in shared),
-                    rows_second=sum(len(where[second][digest]) for digest in shared),
+                    rows_first=int(np.isin(matched.new[first].digests, shared).sum()),
+                    rows_second=int(np.isin(matched.new[second].digests, shared).sum()),
                     examples=_excerpts(
                         matched.new, list(twins), {p: f"{second} row {k}" for p, k in twins.items()}.get
                     ),
@@ -383,26 +392,23 @@ def find_overlaps(matched: Matched) -> tuple[Overlap, ...]:
     return tuple(found)
 
 
-def _positions(digests: Sequence[str]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for k, digest in enumerate(digests):
-        found.setdefault(digest, []).append(k)
-    return found
-
-
 def worst_rows(matched: Matched, extra: Sequence[Rule]) -> tuple[RowExcerpt, ...]:
     """The rows left whose defects are the most severe, then the most; of equals the one that comes first."""
     severity = {rule.id: SEVERITIES.index(rule.severity) for rule in (*RULES, *extra)}
-    ranked = []
-    for order, (split, rows) in enumerate(matched.new.items()):
-        for k, defects in enumerate(rows.measured.defects):
-            if defects:
-                levels = sorted(-severity.get(name, 0) for name in defects.split())
-                # closed by a 1, so that of two lists that begin alike the longer one comes first
-                ranked.append(([*levels, 1], order, k, split))
-    ranked.sort()
-    places = [(split, k) for _, _, k, split in ranked[:WORST]]
-    return _excerpts(matched.new, places, lambda place: matched.new[place[0]].measured.defects[place[1]])
+    levels: dict[tuple[int, ...], list[int]] = {}
+    texts = next((list(rows.measured.texts) for rows in matched.new.values()), [])
+    for number, defects in enumerate(texts):
+        if defects:
+            # closed by a 1, so that of two lists that begin alike the longer one comes first
+            level = (*sorted(-severity.get(name, 0) for name in defects.split()), 1)
+            levels.setdefault(level, []).append(number)
+    places: list[_Place] = []
+    for level in sorted(levels):
+        for split, rows in matched.new.items():
+            if len(places) < WORST:
+                here = np.flatnonzero(np.isin(rows.measured.defects, levels[level]))
+                places += [(split, k) for k in here[: WORST - len(places)].tolist()]
+    return _excerpts(matched.new, places, lambda place: texts[matched.new[place[0]].measured.defects[place[1]]])
 
 
 def _excerpts(
@@ -438,7 +444,7 @@ def notes(matched: Matched) -> tuple[str, ...]:
                 f"Split {split}: there are no row ids and texts changed, so the {plural(new, 'row')} were matched by "
                 "position. If rows were shuffled as well, these changes are not real."
             )
-        elif old and new and all(place < 0 for place in joined.origin):
+        elif old and new and not (joined.origin >= 0).any():
             excerpts.append(f"Split {split}: no row of the first dataset is in the second. Are they the same data?")
     elsewhere = sum(matched.elsewhere.values())
     if elsewhere:

@@ -5,45 +5,52 @@ The rows that differ are read once more; a row of equal text has the same number
 
 from __future__ import annotations
 
-import math
-from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from hfclean.layout import Layout
+from hfclean.passes import column_batches, iterate, numbers, release
 from hfclean.provenance import HISTORY
+from hfclean.report.edit_sample import EditSample
 from hfclean.report.joining import Joined, join
 from hfclean.report.record import UNRECORDED, Edit
 from hfclean.report.row_changes import row_edits
-from hfclean.report.rows import Measured, SplitRows, TokenCounter, column_batches, iterate, measure, number_names
+from hfclean.report.rows import Measured, SplitRows, TokenCounter, measure, number_names
 from hfclean.rules import Rule
 
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One row on both sides: its position after, the rows it was among before, its position there, and whether its
-    text changed."""
-
-    after: int
-    source: SplitRows
-    before: int
-    changed: bool
+PIECE = 1 << 16  # rows
 
 
-@dataclass
+@dataclass(frozen=True)
+class Matches:
+    """Rows on both sides, as arrays: positions after and before, and the place among the splits before, in order."""
+
+    after: Any
+    before: Any
+    source: Any
+
+    def of(self, rows: Any) -> Matches:
+        """Some of them."""
+        return Matches(self.after[rows], self.before[rows], self.source[rows])
+
+
+@dataclass(frozen=True)
 class SideBySide:
     """One number of every row, before and after, and of the rows that changed; nan where a row has none."""
 
-    before: array[float] = field(default_factory=lambda: array("d"))
-    after: array[float] = field(default_factory=lambda: array("d"))
-    changed_before: array[float] = field(default_factory=lambda: array("d"))
-    changed_after: array[float] = field(default_factory=lambda: array("d"))
+    before: Any
+    after: Any
+    changed_before: Any
+    changed_after: Any
 
 
 @dataclass
 class Matched:
-    """Both sides, joined: `joined` by split, `edits` in the order of the rows.
+    """Both sides, joined: `joined` by split, `edits` what changed.
 
     `changed` counts rows of other text by split, `elsewhere` those of them that something else than hfclean changed.
     """
@@ -51,45 +58,76 @@ class Matched:
     old: dict[str, SplitRows]
     new: dict[str, SplitRows]
     joined: dict[str, Joined]
-    edits: list[Edit] = field(default_factory=list)
+    edits: EditSample = field(default_factory=EditSample)
     changed: dict[str, int] = field(default_factory=dict)
     elsewhere: dict[str, int] = field(default_factory=dict)
-    _changes: dict[str, list[Match]] = field(default_factory=dict)
+    _changes: dict[str, Matches] = field(default_factory=dict)
 
-    def matches(self, split: str) -> Iterator[Match]:
+    def matches(self, split: str) -> Matches:
         """The rows of a split that are on both sides, in the order of the second."""
-        joined, rows = self.joined[split], self.new[split]
-        for k, place in enumerate(joined.origin):
-            if place >= 0:
-                source = self.old[joined.source.get(k, split)]
-                yield Match(k, source, place, source.digests[place] != rows.digests[k])
+        joined, names = self.joined[split], list(self.old)
+        after = joined.origin if joined.in_place else np.flatnonzero(joined.origin >= 0)
+        source = numbers(len(after), np.int32)
+        source[:] = names.index(split) if split in names else 0
+        if joined.source:
+            moved = np.array(sorted(joined.source), np.int64)
+            source[np.searchsorted(after, moved)] = [names.index(joined.source[k]) for k in moved]
+        return Matches(after, after if joined.in_place else joined.origin[after], source)
 
-    def changes(self, split: str) -> list[Match]:
+    def before(self, matches: Matches, column: Any) -> Any:
+        """Of each row before, the value in an array; `column` gives that of a split."""
+        rows = list(self.old.values())
+        if len(rows) == 1:
+            return column(rows[0])[matches.before]
+        found = np.zeros(len(matches.before), column(rows[0]).dtype if rows else float)
+        for number, split in enumerate(rows):
+            here = matches.source == number
+            found[here] = column(split)[matches.before[here]]
+        return found
+
+    def changes(self, split: str) -> Matches:
         """Those of `matches` whose text changed."""
         if split not in self._changes:
-            self._changes[split] = [match for match in self.matches(split) if match.changed]
+            matches, digests = self.matches(split), self.new[split].digests
+            changed = [np.empty(0, np.int64)]
+            for start in range(0, len(matches.after), PIECE):
+                piece = matches.of(slice(start, start + PIECE))
+                other = self.before(piece, lambda rows: rows.digests) != digests[piece.after]
+                changed.append(start + np.flatnonzero(other))
+            self._changes[split] = matches.of(np.concatenate(changed))
         return self._changes[split]
 
-    def side_by_side(self, number: str) -> SideBySide:
-        """`tokens`, or one of the embedded scores, of every row."""
+    def side_by_side(self, number: str, *, known: bool = True, other: bool = False) -> SideBySide:
+        """`tokens`, or a score, of every row: an embedded one, or with `other` one that only its column knows. Without
+        `known`, the first dataset has none."""
 
-        def column(rows: SplitRows) -> array[float]:
-            return rows.measured.tokens if number == "tokens" else rows.measured.numbers.get(number, array("d"))
+        def column(rows: SplitRows) -> Any:
+            if not other:
+                return rows.measured.column(number)
+            found = rows.others.get(number)
+            return np.full(len(rows), np.nan) if found is None else found
 
-        side_by_side = SideBySide()
-        for rows in self.old.values():
-            side_by_side.before.extend(column(rows))
-        for split, rows in self.new.items():
-            values = column(rows)
-            side_by_side.after.extend(values)
-            for match in self.changes(split):
-                side_by_side.changed_before.append(column(match.source)[match.before])
-                side_by_side.changed_after.append(values[match.after])
-        return side_by_side
+        changed = [(split, self.changes(split)) for split in self.new]
+        return SideBySide(
+            _joined([column(rows) for rows in self.old.values()] if known else []),
+            _joined([column(rows) for rows in self.new.values()]),
+            _joined([self.before(matches, column) for _, matches in changed] if known else []),
+            _joined([column(self.new[split])[matches.after] for split, matches in changed]),
+        )
 
-    def defects(self, side: dict[str, SplitRows]) -> Iterator[str]:
-        """The `defects` of every row of one side."""
-        return (defects for rows in side.values() for defects in rows.measured.defects)
+
+def _joined(columns: list[Any]) -> Any:
+    return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
+
+
+def defect_counts(side: Mapping[str, SplitRows]) -> Counter[str]:
+    """How many rows of one side have which `defects`."""
+    counts: Counter[str] = Counter()
+    for rows in side.values():
+        texts = list(rows.measured.texts)
+        found = np.bincount(rows.measured.defects, minlength=len(texts)).tolist()
+        counts.update({text: count for text, count in zip(texts, found, strict=True) if count})
+    return counts
 
 
 def match_rows(
@@ -102,39 +140,36 @@ def match_rows(
 ) -> Matched:
     """Join both sides and read what differs. `new` is measured already; `old` is measured here."""
     matched = Matched(old, new, join(old, new))
+    start = 0
     for split in new:
-        _take_changes(matched, split, layout, extra)
+        matched.changed[split] = len(matched.changes(split).after)
+        _take_changes(matched, split, start, layout, extra)
+        start += matched.changed[split]
     _measure_before(matched, layout, counter)
     return matched
 
 
-def _take_changes(matched: Matched, split: str, layout: Layout, extra: tuple[Rule, ...]) -> None:
+def _take_changes(matched: Matched, split: str, start: int, layout: Layout, extra: tuple[Rule, ...]) -> None:
     """Read the rows of a split that changed, on both sides, and say what happened to them."""
     changed = matched.changes(split)
-    matched.changed[split] = len(changed)
-    edits: list[tuple[int, list[Edit]]] = []
-    for name, source in matched.old.items():
-        places = [match for match in changed if match.source is source]
-        if places:
-            edits += _edits(matched, matched.new[split], matched.old[name], places, layout, extra)
-    edits.sort(key=lambda item: item[0])
-    matched.edits += [edit for _, found in edits for edit in found]
+    for number, source in enumerate(matched.old.values()):
+        places = np.flatnonzero(changed.source == number)
+        if len(places):
+            found = _edits(matched, matched.new[split], source, changed.of(places), layout, extra)
+            for place, edits in zip(places.tolist(), found, strict=True):
+                matched.edits.add(start + place, edits)
+    release(matched.new[split].ds, *(rows.ds for rows in matched.old.values()))
 
 
 def _edits(
-    matched: Matched,
-    new: SplitRows,
-    old: SplitRows,
-    places: list[Match],
-    layout: Layout,
-    extra: tuple[Rule, ...],
-) -> Iterator[tuple[int, list[Edit]]]:
+    matched: Matched, new: SplitRows, old: SplitRows, places: Matches, layout: Layout, extra: tuple[Rule, ...]
+) -> Iterator[list[Edit]]:
     assert new.view is not None
     assert old.view is not None
     our_columns = [layout.own(name) for name in (HISTORY, "row_id", "original")]
-    befores = iterate(old.ds, [*old.view.columns, *our_columns], [match.before for match in places])
-    afters = iterate(new.ds, [*new.view.columns, *our_columns], [match.after for match in places])
-    positions = iter([match.after for match in places])
+    befores = iterate(old.ds, [*old.view.columns, *our_columns], places.before)
+    afters = iterate(new.ds, [*new.view.columns, *our_columns], places.after)
+    positions = map(int, places.after)
     for old_rows, new_rows in zip(befores, afters, strict=True):
         unknown: dict[int, dict[str, Any]] = {}
         for before, after, k in zip(old_rows, new_rows, positions, strict=False):
@@ -150,63 +185,48 @@ def _edits(
             )
             if any(edit.rule == UNRECORDED for edit in edits):
                 unknown[k] = after
-            yield k, edits
+            yield edits
         if unknown:  # what the score columns of these rows hold may be of another text
             matched.elsewhere[new.name] = matched.elsewhere.get(new.name, 0) + len(unknown)
-            fresh = Measured()
+            fresh = Measured(len(unknown), new.measured.texts)
             again = {name: [row[name] for row in unknown.values()] for name in new.view.columns}
-            measure(fresh, again, new.view, layout, counter=None, scorer=new.scorer, trust=False)
-            _put(new.measured, fresh, list(unknown))
+            tokens = new.measured.tokens[list(unknown)]
+            measure(fresh, 0, again, new.view, layout, counter=None, scorer=new.scorer, trust=False)
+            fresh.tokens[:] = tokens
+            _put(new.measured, fresh, np.array([*unknown], np.int64))
 
 
 def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> None:
     """The numbers of the rows before: those of the row after where the text is the same, computed elsewhere."""
-    for rows in matched.old.values():
-        count = len(rows)
-        rows.measured = Measured({name: blank(count) for name in number_names()}, [""] * count, blank(count))
-    done = {name: bytearray(len(rows)) for name, rows in matched.old.items()}
-    for split, rows in matched.new.items():
-        joined, old = matched.joined[split], matched.old.get(split)
-        if old is not None and len(rows) and not joined.source and joined.origin == list(range(len(old))):
-            now = rows.measured
-            numbers = {name: values[:] for name, values in now.numbers.items()}
-            old.measured = Measured(numbers, now.defects[:], now.tokens[:])
-            done[split] = bytearray(b"\1") * len(old)
-            for match in matched.changes(split):
-                done[split][match.before] = 0
-            continue
-        for match in matched.matches(split):
-            if match.changed:
-                continue
-            done[match.source.name][match.before] = 1
-            measured = match.source.measured
-            for name, values in measured.numbers.items():
-                values[match.before] = rows.measured.numbers[name][match.after]
-            measured.defects[match.before] = rows.measured.defects[match.after]
-            measured.tokens[match.before] = rows.measured.tokens[match.after]
+    known = {}
     for name, rows in matched.old.items():
-        todo = [place for place, known in enumerate(done[name]) if not known]
-        if not todo:
+        texts = next((new.measured.texts for new in matched.new.values()), {"": 0})
+        rows.measured = Measured(len(rows), texts, rows.ds)
+        known[name] = np.zeros(len(rows), bool)
+    for split, rows in matched.new.items():
+        matches = matched.matches(split)
+        for start in range(0, len(matches.after), PIECE):
+            piece = matches.of(slice(start, start + PIECE))
+            for number, (name, old) in enumerate(matched.old.items()):
+                here = piece.of(piece.source == number)
+                same = here.of(old.digests[here.before] == rows.digests[here.after])
+                old.measured.put(same.before, rows.measured, same.after)
+                known[name][same.before] = True
+    for name, rows in matched.old.items():
+        todo = np.flatnonzero(~known[name])
+        if not len(todo):
             continue
         assert rows.view is not None
-        fresh = Measured()
         our_columns = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
+        start = 0
         for batch in column_batches(rows.ds, [*rows.view.columns, *our_columns], todo):
-            measure(fresh, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
-        _put(rows.measured, fresh, todo)
+            count = len(batch[rows.view.columns[0]])
+            fresh = Measured(count, rows.measured.texts)
+            measure(fresh, 0, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
+            _put(rows.measured, fresh, todo[start : start + count])
+            start += count
 
 
-def _put(into: Measured, fresh: Measured, places: list[int]) -> None:
-    for n, place in enumerate(places):
-        for name, values in fresh.numbers.items():
-            into.numbers[name][place] = values[n]
-        into.defects[place] = fresh.defects[n]
-        if n in fresh.errors:
-            into.errors[place] = fresh.errors[n]
-        if fresh.tokens:
-            into.tokens[place] = fresh.tokens[n]
-
-
-def blank(length: int) -> array[float]:
-    """A column without numbers."""
-    return array("d", [math.nan]) * length
+def _put(into: Measured, fresh: Measured, places: Any) -> None:
+    into.put(places, fresh, slice(None))
+    into.errors |= {int(places[n]): errors for n, errors in fresh.errors.items()}

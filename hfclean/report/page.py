@@ -98,7 +98,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             quantiles=QUANTILES,
             rules=rules,
             rule_rows=max((rule.rows for rule in report.rules), default=0),
-            edited={name for edit in report.edits for name in _names(edit)},
+            edited={rule.id for rule in report.rules if rule.changes} | {n for e in report.edits for n in _names(e)},
             splits=splits,
             cards=cards,
             shown=sum(len(card.changes) for card in cards),
@@ -107,7 +107,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             added=[_left(row) for row in report.added],
             overlaps=[(overlap, [_left(row) for row in overlap.examples]) for overlap in report.overlaps],
             severity={rule.id: rule.severity for rule in report.rules},
-            recorded=any(edit.rule != UNRECORDED for edit in report.edits),
+            recorded=report.is_recorded,
             UNRECORDED=UNRECORDED,
             model_facts=model_facts,
         )

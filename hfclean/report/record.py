@@ -6,7 +6,7 @@ Nothing here reads a dataset or a clock: the same data give the same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -292,6 +292,7 @@ class ReportData:
     baselines: tuple[Baseline, ...] = ()  # where rows were removed: what plain choices of as many would have kept
     failures: tuple[Failure, ...] = ()
     columns: tuple[ColumnMeaning, ...] = field(default=(), metadata={"later": True})
+    more_changes: int = field(default=0, metadata={"later": True})  # beside `edits`, which are evenly spaced then
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -339,7 +340,13 @@ class ReportData:
     @property
     def changes(self) -> int:
         """How many changes were made, counting each rule and field by itself."""
-        return len(self.edits)
+        return len(self.edits) + self.more_changes
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a step of hfclean speaks of some of the changes."""
+        some = self.more_changes and any(rule.changes for rule in self.rules if rule.id != UNRECORDED)
+        return bool(some) or any(edit.rule != UNRECORDED for edit in self.edits)
 
     # ------------------------------------------------------------------------------------------------- JSON and back
 
@@ -349,7 +356,10 @@ class ReportData:
         Without `edits`, the list of single changes, by far the largest part, is left empty.
         """
         report = self if edits else replace(self, edits=())
-        return {"format": FORMAT, "version": FORMAT_VERSION, **to_plain(report)}
+        parts = to_plain(report)
+        if not self.more_changes:  # most reports hold every change, and say nothing of it
+            del parts["more_changes"]
+        return {"format": FORMAT, "version": FORMAT_VERSION, **parts}
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -369,9 +379,6 @@ class ReportData:
         return from_plain(cls, {"baselines": [], "failures": [], **parts})  # older reports have none
 
 
-def tally(names: Iterable[str]) -> tuple[Count, ...]:
+def ranked(counts: Mapping[str, int]) -> tuple[Count, ...]:
     """How often each name occurs, the most frequent first; of equals the one that comes first in the alphabet."""
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
     return tuple(Count(name, counts[name]) for name in sorted(counts, key=lambda name: (-counts[name], name)))

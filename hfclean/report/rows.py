@@ -6,9 +6,8 @@ A batch of rows is in memory at a time; of each row stay its id, a digest of its
 from __future__ import annotations
 
 import math
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,12 +15,12 @@ from typing import Any
 from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
+from hfclean.passes import column_batches, numbers, release, rows_of
 from hfclean.provenance import DUPLICATE_COLUMN, EDITS, HISTORY, Step, parse_history, row_ids
+from hfclean.row_ids import RowIds, codes_of
 from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.explained import explained_columns
-
-BATCH = 1000
 
 TokenCounter = Callable[[str], int]
 
@@ -104,7 +103,7 @@ def recorded_steps(ds: Any, prefix: str) -> list[Step]:
     if history not in ds.column_names or not len(ds):
         return []
     texts: set[Any] = set()  # not ds.unique, which first copies a filtered dataset
-    for batch in ds.with_format(None).select_columns([history]).iter(BATCH):
+    for batch in column_batches(ds, [history]):
         texts.update(batch[history])
     steps = {step.line(): step for text in texts for step in parse_history(text) or ()}
     return [steps[line] for line in sorted(steps)]
@@ -133,62 +132,62 @@ def recorded_layout(
 # ------------------------------------------------------------------------------------------------------------- reading
 
 
-@dataclass
 class Measured:
-    """Numbers of rows, one value per row in each column; nan where a row has none."""
+    """Numbers of rows, one value per row in each column; nan where a row has none.
 
-    numbers: dict[str, array[float]] = field(default_factory=dict)
-    defects: list[str] = field(default_factory=list)
-    tokens: array[float] = field(default_factory=lambda: array("d"))
-    errors: dict[int, dict[str, Exception]] = field(default_factory=dict)  # by row, where there are any
+    Attributes:
+        numbers: float64 by name of the score.
+        defects: int32, for each row the place of its `defects` among `texts`; 0 is none.
+        tokens: float64.
+        errors: by row, where there are any.
+        texts: every different `defects`, shared by all that are measured together.
+    """
+
+    def __init__(self, count: int, texts: dict[str, int], near: Any = None) -> None:
+        self.numbers = {name: numbers(count, "float64", near) for name in number_names()}
+        self.defects, self.tokens = numbers(count, "int32", near), numbers(count, "float64", near)
+        for column in (*self.numbers.values(), self.tokens):
+            column[:] = math.nan
+        self.errors: dict[int, dict[str, Exception]] = {}
+        self.texts = texts
+
+    def column(self, name: str) -> Any:
+        """`tokens`, or one of the scores."""
+        return self.tokens if name == "tokens" else self.numbers[name]
+
+    def put(self, rows: Any, other: Measured, places: Any) -> None:
+        """Take the values of some rows from those of `other` at `places`."""
+        for name in (*self.numbers, "tokens"):
+            self.column(name)[rows] = other.column(name)[places]
+        self.defects[rows] = other.defects[places]
 
 
 @dataclass
 class SplitRows:
-    """One split of one side: what stays of its rows after one pass over them."""
+    """One split of one side: what stays of its rows after one pass over them, in files where they are many.
+
+    `digests` are uint64; `edits` counts what the rows say in `edit`, and `refused` what with it in `edit_reason`.
+    """
 
     name: str
     ds: Any
     view: View | None
+    ids: RowIds
+    digests: Any
+    measured: Measured
     has_id: bool = False
-    ids: list[str] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-    edits: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    edits: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)  # lines of steps of revisers that ask a model
     errors: dict[int, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)  # see `Facts`; by row
     duplicates: int = 0
     stale: dict[str, int] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)  # what the steps say of those that they added
     scorer: Score = field(default_factory=Score)  # of the turns and the side that are measured
-    others: dict[str, array[float]] = field(default_factory=dict)  # scores that only their columns know
-    measured: Measured = field(default_factory=Measured)
+    others: dict[str, Any] = field(default_factory=dict)  # scores that only their columns know
 
     def __len__(self) -> int:
         return len(self.digests)
-
-
-def column_batches(
-    ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None
-) -> Iterator[dict[str, list[Any]]]:
-    """Batches of rows as one plain list for each of these columns; absent ones are left out."""
-    present = [name for name in dict.fromkeys(columns) if name in ds.column_names]
-    rows = ds.with_format(None).select_columns(present)
-    if indices is not None:
-        if not indices:
-            return
-        rows = rows.select(indices)
-    yield from rows.iter(BATCH)
-
-
-def iterate(ds: Any, columns: Sequence[str], indices: Sequence[int] | None = None) -> Iterator[list[dict[str, Any]]]:
-    """The same batches as one plain dict for each row."""
-    return (_rows(batch, tuple(batch)) for batch in column_batches(ds, columns, indices))
-
-
-def _rows(batch: Mapping[str, list[Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
-    cells = [batch[name] for name in columns]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*cells, strict=True)]
 
 
 def read_split(
@@ -198,10 +197,11 @@ def read_split(
     *,
     counter: TokenCounter | None,
     which: str,
+    texts: dict[str, int],
     scored: Any = None,
 ) -> SplitRows:
     """One pass over a split. With a `counter`, every row is measured as well, with the scores in `scored` of rows of
-    equal text where the split has none.
+    equal text where the split has none. `texts` is that of `Measured`.
 
     Raises:
         SchemaError: rows of no known shape.
@@ -211,16 +211,26 @@ def read_split(
         view = layout.view(ds.column_names)
     except SchemaError as e:
         if len(ds) == 0:  # an empty split may lack every column
-            return SplitRows(name, ds, None)
+            return SplitRows(name, ds, None, RowIds.of(()), numbers(0, "uint64"), Measured(0, texts))
         raise SchemaError(f"compare cannot read the split {name!r} of {which}: {e}") from e
     has_id = any(step.is_revision for step in steps) and layout.own("row_id") in ds.column_names
+    count = len(ds)
+    digests = numbers(count, "uint64", ds)
     split_rows = SplitRows(
-        name, ds, view, has_id, scorer=Score(turns=layout.turns, side=layout.side), columns=explained_columns(steps)
+        name,
+        ds,
+        view,
+        RowIds.blank(count, ds) if has_id else RowIds(digests, numbers(count, "int32", ds)),
+        digests,
+        Measured(count if counter is not None else 0, texts, ds),
+        has_id,
+        scorer=Score(turns=layout.turns, side=layout.side),
+        columns=explained_columns(steps),
     )
     embedded = Score().names()
     others = [column for step in steps if not step.is_revision for column in step.columns if column not in embedded]
     others = [column for column in dict.fromkeys(others) if _is_number(ds, layout.own(column))]
-    split_rows.others = {column: array("d") for column in others}
+    split_rows.others = {column: numbers(count, "float64", ds) for column in others}
     our_columns = [layout.own(column) for column in (HISTORY, "row_id", "edit", "edit_reason", *others, *embedded)]
     marks = (layout.own(DUPLICATE_COLUMN), DUPLICATE_COLUMN)
     duplicate = next((column for column in marks if _is_text(ds, column)), "")
@@ -228,41 +238,48 @@ def read_split(
     scores = [layout.own(column) for column in (HISTORY, *embedded)]
     if scored is not None and len(scored) == len(ds) and {*view.columns, *scores} <= set(scored.column_names):
         twins = column_batches(scored, [*view.columns, *scores]) if scores[0] not in ds.column_names else None
+    start = 0
     for batch in column_batches(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
-        digests = row_ids(batch, view)
-        _note(split_rows, batch, digests, layout)
+        names = row_ids(batch, view)
+        _note(split_rows, start, batch, names, layout)
         split_rows.duplicates += sum(map(bool, batch[duplicate])) if duplicate else 0
         if counter is not None:
             if twins is not None:
-                batch = _with_scores(batch, digests, next(twins), view, layout)
-            measure(split_rows.measured, batch, view, layout, counter=counter, scorer=split_rows.scorer)
+                batch = _with_scores(batch, names, next(twins), view, layout)
+            measure(split_rows.measured, start, batch, view, layout, counter=counter, scorer=split_rows.scorer)
+        start += len(names)
+    release(ds, *(() if scored is None else (scored,)))
     return split_rows
 
 
-def _note(split_rows: SplitRows, batch: Mapping[str, list[Any]], digests: Sequence[str], layout: Layout) -> None:
-    first = len(split_rows)
-    split_rows.digests += digests
-    facts_of_each = [_facts(text) for text in _cells(batch, layout.own(HISTORY), len(digests))]
-    known, edits, reasons = (
-        _cells(batch, layout.own(name), len(digests)) for name in ("row_id", "edit", "edit_reason")
-    )
+def _note(
+    split_rows: SplitRows, first: int, batch: Mapping[str, list[Any]], names: Sequence[str], layout: Layout
+) -> None:
+    count = len(names)
+    split_rows.digests[first : first + count] = codes_of(names)
+    facts_of_each = [_facts(text) for text in _cells(batch, layout.own(HISTORY), count)]
+    known, edits, reasons = (_cells(batch, layout.own(name), count) for name in ("row_id", "edit", "edit_reason"))
+    ids = []
     for k, (facts, digest, name, edit, reason) in enumerate(
-        zip(facts_of_each, digests, known, edits, reasons, strict=True)
+        zip(facts_of_each, names, known, edits, reasons, strict=True)
     ):
         has_id = facts.has_id
-        # an unchanged row has one string for both: of most rows only one is kept in memory
-        split_rows.ids.append(name if has_id and isinstance(name, str) and name and name != digest else digest)
-        split_rows.edits.append(edit if has_id and edit in EDITS else "")
-        split_rows.reasons.append(reason or "" if has_id and edit in ("reverted", "failed") else "")
+        ids.append(name if has_id and isinstance(name, str) and name else digest)
+        if has_id and edit in EDITS:
+            split_rows.edits[edit] += 1
+            if edit in ("reverted", "failed"):
+                split_rows.refused[f"{edit} {reason or ''}"] += 1
         if facts.errors:
             split_rows.errors[first + k] = facts.errors
         for step in facts.models:
             split_rows.models[step.line()] += 1
+    if split_rows.ids.codes is not split_rows.digests:
+        split_rows.ids.put(first, ids)
     for column, values in split_rows.others.items():
-        cells = _cells(batch, layout.own(column), len(digests))
-        numbers = [math.nan if cell is None or isinstance(cell, str) else float(cell) for cell in cells]
-        values.extend(numbers)
-        missing = sum(n != n and column in facts.stale for n, facts in zip(numbers, facts_of_each, strict=True))
+        cells = _cells(batch, layout.own(column), count)
+        found = [math.nan if cell is None or isinstance(cell, str) else float(cell) for cell in cells]
+        values[first : first + count] = found
+        missing = sum(n != n and column in facts.stale for n, facts in zip(found, facts_of_each, strict=True))
         if missing:
             split_rows.stale[column] = split_rows.stale.get(column, 0) + missing
 
@@ -308,6 +325,7 @@ def number_names() -> tuple[str, ...]:
 
 def measure(
     into: Measured,
+    first: int,
     batch: Mapping[str, list[Any]],
     view: View,
     layout: Layout,
@@ -316,12 +334,13 @@ def measure(
     scorer: Score,
     trust: bool = True,
 ) -> None:
-    """Append the embedded scores and the tokens of the rows of some columns.
+    """Put in the embedded scores and the tokens of the rows of some columns, from row `first` on.
 
     Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off or they are of other turns or
     another side than `scorer` reads; the others are computed.
     """
-    rows, read = _rows(batch, view.columns), (scorer.turns, scorer.side)
+    rows, read = rows_of(batch, view.columns), (scorer.turns, scorer.side)
+    here = slice(first, first + len(rows))
     histories = _cells(batch, layout.own(HISTORY), len(rows))
     known = [trust and _facts(text).scored == read for text in histories]
     pairs = [scorer.pairs(row, view) for row in rows]
@@ -332,16 +351,17 @@ def measure(
             scored, raised = scorer.scored_cells([rows[k] for k in to_score], view)
         else:
             scored, raised = scorer.scored([pairs[k] for k in to_score])
-        into.errors |= {len(into.defects) + k: errors for k, errors in zip(to_score, raised, strict=True) if errors}
+        into.errors |= {first + k: errors for k, errors in zip(to_score, raised, strict=True) if errors}
     for name in number_names():
         fresh, cells = iter(scored.get(name, ())), _cells(batch, layout.own(name), len(rows))
-        into.numbers.setdefault(name, array("d")).extend(
+        into.numbers[name][here] = [
             _number(cell if has else next(fresh)) for cell, has in zip(cells, known, strict=True)
-        )
+        ]
     fresh, cells = iter(scored.get("defects", ())), _cells(batch, layout.own("defects"), len(rows))
-    into.defects += [str(cell or "") if has else next(fresh) for cell, has in zip(cells, known, strict=True)]
+    texts = [str(cell or "") if has else next(fresh) for cell, has in zip(cells, known, strict=True)]
+    into.defects[here] = [into.texts.setdefault(text, len(into.texts)) for text in texts]
     if counter is not None:
-        into.tokens.extend(float(counter(_whole(each[-1]))) for each in pairs)
+        into.tokens[here] = [counter(_whole(each[-1])) for each in pairs]
 
 
 def _number(value: Any) -> float:

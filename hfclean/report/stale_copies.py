@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Any
 
 from hfclean.layout import Layout
+from hfclean.passes import filled, iterate
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, added_columns, decode_original, parse_history
 from hfclean.schema import messages_of, read_at
 from hfclean.values import holds_text, kinds_of
@@ -56,13 +58,13 @@ def _stale(ds: Any, layout: Layout) -> Iterator[str]:
     tokens = [name for name in others if _is_tokens(name, ds.features[name])]
     if not strings and not tokens:
         return
-    changed = [k for k, text in enumerate(ds.select_columns([original])[original][:]) if text]
-    part = ds.select(changed).select_columns([*view.columns, *strings, original])
-    for row in part if strings else ():
-        pairs = list(_changes(row, original))
-        yield from (name for name in strings if _is_stale(list(_strings(row[name])), pairs))
+    changed = filled(ds, original)
+    for rows in iterate(ds, [*view.columns, *strings, original], changed) if strings else ():
+        for row in rows:
+            pairs = list(_changes(row, original))
+            yield from (name for name in strings if _is_stale(list(_strings(row[name])), pairs))
     for name in tokens:
-        yield from [name] * len(changed)
+        yield from repeat(name, len(changed))
 
 
 def _changes(row: Mapping[str, Any], original: str) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from hfclean.source.opening import Opened
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-KEPT_BYTES = 1 << 26  # rows of smaller files are kept while they are read twice
+KEPT_BYTES = 1 << 23  # rows of smaller files are kept while they are read twice
 SPLITS = frozenset(("train", "training", "test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation"))
 BLANK = b" \t\r\n"
 
