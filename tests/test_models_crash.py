@@ -61,7 +61,7 @@ def stored(home: Path) -> set[str]:
 
 
 def test_a_killed_run_repeats_no_kept_answer_and_ends_with_the_same_data(tmp_path: Path) -> None:
-    points = random.Random(7).sample(range(1, ROWS - 40), 5)
+    points = random.Random(7).sample(range(1, ROWS - 40), 3)
     with ChatServer(default=answer) as server:
         assert start(server, tmp_path / "calm", tmp_path / "calm.jsonl").wait() == 0
         assert max(server.counts.values()) == 1

@@ -31,13 +31,21 @@ from hfclean.training.pairs import revision_pairs
 DEEP = "[" * 100_000
 
 
-@pytest.fixture
-def cleaned(tmp_path: Path) -> Path:
-    """A folder as it comes by `git clone`: not written here."""
-    rows = tmp_path / "rows.jsonl"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that was written here."""
+    place = tmp_path_factory.mktemp("written")
+    rows = place / "rows.jsonl"
     rows.write_text(json.dumps({"instruction": "Name a fruit.", "output": "Apple.</s>"}) + "\n")
-    assert main(["clean", str(rows), "--out", str(tmp_path / "mine"), "--quiet"]) == 0
-    shutil.copytree(tmp_path / "mine", tmp_path / "clone")
+    assert main(["clean", str(rows), "--out", str(place / "mine"), "--quiet"]) == 0
+    return place / "mine"
+
+
+@pytest.fixture
+def cleaned(written: Path, tmp_path: Path) -> Path:
+    """A folder as it comes by `git clone`: not written here."""
+    for name in ("mine", "clone"):
+        shutil.copytree(written, tmp_path / name)
     return tmp_path / "clone"
 
 
