@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 import yaml
 from datasets import Dataset, DatasetDict, load_dataset
+from forked import Ended, forked
 
+from hfclean import cleaning, folder
 from hfclean.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -383,29 +386,33 @@ def test_usage_errors_and_help(capsys: Any) -> None:
     assert run("--version", capsys=capsys)[1].startswith("hfclean 0.")
 
 
-STOPPED = """
-import os, signal, sys, hfclean.cleaning
-from hfclean.cli import main
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
-real = hfclean.cleaning._mark_duplicates
-def stop(*args, **how):
-    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
-    return real(*args, **how)
-hfclean.cleaning._mark_duplicates = stop
-sys.exit(main(["clean", "messy.jsonl", "--out", "cleaned"]))
-"""
+def stopped_in(module: types.ModuleType, function: str, name: str) -> Ended:
+    """The end of a `clean` that is sent this signal when it calls the function."""
+    real = getattr(module, function)
+
+    def stop(*args: Any, **how: Any) -> Any:
+        os.kill(os.getpid(), getattr(signal, name))
+        return real(*args, **how)
+
+    def work() -> int:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
+        setattr(module, function, stop)
+        return main(["clean", "messy.jsonl", "--out", "cleaned"])
+
+    return forked(work)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_ctrl_c_leaves_nothing_behind(name: str, messy: Path, work: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", STOPPED, name], capture_output=True, text=True, check=False)
+    done = stopped_in(cleaning, "_mark_duplicates", name)
     assert (done.returncode, "stopped; nothing was written" in done.stderr) == (1, True)
     assert [p.name for p in work.iterdir()] == ["messy.jsonl"]
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_kill_leaves_no_half_written_folder_and_the_next_run_tidies_up(messy: Path, work: Path, capsys: Any) -> None:
-    code = STOPPED.replace("hfclean.cleaning", "hfclean.folder").replace("_mark_duplicates", "_write_ledger")
-    done = subprocess.run([sys.executable, "-c", code, "SIGKILL"], capture_output=True, check=False)
+    done = stopped_in(folder, "_write_ledger", "SIGKILL")
     assert done.returncode == -signal.SIGKILL
     assert not (work / "cleaned").exists()
     assert any(p.name.startswith(".cleaned.partial-") for p in work.iterdir())

@@ -6,29 +6,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from crash_states import Tree, tree_of
+from forked import Ended, forked
 
-from hfclean.cli import main
-
-ENDED = """
-import os, signal, sys
 from hfclean import durable
 from hfclean.cli import main
-step, name = int(sys.argv[1]), sys.argv[2]
-real, calls = durable._sync, []
-def sync(path):
-    real(path)
-    calls.append(path)
-    if len(calls) == step:
-        os.kill(os.getpid(), getattr(signal, name))
-durable._sync = sync
-sys.exit(main(sys.argv[3:]))
-"""
+
+# newer Pythons warn of every fork beside a thread
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 QUIET = "ignore::hfclean.errors.RecoveryWarning"
 
 
@@ -46,10 +34,21 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("rows.jsonl", "Pear")
 
 
-def end(step: int, name: str, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", ENDED, str(step), name, *command], capture_output=True, text=True, check=False
-    )
+def end(step: int, name: str, command: list[str]) -> Ended:
+    """Run the command in a process that is sent this signal after so many writes."""
+    real, calls = durable._sync, []
+
+    def sync(path: Path) -> None:
+        real(path)
+        calls.append(path)
+        if len(calls) == step:
+            os.kill(os.getpid(), getattr(signal, name))
+
+    def work() -> int:
+        durable._sync = sync
+        return main(command)
+
+    return forked(work)
 
 
 def contents() -> tuple[Tree | None, bytes]:
@@ -71,7 +70,7 @@ def contents() -> tuple[Tree | None, bytes]:
 )
 def test_what_a_signal_ends_leaves_the_old_state_or_the_new_one(command: list[str], step: int, name: str) -> None:
     before = contents()
-    done = end(step, name, *command)
+    done = end(step, name, command)
     assert done.returncode == (-signal.SIGKILL if name == "SIGKILL" else 1), done.stderr
     assert "Traceback" not in done.stderr
     if name != "SIGKILL":
