@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import hfclean
@@ -28,10 +29,15 @@ OTHER = {
     "no_response_format",
 }  # what else these are given
 CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
-TREES = {file.relative_to(PACKAGE): ast.parse(file.read_text(encoding="utf-8")) for file in PACKAGE.rglob("*.py")}
-del TREES[Path("codes.py")]
 WRITERS = {"reviser", "models", "checks", "restoration.py"}  # of reasons
 DECLARED = {*ERRORS, *REASONS, *(check.id for check in CHECKS), *(rule.id for rule in RULES)}
+
+
+@cache
+def _trees() -> dict[Path, ast.Module]:
+    """Every module but the one that declares the codes."""
+    files = [file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "codes.py"]
+    return {file.relative_to(PACKAGE): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
@@ -68,7 +74,7 @@ def _given(node: ast.AST) -> Iterator[str]:
 def _used() -> set[str]:
     found = {
         text
-        for file, tree in TREES.items()
+        for file, tree in _trees().items()
         if file.parts[0] in WRITERS
         for node in ast.walk(tree)
         for text in _given(node)
@@ -83,7 +89,7 @@ def test_a_code_that_is_used_is_declared() -> None:
 
 
 def test_a_code_that_is_declared_is_used() -> None:
-    constants = [node.value for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    constants = [node.value for tree in _trees().values() for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     texts = {value for value in constants if isinstance(value, str)}
     built = {f"{side}_refused" for side in ("instruction", "response")} if "_refused" in texts else set()
     if "_selected" in texts:

@@ -56,10 +56,10 @@ def push(ds: Any, repo_id: str = "me/x", patience: Patience = QUICK, **how: Any)
 
 
 @pytest.mark.parametrize(
-    "fault", [{"reset": True}, {"status": 503}, {"status": 500}, {"reset": True, "applied": True}]
+    "faults", [[{"reset": True}], [{"status": 503}, {"status": 500}], [{"reset": True, "applied": True}]]
 )
 def test_whichever_request_fails_for_good_the_repo_is_old_or_new(
-    fake_hub: FakeHub, folder: Path, fault: dict[str, Any]
+    fake_hub: FakeHub, folder: Path, faults: list[dict[str, Any]]
 ) -> None:
     old = {"README.md": "# Old\n", "notes.txt": "theirs"}
     fake_hub.add_repo("me/count", "dataset", files=old)
@@ -71,7 +71,7 @@ def test_whichever_request_fails_for_good_the_repo_is_old_or_new(
     for n in range(1, requests + 1):
         repo = fake_hub.add_repo(f"me/x{n}", "dataset", files=old)
         before = dict(repo.files)
-        fake_hub.fail(nth=n, times=None, **fault)
+        fake_hub.fail(nth=n, times=None, **faults[n % len(faults)])
         with suppress(HubUnreachable):  # an answer that was not needed may be the one that failed
             push(folder, f"me/x{n}", patience=once)
         fake_hub.mend()
@@ -115,12 +115,12 @@ def test_a_reviser_is_pushed_whole_or_not_at_all(fake_hub: FakeHub, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "fault", [{"reset": True}, {"status": 503}, {"status": 429}, {"reset": True, "applied": True}]
+    "faults", [[{"reset": True}], [{"status": 503}, {"status": 429}], [{"reset": True, "applied": True}]]
 )
-def test_a_failure_that_passes_is_waited_for(fake_hub: FakeHub, folder: Path, fault: dict[str, Any]) -> None:
+def test_a_failure_that_passes_is_waited_for(fake_hub: FakeHub, folder: Path, faults: list[dict[str, Any]]) -> None:
     push(folder, "me/count")
     for n in range(1, len(fake_hub.log) + 1):
-        fake_hub.fail(nth=n, **fault)
+        fake_hub.fail(nth=n, **faults[n % len(faults)])
         push(folder, f"me/x{n}")
         fake_hub.mend()
         assert len(fake_hub.repo(f"me/x{n}", "dataset").commits) == 2, n

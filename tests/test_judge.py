@@ -258,8 +258,10 @@ def test_rows_that_were_never_judged_beside_rows_that_were() -> None:
 # ------------------------------------------------------------------------------------------------------------ running
 
 
-@pytest.mark.parametrize("shape", shape_rows())
-@pytest.mark.parametrize("rubric", ["alpagasus", "coachlm"])
+@pytest.mark.parametrize(
+    ("rubric", "shape"),
+    [*(("alpagasus", shape) for shape in shape_rows()), ("coachlm", "alpaca"), ("coachlm", "preference_turns")],
+)
 def test_the_judge_keeps_the_contract_on_every_shape(rubric: str, shape: str) -> None:
     check_transform(hfclean.Judge(ScriptedBackend(by_length), rubric), shape_rows()[shape])
 
