@@ -20,7 +20,17 @@ from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend, process
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
-from hfclean.passes import arrow_batches, chunks, column_batches, filled, folder_of, numbers, release, strings_table
+from hfclean.passes import (
+    arrow_batches,
+    chunks,
+    column_batches,
+    filled,
+    folder_of,
+    numbers,
+    release,
+    stored_stream,
+    strings_table,
+)
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
@@ -71,7 +81,7 @@ def clean(
     strict: bool = False,
     num_proc: int | Literal["auto"] = "auto",
 ) -> Cleaned:
-    """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`.
+    """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`, or a stream.
 
     Adds the columns of the reviser and of `hfclean.score`, makes `row_id` unique (the second row of the same text gets
     the suffix `-2`), and adds `duplicate_of`: the id of the first row of the same split that has the same text after
@@ -81,7 +91,8 @@ def clean(
     kept as it comes: after a crash, the same call asks for the rest only.
 
     Args:
-        ds: a `Dataset` or `DatasetDict`; left as it is.
+        ds: a `Dataset` or `DatasetDict`; left as it is. A streaming dataset is first read to its end and written to
+            the temporary folder of `datasets`.
         reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
             scores.
         score: whether the embedded scores are added, reading rows as the reviser does; or a `Score` that says how.
@@ -99,12 +110,13 @@ def clean(
             can be used. Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset already has a column of one of these names.
-        HfcleanError: a streaming dataset, which has no end that could be looked at.
+        HfcleanError: not a dataset, or a stream that fails.
     """
     from datasets import Dataset, DatasetDict
 
+    ds = stored_stream(ds)
     if not isinstance(ds, (Dataset, DatasetDict)):
-        raise HfcleanError(f"clean got {type(ds).__name__}; expected a Dataset or a DatasetDict (not a streaming one)")
+        raise HfcleanError(f"clean got {type(ds).__name__}; expected a Dataset, a DatasetDict or a streaming one")
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
     embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()
@@ -215,7 +227,7 @@ def _mapped_piece(part: Any, transform: Transform, label: str, count: int) -> li
             raise
         raise HfcleanError(
             f"one of the {count} processes {label} was ended from outside, often for want of memory; take fewer: "
-            "num_proc=1, or HFCLEAN_NUM_PROC=1 for a command"
+            "num_proc=1, or --num-proc 1"
         ) from e
     if even < len(part):
         done.append(part.select(range(even, len(part))).map(transform, **how))

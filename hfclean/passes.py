@@ -12,10 +12,13 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
+
+from hfclean.errors import HfcleanError
 
 T = TypeVar("T")
 
@@ -86,6 +89,71 @@ def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
         yield batch
+
+
+def stored_stream(ds: Any) -> Any:
+    """A streaming dataset, or several by split, read to the end into a file in the temporary folder of `datasets`,
+    which is gone with the process; anything else as it is.
+
+    Raises:
+        HfcleanError: the stream fails, its rows change their types, or it has none and no features either.
+    """
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, NamedSplit
+    from datasets.fingerprint import generate_random_fingerprint, get_temporary_cache_files_directory
+
+    if isinstance(ds, IterableDatasetDict):
+        return DatasetDict({name: stored_stream(part) for name, part in ds.items()})
+    if not isinstance(ds, IterableDataset):
+        return ds
+    file = Path(get_temporary_cache_files_directory(), f"cache-{generate_random_fingerprint()}.arrow")
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        features = _write_stream(ds, partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    found = Dataset.from_file(str(file), split=ds.split and NamedSplit(str(ds.split)))
+    return found if found.features == features else found.cast(features)
+
+
+def _write_stream(ds: Any, file: Path) -> Any:
+    """Write a stream; returns its features."""
+    import pyarrow as pa
+    from datasets import Features
+    from datasets.table import table_cast
+
+    features, count = ds.features, 0
+    schema = features and features.arrow_schema
+    tables = iter(ds.with_format("arrow").iter(BATCH))
+    with ExitStack() as opened:
+        sink, writer = opened.enter_context(pa.OSFile(str(file), "wb")), None
+        while True:
+            try:
+                table = next(tables, None)
+            except Exception as e:  # whatever reads, fetches or makes the rows may raise anything
+                raise HfcleanError(
+                    f"the stream ended after {count:,} rows with {type(e).__name__}: {_first_line(e)}; nothing was "
+                    "made of them. Look at what it reads, or take the rows before that: ds.take(n)"
+                ) from e
+            if writer is None:
+                schema = schema or (table and table.schema)
+                if schema is None:
+                    raise HfcleanError("the stream has no rows and no features; expected at least one row")
+                writer = opened.enter_context(pa.ipc.new_stream(sink, schema))
+            if table is None:
+                return features or Features.from_arrow_schema(schema)
+            try:
+                writer.write_table(table if table.schema == schema else table_cast(table, schema))
+            except (pa.ArrowException, TypeError, ValueError) as e:
+                raise HfcleanError(
+                    f"rows {count:,} to {count + len(table):,} of the stream have other types than those before "
+                    f"({_first_line(e)}); say which they are: ds.cast(Features(...))"
+                ) from e
+            count += len(table)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0][:200]
 
 
 # ------------------------------------------------------------------------------------------------------------- strings

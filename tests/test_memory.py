@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from datasets import Dataset, DatasetDict, concatenate_datasets
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 import hfclean
 from hfclean import cleaning, passes
 from hfclean.cleaning import clean
+from hfclean.errors import HfcleanError
 from hfclean.report import Report, compare, edit_sample
 from hfclean.report.distributions import histogram, quantiles
 
@@ -93,3 +95,54 @@ def test_distributions_of_long_columns_are_those_of_short_ones(monkeypatch: pyte
     small(monkeypatch)
     monkeypatch.setattr("hfclean.report.distributions.AT_ONCE", 8)
     assert (quantiles(after), histogram(before, after), histogram(None, after)) == found
+
+
+# ------------------------------------------------------------------------------------------------------------- streams
+
+
+def made(count: int, broken: int = -1, other: object = None) -> Iterator[dict[str, object]]:
+    for k in range(count):
+        if k == broken:
+            raise OSError("connection reset")
+        yield {
+            "prompt": f"Name city {k}.",
+            "completion": f"City {k}</s>",
+            "rank": k if k < 9 or other is None else other,
+        }
+
+
+def test_a_stream_is_cleaned_like_the_rows_that_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "BATCH", 7)
+    whole = Dataset.from_list(list(made(20)))
+    expected = clean(whole).dataset
+    stream = IterableDataset.from_generator(made, gen_kwargs={"count": 20})
+    assert stream.features is None
+    for ds in (stream, whole.to_iterable_dataset()):
+        done = clean(ds).dataset
+        assert (done.features, done.to_list()) == (expected.features, expected.to_list())
+    splits = clean(IterableDatasetDict(train=whole.to_iterable_dataset(), test=stream.take(3))).dataset
+    assert (splits.num_rows, splits["train"].to_list()) == ({"train": 20, "test": 3}, expected.to_list())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"broken": 15}, r"the stream ended after 14 rows with OSError: connection reset; nothing was made of them"),
+        ({"other": "tenth"}, r"the stream ended after 7 rows with ArrowInvalid: Schema at index 2 was different"),
+        ({"count": 0}, r"the stream has no rows and no features; expected at least one row"),
+    ],
+)
+def test_a_stream_that_fails_says_where_and_leaves_nothing(
+    options: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(passes, "BATCH", 7)
+    monkeypatch.setattr("datasets.fingerprint.get_temporary_cache_files_directory", lambda: str(tmp_path))
+    with pytest.raises(HfcleanError, match=message):
+        clean(IterableDataset.from_generator(made, gen_kwargs={"count": 20, **options}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_batches_of_a_stream_with_other_types_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "BATCH", 9)
+    with pytest.raises(HfcleanError, match=r"rows 9 to 18 of the stream have other types .*ds\.cast\(Features"):
+        clean(IterableDataset.from_generator(made, gen_kwargs={"count": 20, "other": "tenth"}))

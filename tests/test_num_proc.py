@@ -6,6 +6,7 @@ import os
 import signal
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from datasets import Dataset
@@ -13,7 +14,7 @@ from datasets import Dataset
 import hfclean
 from hfclean import cleaning
 from hfclean.cleaning import clean
-from hfclean.cli import running
+from hfclean.cli import main, running
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.reviser import RuleReviser
 
@@ -90,3 +91,21 @@ def test_forked_processes_end_at_a_signal_and_leave_ctrl_c_to_their_parent() -> 
             handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
             os._exit(0 if handlers == (signal.SIG_DFL, signal.SIG_IGN) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_the_option_says_how_many_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows(20).to_json(tmp_path / "rows.jsonl")
+    asked: list[object] = []
+    monkeypatch.setattr(cleaning, "_processes", lambda rows, transform, num_proc: asked.append(num_proc) or 1)
+    for verb in ("clean", "score"):
+        for words in ([], ["--num-proc", "3"]):
+            assert (
+                main([verb, str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / f"{verb}{len(words)}"), *words]) == 0
+            )
+    assert asked == ["auto", "auto", 3, 3, "auto", 3]
+    for word in ("0", "two"):
+        with pytest.raises(SystemExit):
+            main(["clean", "rows.jsonl", "--out", "x", "--num-proc", word])
+        assert f"{word!r}; expected a number of processes, at least 1, or auto" in capsys.readouterr().err

@@ -21,6 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.output(command, required=False, needed="; needed unless --preview is given")
     options.rules(command)
     options.strict(command)
+    options.processes(command)
     options.drop(command)
     options.preview(command)
     options.model(command, needed=" (default: rules only)")

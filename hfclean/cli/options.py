@@ -86,6 +86,18 @@ def drop(command: argparse.ArgumentParser) -> None:
     )
 
 
+def processes(command: argparse.ArgumentParser) -> None:
+    """`--num-proc`."""
+    command.add_argument(
+        "--num-proc",
+        type=_processes,
+        default="auto",
+        metavar="N",
+        help="run rules and embedded scores in N processes; files have the same bytes for any number (default: auto, "
+        "one for each core from 20,000 rows on)",
+    )
+
+
 def output(command: argparse.ArgumentParser, *, required: bool = True, needed: str = "") -> None:
     command.add_argument("--out", required=required, metavar="DIR", help=f"the folder to write{needed}")
     command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
@@ -220,6 +232,12 @@ def _concurrency(text: str) -> str:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"invalid number of requests: {text!r}")
     return f"concurrency={text}"
+
+
+def _processes(text: str) -> int | str:
+    if text != "auto" and (not text.isdecimal() or int(text) < 1):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number of processes, at least 1, or auto")
+    return text if text == "auto" else int(text)
 
 
 def _positive(text: str) -> int:

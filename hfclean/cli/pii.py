@@ -26,6 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mask", action="store_true", help="replace every match by its kind")
     command.add_argument("--drop", action="store_true", help="drop the rows that have any")
     options.formulas(command)
+    options.processes(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:

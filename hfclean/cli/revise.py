@@ -31,6 +31,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.source(command)
     options.output(command, required=False, needed="; needed unless --preview or --retry-failed is given")
     options.strict(command)
+    options.processes(command)
     options.drop(command)
     options.preview(command)
     command.add_argument(

@@ -6,7 +6,7 @@ Score every row and print how the scores are distributed; with --out, write the 
 from __future__ import annotations
 
 import argparse
-from typing import TextIO
+from typing import Any, TextIO
 
 from hfclean.cli import options
 from hfclean.cli.reading import given, layout_of, load_scorer, opened, tell, tokenizer_of
@@ -23,6 +23,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.output(command, required=False)
     command.add_argument("--with", dest="extra", action="append", default=[], metavar="SCORER", help=WITH)
     options.strict(command)
+    options.processes(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
     with opened(args, err) as (source, _):
-        scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, strict=args.strict).dataset
+        options: dict[str, Any] = {"strict": args.strict, "num_proc": args.num_proc}
+        scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, **options).dataset
         report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **shared)
     tell(args, out, report.to_dict, report.summary)

@@ -202,6 +202,7 @@ def write_cleaned(
             "drop_duplicates": drop,
             "show": not args.quiet,
             "strict": getattr(args, "strict", False),
+            "num_proc": args.num_proc,
         }
         cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **options)
         report = write_folder(
