@@ -38,6 +38,7 @@ ROOMS = [
     "transform",
     "models",
     "records",
+    "verifiers",
     "rules",
     "checks",
     "scorers",

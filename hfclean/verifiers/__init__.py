@@ -1,0 +1,74 @@
+"""What a program can prove wrong inside one row: sums, syntax, answers, counts; each family in a file of its own.
+
+for finding in hfclean.verify(row):
+    print(finding.line, finding.sentence)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from hfclean.layout import Layout
+from hfclean.schema import Pair
+from hfclean.verifiers.verifier import Finding, Verifier, VerifierError
+
+__all__ = ["VERIFIERS", "Finding", "Verifier", "VerifierError", "select_verifiers", "verify"]
+
+VERIFIERS: tuple[Verifier, ...] = ()
+
+
+def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> list[Finding]:
+    """What a program can prove wrong in a row; offline, without a model.
+
+    Args:
+        row: a pair, or a row of any shape that `hfclean.score` reads. Of a conversation every answer is looked at.
+        only: ids of the verifiers to run, and no others.
+
+    Returns:
+        The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; empty where nothing can be
+        proved wrong, which does not say that all is right.
+
+    Raises:
+        VerifierError: an id in `only` does not name a verifier.
+        SchemaError: a row of no known shape.
+
+    >>> from hfclean.schema import Pair
+    >>> verify(Pair("Name a colour.", "", "Red."))
+    []
+    """
+    verifiers = select_verifiers(only)
+    if isinstance(row, Pair):
+        pairs = [row]
+    else:
+        layout = Layout(turns="all")
+        pairs = layout.pairs(row, layout.view(row))
+    return [
+        found if turn == 0 else replace(found, turn=turn)
+        for turn, pair in enumerate(pairs)
+        for verifier in verifiers
+        for found in verifier.find(pair)
+    ]
+
+
+def select_verifiers(only: Iterable[str] | None = None) -> tuple[Verifier, ...]:
+    """The verifiers to run, in their fixed order.
+
+    Raises:
+        VerifierError: an id in `only` does not name one.
+    """
+    return VERIFIERS if only is None else _select(tuple(only))
+
+
+@lru_cache(maxsize=64)
+def _select(only: tuple[str, ...]) -> tuple[Verifier, ...]:
+    known = [verifier.id for verifier in VERIFIERS]
+    for name in only:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise VerifierError(f"unknown verifier {name!r}{hint} Known: {', '.join(known)}")
+    return tuple(verifier for verifier in VERIFIERS if verifier.id in only)
