@@ -1,0 +1,130 @@
+"""What a program can prove wrong in rows: how often that is right, what it misses, and what it costs.
+
+    python benchmarks/verifiers.py [syntax]
+
+With no argument, all. Real rows are read from HFCLEAN_REALDATA, else from ../shared/data beside the project; none are
+written. `verifier_verdicts.csv` holds what a reader said about findings: file, row (line number from 0), part (which
+pair of that line), verifier, verdict (right or wrong), note.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from rules import Found, pairs_of, rows
+
+from hfclean.schema import Pair
+from hfclean.verifiers import Finding, verify
+from hfclean.verifiers.syntax import Block, _blocks, _finding
+
+VERDICTS = Path(__file__).parent / "verifier_verdicts.csv"
+FILES = (
+    "alpaca_6k",
+    "dolly_2k",
+    "expert_revisions_1800",
+    "coachlm150",
+    "sharegpt_conversations",
+    "sharegpt_toolcall_300",
+    "sharegpt_preference_299",
+    "messages_kto",
+    "typed_messages_sft",
+    "code_refinements",
+    "alpaca_zh",
+)
+SEED = 20261129
+
+
+@cache
+def read_pairs() -> tuple[Found, ...]:
+    """Every pair of the files whose findings are read: both sides of revisions and preferences, every turn."""
+    return tuple(
+        Found(name, number, part, pair)
+        for name in FILES
+        for number, row in enumerate(rows(name))
+        for part, pair in enumerate(_sides(name, row))
+    )
+
+
+def _sides(name: str, row: dict[str, str]) -> list[Pair]:
+    if name == "expert_revisions_1800":
+        return [Pair(*(row[f"{side}_{key}"] for key in ("instruction", "input", "output"))) for side in SIDES]
+    if name == "code_refinements":
+        return [Pair(row["prompt"], "", row[f"{side}_completion"]) for side in SIDES]
+    return pairs_of(name, row)
+
+
+SIDES = ("raw", "revised")
+
+
+def precision(ids: tuple[str, ...]) -> None:
+    """What is found in the rows that were read, and what the reader said of it."""
+    with VERDICTS.open(encoding="utf-8") as lines:
+        verdicts = {
+            (v["file"], int(v["row"]), int(v["part"]), v["verifier"]): v["verdict"] for v in csv.DictReader(lines)
+        }
+    print(f"\nFindings on {len(read_pairs()):,} real pairs, once for each pair and verifier")
+    print(f"{'verifier':20}{'findings':>9}{'read':>6}{'right':>7}{'share':>7}   by file")
+    for id in ids:
+        found = [item for item in read_pairs() if verify(item.pair, only=[id])]
+        said = Counter(verdicts.get((item.file, item.row, item.part, id), "unread") for item in found)
+        read = said["right"] + said["wrong"]
+        share = f"{said['right'] / read:.2f}" if read else "-"
+        files = ", ".join(f"{name} {count}" for name, count in Counter(item.file for item in found).items())
+        print(f"{id:20}{len(found):>9}{read:>6}{said['right']:>7}{share:>7}   {files}")
+
+
+def speed(ids: tuple[str, ...]) -> None:
+    pairs = [item.pair for item in read_pairs() if item.file == "alpaca_6k"]
+    for id in ids:
+        verify(pairs[0], only=[id])
+        start = time.process_time()
+        for pair in pairs:
+            verify(pair, only=[id])
+        print(f"{id:20}{(time.process_time() - start) / len(pairs) * 1e6:>8.1f} µs of CPU time per Alpaca row")
+
+
+# -------------------------------------------------------------------------------------------------------------- syntax
+
+
+def syntax() -> None:
+    ids = ("syntax_error",)
+    precision(ids)
+    speed(ids)
+    print(f"\nBlocks of those pairs that parse, one bracket taken out of each (seed {SEED})")
+    print(f"{'language':20}{'planted':>8}{'found':>7}{'recall':>8}")
+    planted, found = Counter[str](), Counter[str]()
+    rng = random.Random(SEED)
+    for language, code in sorted({(block.language, block.code) for block in _real_blocks()}):
+        places = [at for at, sign in enumerate(code) if sign in "()[]{}"]
+        if not places:
+            continue
+        at = rng.choice(places)
+        planted[language] += 1
+        found[language] += any(_faults(language, code[:at] + code[at + 1 :]))
+    for language, count in planted.most_common():
+        print(f"{language:20}{count:>8}{found[language]:>7}{found[language] / count:>8.2f}")
+    print(f"{'all':20}{planted.total():>8}{found.total():>7}{found.total() / planted.total():>8.2f}")
+
+
+def _real_blocks() -> Iterator[Block]:
+    for item in read_pairs():
+        if "```" in item.pair.response:
+            yield from (block for block in _blocks(item.pair.response) if not any(_faults(*block[:2])))
+
+
+def _faults(language: str, code: str) -> Iterator[Finding]:
+    return _finding(Block(language, code, 0, 0))
+
+
+FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or FAMILIES:
+        FAMILIES[name]()

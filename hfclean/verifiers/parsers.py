@@ -1,0 +1,424 @@
+"""Where code stops being a program of its language: one function a language, from code to a fault or None.
+
+None also means that a program cannot tell: the code may be a fragment, a template, a session, another version or
+dialect. Nothing is executed, expanded or fetched, and what would cost more than linear time is bounded.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import re
+import tomllib
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import count
+from textwrap import dedent
+from typing import Any, NamedTuple, cast
+from xml.parsers import expat
+
+import yaml
+
+LONGEST = 1_000_000
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Fault(NamedTuple):
+    """What is wrong: the line, 0-based in the code, and the words for it."""
+
+    line: int
+    words: str
+
+
+def is_text(code: str) -> bool:
+    """Whether there are only characters in it that can be encoded."""
+    return code.isascii() or SURROGATE.search(code) is None
+
+
+# What stands for text that is left out or to be filled in, in any language.
+ELISION = re.compile(r"…|(?<![\w\"'.])\.\.\.(?![\w\"'.])|\betc\.")
+TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<[A-Za-z][\w -]*>|<<[A-Za-z]|\[(?:your|insert)\b", re.IGNORECASE)
+
+GAP = re.compile(r"<[a-z]+[ _-][a-z _-]+>|\{\{|\{%|\[(?:your|insert)\b|<your", re.IGNORECASE)
+
+# ------------------------------------------------------------------------------------------ Python
+
+# Sessions, notebooks, shells, patches and the output of programs.
+NOT_A_MODULE = re.compile(
+    r"^[ \t]*(?:>>>|In ?\[|Out ?\[|\$ |[%!?]|@@ |[+-](?:\s|\w)|(?:sudo )?(?:pip3?|conda|apt|apt-get|brew|uv) |"
+    r"python3? \S|cd |Traceback |#include|<\w)|\w\?$",
+    re.MULTILINE,
+)
+PYTHON_2 = re.compile(
+    r"\bprint\s+[^\s(=.,)\]]|\bprint\s*>>|\bexec\s+[\"'\w]|\bexcept\s+[\w.]+\s*,\s*\w+|\braise\s+[\w.]+\s*,|<>|"
+    r"(?<![\w.])0\d+\b|\b\d+[lL]\b|\b[uU][rR][\"']|`|\blambda\s*\(|\bdef\s+\w+\([^()\n]*\(",
+)
+# Syntax that some supported version of Python reads and another refuses.
+VERSIONED = re.compile(
+    r"^[ \t]*(?:type\s+\w+\s*[\[=]|lazy\s|(?:async\s+)?def\s+\w+\[|class\s+\w+\[|except\*?\s+\w+\s*,)", re.MULTILINE
+)
+FORMATTED = re.compile(r"\b(?:[rR]?[fFtT]|[fFtT][rR])[\"']")
+HALF_PYTHON = re.compile(r"\s*(?:(?:elif|else|except|finally|case)\b|[)\]},.=+*/|&:])")
+ON_LINE = re.compile(r" (?:on|\(detected at) line \d+\)?")
+STATEMENT = re.compile(
+    r"^[ \t]*(?:def |class |import |from \w|for .*:|if .*:|while .*:|return\b|[\w.\[\]'\"]+\s*=|[\w.]+\()", re.M
+)
+
+
+def python(code: str) -> Fault | None:
+    """A fault of Python 3, of any version: what only some versions read is not looked at."""
+    fault = _python(dedent(code))
+    if fault is None or NOT_A_MODULE.search(code) or PYTHON_2.search(code) or VERSIONED.search(code):
+        return None
+    if ELISION.search(code) or TEMPLATE.search(code) or HALF_PYTHON.match(code) or not STATEMENT.search(code):
+        return None
+    lines = code.rstrip().split("\n")
+    if "f-string" in fault.words or FORMATTED.search(lines[min(fault.line, len(lines) - 1)]):
+        return None
+    if lines[-1].endswith(":") or (fault.words.startswith("expected 'except'") and lines[-1][:1].isspace()):
+        return None  # a head whose body is not shown
+    if fault.words == "unexpected indent":  # the first line has lost its indentation on the way into the fence
+        lead = lines[fault.line][: len(lines[fault.line]) - len(lines[fault.line].lstrip())]
+        if _python(dedent(lead + code.lstrip())) is None:
+            return None
+    return fault
+
+
+def _python(code: str) -> Fault | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(code)
+        except SyntaxError as error:
+            # "too many" nested brackets or blocks are a limit of this parser
+            return (
+                None
+                if error.msg.startswith("too many")
+                else Fault((error.lineno or 1) - 1, ON_LINE.sub("", error.msg))
+            )
+        except (RecursionError, MemoryError):
+            return None
+    return None
+
+
+# ------------------------------------------------------------------------------------------ data formats
+
+AS_TEXT = json.JSONDecoder(parse_int=str, parse_float=str)  # figures of any length
+JSON5 = re.compile(r"//|/\*|^[ \t]*#|[{,]\s*(?:'|[A-Za-z_$][\w$]*\s*:)|[:\[]\s*['`]|\+\s*[\"']", re.MULTILINE)
+
+
+def json_fault(code: str) -> Fault | None:
+    """A fault of JSON; lines of JSON, JSON5, a value with comments or with something left out are not looked at."""
+    code = code.strip("\ufeff")
+    try:
+        AS_TEXT.decode(code)
+    except json.JSONDecodeError as error:
+        if not code.lstrip().startswith(("{", "[")) or JSON5.search(code) or ELISION.search(code):
+            return None
+        if error.msg == "Extra data" and code[error.pos] not in "}]":
+            return None
+        if code[error.pos : error.pos + 1] in ("<", "$", "%", "{"):  # a gap of a template
+            return None
+        return Fault(error.lineno - 1, error.msg)
+    except RecursionError:
+        return None
+    return None
+
+
+LONGEST_YAML, MOST_OPENED = 100_000, 1_000  # libyaml needs the square of the depth
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def yaml_fault(code: str) -> Fault | None:
+    """A fault of YAML. Only events are read: no alias is expanded, no tag is resolved."""
+    if len(code) > LONGEST_YAML or code.count("[") + code.count("{") > MOST_OPENED:
+        return None
+    if TEMPLATE.search(code) or ELISION.search(code):
+        return None
+    ended = False
+    try:
+        for event in yaml.parse(dedent(code), Loader=LOADER):
+            ended = ended or isinstance(event, yaml.DocumentEndEvent)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        if ended or mark is None:  # front matter, and the text below it
+            return None
+        return Fault(mark.line, f"{error.problem}")
+    except yaml.reader.ReaderError:  # a control character
+        return None
+    return None
+
+
+LONGEST_TOML = 100_000
+AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
+OPEN_TABLE = re.compile(r"=\s*\{[^}\n]*$", re.MULTILINE)  # over several lines since TOML 1.1
+
+
+def toml_fault(code: str) -> Fault | None:
+    """A fault of TOML 1.0."""
+    if len(code) > LONGEST_TOML or TEMPLATE.search(code) or ELISION.search(code) or OPEN_TABLE.search(code):
+        return None
+    try:
+        tomllib.loads(code)
+    except tomllib.TOMLDecodeError as error:
+        at = AT.search(str(error))
+        line = int(at[1]) - 1 if at and at[1] else code.rstrip().count("\n")
+        return Fault(line, AT.sub("", str(error)))
+    except (RecursionError, ValueError):  # an integer of more than 4,300 digits
+        return None
+    return None
+
+
+DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+ENTITY = re.compile(r"<!|&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);)\w+;")
+PLACEHOLDER = re.compile(r"\{\{|\{%|\$\{|<\s*[.…]|<%")
+
+
+def xml_fault(code: str) -> Fault | None:
+    """A fault of XML; a document type is not read, so that no entity is ever expanded, and a root is not asked for."""
+    bare = code.replace("<!--", "").replace("<![CDATA[", "")
+    if ENTITY.search(bare) or PLACEHOLDER.search(code) or not code.lstrip().startswith("<"):
+        return None
+    declared = DECLARATION.match(code)
+    start = declared.end() if declared else 0
+    parser = expat.ParserCreate()
+    try:
+        parser.Parse(f"<_>{code[:start].count(chr(10)) * chr(10)}{code[start:]}\n</_>", True)
+    except expat.ExpatError as error:
+        line = error.lineno - 1
+        if line > code.count("\n") and declared is None:  # elements are left open: an excerpt
+            return None
+        if ELISION.search(code):
+            return None
+        return Fault(line, expat.ErrorString(error.code) or "")
+    return None
+
+
+# ------------------------------------------------------------------------------------------ regular expressions
+
+LONGEST_REGEX = 2_000
+# What other engines read in another way, or Python refuses.
+OTHER_ENGINES = re.compile(
+    r"\\[pPXKhHRGQEzZxuUkgcoN]|\(\?[^:=!i]|\[\[|\[:|\[\]|\[\^\]|\(\*|&&|--|\{,|\A\s*s/|[*+?}][+*]|\\[<>(){}|]"
+)
+DELIMITED = re.compile(r"/(.+)/[a-z]*", re.DOTALL)
+IN_EVERY_ENGINE = (
+    "missing ), unterminated subpattern",
+    "unbalanced parenthesis",
+    "unterminated character set",
+    "bad character range",
+    "nothing to repeat",
+    "min repeat greater than max repeat",
+)
+
+
+def regex_fault(code: str) -> Fault | None:
+    """A fault of one regular expression that every engine would find; nothing is matched against it."""
+    pattern = code.strip()
+    if len(pattern) > LONGEST_REGEX or "\n" in pattern or OTHER_ENGINES.search(pattern):
+        return None
+    delimited = DELIMITED.fullmatch(pattern)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            re.compile(delimited[1] if delimited else pattern)
+        except re.error as error:
+            if error.msg.startswith(IN_EVERY_ENGINE) and not ELISION.search(pattern):
+                return Fault(code[: len(code) - len(code.lstrip())].count("\n"), error.msg)
+        except (RecursionError, OverflowError):
+            return None
+    return None
+
+
+# ------------------------------------------------------------------------------------------ SQL
+
+LONGEST_SQL = 10_000
+DIALECTS = ("", "mysql", "postgres", "sqlite", "tsql", "oracle", "bigquery", "snowflake")
+PLAIN_SQL = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*[\s\S]*?\*/)*+(?:SELECT|INSERT\s+INTO|UPDATE|DELETE\s+FROM|CREATE\s+TABLE|WITH)\b",
+    re.IGNORECASE,
+)
+PROCEDURAL = re.compile(
+    r"\b(?:DELIMITER|BEGIN|DECLARE|PROCEDURE|FUNCTION|TRIGGER|EXEC|EXECUTE|PIVOT|MODEL|MATCH_RECOGNIZE|COPY|GRANT|LOAD|"
+    r"PARTITION\s+BY\s+(?:RANGE|LIST|HASH)|ENGINE)\b|^[ \t]*(?:GO|USE\b.*|\\.*|[+|].*)$|\w+>|[<\[{$:#]\s?\w|\?\?",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def sql_fault(code: str) -> Fault | None:
+    """A fault of plain SQL that the parser of every dialect finds; needs `sqlglot`."""
+    if len(code) > LONGEST_SQL or not PLAIN_SQL.match(code) or PROCEDURAL.search(code) or ELISION.search(code):
+        return None
+    parse = sql_parser()
+    if parse is None:
+        return None
+    fault = None
+    for dialect in DIALECTS:
+        found = parse(code, dialect)
+        if found is None:
+            return None
+        fault = fault or found
+    return fault
+
+
+@lru_cache(maxsize=1)
+def sql_parser() -> Callable[[str, str], Fault | None] | None:
+    try:
+        import sqlglot
+        from sqlglot.errors import SqlglotError
+    except ModuleNotFoundError:
+        return None
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+
+    def parse(code: str, dialect: str) -> Fault | None:
+        try:
+            sqlglot.parse(code, read=dialect or None)
+        except SqlglotError as error:
+            details = getattr(error, "errors", None) or [{}]
+            return Fault((details[0].get("line") or 1) - 1, details[0].get("description") or "invalid SQL")
+        except RecursionError:
+            return None
+        return None
+
+    return parse
+
+
+# ------------------------------------------------------------------------------------------ HTML
+
+MARKUP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|pre|code)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<(/?)([a-z][a-z0-9]*)\b([^<>]*)>",
+    re.IGNORECASE | re.DOTALL,
+)
+# Elements that HTML closes nowhere by itself.
+CLOSED = frozenset(
+    word
+    for words in (
+        "html head body title div span a b i u strong em small h1 h2 h3 h4 h5 h6 ul ol dl table form button select",
+        "label section article header footer nav main aside figure iframe video audio canvas svg blockquote fieldset",
+    )
+    for word in words.split()
+)
+
+
+def html_fault(code: str) -> Fault | None:
+    """An end tag without a start tag, or in a whole document a start tag without an end tag."""
+    if ELISION.search(code) or GAP.search(code):
+        return None
+    opened: list[tuple[str, int]] = []
+    for tag in MARKUP.finditer(code):
+        name = (tag[3] or "").lower()
+        if name not in CLOSED or tag[4].endswith("/"):
+            continue
+        if not tag[2]:
+            opened.append((name, tag.start()))
+        elif opened and opened[-1][0] == name:
+            opened.pop()
+        else:
+            place = next((at for at in range(len(opened) - 1, -1, -1) if opened[at][0] == name), None)
+            if place is None:
+                return Fault(code.count("\n", 0, tag.start()), f"</{name}> closes nothing")
+            left = opened[place + 1]
+            return Fault(code.count("\n", 0, left[1]), f"<{left[0]}> is closed nowhere before </{name}>")
+    if opened and re.match(r"\s*<(?:!doctype|html)\b", code, re.IGNORECASE):
+        name, start = opened[-1]
+        return Fault(code.count("\n", 0, start), f"<{name}> is closed nowhere")
+    return None
+
+
+# ------------------------------------------------------------------------------------------ other languages
+
+LONGEST_CODE = 50_000
+STEPS, STEP, CHUNK = 300, 20, 4096  # a parser calls back once for some 45 characters of a program
+# How a fragment may stand where a whole program is read: before, after.
+AROUND: dict[str, tuple[tuple[str, str], ...]] = {
+    "javascript": (("async function* _() {", "\n}"), ("(", "\n)"), ("class _ {", "\n}")),
+    "typescript": (("async function* _() {", "\n}"), ("(", "\n)"), ("class _ {", "\n}")),
+    "tsx": (("async function* _() {", "\n}"), ("(", "\n)"), ("<>", "\n</>")),
+    "java": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}")),
+    "csharp": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}")),
+    "c": (("void _() {", "\n}"),),
+    "cpp": (("void _() {", "\n}"), ("class _ {", "\n};")),
+    "go": (("func _() {", "\n}"),),
+    "rust": (("fn _() {", "\n}"), ("impl _ {", "\n}")),
+    "php": (("<?php class _ {", "\n}"),),
+    "css": (("_ {", "\n}"),),
+}
+BRACKETS_ALONE = frozenset(("c", "cpp", "css"))  # their grammars know no macros, and no hacks for old browsers
+CONDITIONAL = re.compile(r"^\s*#\s*(?:if|define|else)", re.MULTILINE)
+CLOSERS = {")": "(", "]": "[", "}": "{"}
+OPENERS = {"(": "(", "[": "[", "{": "{", "${": "{", "#{": "{", "#[": "[", "$(": "(", "$((": "((", "((": "(("}
+# The rest of a statement, a chain or a list whose beginning is not shown.
+HALF = re.compile(
+    r"\s*(?:(?:\}\s*)?(?:else|elif|elsif|catch|finally|case|default|when|rescue|ensure|end|endif|fi|done)\b|[)\],=|&?]|"
+    r"\.\w+\()"
+)
+OUTPUT = re.compile(r"^[ \t]*(?:\$ |> |>>> |[+-] |@@ |PS |irb|Output|#=>)", re.MULTILINE)
+
+
+def grammar_fault(language: str, code: str) -> Fault | None:
+    """A fault of another language; needs `tree-sitter-language-pack`, whose grammars ship in its wheel."""
+    if len(code) > LONGEST_CODE:
+        return None
+    parse = grammar(language)
+    if parse is None:
+        return None
+    fault = parse("<?php " if language == "php" and "<?" not in code else "", code, "")
+    if fault is None or HALF.match(code) or ELISION.search(code) or GAP.search(code) or OUTPUT.search(code):
+        return None
+    if any(parse(before, code, after) is None for before, after in AROUND.get(language, ())):
+        return None
+    if language in BRACKETS_ALONE and (not fault.words or CONDITIONAL.search(code)):
+        return None
+    return fault if fault.words else fault._replace(words="invalid syntax")
+
+
+@lru_cache(maxsize=32)
+def grammar(language: str) -> Callable[[str, str, str], Fault | None] | None:
+    try:
+        from tree_sitter_language_pack import get_parser
+    except ModuleNotFoundError:
+        return None
+    parser = get_parser(cast(Any, language))  # declared as a union of 170 names
+
+    def parse(before: str, code: str, after: str) -> Fault | None:
+        source = f"{before}{code}{after}".encode()
+        steps = count(-STEPS - len(source) // STEP)
+        try:
+            tree = parser.parse(
+                lambda offset, _: source[offset : offset + CHUNK],
+                progress_callback=lambda offset, failed: next(steps) >= 0,  # True stops it
+            )
+        except ValueError:  # stopped: what recovers from so many errors is no program, of whatever language
+            return None
+        return _first_fault(tree.walk()) if tree.root_node.has_error else None
+
+    return parse
+
+
+def _first_fault(cursor: Any) -> Fault:
+    """The first bracket without its other half; else the first error, without words."""
+    first: int | None = None
+    opened: list[tuple[str, int]] = []
+    while True:
+        node = cursor.node
+        kind, line = node.type, node.start_point[0]
+        if first is None and (node.is_missing or node.is_error):
+            first = line
+        if node.child_count == 0 and not node.is_missing:
+            if kind in OPENERS:
+                opened.append((OPENERS[kind], line))
+            elif kind in CLOSERS:
+                if not any(bracket == CLOSERS[kind] for bracket, _ in opened):
+                    return Fault(line, f"{kind!r} closes nothing")
+                bracket, line = opened.pop()
+                if bracket != CLOSERS[kind]:
+                    return Fault(line, f"{bracket!r} is closed nowhere")
+        if cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                if opened:
+                    return Fault(opened[-1][1], f"{opened[-1][0]!r} is closed nowhere")
+                return Fault(first or 0, "")

@@ -1,0 +1,453 @@
+"""Code that its language refuses is found, with its line; fragments, templates and other versions are not."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from extras import needs
+
+from hfclean import verify
+from hfclean.schema import Pair
+from hfclean.verifiers import Finding
+from hfclean.verifiers.parsers import LONGEST, LONGEST_CODE, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML
+
+
+def found(text: str, instruction: str = "Do it.") -> list[Finding]:
+    return verify(Pair(instruction, "", text), only=["syntax_error"])
+
+
+def fenced(language: str, code: str) -> str:
+    return f"Here it is:\n\n```{language}\n{code}\n```\nThat is all."
+
+
+def lines(language: str, code: str) -> list[int]:
+    """The lines of the findings, 0-based in the code."""
+    return [finding.line - 3 for finding in found(fenced(language, code))]
+
+
+# ------------------------------------------------------------------------------------------ lines
+
+FAULTS = [
+    ("python", "def f(x):\nreturn x", 1),
+    ("python", "total = (1 + 2\nprint(total)", 0),
+    ("py", "x = 1\nif x = 1:\n    print(x)", 1),
+    ("Python", "for i in range(3)\n    print(i)", 0),
+    ("python3", "names = ['a', 'b'\nfor name in names:\n    print(name)", 0),
+    ("python", "print('hello)", 0),
+    ("python", "x = 5\n    y = 6\nz = 7", 1),
+    ("python", "def f():\n    if True:\n        a = 1\n      b = 2", 3),
+    ("python", "import os\nprint(os.getcwd()))", 1),
+    ("python", "class A:\n    def f(self)\n        pass", 1),
+    ("python", "while True:\n    x = x +\n    print(x)", 1),
+    ("python", "def f():\n    return 1\nelse:\n    return 2", 2),
+    ("python", "d = {'a': 1, 'b' 2}", 0),
+    ("python", "1. Import the library\nimport nltk", 0),
+    ("json", '{"a": 1 "b": 2}', 0),
+    ("json", '{"a": [1, 2}', 0),
+    ("json", '{\n  "a": 1,\n  "b": 2\n', 2),
+    ("json", '{"a": 1}}', 0),
+    ("json", '{"a": None}', 0),
+    ("json", "[1, 2,]", 0),
+    ("json", '{"a" 1}', 0),
+    ("json", '{"a": "b}', 0),
+    ("json", '{"a": True, "b": "c"}', 0),
+    ("yaml", "a: 1\n b: 2", 1),
+    ("yml", "a: [1, 2\nb: 3", 1),
+    ("yaml", "key: value: other", 0),
+    ("yaml", 'name: "open\nother: 1', 1),
+    ("yaml", "a:\n\t- b", 1),
+    ("toml", "a = ", 0),
+    ("toml", '[x]\nname = "a\nb = 1', 1),
+    ("toml", "a = 1\na = 2", 1),
+    ("toml", "[table\na = 1", 0),
+    ("toml", 'a = "1', 0),
+    ("xml", "<a><b></a></b>", 0),
+    ("xml", "<a>\n<b>1 < 2</b>\n</a>", 1),
+    ("xml", "<a>\n<b>Tom & Jerry</b>\n</a>", 1),
+    ("xml", '<?xml version="1.0"?>\n<a>\n<b>\n</a>', 3),
+    ("xml", '<?xml version="1.0"?>\n<a>\n<b></b>', 2),
+    ("xml", "<a b=1></a>", 0),
+    ("html", "<div><p>a</p></div></div>", 0),
+    ("html", "<ul>\n<li><b>a</li>\n</ul>", 1),
+    ("html", "<!DOCTYPE html>\n<html>\n<body>\n<div>\n</body>\n</html>", 3),
+    ("html", "<html>\n<body>\n<p>a", 1),
+    ("html", "<h1>a</h2>", 0),
+    ("regex", r"(\d+", 0),
+    ("regex", r"\d+)", 0),
+    ("regexp", r"[a-z", 0),
+    ("regex", r"[z-a]", 0),
+    ("regex", r"*abc", 0),
+    ("regex", r"/a{3,1}/g", 0),
+    ("regex", "\n(a|b", 1),
+]
+
+
+@pytest.mark.parametrize(("language", "code", "line"), FAULTS)
+def test_a_fault_is_found_in_its_line(language: str, code: str, line: int) -> None:
+    assert lines(language, code) == [line]
+
+
+SQL_FAULTS = [
+    ("SELECT name FROM users WHERE (age > 3", 0),
+    ("SELECT name FROM\nWHERE a = 1 GROUP", 1),
+    ("SELECT a FROM t WHERE AND b = 1", 0),
+    ("INSERT INTO t (a, b) VALUES (1, 2", 0),
+    ("UPDATE t SET a = WHERE b = 1", 0),
+    ("CREATE TABLE t (\n  id INT PRIMARY KEY,\n  name VARCHAR(20", 2),
+    ("SELECT a FROM t\nWHERE a IN (1, 2;", 1),
+    ("SELECT * FROM a JOIN b ON a.x = = b.x", 0),
+    ("SELECT CASE WHEN a > 1 THEN 2 FROM t", 0),
+    ("WITH x AS (SELECT 1 SELECT * FROM x", 0),
+]
+
+
+@pytest.mark.parametrize(("code", "line"), SQL_FAULTS)
+def test_what_every_dialect_of_sql_refuses_is_found(code: str, line: int) -> None:
+    needs("verify", "sqlglot")
+    assert lines("sql", code) == [line]
+
+
+GRAMMAR_FAULTS = [
+    ("javascript", "function f() {\n  return 1;\n", 0),
+    ("js", "const a = [1, 2;\nconsole.log(a);", 0),
+    ("javascript", "if (a > 1 {\n  b();\n}", 0),
+    ("javascript", "let x = ;\nlet y = 1;", 0),
+    ("typescript", "const a: number = ;\n", 0),
+    ("ts", "interface A {\n  b: string;\n", 0),
+    ("jsx", "const A = () => <div><p>a</div>;", 0),
+    ("tsx", "const A = () => {\n  return <p>a</p>;\n", 0),
+    ("java", "public class A {\n  void f() {\n    int x = 1;\n  }\n", 0),
+    ("java", "class A {\n  void f() {\n    int x = 1\n    f();\n  }\n}", 2),
+    ("c", "int main() {\n  if (a) {\n    return 0;\n}\n", 0),
+    ("c", 'int main() {\n  printf("a";\n}', 1),
+    ("cpp", "int main() {\n  std::vector<int> v(3;\n}", 1),
+    ("c++", "int f() {\n  return 1;\n}}\n", 2),
+    ("csharp", "class A {\n  void F() {\n    int x = 1;\n  }\n", 0),
+    ("c#", "int x = 1\nint y = 2;", 0),
+    ("go", "func f() {\n\treturn 1\n", 0),
+    ("golang", "func f() int {\n\treturn g(1\n}", 1),
+    ("rust", "fn f() -> i32 {\n    g(1\n}", 1),
+    ("rs", "fn f() {\n    let x = ;\n}", 1),
+    ("ruby", "def f\n  if a\n    b\nend\n", 0),
+    ("rb", "puts [1, 2\nputs 3)", 1),
+    ("php", "<?php\nfunction f() {\n  echo 'a';\n", 1),
+    ("php", "$a = [1, 2;\necho $a;", 0),
+    ("bash", "if [ -f a ]; then\n  echo a\n", 1),
+    ("sh", "for i in 1 2; do\n  echo $i\n", 1),
+    ("css", "a {\n  color: red;\n", 0),
+    ("css", "a { color: red; }\n}", 1),
+]
+
+
+@pytest.mark.parametrize(("language", "code", "line"), GRAMMAR_FAULTS)
+def test_a_fault_of_another_language_is_found(language: str, code: str, line: int) -> None:
+    needs("verify", "tree_sitter_language_pack")
+    assert lines(language, code) == [line]
+
+
+# ------------------------------------------------------------------------------------------ faults
+
+SILENT = [
+    # whole and right
+    ("python", "def f(x):\n    return x"),
+    ("python", "  def f(x):\n      return x\n  f(1)"),
+    ("python", "async def f():\n    await g()\nawait f()"),
+    ("python", "s = '\\d'\nx = 1 is 1"),
+    ("json", '{"a": [1, 2.5e3, null, true, "\\u00e9"]}'),
+    ("json", "\ufeff{}"),
+    ("json", "1" * 5_000),
+    ("yaml", "a:\n  - b\n  - c: {d: [1, 2]}\n---\nx: *y"),
+    ("toml", "[a.b]\nc = [1, 2]\nd = 1979-05-27"),
+    ("xml", '<?xml version="1.0" encoding="UTF-8"?>\n<a b="1"><!-- c --><d/>&amp;&#10;</a>'),
+    (
+        "html",
+        "<!DOCTYPE html><html><head><title>a</title></head><body><p>a<br><img src=a><ul><li>b</ul></body></html>",
+    ),
+    ("html", "<script>if (a < b) { '</div>' }</script><!-- </div> --><p></p></p><svg/>"),
+    ("regex", r"^(?:\d{3}-)?[a-z]+$"),
+    # fragments
+    ("python", "return x"),
+    ("python", "elif x > 1:\n    print(x)"),
+    ("python", "    return x\n"),
+    ("python", "def f(x):"),
+    ("python", "try:\n    f()\n"),
+    ("python", "x = 1\n    y = 2\n    z = 3\n"),
+    ("python", ".filter(a=1)\n.all()"),
+    ("json", '"a": 1,\n"b": 2'),
+    ("json", '{"a": 1}\n{"a": 2}'),
+    ("xml", "<a>1</a>\n<b>2</b>"),
+    ("xml", "<manifest>\n<application>"),
+    ("xml", "android:name=1"),
+    ("html", "<div>\n<p>a"),
+    ("html", "<div class=a>"),
+    # something left out, or to be filled in
+    ("python", "def f(...):\n    x = [1, ...\n"),
+    ("python", "x = <your name>\n"),
+    ("python", "x = {{ name }\n"),
+    ("python", "def f(a, …):\n    pass"),
+    ("json", '{"a": 1, ...}'),
+    ("json", '{"a": <value>}'),
+    ("json", '{"a": ${value}}'),
+    ("json", '{"a": {{value}}}'),
+    ("yaml", "a: {{ b }}: c"),
+    ("yaml", "a: ${b: c: d"),
+    ("yaml", "a: b: c\n..."),
+    ("toml", "a = <value>"),
+    ("toml", "a = ..."),
+    ("xml", "<a>\n<...>\n</a>"),
+    ("xml", "<a>{{ b < c }}</a>"),
+    ("xml", "<a>\n<b>\n...\n</a>"),
+    ("html", "<div>...</div></div>"),
+    ("html", "<div>{% if a %}</div>{% else %}</div>{% endif %}"),
+    ("regex", "(a|b|..."),
+    # sessions, notebooks, shells, patches, output
+    ("python", ">>> x = 1\n>>> x\n1 2"),
+    ("python", "%matplotlib inline\nimport a"),
+    ("python", "!pip install a\nimport a"),
+    ("python", "$ python a.py\nx = 1"),
+    ("python", "pip install numpy\nimport numpy"),
+    ("python", "-x = 1\n+ x = (2\n y = 3"),
+    ("python", "In [1]: x = 1"),
+    ("python", "f?\nx = 1"),
+    ("python", "Counting the words of it"),
+    # other versions and dialects
+    ("python", "print 'hello'\nx = 1"),
+    ("python", "try:\n    x = 1\nexcept ValueError, e:\n    pass"),
+    ("python", "x = 0777\n"),
+    ("python", "x = 10L\n"),
+    ("python", "if a <> b:\n    c()"),
+    ("python", "type A[T] = list[T]\nx = 1"),
+    ("python", "def f[T](x: T): return x"),
+    ("python", 'x = f"{a["b"]}"'),
+    ("python", 'x = t"{a}"'),
+    ("python", "y = 1\nx = f'{y['a']} {'"),
+    ("json", "{'a': 1}"),
+    ("json", "{a: 1}"),
+    ("json", '{"a": 1, // one\n"b": 2}'),
+    ("json", '{\n# one\n"b": 2,}'),
+    ("json", '{"a": /* one */ 1}'),
+    ("json", '{"a": "b" + "c"}'),
+    ("yaml", "---\ntitle: a\n---\n# Heading: a: b\n- [x"),
+    ("yaml", "a: \x01"),
+    ("toml", "a = {\n  b = 1,\n}"),
+    ("toml", "a = " + "1" * 5_000),
+    ("xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a></a>'),
+    ("xml", "<a>&nbsp;</b>"),
+    ("regex", r"(?<name>a)("),
+    ("regex", r"\p{L}("),
+    ("regex", r"[[:alpha:]"),
+    ("regex", r"(?<=a+)b"),
+    ("regex", r"[]a)"),
+    ("regex", r"a**"),
+    ("regex", r"s/(a/b/"),
+    ("regex", "(a\n(b)"),
+    ("regex", r"\((a"),
+    # no language, or none known here
+    ("", "def f(x):\nreturn x"),
+    ("text", "{"),
+    ("markdown", "("),
+    ("python", ""),
+    ("python", "x = \0("),
+    ("python", "x = '\udc80"),
+]
+
+
+@pytest.mark.parametrize(("language", "code"), SILENT)
+def test_nothing_is_said_where_a_program_cannot_tell(language: str, code: str) -> None:
+    assert found(fenced(language, code)) == []
+
+
+OTHER_SILENT = [
+    ("sql", "SELECT a, COUNT(*) FROM t WHERE b LIKE '%x%' GROUP BY a HAVING COUNT(*) > 1 ORDER BY 2 LIMIT 5;"),
+    ("sql", "SELECT TOP 5 * FROM t"),
+    ("sql", "SELECT * FROM t LIMIT 5, 10"),
+    ("sql", "WHERE a = (1"),
+    ("sql", "SELECT ... FROM (t"),
+    ("sql", "SELECT <column> FROM (t"),
+    ("sql", "SELECT * FROM {{ ref('a') }} ("),
+    ("sql", "DELIMITER //\nCREATE PROCEDURE f() BEGIN SELECT (1; END //"),
+    ("sql", "/* a */ -- b\nSELECT 1"),
+    ("sql", "mysql> SELECT (1"),
+    ("sql", "SELECT (1\n+---+\n| 1 |"),
+    ("javascript", "const f = async (x) => ({ ...x, a: 1 });"),
+    ("javascript", ".attr('a', function (d) { return d; })"),
+    ("javascript", '{ "a": 1, "b": [2] }'),
+    ("javascript", "return a;"),
+    ("javascript", "get() { return 1; }"),
+    ("javascript", "else { a(); }"),
+    ("javascript", "f(a, ...);\n"),
+    ("javascript", "const key = <your key>;"),
+    ("javascript", "> 1 +\n1"),
+    ("typescript", "type A<T> = { [K in keyof T]: string };"),
+    ("tsx", "<p>a</p>\n<p>b</p>"),
+    ("java", "void f() { int x = 1; }"),
+    ("java", "int x = 1;\nSystem.out.println(x);"),
+    ("java", "List<String> a = new ArrayList<>();"),
+    ("c", "#define A(x) {\nint main() { A(1) }}"),
+    ("c", "UCLASS()\nint x FOO = 1;"),
+    ("cpp", "template <typename T> T f(T a) { return a; }"),
+    ("cpp", "public:\n  int f();"),
+    ("csharp", "public int A { get; set; } = 1;"),
+    ("go", "x := 1\nfmt.Println(x)"),
+    ("rust", "let x: Vec<i32> = vec![1, 2];"),
+    ("ruby", "[1, 2].each do |x|\n  puts x\nend"),
+    ("php", "<?php echo 1; ?>\n<p>a</p>"),
+    ("php", "$a = 1;\necho $a;"),
+    ("php", "public function f() { return 1; }"),
+    ("bash", 'for i in $(ls); do echo "$i"; done'),
+    ("bash", "$ if [ a"),
+    ("bash", "git clone <repository url> (a"),
+    ("css", "a:hover > b { *zoom: 1; color: red }"),
+    ("css", "color: red;"),
+]
+
+
+@pytest.mark.parametrize(("language", "code"), OTHER_SILENT)
+def test_nothing_is_said_of_right_code_and_of_fragments_in_other_languages(language: str, code: str) -> None:
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
+    assert found(fenced(language, code)) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "package"),
+    [("sql", "SELECT (1", "sqlglot"), ("go", "func f() {", "tree_sitter_language_pack")],
+)
+def test_without_the_extra_nothing_is_said(
+    language: str, code: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hfclean.verifiers import parsers
+
+    for cached in (parsers.sql_parser, parsers.grammar):
+        cached.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    assert found(fenced(language, code)) == []
+    for cached in (parsers.sql_parser, parsers.grammar):
+        cached.cache_clear()
+
+
+# ------------------------------------------------------------------------------------------ fences
+
+BROKEN = "def f(x):\nreturn x"
+
+
+def test_a_finding_says_what_stands_where() -> None:
+    (finding,) = found(f"First.\n\n```python\n{BROKEN}\n```")
+    assert finding == Finding(
+        check="syntax_error",
+        field="response",
+        turn=0,
+        line=4,
+        found="return x",
+        expected="",
+        sentence="the Python in line 5 does not parse: expected an indented block after function definition",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"```python\n{BROKEN}\n```\n\n```python\nx = (1\n```\n", [2, 6]),
+        (f"~~~ python title=a\n{BROKEN}\n~~~", [2]),
+        (f"````python\n{BROKEN}\n````", [2]),
+        ("1. a\n   ```python\n   def f(x):\n   return x\n   ```", [3]),
+        ("<think>Hm.</think>\n```python\nx = (1\n```", [2]),
+        ("```PYTHON\nx = (1\n```  ", [1]),
+        ("```\ntext\n```\n```python\nx = (1\n```", [4]),
+        ("Here's a code snippet:\n```python\nx = (1\n```", [2]),
+        ("This was wrong.\n\nNow:\n```python\nx = (1\n```", [4]),
+    ],
+)
+def test_closed_fences_are_read(text: str, where: list[int]) -> None:
+    assert [finding.line for finding in found(text)] == where
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```python\n{BROKEN}",
+        f"```python\n{BROKEN}\n~~~",
+        f"```python\n{BROKEN}\n``",
+        f"````python\n{BROKEN}\n```",
+        f"```python\n{BROKEN}\n```json\n{{}}\n```",
+        f"<think>\n```python\n{BROKEN}\n```\n</think>\nDone.",
+        f"This is wrong:\n```python\n{BROKEN}\n```",
+        f"Instead of this\n```python\n{BROKEN}\n```",
+        f"The output:\n```python\n{BROKEN}\n```",
+        f"```markdown\n```python\n{BROKEN}\n```",
+        BROKEN,
+        "",
+    ],
+)
+def test_other_fences_are_not(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("instruction", ["Show a syntax error.", "What is wrong here?", "This does not compile: f("])
+def test_a_task_about_faults_may_show_them(instruction: str) -> None:
+    assert found(f"```python\n{BROKEN}\n```", instruction) == []
+
+
+@pytest.mark.parametrize(
+    ("instruction", "text", "count"),
+    [
+        ("Give the answer as JSON.", '{"a": 1,\n"b" 2}', 1),
+        ("Return a JSON object.", '[{"a": 1]', 1),
+        ("Return a JSON object.", '{"a": 1}', 0),
+        ("Return a JSON object.", 'Sure: {"a" 1}', 0),
+        ("Name two formats, such as json.", "[json, xml]", 0),
+        ("Write a set.", "{1; 2}", 0),
+        ("Return invalid JSON.", "{1; 2}", 0),
+    ],
+)
+def test_a_response_that_is_one_value_is_read_where_json_is_asked_for(instruction: str, text: str, count: int) -> None:
+    assert [finding.line for finding in found(text, instruction)] == [text.count("\n")] * count
+
+
+# ------------------------------------------------------------------------------------------ bounds
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("json", "[" * 10_000 + "]" * 10_000),
+        ("json", "[" * 500_000),
+        ("python", "(" * 100_000),
+        ("python", "(" * 300 + ")" * 300),
+        ("python", "-" * 100_000 + "1"),
+        ("python", "x" + ".a" * 100_000),
+        ("yaml", "a: &a [b]\n" + "".join(f"a{n}: &a{n} [*a, *a, *a, *a]\n" for n in range(2_000))),
+        ("yaml", "[" * 90_000),
+        ("toml", "a = " + "[" * 50_000),
+        ("regex", "(" * 1_000 + "a" + ")" * 1_000),
+        ("regex", "(a+)+" * 300 + "$"),
+        ("regex", "a{99999999999999999999}"),
+        ("xml", "<a>" * 100_000),
+        ("html", "<div>" * 100_000),
+    ],
+)
+def test_hostile_blocks_are_let_be(language: str, code: str) -> None:
+    assert found(fenced(language, code)) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "longest"),
+    [
+        ("python", "x = (1 #", LONGEST),
+        ("yaml", "a: b: c #", LONGEST_YAML),
+        ("toml", "a = #", LONGEST_TOML),
+        ("regex", "(", LONGEST_REGEX),
+        ("sql", "SELECT (1 --", LONGEST_SQL),
+        ("go", "func f() { //", LONGEST_CODE),
+    ],
+)
+def test_the_longest_block_that_is_read(language: str, code: str, longest: int) -> None:
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
+    code = code + "a" * (longest - len(code) - (language != "regex"))
+    assert lines(language, code) == [0]
+    assert lines(language, code + "aa") == []
+
+
+def test_a_grammar_that_recovers_without_end_is_stopped() -> None:
+    needs("verify", "tree_sitter_language_pack")
+    assert lines("java", "<!--" * 5_000) == []
