@@ -17,16 +17,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
-from hfclean.schema import (
-    ChatView,
-    Columns,
-    Pair,
-    PreferenceView,
-    PromptView,
-    Target,
-    View,
-    plain,
-)
+from hfclean.schema import ChatView, Columns, Pair, PreferenceView, PromptView, Target, View, plain
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.row_context import undecoded
 from hfclean.transform import cached_elsewhere
@@ -80,6 +71,8 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
 
 def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
     """One split in another shape."""
+    from datasets import concatenate_datasets
+
     ds = cached_elsewhere(ds.with_format(None))
     view = layout.view(ds.column_names)
     history, original = layout.own(HISTORY), layout.own("original")
@@ -89,8 +82,7 @@ def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
         if original not in ours:
             raise RestoreError(
                 "preference pairs are made of revised and original responses, and hfclean did not revise this "
-                "dataset; "
-                "revise it first: ds.map(hfclean.revise)"
+                "dataset; revise it first: ds.map(hfclean.revise)"
             )
         ds = ds.select([k for k, text in enumerate(ds[original][:]) if text])
     plain_ds, ds = ds, undecoded(ds)
@@ -116,7 +108,8 @@ def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
     for name in ds.column_names:
         if name not in ours and name not in view.columns and rows and name in rows[0]:
             lost[f"column {name!r} gave way to the new one of that name"] += len(rows)
-    return _join(plain_ds.select(kept).select_columns(others), rows)
+    converted, beside = exact_dataset(rows), plain_ds.select(kept).select_columns(others)
+    return concatenate_datasets([converted, beside], axis=1) if others and rows else converted
 
 
 def _is_spelled(ds: Any) -> bool:
@@ -208,13 +201,6 @@ class _Shared:
     rich: bool
 
 
-def _join(others: Any, rows: list[dict[str, Any]]) -> Any:
-    from datasets import concatenate_datasets
-
-    converted = exact_dataset(rows)
-    return concatenate_datasets([converted, others], axis=1) if others.column_names and rows else converted
-
-
 # -------------------------------------------------------------------------------------------------- messages of a row
 
 
@@ -296,10 +282,8 @@ def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[st
         answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": pair.response}
         return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)
-    if not place and _role(turns.messages[0].get(key_of(turns.messages[0], ROLE_KEYS))) not in (
-        "assistant",
-        "tool_call",
-    ):
+    first = turns.messages[0]
+    if not place and _role(first.get(key_of(first, ROLE_KEYS))) not in ("assistant", "tool_call"):
         place = len(turns.messages)  # nobody answers
     messages = _respelled(turns.messages, lost)
     if pair.input and isinstance(shared.view, PreferenceView):
@@ -420,8 +404,7 @@ def _alpaca(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[s
     if any(turn.role != ("user", "assistant")[k % 2] for k, turn in enumerate(turns)) or len(turns) % 2:
         raise SchemaError(
             f"a row has the earlier turns {[turn.role for turn in turns]}, which Alpaca's history of [question, "
-            "answer] "
-            "cannot hold; convert to messages instead"
+            "answer] cannot hold; convert to messages instead"
         )
     exchanges = [[turns[k].text, turns[k + 1].text] for k in range(0, len(turns), 2)]
     return {**new, "system": pair.system, "history": exchanges}

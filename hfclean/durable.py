@@ -31,6 +31,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from glob import escape
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -287,7 +288,7 @@ def _shown(path: Path, out: Path, word: str) -> str:
 def _legacy(out: Path) -> list[str]:
     """Leftovers of hfclean 0.1.0: their names hold only a process number, so nobody knows whether it is alive."""
     notes = []
-    for path in out.parent.glob(f".{_escaped(out.name)}.*-*"):
+    for path in out.parent.glob(f".{escape(out.name)}.*-*"):
         match = LEGACY.fullmatch(path.name.removeprefix(f".{out.name}."))
         if match is None:
             continue
@@ -306,7 +307,7 @@ def _leftovers(parent: Path, begin: str) -> list[_Leftover]:
         re.escape(begin) + rf"\.(?P<state>starting|partial|ready|displaced|discard)-(?:(?P<inode>\d+)-)?{OWNER}"
     )
     found = []
-    for path in sorted(parent.glob(f"{_escaped(begin)}.*")):
+    for path in sorted(parent.glob(f"{escape(begin)}.*")):
         if match := pattern.fullmatch(path.name):
             inode, pid = int(match["inode"] or 0), int(match["pid"])
             found.append(_Leftover(path, match["state"], inode, match["boot"], match["host"], pid))
@@ -440,8 +441,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
         return False
     raise OSError(code, os.strerror(code), str(one))
-
-
-def _escaped(name: str) -> str:
-    """A name as a pattern of `glob` that matches nothing else."""
-    return re.sub(r"([*?\[])", r"[\1]", name)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from hfclean.errors import FolderError, RecordError
 from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
-from hfclean.ownership import claim, is_own
+from hfclean.ownership import claim, file_hash, is_own
 from hfclean.passes import ReleasingFile
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
@@ -250,12 +250,6 @@ def write_about(
         "report": report.to_dict(edits=False),
     }
     (folder / ABOUT).write_text(record_text(about), encoding="utf-8", errors="replace")
-
-
-def file_hash(file: Path) -> str:
-    """The SHA-256 of a file."""
-    with file.open("rb") as f:
-        return file_digest(f, "sha256").hexdigest()
 
 
 def _write_data(folder: Path, dataset: Any) -> dict[str, str]:

@@ -30,13 +30,13 @@ def claim(folder: Path) -> None:
     """Note that the record of a folder, in its present state, was written here."""
     note = _note(folder)
     note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_text(note, _digest(folder / ABOUT))
+    write_text(note, file_hash(folder / ABOUT))
 
 
 def is_own(folder: Path) -> bool:
     """Whether the record of a folder is one that was written here, and unchanged since."""
     try:
-        return _note(folder).read_text(encoding="utf-8") == _digest(folder / ABOUT)
+        return _note(folder).read_text(encoding="utf-8") == file_hash(folder / ABOUT)
     except OSError:
         return False
 
@@ -45,6 +45,7 @@ def _note(folder: Path) -> Path:
     return home() / NOTES / sha256(os.fsencode(folder.expanduser().resolve())).hexdigest()
 
 
-def _digest(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """The SHA-256 of a file."""
     with file.open("rb") as content:
         return file_digest(content, "sha256").hexdigest()

@@ -182,11 +182,10 @@ class _Undo(Transform):
             if column not in batch:
                 raise RestoreError(
                     f"'original' refers to the column {column!r}, which does not exist. If it was renamed, give it "
-                    "its old name "
-                    f"back first: ds.rename_column(..., {column!r})"
+                    f"its old name back first: ds.rename_column(..., {column!r})"
                 )
             out[column] = [
-                _put_back({column: cell}, {p: v for p, v in values.items() if p[0] == column})[column]
+                write({column: cell}, {p: v for p, v in values.items() if p[0] == column}).get(column, cell)
                 for cell, values in zip(batch[column], originals, strict=True)
             ]
         return out
@@ -213,9 +212,9 @@ class _Undo(Transform):
         if self.rule is not None:
             cells = self._without_rule(row, cells, view, steps)
         paths = [path for path in original if read_at(cells, path) != original[path]]
-        step = Step(
-            "restore", self.version, settings=self._what(), edit="revised" if paths else "kept", reasons=("restored",)
-        )
+        what = {"rule": self.rule} if self.rule is not None else {}
+        edit = "revised" if paths else "kept"
+        step = Step("restore", self.version, settings=what, edit=edit, reasons=("restored",))
         # all columns that are read, not only those that revisers of the main pair write: masking reaches further
         new = {name: cells[name] for name in dict.fromkeys([*view.columns, *(str(path[0]) for path in original)])}
         new |= {
@@ -225,9 +224,6 @@ class _Undo(Transform):
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }
         return new | refresh(list(steps), cells, view, row, prefix)
-
-    def _what(self) -> dict[str, Any]:
-        return {"rule": self.rule} if self.rule is not None else {}
 
     def _without_rule(
         self, row: dict[str, Any], cells: dict[str, Any], view: View, steps: Sequence[Step]
@@ -242,10 +238,8 @@ class _Undo(Transform):
         if any(with_rule[name] != row[name] for name in view.writable):
             raise RestoreError(
                 f"rule {self.rule!r} cannot be undone by itself in row {row[self.prefix + 'row_id']}: done again, "
-                "its steps do "
-                "not lead to today's text (the text was changed by hand since, or by rules of another version). "
-                "Undo the whole "
-                f"row instead: rows=[{row[self.prefix + 'row_id']!r}]"
+                "its steps do not lead to today's text (the text was changed by hand since, or by rules of another "
+                f"version). Undo the whole row instead: rows=[{row[self.prefix + 'row_id']!r}]"
             )
         return without
 
@@ -258,20 +252,13 @@ class _Undo(Transform):
             if step.edit == "revised":
                 raise RestoreError(
                     f"rule {self.rule!r} cannot be undone below a revision by {step.by}, which would have to be "
-                    "made again. "
-                    f"Undo whole rows instead: rows=[...]"
+                    "made again. Undo whole rows instead: rows=[...]"
                 )
             return cells
         reviser = _reviser(step, self.extra)
         skip = (*reviser.skip, *(name for name in skip if name not in reviser.skip))
-        changes = RuleReviser(reviser.only, skip, reviser.extra, turns=reviser.turns, side=reviser.side).changes(
-            cells, view
-        )
+        changes = replace(reviser, skip=skip).changes(cells, view)
         return {**cells, **write(cells, {change.path: change.after for change in changes})} if changes else cells
-
-
-def _put_back(cells: dict[str, Any], original: Mapping[Path, Any]) -> dict[str, Any]:
-    return {**cells, **write(cells, original)} if original else cells
 
 
 def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:

@@ -22,9 +22,9 @@ from hfclean.evaluation.revised_pairs import read_pairs
 from hfclean.evaluation.revising import BASELINES, MEANINGS, ReviserEvaluation, evaluate_reviser, measure
 from hfclean.hub import Patience
 from hfclean.models import Answer, Conversation
+from hfclean.reviser.taught_pairs import pair_hash
 from hfclean.schema import Pair
 from hfclean.testing_models import ScriptedBackend
-from hfclean.training.leakage import pair_hash
 
 
 def row(before: str, after: str, asked: str = "Name a fruit.") -> dict[str, str]:

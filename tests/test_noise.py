@@ -79,7 +79,7 @@ def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.Mo
     chance = np.random.default_rng(3)
     columns = [(chance.random(50), chance.random(50))]
     whole = auroc_draws(columns, 30, 1)
-    monkeypatch.setattr("hfclean.evaluation.ranking.CELLS", 150)
+    monkeypatch.setattr("hfclean.evaluation.bootstrap.CELLS", 150)
     np.testing.assert_array_equal(auroc_draws(columns, 30, 1), whole)
 
 

@@ -348,7 +348,7 @@ def test_only_what_the_rule_comes_to_is_computed(small: str, passages: list[Any]
 
 
 def test_the_model_that_revises_scores_unless_another_one_is_named(small: str) -> None:
-    from hfclean.reviser.loss_scores import forward_scorer, reverse_scorer
+    from hfclean.reviser.reflection import forward_scorer, reverse_scorer
 
     served = hfclean.Reflection("m", base_url="http://localhost:1/v1", api_key_env="K", store=False, select="ifd")
     scorer = forward_scorer(served.scored_by, served.spec())

@@ -20,9 +20,9 @@ from hfclean.models import Message, process
 from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.local import PLAIN_TEMPLATE
 from hfclean.reviser.codec import encode
+from hfclean.reviser.taught_pairs import pair_hash, trained_on
 from hfclean.testing_models import tiny_model, tiny_tokenizer
 from hfclean.training.coaching import as_rows
-from hfclean.training.leakage import pair_hash, trained_on
 from hfclean.training.presets import PRESETS
 from hfclean.training.tokens import Encoder
 

@@ -13,9 +13,9 @@ from datasets import Dataset, DatasetDict
 import hfclean
 from hfclean.cli import main
 from hfclean.errors import ColumnError, RestoreError, SourceError, TrainingError
+from hfclean.reviser.taught_pairs import pair_hash, trained_on
 from hfclean.testing_models import ScriptedBackend
 from hfclean.training.choice import choose_pairs
-from hfclean.training.leakage import pair_hash, trained_on
 from hfclean.training.pairs import COLUMNS, pair_of, revision_distance
 
 

@@ -19,12 +19,10 @@ from hfclean.cards.metadata import (
     base_name,
     build_configs,
     config_family,
+    open_card,
     read_source,
     size_category,
-    split_card,
     state_configs,
-    state_language,
-    state_license,
     strings,
 )
 from hfclean.hub_id import is_hub_id
@@ -94,10 +92,7 @@ def dataset_card(
         CardError: the YAML of `existing` is broken, or our marks in it are, so it would be lost; or a language that
             is not a code.
     """
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
+    data, body = open_card(existing, license, language)
     sources = [read_source(item, source_is_hub) for item in ([source] if isinstance(source, str) else source or ())]
     title = base_name(name) if name else ""
     ours = (
@@ -112,8 +107,8 @@ def dataset_card(
     if sources:
         earlier = [item for item in strings(data.get("source_datasets")) if item != "original"]
         data["source_datasets"] = list(dict.fromkeys([*(item.yaml for item in sources), *earlier]))
-    data["task_categories"] = list(dict.fromkeys([*strings(data.get("task_categories")), "text-generation"]))
-    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *TAGS]))
+    data.extend("task_categories", ("text-generation",))
+    data.extend("tags", TAGS)
     state_configs(data, ours, keep=keep_configs, family=config_family(config_name))
     section = _section(report, data, sources, title, ours, plots, config_name, folder, ab_test)
     return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', _marks(config_name))}"

@@ -6,7 +6,7 @@ YAML is composed and serialized node by node, so values keep their spelling; it 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import PureWindowsPath
@@ -20,17 +20,8 @@ FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*(?:\r\n|\r|\n)([\s\S]*?)(?<=[\r\n])---
 DATA_FILE = re.compile(r"\.(?:jsonl?|csv|tsv|parquet|arrow|txt|gz|zst|bz2|xz|zip)\Z", re.IGNORECASE)
 LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
 SIZES = (
-    "n<1K",
-    "1K<n<10K",
-    "10K<n<100K",
-    "100K<n<1M",
-    "1M<n<10M",
-    "10M<n<100M",
-    "100M<n<1B",
-    "1B<n<10B",
-    "10B<n<100B",
-    "100B<n<1T",
-    "n>1T",
+    *("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B"),
+    *("1B<n<10B", "10B<n<100B", "100B<n<1T", "n>1T"),
 )
 
 # As the Hub's documentation lists them (docs/hub/repositories-licenses), with those added since.
@@ -57,11 +48,11 @@ def read_card(text: str | None) -> tuple[dict[str, Any], str]:
     Raises:
         CardError: the YAML is broken, or no mapping.
     """
-    front, body = split_card(text or "")
+    front, body = _split_card(text or "")
     return _read_yaml(front), body
 
 
-def split_card(text: str) -> tuple[str, str]:
+def _split_card(text: str) -> tuple[str, str]:
     """YAML and body of a card. A card may have no YAML; one that begins and never ends is refused."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     match = FRONT.match(text)
@@ -175,6 +166,10 @@ class Metadata:
                 return
         self.node.value.append(pair)
 
+    def extend(self, key: str, values: Iterable[str]) -> None:
+        """Put values behind those of a list of strings, each once."""
+        self[key] = list(dict.fromkeys([*strings(self.get(key)), *values]))
+
     def drop(self, key: str) -> None:
         self.values.pop(key, None)
         self.node.value = [pair for pair in self.node.value if pair[0].value != key]
@@ -190,7 +185,27 @@ def strings(value: Any) -> list[str]:
     return [item for item in ([value] if isinstance(value, str) else value or ()) if isinstance(item, str)]
 
 
-def state_license(data: Metadata, stated: str | None) -> None:
+def open_card(existing: str | None, license: str | None, language: str | Sequence[str] | None) -> tuple[Metadata, str]:
+    """The YAML of an existing card, or of none, with license and language as stated; and its body.
+
+    Raises:
+        CardError: the YAML is broken, or a language is not a code.
+    """
+    front, body = _split_card(existing or "")
+    data = Metadata(front)
+    _state_license(data, license)
+    _state_language(data, language)
+    return data, body
+
+
+def license_of(data: Mapping[str, Any]) -> str | None:
+    """The license that the YAML of a card states, other ones by their names; None where it states none."""
+    stated = data.get("license")
+    name = (data.get("license_name") or stated) if stated == "other" else stated
+    return name if isinstance(name, str) and name != "unknown" else None
+
+
+def _state_license(data: Metadata, stated: str | None) -> None:
     if stated and stated.strip():
         name = stated.strip().lower()
         known = name in LICENSES
@@ -203,7 +218,7 @@ def state_license(data: Metadata, stated: str | None) -> None:
         data["license"] = "unknown"
 
 
-def state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
+def _state_language(data: Metadata, stated: str | Sequence[str] | None) -> None:
     codes = [code.strip().lower() for code in ([stated] if isinstance(stated, str) else stated or ())]
     wrong = [code for code in codes if not LANGUAGE.fullmatch(code)]
     if wrong:

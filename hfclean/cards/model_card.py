@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.cards.card import environment, place_section
-from hfclean.cards.metadata import CardError, Metadata, split_card, state_language, state_license, strings
+from hfclean.cards.metadata import CardError, Metadata, open_card, strings
 from hfclean.evaluation.revising import ReviserEvaluation
 from hfclean.hub_id import is_hub_id
 from hfclean.scorers.linear_rule import LinearRule
@@ -159,10 +159,7 @@ def reviser_card(
     Raises:
         CardError: the YAML of `existing` is broken, so it would be lost; or a language that is not a code.
     """
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
+    data, body = open_card(existing, license, language)
     if facts.base_model:
         data["base_model"] = facts.base_model
         if facts.form in ("adapter", "weights"):
@@ -173,22 +170,23 @@ def reviser_card(
     data["pipeline_tag"] = "text-generation"
     method, meaning = METHODS.get(facts.kind, (facts.kind, ""))
     tags = ["hfclean", "reviser", method.lower(), "instruction-tuning", "data-cleaning"]
-    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
+    data.extend("tags", tags)
     if facts.evaluation:
         data["model-index"] = [_model_index(facts.name, facts.evaluation)]
     settings = facts.about.get("settings", {})
-    text = _template("reviser.md.jinja").render(
+    return _rendered(
+        "reviser.md.jinja",
+        data,
+        body,
+        facts.name,
         facts=facts,
         method=method,
         meaning=meaning,
         settings=[(key, value) for key, value in settings.items() if key not in ("model", "revision", "prompt")],
         prompt=str(facts.about.get("prompt", ""))[:SHOWN_PROMPT],
-        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
-        language=strings(data.get("language")),
         own_model=settings.get("model", "") if facts.form == "prompt" else "",
         url=f"https://huggingface.co/{facts.base_model}" if is_hub_id(facts.base_model) else "",
     )
-    return f"---\n{data.text()}---\n{place_section(body, text.strip(), facts.name)}"
 
 
 def rule_card(
@@ -216,23 +214,27 @@ def rule_card(
     Raises:
         CardError: as `reviser_card`.
     """
-    tags = ("hfclean", "linear-rule", "data-quality", "instruction-tuning")
-    data, body = _front_of_rules(existing, license, language, tags)
+    from hfclean.scorers.indicators import INDICATORS
+
+    data, body = open_card(existing, license, language)
+    data["library_name"] = "hfclean"
+    data.extend("tags", ("hfclean", "linear-rule", "data-quality", "instruction-tuning"))
     weights = sorted(zip(rule.indicators, rule.coefficients, strict=True), key=lambda pair: (-abs(pair[1]), pair[0]))
-    text = _template("rule.md.jinja").render(
+    return _rendered(
+        "rule.md.jinja",
+        data,
+        body,
+        name,
         rule=rule,
         weights=[(indicator, weight) for indicator, weight in weights if weight],
-        meanings=_meanings() if rule.reads == "pair" else {},
+        meanings={each.name: each.meaning for each in INDICATORS} if rule.reads == "pair" else {},
         name=name,
         hfclean=hfclean,
-        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
-        language=strings(data.get("language")),
         limits=list(limits),
         module=module,
         load=load or f'hfclean.scorers.LinearRule.from_pretrained("{name if is_hub_id(name) else "FOLDER"}")',
         figures=figures.strip(),
     )
-    return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
 
 
 def rule_reviser_card(
@@ -255,12 +257,17 @@ def rule_reviser_card(
     """
     from hfclean.rules import RULES
 
-    tags = ("hfclean", "reviser", "rules", "instruction-tuning", "data-cleaning")
-    data, body = _front_of_rules(existing, license, language, tags)
+    data, body = open_card(existing, license, language)
+    data["library_name"] = "hfclean"
+    data.extend("tags", ("hfclean", "reviser", "rules", "instruction-tuning", "data-cleaning"))
     if evaluation:
         data["model-index"] = [_model_index(name, evaluation)]
     rules = [rule for rule in RULES if rule.id in about["rules"]]
-    text = _template("rule_reviser.md.jinja").render(
+    return _rendered(
+        "rule_reviser.md.jinja",
+        data,
+        body,
+        name,
         about=about,
         name=name,
         hfclean=__version__,
@@ -269,33 +276,23 @@ def rule_reviser_card(
         repairing=sum(rule.repair is not None for rule in rules),
         settings=list(about["settings"].items()),
         evaluation=evaluation,
-        license=[str(data.get("license_name") or item) for item in strings(data.get("license")) if item != "unknown"],
-        language=strings(data.get("language")),
     )
-    return f"---\n{data.text()}---\n{place_section(body, text.strip(), name)}"
 
 
-def _front_of_rules(
-    existing: str | None, license: str | None, language: str | Sequence[str] | None, tags: Sequence[str]
-) -> tuple[Metadata, str]:
-    """The metadata of a card for what needs no model, and the text of the existing card."""
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
-    data["library_name"] = "hfclean"
-    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), *tags]))
-    return data, body
-
-
-def _meanings() -> dict[str, str]:
-    from hfclean.scorers.indicators import INDICATORS
-
-    return {indicator.name: indicator.meaning for indicator in INDICATORS}
-
-
-def _template(name: str) -> Any:
-    return environment().get_template(name)
+def _rendered(template: str, data: Metadata, body: str, title: str, /, **facts: Any) -> str:
+    """A card: its YAML, and its body with the section that the template gives."""
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            license=[
+                str(data.get("license_name") or name) for name in strings(data.get("license")) if name != "unknown"
+            ],
+            language=strings(data.get("language")),
+            **facts,
+        )
+    )
+    return f"---\n{data.text()}---\n{place_section(body, text.strip(), title)}"
 
 
 def _model_index(name: str, evaluation: Sequence[Evaluation]) -> dict[str, Any]:

@@ -16,6 +16,25 @@ from hfclean.checks.code import code_lines
 from hfclean.checks.counting import body, count_sentences, count_words, items, read_bounds, verses
 from hfclean.text.language import NAMES, main_language, may_be_in
 
+_Met = Callable[[str, re.Match[str]], bool | None]
+
+
+def _shows(pattern: str, flags: int = 0, within: int | None = None) -> _Met:
+    """The test for a pattern, anywhere in the first `within` characters of an answer."""
+    compiled = re.compile(pattern, flags)
+    return lambda text, match: compiled.search(text[:within]) is not None
+
+
+def _mostly(case: Callable[[str], bool]) -> _Met:
+    """The test for a case that most letters of an answer have."""
+
+    def met(text: str, match: re.Match[str]) -> bool | None:
+        letters = [c for c in body(text)[:4000] if c.isalpha()]
+        return sum(map(case, letters)) >= 0.6 * len(letters) if letters else None
+
+    return met
+
+
 # -------------------------------------------------------------------------------------------------------------- counts
 
 
@@ -144,8 +163,7 @@ def code(text: str, match: re.Match[str]) -> bool | None:
     return "```" in text or "`" in text or code_lines(text) > 0 or bool(re.search(r"[;{}=<>()\\]", text))
 
 
-def markup(text: str, match: re.Match[str]) -> bool | None:
-    return bool(re.search(r"<[A-Za-z!/?][^<>\n]{0,300}>", text))
+markup = _shows(r"<[A-Za-z!/?][^<>\n]{0,300}>")
 
 
 # ------------------------------------------------------------------------------------------------------------- wording
@@ -190,27 +208,10 @@ def letter(text: str, match: re.Match[str]) -> bool | None:
     return all(item.lower().startswith((letter, f"the {letter}", f"a {letter}", f"an {letter}")) for item in found)
 
 
-def yes_no(text: str, match: re.Match[str]) -> bool | None:
-    return bool(re.search(r"\b(?:yes|no|not|neither|depends|never|cannot|can't)\b", text[:400], re.IGNORECASE))
-
-
-def true_false(text: str, match: re.Match[str]) -> bool | None:
-    return bool(re.search(r"\b(?:true|false|correct|incorrect|neither|partially)\b", text[:600], re.IGNORECASE))
-
-
-def upper_case(text: str, match: re.Match[str]) -> bool | None:
-    return _mostly(text, str.isupper)
-
-
-def lower_case(text: str, match: re.Match[str]) -> bool | None:
-    return _mostly(text, str.islower)
-
-
-def _mostly(text: str, case: Callable[[str], bool]) -> bool | None:
-    letters = [c for c in body(text)[:4000] if c.isalpha()]
-    return sum(map(case, letters)) >= 0.6 * len(letters) if letters else None
-
-
+yes_no = _shows(r"\b(?:yes|no|not|neither|depends|never|cannot|can't)\b", re.IGNORECASE, 400)
+true_false = _shows(r"\b(?:true|false|correct|incorrect|neither|partially)\b", re.IGNORECASE, 600)
+upper_case = _mostly(str.isupper)
+lower_case = _mostly(str.islower)
 QUOTED = re.compile(r"[\"“'‘]([^\"“”'‘’\n]{2,40})[\"”'’]")
 
 
@@ -219,11 +220,10 @@ def uses(text: str, match: re.Match[str]) -> bool | None:
     if not wanted:
         return None
     lower = text.lower()
-    return all(_has(word, lower) for word in wanted)
-
-
-def _has(word: str, lower: str) -> bool:
-    return word in lower or (len(word) > 4 and " " not in word and word[: max(4, len(word) - 2)] in lower)
+    return all(
+        word in lower or (len(word) > 4 and " " not in word and word[: max(4, len(word) - 2)] in lower)
+        for word in wanted
+    )
 
 
 def avoids(text: str, match: re.Match[str]) -> bool | None:
@@ -272,10 +272,7 @@ def percent(text: str, match: re.Match[str]) -> bool | None:
     return "%" in text or "percent" in text.lower()
 
 
-def has_number(text: str, match: re.Match[str]) -> bool | None:
-    return bool(
-        re.search(r"\d|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|none)\b", text, re.IGNORECASE)
-    )
+has_number = _shows(r"\d|\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|none)\b", re.IGNORECASE)
 
 
 def between(text: str, match: re.Match[str]) -> bool | None:
@@ -284,16 +281,6 @@ def between(text: str, match: re.Match[str]) -> bool | None:
     return any(low <= number <= high for number in found) if low < high and found else None
 
 
-def binary(text: str, match: re.Match[str]) -> bool | None:
-    return bool(re.search(r"\b(?:0b)?[01][01 ]{1,80}\b", text))
-
-
-def roman(text: str, match: re.Match[str]) -> bool | None:
-    return bool(re.search(r"\b[IVXLCDM]+\b", text))
-
-
-EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
-
-
-def emoji(text: str, match: re.Match[str]) -> bool | None:
-    return bool(EMOJI.search(text))
+binary = _shows(r"\b(?:0b)?[01][01 ]{1,80}\b")
+roman = _shows(r"\b[IVXLCDM]+\b")
+emoji = _shows("[\u2600-\u27bf\U0001f300-\U0001faff]")

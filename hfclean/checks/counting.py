@@ -12,17 +12,8 @@ zero one two three four five six seven eight nine ten eleven twelve thirteen fou
 eighteen nineteen twenty
 """
 SMALL_NUMBERS = {word: value for value, word in enumerate(SMALL.split())}
-SMALL_NUMBERS |= {
-    "a": 1,
-    "an": 1,
-    "single": 1,
-    "thirty": 30,
-    "fifty": 50,
-    "hundred": 100,
-    "couple": 2,
-    "pair": 2,
-    "dozen": 12,
-}
+SMALL_NUMBERS |= {"a": 1, "an": 1, "single": 1, "couple": 2, "pair": 2, "dozen": 12}
+SMALL_NUMBERS |= {"thirty": 30, "fifty": 50, "hundred": 100}
 NUMBER = (
     r"\d{1,3}(?:,\d{3})+|\d{1,5}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|"
     r"fifty"
@@ -35,11 +26,10 @@ QUANTITY = (
     rf"(?:an? )?(?P<low>{NUMBER})(?:\s?(?:-|–|to|or|and)\s?(?P<high>{NUMBER}))?(?P<plus>\+| or more)?"
 )
 AFTER = r"(?: (?P<after>or (?:less|fewer|under|more|so)|(?:at )?(?:maximum|max|most|least|minimum)))?"
-UPPER_BOUNDS = (
-    "at most,no more than,not more than,a maximum of,maximum,up to,within,or less,or fewer,or under,"
-    "at maximum,max,at max,most"
+UPPER = (
+    *("at most", "no more than", "not more than", "a maximum of", "maximum", "up to", "within"),
+    *("or less", "or fewer", "or under", "at maximum", "max", "at max", "most"),
 )
-UPPER = tuple(UPPER_BOUNDS.split(","))
 BELOW = ("fewer than", "less than", "under", "below", "<")
 LOWER = ("at least", "no fewer than", "no less than", "a minimum of", "minimum", "or more", "least", "at minimum")
 ABOVE = ("more than", "over")

@@ -61,8 +61,8 @@ META = re.compile("|".join(REMARKS), re.MULTILINE)
 # Words of which a text must have one of each of two sets before the pattern is run over it.
 MADE_BETTER = word_set(
     """
-    revised improved rewritten written updated refined polished enhanced edited corrected modified reworked
-    rephrased optimized optimised better original revise rewrite improve
+    revised improved rewritten written updated refined polished enhanced edited corrected modified reworked rephrased
+    optimized optimised better original revise rewrite improve
     """
 )
 OBJECTS = word_set(
@@ -80,16 +80,11 @@ CHANGES = word_set(
 ABOUT_CHANGES = word_set(
     """
     made following explanation summary list key main notes note needed necessary required further additional know tell
-    ask
-    reach clarity readability grammar detailed response answer instruction output revision
+    ask reach clarity readability grammar detailed response answer instruction output revision
     """
 )
 RATED = word_set("response responses answer answers output outputs")
-RATINGS = word_set(
-    """
-    relevant accurate correct helpful clear well detailed complete comprehensive concise appropriate
-    """
-)
+RATINGS = word_set("relevant accurate correct helpful clear well detailed complete comprehensive concise appropriate")
 EDITORS = word_set("editor reviser revision critique thinking vague unclear ambiguous typos original revised output")
 
 

@@ -11,34 +11,16 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number
+from hfclean.checks.counting import SMALL
 from hfclean.text.words import word_set
 
-SMALL = """
-zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-eighteen nineteen twenty
-"""
+ORDINALS = "first second third fourth fifth"
+TENS = "thirty forty fifty sixty seventy eighty ninety"
 AS_WORD = {word: str(value) for value, word in enumerate(SMALL.split())}
-AS_WORD |= {
-    "thirty": "30",
-    "forty": "40",
-    "fifty": "50",
-    "sixty": "60",
-    "seventy": "70",
-    "eighty": "80",
-    "ninety": "90",
-}
+AS_WORD |= {word: str(10 * value) for value, word in enumerate(TENS.split(), start=3)}
+AS_WORD |= {word: str(value) for value, word in enumerate(ORDINALS.split(), start=1)}
 AS_WORD |= {"hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "couple": "2", "pair": "2"}
-AS_WORD |= {
-    "first": "1",
-    "second": "2",
-    "third": "3",
-    "fourth": "4",
-    "fifth": "5",
-    "once": "1",
-    "twice": "2",
-    "half": "0.5",
-}
-AS_WORD["single"] = "1"
+AS_WORD |= {"single": "1", "once": "1", "twice": "2", "half": "0.5"}
 
 
 def _also_words(numbers: frozenset[str], text: TextFacts) -> frozenset[str]:
@@ -120,8 +102,7 @@ BESIDE = re.compile(
 ROUNDING = 0.01
 EMPTY_WORDS = word_set(
     """
-    of in to and or the is at by for from with on as than are was be step chapter day item page no number figure
-    part
+    of in to and or the is at by for from with on as than are was be step chapter day item page no number figure part
     """
 )
 

@@ -117,11 +117,7 @@ ABOUT_SCORES = re.compile(
 )
 SHORTEST_LINE = 24
 # Words of which a text must have one before a pattern is run over it.
-FORM_WORDS = word_set(
-    """
-    instruction response output assistant prompt revised improved updated rewritten original
-    """
-)
+FORM_WORDS = word_set("instruction response output assistant prompt revised improved updated rewritten original")
 SCORE_WORDS = word_set(
     """
     score rating grade verdict evaluation critique assessment feedback criteria criterion rubric rationale reasoning
@@ -139,20 +135,15 @@ DIMENSION_WORDS = word_set(
 RUBRIC_WORDS = word_set(
     """
     readability feasibility contextualization contextualisation correctness relevance comprehensiveness richness
-    humanization humanisation helpfulness accuracy coherence conciseness completeness factuality harmlessness
-    clarity
+    humanization humanisation helpfulness accuracy coherence conciseness completeness factuality harmlessness clarity
     """
 )
 MOST_RUBRIC_WORDS = 4
-PAIR_WORDS = word_set(
-    """
-    instruction instructions response responses answer answers pair pairs output outputs
-    """
-)
+PAIR_WORDS = word_set("instruction instructions response responses answer answers pair pairs output outputs")
 REQUEST_VERBS = word_set(
     """
-    below completes improve revise rewrite refine polish edit evaluate rate score criticize criticise critique
-    enhance correct
+    below completes improve revise rewrite refine polish edit evaluate rate score criticize criticise critique enhance
+    correct
     """
 )
 ROLES = word_set("assistant editor reviser annotator judge evaluator expert")

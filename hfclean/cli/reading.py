@@ -32,7 +32,7 @@ class UsageError(Exception):
 def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path]:
     """A folder for what `datasets` unpacks, gone afterwards; near the output, whose disk has to hold the data
     anyway. What killed processes left there goes as well."""
-    from datasets.utils.logging import disable_progress_bar
+    from datasets.utils.logging import CRITICAL, disable_progress_bar, set_verbosity
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     from hfclean.outside_names import has_text_path
@@ -42,7 +42,7 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
         disable_progress_bars()  # of the Hub, and of transformers, which looks here when it is loaded
         if "transformers" in sys.modules:
             sys.modules["transformers"].utils.logging.disable_progress_bar()
-    _quiet_loaders()
+    set_verbosity(CRITICAL)  # our errors say what failed: the loaders' log lines would repeat it, less well
     parent = Path(near).expanduser().resolve().parent if near else None
     if parent is not None and not has_text_path(parent):
         parent = None  # what datasets unpacks needs a path that is text
@@ -50,13 +50,6 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
         parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder("data", parent) as folder:
         yield folder
-
-
-def _quiet_loaders() -> None:
-    """Our errors say what failed: the loaders' own log lines would only repeat it, less well."""
-    from datasets.utils.logging import CRITICAL, set_verbosity
-
-    set_verbosity(CRITICAL)
 
 
 def check_places(args: argparse.Namespace) -> None:
@@ -161,9 +154,8 @@ def tokenizer_of(path: str | None) -> Any:
 def emit(data: Any, out: TextIO) -> None:
     """Print JSON."""
     text = json.dumps(data, ensure_ascii=False, indent=2)
-    print(
-        text.encode("utf-8", "backslashreplace").decode("utf-8"), file=out
-    )  # a lone surrogate becomes its JSON escape
+    # a lone surrogate becomes its JSON escape
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"), file=out)
 
 
 def tell(args: argparse.Namespace, out: TextIO, data: Callable[[], Any], text: Callable[[], object]) -> None:

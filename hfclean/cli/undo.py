@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from hfclean.cli.folders import find_row
 from hfclean.cli.reading import tell, unpacked
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         prefix = folder.layout.prefix
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
-        rows = [_row_id(folder, row) for row in args.row] if args.row else None
+        places = [find_row(folder, row) for row in args.row or ()]
+        rows = [str(folder.dataset[split][k][folder.layout.own("row_id")]) for split, k in places] or None
         if args.rule is not None:
             from hfclean.rules import select_rules
 
@@ -67,8 +68,3 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
     tell(args, out, lambda: data, lambda: f"{report.summary()}\n\nrewrote {target}")
-
-
-def _row_id(folder: Any, row: str) -> str:
-    split, index = find_row(folder, row)
-    return str(folder.dataset[split][index][folder.layout.own("row_id")])

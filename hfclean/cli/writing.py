@@ -93,7 +93,9 @@ def _csv(part: Any, file: Path, name: str, *, escape: bool) -> int:
         plain = csv.writer(f, lineterminator="\n")
         quoted = csv.writer(f, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         for cells in _table(part, name):
-            run = [isinstance(cell, str) and _is_formula(cell) for cell in cells]
+            run = [
+                isinstance(cell, str) and bool(FORMULA.match(cell) and not NUMBER.fullmatch(cell)) for cell in cells
+            ]
             formulas += sum(run)
             if escape and any(run):
                 cells = [f"'{cell}" if runs else cell for cell, runs in zip(cells, run, strict=True)]
@@ -108,10 +110,6 @@ def _table(part: Any, name: str) -> Iterator[list[Any]]:
     yield list(part.column_names)
     for row in _rows(part):
         yield [_cell(value, name) for value in row.values()]
-
-
-def _is_formula(text: str) -> bool:
-    return FORMULA.match(text) is not None and NUMBER.fullmatch(text) is None
 
 
 def _rows(part: Any) -> Iterator[dict[str, Any]]:
@@ -197,14 +195,16 @@ def write_cleaned(
         check_target(target, overwrite=args.overwrite, source=path)
     tokenizer = tokenizer_of(args.tokenizer)
     with opened(args, err, args.out) as (source, layout):
-        drop = getattr(args, "drop_duplicates", False)
-        options: dict[str, Any] = {
-            "drop_duplicates": drop,
-            "show": not args.quiet,
-            "strict": getattr(args, "strict", False),
-            "num_proc": args.num_proc,
-        }
-        cleaned = clean(source.dataset, reviser=reviser, score=score, scorers=scorers, **options)
+        cleaned = clean(
+            source.dataset,
+            reviser=reviser,
+            score=score,
+            scorers=scorers,
+            drop_duplicates=getattr(args, "drop_duplicates", False),
+            show=not args.quiet,
+            strict=getattr(args, "strict", False),
+            num_proc=args.num_proc,
+        )
         report = write_folder(
             target,
             cleaned,

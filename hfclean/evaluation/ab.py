@@ -88,6 +88,8 @@ def ab_test(
         SchemaError: rows of no known shape.
         BackendError: base model or judge cannot be asked at all.
     """
+    from tqdm.auto import tqdm
+
     layout = Layout(columns)
     pool = _arms(variants, layout)
     first = next(iter(pool))
@@ -121,7 +123,9 @@ def ab_test(
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hfclean-ab-")))
         else:
             place = Path(folder).expanduser()
-        bar = stack.enter_context(_bar(len(plan) * len(numbers), show))
+        bar = stack.enter_context(
+            tqdm(total=len(plan) * len(numbers), desc="tuning", unit=" models", disable=not show, dynamic_ncols=True)
+        )
         tuned: dict[str, list[Run]] = {kind.name: [] for kind in plan}
         for seed in numbers:  # seed by seed: what has finished after an hour can already be compared
             for kind in plan:
@@ -131,8 +135,9 @@ def ab_test(
         store: _Store = False if folder is None else str(place / STORE)
         wins = {} if judge is None or not asked else _wins(tuned, asked, judge, max_new_tokens, store)
     notes += _sizes(plan) + _left_out(tuned)
+    base = Path(base_model).expanduser()
     return AbTest(
-        base_model=_named(base_model),
+        base_model=base.name if base.is_dir() else base_model,
         seeds=numbers,
         size=few,
         eval_rows=len(heldout),
@@ -152,17 +157,6 @@ def ab_test(
         notes=tuple(notes),
         tuned=sum(run.fresh for runs in tuned.values() for run in runs),
     )
-
-
-def _bar(total: int, show: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, desc="tuning", unit=" models", disable=not show, dynamic_ncols=True)
-
-
-def _named(model: str) -> str:
-    folder = Path(model).expanduser()
-    return folder.name if folder.is_dir() else model
 
 
 # ----------------------------------------------------------------------------------------------------------- the rows
@@ -230,13 +224,13 @@ def _sizes(plan: Sequence[_Kind]) -> list[str]:
 
 def _left_out(tuned: Mapping[str, Sequence[Run]]) -> list[str]:
     """What could not be tuned on, or measured, and why."""
-    notes = []
-    for name, runs in tuned.items():
-        for reason, count in sorted(runs[0].left_out.items()):
-            notes.append(f"{name}: {count:,} rows were not tuned on: {reason}")
     unmeasured = next(iter(tuned.values()))[0].unmeasured
     return [
-        *notes,
+        *(
+            f"{name}: {count:,} rows were not tuned on: {reason}"
+            for name, runs in tuned.items()
+            for reason, count in sorted(runs[0].left_out.items())
+        ),
         *(f"{count:,} held-out rows were not measured: {reason}" for reason, count in sorted(unmeasured.items())),
     ]
 
@@ -293,9 +287,7 @@ def _compared(judge: Judge, asked: Sequence[Pair], ours: Sequence[Answer], base:
 
 def _summed(verdicts: Sequence[Verdicts]) -> Wins:
     counts = [each.first for each in verdicts]
-    unscored: Counter[str] = Counter()
-    for each in verdicts:
-        unscored.update(each.unscored)
+    unscored = sum((Counter(each.unscored) for each in verdicts), Counter[str]())
     return Wins(
         Counts(sum(c.wins for c in counts), sum(c.ties for c in counts), sum(c.losses for c in counts)),
         tuple(c.win_rate for c in counts),

@@ -4,13 +4,13 @@ seeds with Student's t."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import HfcleanError
-from hfclean.evaluation.ranking import CELLS
 
+CELLS = 2_000_000  # numbers that are held at once while drawing
 # The 97.5th percentile of Student's t, by degrees of freedom from 1; beyond 30 the normal one is close.
 STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -106,26 +106,24 @@ class Draws:
         import numpy as np
 
         above, below = np.asarray(above, float), np.asarray(below, float)
-        counts = (below != 0).sum(axis=0)
-
-        def drawn(weights: Any) -> Any:
-            return _divided(weights @ above, weights @ below)
-
-        values = _divided(above.sum(axis=0), below.sum(axis=0))
-        return self._figures(values, counts, drawn)
-
-    def _figures(self, values: Any, counts: Any, drawn: Callable[[Any], Any]) -> list[Figure]:
-        import numpy as np
-
+        values, counts = _divided(above.sum(axis=0), below.sum(axis=0)), (below != 0).sum(axis=0)
         if self.rows < 2:
             return [Figure(float(v), count=int(n)) for v, n in zip(values, counts, strict=True)]
-        samples = np.concatenate([drawn(weights) for weights in self.weights()])
+        samples = np.concatenate([_divided(weights @ above, weights @ below) for weights in self.weights()])
         figures = []
         for value, count, sample in zip(values, counts, samples.T, strict=True):
             known = sample[~np.isnan(sample)]
-            low, high = np.percentile(known, (2.5, 97.5)) if len(known) and count > 1 else (math.nan, math.nan)
-            figures.append(Figure(float(value), float(low), float(high), int(count)))
+            low, high = interval(known) if len(known) and count > 1 else (math.nan, math.nan)
+            figures.append(Figure(float(value), low, high, int(count)))
         return figures
+
+
+def interval(draws: Any) -> tuple[float, float]:
+    """The 2.5th and the 97.5th percentile."""
+    import numpy as np
+
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def as_share(figure: Figure) -> Figure:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.evaluation.bootstrap import Figure
 from hfclean.evaluation.ranking import auroc, pairs_of, spearman
 from hfclean.layout import Layout
 from hfclean.plain_values import to_plain
@@ -84,14 +85,14 @@ class Agreement:
         lines = [
             f"{self.first.name} and {self.second.name}, over {self.compared:,} of {self.rows:,} rows "
             f"(without a score: {left_out})",
-            f"rank correlation (Spearman): {_number(self.spearman, 3)}",
-            f"chosen by both: {self.both:,}, {_number(100 * self.overlap, 1)} % of the smaller choice; unrelated "
-            f"choices would share {_number(100 * self.chance, 1)} %",
+            f"rank correlation (Spearman): {Figure(self.spearman).number(3)}",
+            f"chosen by both: {self.both:,}, {Figure(self.overlap).percent()} % of the smaller choice; unrelated "
+            f"choices would share {Figure(self.chance).percent()} %",
         ]
         for each in (self.first, self.second):
             lines.append(
                 f"{each.name} chooses {each.rows:,} rows; correlation with response words "
-                f"{_number(each.length_spearman, 3)}, AUC of length alone {_number(each.length_auc, 3)}"
+                f"{Figure(each.length_spearman).number(3)}, AUC of length alone {Figure(each.length_auc).number(3)}"
             )
             if each.mostly_length:
                 auc, kind = max((each.length_auc, "longest"), (1 - each.length_auc, "shortest"))
@@ -100,10 +101,6 @@ class Agreement:
                     f"{kind}. Compare with the {kind} answers before crediting the score ({PUBLISHED})."
                 )
         return "\n".join(lines)
-
-
-def _number(value: float, digits: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def agreement(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure, as_share
+from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure, as_share, interval
 from hfclean.text import words
 
 # Two responses are about equally long when the longer one has at most this many times the words of the other.
@@ -78,8 +78,7 @@ def length_matched(
     value = float(_at_equal_length(np.ones((1, len(won))), x, won)[0])
     low = high = math.nan
     if len(won) > 1:
-        samples = np.concatenate([_at_equal_length(weights, x, won) for weights in drawn.weights()])
-        low, high = map(float, np.percentile(samples, (2.5, 97.5)))
+        low, high = interval(np.concatenate([_at_equal_length(weights, x, won) for weights in drawn.weights()]))
     return LengthMatched(longer, matched, as_share(Figure(value, low, high, len(won))), unknown)
 
 

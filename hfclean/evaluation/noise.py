@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.evaluation.bootstrap import interval
 from hfclean.evaluation.injectors import NOISES, Noise
-from hfclean.evaluation.ranking import auroc, auroc_draws, interval, pairs_of
+from hfclean.evaluation.ranking import auroc, auroc_draws, pairs_of
 from hfclean.layout import Layout
 from hfclean.plain_values import to_plain
 from hfclean.schema import Columns, Pair

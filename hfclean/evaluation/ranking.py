@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hfclean.errors import HfcleanError
+from hfclean.evaluation.bootstrap import Draws
 from hfclean.layout import Layout
 from hfclean.schema import Pair
-
-CELLS = 2_000_000  # numbers that are held at once while drawing
 
 
 def ranks(values: Any) -> Any:
@@ -57,20 +56,17 @@ def auroc_draws(columns: Sequence[tuple[Any, Any]], draws: int, seed: int) -> An
 
     rows = len(columns[0][0])
     sorted_columns = [_sorted(np.asarray(bad, float), np.asarray(good, float)) for bad, good in columns]
-    chance = np.random.default_rng(seed)
-    areas = np.empty((draws, len(columns)))
-    step = max(1, CELLS // max(1, rows))
-    for start in range(0, draws, step):
-        size = min(step, draws - start)
-        picks = chance.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
-        weight = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows).astype(float)
-        for k, (row, is_bad, starts) in enumerate(sorted_columns):
+    areas = []
+    for weight in Draws(rows, draws=draws, seed=seed).weights():
+        block = []
+        for row, is_bad, starts in sorted_columns:
             drawn = weight[:, row]
             bad = np.add.reduceat(drawn * is_bad, starts, axis=1)
             good = np.add.reduceat(drawn * ~is_bad, starts, axis=1)
             below = np.cumsum(good, axis=1) - good / 2  # half of the ties
-            areas[start : start + size, k] = (bad * below).sum(axis=1) / rows**2
-    return areas
+            block.append((bad * below).sum(axis=1) / rows**2)
+        areas.append(np.stack(block, axis=1))
+    return np.concatenate(areas)
 
 
 def _sorted(bad: Any, good: Any) -> tuple[Any, Any, Any]:
@@ -82,14 +78,6 @@ def _sorted(bad: Any, good: Any) -> tuple[Any, Any, Any]:
     ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     return order % len(bad), order < len(bad), starts
-
-
-def interval(draws: Any) -> tuple[float, float]:
-    """The 2.5th and the 97.5th percentile."""
-    import numpy as np
-
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return float(low), float(high)
 
 
 def pairs_of(rows: Iterable[Any], layout: Layout) -> list[Pair]:

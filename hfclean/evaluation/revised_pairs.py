@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.checks import accept
-from hfclean.errors import ColumnError, HfcleanError
+from hfclean.errors import HfcleanError
 from hfclean.evaluation.ranking import pairs_of
 from hfclean.layout import Layout
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
+from hfclean.training.pairs import COLUMNS, pair_of
 
-FIELDS = ("instruction", "input", "output")
-COLUMNS = tuple(f"{side}_{field}" for side in ("raw", "revised") for field in FIELDS)
-MAY_LACK = ("raw_input", "revised_input")
 AT_ONCE = 512  # rows that a reviser gets at once
 
 
@@ -55,7 +53,7 @@ def read_pairs(pairs: Any) -> ExpertPairs:
     raw, expert, unchanged = [], [], []
     left_out: dict[str, int] = {}
     for row in rows:
-        before, after = _pair(row, "raw"), _pair(row, "revised")
+        before, after = pair_of(row)
         reason = ""
         if not (before.prompt.strip() or before.response.strip()):
             reason = "nothing_to_revise"
@@ -76,29 +74,6 @@ def same(one: Pair, two: Pair) -> bool:
     return all(
         getattr(one, name).strip() == getattr(two, name).strip() for name in ("instruction", "input", "response")
     )
-
-
-def _pair(row: Any, side: str) -> Pair:
-    if not isinstance(row, Mapping):
-        raise ColumnError(f"a pair is a {type(row).__name__}; expected a row with the columns {', '.join(COLUMNS)}")
-    texts = []
-    for field in FIELDS:
-        name = f"{side}_{field}"
-        if name not in row and name not in MAY_LACK:
-            raise ColumnError(
-                f"no column {name!r} in {list(row)[:12]}; expected {', '.join(COLUMNS)}: the rows before and after an "
-                "expert revised them"
-            )
-        text = row.get(name)
-        if text is not None and not isinstance(text, str):
-            raise ColumnError(f"column {name!r} holds {type(text).__name__} {str(text)[:40]!r}; expected text")
-        texts.append(text or "")
-    return _joined(texts)
-
-
-def _joined(texts: Sequence[str]) -> Pair:
-    instruction, input, response = texts
-    return Pair(instruction, input, response)
 
 
 def read_clean(rows: Iterable[Any] | None, layout: Layout) -> list[Pair]:
@@ -155,8 +130,8 @@ def revise_with(reviser: Any, pairs: Sequence[Pair], update: Callable[[int], Any
                 f"{type(reviser).__name__} gave no column {prefix + 'edit'!r}; expected a reviser, such as "
                 "hfclean.Reviser(...) or hfclean.revise"
             )
-        cells = [out.get(name, batch[name]) for name in FIELDS]
-        revised += map(_joined, zip(*cells, strict=True))
+        cells = [out.get(name, batch[name]) for name in batch]
+        revised += [Pair(*texts) for texts in zip(*cells, strict=True)]
         edits += out[prefix + "edit"]
         reasons += [tuple(codes.split()) for codes in out[prefix + "edit_reason"]]
         update(len(chunk))

@@ -6,8 +6,8 @@ and then the result says so wherever it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,9 +31,9 @@ from hfclean.layout import Layout
 from hfclean.reviser.codec import encode
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.rules import revise
+from hfclean.reviser.taught_pairs import pair_hash, trained_on
 from hfclean.schema import Columns, Pair
 from hfclean.scorers.embedded import preference_rule
-from hfclean.training.leakage import pair_hash, trained_on
 from hfclean.transform import Transform
 
 __all__ = ["BASELINES", "MEANINGS", "ReviserEvaluation", "System", "evaluate_reviser", "measure"]
@@ -88,6 +88,8 @@ def evaluate_reviser(
     >>> found.figures["exact"].value, found.of("identity").figures["exact"].value
     (1.0, 0.0)
     """
+    from tqdm.auto import tqdm
+
     read = read_pairs(pairs)
     ok = [*read.unchanged, *read_clean(clean, Layout(columns))]
     if unseen:
@@ -98,8 +100,8 @@ def evaluate_reviser(
     every = [*read.raw, *ok]
     seen = _seen(reviser, every, force=force)
     plain = _plain(reviser)
-    with _bar(len(every), show) as update:
-        result = revise_with(plain, every, update)
+    with tqdm(total=len(every), desc="evaluate", unit=" rows", disable=not show, dynamic_ncols=True) as bar:
+        result = revise_with(plain, every, bar.update)
     systems = {REVISER: result, **_baselines(read, ok, result)}
     measured = _Measured(read, ok, draws, seed)
     return ReviserEvaluation(
@@ -180,14 +182,6 @@ def _unseen(reviser: Any, read: ExpertPairs, ok: Sequence[Pair]) -> tuple[Expert
     raw, expert = (tuple(side[k] for k in new) for side in (read.raw, read.expert))
     left_out = {**read.left_out, "trained_on": seen} if seen else read.left_out
     return replace(read, raw=raw, expert=expert, left_out=left_out), rest
-
-
-@contextmanager
-def _bar(total: int, show: bool) -> Iterator[Callable[[int], Any]]:
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, desc="evaluate", unit=" rows", disable=not show, dynamic_ncols=True) as bar:
-        yield bar.update
 
 
 def _name(reviser: Any) -> str:
@@ -306,10 +300,8 @@ class _Measured:
         return dict(ranked)
 
     def _failures(self, revised: Revised) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for edit, reasons in zip(revised.edits[: len(self.read.raw)], revised.reasons, strict=False):
-            for reason in reasons if edit == "failed" else ():
-                counts[reason] = counts.get(reason, 0) + 1
+        pairs = zip(revised.edits[: len(self.read.raw)], revised.reasons, strict=False)
+        counts = Counter(reason for edit, reasons in pairs if edit == "failed" for reason in reasons)
         return dict(sorted(counts.items()))
 
     def beyond(self, revised: Revised, other: Revised) -> dict[str, Figure]:

@@ -255,15 +255,8 @@ def _in_both_orders(
     if swapped is None:
         return [Verdict(better, reason="" if better else NO_VERDICT) for better in there]
     back = [read(value) for value in _column(ds, swapped, f"{name}_swapped", len(there))]
-    return _merged(there, back)
-
-
-def _merged(there: Sequence[Better], back: Sequence[Better]) -> list[Verdict]:
-    verdicts = []
-    for one, two in zip(there, back, strict=True):
-        better = merge_orders(one, two)
-        verdicts.append(Verdict(better, one, two, "" if better else NO_VERDICT))
-    return verdicts
+    merged = ((merge_orders(one, two), one, two) for one, two in zip(there, back, strict=True))
+    return [Verdict(better, one, two, "" if better else NO_VERDICT) for better, one, two in merged]
 
 
 def _read_verdict(value: Any) -> Better:

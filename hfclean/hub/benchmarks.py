@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from hfclean.cards.card import place_section
-from hfclean.cards.metadata import Metadata, size_category, split_card, state_language, state_license, strings
+from hfclean.cards.metadata import open_card, size_category
 from hfclean.hub.failures import Repo
 from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
@@ -59,11 +59,8 @@ def card_of_benchmarks(
     language: str | Sequence[str] | None = None,
 ) -> str:
     """The card of a pack, as `push_benchmarks` would render it."""
-    front, body = split_card(existing or "")
-    data = Metadata(front)
-    state_license(data, license)
-    state_language(data, language)
-    data["tags"] = list(dict.fromkeys([*strings(data.get("tags")), "hfclean", "decontamination"]))
+    data, body = open_card(existing, license, language)
+    data.extend("tags", ("hfclean", "decontamination"))
     data["size_categories"] = [size_category(len(pack.entries))]
     data["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": DATA}]}]
     table = "\n".join(f"| {_cell(each)} | {count(items)} |" for each, items in pack.items.items())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from hfclean.cards import CardError, config_family, dataset_card, read_card
+from hfclean.cards import CardError, config_family, dataset_card, license_of, read_card
 from hfclean.durable import scratch_folder
 from hfclean.evaluation.ab_report import AbTest
 from hfclean.hub.failures import HubError, HubRefusal, Repo, RepoError, explained
@@ -128,36 +128,27 @@ def _with_source(prepared: Prepared, source: Any, license: Any, language: Any, a
     if source is not None:
         prepared = replace(prepared, source=source, source_is_hub=None)
     if prepared.card is not None:
-        data = read_card(prepared.card)[0]
-        return replace(
-            prepared, license=prepared.license or _license(data), language=prepared.language or data.get("language")
-        )
-    if (
+        data, note = read_card(prepared.card)[0], ""
+    elif (
         isinstance(prepared.source, str)
         and _is_hub(prepared.source, prepared.source_is_hub)
         and not (license and language)
     ):
         data, note = _source_card(prepared.source, api)
-        notes = (*prepared.notes, note) if note else prepared.notes
-        return replace(
-            prepared,
-            license=prepared.license or _license(data),
-            language=prepared.language or data.get("language"),
-            notes=notes,
-        )
-    return prepared
+    else:
+        return prepared
+    return replace(
+        prepared,
+        license=prepared.license or license_of(data),
+        language=prepared.language or data.get("language"),
+        notes=(*prepared.notes, note) if note else prepared.notes,
+    )
 
 
 def _is_hub(source: str, stated: bool | None) -> bool:
     if stated is not None:
         return stated
     return is_hub_id(source, namespace=True) and Path(source).suffix not in LOADERS
-
-
-def _license(data: Mapping[str, Any]) -> str | None:
-    stated = data.get("license")
-    name = (data.get("license_name") or stated) if stated == "other" else stated
-    return name if isinstance(name, str) and name != "unknown" else None
 
 
 def _source_card(source: str, api: Any) -> tuple[dict[str, Any], str]:
@@ -184,7 +175,7 @@ def card_of(
     data = read_card(existing)[0] if existing else {}
     below = folder_of(config_name)
     keep = existing is not None
-    known = _license(data) is not None
+    known = license_of(data) is not None
     return dataset_card(
         prepared.report,
         existing=existing if keep else prepared.card,

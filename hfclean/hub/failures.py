@@ -15,20 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.errors import HubError
+from hfclean.errors import HubError as HubError
 from hfclean.hub_id import is_hub_id
-
-__all__ = [
-    "HubAccessError",
-    "HubError",
-    "HubRefusal",
-    "HubUnreachable",
-    "Repo",
-    "RepoError",
-    "explained",
-    "status_of",
-    "unseen",
-]
 
 TYPES = {"dataset": "datasets/", "model": "", "space": "spaces/"}
 SETTINGS = "https://huggingface.co/settings/tokens"

@@ -9,11 +9,12 @@ from typing import Any
 
 from hfclean.durable import new_folder
 from hfclean.errors import SourceError
-from hfclean.folder import LEDGER, check_place, check_target, file_hash
+from hfclean.folder import LEDGER, check_place, check_target
 from hfclean.hub.failures import Repo, RepoError, explained
 from hfclean.hub.record import folder_of, read_about, with_edits
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
 from hfclean.limits import check_unpacked
+from hfclean.ownership import file_hash
 from hfclean.records.common import ABOUT, LARGEST_RECORD
 from hfclean.records.dataset import About
 from hfclean.report import Report

@@ -43,6 +43,5 @@ def push_metric(
     files: dict[str, Path | bytes] = dict(space_files(name, repo_id, requirement=requirement, license=license))
     readme = files.pop(README)
     assert isinstance(readme, bytes)
-    text = readme.decode("utf-8")
-    message = f"The metric {name} of hfclean"
+    text, message = readme.decode("utf-8"), f"The metric {name} of hfclean"
     return push_files(repo, hub_api(token), options, files, lambda existing: text, message=message)

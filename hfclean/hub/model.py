@@ -12,8 +12,14 @@ from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.push_plan import PushPlan
 from hfclean.hub.pushing import PushKeywords, PushOptions, push_files
 from hfclean.hub.remote import Pushed, Remote, hub_api
-from hfclean.hub.reviser_files import PreparedReviser, Stated, prepare_reviser, read_reviser_folder
-from hfclean.hub.rule_reviser_files import PreparedRules, prepare_rules
+from hfclean.hub.reviser_files import (
+    PreparedReviser,
+    PreparedRules,
+    Stated,
+    prepare_reviser,
+    prepare_rules,
+    read_reviser_folder,
+)
 from hfclean.models.weights import is_part
 from hfclean.records.common import ABOUT
 from hfclean.reviser import RuleReviser
@@ -73,15 +79,8 @@ def push_reviser(
             f"{type(reviser).__name__} is not a reviser; expected a Reviser, Reflection, RuleReviser or its folder"
         )
     stated = Stated(
-        base_model,
-        base_revision,
-        datasets,
-        training,
-        evaluation,
-        license,
-        base_license,
-        data_license,
-        language,
+        *(base_model, base_revision, datasets, training, evaluation),
+        *(license, base_license, data_license, language),
     )
     with scratch_folder("push") as place:
         api = hub_api(token)

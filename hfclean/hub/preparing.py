@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import HfcleanError
-from hfclean.folder import LEDGER, Parts, file_hash, read_folder, write_about, write_parts
+from hfclean.folder import LEDGER, Parts, read_folder, write_about, write_parts
 from hfclean.hub.failures import HubRefusal, RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
 from hfclean.layout import Layout
 from hfclean.limits import check_inside
 from hfclean.outside_names import is_split, text_path
-from hfclean.ownership import is_own
+from hfclean.ownership import file_hash, is_own
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.dataset import LAYOUT, About

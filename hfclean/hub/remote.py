@@ -9,21 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from hashlib import sha1
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from hfclean.folder import file_hash
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, explained, status_of
-from hfclean.hub.pull_requests import OpenRequest, find_open_request
 from hfclean.models.failures import ModelError
+from hfclean.models.pace import retry_after
 from hfclean.models.weights import read_token
+from hfclean.ownership import file_hash
 from hfclean.version import __version__
 
 T = TypeVar("T")
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 RACED = (409, 412)
+MOST_LISTED = 200  # pull requests
+OPEN = ("open", "draft")
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,8 @@ class Patience:
 def _asked_to_wait(error: BaseException) -> float | None:
     """The seconds that a server asks to be left alone, if it does."""
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
-    header = headers.get("Retry-After", "")
-    if header.strip().isdigit():
-        return float(header)
-    if header:
-        try:
-            return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-        except (TypeError, ValueError):
-            return None
+    if (seconds := retry_after(headers, datetime.now(UTC))) is not None:
+        return seconds
     left = dict(part.strip().partition("=")[::2] for part in headers.get("RateLimit", "").split(";") if "=" in part)
     return float(left["t"]) if left.get("r") == "0" and left.get("t", "").isdigit() else None
 
@@ -335,15 +332,41 @@ def _landed(repo: Repo, sent: RepoChange, at: str, notes: tuple[str, ...]) -> Pu
     return Pushed(repo.id, repo.type, url, at, True, None, tuple(sent.files), sent.gone, notes)
 
 
-def _opened(api: Any, repo: Repo, title: str, changes: Sequence[RepoChange]) -> OpenRequest | None:
-    """An open pull request of ours that holds one of these changes."""
+class _OpenRequest(NamedTuple):
+    """A pull request that is open: its address, and the commit that it ends at."""
 
-    def holds(there: Repo) -> str | None:
-        remote = read_remote(api, there)
-        left = [change.less(remote) for change in changes]
-        return remote.commit if any(not change_left.files and not change_left.gone for change_left in left) else None
+    url: str
+    commit: str
 
-    return find_open_request(api, repo, title, holds)
+
+def _opened(api: Any, repo: Repo, title: str, changes: Sequence[RepoChange]) -> _OpenRequest | None:
+    """The newest open pull request of this title by the same account that holds one of these changes.
+
+    The answer to a commit may be lost after the Hub took it: the content tells whether it did.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        listed = api.get_repo_discussions(
+            repo.id, repo_type=repo.type, discussion_type="pull_request", discussion_status="open"
+        )
+        ours = [
+            request
+            for request in islice(listed, MOST_LISTED)
+            if request.is_pull_request and request.status in OPEN and request.title.strip() == title.strip()
+        ]
+        name = api.whoami()["name"] if ours else ""
+    except HfHubHTTPError as e:
+        if status_of(e) in (401, 403, 404):  # failing to list them is not a reason not to try
+            return None
+        raise
+    for request in sorted(ours, key=lambda request: -int(request.num)):
+        if request.author == name:
+            remote = read_remote(api, Repo(repo.id, repo.type, f"refs/pr/{request.num}"))
+            left = [change.less(remote) for change in changes]
+            if remote.commit is not None and any(not each.files and not each.gone for each in left):
+                return _OpenRequest(f"{repo.url}/discussions/{request.num}", remote.commit)
+    return None
 
 
 def check_token(api: Any, repo: Repo) -> None:

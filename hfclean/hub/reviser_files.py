@@ -1,4 +1,5 @@
-"""The files of a reviser's push: weights, or an adapter with its base and commit; the record."""
+"""The files of a reviser's push: weights, or an adapter with its base and commit; the record; of a rule reviser that
+record alone."""
 
 from __future__ import annotations
 
@@ -16,10 +17,12 @@ from hfclean.cards import (
     Evaluation,
     ReviserFacts,
     derive_license,
+    license_of,
     read_card,
     read_comparisons,
     read_evaluation,
     reviser_card,
+    rule_reviser_card,
 )
 from hfclean.errors import RecordError
 from hfclean.hub.failures import HubAccessError, HubError, HubRefusal, HubUnreachable, Repo, RepoError, explained
@@ -42,6 +45,7 @@ KINDS: dict[str, type[ModelReviser] | type[RuleReviser]] = {
 }
 ADAPTER = "adapter_config.json"
 UNSAFE = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
+OF_MODELS = ("base_model", "base_revision", "base_license", "datasets", "data_license", "training")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class PreparedReviser:
 
     def card(self, existing: str | None) -> str:
         """The card, on top of the existing one."""
-        known = _license(read_card(existing)[0]) if existing else None
+        known = license_of(read_card(existing)[0]) if existing else None
         derived = self.derived.license if self.derived.license != "unknown" else None
         chosen = self.stated.license or (None if known else derived)
         return reviser_card(self.facts, existing=existing, license=chosen, language=self.stated.language)
@@ -105,12 +109,14 @@ def prepare_reviser(
         files[file.name] = _adapter(file, base) if file.name == ADAPTER else file
     names = (stated.datasets,) if isinstance(stated.datasets, str) else tuple(stated.datasets)
     figures = read_evaluation(stated.evaluation)
-    files |= eval_results(figures)
+    files |= _eval_results(figures)
     data_licenses, notes = _data_licenses(names, stated.data_license, api)
     parts: list[tuple[str, str | None]] = []
     if base.id and form != "prompt":
         parts = [(f"the base {base.id}", stated.base_license or base.license)]
     derived = derive_license([*parts, *data_licenses])
+    known = about.get("training")  # what the user states comes before it
+    training = {**(training_lines(known) if isinstance(known, dict) else {}), **(stated.training or {})}
     facts = ReviserFacts(
         name=repo_id,
         kind=type(reviser).__name__,
@@ -121,18 +127,12 @@ def prepare_reviser(
         base_model=base.id,
         base_revision=base.commit,
         datasets=names,
-        training=_training(about.get("training"), stated.training),
+        training=tuple((str(key), str(value)) for key, value in training.items()),
         evaluation=figures,
         comparisons=read_comparisons(stated.evaluation),
         license_why="as stated by whoever published it" if stated.license else derived.why if parts or names else "",
     )
     return PreparedReviser(files, facts, stated, derived, (*base.notes, *notes))
-
-
-def _training(known: Any, stated: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    """What the record says of the training; what the user states comes first."""
-    lines = {**(training_lines(known) if isinstance(known, dict) else {}), **(stated or {})}
-    return tuple((str(key), str(value)) for key, value in lines.items())
 
 
 def read_reviser_folder(folder: Path) -> ModelReviser | RuleReviser:
@@ -216,13 +216,7 @@ def _base(
         note = f"the base {name} was not found, so its commit and license are unknown: {e}"
         return _Base(name, revision, None, (note,))
     data = info.card_data.to_dict() if info.card_data else {}
-    return _Base(name, info.sha, _license(data))
-
-
-def _license(data: Mapping[str, Any]) -> str | None:
-    stated = data.get("license")
-    name = (data.get("license_name") or stated) if stated == "other" else stated
-    return name if isinstance(name, str) and name != "unknown" else None
+    return _Base(name, info.sha, license_of(data))
 
 
 def _adapter(file: Path, base: _Base) -> bytes:
@@ -277,14 +271,14 @@ def _data_licenses(
             try:
                 with explained(Repo(name, bare=True), "read the card of", api):
                     info = api.dataset_info(name)
-                license = _license(info.card_data.to_dict() if info.card_data else {})
+                license = license_of(info.card_data.to_dict() if info.card_data else {})
             except HubError as e:
                 notes.append(f"the license of the data {name} is unknown: {e}")
         licenses.append((f"the data {name}", license))
     return licenses, tuple(notes)
 
 
-def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
+def _eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
     """Figures on a benchmark of the Hub, as its leaderboard reads them."""
     import yaml
 
@@ -302,3 +296,43 @@ def eval_results(figures: Sequence[Evaluation]) -> dict[str, Path | bytes]:
         f".eval_results/{dataset.replace('/', '--')}.yaml": yaml.safe_dump(entries, sort_keys=False).encode()
         for dataset, entries in figures_of.items()
     }
+
+
+@dataclass(frozen=True)
+class PreparedRules:
+    """The files of a rule reviser's push, and what the card says."""
+
+    files: Mapping[str, Path | bytes]
+    name: str
+    about: Mapping[str, Any]
+    evaluation: Sequence[Evaluation]
+    license: str | None
+    language: str | Sequence[str] | None
+    notes: tuple[str, ...] = ()
+
+    def card(self, existing: str | None) -> str:
+        """The card, on top of the existing one."""
+        return rule_reviser_card(
+            self.about,
+            name=self.name,
+            existing=existing,
+            license=self.license,
+            language=self.language,
+            evaluation=self.evaluation,
+        )
+
+
+def prepare_rules(reviser: RuleReviser, repo_id: str, stated: Stated, place: Path) -> PreparedRules:
+    """The files of a rule reviser, written into a fresh folder.
+
+    Raises:
+        HubRefusal: something was said that only a model has.
+        FolderError: the reviser has rules of the user's own.
+    """
+    odd = [name for name in OF_MODELS if getattr(stated, name)]
+    if odd:
+        raise HubRefusal(f"{odd[0]}= is for revisers with a model, and a RuleReviser has none: leave it out")
+    folder = reviser.save_pretrained(place)
+    figures = read_evaluation(stated.evaluation)
+    files = {ABOUT: folder / ABOUT, **_eval_results(figures)}
+    return PreparedRules(files, repo_id, read_record(folder), figures, stated.license, stated.language)

@@ -28,10 +28,8 @@ def draw_curve(points: Sequence[tuple[int, Sequence[float]]], *, title: str, bes
     drawn = [(rows, losses) for rows, losses in drawn if losses]
     every = [loss for _, losses in drawn for loss in losses] or [0.0, 1.0]
     sizes = [rows for rows, _ in drawn] or [1]
-    x, y = (
-        _Axis(math.log(sizes[0]), math.log(sizes[-1]), LEFT + 8, WIDTH - RIGHT),
-        _Axis(min(every), max(every), FLOOR - 8, TOP + 8),
-    )
+    x = _Axis(math.log(sizes[0]), math.log(sizes[-1]), LEFT + 8, WIDTH - RIGHT)
+    y = _Axis(min(every), max(every), FLOOR - 8, TOP + 8)
     means = [(x(math.log(rows)), y(math.fsum(losses) / len(losses))) for rows, losses in drawn]
     caption = f"{title}: {len(drawn)} numbers of rows from {sizes[0]:,} to {sizes[-1]:,}"
     caption += f", lowest loss at {best:,} rows." if best else "."
@@ -51,7 +49,10 @@ def draw_curve(points: Sequence[tuple[int, Sequence[float]]], *, title: str, bes
     for rows, losses in drawn:
         at = _at(x(math.log(rows)))
         parts += [f'<circle class="p" cx="{at}" cy="{_at(y(loss))}" r="3.2"/>' for loss in losses]
-    parts += [_x_label(x, rows) for rows in _labelled(x, sizes)]
+    for rows in _labelled(x, sizes):
+        place = x(math.log(rows))
+        anchor = "end" if place > WIDTH - RIGHT - 20 else "middle"
+        parts.append(f'<text x="{_at(place)}" y="{FLOOR + 17}" text-anchor="{anchor}">{rows:,}</text>')
     for loss in dict.fromkeys((min(every), max(every))):
         parts.append(f'<text x="{LEFT - 6}" y="{_at(y(loss) + 4)}" text-anchor="end">{loss:.4g}</text>')
     parts.append(
@@ -78,12 +79,6 @@ def _labelled(x: _Axis, sizes: Sequence[int]) -> list[int]:
         if all(abs(x(math.log(rows)) - x(math.log(other))) >= 52 for other in chosen):
             chosen.append(rows)
     return chosen
-
-
-def _x_label(x: _Axis, rows: int) -> str:
-    at = x(math.log(rows))
-    anchor = "end" if at > WIDTH - RIGHT - 20 else "middle"
-    return f'<text x="{_at(at)}" y="{FLOOR + 17}" text-anchor="{anchor}">{rows:,}</text>'
 
 
 def _at(number: float) -> str:

@@ -7,9 +7,9 @@ import random
 import statistics
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -106,10 +106,9 @@ class SizeSearch:
     @property
     def double_descent(self) -> bool | None:
         """Whether the loss falls, rises and falls again by more than noise; None where that is not known."""
-        moves = self.moves
-        return (
-            None if moves is None else any(moves[k : k + 3] == ("falls", "rises", "falls") for k in range(len(moves)))
-        )
+        if (moves := self.moves) is None:
+            return None
+        return any(moves[k : k + 3] == ("falls", "rises", "falls") for k in range(len(moves)))
 
     def table(self) -> list[dict[str, Any]]:
         """One row per size: `rows`, `mean`, `standard_error`, `losses`."""
@@ -233,7 +232,8 @@ def search_size(
         raise HfcleanError("the ranking has no rows; expected one or more")
     low, high = _bounds(at_least, at_most, len(pool))
     grid = _grid(sizes, budget, low, high, len(pool)) if sizes or method == "grid" else []
-    with _place(folder) as place:
+    with tempfile.TemporaryDirectory(prefix="hfclean-search-") if folder is None else nullcontext(folder) as name:
+        place = Path(name)
         if measure is None:
             tuned = partial(tuned_loss, str(base_model), args=args, peft_config=peft_config, columns=columns)
             measure = tuned(search_set, place)
@@ -248,14 +248,12 @@ def search_size(
         }
         trial = _Trial(Runs(place, about), pool, measure, final, repeats, seed, layout)
         tried = _blend(trial, low, high, budget, seed) if not grid else [trial.point(rows) for rows in grid]
-        search = SizeSearch(
-            tuple(sorted(tried, key=lambda point: point.rows)), {}, dropped, "grid" if grid else method, seed
-        )
+        points = tuple(sorted(tried, key=lambda point: point.rows))
+        search = SizeSearch(points, {}, dropped, "grid" if grid else method, seed)
         if final is None or search.best is None:
             return search
         rows = search.best.rows
-        last = {"best": trial.point(rows, "final"), "random": trial.point(rows, "random")}
-        return SizeSearch(search.points, last, dropped, search.method, seed)
+        return replace(search, final={"best": trial.point(rows, "final"), "random": trial.point(rows, "random")})
 
 
 @dataclass(frozen=True)
@@ -372,13 +370,3 @@ def _check(
     check_count(repeats, "search_size(repeats", 1)
     if measure is None and (base_model is None or "search_set" not in sets):
         raise HfcleanError("search_size needs base_model= and search_set=, or a custom measure=")
-
-
-@contextmanager
-def _place(folder: str | Path | None) -> Iterator[Path]:
-    """The folder that was named, or one for as long as the search takes."""
-    if folder is not None:
-        yield Path(folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="hfclean-search-") as scratch:
-        yield Path(scratch)

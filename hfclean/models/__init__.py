@@ -8,45 +8,6 @@ are values, money has a limit. This room never guesses a key, follows a
 redirect, runs a model's own code or cuts a text to make it fit.
 """
 
-from hfclean.codes import ERRORS
-from hfclean.models.asking import aask, ask, look, open_backend, prefetch, spent, usage
-from hfclean.models.budget import Estimate, Usage, estimate
-from hfclean.models.failures import AccessError, BackendError, BudgetError, ModelError, StoreError, StoreWarning
-from hfclean.models.process import close
-from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
-from hfclean.models.spec import Limits, ModelSpec, Prices
-from hfclean.models.transform import ModelTransform
-from hfclean.models.work import Asking, Work
+import lazy_loader
 
-__all__ = [
-    "ERRORS",
-    "AccessError",
-    "Answer",
-    "Asking",
-    "Backend",
-    "BackendError",
-    "BudgetError",
-    "Conversation",
-    "Estimate",
-    "Generation",
-    "Limits",
-    "Message",
-    "ModelError",
-    "ModelSpec",
-    "ModelTransform",
-    "Prices",
-    "StoreError",
-    "StoreWarning",
-    "Usage",
-    "Work",
-    "aask",
-    "as_conversation",
-    "ask",
-    "close",
-    "estimate",
-    "look",
-    "open_backend",
-    "prefetch",
-    "spent",
-    "usage",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

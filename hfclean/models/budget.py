@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hfclean.models.failures import BackendError, BudgetError
@@ -81,18 +81,7 @@ def _less(now: Iterable[tuple[str, int]], earlier: Iterable[tuple[str, int]]) ->
     return tuple((name, n - before.get(name, 0)) for name, n in now if n > before.get(name, 0))
 
 
-_SUMS = (
-    "asked",
-    "cached",
-    "retries",
-    "prompt_tokens",
-    "completion_tokens",
-    "estimated",
-    "cost",
-    "reused",
-    "reused_prompt_tokens",
-    "reused_completion_tokens",
-)
+_SUMS = tuple(spec.name for spec in fields(Usage) if isinstance(spec.default, (int, float)))
 
 
 class Ledger:
@@ -403,18 +392,18 @@ def progress(
         before = ledger.usage()
 
         def update(done: int | None = None, /, **counts: int) -> None:
-            now = ledger.usage()
+            spent = ledger.usage().since(before)
             about = {name: f"{count:,}" for name, count in counts.items()}
-            if kept := now.since(before).reused_on:
+            if kept := spent.reused_on:
                 about["kept"] = f"{sum(n for _, n in kept):,} ({days_of(kept)})"
-            about["tokens"] = f"{now.tokens - before.tokens:,}"
+            about["tokens"] = f"{spent.tokens:,}"
             if ledger.prices:
-                about["cost"] = f"{now.cost - before.cost:.4g} {now.currency}"
-            if failed := sum(count for _, count in now.failed) - sum(count for _, count in before.failed):
+                about["cost"] = f"{spent.cost:.4g} {spent.currency}"
+            if failed := sum(count for _, count in spent.failed):
                 about.setdefault("failed", f"{failed:,}")
             if ledger.awaited:
                 about["waiting for another run"] = f"{ledger.awaited:,}"
             bar.set_postfix(about, refresh=False)
-            bar.update(now.done - before.done - bar.n if done is None else done)
+            bar.update(spent.done - bar.n if done is None else done)
 
         yield update

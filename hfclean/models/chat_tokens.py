@@ -44,6 +44,14 @@ def encode_turns(
     return [*ids, *_ids(tokenizer, rest)]
 
 
+def lead_of(tokenizer: Any) -> list[int]:
+    """The tokens that a tokenizer itself puts before a text."""
+    probe = tokenizer("a", return_special_tokens_mask=True)
+    marks = probe["special_tokens_mask"]
+    lead: list[int] = probe["input_ids"][: next((k for k, mark in enumerate(marks) if not mark), 0)]
+    return lead
+
+
 def encode_text(tokenizer: Any, text: str) -> list[int]:
     """The tokens of a text alone: markers of the model in it are read as plain text."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

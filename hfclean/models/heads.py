@@ -15,22 +15,21 @@ import inspect
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import require
-from hfclean.limits import read_json as read_bounded
 from hfclean.models import process
 from hfclean.models.failures import ModelError, StoreError
-from hfclean.models.local import device_of, load_causal, ready_torch, unless_out_of_memory
-from hfclean.models.reward_models import KIND, load_reward_model
+from hfclean.models.local import device_of, dtype_of, load_causal, ready_torch, unless_out_of_memory
+from hfclean.models.reward_models import KIND, load_reward_model, quiet_loading
 from hfclean.models.spec import ModelSpec
 from hfclean.models.store import open_store
 from hfclean.models.stored_outputs import Keeper
 from hfclean.models.tokenizing import Coder, Tokens
-from hfclean.models.weights import ModelFiles, find_model, mark, refuse_unsafe
+from hfclean.models.weights import ModelFiles, find_model, mark, read_json, refuse_unsafe
 
 Kind = Literal["causal", "classifier", "seq2seq", "encoder"]
 
@@ -147,9 +146,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
             f"{spec.name} is an adapter, and this needs a whole model: merge_and_unload() of peft and "
             "save_pretrained() make one of it"
         )
-    dtype = getattr(torch, spec.dtype or "float32", None)
-    if not isinstance(dtype, torch.dtype):
-        raise ModelError(f"dtype={spec.dtype!r} is none of torch's; expected for example 'bfloat16' or 'float32'")
+    dtype = dtype_of(torch, spec.dtype or "float32", "cpu")
     where: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     safely = {"trust_remote_code": False, "local_files_only": True}
     about = read_json(files.folder / "config.json")
@@ -163,7 +160,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
         return _Weights(reward_model.eval(), tokenizer, reward_model.config.pad_token_id)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(files.folder, **safely)
-        with _quiet(transformers):
+        with quiet_loading(transformers):
             model, loading_info = getattr(transformers, AUTO[kind]).from_pretrained(
                 files.folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely, **where
             )
@@ -183,18 +180,6 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
     if not where:
         model = model.to(device)
     return _Weights(model.eval(), tokenizer, model.config.get_text_config().pad_token_id)
-
-
-@contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Without the table of missing and unused weights: missing ones raise an error, unused ones are intended."""
-    logging = transformers.utils.logging
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
 
 
 class Head:
@@ -363,17 +348,3 @@ def fetch(repo_id: str, revision: str | None, patterns: Sequence[str]) -> Path:
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as e:
         reason = " ".join(str(e).split())[:300]
         raise ModelError(f"no folder {repo_id!r} here, and the Hub gives none ({type(e).__name__}: {reason})") from e
-
-
-def read_json(file: Path) -> Any:
-    """What a JSON file holds; None where there is none.
-
-    Raises:
-        ModelError: it is damaged.
-    """
-    try:
-        return read_bounded(file)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        raise ModelError(f"{file.name} of {file.parent.name!r} is damaged ({e}); get the file again") from e

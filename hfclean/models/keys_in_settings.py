@@ -23,31 +23,10 @@ MOVE = (
 # names of fields whose text is a secret, without case and signs, and how longer names of such fields end
 SECRET = {"bearer", "cookie", "passwd", "pwd", "token"}
 SECRET_ENDS = (
-    "accesskey",
-    "accesstoken",
-    "apikey",
-    "apitoken",
-    "authkey",
-    "authorization",
-    "authtoken",
-    "bearertoken",
-    "clientsecret",
-    "credential",
-    "credentials",
-    "hftoken",
-    "idtoken",
-    "licensekey",
-    "password",
-    "privatekey",
-    "refreshtoken",
-    "secret",
-    "secretkey",
-    "securitytoken",
-    "servicekey",
-    "sessiontoken",
-    "signingkey",
-    "subscriptionkey",
-    "usertoken",
+    *("accesskey", "apikey", "authkey", "licensekey", "privatekey", "secretkey", "servicekey", "signingkey"),
+    *("accesstoken", "apitoken", "authtoken", "bearertoken", "hftoken", "idtoken", "refreshtoken", "securitytoken"),
+    *("sessiontoken", "usertoken", "subscriptionkey", "clientsecret", "secret", "authorization", "password"),
+    *("credential", "credentials"),
 )
 IN_PATH = {"key", "keys", "apikey", "api-key", "api_key", "token", "secret"}  # what stands before a key in a path
 

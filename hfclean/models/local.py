@@ -91,7 +91,7 @@ def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, A
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             files.folder if tokenizer_config.is_file() else base.folder, **safely
         )
-        dtype = _dtype(torch, spec.dtype, "cuda" if kind == "auto" else kind)
+        dtype = dtype_of(torch, spec.dtype, "cuda" if kind == "auto" else kind)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             base.folder, dtype=dtype, use_safetensors=True, **safely, **where
         )
@@ -411,7 +411,12 @@ def device_of(torch: Any, wanted: str | None) -> str:
     return found
 
 
-def _dtype(torch: Any, wanted: str | None, kind: str) -> Any:
+def dtype_of(torch: Any, wanted: str | None, kind: str) -> Any:
+    """The dtype of weights: the named one, by default half precision on devices of kinds that compute in it.
+
+    Raises:
+        ModelError: torch has none of this name.
+    """
     if wanted is None:
         if kind == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

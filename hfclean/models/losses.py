@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import require
 from hfclean.models import process
 from hfclean.models.asking import ask
+from hfclean.models.chat_tokens import encode_text, lead_of
 from hfclean.models.failures import BackendError, ModelError
 from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.local import load_causal
@@ -152,7 +153,8 @@ class _Scorer:
         texts = [_messages(passage) for passage in passages]
         passage_settings = [settings[VERSION_BEHIND_BLANK if _end_in_blank(p, reading) else VERSION] for p in passages]
         keys = [setting.key(text) for setting, text in zip(passage_settings, texts, strict=True)]
-        known = {key: _decode(answer.text) for key, answer in self._known(keys).items()}
+        stored = self.store.get(list(dict.fromkeys(keys))) if self.store is not None else {}
+        known = {key: _decode(answer.text) for key, answer in stored.items()}
         missing = {key: k for k, key in enumerate(keys) if key not in known}
 
         def compute(wanted: Sequence[bytes]) -> None:
@@ -175,9 +177,6 @@ class _Scorer:
         elif missing:
             compute(list(missing))
         return [known[key] for key in keys]
-
-    def _known(self, keys: Sequence[bytes]) -> Mapping[bytes, Answer]:
-        return self.store.get(list(dict.fromkeys(keys))) if self.store is not None else {}
 
     def _compute(self, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:
         model, tokenizer = load_causal(self.spec, self.files)
@@ -210,10 +209,7 @@ class _Cutter:
         self.reading = reading
         limits = [limit for limit in (reading.max_length, context) if limit]
         self.longest = min(limits) if limits else None
-        probe = tokenizer("a", return_special_tokens_mask=True)
-        marks = probe["special_tokens_mask"]
-        #: what the tokenizer itself puts before a text
-        self.lead: list[int] = probe["input_ids"][: next((k for k, mark in enumerate(marks) if not mark), 0)]
+        self.lead = lead_of(tokenizer)
         self.markers = [str(token) for token in tokenizer.all_special_tokens]
 
     def plan(self, passage: Passage) -> _Plan:
@@ -228,7 +224,7 @@ class _Cutter:
                 ids, tokens = self._cut(context, target)
                 left = ids
             else:
-                left = [*self.lead, *self._plain(context)]
+                left = [*self.lead, *encode_text(self.tokenizer, context)]
             if not tokens:
                 return _Plan((), "empty", "no token lies wholly in the text")
             sequences.append((left, tokens))
@@ -238,10 +234,6 @@ class _Cutter:
         for marker in self.markers:
             text = text.replace(marker, "")
         return bool(text.strip())
-
-    def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
 
     def _cut(self, context: str, target: str) -> tuple[list[int], list[int]]:
         """The tokens before the text, and those that lie in it, the first with a blank that stands before the text."""

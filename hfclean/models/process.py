@@ -180,14 +180,6 @@ def _parent_pid() -> int | None:
     return None
 
 
-def _before_fork() -> None:
-    sqlite_lock.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    sqlite_lock.release()
-
-
 def _after_fork_in_child() -> None:
     global _here
     sqlite_lock.release()
@@ -201,6 +193,6 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        before=sqlite_lock.acquire, after_in_parent=sqlite_lock.release, after_in_child=_after_fork_in_child
     )
 atexit.register(close)

@@ -6,7 +6,8 @@ token, or their mean, as `pooling` in the configuration says. Configuration and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,21 +41,17 @@ def load_reward_model(name: str, folder: Path, about: Mapping[str, Any], dtype: 
         raise ModelError(f"{name}: pooling in config.json is {pooling!r:.40}; expected {' or '.join(POOLINGS)}")
     known = {key: value for key, value in about.items() if key not in ("model_type", "architectures", "auto_map")}
     safely = {"trust_remote_code": False, "local_files_only": True}
-    logging = transformers.utils.logging
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
     try:
-        config = transformers.GPTNeoXConfig.from_dict(known)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=config, **safely)
-        body, loading_info = transformers.GPTNeoXModel.from_pretrained(
-            folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
-        )
-        weight, bias = _head(folder)
+        with quiet_loading(transformers):
+            config = transformers.GPTNeoXConfig.from_dict(known)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=config, **safely)
+            body, loading_info = transformers.GPTNeoXModel.from_pretrained(
+                folder, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **safely
+            )
+            weight, bias = _head(folder)
     except Exception as e:
         reason = " ".join(str(e).split())[:400]
         raise ModelError(f"{name} is not readable as a {KIND} ({type(e).__name__}: {reason})") from e
-    finally:
-        logging.set_verbosity(level)
     missing = sorted(loading_info["missing_keys"]) + [
         key for key, found in ((WEIGHT, weight), (BIAS, bias)) if found is None
     ]
@@ -70,6 +67,18 @@ def load_reward_model(name: str, folder: Path, about: Mapping[str, Any], dtype: 
         )
     body.config.id2label = {0: "reward"}
     return _model(torch, body, weight.to(dtype), bias.to(dtype), pooling), tokenizer
+
+
+@contextmanager
+def quiet_loading(transformers: Any) -> Iterator[None]:
+    """Without the table of missing and unused weights: missing ones raise an error, unused ones are intended."""
+    logging = transformers.utils.logging
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def turns_of(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> list[tuple[str, bool]] | None:

@@ -28,7 +28,7 @@ from hfclean.models.failures import StoreError
 from hfclean.models.leases import Leases
 from hfclean.models.protocol import Answer
 from hfclean.models.storefile import connect, damaged, explained, files_of, transaction
-from hfclean.ownership import home
+from hfclean.ownership import file_hash, home
 
 KEY_FORMAT = 1  # of the contents of a key: when raised, all answers are asked again
 CHUNK = 500
@@ -209,8 +209,7 @@ class Store:
             known = self._db.execute(query, mark).fetchone()
         if known:
             return str(known[0])
-        with path.open("rb") as f:
-            digest = hashlib.file_digest(f, "sha256").hexdigest()
+        digest = file_hash(path)
         with explained(self.path), process.sqlite_lock, transaction(self._db):
             self._db.execute("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?)", (*mark, digest))
         return digest

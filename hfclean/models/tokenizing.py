@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from hfclean.errors import require
+from hfclean.models.chat_tokens import SLOT
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import tidy
 from hfclean.models.template_trial import rehearse
 
 PLACE = re.compile(r"\{(instruction|input|prompt|response|output|history)\}")
-SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 SLOTS = re.compile("\ue000(\\d+)\ue001")
 QUIETLY: dict[str, Any] = {"verbose": False}  # a long text is reported where it matters: in its row
 BARE = {"add_special_tokens": False, **QUIETLY}

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
@@ -108,7 +107,7 @@ class ModelTransform(Transform):
         if self.attempts < 1:
             raise HfcleanError(f"{type(self).__name__}(attempts={self.attempts}): expected at least 1")
         if isinstance(self.model, ModelSpec):
-            given = [name for name in _SPEC_FIELDS if getattr(self, name) != _defaults()[name]]
+            given = [name for name in _SPEC_FIELDS if getattr(self, name) != _DEFAULTS[name]]
             if given:
                 raise HfcleanError(
                     f"{type(self).__name__}: {', '.join(given)} beside a ModelSpec; say it in the ModelSpec"
@@ -287,8 +286,6 @@ class ModelTransform(Transform):
             growth: how much longer answers are than the text that they revise.
             tokenizer: text to tokens; without it four bytes count as one.
         """
-        from dataclasses import replace
-
         parts = ds if isinstance(ds, Mapping) else {"": ds}
         total = sum(len(part) for part in parts.values())
         rows = [parts[place.split][place.row] for place in spread(ds, sample)]
@@ -321,11 +318,7 @@ class ModelTransform(Transform):
 
 
 _SPEC_FIELDS = tuple(spec.name for spec in fields(ModelSpec) if spec.name != "model")
-
-
-@lru_cache(maxsize=1)
-def _defaults() -> Mapping[str, Any]:
-    return {spec.name: spec.default for spec in fields(ModelTransform)}
+_DEFAULTS = {spec.name: spec.default for spec in fields(ModelTransform)}
 
 
 def spread(ds: Any, count: int) -> list[Place]:

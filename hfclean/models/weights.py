@@ -17,24 +17,16 @@ from typing import Any
 
 from hfclean.errors import require
 from hfclean.hub_id import is_hub_id
-from hfclean.limits import read_json
+from hfclean.limits import read_json as read_bounded
 from hfclean.models.failures import ModelError
 from hfclean.models.store import Store
+from hfclean.ownership import file_hash
 
 # what a model's answers depend on; training states, cards and notes are not part of it
 PARTS = (
-    "config.json",
-    "generation_config.json",
-    "adapter_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*",
-    "merges.txt",
-    "spiece.model",
+    *("config.json", "generation_config.json", "adapter_config.json", "*.safetensors", "*.safetensors.index.json"),
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "spiece.model"),
     "chat_template*",
-    "*.safetensors",
-    "*.safetensors.index.json",
 )
 # second copies of the same weights, for other programs
 NOT_PARTS = ("*/*", "consolidated*", "original*", "*.py", "*.bin", "*.pt", "*.pth", "*.pickle", "*.pkl", "*.ckpt")
@@ -123,7 +115,7 @@ def read_token(token: str | None) -> str | None:
 
 def _base(folder: Path, model: str) -> tuple[str, str | None] | None:
     """Folder or Hub id of an adapter's base, and its revision; None where the model is not an adapter."""
-    about = _json(folder / "adapter_config.json")
+    about = _read_object(folder / "adapter_config.json")
     if about is None:
         return None
     name, revision = about.get("base_model_name_or_path"), about.get("revision")
@@ -169,7 +161,7 @@ def refuse_unsafe(files: ModelFiles) -> None:
         )
     if files.base is not None:
         return
-    config = _json(folder / "config.json")
+    config = _read_object(folder / "config.json")
     if config is None:
         raise ModelError(f"{folder.name!r} has no config.json; expected a folder that save_pretrained wrote")
     if "auto_map" in config:
@@ -284,11 +276,7 @@ def _content(folder: Path, store: Store | None) -> str:
     found = hashlib.sha256()
     for name in names:
         file = (folder / name).resolve()
-        if store is not None:
-            digest = store.file_digest(file)
-        else:
-            with file.open("rb") as f:
-                digest = hashlib.file_digest(f, "sha256").hexdigest()
+        digest = store.file_digest(file) if store is not None else file_hash(file)
         found.update(f"{name}\0{digest}\n".encode())
     return found.hexdigest()
 
@@ -298,18 +286,22 @@ def is_part(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, part) for part in PARTS)
 
 
-def _json(file: Path) -> dict[str, Any] | None:
-    """What a JSON file holds; None where there is none.
+def read_json(file: Path) -> Any:
+    """What a JSON file of a model holds; None where there is none.
 
     Raises:
         ModelError: it is damaged.
     """
     try:
-        value = read_json(file)
+        return read_bounded(file)
     except FileNotFoundError:
         return None
-    except ValueError as e:
+    except (OSError, ValueError) as e:
         raise ModelError(f"{file.name} of {file.parent.name!r} is damaged ({e}); get the file again") from e
-    if not isinstance(value, dict):
+
+
+def _read_object(file: Path) -> dict[str, Any] | None:
+    value = read_json(file)
+    if value is not None and not isinstance(value, dict):
         raise ModelError(f"{file.name} of {file.parent.name!r} holds a {type(value).__name__}; expected an object")
     return value

@@ -83,7 +83,9 @@ def read_rewriting(text: str, pair: Pair, *, whole: bool, ended: bool = True) ->
     texts = _read(body, forms, ended)
     if texts is None:
         return Rewriting({}, "unparsed")
-    if not pair.input.strip() and _is_no_input(texts.get("input", "")):
+    given = texts.get("input", "").strip()
+    says_none = _NO_INPUT.fullmatch(given.strip(_EDGES)) or _DASHES.fullmatch(given)
+    if not pair.input.strip() and says_none:
         texts["input"] = ""
     reason = next(filter(None, _reasons(texts, pair)), "")
     return Rewriting({}, reason) if reason else Rewriting(texts)
@@ -105,11 +107,6 @@ def _without_thoughts(text: str, row_text: str) -> str | None:
     closed = _THOUGHTS_END.search(text)  # some templates keep the opening tag to themselves
     # where the row itself has such a line, the text after it may be the row's
     return text[closed.end() :] if closed and f"</{closed[1]}".lower() not in row_text.lower() else text
-
-
-def _is_no_input(text: str) -> bool:
-    """Whether the place for an input says that there is none."""
-    return bool(_NO_INPUT.fullmatch(text.strip(_EDGES)) or _DASHES.fullmatch(text.strip()))
 
 
 def _read(body: str, forms: Sequence[tuple[str, ...]], ended: bool) -> dict[str, str] | None:

@@ -17,17 +17,7 @@ from hfclean.models.useless_answers import Use
 from hfclean.models.weights import fetch_ahead
 from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, original_cells, own_columns, own_steps
-from hfclean.records.reviser import (
-    building,
-    check_kind,
-    check_version,
-    find_record,
-    model_settings,
-    read_words,
-    stated_settings,
-    training_beside,
-    write_reviser,
-)
+from hfclean.records import reviser as saved
 from hfclean.records.trust import settings_of
 from hfclean.reviser.codec import CODEC_VERSION, settle
 from hfclean.reviser.record import FieldChange, Outcome, record
@@ -77,7 +67,7 @@ class Proposal(NamedTuple):
     Args:
         pair: the revised pair; None where there is none.
         reason: why there is none, though the model answered: `unparsed` or `unwritable`.
-        error: why there is no answer: a key of `hfclean.models.ERRORS`.
+        error: why there is no answer: a key of `hfclean.codes.ERRORS`.
         finish_reason: why the model stopped.
         model: the model's name.
         notes: codes to record even if the proposal is taken.
@@ -124,7 +114,7 @@ class ModelReviser(ModelTransform):
         skip_checks: ids of checks of the gate not to run.
         checks: your own checks, declared with `@hfclean.check`; they run after the others.
         preference_margin: how much lower `preference` may be after than before.
-        trained_on: hashes of the pairs that the model was tuned on (`hfclean.training.leakage`). Rows with the text of
+        trained_on: hashes of the pairs that taught the model (`hfclean.reviser.taught_pairs`). Rows with the text of
             such a pair stay as they are, `kept` with the reason `trained_on`: the model has seen the expert's answer.
         revise_trained_on: revise the rows that taught the model as well.
         retry_unparsed: take up again the rows that this reviser left as they were because the answer could not be
@@ -239,7 +229,7 @@ class ModelReviser(ModelTransform):
         Raises:
             FolderError: the reviser holds your own code.
         """
-        return write_reviser(self.about(), folder)
+        return saved.write_reviser(self.about(), folder)
 
     def about(self, training: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The record of this reviser, as JSON can hold it.
@@ -262,7 +252,7 @@ class ModelReviser(ModelTransform):
                 f"{settings['model']} is your own function, which no file can hold; name a model instead"
             )
         if training is None and spec.kind == "local" and isinstance(spec.model, str):
-            training = training_beside(spec.model)
+            training = saved.training_beside(spec.model)
         in_words = self.read_words(words)
         return {
             "reviser": type(self).__name__,
@@ -296,18 +286,18 @@ class ModelReviser(ModelTransform):
             FolderError: there is no reviser, or one that this version cannot read or does not trust.
             ModelError: the Hub gives no such repo.
         """
-        found = find_record(folder, revision, token)
-        check_kind(found, cls.__name__)
-        words = read_words(found, CODEC_VERSION, cls.read_words)
-        check_version(found, cls.version)
-        stated = stated_settings(found, settings_of(cls), settings, words)
-        stated, given = model_settings(found, stated, settings, revision)
-        with building(found):
+        recorded = saved.find_record(folder, revision, token)
+        saved.check_kind(recorded, cls.__name__)
+        words = saved.read_words(recorded, CODEC_VERSION, cls.read_words)
+        saved.check_version(recorded, cls.version)
+        stated = saved.stated_settings(recorded, settings_of(cls), settings, words)
+        stated, given = saved.model_settings(recorded, stated, settings, revision)
+        with saved.building(recorded):
             reviser = cls(**{**stated, **words})
-        if any(found.about.get(name) != text for name, text in reviser.words().items()):
+        if any(recorded.about.get(name) != text for name, text in reviser.words().items()):
             raise FolderError(
-                f"{found.where}: made for other prompts than those of this version of hfclean (prompt "
-                f"{found.about.get('prompt_version')!r:.40}, here {reviser.prompt_version()}); install the version "
+                f"{recorded.where}: made for other prompts than those of this version of hfclean (prompt "
+                f"{recorded.about.get('prompt_version')!r:.40}, here {reviser.prompt_version()}); install the version "
                 "that the reviser's card names"
             )
         reviser = replace(reviser, **given)

@@ -7,15 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hfclean.errors import describe_error
-from hfclean.provenance import (
-    HISTORY,
-    REVISION_COLUMNS,
-    Step,
-    decode_original,
-    encode_original,
-    own_steps,
-    row_id,
-)
+from hfclean.provenance import HISTORY, REVISION_COLUMNS, Step, decode_original, encode_original, own_steps, row_id
 from hfclean.schema import Path, View, read_at, recorded_at, write
 from hfclean.scorers.refresh import refresh
 from hfclean.transform import Transform
@@ -69,9 +61,7 @@ def record(
             fresh.append({})
             continue
         steps = own_steps(row, REVISION_COLUMNS, prefix, name)
-        edits: dict[Path, Any] = {}
-        for change in outcome.changes:
-            edits[change.path] = change.after
+        edits: dict[Path, Any] = {change.path: change.after for change in outcome.changes}
         edits = {path: text for path, text in edits.items() if read_at(row, path) != text}
         after = {**row, **write(row, edits)} if edits else row
         edit = outcome.edit or ("revised" if edits else "kept")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, cast
 
 from hfclean.errors import HfcleanError
@@ -24,15 +24,16 @@ from hfclean.reviser.criteria import (
     schema,
     typical_answer,
 )
-from hfclean.reviser.loss_scores import forward_scorer, reverse_scorer
 from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
-from hfclean.scorers.likelihood import IFD
+from hfclean.scorers.likelihood import IFD, ReverseIFD
+from hfclean.scorers.likelihood_scorer import LikelihoodScorer
 from hfclean.transform import HUB
 
 Select = Callable[[Sequence[Pair]], Sequence[tuple[float, float]]]
 UNSCORED = Scores(math.nan, math.nan)
+TEMPLATE = "vicuna"  # as the scripts of Selective Reflection-Tuning have it by default, both ways
 
 
 class _Version:
@@ -335,3 +336,37 @@ class _Row:
         if self.wrote and self.best.pair == self.task.pair and self.notes:
             return Proposal(reason=self.notes[0], model=self.model, notes=tuple(self.notes[1:]), errors=self.errors)
         return self.best._replace(model=self.model, notes=tuple(self.notes), errors=self.errors)
+
+
+def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
+    """The scorer that gives the IFD of a variant.
+
+    Args:
+        named: a model that runs here, or a scorer; None for the model that revises.
+        reviser: that model.
+
+    Raises:
+        HfcleanError: neither is a model that gives losses.
+    """
+    if isinstance(named, IFD):
+        return named
+    if isinstance(named, str) and named:
+        return IFD(named, template=TEMPLATE, store=reviser.store)
+    if named is not None:
+        raise HfcleanError(f"scored_by={named!r}: expected a folder, a Hub id or an hfclean.IFD")
+    if not isinstance(reviser.model, str):
+        raise HfcleanError(
+            f"select='ifd' goes by the losses of a language model, and {reviser.name} is your own function, "
+            "which gives none; name one: scored_by='a folder or a Hub id'"
+        )
+    reached: dict[str, Any] = {
+        name: getattr(reviser, name)
+        for name in ("base_url", "api_key_env", "revision", "device", "cache_as", "store", "limits")
+    }
+    return IFD(reviser.model, template=TEMPLATE, dtype=reviser.dtype or "auto", **reached)
+
+
+def reverse_scorer(forward: IFD) -> ReverseIFD:
+    """The scorer that gives the r-IFD, by the same model, formula, template and length."""
+    shared = {field.name for field in fields(LikelihoodScorer)} | {"kind"}
+    return ReverseIFD(**{name: getattr(forward, name) for name in sorted(shared)})

@@ -9,16 +9,8 @@ from typing import Any, ClassVar, Self
 
 from hfclean.errors import FolderError, stop_at
 from hfclean.provenance import own_columns
+from hfclean.records import reviser as saved
 from hfclean.records.common import ABOUT
-from hfclean.records.reviser import (
-    building,
-    check_kind,
-    check_rules,
-    check_version,
-    find_record,
-    stated_settings,
-    write_reviser,
-)
 from hfclean.records.trust import settings_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
@@ -97,15 +89,8 @@ class RuleReviser(Transform):
                 f"extra= holds your own rule {self.extra[0].id!r}, which is code that no file can hold; save "
                 "the reviser without it, and say it when you load: RuleReviser.from_pretrained(..., extra=...)"
             )
-        return write_reviser(
-            {
-                "reviser": type(self).__name__,
-                "version": self.version,
-                "rules": self.depends()["rules"],
-                "settings": self.settings(),
-            },
-            folder,
-        )
+        about = {"reviser": type(self).__name__, "version": self.version, "rules": self.depends()["rules"]}
+        return saved.write_reviser({**about, "settings": self.settings()}, folder)
 
     @classmethod
     def from_pretrained(
@@ -123,16 +108,16 @@ class RuleReviser(Transform):
             FolderError: there is no rule reviser, or one that was made with other versions of the rules.
             ModelError: the Hub gives no such repo.
         """
-        found = find_record(folder, revision, token)
-        check_kind(found, cls.__name__)
-        check_version(found, cls.version)
-        rules = found.about.get("rules")
-        if not isinstance(rules, dict) or not isinstance(found.about.get("settings"), dict):
-            raise FolderError(f"{found.where}: no rules and settings in {ABOUT}; expected what save_pretrained wrote")
-        stated = stated_settings(found, settings_of(cls), {}, {})
-        with building(found):
+        recorded = saved.find_record(folder, revision, token)
+        saved.check_kind(recorded, cls.__name__)
+        saved.check_version(recorded, cls.version)
+        rules, where = recorded.about.get("rules"), recorded.where
+        if not isinstance(rules, dict) or not isinstance(recorded.about.get("settings"), dict):
+            raise FolderError(f"{where}: no rules and settings in {ABOUT}; expected what save_pretrained wrote")
+        stated = saved.stated_settings(recorded, settings_of(cls), {}, {})
+        with saved.building(recorded):
             reviser = cls(**stated)
-        check_rules(found, rules, reviser.depends()["rules"], stated)
+        saved.check_rules(recorded, rules, reviser.depends()["rules"], stated)
         return replace(reviser, **settings)
 
     # ------------------------------------------------------------------------------------------------ for datasets

@@ -1,4 +1,5 @@
-"""Which pairs taught a reviser: their hashes travel in its `hfclean.json`, so that no row teaches and is revised."""
+"""Which pairs taught a reviser: their hashes travel in its `hfclean.json`, so that no row that taught it measures it
+or is revised by it."""
 
 from __future__ import annotations
 
@@ -48,3 +49,13 @@ def split_hashes(text: Any) -> tuple[str, ...]:
     if not isinstance(text, str) or not _HASHES.fullmatch(text):
         raise TypeError("trained_on")
     return tuple(text[k : k + DIGITS] for k in range(0, len(text), DIGITS))
+
+
+def trained_on(reviser: Any) -> frozenset[str]:
+    """The hashes of the pairs that a reviser's model was tuned on, as its `hfclean.json` says; empty if it names none.
+
+    Args:
+        reviser: a `Reviser` that `from_pretrained` or `train_reviser` gave; any other object has none.
+    """
+    hashes = getattr(reviser, "trained_on", ())
+    return frozenset(hashes) if isinstance(hashes, (tuple, frozenset)) else frozenset()

@@ -26,19 +26,14 @@ def replaced(text: str, path: Sequence[str | int], value: Any) -> str:
 
     The new value is escaped as the old one was, or as the rest of the text is.
     """
-    start, end = _span(text, path)
+    start = _after_blanks(text, 0)
+    for key in path:
+        start = _item(text, start, key)
+    end = DECODER.raw_decode(text, start)[1]
     old = text[start:end]
     escaped, bare = json.dumps(json.loads(old)), json.dumps(json.loads(old), ensure_ascii=False)
     ascii_only = text.isascii() if escaped == bare else old != bare
     return text[:start] + json.dumps(value, ensure_ascii=ascii_only) + text[end:]
-
-
-def _span(text: str, path: Sequence[str | int]) -> tuple[int, int]:
-    """Where the value at a path begins and ends."""
-    start = _after_blanks(text, 0)
-    for key in path:
-        start = _item(text, start, key)
-    return start, DECODER.raw_decode(text, start)[1]
 
 
 def _item(text: str, start: int, key: str | int) -> int:

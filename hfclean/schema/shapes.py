@@ -19,29 +19,12 @@ KNOWN = (
 )
 # columns that often hold conversations, and often something else
 TALKS = (
-    "dialog",
-    "dialogue",
-    "dialogs",
-    "dialogues",
-    "chat",
-    "chats",
-    "turns",
-    "interactions",
-    "conv",
-    "convs",
+    *("dialog", "dialogue", "dialogs", "dialogues", "chat", "chats", "turns", "interactions", "conv", "convs"),
     "trace",
 )
 _KEYS = (
-    "instruction",
-    "input",
-    "response",
-    "system",
-    "history",
-    "prompt",
-    "completion",
-    "messages",
-    "chosen",
-    "rejected",
+    *("instruction", "input", "response", "system", "history"),
+    *("prompt", "completion", "messages", "chosen", "rejected"),
 )
 
 
@@ -145,8 +128,7 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     if set(lowered) == {"text"}:
         return (
             "the only column is 'text': plain text has no instruction and no response to repair or score. hfclean "
-            "works on "
-            f"pairs; known columns: {KNOWN}. Split the text into such columns first"
+            f"works on pairs; known columns: {KNOWN}. Split the text into such columns first"
         )
     questions = [lowered[k] for k in ("instruction", "question", "query", "prompt", "user", "problem") if k in lowered]
     answers = [
@@ -164,9 +146,8 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     names = {"instruction": questions[0] if questions else "...", "response": answers[0] if answers else "..."}
     return (
         f"no known row shape in the columns {list(columns)}; known: {KNOWN}. Name yours: columns={names} (on the "
-        "command "
-        f"line: --columns instruction={names['instruction']},response={names['response']}), or rename them: "
-        f"ds.rename_columns(...)"
+        f"command line: --columns instruction={names['instruction']},response={names['response']}), or rename them: "
+        "ds.rename_columns(...)"
     )
 
 

@@ -38,7 +38,7 @@ class Judge(ModelTransform):
 
     * `judge` (float, in the rubric's own range, higher = better; nan = not scored).
     * `judge_reason` (string): `""` where there is a score; else why there is none: the kind of error (`timeout`,
-      `context_overflow`, ...; see `hfclean.models.ERRORS`), `unfinished` (the answer was cut off), `unparsed` (it
+      `context_overflow`, ...; see `hfclean.codes.ERRORS`), `unfinished` (the answer was cut off), `unparsed` (it
       names no score), `several_scores` (it names different ones), `out_of_range` (one outside the range, or on another
       scale), `nothing_to_judge` (the row has no text).
     * with a rubric of several dimensions also `judge_<dimension>`, and `judge_instruction` and `judge_response` where

@@ -88,11 +88,17 @@ def choose_pairs(
     still = _still(taken, [one for one in same if one.group not in held_groups], near_identity, seed)
     given_still = {id(one) for one in still}
     left_out["identical"] = sum(id(one) not in given_still for one in same)
+    distances = sorted((one.distance for one in known), reverse=True)
     facts = {
         "given": given,
         "left_out": {reason: count for reason, count in sorted(left_out.items()) if count},
-        "distance": _spread([one.distance for one in known]),
-        "thresholds": {str(share): _threshold(known, share) for share in ALPHAS},
+        "distance": {
+            "least": distances[-1],
+            "median": median(distances),
+            "mean": round(mean(distances), 1),
+            "most": distances[0],
+        },
+        "thresholds": {str(share): distances[_count(len(known), share) - 1] for share in ALPHAS},
         "alpha": alpha,
         "alpha_threshold": threshold,
         "near_identity": near_identity,
@@ -187,10 +193,6 @@ def _count(rows: int, share: float) -> int:
     return max(1, math.floor(rows * share + 1e-9))
 
 
-def _threshold(known: Sequence[_Known], share: float) -> int:
-    return sorted((one.distance for one in known), reverse=True)[_count(len(known), share) - 1]
-
-
 def _still(taken: Sequence[_Known], same: Sequence[_Known], share: float, seed: int) -> list[_Known]:
     """Pairs that leave a text as it is: those of the data first, then revised texts as they came out."""
     wanted = round(share / (1 - share) * len(taken))
@@ -208,12 +210,3 @@ def _still(taken: Sequence[_Known], same: Sequence[_Known], share: float, seed: 
 def _shuffled(pairs: Iterable[_Known], seed: int) -> list[_Known]:
     """A random order that depends on each text alone and not on its neighbours."""
     return sorted(pairs, key=lambda one: _chance(seed, f"{one.sides.raw.prompt}\0{one.sides.raw.response}"))
-
-
-def _spread(distances: Sequence[int]) -> dict[str, float]:
-    return {
-        "least": min(distances),
-        "median": median(distances),
-        "mean": round(mean(distances), 1),
-        "most": max(distances),
-    }

@@ -20,9 +20,9 @@ from hfclean.records.reviser import write_reviser
 from hfclean.reviser.coach import Reviser, coach_conversation
 from hfclean.reviser.codec import FIELDS, encode
 from hfclean.reviser.modelled import Task
+from hfclean.reviser.taught_pairs import pair_hash
 from hfclean.schema import Target
 from hfclean.training.choice import Chosen, choose_pairs
-from hfclean.training.leakage import pair_hash
 from hfclean.training.pairs import Revisions, Sides, pair_of, revision_pairs
 from hfclean.training.presets import Preset, preset_of
 from hfclean.training.tuning import Tuned, is_main_process, tune
@@ -190,19 +190,12 @@ def _chosen(
 
 
 def _rows(pairs: Any, unchanged: bool) -> Iterable[Mapping[str, Any]]:
-    if isinstance(pairs, Revisions):
-        _refuse_none(pairs)
-        pairs = pairs.rows
-    found = revision_pairs(pairs, unchanged=unchanged)
-    _refuse_none(found)
-    rows: Iterable[Mapping[str, Any]] = found.rows
-    return rows
-
-
-def _refuse_none(found: Revisions) -> None:
-    if not len(found.rows) and found.left_out:
-        why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+    given = pairs if isinstance(pairs, Revisions) else revision_pairs(pairs, unchanged=unchanged)
+    if not len(given.rows) and given.left_out:
+        why = ", ".join(f"{count} {reason}" for reason, count in given.left_out.items())
         raise TrainingError(f"none of the rows is a pair to learn from ({why}); see hfclean.revision_pairs")
+    rows: Iterable[Mapping[str, Any]] = given.rows
+    return rows
 
 
 def _over(preset: Mapping[str, Any] | None, given: Any) -> Any:

@@ -45,19 +45,21 @@ def pair_of(row: Mapping[str, Any]) -> Sides:
     """The two sides of a row in the form of pairs.
 
     Raises:
-        ColumnError: a column is missing, or holds no text.
+        ColumnError: it is not a row, or a column is missing or holds no text.
     """
+    if not isinstance(row, Mapping):
+        raise ColumnError(f"a pair is a {type(row).__name__}; expected a row with the columns {', '.join(COLUMNS)}")
     missing = [name for name in COLUMNS if name not in row and not name.endswith("_input")]
     if missing:
         raise ColumnError(
-            f"no column {missing[0]!r} (found: {', '.join(map(str, row))[:200]}); expected pairs with "
-            f"{', '.join(COLUMNS)}; hfclean.revision_pairs makes them"
+            f"no column {missing[0]!r} (found: {', '.join(map(str, row))[:200]}); expected the rows before and after "
+            f"an expert revised them, {', '.join(COLUMNS)}; hfclean.revision_pairs makes them"
         )
     cells: dict[str, Any] = {name: row.get(name) for name in COLUMNS}
     texts = {name: "" if text is None else text for name, text in cells.items()}
     odd = next((name for name, text in texts.items() if not isinstance(text, str)), None)
     if odd:
-        raise ColumnError(f"{odd} holds {type(texts[odd]).__name__} where a text was expected")
+        raise ColumnError(f"column {odd!r} holds {type(texts[odd]).__name__} {str(texts[odd])[:40]!r}; expected text")
     return Sides(
         Pair(texts["raw_instruction"], texts["raw_input"], texts["raw_output"]),
         Pair(texts["revised_instruction"], texts["revised_input"], texts["revised_output"]),

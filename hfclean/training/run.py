@@ -16,13 +16,12 @@ from hfclean.errors import TrainingError, require
 from hfclean.models.local import is_out_of_memory
 from hfclean.models.weights import ModelFiles
 from hfclean.training.tokens import Encoded
-from hfclean.training.trainer import CHECKPOINTS, last_checkpoint, quiet
+from hfclean.training.trainer import CHECKPOINTS, EXTRA, last_checkpoint, quiet
 from hfclean.version import __version__
 
 T = TypeVar("T")
 
 RECORD = "training.json"
-EXTRA = "train"
 # settings of a run that change its result; the others (where it logs, how often it saves) may differ when it goes on
 DECISIVE = (
     *("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"),
@@ -225,6 +224,7 @@ def facts_of(
     config_values = config.to_dict()
     settings = {key: config_values[key] for key in DECISIVE if key in config_values}
     peft = {key: _plain(value) for key, value in adapter.to_dict().items() if value is not None} if adapter else {}
+    packages = ("torch", "transformers", "trl", "peft", "accelerate")
     return {
         "base": name,
         "base_identity": files.identity,
@@ -238,7 +238,8 @@ def facts_of(
         "heldout_left_out": held.left_out if held else {},
         "settings": json.loads(json.dumps(settings, default=str)),
         "peft": peft,
-        "versions": _versions(),
+        "versions": {"hfclean": __version__}
+        | {package: str(require(package, extra=EXTRA).__version__) for package in packages},
     }
 
 
@@ -246,13 +247,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
     return json.loads(json.dumps(value, default=str))
-
-
-def _versions() -> dict[str, str]:
-    found = {"hfclean": __version__}
-    for name in ("torch", "transformers", "trl", "peft", "accelerate"):
-        found[name] = str(require(name, extra=EXTRA).__version__)
-    return found
 
 
 def _digest(rows: Iterable[Mapping[str, Any]]) -> str:

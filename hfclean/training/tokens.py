@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import TrainingError
-from hfclean.models.chat_tokens import SLOT, encode_text, encode_turns, render_turns
+from hfclean.models.chat_tokens import SLOT, encode_text, encode_turns, lead_of, render_turns
 from hfclean.models.failures import BackendError
 from hfclean.models.protocol import Message, as_conversation, tidy
 
@@ -73,9 +73,7 @@ class Encoder:
         self.longest = longest
         self.name = name
         self.whole = whole
-        probe = tokenizer("a", return_special_tokens_mask=True)
-        marks = probe["special_tokens_mask"]
-        self._lead: list[int] = probe["input_ids"][: next((k for k, mark in enumerate(marks) if not mark), 0)]
+        self._lead = lead_of(tokenizer)
         self._end = tokenizer.eos_token_id
         self._stops = {*stops, tokenizer.eos_token_id}
         self._turn_end: int | None = None

@@ -28,17 +28,9 @@ from hfclean.models.weights import ModelFiles, find_model
 from hfclean.training.estimating import estimate_training
 from hfclean.training.run import RECORD, Run, Tuned, best_of, facts_of, is_main_process
 from hfclean.training.tokens import Encoded, Encoder
-from hfclean.training.trainer import (
-    config_of,
-    guarded_trainer,
-    last_checkpoint,
-    mean_loss,
-    peft_of,
-)
+from hfclean.training.trainer import EXTRA, config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of
 
 __all__ = ["RECORD", "Tuned", "held_out_loss", "is_main_process", "tune"]
-
-EXTRA = "train"
 
 
 def tune(
