@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
+from hfclean.mining.examples import prompt_of
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
-from hfclean.schema import ChatView, Columns, Pair, PreferenceView, PromptView, Target, View, plain
+from hfclean.schema import ChatView, Columns, PreferenceView, PromptView, Target, View, plain
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
 from hfclean.selection.row_context import undecoded
 from hfclean.transform import cached_elsewhere
@@ -278,7 +279,7 @@ def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[st
     if not turns.messages:
         before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
         before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
-        question = {"role": "user", "content": _joined(pair)}
+        question = {"role": "user", "content": prompt_of(pair)}
         answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": pair.response}
         return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)
@@ -289,7 +290,7 @@ def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[st
     if pair.input and isinstance(shared.view, PreferenceView):
         last = max((k for k, message in enumerate(messages[:place]) if message["role"] == "user"), default=None)
         if last is not None and isinstance(messages[last]["content"], str):
-            messages[last] = {**messages[last], "content": _joined(pair)}
+            messages[last] = {**messages[last], "content": prompt_of(pair)}
     if isinstance(shared.view, ChatView) and shared.view.system and not messages[0]["content"]:
         messages, place = messages[1:], place - 1
     return _Parts(messages[:place], next(iter(messages[place:]), None), messages[place + 1 :])
@@ -300,10 +301,6 @@ def _answer(parts: _Parts, text: str, lost: set[str]) -> list[dict[str, Any]]:
     if parts.after:
         lost.add("messages after the answer")
     return [{"role": "assistant", "content": text} if parts.answer is None else parts.answer]
-
-
-def _joined(pair: Pair) -> str:
-    return f"{pair.instruction}\n\n{pair.input}" if pair.input else pair.instruction
 
 
 def _role(role: Any) -> str:
@@ -370,9 +367,6 @@ def _call(data: Any) -> dict[str, Any] | None:
     return {**named, "type": "function", "function": {"name": data["name"], "arguments": arguments}}
 
 
-# --------------------------------------------------------------------------------------------------------- the shapes
-
-
 def _messages(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     parts = _parts(shared, row, target, lost)
     _count_rejected(shared, lost)
@@ -385,7 +379,7 @@ def _prompt_completion(shared: _Shared, row: Mapping[str, Any], target: Target, 
     parts = _parts(shared, row, target, lost)
     if not shared.rich:
         _answer(parts, pair.response, lost)
-        return {"prompt": _joined(pair), "completion": pair.response}
+        return {"prompt": prompt_of(pair), "completion": pair.response}
     if isinstance(shared.view, PromptView) and (turns := _turns_of(row, shared.view)).messages:
         messages = [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]
         return {"prompt": messages[: turns.asked], "completion": messages[turns.asked :]}
@@ -422,7 +416,7 @@ def _preference(shared: _Shared, row: Mapping[str, Any], target: Target, lost: s
     if shared.rich:
         rejected = _answer(_parts(shared, before, old, set()), old.pair.response, set())
         return {"prompt": parts.before, "chosen": chosen, "rejected": rejected}
-    return {"prompt": _joined(pair), "chosen": pair.response, "rejected": old.pair.response}
+    return {"prompt": prompt_of(pair), "chosen": pair.response, "rejected": old.pair.response}
 
 
 def _count_rejected(shared: _Shared, lost: set[str]) -> None:

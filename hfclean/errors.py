@@ -131,8 +131,7 @@ LONGEST_ERROR = 200
 def of_row(error: Exception) -> Exception:
     """The error, if one row can be blamed for it; otherwise it is raised again.
 
-    An error that hfclean raises on purpose means wrong usage, and a machine out of memory fails on any row: both stop
-        a
+    An error that hfclean raises on purpose means wrong usage, and a machine out of memory fails on any row: both end a
     run.
     """
     if isinstance(error, (HfcleanError, MemoryError)):

@@ -275,9 +275,6 @@ def _reviser(step: Step, extra: Sequence[Rule]) -> RuleReviser:
     return RuleReviser(only, tuple(skip), tuple(mine[name] for name in wanted), columns=columns, **settings)
 
 
-# -------------------------------------------------------------------------------------------------------------- ledger
-
-
 @dataclass(frozen=True)
 class LedgerEntry:
     """One change: in which row and field, by which rule or reviser, before and after."""

@@ -109,11 +109,6 @@ def test_a_template_is_no_book() -> None:
         tried("x" * (LONGEST_TEMPLATE + 1))
 
 
-def test_templates_that_are_trusted_start_nothing() -> None:
-    rehearse(Tokenizer(CHATML), TURNS, {}, answering=True, name="m", trusted=[CHATML])
-    assert template_trial._stage.process is None
-
-
 def test_a_fork_starts_a_process_of_its_own() -> None:
     tried(CHATML)
     parent = template_trial._stage.process

@@ -205,7 +205,6 @@ def rule_card(
     """The README.md of a linear rule.
 
     Args:
-        rule: the rule.
         name: the repo's id.
         limits: what it cannot see, in addition to the limits of all rules.
         module, load: what is imported, and the expression that loads the rule; by default from the Hub.

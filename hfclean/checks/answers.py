@@ -11,8 +11,6 @@ from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
 from hfclean.text.words import word_set
 
-# ---------------------------------------------------------------------------------------------------------- unfinished
-
 # What servers report when the model itself finished.
 FINISHED = frozenset(("stop", "eos", "eos_token", "end_turn", "stop_sequence"))
 
@@ -24,8 +22,6 @@ def _unfinished(case: Case) -> bool:
 unfinished = Check(
     "unfinished", "the model did not come to an end: a length limit, a filter or an error cut it off", _unfinished
 )
-
-# ----------------------------------------------------------------------------------------- empty response, instruction
 
 LETTER = re.compile(r"\w")
 # What a program prints for a missing value.
@@ -78,8 +74,6 @@ def _empty_instruction(case: Case) -> bool:
 
 
 empty_instruction = Check("empty_instruction", "an instruction that is gone", _empty_instruction)
-
-# ------------------------------------------------------------------------------------------------------------- refusal
 
 HEAD = 320
 # "I can't", and what an assistant cannot or will not do. Somebody in a story cannot do other things.
@@ -230,8 +224,6 @@ def _declines(case: Case, asked: str) -> bool:
 
 
 refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 2)
-
-# ---------------------------------------------------------------------------------------------------------------- echo
 
 SHORTEST_ECHO, FEWEST_SPACES = 16, 2
 LONGEST_ECHO = 6000

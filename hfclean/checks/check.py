@@ -30,9 +30,7 @@ T = TypeVar("T")
 
 
 class _lazy(Generic[T]):
-    """A property that is computed once; `functools.cached_property` takes a lock for each, which costs more
-    than most.
-    """
+    """A property computed once; `functools.cached_property` takes a lock for each, which costs more than most."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
         self.function = function
@@ -84,8 +82,7 @@ class TextFacts:
     @_lazy
     def stems(self) -> list[str]:
         """Beginnings of the words that say what the text is about, in order; of scripts without spaces, character
-        pairs.
-        """
+        pairs."""
         if self.text.isascii():
             return [word[:STEM] for word in self.words if len(word) > 2 and word not in HOLLOW]
         found: list[str] = []

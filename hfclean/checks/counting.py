@@ -79,8 +79,6 @@ def read_bounds(match: re.Match[str]) -> Bounds | None:
     return Bounds(low, high, low == high)
 
 
-# -------------------------------------------------------------------------------------------------------- in an answer
-
 LEAD_IN = re.compile(r"\A[^\n]{1,300}[:：][ \t*]*\n+(?=\S)")
 SIGN_OFF = re.compile(
     r"\n[^\n]{0,40}\b(?:hope (?:this|that|you)|let me know|feel free|is there anything|happy to help|do you (?:like|"
@@ -124,9 +122,7 @@ def count_sentences(text: str) -> int:
 
 
 def items(text: str) -> list[str]:
-    """The items of the list that an answer is, its outermost level, without their marks; empty where
-    there is no list.
-    """
+    """The items of the list that an answer is, its outermost level, without marks; empty where there is no list."""
     marks = list(BULLET.finditer(text))
     if len(marks) < 2:
         return []

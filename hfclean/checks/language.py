@@ -52,8 +52,9 @@ def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
         return False
     known = {old.language, main_language(case.before.instruction), main_language(case.before.input)}
     known |= {main_language(turn.text) for turn in case.before.history[-4:]}
-    if _plain_latin(case.asked):
-        known.add("en")
+    asked = case.asked
+    if asked.text.isascii() and asked.words and not asked.vocabulary & FOREIGN:
+        known.add("en")  # too short to tell, and most likely English
     known.discard("")
     if not known or into in known or any(frozenset((into, name)) in SIMILAR for name in known):
         return False
@@ -65,13 +66,6 @@ def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
     if into in named or any(may_be_in(new.text, name) for name in named - {"en", "any"}):
         return False
     return not ("any" in named and not named - {"any", "en"})
-
-
-def _plain_latin(asked: TextFacts) -> bool:
-    """Whether a question too short to tell is most likely English: Latin letters and no small word of
-    another language.
-    """
-    return asked.text.isascii() and bool(asked.words) and not asked.vocabulary & FOREIGN
 
 
 language_changed = Check(

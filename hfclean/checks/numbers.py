@@ -186,9 +186,7 @@ LONGEST_OPERAND = 14
 
 
 def _comes_out(sum_: str) -> bool:
-    """Whether a sum of plain numbers is right, with rounding where it applies; True when
-    in doubt.
-    """
+    """Whether a sum of plain numbers is right, with rounding where it applies; True when in doubt."""
     *terms, (_, stated) = TERM.findall(sum_)
     numbers = [stated, *(number for _, number in terms)]
     if max(map(len, numbers)) > LONGEST_OPERAND:

@@ -33,9 +33,7 @@ ENOUGH_SHARED = 5  # terms of the question; the other signs cannot make such an 
 
 
 def topic_signs(case: Case) -> dict[str, float]:
-    """What the new answer shares with the question and with the old answer, as numbers from 0 to 1, sizes to
-    about 6.
-    """
+    """What the new answer shares with the question and the old answer, as numbers from 0 to 1, sizes to about 6."""
     asked, old, new = case.given, case.old.terms, case.new.terms
     with_question, with_answer = len(new & asked), len(new & old)
     shared = with_question + with_answer
@@ -74,8 +72,6 @@ def _off_topic(case: Case) -> bool:
 off_topic = Check(
     "off_topic", "an answer that has next to nothing to do with the question and the old answer", _off_topic
 )
-
-# ------------------------------------------------------------------------------------------------- instruction_swapped
 
 
 def _swapped(case: Case) -> bool:

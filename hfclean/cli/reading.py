@@ -176,12 +176,7 @@ def load_named(spec: str, kind: type, what: str) -> Any:
 
 def load_scorer(spec: str, **layout: Any) -> Any:
     """A scorer at a dotted path, or one that a class makes of literal arguments: `my_scorers:Ease(model='x')`, and
-    hfclean's own by their names alone, `IFD(model='x')`.
-
-    Args:
-        spec: as it stands on the command line.
-        layout: how rows are read, where the command line says so.
-    """
+    hfclean's own by their names alone, `IFD(model='x')`; with a `layout` that the command line states."""
     from hfclean import scorers
 
     path, call, rest = spec.partition("(")

@@ -159,9 +159,6 @@ def ab_test(
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- the rows
-
-
 @dataclass(frozen=True)
 class _Kind:
     """A variant or a baseline: the rows that it is drawn from, and how."""
@@ -249,9 +246,6 @@ def _held_out(eval_set: Any, pool: Mapping[str, Iterable[Pair]], layout: Layout)
         listed = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there were none"
         raise HfcleanError(f"no held-out row is left to measure on ({listed}); expected rows that are in no variant")
     return kept, dropped
-
-
-# -------------------------------------------------------------------------------------------------------------- judged
 
 
 def _wins(

@@ -58,9 +58,10 @@ class Recipe:
 
     def key(self, rows: Sequence[Mapping[str, Any]], seed: int) -> str:
         """A digest of all that the outcome depends on."""
+        base = self.base_model
         identity = {
             "version": VERSION,
-            "base": _identity(self.base_model),
+            "base": find_model(base, None).identity if Path(base).expanduser().is_dir() else base,
             "args": _settings(self.args),
             "peft": _settings(self.peft_config),
             "seed": seed,
@@ -72,10 +73,6 @@ class Recipe:
                 digest.update(text.encode())
             digest.update(b"\0")
         return digest.hexdigest()
-
-
-def _identity(model: str) -> str:
-    return find_model(model, None).identity if Path(model).expanduser().is_dir() else model
 
 
 def _settings(given: Any) -> Any:

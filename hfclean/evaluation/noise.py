@@ -155,7 +155,6 @@ def inject(pairs: Sequence[Pair], noise: Noise, *, foreign: Sequence[Pair] = (),
 
     Args:
         pairs: sound ones; the others that an injector may borrow from are among them.
-        noise: the kind.
         foreign: pairs in another language, which the kind `foreign` borrows from.
         seed: another seed, other damage.
     """

@@ -49,8 +49,6 @@ def auroc_draws(columns: Sequence[tuple[Any, Any]], draws: int, seed: int) -> An
     Args:
         columns: for every score its values on the damaged rows and on the same rows undamaged, in the same order. A
             row that is drawn brings both, and all columns see the same draws, so that their differences are paired.
-        draws: how many samples.
-        seed: of the draws.
     """
     import numpy as np
 

@@ -12,21 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from hfclean.errors import HfcleanError
+from hfclean.evaluation import reviser_report as report
 from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure
 from hfclean.evaluation.revised_pairs import ExpertPairs, Revised, gated, read_clean, read_pairs, revise_with, same
-from hfclean.evaluation.reviser_report import (
-    BASELINES,
-    COMPARED,
-    EXPERT,
-    IDENTITY,
-    LONGEST,
-    MEANINGS,
-    PERCENT,
-    REVISER,
-    RULES,
-    ReviserEvaluation,
-    System,
-)
+from hfclean.evaluation.reviser_report import BASELINES, COMPARED, MEANINGS, ReviserEvaluation, System
 from hfclean.layout import Layout
 from hfclean.reviser.codec import encode
 from hfclean.reviser.modelled import ModelReviser
@@ -102,7 +91,7 @@ def evaluate_reviser(
     plain = _plain(reviser)
     with tqdm(total=len(every), desc="evaluate", unit=" rows", disable=not show, dynamic_ncols=True) as bar:
         result = revise_with(plain, every, bar.update)
-    systems = {REVISER: result, **_baselines(read, ok, result)}
+    systems = {report.REVISER: result, **_baselines(read, ok, result)}
     measured = _Measured(read, ok, draws, seed)
     return ReviserEvaluation(
         reviser=_name(reviser),
@@ -113,7 +102,7 @@ def evaluate_reviser(
         left_out=read.left_out,
         trained_on=seen,
         systems=tuple(measured.system(name, revised) for name, revised in systems.items()),
-        beyond={name: measured.beyond(result, systems[name]) for name in (IDENTITY, RULES, LONGEST)},
+        beyond={name: measured.beyond(result, systems[name]) for name in BASELINES if name != report.EXPERT},
         preference=preference_rule().version,
         seed=seed,
         draws=draws,
@@ -144,7 +133,7 @@ def measure(
     read = ExpertPairs(tuple(b for b, _, _ in changed), tuple(w for _, w, _ in changed), (), {})
     clean = [before for before, _ in ok]
     outcome = gated([*read.raw, *clean], [*(after for _, _, after in changed), *(after for _, after in ok)])
-    return _Measured(read, clean, draws, seed).system(REVISER, outcome)
+    return _Measured(read, clean, draws, seed).system(report.REVISER, outcome)
 
 
 def _plain(reviser: Any) -> Any:
@@ -198,10 +187,10 @@ def _baselines(read: ExpertPairs, ok: Sequence[Pair], revised: Revised) -> dict[
         for before, after in zip(every, revised.pairs, strict=True)
     ]
     return {
-        IDENTITY: gated(every, every),
-        RULES: revise_with(revise, every),
-        LONGEST: gated(every, longer),
-        EXPERT: gated(every, [*read.expert, *ok]),
+        report.IDENTITY: gated(every, every),
+        report.RULES: revise_with(revise, every),
+        report.LONGEST: gated(every, longer),
+        report.EXPERT: gated(every, [*read.expert, *ok]),
     }
 
 
@@ -258,7 +247,7 @@ class _Measured:
         figures: dict[str, Figure] = {}
         if count:
             columns = self._columns(revised)
-            shares = [key for key in PERCENT if key in columns]
+            shares = [key for key in report.PERCENT if key in columns]
             figures |= zip(shares, self.drawn.shares(np.stack([columns[key] for key in shares], 1)), strict=True)
             means = ("preference_gain", "distance")
             figures |= zip(means, self.drawn.means(np.stack([columns[key] for key in means], 1)), strict=True)
@@ -311,6 +300,5 @@ class _Measured:
         if not self.read.raw:
             return {}
         one, two = self._columns(revised), self._columns(other)
-        return dict(
-            zip(COMPARED, self.drawn.means(np.stack([one[k] - two[k] for k in COMPARED], axis=1)), strict=True)
-        )
+        differences = np.stack([one[k] - two[k] for k in COMPARED], axis=1)
+        return dict(zip(COMPARED, self.drawn.means(differences), strict=True))

@@ -236,9 +236,6 @@ def _of_one_order(verdicts: Iterable[str]) -> Counts:
     return Counts(counts["first"], counts["tie"], counts["second"])
 
 
-# -------------------------------------------------------------------------------------------------------- where from
-
-
 def _judged(judge: Judge, firsts: Any, seconds: Any) -> tuple[Verdicts, tuple[Sequence[str], Sequence[str]]]:
     if not isinstance(judge, Judge):
         raise HfcleanError(f"judge={judge!r}: expected an hfclean.Judge, such as hfclean.Judge(model)")

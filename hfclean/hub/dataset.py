@@ -120,9 +120,6 @@ def push_dataset(
         return push_files(repo, api, options, files, card, message=message, gone=gone, notes=prepared.notes)
 
 
-# ------------------------------------------------------------------------------------------------------- the card
-
-
 def _with_source(prepared: Prepared, source: Any, license: Any, language: Any, api: Any) -> Prepared:
     """What the source says of license and language, where nobody else does."""
     if source is not None:
@@ -193,9 +190,6 @@ def card_of(
         folder=below,
         ab_test=ab_test,
     )
-
-
-# ---------------------------------------------------------------------------------------- what the repo already holds
 
 
 def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -92,7 +92,6 @@ def explained(repo: Repo, doing: str, api: Any = None) -> Iterator[None]:
     """Turns what huggingface_hub raises into our errors.
 
     Args:
-        repo: which repo.
         doing: what was tried, such as `push`.
         api: the client, which knows whether a token was given.
     """

@@ -48,9 +48,8 @@ def push_reviser(
 
     A reviser whose model is a folder goes with its weights, as safetensors, or as an adapter that names its base by
     commit; one that asks a model of the Hub or of a server goes as prompt and settings; a `RuleReviser` as the names
-    and versions of its rules.
-    `hfclean.Reviser.from_pretrained(repo_id)` reads it. Never pushed: keys, names of variables that hold them,
-    addresses of this machine, paths.
+    and versions of its rules. `hfclean.Reviser.from_pretrained(repo_id)` reads it. Never pushed: keys, names of
+    variables that hold them, addresses of this machine, paths.
 
     Args:
         reviser: a `Reviser`, `Reflection` or `RuleReviser`, or a folder that `save_pretrained` wrote.

@@ -76,9 +76,7 @@ def push_files(
     """Push files with their card in one commit, or show what that would be.
 
     Args:
-        repo: the repo and branch.
         api: the client of huggingface_hub, with the token.
-        options: how the push goes.
         files: path in the repo -> file.
         card: makes the card on top of the existing one.
         message: of the commit, where the options have none.

@@ -34,8 +34,7 @@ def read_about(record: bytes | Path, where: str) -> tuple[About, Report]:
         where: what messages call it.
 
     Raises:
-        RepoError: it is damaged, of another version, does not describe a dataset, or names files that are not
-            ours.
+        RepoError: it is damaged, of another version, does not describe a dataset, or names files that are not ours.
     """
     try:
         about = parse_about(record) if isinstance(record, bytes) else dataset.read_about(record)

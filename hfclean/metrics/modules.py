@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -40,18 +40,29 @@ class Module:
     source: str
     example: str
 
-    def info(self, inputs: Mapping[str, str]) -> Any:
-        """What `evaluate` knows of the module; `inputs` are the types of the columns that it reads."""
+    def metric(self, compute: Callable[..., Mapping[str, float]], inputs: Mapping[str, str]) -> Any:
+        """The class that `evaluate` loads: it reads columns of these types, and gives what `compute` gives."""
         from datasets import Features, Value
-        from evaluate import MetricInfo
+        from evaluate import Metric, MetricInfo
 
-        return MetricInfo(
-            module_type="metric",
-            description=self.meaning,
-            citation=self.source,
-            inputs_description="\n".join(f"{name}: {meaning}" for name, meaning in self.inputs.items()),
-            features=Features({name: Value(kind) for name, kind in inputs.items()}),
-        )
+        about = self
+
+        class Computed(Metric):  # type: ignore[misc]
+            __doc__ = self.meaning
+
+            def _info(self) -> Any:
+                return MetricInfo(
+                    module_type="metric",
+                    description=about.meaning,
+                    citation=about.source,
+                    inputs_description="\n".join(f"{name}: {meaning}" for name, meaning in about.inputs.items()),
+                    features=Features({name: Value(kind) for name, kind in inputs.items()}),
+                )
+
+            def _compute(self, **given: Any) -> dict[str, float]:
+                return dict(compute(**given))
+
+        return Computed
 
 
 INTERVAL = "each with `_low` and `_high`, its 95 % bootstrap interval"
@@ -179,7 +190,7 @@ def load(name: str, **options: Any) -> Any:
 
     Args:
         name: a key of `MODULES`.
-        how: further settings of `evaluate.load`, such as `keep_in_memory=True`.
+        options: further settings of `evaluate.load`, such as `keep_in_memory=True`.
 
     Raises:
         HfcleanError: there is none of this name.
@@ -223,7 +234,7 @@ def write_space(name: str, folder: str | Path, *, repo_id: str = "", **options: 
         name: a key of `MODULES`.
         folder: where to.
         repo_id: what the Space will be called; by default like the module.
-        how: as for `space_files`.
+        options: as for `space_files`.
 
     Raises:
         FolderError: the folder holds something already.

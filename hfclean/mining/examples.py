@@ -28,14 +28,15 @@ def prompt_rows(rows: Any, layout: Layout) -> list[dict[str, Any]]:
     turns or a system text."""
     targets = _targets(rows, layout)
     if not any(target.pair.history or target.pair.system for target in targets):
-        return [{"prompt": _asked(target.pair), "completion": target.pair.response} for target in targets]
+        return [{"prompt": prompt_of(target.pair), "completion": target.pair.response} for target in targets]
     return [
         {"prompt": _conversation(t), "completion": [{"role": "assistant", "content": t.pair.response}]}
         for t in targets
     ]
 
 
-def _asked(pair: Pair) -> str:
+def prompt_of(pair: Pair) -> str:
+    """Instruction and input as one prompt, with an empty line between them."""
     return f"{pair.instruction}\n\n{pair.input}" if pair.input else pair.instruction
 
 
@@ -45,7 +46,7 @@ def _conversation(target: Target) -> list[dict[str, str]]:
         return [{"role": turn.role, "content": turn.text} for turn in target.turns]
     messages = [{"role": "system", "content": pair.system}] if pair.system else []
     messages += [{"role": turn.role, "content": turn.text} for turn in pair.history]
-    return [*messages, {"role": "user", "content": _asked(pair)}]
+    return [*messages, {"role": "user", "content": prompt_of(pair)}]
 
 
 def _key(pair: Pair) -> str:

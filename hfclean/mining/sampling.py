@@ -24,8 +24,6 @@ def sample_subset(
 
     Args:
         values: the indicators of every row.
-        size: rows of the set.
-        seed, run: of the chance.
         tilt: how strongly: a row's weight is `exp(tilt * z)`, z its standardised indicators along the run's direction
             (a missing one counts as the mean); 0 for uniform samples.
         groups: the source of every row: each run mixes the sources in random shares (Dirichlet), as InstructMining

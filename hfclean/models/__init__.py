@@ -4,8 +4,8 @@
     answers = ask(spec, ["Name a fruit.", "Name a tree."])
 
 One engine for all of them: every answer is on disk before anybody gets it, what is stored is not asked again, failures
-are values, money has a limit. This room never guesses a key, follows a
-redirect, runs a model's own code or cuts a text to make it fit.
+are values, money has a limit. This room never guesses a key, follows a redirect, runs a model's own code or cuts a
+text to make it fit.
 """
 
 import lazy_loader

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 from hfclean.models import process
@@ -57,12 +58,9 @@ class Plan:
     def requests(self, keys: Iterable[bytes] | None = None) -> list[Request]:
         """What is still to be asked, or some of it, for a server."""
         return [
-            KeptRequest(key, self.messages[key], self.setting, lambda answer, key=key: self._found(key, answer))  # type: ignore[misc]
+            KeptRequest(key, self.messages[key], self.setting, partial(self.found.__setitem__, key))
             for key in (self.missing() if keys is None else keys)
         ]
-
-    def _found(self, key: bytes, answer: Answer) -> None:
-        self.found[key] = answer
 
     def answers(self, ledger: Ledger, seen: set[bytes] | None = None) -> list[Answer]:
         """An answer for each conversation; of equal ones, only the first was asked.

@@ -279,8 +279,6 @@ class Asker:
                     future.cancel()
         return self.ledger.usage()
 
-    # ------------------------------------------------------------------------------------------------ keeping
-
     def spent(self) -> Spent:
         """See `spent`."""
         return self._budget.spent if self.store is None else self.store.spent(self._run, self.source)

@@ -17,13 +17,7 @@ SLOT = "\ue000{}\ue001"  # private characters, which no template touches
 def encode_turns(
     tokenizer: Any, conversation: Conversation, settings: Mapping[str, Any] | None = None, *, name: str
 ) -> list[int]:
-    """The tokens of a conversation, as far as the place where the model answers.
-
-    Args:
-        tokenizer: with a chat template.
-        conversation: its turns.
-        settings: for the template.
-        name: of the model, for messages.
+    """The tokens of a conversation, as far as the place where the model answers; `name` is for messages.
 
     Raises:
         ModelError: the template takes no such turns.
@@ -72,12 +66,7 @@ def render_turns(
     turns = [Message(m.role, content) for m, content in zip(conversation, contents, strict=True)]
 
     def render(turns: Sequence[Message]) -> str:
-        messages = [m.as_dict() for m in turns]
-        rehearse(tokenizer, messages, dict(settings or {}), answering=answering, name=name)
-        text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=answering, **dict(settings or {})
-        )
-        return text
+        return render_messages(tokenizer, [m.as_dict() for m in turns], settings, answering=answering, name=name)
 
     try:
         return render(turns)
@@ -89,6 +78,21 @@ def render_turns(
                 return render([first, *turns[2:]])
         roles = ", ".join(m.role for m in turns)
         raise ModelError(f"the chat template of {name} takes no turns of {roles}: {e}") from e
+
+
+def render_messages(
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, str]],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    answering: bool,
+    name: str,
+) -> str:
+    """The text of messages in a chat template, which is tried elsewhere first."""
+    options = dict(settings or {})
+    rehearse(tokenizer, messages, options, answering=answering, name=name)
+    text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=answering, **options)
+    return text
 
 
 def _spells_markers(tokenizer: Any, contents: Sequence[str]) -> bool:

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import require
@@ -114,7 +113,6 @@ def open_head(spec: ModelSpec, kind: Kind, *, budget: int | None = None) -> Head
     """The model of a spec, loaded once in a process; the workers of its pools share the weights.
 
     Args:
-        spec: which model.
         kind: what of it is needed: a causal model with its logits, a classifier's head, a model that reads one text
             and writes another, or the hidden states.
         budget: tokens at once; None for a choice by device.
@@ -183,15 +181,7 @@ def _read(spec: ModelSpec, files: ModelFiles, device: str, kind: Kind) -> _Weigh
 
 
 class Head:
-    """A loaded model, its tokenizer, and batches through it. Use `open_head`.
-
-    Args:
-        weights: model and tokenizer.
-        kind: what it was loaded as.
-        files: its location and identity.
-        name: as people know it.
-        budget: tokens at once; None for a choice by device.
-    """
+    """A loaded model, its tokenizer, and batches through it of `budget` tokens at once. Use `open_head`."""
 
     def __init__(self, weights: _Weights, kind: Kind, files: ModelFiles, name: str, budget: int | None) -> None:
         self.model = weights.model
@@ -227,8 +217,6 @@ class Head:
         if isinstance(tokens, Tokens) and limits and len(tokens.ids) > min(limits):
             return "too_long"
         return tokens
-
-    # ------------------------------------------------------------------------------------------------ batches
 
     def keeper(self, what: Mapping[str, Any], store: str | Literal[False] | None, dtype: str | None) -> Keeper | None:
         """The keeper of the outputs that `run` computes; None with `store=False`.
@@ -330,21 +318,3 @@ def _checked(values: Any) -> Output:
     import numpy as np
 
     return Output(values) if np.isfinite(values).all() else Output(None, "not_finite")
-
-
-# --------------------------------------------------------------------------------------------------------------- files
-
-
-def fetch(repo_id: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    """The folder with some files of a Hub repository.
-
-    Raises:
-        ModelError: the Hub does not give them.
-    """
-    hub = require("huggingface_hub", extra="models")
-    errors = require("huggingface_hub.errors", extra="models")
-    try:
-        return Path(hub.snapshot_download(repo_id, revision=revision, allow_patterns=list(patterns)))
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as e:
-        reason = " ".join(str(e).split())[:300]
-        raise ModelError(f"no folder {repo_id!r} here, and the Hub gives none ({type(e).__name__}: {reason})") from e

@@ -32,11 +32,7 @@ IN_PATH = {"key", "keys", "apikey", "api-key", "api_key", "token", "secret"}  # 
 
 
 def refuse_keys(fields: Mapping[str, Any], name: str) -> None:
-    """Refuse extra fields of a request that hold a key.
-
-    Args:
-        fields: what is to be sent.
-        name: of the setting, for the message.
+    """Refuse extra fields of a request that hold a key; `name` is that of the setting, for the message.
 
     Raises:
         AccessError: a field has the name of a key's field and holds text, or a text looks like a key.
@@ -51,11 +47,7 @@ def refuse_keys(fields: Mapping[str, Any], name: str) -> None:
 
 
 def refuse_keys_in_path(path: str, where: str) -> None:
-    """Refuse an address whose path holds a key.
-
-    Args:
-        path: of the address.
-        where: what it is the path of, for the message.
+    """Refuse an address whose path holds a key; `where` says what it is the path of, for the message.
 
     Raises:
         AccessError: a part of the path looks like a key, or gives one a name.

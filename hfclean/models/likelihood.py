@@ -82,8 +82,6 @@ class Backbone:
         self.rows = "packed"  # which way is the fastest, of those that give the same
         self._probe()
 
-    # ------------------------------------------------------------------------------------------------ losses
-
     def losses(self, sequences: Sequence[Sequence_]) -> list[Losses]:
         """The losses of every sequence, in order. Order, neighbours and budget do not change them."""
         found: dict[int, Losses] = {}

@@ -150,12 +150,7 @@ class _Prompt:
 
 
 class LocalModel:
-    """A local model, as a backend.
-
-    Args:
-        spec: model, template, dtype, device, batch size.
-        files: where the model lies, and what it is.
-    """
+    """A local model, as a backend."""
 
     def __init__(self, spec: ModelSpec, files: ModelFiles) -> None:
         self.spec = spec
@@ -178,11 +173,7 @@ class LocalModel:
         before: Callable[[], None] = lambda: None,
     ) -> Iterator[tuple[Sequence[int], list[Answer]]]:
         """The answers as they become ready, with the places of their conversations; longest conversations first.
-
-        Args:
-            conversations: what to answer.
-            generation: how.
-            before: called before each batch.
+        `before` is called before each batch.
 
         Raises:
             ModelError: the model cannot be used as asked.
@@ -227,8 +218,6 @@ class LocalModel:
                 answers or [Answer.failed("out_of_memory", f"{len(batch[0].ids)} tokens alone")],
             )
 
-    # ------------------------------------------------------------------------------------------------ loading
-
     def _template(self) -> str:
         given = self.spec.chat_template or ""
         return PLAIN_TEMPLATE if given == "plain" else given
@@ -264,8 +253,6 @@ class LocalModel:
         most = self.spec.limits.batch_size or BATCH.get(kind, 16)
         return _Loaded(self.files.identity, model, tokenizer, model.device, context, stops, pad, most)
 
-    # ------------------------------------------------------------------------------------------------ prompts
-
     def _prompt(self, loaded: _Loaded, place: int, conversation: Conversation, generation: Generation) -> _Prompt:
         ids = self._encode(loaded.tokenizer, conversation, generation)
         room = generation.max_new_tokens
@@ -278,8 +265,6 @@ class LocalModel:
     def _encode(self, tokenizer: Any, conversation: Conversation, generation: Generation) -> list[int]:
         settings = (generation.extra or {}).get("chat_template_kwargs", {})
         return encode_turns(tokenizer, conversation, settings, name=self.spec.name)
-
-    # ------------------------------------------------------------------------------------------------ generation
 
     def _begun(self, loaded: _Loaded, prompts: list[_Prompt]) -> list[_Prompt]:
         """The prompts, those that begin alike with what has gone through the model of them."""

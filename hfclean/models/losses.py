@@ -116,9 +116,6 @@ def identity_of(spec: ModelSpec) -> str:
     return _scorer(spec).files.identity if spec.kind == "local" else ""
 
 
-# ----------------------------------------------------------------------------------------------- models that run here
-
-
 def _scorer(spec: ModelSpec) -> _Scorer:
     assert isinstance(spec.model, str)
     key = ("losses", spec, mark(spec.model))
@@ -314,9 +311,6 @@ def _decode(text: str) -> TokenLosses:
     data = json.loads(text)
     values = tuple(np.frombuffer(base64.b64decode(v), "<f4") for v in data["float32"])
     return TokenLosses(data["status"], values, data["reason"])
-
-
-# ------------------------------------------------------------------------------------------------- models on a server
 
 
 def _served(spec: ModelSpec, passages: Sequence[Passage], reading: Tokenization) -> list[TokenLosses]:

@@ -23,13 +23,7 @@ MARKERS = {"user": "<|prompter|>", "assistant": "<|assistant|>", "system": "<|sy
 
 
 def load_reward_model(name: str, folder: Path, about: Mapping[str, Any], dtype: Any) -> tuple[Any, Any]:
-    """The model, which gives `.logits` of one column, and its tokenizer.
-
-    Args:
-        name: as people know it.
-        folder: with `config.json`, the tokenizer's files and weights in safetensors.
-        about: what `config.json` holds.
-        dtype: of torch, for the weights.
+    """The model, which gives `.logits` of one column, and its tokenizer; `about` is what `config.json` holds.
 
     Raises:
         ModelError: the folder holds no such model.
@@ -86,7 +80,6 @@ def turns_of(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> list[tuple[str
     where the tokenizer does not know their markers.
 
     Args:
-        tokenizer: of the model.
         turns: role and text of each; other roles than assistant and system count as the user.
     """
     known = set(map(str, tokenizer.added_tokens_decoder.values()))

@@ -120,8 +120,7 @@ class ModelSpec(Spec):
         dtype: weights of a local model, such as `"bfloat16"`; by default bfloat16 or float16 on a GPU, float32 else.
         device: of a local model, such as `"cuda:1"`; by default a GPU if there is one.
         cache_as: whose answers these are. Takes the place of server (host, port, path) and model in the key, so that
-            answers are found again when the same model moves to another host or port; needed for a custom
-            backend.
+            answers are found again when the same model moves to another host or port; needed for a custom backend.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent this amount on the model.

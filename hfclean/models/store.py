@@ -218,9 +218,8 @@ class Store:
         """What is in the file."""
         with explained(self.path), process.sqlite_lock:
             counts = self._db.execute(
-                "SELECT source, COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), "
-                "SUM(prompt_tokens IS NULL OR completion_tokens IS NULL), SUM(stored_at IS NULL), "
-                "MIN(stored_at), MAX(stored_at) FROM answers "
+                "SELECT source, COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), SUM(prompt_tokens IS NULL "
+                "OR completion_tokens IS NULL), SUM(stored_at IS NULL), MIN(stored_at), MAX(stored_at) FROM answers "
                 "JOIN settings ON settings.digest = answers.settings GROUP BY source ORDER BY source"
             ).fetchall()
         size = sum(f.stat().st_size for f in files_of(self.path))

@@ -12,10 +12,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from hfclean.errors import require
-from hfclean.models.chat_tokens import SLOT
+from hfclean.models.chat_tokens import SLOT, render_messages
 from hfclean.models.failures import ModelError
 from hfclean.models.protocol import tidy
-from hfclean.models.template_trial import rehearse
 
 PLACE = re.compile(r"\{(instruction|input|prompt|response|output|history)\}")
 SLOTS = re.compile("\ue000(\\d+)\ue001")
@@ -58,12 +57,7 @@ def placeholders(template: str) -> set[str]:
 
 
 class Coder:
-    """A tokenizer, and what it puts around a text.
-
-    Args:
-        tokenizer: as `AutoTokenizer` loads it.
-        name: of the model, as people know it.
-    """
+    """A tokenizer, and what it puts around a text; `name` is that of the model, for messages."""
 
     def __init__(self, tokenizer: Any, name: str) -> None:
         self.tokenizer = tokenizer
@@ -147,9 +141,7 @@ class Coder:
 
     def _template(self, turns: Sequence[tuple[str, str]], open_end: bool) -> str:
         messages = [{"role": role, "content": tidy(content)} for role, content in turns]
-        rehearse(self.tokenizer, messages, {}, answering=open_end, name=self.name)
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=open_end)
-        return text
+        return render_messages(self.tokenizer, messages, answering=open_end, name=self.name)
 
 
 def _joined(parts: Sequence[Part]) -> str:

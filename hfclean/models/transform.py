@@ -65,8 +65,7 @@ class ModelTransform(Transform):
         chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
         dtype: weights of a local model, such as `"bfloat16"`.
         device: of a local model, such as `"cuda:1"`.
-        cache_as: whose answers these are, instead of server (host, port, path) and model; needed for a custom
-            backend.
+        cache_as: whose answers these are, instead of server (host, port, path) and model; needed for a custom backend.
         store: file of answers; None for the usual one under `HFCLEAN_HOME`, False to keep none.
         prices: what tokens cost; needed by `max_cost`.
         max_cost: stop when this run has spent this amount on the model.

@@ -102,13 +102,7 @@ class UselessWatch:
 
 
 def nothing_came(spec: ModelSpec, uses: Sequence[Use], reasons: Sequence[str]) -> str:
-    """The message about a finished run without a usable answer; empty where there was one, or nothing was asked.
-
-    Args:
-        spec: the model that was asked.
-        uses: the outcome of the answers, for each row.
-        reasons: why, for each row.
-    """
+    """The message about a finished run without a usable answer; empty where there was one, or nothing was asked."""
     counts = Counter(uses)
     if not counts["useless"] or counts["used"] or counts["refused"]:
         return ""

@@ -195,6 +195,17 @@ def fetch_small(
     return Path(folder)
 
 
+def fetch(model: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    """The folder with some files of a Hub id.
+
+    Raises:
+        ModelError: the Hub does not give them.
+    """
+    hub = require("huggingface_hub", extra="models")
+    with _named(model, revision):
+        return Path(hub.snapshot_download(model, revision=revision, allow_patterns=list(patterns)))
+
+
 def _require_peft(base: str) -> None:
     """Checked before the base of an adapter is fetched: it is useless if peft is missing."""
     if not Path(base).expanduser().is_dir():

@@ -41,9 +41,8 @@ def write_reviser(record: Mapping[str, Any], folder: str | Path) -> Path:
     text = record_text(record)
     if len(text.encode("utf-8", "replace")) > LARGEST_REVISER:
         raise FolderError(
-            f"the record of this reviser has {len(text):,} characters, and no more than "
-            f"{LARGEST_REVISER:,} bytes are read; most of it are hashes of the pairs that taught it: train on fewer, "
-            "with alpha="
+            f"the record of this reviser has {len(text):,} characters, and no more than {LARGEST_REVISER:,} bytes are "
+            "read; most of it are hashes of the pairs that taught it: train on fewer, with alpha="
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,9 +87,6 @@ def training_beside(model: str) -> Mapping[str, Any]:
         return {}
     training = _read(folder, str(folder)).get("training")
     return training if isinstance(training, dict) else {}
-
-
-# ----------------------------------------------------------------------------------------------------------- checking
 
 
 def check_kind(record: Record, name: str) -> None:

@@ -1,9 +1,8 @@
 """A model's rewriting, read strictly: all of it, or the reason why not. No field ever replaces another.
 
 An answer is a critique, which may say anything, and then the rewritten text, in the form of the codec; or one JSON
-object with both. Either is read, whichever was requested. An ambiguous answer
-(two candidates, a marker missing, an object that is cut off) is refused, and so is one that only repeats the words of
-the prompt in the place of a text.
+object with both. Either is read, whichever was requested. An ambiguous answer (two candidates, a marker missing, an
+object that is cut off) is refused, and so is one that only repeats the words of the prompt in the place of a text.
 """
 
 from __future__ import annotations
@@ -67,7 +66,6 @@ def read_rewriting(text: str, pair: Pair, *, whole: bool, ended: bool = True) ->
     """The rewritten fields of an answer.
 
     Args:
-        text: the model's answer.
         pair: the pair in the question.
         whole: whether instruction, input and response were asked for, or the response only. Where only the response
             was, the whole pair may come all the same: whether its question is the old one is for the caller to see.
@@ -122,9 +120,6 @@ def _read(body: str, forms: Sequence[tuple[str, ...]], ended: bool) -> dict[str,
     return _from_object(*found, forms) if found else None
 
 
-# ------------------------------------------------------------------------------------------------------------ markers
-
-
 def _marked(text: str) -> bool:
     """Whether a line of the text is a marker, or would be one without its backslash."""
     return escape(text) != text
@@ -144,9 +139,6 @@ def _from_markers(body: str, forms: Sequence[tuple[str, ...]], ended: bool) -> d
             except CodecError:
                 continue
     return None
-
-
-# ------------------------------------------------------------------------------------------------------------- object
 
 
 def _object(body: str, start: int) -> tuple[dict[str, Any], str] | None:
@@ -178,8 +170,6 @@ def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_each_key_once)
-
-# ------------------------------------------------------------------------------------------------------------ reasons
 
 
 def _reasons(texts: dict[str, str], pair: Pair) -> Iterator[str]:

@@ -114,15 +114,12 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
             raise CodecError("[End] is missing")
         opener = next((line for line in reversed(preface) if line.strip()), "")
         if _FENCE.fullmatch(opener):  # the whole answer stands in a code fence
-            _drop_fence(found[fields[-1]], opener)
+            lines = found[fields[-1]]
+            while lines and not lines[-1].strip():
+                lines.pop()
+            if lines and lines[-1].strip() == opener.strip()[:3]:
+                lines.pop()
     return {name: "\n".join(found[name]) for name in fields}
-
-
-def _drop_fence(lines: list[str], opener: str) -> None:
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if lines and lines[-1].strip() == opener.strip()[:3]:
-        lines.pop()
 
 
 def settle(before: str, after: str) -> str:

@@ -24,11 +24,10 @@ class MaskPII(Transform):
     that hold text, such as raw traces and rendered copies. Columns that name a thing (ids, hashes, addresses, paths)
     stay.
 
-    No other reviser alters tool calls and results; masking is the exception, since private data must not be
-    published there either. JSON in a string stays JSON: its strings are masked as a program
-    reads them, a number that matches becomes a string. Keys of objects are masked as well, each with its own
-    name (`[EMAIL]`, `[EMAIL]-2`); those that are part of a column's type are counted by `hfclean.scorers.PII` and
-    stay.
+    No other reviser alters tool calls and results; masking is the exception, since private data must not be published
+    there either. JSON in a string stays JSON: its strings are masked as a program reads them, a number that matches
+    becomes a string. Keys of objects are masked as well, each with its own name (`[EMAIL]`, `[EMAIL]-2`); those that
+    are part of a column's type are counted by `hfclean.scorers.PII` and stay.
 
     The originals are in the column `original`, so that `hfclean.restore` gives them back, and from there they reach
     ledgers and reports. Before you share masked rows, drop that column: `ds.remove_columns("original")`, or

@@ -9,21 +9,10 @@ from typing import Any, ClassVar, Literal, cast
 
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Estimate, ModelSpec, Work
+from hfclean.reviser import criteria as form
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CODEC_VERSION
-from hfclean.reviser.criteria import (
-    CRITERIA,
-    PROMPT_VERSION,
-    SIDES,
-    Criterion,
-    Side,
-    check_criteria,
-    digest,
-    prompt,
-    reflection_conversation,
-    schema,
-    typical_answer,
-)
+from hfclean.reviser.criteria import CRITERIA, SIDES, Criterion, Side
 from hfclean.reviser.modelled import ModelReviser, Proposal, Task
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
@@ -123,7 +112,7 @@ class Reflection(ModelReviser):
         object.__setattr__(self, "sides", tuple(side for side in SIDES if side in sides))
         object.__setattr__(self, "criteria", tuple(self.criteria))
         super().__post_init__()
-        check_criteria(self.criteria, self.sides)
+        form.check_criteria(self.criteria, self.sides)
         if self.revise != "pair":
             raise HfcleanError(f"Reflection(revise={self.revise!r}): say sides=('response',) to leave questions alone")
         self._check_select()
@@ -146,7 +135,7 @@ class Reflection(ModelReviser):
     def settings(self) -> dict[str, Any]:
         found = super().settings()
         if "criteria" in found:  # every row's history has this: the words themselves are in hfclean.json
-            found["criteria"] = digest(self.criteria)
+            found["criteria"] = form.digest(self.criteria)
         if callable(self.select):
             name = getattr(self.select, "__qualname__", type(self.select).__qualname__)
             found["select"] = f"{name}()" if name == "ifd" else name  # must not be taken for ours
@@ -169,10 +158,10 @@ class Reflection(ModelReviser):
         return {**super().read_words(about), "criteria": tuple(Criterion(**one) for one in about["criteria"])}
 
     def prompt_version(self) -> str:
-        return f"reflection-{PROMPT_VERSION}.{CODEC_VERSION}"
+        return f"reflection-{form.PROMPT_VERSION}.{CODEC_VERSION}"
 
     def prompt(self) -> str:
-        return "\n\n".join(prompt(side, self.criteria, structured=self.structured) for side in self.sides)
+        return "\n\n".join(form.prompt(side, self.criteria, structured=self.structured) for side in self.sides)
 
     def estimate(self, ds: Any, **settings: Any) -> Estimate:
         """The estimated cost of a run, as `Reviser.estimate` gives it. Nothing is asked, and nothing scored."""
@@ -187,12 +176,12 @@ class Reflection(ModelReviser):
             answers = yield Asking(
                 self.spec(),
                 [
-                    reflection_conversation(row.best_pair, side, self.criteria, structured=self.structured)
+                    form.reflection_conversation(row.best_pair, side, self.criteria, structured=self.structured)
                     for row in asked
                 ],
-                self.generation(candidate, schema(side) if self.structured else None),
+                self.generation(candidate, form.schema(side) if self.structured else None),
                 self.prompt_version(),
-                [typical_answer(row.best_pair, side, self.criteria, structured=self.structured) for row in asked],
+                [form.typical_answer(row.best_pair, side, self.criteria, structured=self.structured) for row in asked],
             )
             for row, answer in zip(asked, answers, strict=True):
                 self._take(row, side, answer)
@@ -258,18 +247,15 @@ class Reflection(ModelReviser):
     def _look_up(self, rows: Sequence[_Row]) -> None:
         """The caller's scores, for every variant that has none."""
         new = [(row, name, pair) for row in rows for name, pair in row.pairs().items() if name not in row.scores]
-        for (row, name, _), scores in zip(new, self._given([pair for _, _, pair in new]), strict=True):
-            row.scores[name] = scores
-
-    def _given(self, pairs: Sequence[Pair]) -> list[Scores]:
-        if not pairs or not callable(self.select):
-            return []
-        found = [Scores(float(ifd), float(r_ifd)) for ifd, r_ifd in self.select(pairs)]
-        if len(found) != len(pairs):
+        if not new or not callable(self.select):
+            return
+        given = [Scores(float(ifd), float(r_ifd)) for ifd, r_ifd in self.select([pair for _, _, pair in new])]
+        if len(given) != len(new):
             raise HfcleanError(
-                f"select= gave {len(found)} scores for {len(pairs)} pairs; expected (ifd, r_ifd) for each"
+                f"select= gave {len(given)} scores for {len(new)} pairs; expected (ifd, r_ifd) for each"
             )
-        return found
+        for (row, name, _), scores in zip(new, given, strict=True):
+            row.scores[name] = scores
 
     def _measure(self, rows: Sequence[_Row], side: Side) -> None:
         """Scores from a model's losses: IFD where two instructions are compared, then both for the rest."""

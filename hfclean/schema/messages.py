@@ -77,7 +77,7 @@ def messages_of(cell: Any) -> Any:
     return opened(cell) if isinstance(cell, str) else cell
 
 
-def read_messages(path: Path, cell: Any, where: str) -> list[Message]:
+def read_messages(column: str, cell: Any) -> list[Message]:
     """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict, or the
     JSON of these)."""
     if cell is None or cell == "":
@@ -88,24 +88,24 @@ def read_messages(path: Path, cell: Any, where: str) -> list[Message]:
         roles, contents = cell.get(role_key), cell.get(text_key)
         if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
             return [
-                _message(role, (*path, text_key, n), content)
+                _message(role, (column, text_key, n), content)
                 for n, (role, content) in enumerate(zip(roles, contents, strict=False))
             ]
-        return [_message_of(cell, path)]
+        return [_message_of(cell, (column,))]
     if not isinstance(cell, list):
         raise SchemaError(
-            f"column {where!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
+            f"column {column!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
             "[{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. If it is plain text, say so: "
-            f"columns={{'instruction': ..., 'response': {where!r}}}"
+            f"columns={{'instruction': ..., 'response': {column!r}}}"
         )
     messages = []
     for n, message in enumerate(cell):
         if not isinstance(message, dict):
             raise SchemaError(
-                f"message {n} of column {where!r} is {type(message).__name__}, not a dict; expected "
+                f"message {n} of column {column!r} is {type(message).__name__}, not a dict; expected "
                 "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
             )
-        messages.append(_message_of(message, (*path, n)))
+        messages.append(_message_of(message, (column, n)))
     return messages
 
 
@@ -161,16 +161,14 @@ def _message(role: Any, path: Path, content: Any, calls: Any = None) -> Message:
     return Message(name, text, slot)
 
 
-def read_prompt(path: Path, cell: Any, where: str) -> list[Message]:
-    """A prompt cell as messages, whether it is a string or a list of them."""
-    if isinstance(cell, (list, dict)):
-        return read_messages(path, cell, where)
-    text, slot = read_cell(path, cell)
-    return [Message("user", text, slot)] if text else []
+def read_prompt(column: str, cell: Any) -> list[Message]:
+    """A prompt cell as messages, whether it is a string or a list of them; none for an empty string."""
+    messages = read_answer(column, cell, "user")
+    return messages if isinstance(cell, (list, dict)) or messages[0].text else []
 
 
-def read_answer(path: Path, cell: Any, where: str) -> list[Message]:
+def read_answer(column: str, cell: Any, role: str = "assistant") -> list[Message]:
+    """An answer cell as messages, whether it is a string, of this role, or a list of them."""
     if isinstance(cell, (list, dict)):
-        return read_messages(path, cell, where)
-    text, slot = read_cell(path, cell)
-    return [Message("assistant", text, slot)]
+        return read_messages(column, cell)
+    return [Message(role, *read_cell((column,), cell))]

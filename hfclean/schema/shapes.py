@@ -151,9 +151,6 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------- example or batch
-
-
 def is_batch(data: Mapping[str, Any], view: View) -> bool:
     """Whether a mapping is a batch (dict of lists) rather than one example.
 

@@ -150,7 +150,7 @@ class ChatView(View):
         return {**cells, self.messages: messages_of(cell)} if isinstance(cell, str) else cells
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
-        messages = read_messages((self.messages,), cells[self.messages], self.messages)
+        messages = read_messages(self.messages, cells[self.messages])
         if self.system:
             messages = [Message("system", as_text(cells[self.system]), None), *messages]
         return _conversation_targets(messages, turns=turns)
@@ -180,8 +180,8 @@ class PromptView(View):
             instruction, instruction_slot = read_cell((self.prompt,), prompt)
             response, response_slot = read_cell((self.completion,), completion)
             return [Target(Pair(instruction, "", response), instruction_slot, None, response_slot)]
-        before = read_prompt((self.prompt,), prompt, self.prompt)
-        after = read_answer((self.completion,), completion, self.completion)
+        before = read_prompt(self.prompt, prompt)
+        after = read_answer(self.completion, completion)
         return _conversation_targets([*before, *after], turns=turns, first=len(before))
 
 
@@ -221,8 +221,8 @@ class PreferenceView(View):
         """Whether the messages of one side begin with those of the prompt, as implicit-prompt sets have it."""
         if not self.prompt:
             return False
-        before = read_prompt((self.prompt,), cells[self.prompt], self.prompt)
-        return _repeats(cells[name], before, read_answer((name,), cells[name], name))
+        before = read_prompt(self.prompt, cells[self.prompt])
+        return _repeats(cells[name], before, read_answer(name, cells[name]))
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         cells = self.laid_open(cells)
@@ -240,8 +240,8 @@ class PreferenceView(View):
         cell = cells[name]
         if self.prompt is None and isinstance(cell, str):
             return [self._implicit(cells, name, cell)], 0
-        before = read_prompt((self.prompt,), cells[self.prompt], self.prompt) if self.prompt else []
-        after = read_answer((name,), cell, name)
+        before = read_prompt(self.prompt, cells[self.prompt]) if self.prompt else []
+        after = read_answer(name, cell)
         shared = 0
         if turns == "all":
             after, shared = self._mirrored(cells, name, after)
@@ -262,7 +262,7 @@ class PreferenceView(View):
         other = self.rejected if name == self.chosen else self.chosen
         if len(after) < 2 or not isinstance(cells[other], (list, dict)):  # an answer alone is a side's own
             return after, 0
-        others = read_answer((other,), cells[other], other)
+        others = read_answer(other, cells[other])
         shared = 0
         for mine, theirs in zip(after, others, strict=False):
             if (mine.role, mine.text) != (theirs.role, theirs.text):

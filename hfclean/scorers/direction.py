@@ -15,9 +15,9 @@ from hfclean.durable import sync_tree, write_text
 from hfclean.errors import HfcleanError, require
 from hfclean.hub_id import names_hub
 from hfclean.models import ModelError
-from hfclean.models.heads import Head, Rows, fetch
+from hfclean.models.heads import Head, Rows
 from hfclean.models.tokenizing import Tokens, fill, placeholders
-from hfclean.models.weights import read_json
+from hfclean.models.weights import fetch, read_json
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer, number, texts_of
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 from hfclean.columns import Column
 from hfclean.errors import HfcleanError, MissingExtraError
 from hfclean.models import ModelError, process
-from hfclean.models.heads import Head, fetch
+from hfclean.models.heads import Head
 from hfclean.models.protocol import tidy
 from hfclean.models.tokenizing import Part, Tokens
-from hfclean.models.weights import read_json
+from hfclean.models.weights import fetch, read_json
 from hfclean.schema import Pair
 from hfclean.scorers.headed import HeadScorer
 from hfclean.transform import UNSAID

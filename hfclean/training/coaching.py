@@ -1,8 +1,7 @@
 """Train a reviser from pairs, as CoachLM did, with everything needed to load it.
 
-coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern")
-ds = ds.map(coach, batched=True)
-hfclean.push_reviser(coach, "me/coach")
+coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern") ds = ds.map(coach,
+batched=True) hfclean.push_reviser(coach, "me/coach")
 """
 
 from __future__ import annotations
@@ -159,9 +158,6 @@ def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in lines.items() if value not in (None, "", {})}
 
 
-# ---------------------------------------------------------------------------------------------------------- the choice
-
-
 def _chosen(
     pairs: Any, defaults: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
 ) -> Chosen:
@@ -203,9 +199,6 @@ def _over(preset: Mapping[str, Any] | None, given: Any) -> Any:
     if given is None:
         return dict(preset) if preset else None
     return {**(preset or {}), **given} if isinstance(given, Mapping) else given
-
-
-# ----------------------------------------------------------------------------------------------------------- the facts
 
 
 def _facts(chosen: Chosen, defaults: Preset, tuned: Tuned, base_model: str | Path) -> dict[str, Any]:

@@ -161,9 +161,6 @@ def revision_pairs(
     return Revisions(Dataset.from_list(found), dict(left_out))
 
 
-# ------------------------------------------------------------------------------------------------------------- sources
-
-
 class _Reading(NamedTuple):
     """How rows are read: people's verdicts on them, and where hfclean's columns are."""
 
@@ -279,9 +276,6 @@ def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[st
 def _edited(entry: Mapping[str, Any]) -> dict[str, str]:
     texts = {"output": entry.get("text"), **{name: entry[name] for name in FIELDS if name in entry}}
     return {FIELDS[name]: text for name, text in texts.items() if isinstance(text, str)}
-
-
-# ---------------------------------------------------------------------------------------------------------------- rows
 
 
 def _read(part: Any, reading: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, str] | None, str]]:

@@ -62,8 +62,6 @@ class Tuned:
     facts: dict[str, Any]
 
 
-# ------------------------------------------------------------------------------------------------------------ the run
-
 COMPARED = ("base_identity", "rows_digest", "heldout_digest", "settings", "peft")
 
 
@@ -212,9 +210,6 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         sync_tree(self.folder)  # the record names files: they are on the disk before it is written
         write_text(self.folder / RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-# ---------------------------------------------------------------------------------------------------------- the facts
 
 
 def facts_of(

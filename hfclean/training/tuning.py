@@ -202,9 +202,6 @@ def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, pati
     )
 
 
-# ---------------------------------------------------------------------------------------------------------- the model
-
-
 def _load(name: str, files: ModelFiles, config: Any, *, half: bool) -> tuple[Any, Any]:
     """Weights on the CPU; the trainer moves them. Below an adapter they may be coarse, as they are not changed."""
     coarse = half and config.device.type != "cpu" and (config.bf16 or config.fp16)
