@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,20 +170,11 @@ def _finished(folder: Path) -> Run | None:
         ) from e
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Any:
     """No other process within; a lock that goes with its process, however that ends."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, which has another kind of lock
-        from filelock import FileLock
+    from filelock import FileLock
 
-        with FileLock(folder / ".lock"):
-            yield
-        return
-    with (folder / ".lock").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return FileLock(folder / ".lock")
 
 
 def _slug(name: str) -> str:
