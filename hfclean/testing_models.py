@@ -1,6 +1,7 @@
 """Stand-ins for models, for tests that need no network: a backend that answers from a script, and tiny models to load.
 
-from hfclean.models import Message, ModelSpec, ask from hfclean.testing_models import ScriptedBackend
+from hfclean.models import Message, ModelSpec, ask
+from hfclean.testing_models import ScriptedBackend
 
 def test_my_reviser_asks_once_a_row():
     backend = ScriptedBackend(["An apple.", Answer.failed("timeout")])

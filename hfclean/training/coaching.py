@@ -1,7 +1,8 @@
 """Train a reviser from pairs, as CoachLM did, with everything needed to load it.
 
-coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern") ds = ds.map(coach,
-batched=True) hfclean.push_reviser(coach, "me/coach")
+coach = hfclean.train_reviser("expert_revisions.jsonl", "org/base", folder="coach", preset="modern")
+ds = ds.map(coach, batched=True)
+hfclean.push_reviser(coach, "me/coach")
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from hfclean.errors import TrainingError, require
 from hfclean.models.local import is_out_of_memory
 from hfclean.models.weights import ModelFiles
 from hfclean.training.tokens import Encoded
-from hfclean.training.trainer import CHECKPOINTS, EXTRA, last_checkpoint, quiet
+from hfclean.training.trainer import CHECKPOINTS, last_checkpoint, quiet
 from hfclean.version import __version__
 
 T = TypeVar("T")
@@ -163,7 +163,7 @@ class Run:
 
     def guard(self, work: Callable[[], T]) -> T:
         """The result of the work; an error that stops it is raised with advice how to go on."""
-        torch = require("torch", extra=EXTRA)
+        torch = require("torch", extra="train")
         try:
             with quiet():
                 return work()
@@ -234,7 +234,7 @@ def facts_of(
         "settings": json.loads(json.dumps(settings, default=str)),
         "peft": peft,
         "versions": {"hfclean": __version__}
-        | {package: str(require(package, extra=EXTRA).__version__) for package in packages},
+        | {package: str(require(package, extra="train").__version__) for package in packages},
     }
 
 

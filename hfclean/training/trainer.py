@@ -16,7 +16,6 @@ from typing import Any
 from hfclean.errors import TrainingError, require
 
 CHECKPOINTS = "checkpoints"
-EXTRA = "train"
 STATE = "trainer_state.json"
 # fields that newer versions of trl renamed, and warn about under the old name
 RENAMED = {
@@ -31,8 +30,8 @@ def config_of(args: Any, folder: Path, seed: int, *, stops_early: bool) -> Any:
     Raises:
         TrainingError: an unknown field, or an invalid value.
     """
-    trl = require("trl", extra=EXTRA)
-    torch = require("torch", extra=EXTRA)
+    trl = require("trl", extra="train")
+    torch = require("torch", extra="train")
     place = str(folder / CHECKPOINTS)
     if isinstance(args, trl.SFTConfig):
         config = copy.copy(args)
@@ -78,7 +77,7 @@ def peft_of(peft_config: Any) -> Any:
     """The peft settings of a run, as a copy: the trainer writes into them. A dict is one of LoRA's."""
     if peft_config is None:
         return None
-    peft = require("peft", extra=EXTRA)
+    peft = require("peft", extra="train")
     if isinstance(peft_config, Mapping):
         try:
             return peft.LoraConfig(**{"task_type": "CAUSAL_LM", "target_modules": "all-linear", **peft_config})
@@ -120,7 +119,7 @@ def _class() -> Any:
     import torch
     import transformers
 
-    trainer: Any = require("trl", extra=EXTRA).SFTTrainer
+    trainer: Any = require("trl", extra="train").SFTTrainer
 
     class Guarded(trainer):  # type: ignore[misc]
         """trl's trainer that refuses numbers that are not finite, and leaves no half-written checkpoint."""
@@ -187,7 +186,7 @@ def guarded_trainer(
     Raises:
         TrainingError: trl or peft does not take these settings for this model.
     """
-    transformers = require("transformers", extra=EXTRA)
+    transformers = require("transformers", extra="train")
     trainer_class, progress = _class()
     try:
         with quiet():

@@ -28,7 +28,7 @@ from hfclean.models.weights import ModelFiles, find_model
 from hfclean.training.estimating import estimate_training
 from hfclean.training.run import RECORD, Run, Tuned, best_of, facts_of, is_main_process
 from hfclean.training.tokens import Encoded, Encoder
-from hfclean.training.trainer import EXTRA, config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of
+from hfclean.training.trainer import config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of
 
 __all__ = ["RECORD", "Tuned", "held_out_loss", "is_main_process", "tune"]
 
@@ -76,9 +76,9 @@ def tune(
         ModelError: the base cannot be loaded, or only with its own code.
         MissingExtraError: trl or another package that it needs is not installed.
     """
-    transformers = require("transformers", extra=EXTRA)
+    transformers = require("transformers", extra="train")
     for name in ("torch", "trl", "accelerate", "peft"):  # before the base is fetched
-        require(name, extra=EXTRA)
+        require(name, extra="train")
     folder = Path(folder).expanduser()
     if patience is not None and patience < 1:
         raise TrainingError(f"patience={patience}: expected at least 1 evaluation without a lower held-out loss")
