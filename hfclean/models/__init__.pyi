@@ -15,6 +15,7 @@ from .failures import ModelError as ModelError
 from .failures import StoreError as StoreError
 from .failures import StoreWarning as StoreWarning
 from .process import close as close
+from .protocol import ERRORS as ERRORS
 from .protocol import Answer as Answer
 from .protocol import Backend as Backend
 from .protocol import Conversation as Conversation

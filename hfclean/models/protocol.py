@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
+from hfclean.codes import ERRORS as ERRORS
 from hfclean.models.failures import BackendError
 from hfclean.models.keys_in_settings import refuse_keys
 
@@ -142,7 +143,7 @@ class Answer:
         finish_reason: `stop`, `length` (cut off), another word of the server's, or empty where it said nothing.
         prompt_tokens: tokens read, None where the server does not say.
         completion_tokens: tokens written, None where the server does not say.
-        error: empty, or a key of `hfclean.codes.ERRORS`.
+        error: empty, or a key of `ERRORS`.
         detail: what the server said about the error, for people; never kept.
         model: the model's name: the server's name for it, or the commit of a local one.
         cached: it was not asked for this conversation: it lay in the store, or came for an equal one in the same call.
