@@ -1,7 +1,5 @@
 """`ds.hfclean`: the same verbs as methods of a dataset, on request: `hfclean.accessor.register()`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hfclean.report import Report, compare

@@ -1,7 +1,5 @@
 """Codes: what the words in `edit_reason` mean, beside the ids of rules and checks, which their rooms declare."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 # what `Answer.error` can be; a custom backend may use other snake_case words

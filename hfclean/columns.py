@@ -3,8 +3,6 @@
 Cards, reports, `hfclean why` and the docs read the declarations, and so does what makes a score stale.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace

@@ -5,8 +5,6 @@ Other columns are kept, and so are the other keys of messages where the shape ha
 is counted by name. The columns that hfclean added are left out.
 """
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections import Counter

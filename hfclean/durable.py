@@ -17,8 +17,6 @@ restart of the same machine every owner is gone (where the system tells its star
 wrote on a shared disk is left alone.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

@@ -20,8 +20,6 @@
 Each message names what was found, what was expected and the next move.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from types import ModuleType

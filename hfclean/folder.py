@@ -12,8 +12,6 @@
 A folder is written beside its place and put there at the end (see `durable`): it exists whole or not at all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256

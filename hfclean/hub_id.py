@@ -1,7 +1,5 @@
 """What may be the id of a repo on the Hub, `NAMESPACE/NAME` or, for a few old ones, `NAME`."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Layout: how the rows of a dataset are read, and what the columns that hfclean adds are called, as one value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """How much is read of a file that somebody else may have written, and from where."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -3,8 +3,6 @@
 Those of splits are checked before anything is done.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

@@ -6,8 +6,6 @@ path and of its record; neither path nor content can be read from the notes. A f
 stranger's.
 """
 
-from __future__ import annotations
-
 import os
 from hashlib import file_digest, sha256
 from pathlib import Path

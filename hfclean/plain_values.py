@@ -1,7 +1,5 @@
 """Frozen dataclasses to what JSON can hold, and back with every type checked. No pickle, no guessing."""
 
-from __future__ import annotations
-
 import math
 import types
 from collections.abc import Mapping

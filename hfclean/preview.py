@@ -3,8 +3,6 @@
 The answers are kept like all others: the run that follows does not ask for them again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby

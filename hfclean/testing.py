@@ -6,8 +6,6 @@ def test_my_scorer_is_a_good_transform():
     check_transform(my_scorer)
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Iterator, Mapping

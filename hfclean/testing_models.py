@@ -9,8 +9,6 @@ def test_my_reviser_asks_once_a_row():
     assert [c[-1].content for c in backend.asked] == ["Name a fruit.", "Name a tree."]
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

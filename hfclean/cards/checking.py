@@ -1,7 +1,5 @@
 """Checking: what the Hub would refuse or ignore in a dataset card, found without asking it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Licenses: which of two binds more, for what is made of two things. A guide for people, not legal advice."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 YAML is composed and serialized node by node, so values keep their spelling; it is never evaluated.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache

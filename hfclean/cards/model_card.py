@@ -1,7 +1,5 @@
 """Model cards: a reviser or a linear rule as the README.md of its repo, merged into an existing one. No network."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

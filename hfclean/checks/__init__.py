@@ -5,8 +5,6 @@
 A revision is taken or refused whole: never an old instruction with a new answer.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches

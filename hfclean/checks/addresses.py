@@ -1,7 +1,5 @@
 """The check of addresses: the URLs and mail addresses that the question gives."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check

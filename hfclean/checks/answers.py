@@ -1,7 +1,5 @@
 """Checks of whether there is an answer at all: nothing, a refusal, or the question again."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check, TextFacts

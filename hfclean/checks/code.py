@@ -1,7 +1,5 @@
 """Checks of code: existing code stays, and an opened block is closed."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check

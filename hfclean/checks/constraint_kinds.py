@@ -1,7 +1,5 @@
 """The kinds of constraint that an instruction states and a program can verify, as data."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

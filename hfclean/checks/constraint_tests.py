@@ -3,8 +3,6 @@
 True, False, or None where a program cannot tell.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import re

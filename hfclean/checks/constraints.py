@@ -4,8 +4,6 @@ A constraint that the old answer already broke is not held against the revision.
 `constraint_kinds`.
 """
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check, TextFacts

@@ -1,7 +1,5 @@
 """Counting what a task asks for (sentences, words, items, lines), and reading the bounds that it sets."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ it. A rule weighs them; it was fitted to answers of experts, whole and cut off (
 two sentences shows none.
 """
 
-from __future__ import annotations
-
 import math
 import re
 

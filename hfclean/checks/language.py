@@ -1,7 +1,5 @@
 """The check for a revision that switched to another language."""
 
-from __future__ import annotations
-
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.language import (
     FEWEST_FOREIGN,

@@ -1,7 +1,5 @@
 """Checks of how long an answer became: bounds that depend on the answer before and on the kind of task."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check

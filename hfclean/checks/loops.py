@@ -1,7 +1,5 @@
 """The check for answers that run in a circle."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check, TextFacts

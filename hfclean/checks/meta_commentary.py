@@ -3,8 +3,6 @@
 Those in common wordings are looked for by pattern, others by a rule that weighs words (`meta_phrases`).
 """
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import Case, Check, TextFacts

@@ -6,8 +6,6 @@ A rule weighs the kinds, and whether the sentence has any content of its own; it
 to asides in many wordings (`benchmarks/gate.py`).
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

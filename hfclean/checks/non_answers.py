@@ -4,8 +4,6 @@ The whole answer is read for words of a few kinds, and for what it has besides t
 question. A rule weighs that; it was fitted to short answers, and to refusals in many wordings (`benchmarks/gate.py`).
 """
 
-from __future__ import annotations
-
 import math
 
 from hfclean.checks.check import Case, TextFacts

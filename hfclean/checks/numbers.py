@@ -4,8 +4,6 @@
 change a number in one of six, so the gate stops at a level that they hardly ever reach.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The check that asks a scorer: is the pair clearly worse than before?"""
 
-from __future__ import annotations
-
 import math
 
 from hfclean.checks.check import Case, Check

@@ -1,7 +1,5 @@
 """The check for text of the revision process that leaked into the result: labels, prompts, rubrics."""
 
-from __future__ import annotations
-
 import re
 
 from hfclean.checks.check import NUMBER, Case, Check, TextFacts

@@ -5,8 +5,6 @@ answer. A rule weighs them; it was fitted to answers of experts, each under its 
 (`benchmarks/gate.py`).
 """
 
-from __future__ import annotations
-
 import math
 import re
 

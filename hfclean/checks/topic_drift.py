@@ -5,8 +5,6 @@ answer. A rule weighs the result; it was fitted to answers of experts, as they a
 or general phrases appended (`benchmarks/gate.py`).
 """
 
-from __future__ import annotations
-
 import math
 
 from hfclean.checks.check import Case, Check, TextFacts

@@ -1,7 +1,5 @@
 """The command line: one module a verb, no logic. Exit codes: 0 done, 1 failed, 2 wrong usage."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import sys

@@ -5,8 +5,6 @@ several seeds, and compare the loss on held-out rows. No difference is a result 
 kept, and a run that was stopped continues.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any, TextIO

@@ -4,8 +4,6 @@ Answers of models are kept in one file, so that nothing is asked and paid for tw
 them as lines of JSON (what was asked, how, and the answer), clear deletes them.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Render the card of a cleaned folder, a reviser or a linear rule, and say what th
 network.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import TextIO

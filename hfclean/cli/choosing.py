@@ -1,7 +1,5 @@
 """Rows chosen from every split: what was found is said, and the rows that stay are written."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable

@@ -5,8 +5,6 @@ parquet data, dataset card, report.html, ledger.parquet (one row per change), hf
 rows stay as they are. With --model, a model revises the rows after the rules in the same run; see hfclean revise.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

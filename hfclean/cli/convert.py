@@ -3,8 +3,6 @@
 Write the rows in another shape. preference: chosen = revised response, rejected = original one.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

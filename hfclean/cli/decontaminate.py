@@ -3,8 +3,6 @@
 Find rows that hold a question or an answer of a benchmark, name each, and write the rows that hold none.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

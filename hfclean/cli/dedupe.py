@@ -3,8 +3,6 @@
 Find rows that are duplicates of one another in each split, say how many, and write the rows that stay.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

@@ -3,8 +3,6 @@
 Compare two versions of a dataset: what changed, what was removed, how the scores moved.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

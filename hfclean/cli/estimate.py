@@ -4,8 +4,6 @@ Estimate what hfclean revise would take: requests, tokens, price, hours. Reads a
 How long the answers will be is unknown until the model is asked; hfclean revise --preview shows it.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

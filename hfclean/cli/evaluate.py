@@ -5,8 +5,6 @@ or read better, and what the checks refuse; beside the rules, a reviser that cha
 the model once for every pair; answers are kept. Writes nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

@@ -1,7 +1,5 @@
 """Folders that hfclean wrote: what one holds, and where a row of it lies."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ the folder --out. predict: IN is a dataset with the rule's indicators as columns
 distributed, or writes the rows with the lowest, lowest first, to the file --out.
 """
 
-from __future__ import annotations
-
 import argparse
 import warnings
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Options of version 0.1 and what they are called now, so that an old command line is refused with the new spelling.
 For one version."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 _MODEL = {

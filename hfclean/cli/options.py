@@ -1,7 +1,5 @@
 """The options that several commands share, in groups. Loads nothing heavy: help has to be quick."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Collection
 from typing import Any

@@ -5,8 +5,6 @@ match replaced by its kind, such as [EMAIL]; for undo that folder keeps the orig
 report.html): give away what hfclean convert makes of it. With --drop, write the rows without any to a file.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from typing import TextIO

@@ -4,8 +4,6 @@ Download what hfclean pushed: a dataset, as the folder that hfclean why and undo
 with all its files.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

@@ -5,8 +5,6 @@ wrote, or a pack of benchmarks. An existing card keeps its text, custom keys and
 same again makes no commit. Needs a token: hf auth login, or HF_TOKEN. Try --dry-run first.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any, TextIO

@@ -5,8 +5,6 @@ check is not taken: the original stays, and the row says why. Every answer is ke
 killed, the same command asks for the rest only.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """List the rules: id, severity, meaning, example."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

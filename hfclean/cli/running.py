@@ -1,7 +1,5 @@
 """How a command is run: failures that are expected are one line, and what was begun is cleaned away."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

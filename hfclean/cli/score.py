@@ -3,8 +3,6 @@
 Score every row and print how the scores are distributed; with --out, write the scored dataset.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

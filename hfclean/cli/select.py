@@ -3,8 +3,6 @@
 Select rows by score and diversity, and show what the same number of random, longest, shortest and first rows would be.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import Any, TextIO
 

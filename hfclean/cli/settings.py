@@ -1,8 +1,6 @@
 """Options NAME=VALUE that set the fields of a dataclass: read by their types, explained by its docstring. A field that
 is added to the class needs no line here."""
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import json

@@ -5,8 +5,6 @@ a file of pairs. Writes a folder that hfclean revise --model takes and hfclean p
 same command with --resume continues from the last checkpoint. On several GPUs: accelerate launch -m hfclean train ...
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any, TextIO

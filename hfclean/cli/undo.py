@@ -4,8 +4,6 @@ Put the originals back: all of them, what one rule changed, or one row. The fold
 written.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import TextIO

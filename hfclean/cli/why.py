@@ -3,8 +3,6 @@
 Explain what happened to one row of a cleaned folder, rule by rule, and what is still wrong with it.
 """
 
-from __future__ import annotations
-
 import argparse
 from typing import TextIO
 

@@ -1,7 +1,5 @@
 """Rows into files: one for each split, whole or not at all."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json

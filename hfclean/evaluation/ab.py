@@ -4,8 +4,6 @@ A small model on a few rows is a cheap question with a rough answer: it says whe
 size, not how large it would be at another. Nothing is written to the rows.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import tempfile

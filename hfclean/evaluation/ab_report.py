@@ -1,7 +1,5 @@
 """What an A/B test found, in words and numbers. No difference is an answer too, and is stated as plainly."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each run has its own folder, named by what went into it: rows, base, settings, s
 `run.json` is written last, so that a folder with it is finished, and one without is not.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,8 +1,6 @@
 """Figures with intervals: bootstrap draws of whole rows, the same for everything that is compared; and means over
 seeds with Student's t."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

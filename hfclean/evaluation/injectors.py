@@ -4,8 +4,6 @@ An injector is data: a name, what it means, and a function `(pair, others, chanc
 not apply. It changes the answer only, runs in linear time, and takes every decision from `chance`.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import string

@@ -1,7 +1,5 @@
 """Win rates with length held equal: among comparisons of about equal length, and by a logistic model of the rest."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Exact figures from ranks: AUROC and Spearman with ties, and bootstrap draws in which rows stay whole."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any

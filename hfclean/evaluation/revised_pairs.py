@@ -1,7 +1,5 @@
 """Pairs before and after an expert, to compare a reviser with: read, told apart, run through a reviser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

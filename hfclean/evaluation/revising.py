@@ -4,8 +4,6 @@ Nothing is written to the rows. A reviser is never measured on pairs that it was
 and then the result says so wherever it is shown.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -3,8 +3,6 @@
 Verdicts come as columns, as a judge's scores in both orders, or from a judge that is asked here.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -7,8 +7,6 @@ HubError
 └── HubUnreachable   offline mode, no network, a server that fails or wants to be left alone
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

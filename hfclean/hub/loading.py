@@ -1,7 +1,5 @@
 """Cleaned datasets from the Hub: rows with their report, or the whole folder. What a repo says is checked."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Preparing: the files of a dataset's push in one folder, checked, and what the card says of them."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence

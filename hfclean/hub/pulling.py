@@ -1,7 +1,5 @@
 """Pulling: whatever hfclean pushed, as a folder; and the card of a folder as a push would render it."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

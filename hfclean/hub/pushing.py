@@ -1,7 +1,5 @@
 """Pushing: checked files become one commit, or a folder that shows it. What datasets and models have in common."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The record of a dataset in a repo, with its report and its ledger, read as what a stranger may have written."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

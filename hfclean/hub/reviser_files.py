@@ -1,8 +1,6 @@
 """The files of a reviser's push: weights, or an adapter with its base and commit; the record; of a rule reviser that
 record alone."""
 
-from __future__ import annotations
-
 import fnmatch
 import json
 from collections.abc import Mapping, Sequence

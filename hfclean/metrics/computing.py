@@ -1,7 +1,5 @@
 """What the modules compute: flat dictionaries of numbers, by the code that `hfclean.evaluation` uses as well."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The modules: which exist, where they are, and the files of a Space that shows one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

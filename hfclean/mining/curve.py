@@ -1,7 +1,5 @@
 """Curve: the loss over the number of rows, as an SVG picture that stands alone."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

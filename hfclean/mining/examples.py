@@ -1,7 +1,5 @@
 """Examples: rows of any shape as prompt and completion to tune on, and which of them an evaluation set has too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """The experiment behind InstructMining's rule: many small training sets, a model tuned on each, the loss of each."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

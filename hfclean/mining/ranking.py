@@ -5,8 +5,6 @@ and carry over to others by luck only: `hfclean.mining.experiment` and `LinearRu
 them does not come as published by itself stands in `rule.fitted_on` under "to compute it as published".
 """
 
-from __future__ import annotations
-
 import math
 import re
 import warnings

@@ -5,8 +5,6 @@ line is written whole or, if the process dies while writing, as a torn last line
 process is at work on is locked; the lock goes with the process, however it ends.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

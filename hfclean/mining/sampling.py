@@ -1,7 +1,5 @@
 """Sampling: training sets that differ from each other in their indicators, so that a fit has something to go by."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The size search: how many rows of a ranking to keep, as a whole curve with its noise, not as one lucky number."""
 
-from __future__ import annotations
-
 import math
 import random
 import statistics

@@ -1,7 +1,5 @@
 """The key of a server: read from the variable that the user named when it is needed, and shown nowhere."""
 
-from __future__ import annotations
-
 import os
 import re
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """One call of `ask`: which conversations are equal, which are answered already, which are still to be asked."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor

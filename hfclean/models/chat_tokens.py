@@ -1,7 +1,5 @@
 """A conversation as a model's tokens, in its own chat template. The text of a turn can never end the turn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any

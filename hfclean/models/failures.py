@@ -13,8 +13,6 @@
 Each message names what was found, what was expected and the next move. None of them ever holds a key.
 """
 
-from __future__ import annotations
-
 from hfclean.errors import HfcleanError
 
 

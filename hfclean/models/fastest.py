@@ -5,8 +5,6 @@ number of threads and the version of torch. The file is a cache: damaged, too la
 empty and is written anew.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -4,8 +4,6 @@ Settings enter the key of every answer, the history of every row, records and ca
 environment variable whose name is `api_key_env`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -8,8 +8,6 @@ over. No process waits while it holds open leases, so that no two can wait for e
 A lease lost to a power cut costs nothing: leases are written without waiting for the disk.
 """
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import threading

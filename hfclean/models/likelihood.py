@@ -11,8 +11,6 @@ rounding alone, within `SAME`.
 Losses are natural-log, in float32 or better whatever the dtype of the weights.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence

@@ -6,8 +6,6 @@ weights as GPT-2 lays them out, by far more. So both are measured with each shap
 the weights as they lie and needs no more memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache

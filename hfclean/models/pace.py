@@ -3,8 +3,6 @@
 Pure bookkeeping on a given clock; nothing here waits.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from datetime import datetime

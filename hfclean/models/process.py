@@ -5,8 +5,6 @@ of it, except for the weights of local models, which it may share. The loop runs
 the same for every `map` in the process and works beside a loop that already runs, as in a notebook.
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import ctypes

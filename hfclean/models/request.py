@@ -1,7 +1,5 @@
 """One conversation on its way to a server, and the call that waits for it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

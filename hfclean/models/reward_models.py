@@ -4,8 +4,6 @@ A GPT-NeoX without its head over the vocabulary, and one linear layer over its l
 token, or their mean, as `pooling` in the configuration says. Configuration and safetensors are all that is read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path

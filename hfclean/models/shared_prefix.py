@@ -1,7 +1,5 @@
 """The beginning that many sequences share, through the backbone once: the others continue from its keys and values."""
 
-from __future__ import annotations
-
 import copy
 import math
 import re

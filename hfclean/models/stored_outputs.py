@@ -4,8 +4,6 @@ The key is the content: the hash and dtype of the weights, which value was read 
 batches and devices do not matter. Failures are not kept, and may pass the next time.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence

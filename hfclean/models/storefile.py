@@ -1,7 +1,5 @@
 """The file under a store: created, recognised as ours or refused, and its errors explained with the next move."""
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from collections.abc import Callable, Iterator

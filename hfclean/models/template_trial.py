@@ -5,8 +5,6 @@ memory: loops in loops, macros that call themselves, texts that double. Before a
 rendered here, it was rendered with the same turns where the system can stop it.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

@@ -4,8 +4,6 @@ A row's text is data. Where it spells a model's own markers, they are read as pl
 Nothing is cut.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -5,8 +5,6 @@ generator then runs in `map` (it waits), as a bound async method (it does not), 
 (many batches at once), and without a model at all, to estimate what a run would cost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, fields, replace

@@ -4,8 +4,6 @@ A sign-in page, a model that answers in prose where a form was asked for, or the
 answer looks fine by itself, and no request fails. The sign is that none of the first rows got a usable answer.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple

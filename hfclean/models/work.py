@@ -1,8 +1,6 @@
 """Work that asks a model: written once as a generator that yields its requests and is sent the answers,
 and driven in whichever way the caller can wait."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress

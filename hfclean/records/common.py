@@ -1,7 +1,5 @@
 """The file `hfclean.json`, whatever it describes: how much of it is read, and in what form it is written."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 The type of every entry is checked, and that every path is one where hfclean puts such a file; nothing is executed.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ stranger. The record of a `RuleReviser` names rules and their versions and holds
 hfclean, and a record that was made with other rules than those here is refused, since it would give other results.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

@@ -6,8 +6,6 @@ field: `hub` for any file, `folder` for one that `save_pretrained` wrote here; a
 number, how many entries and how many characters are taken from others.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import fields

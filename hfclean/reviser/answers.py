@@ -5,8 +5,6 @@ object with both. Either is read, whichever was requested. An ambiguous answer (
 object that is cut off) is refused, and so is one that only repeats the words of the prompt in the place of a text.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

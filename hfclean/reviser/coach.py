@@ -1,7 +1,5 @@
 """The reviser after CoachLM: a whole pair in, a whole pair out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b

@@ -13,8 +13,6 @@ form of CoachLM (arXiv 2311.13246), which joins the fields with words that also 
 published rows; no text can damage this one. The markers name fields: an answer is read or refused, never guessed at.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

@@ -6,8 +6,6 @@ The criteria are those that the paper names (arXiv 2310.11716); every word here 
     hfclean.Reflection("org/model", criteria=mine)
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

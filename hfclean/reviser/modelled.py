@@ -1,7 +1,5 @@
 """Base of all revisers that ask a model: which pairs, the gate, the choice, the record."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The reviser that masks personal data everywhere in the row; it runs only when asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """The one place where a revision becomes columns, for every reviser."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The reviser that asks no model: rules only."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -10,8 +10,6 @@ authors released writes neither Q* nor the original where these win, and takes a
 0, which passes every test; the rule here does neither.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable

@@ -1,8 +1,6 @@
 """Which pairs taught a reviser: their hashes travel in its `hfclean.json`, so that no row that taught it measures it
 or is revised by it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b

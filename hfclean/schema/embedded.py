@@ -1,7 +1,5 @@
 """Conversations stored in a cell as one JSON string: read, and rewritten only where they change."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Messages of a conversation in any of their spellings: roles, texts and calls, and where each text lives."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

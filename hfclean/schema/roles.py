@@ -1,7 +1,5 @@
 """Conversations with unknown roles or keys: reported as such, and never taken for empty answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

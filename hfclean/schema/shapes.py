@@ -1,7 +1,5 @@
 """Which shape a set of columns has, and whether a mapping is one example or a batch of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any

@@ -4,8 +4,6 @@ A view never changes the row that it reads. It hands out `Target`s: a pair plus 
 which `write` puts changed text back.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any

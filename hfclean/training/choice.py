@@ -1,7 +1,5 @@
 """Which pairs teach: no empty ones, the most revised ones if asked, none on both sides of the split."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

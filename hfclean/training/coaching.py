@@ -5,8 +5,6 @@ ds = ds.map(coach, batched=True)
 hfclean.push_reviser(coach, "me/coach")
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What a tuning needs, before it starts: memory by counting, time by a short measurement on this machine."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import asdict, dataclass
 from typing import Any

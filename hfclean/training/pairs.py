@@ -9,8 +9,6 @@ A pair is a row of `raw_instruction`, `raw_input`, `raw_output`, `revised_instru
 * a preference set: the rejected answer and the chosen one to the same question.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,8 +10,6 @@ understands instructions.
 The model is tuned on prompts in Alpaca's form, and `variant="cherry"` asks it in the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

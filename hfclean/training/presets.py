@@ -1,7 +1,5 @@
 """Published settings, and a reasonable start, as data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """The record of a tuning in its folder: its settings, its results, and how to go on after a stop."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -5,8 +5,6 @@ in `hfclean.models`, and the completion follows token by token, as the model wri
 not fit is left out and counted.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The trainer underneath: trl's, stopped at the first number that is not finite, with checkpoints whole or absent."""
 
-from __future__ import annotations
-
 import copy
 import json
 import shutil

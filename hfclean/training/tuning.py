@@ -7,8 +7,6 @@ The folder holds the tuned model as `save_pretrained` writes it (safetensors, to
 for), `training.json` with the settings and results, and `checkpoints/`, from which a stopped run goes on.
 """
 
-from __future__ import annotations
-
 import gc
 import math
 import sys
