@@ -23,7 +23,7 @@ from hfclean.errors import HfcleanError
 T = TypeVar("T")
 
 BATCH = 1000  # rows
-RELEASED = 16  # batches after which the pages that were read are given back
+RELEASED = 4  # batches after which the pages that were read are given back
 WRITTEN = 1 << 22  # bytes after which a file that is written does the same
 IN_MEMORY = 1 << 20  # bytes; a longer array lies in a file
 PIECE = (1 << 31) - 1  # bytes of the strings of one Arrow array
@@ -240,6 +240,24 @@ def numbers(count: int, kind: Any, near: Any = None) -> Any:
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
+        return np.memmap(file, kind, "r+", shape=(count,)).view(np.ndarray)
+
+
+def appended(pieces: Iterable[Any], kind: Any, near: Any = None) -> Any:
+    """Arrays one after the other as one, in a file like those of `numbers` where it is long.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    import numpy as np
+
+    with tempfile.TemporaryFile(dir=folder_of(near)) as file:
+        size = sum(file.write(np.ascontiguousarray(piece, kind).data.cast("B")) for piece in pieces if len(piece))
+        file.flush()
+        count = size // np.dtype(kind).itemsize
+        if size <= IN_MEMORY:
+            file.seek(0)
+            return np.frombuffer(bytearray(file.read()), kind)
         return np.memmap(file, kind, "r+", shape=(count,)).view(np.ndarray)
 
 

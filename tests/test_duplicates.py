@@ -14,9 +14,10 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 import hfclean
+from hfclean import passes
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.selection import duplicates, minhash, shingle_joins, shingles
-from hfclean.selection.duplicates import near_pairs
+from hfclean.selection.duplicates import duplicate_groups, near_pairs
 from hfclean.text import CJK
 
 TEXT = "the a of apples pears red green is are was Ein Haus café NAÏVE नमस्ते दुनिया 7 don't 今 天 気 ไทย"
@@ -167,7 +168,7 @@ def test_the_numbers_of_a_text_never_change() -> None:
 def test_a_group_keeps_its_best_row_and_never_loses_all() -> None:
     texts = ["one two three four", "One, two, three, four!", "something else", "ONE TWO THREE FOUR"]
     ds = rows_of(texts, score=[1.0, 3.0, None, 3.0])
-    found = hfclean.selection.duplicate_groups(ds, best="score")
+    found = duplicate_groups(ds, best="score")
     assert (found.groups, found.best, found.kept, found.dropped) == (((0, 1, 3),), (1,), (1, 2), (0, 3))
     assert found.duplicate_of() == {0: 1, 3: 1}
     assert hfclean.dedupe(ds) == [0, 2]
@@ -270,3 +271,31 @@ def test_wrong_settings_say_what_was_wanted(settings: dict[str, Any], said: str)
 def test_only_one_whole_dataset_will_do() -> None:
     with pytest.raises(HfcleanError, match="ds\\['train'\\]"):
         hfclean.dedupe(DatasetDict({"train": rows_of(["a"])}))
+
+
+def test_pairs_of_very_many_rows_are_counted_by_whole_sets_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{'one two three four five ' * (k % 4)}row {k % 9} has {k % 5} words" for k in range(60)]
+    runs = shingles.shingles(texts, 2)
+    monkeypatch.setattr(shingle_joins, "MEMBERS_AT_ONCE", 50)
+    monkeypatch.setattr(passes, "IN_MEMORY", 0)
+    ranked, whole = shingle_joins.sets_of(runs), shingle_joins.whole_sets_of(runs)
+    first, second = np.triu_indices(60, 1)
+    by_rank, by_hash = (shingle_joins.verified(sets, first, second, 0.5) for sets in (ranked, whole))
+    assert len(by_rank.first) > 100
+    for name in ("first", "second", "similarity"):
+        assert getattr(by_rank, name).tolist() == getattr(by_hash, name).tolist()
+    assert whole.sizes.tolist() == ranked.sizes.tolist()
+
+
+def test_groups_of_rows_read_in_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"Ask {k % 7} of them"}, {"role": "assistant", "content": "Yes."}]}
+        for k in range(40)
+    ]
+    rows[8]["tools"] = "[{}]"
+    ds = Dataset.from_list(rows)
+    found = [duplicate_groups(ds, method) for method in ("near", "exact")]
+    assert [len(each.groups) for each in found] == [7, 7]
+    monkeypatch.setattr(duplicates, "AT_ONCE", 3)
+    monkeypatch.setattr(passes, "BATCH", 4)
+    assert [duplicate_groups(ds, method) for method in ("near", "exact")] == found

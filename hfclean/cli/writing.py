@@ -13,6 +13,7 @@ from hfclean.cli.reading import UsageError, opened, tell, tokenizer_of
 from hfclean.durable import new_file
 from hfclean.errors import FolderError
 from hfclean.layout import Layout
+from hfclean.passes import ReleasingFile
 from hfclean.values import decoded, has_json, has_media, loaded
 
 BATCH_ROWS = 1000
@@ -60,7 +61,8 @@ def write_files(splits: Mapping[str, Any], args: argparse.Namespace, err: TextIO
     for split, part in splits.items():
         with new_file(files[split]) as partial:
             if target.suffix == ".parquet":
-                decoded(part).to_parquet(str(partial))
+                with ReleasingFile(partial, part) as f:
+                    decoded(part).to_parquet(f)
             elif target.suffix == ".jsonl":
                 _json_lines(part, partial, target.name)
             else:

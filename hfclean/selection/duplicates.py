@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
+from hfclean.passes import appended, numbers
 from hfclean.plain_values import to_plain
+from hfclean.row_ids import first_of
 from hfclean.schema import Columns
 from hfclean.selection import minhash, shingle_joins
 from hfclean.selection.row_context import context_keys
@@ -20,15 +25,16 @@ from hfclean.selection.rows import (
     check_count,
     check_dataset,
     is_number,
-    numbers,
     pairs,
     texts,
     vectors,
 )
+from hfclean.selection.rows import numbers as column_of_numbers
 from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
 
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
+AT_ONCE = 20_000  # rows whose words are numbered at once
 EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all
 CELLS = 1 << 22  # similarities that are held at once
 KEYED = np.uint64(0x9E3779B97F4A7C15)  # so that the key 0 changes numbers as well
@@ -152,7 +158,8 @@ def duplicate_groups(
       those that either has). Words are in small letters; in scripts without spaces each character is a word. A row of
       fewer words is one run, so it has only the same words as a duplicate; rows without a word are compared by their
       characters. Up to 100,000 rows all pairs are found; above, those that MinHash (25 bands of 5 at 0.7) deems
-      likely, and each is counted before it is believed. Memory: about 70 bytes for each word of the dataset.
+      likely, and each is counted before it is believed. Memory hardly grows with the rows: some
+      20 bytes for each word of the dataset lie in files beside it.
     * `semantic`: vectors with a cosine of `threshold` or more; all pairs, in time that grows with the square of the
       rows. 0.9 and more is usual, 0.7 takes whole topics. Rows without a vector have no duplicates, and are counted.
 
@@ -202,7 +209,7 @@ def _find(
     check_count(ngram, f"{who}(ngram", 1)
     if ngram > 32:
         raise HfcleanError(f"{who}(ngram={ngram}): expected 1 to 32 words")
-    scores = None if best is None else numbers(ds, best, who)
+    scores = None if best is None else column_of_numbers(ds, best, who)
     notes: list[str] = []
     complete = True
     if method == "semantic":
@@ -214,11 +221,11 @@ def _find(
         if fields is None and (keys := context_keys(ds, layout, exact=True)) is not None:
             labels = _parted(labels, keys)
     else:
-        rows = ["\n".join(parts) for parts in texts(ds, fields, layout, who)]
         keys = context_keys(ds, layout) if fields is None else None
-        labels = _near(rows, threshold, ngram, keys)
-        complete = len(rows) <= EXACT_UP_TO
-        notes += _empty(rows)
+        rows = ("\n".join(parts) for parts in texts(ds, fields, layout, who))
+        labels, empty = _near(rows, threshold, ngram, keys, ds)
+        complete = len(ds) <= EXACT_UP_TO
+        notes += _empty(empty)
     groups = _groups(labels)
     kept = [_best(group, scores) for group in groups]
     if scores is not None and (unscored := int(np.isnan(scores).sum())):
@@ -237,8 +244,9 @@ def _find(
 
 def _groups(labels: Any) -> tuple[tuple[int, ...], ...]:
     order = np.argsort(labels, kind="stable")
-    stretches = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    return tuple(tuple(stretch.tolist()) for stretch in stretches if len(stretch) > 1)
+    first = np.flatnonzero(np.diff(labels[order], prepend=-1))
+    sizes = np.diff(first, append=len(order))
+    return tuple(tuple(order[first[k] : first[k] + sizes[k]].tolist()) for k in np.flatnonzero(sizes > 1))
 
 
 def _best(group: tuple[int, ...], scores: Any) -> int:
@@ -247,22 +255,28 @@ def _best(group: tuple[int, ...], scores: Any) -> int:
     return max(group, key=lambda row: (-np.inf if np.isnan(scores[row]) else scores[row], -row))
 
 
-def _empty(rows: Sequence[str]) -> list[str]:
-    empty = sum(not row.strip() for row in rows)
+def _empty(empty: int) -> list[str]:
     return [f"{empty:,} rows have no text: they are duplicates of one another"] if empty else []
 
 
 def _exact(ds: Any, fields: Any, layout: Layout, who: str) -> tuple[Any, list[str]]:
-    if fields is None:
-        rows: list[Any] = [
-            (pair.system, pair.history, pair.instruction, pair.input, pair.response) for pair in pairs(ds, layout)
-        ]
-        empty = _empty([pair[2] + pair[3] + pair[4] for pair in rows])
-    else:
-        rows = texts(ds, fields, layout, who)
-        empty = _empty(["".join(row) for row in rows])
-    first: dict[Any, int] = {}
-    return np.array([first.setdefault(row, k) for k, row in enumerate(rows)], np.int64), empty
+    halves, empty = numbers(2 * len(ds), np.uint64, ds).reshape(len(ds), 2), 0
+    for k, (words, whole) in enumerate(_whole(ds, fields, layout, who)):
+        data = "\0".join(f"{len(part)}\0{part}" for part in whole).encode("utf-8", "surrogatepass")
+        halves[k] = np.frombuffer(blake2b(data, digest_size=16).digest(), np.uint64)
+        empty += not "".join(words).strip()
+    return first_of(halves[:, 0], halves[:, 1]), _empty(empty)
+
+
+def _whole(ds: Any, fields: Any, layout: Layout, who: str) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Of every row the texts that say whether it is empty, and all that are compared."""
+    if fields is not None:
+        yield from ((row, row) for row in texts(ds, fields, layout, who))
+        return
+    for pair in pairs(ds, layout):
+        words = (pair.instruction, pair.input, pair.response)
+        turns = (text for turn in pair.history for text in (turn.role, turn.text))
+        yield words, (pair.system, *words, *turns)
 
 
 # ---------------------------------------------------------------------------------------------------------------- near
@@ -270,43 +284,53 @@ def _exact(ds: Any, fields: Any, layout: Layout, who: str) -> tuple[Any, list[st
 
 def _parted(labels: Any, keys: Any) -> Any:
     """The groups parted by another number of each row; each named by its first row."""
-    first: dict[tuple[int, int], int] = {}
-    pairs_of = zip(labels.tolist(), keys.tolist(), strict=True)
-    return np.array([first.setdefault(pair, k) for k, pair in enumerate(pairs_of)], np.int64)
+    return first_of(mix(labels.astype(np.uint64)), keys)
 
 
-def _near(rows: Sequence[str], threshold: float, ngram: int, keys: Any = None) -> Any:
-    """For each row the first row of its group; rows of different `keys` are never in one: they share no run of words,
-    since the key of a row goes into the number of each."""
-    first, places = _different(rows, keys)
-    chosen = [rows[k] for k in first]
-    sets = shingles(chosen, ngram)
-    if keys is not None:
-        stirred = mix(keys[first].astype(np.uint64) + KEYED)
-        sets = Shingles(sets.hashes ^ np.repeat(stirred, np.diff(sets.starts)), sets.starts)
-    together = shingle_joins.Components(len(chosen))
-    for part in _near_parts(sets, threshold, together):
+def _near(rows: Iterable[str], threshold: float, ngram: int, keys: Any, near: Any) -> tuple[Any, int]:
+    """For each row the first row of its group, and how many are empty; rows of different `keys` are never in one: they
+    share no run of words, since the key of a row goes into the number of each."""
+    seen: dict[Any, int] = {}  # each different text, of each key, in small letters
+    places, first, empty = numbers(len(near), np.int64, near), array("q"), 0
+    counts = array("q")
+
+    def hashed() -> Iterator[Any]:
+        nonlocal empty
+        start, left = 0, iter(rows)
+        while batch := list(islice(left, AT_ONCE)):
+            new = []
+            for k, row in enumerate(batch, start):
+                code = text_hash(fold(row))
+                places[k] = number = seen.setdefault(code if keys is None else (code, int(keys[k])), len(seen))
+                empty += not row.strip()
+                if number == len(first):
+                    first.append(k)
+                    new.append(row)
+            sets = shingles(new, ngram)
+            sizes = np.diff(sets.starts)
+            counts.extend(sizes.tolist())
+            if keys is None:
+                yield sets.hashes
+            else:
+                stirred = mix(keys[np.array(first[-len(new) :] if new else [], np.int64)].astype(np.uint64) + KEYED)
+                yield sets.hashes ^ np.repeat(stirred, sizes)
+            start += len(batch)
+
+    hashes = appended(hashed(), np.uint64, near)
+    seen.clear()
+    starts = numbers(len(counts) + 1, np.int64, near)
+    np.cumsum(np.array(counts, np.int64), out=starts[1:])
+    together = shingle_joins.Components(len(first))
+    for part in _near_parts(Shingles(hashes, starts), threshold, together):
         together.join(part.first, part.second)
-    return first[together.labels][places]
-
-
-def _different(rows: Sequence[str], keys: Any) -> tuple[Any, Any]:
-    """Where each different text, of each key, is first, and for every row which of them it is; small letters, as for
-    the words."""
-    seen: dict[Any, int] = {}
-    hashes = (text_hash(fold(row)) for row in rows)
-    named = hashes if keys is None else zip(hashes, keys.tolist(), strict=True)
-    where = np.array([seen.setdefault(name, len(seen)) for name in named], np.int64)
-    first = np.full(len(seen), len(rows), np.int64)
-    np.minimum.at(first, where, np.arange(len(rows)))
-    return first, where
+    return np.array(first, np.int64)[together.labels][places], empty
 
 
 def _near_parts(
     texts: Shingles, threshold: float, together: shingle_joins.Components | None = None
 ) -> Iterator[shingle_joins.Near]:
-    sets = shingle_joins.sets_of(texts)
-    few = len(sets.sizes) <= EXACT_UP_TO
+    few = len(texts.starts) - 1 <= EXACT_UP_TO
+    sets = shingle_joins.sets_of(texts) if few else shingle_joins.whole_sets_of(texts)
     likely = shingle_joins.candidates(sets, threshold, together) if few else minhash.likely(texts, threshold, together)
     for first, second in likely:
         yield shingle_joins.verified(sets, first, second, threshold)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hfclean.passes import appended
 from hfclean.selection.shingle_joins import Components, ordered_pairs, pairs_within, parts
 from hfclean.selection.shingles import Shingles, mix
 
@@ -38,7 +39,9 @@ def likely(sets: Shingles, threshold: float, known: Components | None = None) ->
     """Pairs that share a band, in parts; a pair may come in several of them. Pairs that are `known` to hang together
     when their turn comes are left out."""
     bands, rows = BANDS if abs(threshold - 0.7) < 1e-9 else bands_for(threshold)
-    short = (sets.hashes >> np.uint64(32)).astype(np.uint32)
+    short = appended(
+        (sets.hashes[k : k + AT_A_TIME] >> np.uint64(32) for k in range(0, len(sets.hashes), AT_A_TIME)), np.uint32
+    )
     generator = np.random.default_rng(7)
     for _ in range(bands):
         key = np.zeros(len(sets.starts) - 1, np.uint64)

@@ -10,11 +10,11 @@ import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
+from hfclean.passes import column_batches
 from hfclean.schema import Pair
 from hfclean.scorers.vectors import read_vectors
 from hfclean.selection.row_context import undecoded
 
-BATCH = 1000
 ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
 
 
@@ -71,22 +71,22 @@ def pairs(ds: Any, layout: Layout) -> Iterator[Pair]:
         return
     view = layout.view(ds.column_names)
     names = list(view.columns)
-    for batch in undecoded(ds.with_format(None).select_columns(names)).iter(BATCH):
+    for batch in column_batches(undecoded(ds), names):
         for cells in zip(*(batch[name] for name in names), strict=True):
             yield view.pairs(dict(zip(names, cells, strict=True)))[-1]
 
 
-def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str) -> list[tuple[str, ...]]:
+def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str) -> Iterator[tuple[str, ...]]:
     """The texts of every row that are compared: the named fields, else all of the row.
 
     Raises:
         ColumnError: a field is neither a column nor a part of a pair.
     """
     if fields is None:
-        return [
+        return (
             (*(turn.text for turn in pair.history), pair.instruction, pair.input, pair.response)
             for pair in pairs(ds, layout)
-        ]
+        )
     names = [fields] if isinstance(fields, str) else list(fields)
     unknown = [name for name in names if name not in ds.column_names and name not in ROLES]
     if unknown or not names:
@@ -94,14 +94,13 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
             f"{who}(fields={fields!r}): no such field; expected columns of {ds.column_names}, or some of instruction, "
             "input, response"
         )
-    texts: list[list[str]] = []
-    for name in names:
-        if name in ds.column_names:
-            cells = ds.with_format(None).select_columns([name])
-            texts.append([_text(value) for batch in cells.iter(BATCH) for value in batch[name]])
-        else:
-            texts.append([getattr(pair, ROLES[name]) for pair in pairs(ds, layout)])
-    return list(zip(*texts, strict=True))
+    return zip(*(_field(ds, name, layout) for name in names), strict=True)
+
+
+def _field(ds: Any, name: str, layout: Layout) -> Iterator[str]:
+    if name not in ds.column_names:
+        return (getattr(pair, ROLES[name]) for pair in pairs(ds, layout))
+    return (_text(value) for batch in column_batches(ds, [name]) for value in batch[name])
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hfclean.passes import appended, numbers
 from hfclean.selection.shingles import Shingles
 
 FIRST = 1 << 14  # candidates that are looked at at once, at the beginning; twice as many each time
@@ -35,7 +36,8 @@ class Sets:
     """The set of shingles of every text. Members that only one text has can never be shared: they are only counted.
 
     Args:
-        members: int32, of each text those that other texts may have, rarest first, by rank.
+        members: int32, of each text those that other texts may have, rarest first, by rank; or uint64, all of each
+            text as they are, in order.
         starts: int64, one more than texts.
         sizes: int64, the size of each whole set.
         sketches: uint64 (texts, words), bit sums of the members.
@@ -77,6 +79,33 @@ def sets_of(runs: Shingles) -> Sets:
     np.cumsum(counts, out=starts[1:])
     members = (key & 0xFFFFFFFF).astype(np.int32)
     return Sets(members, starts, sizes + counts, _sketches(members, starts))
+
+
+def whole_sets_of(runs: Shingles, near: Any = None) -> Sets:
+    """The sets of shingles of very many texts, with all their members, in files: see `passes.numbers`."""
+    count = len(runs.starts) - 1
+    sizes = numbers(count, np.int64, near)
+
+    def ordered() -> Iterator[Any]:
+        for part in parts(np.diff(runs.starts), MEMBERS_AT_ONCE):
+            low, high = runs.starts[part.start], runs.starts[part.stop]
+            hashes = runs.hashes[low:high]
+            owner = np.repeat(np.arange(part.stop - part.start), np.diff(runs.starts[part.start : part.stop + 1]))
+            order = np.lexsort((hashes, owner))
+            hashes = hashes[order]
+            once = _changes(hashes) | _changes(owner)
+            sizes[part] = np.bincount(owner[once], minlength=part.stop - part.start)
+            yield hashes[once]
+
+    members = appended(ordered(), np.uint64, near)
+    starts = numbers(count + 1, np.int64, near)
+    np.cumsum(sizes, out=starts[1:])
+    words = SKETCH // 64
+    sketches = numbers(count * words, np.uint64, near).reshape(count, words)
+    for part in parts(sizes, MEMBERS_AT_ONCE):
+        low, high = starts[part.start], starts[part.stop]
+        sketches[part] = _sketches(members[low:high], starts[part.start : part.stop + 1] - low)
+    return Sets(members, starts, sizes, sketches)
 
 
 def _changes(ordered: Any) -> Any:
@@ -199,11 +228,11 @@ def verified(sets: Sets, first: Any, second: Any, threshold: float) -> Near:
     """Which of these pairs have a Jaccard index of `threshold` or more, by counting what they share."""
     both = sets.sizes[first] + sets.sizes[second]
     wanted = np.ceil(threshold / (1 + threshold) * both - NARROW).astype(np.int64)
-    shared = sets.shared
-    most = np.minimum(shared[first], shared[second])
+    shared_first, shared_second = (sets.starts[side + 1] - sets.starts[side] for side in (first, second))
+    most = np.minimum(shared_first, shared_second)
     good = np.flatnonzero(most >= wanted)
     first, second, both, wanted = first[good], second[good], both[good], wanted[good]
-    members = shared[first] + shared[second]
+    members = shared_first[good] + shared_second[good]
     good = members - _different_bits(sets.sketches[first], sets.sketches[second]) >= 2 * wanted
     first, second, both, wanted, members = first[good], second[good], both[good], wanted[good], members[good]
     common = np.zeros(len(first), np.int64)
@@ -217,12 +246,15 @@ def verified(sets: Sets, first: Any, second: Any, threshold: float) -> Near:
 
 def _common(sets: Sets, first: Any, second: Any) -> Any:
     """How many members the sets of each pair share."""
-    keys = []
+    pairs, members = [], []
     for side in (first, second):
-        counts = sets.shared[side]
-        places = expand(sets.starts[side], counts)
-        keys.append((np.repeat(np.arange(len(side)), counts) << 32) | sets.members[places])
-    key = np.concatenate(keys)
+        counts = sets.starts[side + 1] - sets.starts[side]
+        pairs.append(np.repeat(np.arange(len(side)), counts) << 32)
+        members.append(sets.members[expand(sets.starts[side], counts)])
+    ranks = np.concatenate(members)
+    if ranks.dtype == np.uint64:
+        ranks = np.unique(ranks, return_inverse=True)[1]
+    key = np.concatenate(pairs) | ranks
     key.sort()
     same = key[1:][key[1:] == key[:-1]] >> 32
     return np.bincount(same, minlength=len(first))
