@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,52 @@ def test_what_a_signal_ends_leaves_the_old_state_or_the_new_one(command: list[st
     assert found in (before, contents())
     assert [item for item in os.listdir() if item.startswith(".")] == []
     assert before != contents()
+
+
+class Deleted:
+    """An object that a signal reaches while it is deleted, where nothing can be raised."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.kind)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("where", ["while an object is deleted", "while an extension is loaded"])
+def test_a_signal_shows_no_traceback_wherever_it_arrives(
+    where: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = getattr(signal, name)
+
+    def deleted(*_: object) -> None:
+        Deleted(kind)
+        threading.Event().wait(60)
+
+    def loaded(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), kind)
+        except KeyboardInterrupt:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type] - as PyErr_Print does
+            raise ImportError("numpy._core.multiarray failed to import") from None
+
+    before = signal.getsignal(kind)
+    monkeypatch.setattr("hfclean.cli.convert.run", deleted if "deleted" in where else loaded)
+    assert main(["convert", "out", "--to", "messages", "--out", "x.jsonl"]) == 1
+    assert capsys.readouterr().err == "\nhfclean convert: stopped; nothing was written\n"
+    assert signal.getsignal(kind) == before
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ctrl_c_shows_no_traceback_before_and_after_a_command(when: str) -> None:
+    code = (
+        "import os, signal, sys, hfclean.cli as c\n"
+        "sys.argv = ['hfclean', '--version']\n"
+        "def end(*_): os.kill(os.getpid(), signal.SIGINT)\n"
+        f"if {when == 'before'}: c.parser = end\n"
+        "code = c.main()\n"
+        "end()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

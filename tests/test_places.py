@@ -6,15 +6,26 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from datasets.exceptions import DatasetGenerationError
 
 from hfclean.cli import main, rules
+from hfclean.cli.running import SHORTAGES
+from hfclean.errors import SourceError
 
 ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(4)]
 ODD = os.fsdecode(b"o\xff")
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +81,10 @@ def test_a_file_whose_name_is_not_text_is_read(capsys: pytest.CaptureFixture[str
         MemoryError(),
         MemoryError("malloc of size 64 failed"),
         ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        caused(
+            DatasetGenerationError("An error occurred while generating the dataset"), pa.ArrowMemoryError("malloc")
+        ),
     ],
 )
 def test_a_machine_without_memory_is_said_in_one_line(
@@ -110,9 +125,57 @@ def test_a_disk_that_takes_no_more_leaves_what_was_there(
     monkeypatch.setattr("hfclean.durable._sync", fail)
     assert main(["clean", "rows.jsonl", "--out", "out", "--quiet", *(["--overwrite"] if overwrite else [])]) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said == f"hfclean clean: {os.strerror(code)}; nothing was written"
+    begin, _, move = said.removesuffix("; nothing was written").partition(f"hfclean clean: {os.strerror(code)}")
+    assert (begin, move) == ("", f": {SHORTAGES[code]}" if code in SHORTAGES else "")
     assert {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()} == before
     assert sorted(os.listdir()) == sorted(["rows.jsonl", *(["out"] if overwrite else [])])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"),
+        OSError("Not enough disk space. Needed: Unknown size (download: Unknown size, generated: Unknown size"),
+        caused(DatasetGenerationError("An error occurred"), OSError(errno.ENOSPC, "No space left on device")),
+        caused(SourceError("the folder 'out' cannot be read"), OSError("Detail: [errno 28] No space left on device")),
+    ],
+    ids=["plain", "pyarrow", "datasets", "datasets, wrapped", "ours, wrapped"],
+)
+@pytest.mark.parametrize("verb", ["undo", "convert", "pull", "clean"])
+def test_a_full_disk_is_one_line_whatever_libraries_make_of_it(
+    verb: str, error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(f"hfclean.cli.{verb}.run", fail)
+    words = {
+        "undo": ["out"],
+        "convert": ["out", "--to", "messages", "--out", "x.jsonl"],
+        "pull": ["me/x", "--out", "x"],
+    }
+    assert main([verb, *words.get(verb, ["rows.jsonl", "--out", "x"])]) == 1
+    line = "No space left on device: free some, or write to another disk; nothing was written\n"
+    assert capsys.readouterr().err == f"hfclean {verb}: {line}"
+
+
+def test_an_undo_that_finds_no_room_loses_nothing() -> None:
+    resource = pytest.importorskip("resource")
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    before = {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-m", "hfclean", "undo", "out"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "hfclean undo: File too large: raise the limit on the size of files (ulimit -f); nothing was written"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, said)
+    assert "Traceback" not in done.stderr
+    assert {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()} == before
+    assert sorted(os.listdir()) == ["out", "rows.jsonl"]
 
 
 def test_a_strict_umask_is_honoured_and_nothing_else_suffers() -> None:

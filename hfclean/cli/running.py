@@ -1,12 +1,14 @@
 """How a command is run: failures that are expected are one line, and what was begun is cleaned away."""
 
 import argparse
+import errno
 import os
+import re
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
@@ -17,8 +19,22 @@ from hfclean.cli.reading import UsageError, as_cleaned, check_places
 from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
 from hfclean.models import StoreWarning
 
-# how the loader of libraries says that there is not enough memory for one
-UNMAPPED = ("failed to map segment", "annot allocate memory", "cannot create shared object")
+# how the loader of libraries and the maker of threads say that there is not enough memory
+UNMAPPED: dict[type[BaseException], tuple[str, ...]] = {
+    ImportError: ("failed to map segment", "annot allocate memory", "cannot create shared object"),
+    RuntimeError: ("can't start new thread",),
+}
+# what a system runs out of, and what can be done
+SHORTAGES = {
+    errno.ENOSPC: "free some, or write to another disk",
+    errno.EDQUOT: "free some, or write to another disk",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some, or raise the limit of the system",
+}
+ERRNO = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)  # as pyarrow says it
+NO_SPACE = "Not enough disk space"  # as datasets does
+AGAIN_S = 0.05  # until a signal is sent once more
 # what the library warns of on purpose
 NOTES = (RecoveryWarning, StoreWarning)
 
@@ -35,27 +51,40 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     except (UsageError, RuleError, CheckError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
-    except HfcleanError as e:
-        print(f"hfclean {args.verb}: {e}", file=err)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args, before)}", file=err)
-        return 1
-    except PermissionError as e:
-        print(f"hfclean {args.verb}: not allowed: {e.filename or e}; choose a place that you may write to", file=err)
-        return 1
-    except (MemoryError, ImportError) as e:
-        if isinstance(e, ImportError) and not any(word in str(e) for word in UNMAPPED):
-            raise
-        print(f"hfclean {args.verb}: not enough memory; {_what_is_kept(args, before)}", file=err)
-        return 1
     except BrokenPipeError:  # the reader of our output went away: `hfclean rules | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as e:  # a full disk, above all
-        print(f"hfclean {args.verb}: {e.strerror or e}; {_what_is_kept(args, before)}", file=err)
+    except (Exception, KeyboardInterrupt) as e:
+        if _ended or isinstance(e, KeyboardInterrupt):  # some extensions make another error of it when they are loaded
+            print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args, before)}", file=err)
+        elif shortage := _shortage(e):
+            print(f"hfclean {args.verb}: {shortage}; {_what_is_kept(args, before)}", file=err)
+        elif isinstance(e, HfcleanError):
+            print(f"hfclean {args.verb}: {e}", file=err)
+        elif isinstance(e, PermissionError):
+            where = f"not allowed: {e.filename or e}; choose a place that you may write to"
+            print(f"hfclean {args.verb}: {where}", file=err)
+        elif isinstance(e, OSError):
+            print(f"hfclean {args.verb}: {e.strerror or e}; {_what_is_kept(args, before)}", file=err)
+        else:
+            raise
         return 1
     return 0
+
+
+def _shortage(error: BaseException | None) -> str:
+    """What the system ran out of, where an error comes of that, whatever libraries made of it; else empty."""
+    while error is not None:
+        text = str(error)
+        if isinstance(error, MemoryError) or any(word in text for word in UNMAPPED.get(type(error), ())):
+            return "not enough memory"
+        if isinstance(error, OSError):
+            said = ERRNO.search(text)
+            code = errno.ENOSPC if NO_SPACE in text else error.errno or (int(said[1]) if said else 0)
+            if code in SHORTAGES:
+                return f"{os.strerror(code)}: {SHORTAGES[code]}"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _written(args: argparse.Namespace) -> object:
@@ -80,28 +109,55 @@ def _what_is_kept(args: argparse.Namespace, before: object) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Within the block, SIGTERM and SIGHUP end what was begun as Ctrl-C does, so that it is cleaned away.
+    """Within the block, SIGTERM, SIGHUP and Ctrl-C end what was begun, so that it is cleaned away.
 
     Afterwards they mean what they meant before: a process forked later would hear of them in any of its threads, and
     might never wake up to end.
     """
-    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
     before = {kind: signal.getsignal(kind) for kind in kinds}
-    changed = [kind for kind in kinds if before[kind] is not signal.SIG_IGN]  # nohup
+    changed = [kind for kind in kinds if before[kind] not in (signal.SIG_IGN, None)]  # nohup; a handler of C
     if threading.current_thread() is not threading.main_thread():
         changed = []
     for kind in changed:
         signal.signal(kind, _interrupt)
     _handled.update(changed)
+    _ended.clear()
+    hooks = sys.unraisablehook, sys.excepthook
+    sys.unraisablehook, sys.excepthook = _once_more(hooks[0]), _silent(hooks[1])
     try:
         yield
     finally:
+        sys.unraisablehook, sys.excepthook = hooks
         _handled.clear()
         for kind in changed:
             signal.signal(kind, before[kind])
 
 
 _handled: set[signal.Signals] = set()
+_ended: list[int] = []  # the signals that ended the command
+
+
+def _once_more(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Where nothing can be raised (while an object is deleted, in a callback), the signal is sent once more."""
+
+    def heard(unraisable: Any) -> None:
+        if _ended and issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(AGAIN_S, os.kill, (os.getpid(), _ended[-1])).start()
+        else:
+            hook(unraisable)
+
+    return heard
+
+
+def _silent(hook: Callable[..., object]) -> Callable[..., object]:
+    """Extensions that are being loaded print what interrupts them, and go on with another error."""
+
+    def heard(kind: type[BaseException], *rest: Any) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            hook(kind, *rest)
+
+    return heard
 
 
 def _as_worker() -> None:
@@ -116,7 +172,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_as_worker)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(kind: int, _frame: FrameType | None) -> None:
+    _ended.append(kind)
     raise KeyboardInterrupt
 
 
