@@ -13,7 +13,7 @@ from typing import Any
 
 from hfclean.reviser.coach import coach_conversation
 from hfclean.reviser.codec import encode
-from hfclean.reviser.modelled import Task
+from hfclean.reviser.proposals import Task
 from hfclean.schema import Pair, Slot, Target
 from hfclean.testing_models import tiny_model, tiny_tokenizer
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
-from hfclean.reviser.modelled import ModelReviser, Proposal, Task
+from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
+from hfclean.reviser.proposals import Proposal, Task
 from hfclean.transform import HUB
 
 

@@ -1,15 +1,13 @@
 """Base of all revisers that ask a model: which pairs, the gate, the choice, the record."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
-from hfclean.errors import FolderError, HfcleanError, of_row, stop_at
+from hfclean.errors import FolderError, HfcleanError
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.models.useless_answers import Use
 from hfclean.models.weights import fetch_ahead
@@ -17,7 +15,8 @@ from hfclean.models.work import NOT_KEPT, in_attempts
 from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, original_cells, own_columns, own_steps
 from hfclean.records import reviser as saved
 from hfclean.records.trust import settings_of
-from hfclean.reviser.codec import CODEC_VERSION, settle
+from hfclean.reviser.codec import CODEC_VERSION
+from hfclean.reviser.proposals import Proposal, Rivals, Task, Verdict, best_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
@@ -25,75 +24,9 @@ from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
 from hfclean.transform import HUB, STRICT, UNSAID, Batch
 
-_Errors = Mapping[str, Exception]
 # reasons of a row left as it was because its answer was unusable
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))
 SIDES_REFUSED = frozenset(("instruction_refused", "response_refused"))
-NO_ERRORS: _Errors = MappingProxyType({})
-
-
-class Task(NamedTuple):
-    """One pair to revise: its text, and which of its fields may be written; none if it taught the model.
-
-    `unread` is how often its row was left as it was because the answer could not be read.
-    """
-
-    pair: Pair
-    fields: tuple[str, ...]
-    target: Target
-    taught: bool = False
-    unread: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether the instruction may change with the response."""
-        return "instruction" in self.fields
-
-    def revised(self, texts: Mapping[str, str]) -> Pair | None:
-        """The pair with a model's texts in its fields; None if they cannot be written to the row."""
-        new = {name: settle(getattr(self.pair, name), text) for name, text in texts.items()}
-        if new.get("input", "") and not self.pair.input and "input" not in self.fields and self.whole:
-            # a row without a place for an input has both in its instruction
-            new["instruction"] = f"{new['instruction']}\n\n{new.pop('input')}"
-        changed = {name for name, text in new.items() if text != getattr(self.pair, name)}
-        return self.pair.replace(**new) if changed <= set(self.fields) else None
-
-
-class Proposal(NamedTuple):
-    """A model's revision of a pair, or why there is none.
-
-    Args:
-        pair: the revised pair; None where there is none.
-        reason: why there is none, though the model answered: `unparsed` or `unwritable`.
-        error: why there is no answer: a key of `hfclean.codes.ERRORS`.
-        finish_reason: why the model stopped.
-        model: the model's name.
-        notes: codes to record even if the proposal is taken.
-        errors: the errors that checks raised on it, by their ids.
-    """
-
-    pair: Pair | None = None
-    reason: str = ""
-    error: str = ""
-    finish_reason: str | None = None
-    model: str = ""
-    notes: tuple[str, ...] = ()
-    errors: _Errors = NO_ERRORS
-
-
-class _Verdict(NamedTuple):
-    edit: str
-    pair: Pair
-    reasons: tuple[str, ...] = ()
-    model: str = ""
-    errors: _Errors = NO_ERRORS
-
-
-class _Judged(NamedTuple):
-    """The proposals of a pair among which to choose, and the errors raised while checking them."""
-
-    proposals: list[Proposal]
-    errors: _Errors
 
 
 @dataclass(frozen=True)
@@ -379,18 +312,18 @@ class ModelReviser(ModelTransform):
             fields = ("response",)
         return Task(target.pair, fields, target)
 
-    def _decide(self, tasks: Sequence[Task]) -> Work[list[_Verdict]]:
+    def _decide(self, tasks: Sequence[Task]) -> Work[list[Verdict]]:
         """For each task the best proposal that passes the gate, or why there is none."""
         proposals: list[list[Proposal]] = [[] for _ in tasks]
         for candidate in range(self.candidates):
             for found, proposal in zip(proposals, (yield from self._proposed(tasks, candidate)), strict=True):
                 found.append(proposal)
-        verdicts: list[_Verdict | _Judged] = [
+        verdicts: list[Verdict | Rivals] = [
             self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
         ]
-        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, _Judged)]
-        chosen = iter((yield from self._choose(open_ones)))
-        return [next(chosen) if isinstance(verdict, _Judged) else verdict for verdict in verdicts]
+        open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, Rivals)]
+        chosen = iter((yield from best_of(open_ones, self.choose, strict=self.strict)))
+        return [next(chosen) if isinstance(verdict, Rivals) else verdict for verdict in verdicts]
 
     def _proposed(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
         """One proposal for each task; unreadable answers are asked for again as often as allowed."""
@@ -401,12 +334,12 @@ class ModelReviser(ModelTransform):
             lost=lambda proposal: proposal.error == NOT_KEPT,
         )
 
-    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> _Verdict | _Judged:
+    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> Verdict | Rivals:
         """The verdict on a pair, or the proposals among which to choose."""
         model = next((p.model for p in proposals if p.model), "")
         error = next((p.error for p in proposals if p.error), "")
         if error:  # all or nothing: the outcome of a row must not depend on which of its requests happened to fail
-            return _Verdict("failed", before, (error,), model)
+            return Verdict("failed", before, (error,), model)
         good: list[Proposal] = []
         reasons: list[str] = []
         errors: dict[str, Exception] = {}
@@ -418,57 +351,10 @@ class ModelReviser(ModelTransform):
                 good.append(proposal)
         if not good:
             notes = tuple(note for proposal in proposals for note in proposal.notes)
-            return _Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)
-        return _Judged(good, errors)
+            return Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)
+        return Rivals(good, errors)
 
-    def _choose(self, found: Sequence[tuple[Pair, _Judged]]) -> Work[list[_Verdict]]:
-        rivals = [[cast(Pair, p.pair) for p in judged.proposals] for _, judged in found]
-        pairs = [pair for row_pairs in rivals if len(set(row_pairs)) > 1 for pair in row_pairs]
-        grades = iter((yield from self._grades(pairs)) if pairs else [])
-        verdicts = []
-        for (before, (good, raised)), row_pairs in zip(found, rivals, strict=True):
-            best, errors = good[0], raised
-            if len(set(row_pairs)) > 1:
-                graded = [next(grades) for _ in row_pairs]
-                if broken := [grade for grade in graded if isinstance(grade, Exception)]:
-                    errors = {**raised, "choose": broken[0]}
-                values = [math.nan if isinstance(grade, Exception) else grade for grade in graded]
-                if all(math.isnan(value) for value in values):
-                    verdicts.append(_Verdict("reverted", before, ("not_graded",), best.model, errors))
-                    continue
-                best = good[max(range(len(row_pairs)), key=lambda k: (not math.isnan(values[k]), values[k], -k))]
-            verdicts.append(_Verdict("", cast(Pair, best.pair), best.notes, best.model, errors))
-        return verdicts
-
-    def _grades(self, pairs: Sequence[Pair]) -> Work[list[float | Exception]]:
-        """A number for each pair, higher = better, nan where there is none, or the error raised on it."""
-        if self.choose == "preference":
-            return [preference_rule().predict(pair) for pair in pairs]
-        if hasattr(self.choose, "grades"):
-            graded: list[float | Exception] = yield from self.choose.grades(pairs)
-            return graded
-        try:
-            values: list[float | Exception] = [float(value) for value in self.choose(pairs)]
-        except Exception as e:
-            of_row(e)
-            values = [self._grade(pair) for pair in pairs]
-            if not any(isinstance(value, Exception) for value in values):
-                raise  # an error on these pairs together belongs to none of them
-        if len(values) != len(pairs):
-            raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; expected one for each")
-        return values
-
-    def _grade(self, pair: Pair) -> float | Exception:
-        try:
-            (value,) = self.choose([pair])
-            return float(value)
-        except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
-            error = of_row(e)
-        if self.strict:
-            stop_at({"choose": error}, "grader", pair.instruction)
-        return error
-
-    def _outcome(self, judged: Sequence[tuple[Task, _Verdict | None]]) -> Outcome:
+    def _outcome(self, judged: Sequence[tuple[Task, Verdict | None]]) -> Outcome:
         """The outcome of a row whose pairs are judged: one failure leaves all of the row as it was."""
         verdicts = [verdict for _, verdict in judged if verdict is not None]
         model = next((v.model for v in verdicts if v.model), "")

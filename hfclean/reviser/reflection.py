@@ -13,7 +13,8 @@ from hfclean.reviser import criteria as form
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CODEC_VERSION
 from hfclean.reviser.criteria import CRITERIA, SIDES, Criterion, Side
-from hfclean.reviser.modelled import ModelReviser, Proposal, Task
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.reviser.proposals import Proposal, Task
 from hfclean.reviser.selective import Scores, prefers_instruction, select_variant
 from hfclean.schema import Pair, Target
 from hfclean.scorers.likelihood import IFD, ReverseIFD

@@ -17,7 +17,7 @@ from hfclean.errors import TrainingError
 from hfclean.records.reviser import write_reviser
 from hfclean.reviser.coach import Reviser, coach_conversation
 from hfclean.reviser.codec import FIELDS, encode
-from hfclean.reviser.modelled import Task
+from hfclean.reviser.proposals import Task
 from hfclean.reviser.taught_pairs import pair_hash
 from hfclean.schema import Target
 from hfclean.training.choice import Chosen, choose_pairs
