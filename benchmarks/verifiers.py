@@ -1,6 +1,6 @@
 """What a program can prove wrong in rows: how often that is right, what it misses, and what it costs.
 
-    python benchmarks/verifiers.py [syntax]
+    python benchmarks/verifiers.py [syntax] [answers]
 
 With no argument, all. Real rows are read from HFCLEAN_REALDATA, else from ../shared/data beside the project; none are
 written. `verifier_verdicts.csv` holds what a reader said about findings: file, row (line number from 0), part (which
@@ -22,7 +22,9 @@ from rules import Found, pairs_of, rows
 
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding, verify
+from hfclean.verifiers.answers import CHOSEN, _stated, offered
 from hfclean.verifiers.syntax import Block, _blocks, _finding
+from hfclean.verifiers.values import read_value
 
 VERDICTS = Path(__file__).parent / "verifier_verdicts.csv"
 FILES = (
@@ -123,7 +125,45 @@ def _faults(language: str, code: str) -> Iterator[Finding]:
     return _finding(Block(language, code, 0, 0))
 
 
-FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax}
+# ------------------------------------------------------------------------------------------------------------- answers
+
+
+def answers() -> None:
+    ids = ("answers_disagree", "option_disagrees")
+    precision(ids)
+    speed(ids)
+    print("\nReal traces and choices, with their own answer and with another one")
+    right, wrong = [], []
+    for row in rows("trace_mistakes"):
+        thought = "\n".join(row["steps"])
+        said = [stated.value for stated in _stated(thought) if stated.way == "said"]
+        value = read_value(said[-1]) if said else None
+        if value is not None and (value.number is not None or value.letter):
+            other = ("B" if value.letter == "A" else "A") if value.letter else str((value.number or 0) + 1)
+            for texts, answer in ((right, said[-1]), (wrong, other)):
+                texts.append(Pair("Solve it.", "", f"<think>{thought}</think>\n\\boxed{{{answer}}}"))
+    report("answers_disagree", right, wrong)
+    right, wrong = [], []
+    for item in read_pairs():
+        options = offered(item.pair.prompt)
+        chosen = CHOSEN.search(item.pair.response) if options else None
+        if chosen is not None and chosen["letter"] in options:
+            at = chosen.start("letter")
+            letters = [letter for letter in options if letter != chosen["letter"]]
+            right.append(item.pair)
+            wrong += [
+                item.pair.replace(response=item.pair.response[:at] + letter + item.pair.response[at + 1 :])
+                for letter in (letters[0], chr(ord(max(options)) + 1))
+            ]
+    report("option_disagrees", right, wrong)
+
+
+def report(id: str, right: list[Pair], wrong: list[Pair]) -> None:
+    false, found = (sum(bool(verify(pair, only=[id])) for pair in pairs) for pairs in (right, wrong))
+    print(f"{id:20}{false:>5} of {len(right)} right ones found, {found} of {len(wrong)} wrong ones")
+
+
+FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax, "answers": answers}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FAMILIES:

@@ -14,12 +14,13 @@ from typing import Any
 
 from hfclean.layout import Layout
 from hfclean.schema import Pair
+from hfclean.verifiers.answers import answers_disagree, option_disagrees
 from hfclean.verifiers.syntax import syntax_error
 from hfclean.verifiers.verifier import Finding, Verifier, VerifierError
 
 __all__ = ["VERIFIERS", "Finding", "Verifier", "VerifierError", "select_verifiers", "verify"]
 
-VERIFIERS: tuple[Verifier, ...] = (syntax_error,)
+VERIFIERS: tuple[Verifier, ...] = (syntax_error, answers_disagree, option_disagrees)
 
 
 def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> list[Finding]:

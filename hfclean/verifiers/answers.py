@@ -1,0 +1,199 @@
+"""Thought, final answer, box, chosen option and truth of one row that do not agree.
+
+A value is compared only where the text says that it is the answer: `\\boxed{}`, what follows `####`, "the answer is".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hfclean.schema import Pair
+from hfclean.text.thoughts import split_thought
+from hfclean.verifiers.values import LONGEST, differ, read_value
+from hfclean.verifiers.verifier import Finding, Verifier
+
+# ------------------------------------------------------------------------------------------------------ final answers
+
+BOXED = re.compile(r"\\boxed\s?\{")
+MOST_BOXES = 100
+TRUTH = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
+SAID = re.compile(
+    r"\b(?:final |correct |right )?answer(?: to (?:the|this) (?:question|problem))?(?: (?:is|must be|should be|"
+    r"would be)|:| =)(?: therefore| thus| option| choice)?:?[ *]*(?P<value>\$[^$\n]{1,60}\$|\(?[A-H]\)?(?![\w'’])|"
+    r"-?[$£€]?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?: ?%)?)(?P<next>[ *]*[^\n]{0,20})",
+    re.IGNORECASE,
+)
+# What goes on behind a number that is therefore not yet the answer.
+GOES_ON = re.compile(
+    r"\s*(?:[-+×x*/=^:–~<>≈(]|\\|(?:or|and|to|times|plus|minus|th|st|nd|rd)\b|[a-z]{0,3}\d|,\s?\d|\.\d)"
+)
+SEVERAL = re.compile(
+    r"\(a\)|\(i\)|^[ \t]*(?:[a-c1-3]|i)[).]\s|\b(?:both|each|respectively|questions|problems|parts|following "
+    r"equations|all (?:solutions|values|roots|possible)|part [1a])\b|\bquestion [12]\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+TAKEN_BACK = re.compile(
+    r"\b(?:wait|hmm+|actually|however|but|no,|mistake|wrong|incorrect|not correct|recheck|re-check|double-check|"
+    r"let me|correct(?:ed|ion)|instead|alternatively|approximat\w+|about|round\w*|convert\w*|in terms of|otherwise|"
+    r"if)\b|≈",
+    re.IGNORECASE,
+)
+
+WAYS = (("truth", "box"), ("truth", "said"), ("said", "box"))
+LEADS = re.compile(r"\banswer(?: is|:)?[\s:*$\\(\[]*\Z", re.IGNORECASE)
+LEAD = 40
+
+
+class Stated(NamedTuple):
+    """An answer as it is stated: its value, where it begins and ends, and the way in which it is said."""
+
+    value: str
+    start: int
+    end: int
+    way: str
+
+
+def _boxes(text: str) -> Iterator[Stated]:
+    for opened in BOXED.finditer(text):
+        depth, at = 1, opened.end()
+        last = min(len(text), at + 2 * LONGEST)
+        while at < last and depth:
+            depth += {"{": 1, "}": -1}.get(text[at], 0)
+            at += 1
+        if not depth:
+            yield Stated(text[opened.end() : at - 1], opened.start(), at, "box")
+
+
+def _stated(text: str) -> list[Stated]:
+    """The answers that a text states, in its order."""
+    if text.count("\\boxed") > MOST_BOXES:
+        return []
+    found = list(_boxes(text)) if "\\boxed" in text else []
+    if "####" in text:
+        found += [Stated(truth[1], truth.start(), truth.end(), "truth") for truth in TRUTH.finditer(text)]
+    if "nswer" in text or "NSWER" in text:
+        for said in SAID.finditer(text):
+            rest = said["next"]
+            if not GOES_ON.match(rest.lstrip("*")):
+                found.append(Stated(said["value"], said.start(), said.end("value"), "said"))
+    return sorted(found, key=lambda stated: stated.start)
+
+
+def _answers_disagree(pair: Pair) -> Iterator[Finding]:
+    text = pair.response
+    if "\\boxed" not in text and "####" not in text and not ("nswer" in text and text.startswith("<")):
+        return
+    thought, final = split_thought(text)
+    if pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt) or SEVERAL.search(final):
+        return
+    offset = len(thought)
+    ends = _stated(final)
+    by_way = {stated.way: stated for stated in ends}
+    if sum(stated.way == "truth" for stated in ends) > 1:
+        return
+    pairs = [(by_way[one], by_way[other]) for one, other in WAYS if one in by_way and other in by_way]
+    boxes = [stated for stated in ends if stated.way == "box" and LEADS.search(final[: stated.start][-LEAD:])]
+    if len(boxes) > 1:
+        pairs.append((boxes[-2], boxes[-1]))
+    for one, other in pairs:
+        first, last = sorted((one, other), key=lambda stated: stated.start)
+        if differ(one.value, other.value) and not TAKEN_BACK.search(final, first.end, last.start):
+            yield _finding(text, offset, one, other)
+            return
+    thoughts = _stated(thought[: thought.rfind("<")])
+    if thoughts and not TAKEN_BACK.search(thought, thoughts[-1].end):
+        answer = ends[-1] if ends else _whole(final)
+        if answer is not None and differ(thoughts[-1].value, answer.value):
+            yield _finding(text, offset, thoughts[-1], answer)
+
+
+def _whole(final: str) -> Stated | None:
+    """A final answer that is nothing but a value."""
+    value = final.strip()
+    if len(value) > LONGEST or read_value(value) is None:
+        return None
+    return Stated(value, final.index(value), len(final), "whole")
+
+
+def _finding(text: str, offset: int, expected: Stated, found: Stated) -> Finding:
+    value, other = found.value.strip("$* "), expected.value.strip("$* ")
+    return Finding(
+        check="answers_disagree",
+        field="response",
+        turn=0,
+        line=text.count("\n", 0, offset + found.start),
+        found=value,
+        expected=other,
+        sentence=f"the answer is given as {value} and as {other}",
+    )
+
+
+answers_disagree = Verifier(
+    "answers_disagree", "final answers that differ: in thought, box, words or behind `####`", _answers_disagree
+)
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+MARK = re.compile(r"(?<![\w.'’])(?:\(([A-H])\)|([A-H])[).:])\s+(?=\S)")
+CHOSEN = re.compile(
+    r"(?:(?i:\b(?:answer|option|choice)(?: is|:))|\A\s*+)[ *]*+(?:option |choice )?\(?(?P<letter>[A-H])"
+    r"(?:[).:]+[ *]*|\**(?=[.\n]|\Z))(?P<text>[^\n]*)"
+)
+WORDS = re.compile(r"[^\W_]+")
+NEW_OPTION = re.compile(
+    r"\b(?:add|new|another|more|create|generate|write|suggest|additional|missing)\b", re.IGNORECASE
+)
+HEAD = re.compile(r"[.,;:(–—]| (?:is|was|are|were|because|since|as) ")  # what ends the text of an option
+LONGEST_PROMPT, FEWEST = 5_000, 2
+
+
+def offered(prompt: str) -> dict[str, str]:
+    """The options that a prompt offers by letter; empty where there are none or several lists of them."""
+    marks = list(MARK.finditer(prompt[:LONGEST_PROMPT]))
+    letters = [mark[1] or mark[2] for mark in marks]
+    if len(letters) < FEWEST or len(letters) > len("ABCDEFGH") or letters != list("ABCDEFGH"[: len(letters)]):
+        return {}
+    ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
+    return {
+        letter: prompt[mark.end() : end].strip().split("\n")[0].strip(" ,;/")
+        for letter, mark, end in zip(letters, marks, ends, strict=True)
+    }
+
+
+def _option_disagrees(pair: Pair) -> Iterator[Finding]:
+    prompt = pair.prompt
+    if "A" not in prompt or "B" not in prompt:
+        return
+    _, final = split_thought(pair.response)
+    chosen = CHOSEN.search(final[:LONGEST_PROMPT])
+    if chosen is None:
+        return
+    options = offered(prompt)
+    if not options:
+        return
+    letter, texts = chosen["letter"], {_plain(chosen["text"]), _plain(HEAD.split(chosen["text"], maxsplit=1)[0])}
+    line = pair.response.count("\n", 0, len(pair.response) - len(final) + chosen.start("letter"))
+    found = f"{letter} {chosen['text']}".strip()[:LONGEST]
+    if letter not in options:
+        if NEW_OPTION.search(pair.instruction):
+            return
+        sentence = f"the chosen option {letter} is not among those offered, {', '.join(options)}"
+        yield Finding("option_disagrees", "response", 0, line, found, "", sentence)
+        return
+    named = [other for other, text in options.items() if text and _plain(text) in texts]
+    if len(named) == 1 and named[0] != letter:
+        sentence = f"the chosen option {letter} is {options[letter]!r} in the task; what is said is option {named[0]}"
+        yield Finding("option_disagrees", "response", 0, line, found, f"{named[0]} {options[named[0]]}", sentence)
+
+
+def _plain(text: str) -> str:
+    return " ".join(WORDS.findall(text.lower()))
+
+
+option_disagrees = Verifier(
+    "option_disagrees",
+    "a chosen option that is not among those offered, or has the text of another one",
+    _option_disagrees,
+)

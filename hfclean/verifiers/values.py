@@ -1,0 +1,142 @@
+"""What a final answer says as a value, and whether two of them can be proven to differ."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+LONGEST = 60
+WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|operatorname|mbox)\{([^{}]*)\}")
+IDLE = re.compile(r"\\[,;:!]|\\left|\\right|\\displaystyle|[$*`_]|\\[()\[\]]|\^\{?\\circ\}?|[°~]")
+FRACTION = re.compile(r"\\[dt]?frac\{(-?\d{1,15})\}\{(\d{1,15})\}")
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|\{,\}|(?<=\d)\\,(?=\d{3}(?!\d))")
+NUMBER = re.compile(
+    r"(?P<sign>[-−+]?)\s?(?P<money>[£€¥]|USD )?(?P<whole>\d{1,18}(?!\d)(?:\.\d{1,18}(?!\d))?|\.\d{1,18}(?!\d))"
+    r"(?:\s(?P<up>\d{1,15})/(?P<below>\d{1,15})|\s?/\s?(?P<under>\d{1,15}))?\s?(?P<unit>%|[A-Za-z][A-Za-z ]{0,30})?\.?"
+)
+OPTION = re.compile(r"\(?([A-H])\)?\.?")
+PERCENT = frozenset(("%", "percent", "per cent"))
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number with its unit, or the letter of an option.
+
+    Attributes:
+        number: exactly, as written; None for a letter.
+        places: digits behind the point; None for a fraction.
+        unit: in lower case, `%` for percent; "" where none stands.
+        letter: of an option, else "".
+    """
+
+    number: Fraction | None
+    places: int | None = None
+    unit: str = ""
+    letter: str = ""
+
+
+def read_value(text: str) -> Value | None:
+    """The number or option that a short text is, and nothing else; None where it is not one."""
+    if len(text) > LONGEST:
+        return None
+    text = THOUSANDS.sub("", WRAPPED.sub(r" \1", text).replace("\\$", " ").replace("\\%", "%"))
+    text = " ".join(IDLE.sub("", FRACTION.sub(r" \1/\2", text)).split())
+    letter = OPTION.fullmatch(text)
+    if letter:
+        return Value(None, letter=letter[1])
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    below = int(found["below"] or found["under"] or 1)
+    if not below:
+        return None
+    number = Fraction(found["whole"])
+    number = number + Fraction(int(found["up"]), below) if found["up"] else number / below
+    unit = (found["unit"] or found["money"] or "").strip().lower()
+    point = found["whole"].find(".")
+    places = None if found["below"] or found["under"] else len(found["whole"]) - point - 1 if point >= 0 else 0
+    return Value(-number if found["sign"] in ("-", "−") and found["sign"] else number, places, unit)
+
+
+def differ(one: str, other: str) -> bool:
+    """Whether two answers are certainly not the same; False where they agree or a program cannot tell."""
+    if one == other:
+        return False
+    a, b = read_value(one), read_value(other)
+    if a is None or b is None:
+        return _closed_forms_differ(one, other)
+    if a.letter or b.letter:
+        return bool(a.letter and b.letter) and a.letter != b.letter
+    return _numbers_differ(a, b)
+
+
+def _numbers_differ(a: Value, b: Value) -> bool:
+    assert a.number is not None
+    assert b.number is not None
+    if a.unit and b.unit and not _same_unit(a.unit, b.unit):
+        return False
+    scales = (1, 100, Fraction(1, 100)) if {a.unit, b.unit} & PERCENT else (1,)
+    return not any(_is_rounded(a, b, scale) or _is_rounded(b, a, 1 / Fraction(scale)) for scale in scales)
+
+
+def _same_unit(one: str, other: str) -> bool:
+    return one.rstrip("s") == other.rstrip("s") or {one, other} <= PERCENT
+
+
+def _is_rounded(a: Value, b: Value, scale: Fraction | int) -> bool:
+    """Whether `a` is `b`, or what `b` gives when it is rounded or cut to as many places as `a` has."""
+    assert a.number is not None
+    assert b.number is not None
+    exact = b.number * scale
+    if a.number == exact or a.places is None:
+        return a.number == exact
+    step = Fraction(1, 10**a.places)
+    gap = abs(a.number - exact)
+    return 2 * gap <= step or (gap < step and abs(a.number) < abs(exact))
+
+
+# ------------------------------------------------------------------------------------------------------- closed forms
+
+# No variable, no function but roots, and only small powers: nothing that could take long.
+CLOSED = re.compile(
+    r"(?:\\(?:d?frac|sqrt|pi|cdot|times|left|right)(?![a-z])|[\d.+\-*/(){}\[\] ]|\^\{?\d{1,2}\}?(?![\d^]))+"
+)
+NEAR = 1e-9
+
+
+def _closed_forms_differ(one: str, other: str) -> bool:
+    if len(one) > LONGEST or len(other) > LONGEST:
+        return False
+    one, other = one.strip("$ .*"), other.strip("$ .*")
+    if not (CLOSED.fullmatch(one) and CLOSED.fullmatch(other)) or one.count("^") + other.count("^") > 2:
+        return False
+    evaluate = _evaluator()
+    if evaluate is None:
+        return False
+    a, b = evaluate(one), evaluate(other)
+    return a is not None and b is not None and abs(a - b) > NEAR * max(1.0, abs(a), abs(b))
+
+
+@lru_cache(maxsize=1)
+def _evaluator() -> Callable[[str], float | None] | None:
+    """LaTeX -> number through `math-verify`; None without it."""
+    try:
+        from math_verify import LatexExtractionConfig, parse
+    except ModuleNotFoundError:
+        return None
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns at every call that it has no timeout
+
+    def evaluate(text: str) -> float | None:
+        # its timeout is a signal, which works in the main thread alone; the forms are bounded instead
+        found = parse(f"${text}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=None)
+        number = getattr(found[0], "evalf", None) if found else None
+        if number is None:
+            return None
+        value = number()
+        return float(value) if value.is_real else None
+
+    return evaluate

@@ -1,0 +1,325 @@
+"""Final answers and chosen options that do not agree are found; other ways to write one value are not."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from extras import needs
+
+from hfclean import verify
+from hfclean.schema import Pair
+from hfclean.verifiers import Finding
+from hfclean.verifiers.values import differ, read_value
+
+TASK = "How many boats lie in the harbour?"
+
+
+def found(response: str, instruction: str = TASK, input: str = "") -> list[Finding]:
+    return verify(Pair(instruction, input, response), only=["answers_disagree", "option_disagrees"])
+
+
+# ------------------------------------------------------------------------------------------------------- final answers
+
+DISAGREE = [
+    ("<think>3 * 4, so the answer is 12.</think>\n\\boxed{15}", "15", "12", 1),
+    ("<think>So the answer is 12.</think>\nThe answer is 15.", "15", "12", 1),
+    ("<think>So the answer is 12.</think>\n15", "15", "12", 1),
+    ("<think>So \\boxed{12}</think>\n\n\nAll in all: \\boxed{15}.", "15", "12", 3),
+    ("<thinking>The final answer is 1/2.</thinking>\n#### 0.25", "0.25", "1/2", 1),
+    ("<think>The answer must be (B).</think>\nThe answer is (C).", "(C)", "(B)", 1),
+    ("<think>The answer is 40%.</think>\n\\boxed{60\\%}", "60\\%", "40%", 1),
+    ("<think>The answer is 7. But it may be 8. The answer is 8.</think>\n\\boxed{7}", "7", "8", 1),
+    ("<think>Then the answer is $\\frac{1}{3}$</think>\\boxed{\\frac{2}{3}}", "\\frac{2}{3}", "\\frac{1}{3}", 0),
+    ("<think>The answer is 1,200.</think>\n\\boxed{12000}", "12000", "1,200", 1),
+    ("<think>The answer is -4.</think>\n\\boxed{4}", "4", "-4", 1),
+    ("She sells 9 * 2 = 18.\nIt is \\boxed{20}.\n#### 18", "20", "18", 1),
+    ("\\boxed{20} dollars\n#### $18", "20", "18", 0),
+    ("The answer is 20.\n#### 18", "20", "18", 0),
+    ("The final answer is 12.\n\nSo: \\boxed{15}", "15", "12", 2),
+    ("Answer: 12\n\\boxed{15}", "15", "12", 1),
+    ("**Answer:** 12\n\\boxed{15}", "15", "12", 1),
+    ("The correct answer is B.\n\\boxed{C}", "C", "B", 1),
+    ("The answer is $\\boxed{12}$. All in all, the final answer is $\\boxed{15}$.", "15", "12", 0),
+    ("Answer: \\boxed{12}\nAnswer: \\boxed{15}", "15", "12", 1),
+    ("The answer is 3.14.\n\\boxed{3.24}", "3.24", "3.14", 1),
+    ("The answer is 5 km.\n\\boxed{6\\text{ km}}", "6\\text{ km}", "5", 1),
+    ("The answer to this question is 12.\n\\boxed{15}", "15", "12", 1),
+]
+
+
+@pytest.mark.parametrize(("response", "value", "other", "line"), DISAGREE)
+def test_answers_that_disagree_are_found(response: str, value: str, other: str, line: int) -> None:
+    assert found(response) == [
+        Finding(
+            "answers_disagree", "response", 0, line, value, other, f"the answer is given as {value} and as {other}"
+        )
+    ]
+
+
+AGREE = [
+    "<think>So the answer is 12.</think>\n\\boxed{12}",
+    "<think>So the answer is 12.</think>\n\\boxed{12.00}",
+    "<think>So the answer is 0.5.</think>\n\\boxed{\\frac{1}{2}}",
+    "<think>So the answer is 1/3.</think>\n\\boxed{0.33}",
+    "<think>So the answer is 1200.</think>\n\\boxed{1{,}200}",
+    "<think>So the answer is 12.</think>\n\\boxed{12\\text{ boats}}",
+    "<think>So the answer is 90.</think>\n\\boxed{90^\\circ}",
+    "<think>So the answer is 0.5.</think>\n\\boxed{50\\%}",
+    "<think>So the answer is $5.</think>\n\\boxed{\\$5.00}",
+    # taken back
+    "<think>So the answer is 12. Wait, that is wrong: 15.</think>\n\\boxed{15}",
+    "<think>The answer is 12. Hmm, no. So it is 15.</think>\n15",
+    "The answer is 12. Let me check: actually it is \\boxed{15}.",
+    "The answer is 12.346, which rounds to \\boxed{12.3}",
+    "The answer is 12 if it rains. Then \\boxed{15}.",
+    # not yet the answer
+    "<think>The answer is 12 + 3.</think>\n\\boxed{15}",
+    "<think>The answer is 12 or 15.</think>\n\\boxed{15}",
+    "<think>The answer is 3 times 5.</think>\n\\boxed{15}",
+    "<think>The answer is 2:30.</think>\n\\boxed{14}",
+    "<think>The answer is 12th.</think>\n\\boxed{15}",
+    "<think>The answer is 2x.</think>\n\\boxed{15}",
+    "<think>The answer is 3, 5.</think>\n\\boxed{15}",
+    "<think>The answer is a boat.</think>\n\\boxed{B}",
+    # other units, forms that cannot be compared
+    "\\boxed{90\\text{ minutes}}\n#### 1.5 hours",
+    "The answer is 12.\n\\boxed{x + 3}",
+    "The answer is 12.\n\\boxed{12 \\text{ or } 15}",
+    "The answer is B.\n\\boxed{12}",
+    # several answers
+    "(a) The answer is 12.\n(b) \\boxed{15}",
+    "1) The answer is 12.\n2) \\boxed{15}",
+    "For the two parts: the answer is 12 and \\boxed{15}",
+    "x = \\boxed{12}, y = \\boxed{15}",
+    "#### 12\n#### 15",
+    # nothing to compare
+    "<think>So the answer is 12.</think>\nThere are boats.",
+    "<think>So the answer is 12.</think>",
+    "The answer is 12. The answer is 15.",
+    "\\boxed{12",
+    "#### Notes\n\\boxed{12}",
+    "",
+]
+
+
+@pytest.mark.parametrize("response", AGREE)
+def test_answers_that_agree_or_cannot_be_compared_are_not(response: str) -> None:
+    assert found(response) == []
+
+
+@pytest.mark.parametrize(
+    "instruction", ["How many boats? How many ships?", "Find both numbers.", "(a) Add. (b) Take.", "1. Add.\n2. Take."]
+)
+def test_a_task_of_several_parts_has_several_answers(instruction: str) -> None:
+    assert found("The answer is 12.\n\\boxed{15}", instruction) == []
+
+
+# -------------------------------------------------------------------------------------------------------------- values
+
+SAME = [
+    ("12", "12.0"),
+    ("1/2", "0.5"),
+    ("\\frac{1}{2}", "\\dfrac{2}{4}"),
+    ("1 \\frac{1}{2}", "1.5"),
+    ("1,000,000", "1000000"),
+    ("$12$", "12"),
+    ("\\(12\\)", "12"),
+    ("**12**", "12"),
+    ("12.", "12"),
+    ("\\text{12}", "12"),
+    ("\\$12", "$12"),
+    ("£12", "12"),
+    ("50%", "0.5"),
+    ("50\\%", "50"),
+    ("50 percent", "50%"),
+    ("33.3%", "1/3"),
+    ("0.33", "1/3"),
+    ("0.66", "2/3"),
+    ("0.67", "2/3"),
+    ("3.1", "3.14"),
+    ("-3", "−3"),
+    ("+3", "3"),
+    (".5", "0.5"),
+    ("90^\\circ", "90"),
+    ("90°", "90 degrees"),
+    ("5 apples", "5"),
+    ("5 apples", "5 apple"),
+    ("5 km", "5000 m"),
+    ("(B)", "B"),
+    ("B.", "B"),
+    ("x", "y"),
+    ("12", "B"),
+    ("12", "12 to 15"),
+    ("1/0", "2"),
+    ("2\\sqrt{2}", "\\sqrt{8}"),
+    ("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}"),
+    ("2^{10}", "1024"),
+    ("\\sqrt{-1}", "1"),
+    ("9^{9^{9}}", "1"),
+    ("9^{999}", "1"),
+    ("9^9^9", "8^8^8"),
+    ("10!", "11!"),
+    ("\\pi", "\\pi r"),
+    ("1" * 70, "2" * 70),
+    ("12", "12.5"),
+    ("12", "12.6"),
+    ("13", "12.6"),
+    ("-3.1", "-3.14"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_values_that_are_the_same_or_beyond_a_program(one: str, other: str) -> None:
+    assert not differ(one, other)
+    assert not differ(other, one)
+
+
+DIFFERENT = [
+    ("12", "15"),
+    ("14", "12.6"),
+    ("1/2", "1/3"),
+    ("0.34", "1/3"),
+    ("\\frac{1}{2}", "0.6"),
+    ("1 1/2", "1.6"),
+    ("-3", "3"),
+    ("50%", "0.6"),
+    ("50%", "60%"),
+    ("5 apples", "6 apples"),
+    ("5 apples", "6"),
+    ("$12", "$13"),
+    ("1,000", "10000"),
+    ("3.15", "3.1416"),
+    ("A", "B"),
+    ("(A)", "B."),
+    ("90°", "91°"),
+    ("0", "1"),
+    ("3", "4.1"),
+    ("-3.2", "-3.1"),
+    ("3.1", "-3.14"),
+    (".5", ".6"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_values_that_certainly_differ(one: str, other: str) -> None:
+    assert differ(one, other)
+    assert differ(other, one)
+
+
+CLOSED_FORMS = [
+    ("2\\sqrt{2}", "\\sqrt{7}"),
+    ("\\sqrt{2}", "1.5"),
+    ("\\pi", "3"),
+    ("\\frac{\\pi}{2}", "\\frac{\\pi}{3}"),
+    ("2^{10}", "1000"),
+    ("$\\sqrt{2}$", "2"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), CLOSED_FORMS)
+def test_closed_forms_differ_in_any_thread(one: str, other: str) -> None:
+    needs("verify", "math_verify")
+    with ThreadPoolExecutor(1) as other_thread:
+        assert differ(one, other)
+        assert other_thread.submit(differ, one, other).result()
+
+
+def test_a_value_is_read_with_its_unit() -> None:
+    value = read_value("$-1{,}250.50\\text{ km}$")
+    assert value is not None
+    assert (value.number, value.places, value.unit, value.letter) == (-1250.5, 2, "km", "")
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+CITIES = "What is the capital of France?\nA) Berlin\nB) London\nC) Paris\nD) Rome"
+WRONG_OPTION = [
+    ("The answer is (B) Paris.", CITIES, "C Paris"),
+    ("B) Paris", CITIES, "C Paris"),
+    ("B. Paris", CITIES, "C Paris"),
+    ("(B) Paris", CITIES, "C Paris"),
+    ("Answer: B) Paris", CITIES, "C Paris"),
+    ("Answer: **B) Paris**", CITIES, "C Paris"),
+    ("The correct option is B. Paris is the capital of France.", CITIES, "C Paris"),
+    ("The right choice is A: Rome", CITIES, "D Rome"),
+    ("<think>It is Paris.</think>\nB) Paris", CITIES, "C Paris"),
+    ("A) paris", "Which is a city? A) Rhine B) Paris", "B Paris"),
+    ("(A) 7", "What is 3 + 4? (A) 6 (B) 7 (C) 8", "B 7"),
+    ("The answer is (A) 7", "What is 3 + 4? (A) 6, (B) 7, (C) 8", "B 7"),
+    ("C. The red boat", "Choose.\nA. The red boat\nB. The blue boat\nC. The green boat", "A The red boat"),
+    ("The answer is E.", CITIES, ""),
+    ("E", CITIES, ""),
+    ("E) Madrid", CITIES, ""),
+    ("Answer: (F)", CITIES, ""),
+    ("The correct answer is E) Madrid", CITIES, ""),
+    ("**E**", CITIES, ""),
+    ("The option is H.", CITIES, ""),
+    ("C", "Choose. A) Yes B) No", ""),
+]
+
+
+@pytest.mark.parametrize(("response", "task", "expected"), WRONG_OPTION)
+def test_an_option_that_is_not_offered_or_has_the_text_of_another_is_found(
+    response: str, task: str, expected: str
+) -> None:
+    for pair in (Pair(task, "", response), Pair("Choose.", task, response)):
+        (finding,) = verify(pair, only=["option_disagrees"])
+        assert (finding.field, finding.line, finding.expected) == ("response", response.count("\n"), expected)
+
+
+def test_a_finding_says_which_option_is_meant() -> None:
+    one, other = (found(response, CITIES)[0] for response in ("B) Paris", "E) Madrid"))
+    assert one.sentence == "the chosen option B is 'London' in the task; what is said is option C"
+    assert (one.found, one.expected) == ("B Paris", "C Paris")
+    assert other.sentence == "the chosen option E is not among those offered, A, B, C, D"
+    assert (other.found, other.expected) == ("E Madrid", "")
+
+
+RIGHT_OPTION = [
+    ("C) Paris", CITIES),
+    ("C", CITIES),
+    ("The answer is (C).", CITIES),
+    ("The answer is (C) Paris, as B) London is not in France.", CITIES),
+    ("C) It lies on the Seine.", CITIES),
+    ("B) Paris or London", CITIES),
+    ("Paris", CITIES),
+    ("", CITIES),
+    ("E. coli is a bacterium.", "What is it?"),
+    ("The answer is E coli.", CITIES),
+    ("B) Paris", "What is the capital of France?"),
+    ("B) Paris", "Name A. Lincoln's wife, and B. Paris."),
+    ("B) Paris", "1. A) Rome B) London C) Paris\n2. A) Bonn B) Paris"),
+    ("B) Paris", "A) Paris B) London C) Paris"),
+    ("B) Paris", "B) London C) Paris"),
+    ("E) Madrid", "Add an option. A) Rome B) London"),
+    ("C. Open-source", "Suggest another option.\nA. Free\nB. Paid"),
+    ("B) The red boat sails", "Choose. A) The red B) The red boat"),
+    ("D) Neither", "Choose. A) x B) y C) z D) Neither"),
+    ("A dog is an animal.", "Choose. A) Cat B) Dog"),
+    ("As A) shows, B", "Choose. A) Cat B) Dog"),
+]
+
+
+@pytest.mark.parametrize(("response", "task"), RIGHT_OPTION)
+def test_an_option_that_may_be_right_is_not(response: str, task: str) -> None:
+    assert found(response, task) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\boxed{" * 100_000,
+        "The answer is " * 50_000,
+        "The answer is 1\n" * 30_000 + "\\boxed{2}",
+        "A) B) " * 100_000,
+        "A) " + "a" * 500_000 + " B) b",
+        "#### 1 " * 100_000,
+        "<think>" + "\\boxed{1}" * 50_000 + "</think>1",
+        "answer" + ":" * 300_000,
+        "answer is" + " *" * 300_000,
+    ],
+)
+def test_hostile_texts_are_read_in_linear_time(text: str) -> None:
+    found(text)
+    found("B", text)
