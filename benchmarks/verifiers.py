@@ -1,6 +1,6 @@
 """What a program can prove wrong in rows: how often that is right, what it misses, and what it costs.
 
-    python benchmarks/verifiers.py [syntax] [answers]
+    python benchmarks/verifiers.py [syntax] [answers] [sums] [orders]
 
 With no argument, all. Real rows are read from HFCLEAN_REALDATA, else from ../shared/data beside the project; none are
 written. `verifier_verdicts.csv` holds what a reader said about findings: file, row (line number from 0), part (which
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rules import Found, pairs_of, rows
 
+from hfclean.checks.numbers import SUM, _comes_out
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding, verify
 from hfclean.verifiers.answers import CHOSEN, _stated, offered
@@ -163,7 +164,63 @@ def report(id: str, right: list[Pair], wrong: list[Pair]) -> None:
     print(f"{id:20}{false:>5} of {len(right)} right ones found, {found} of {len(wrong)} wrong ones")
 
 
-FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax, "answers": answers}
+# ------------------------------------------------------------------------------------------------- sums and orders
+
+
+def sums() -> None:
+    ids = ("wrong_sum",)
+    precision(ids)
+    speed(ids)
+    draw = random.Random(SEED)
+    planted = found = 0
+    for item in read_pairs():
+        response = item.pair.response
+        right = [match for match in SUM.finditer(response) if _comes_out(match.group())]
+        for match in right if right and not verify(item.pair, only=ids) else ():
+            at = draw.randrange(match.end() - len(match.group().rpartition("=")[2].strip(" $£€")), match.end())
+            if response[at].isdigit():
+                digit = str((int(response[at]) + draw.randrange(2, 8)) % 10)
+                planted += 1
+                wrong = item.pair.replace(response=response[:at] + digit + response[at + 1 :])
+                found += bool(verify(wrong, only=ids))
+    print(f"right sums of those pairs, a digit of the result changed (seed {SEED}): {found} of {planted} found")
+    prose = " ".join(item.pair.response for item in read_pairs()).replace("=", " ")
+    for text, of in ((prose, "prose"), (SUMS, "sums alone")):
+        start = time.process_time()
+        verify(Pair("", "", text), only=ids)
+        print(f"{len(text) / 1e6 / (time.process_time() - start):.2f} MB of {of} per CPU second")
+    traces("multistep_arithmetic", "wrong_sum")
+
+
+SUMS = "12 + 11 = 23, " * 70_000
+
+
+def orders() -> None:
+    ids = ("order_broken", "brackets_broken")
+    precision(ids)
+    speed(ids)
+    traces("word_sorting", "order_broken")
+    traces("dyck_languages", "brackets_broken")
+
+
+def traces(task: str, check: str) -> None:
+    """Where the first finding of a trace stands, beside the step that people marked as the first wrong one."""
+    where: Counter[str] = Counter()
+    for row in rows("trace_mistakes"):
+        if row["task"] == task:
+            found = verify(Pair(row["input"], "", "\n".join(row["steps"])), only=[check])
+            marked = row["mistake_index"]
+            if marked is None:
+                where["unmarked, a finding" if found else "unmarked, none"] += 1
+            elif not found:
+                where["marked, none"] += 1
+            else:
+                line = found[0].line
+                where["marked, exact" if line == marked else f"marked, {'before' if line < marked else 'after'}"] += 1
+    print(f"{task}: {check}: {dict(sorted(where.items()))}")
+
+
+FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax, "answers": answers, "sums": sums, "orders": orders}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FAMILIES:

@@ -69,6 +69,9 @@ TWINS = {
     "test_the_published_distances_come_out": "test_distances_count_the_edits_of_all_three_texts",
     "test_alpha_takes_the_most_revised_and_says_from_which_distance_on": "test_alpha_takes_the_most_revised_pairs",
     "test_the_published_table_is_reproduced": "test_rates_follow_from_counts",
+    "test_the_first_wrong_step_of_marked_traces_is_found_where_people_marked_it": (
+        "test_the_first_wrong_step_of_a_trace_is_found"
+    ),
     "test_the_published_review_logs_are_reproduced": "test_reviews_in_both_orders_are_counted",
 }
 

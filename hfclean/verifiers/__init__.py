@@ -15,12 +15,21 @@ from typing import Any
 from hfclean.layout import Layout
 from hfclean.schema import Pair
 from hfclean.verifiers.answers import answers_disagree, option_disagrees
+from hfclean.verifiers.orders import brackets_broken, order_broken
+from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
 from hfclean.verifiers.verifier import Finding, Verifier, VerifierError
 
 __all__ = ["VERIFIERS", "Finding", "Verifier", "VerifierError", "select_verifiers", "verify"]
 
-VERIFIERS: tuple[Verifier, ...] = (syntax_error, answers_disagree, option_disagrees)
+VERIFIERS: tuple[Verifier, ...] = (
+    wrong_sum,
+    order_broken,
+    brackets_broken,
+    syntax_error,
+    answers_disagree,
+    option_disagrees,
+)
 
 
 def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> list[Finding]:
