@@ -10,7 +10,7 @@ from math import nan
 from time import monotonic
 from typing import Any
 
-from hfclean.checks import CHECKS
+from hfclean.checks import CAUTIOUS, CHECKS
 from hfclean.cleaning import in_order
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage, estimate
@@ -21,6 +21,7 @@ from hfclean.plain_values import to_plain
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.row_changes import row_edits
 from hfclean.reviser.coach import Reviser
+from hfclean.reviser.proposals import CHOICES
 from hfclean.scorers import response_words
 from hfclean.transform import Transform
 
@@ -188,9 +189,9 @@ def _ungated(model: ModelTransform, ready: _Rows, done: _Rows) -> _Rows:
     Only where the gate decides nothing about what is asked, so that this asks nothing.
     """
     wanted = [k for k, row in enumerate(done) if row[model.prefix + "edit"] == "reverted"]
-    if not wanted or not isinstance(model, Reviser) or not model.keeps_answers or model.choose != "preference":
+    if not wanted or not isinstance(model, Reviser) or not model.keeps_answers or model.choose not in CHOICES:
         return ready
-    open_gate = replace(model, skip_checks=tuple(check.id for check in CHECKS), checks=())
+    open_gate = replace(model, skip_checks=tuple(check.id for check in (*CHECKS, *CAUTIOUS)), checks=())
     found = dict(zip(wanted, _applied((open_gate,), [ready[k] for k in wanted]), strict=True))
     return [{**row, **found.get(k, {})} for k, row in enumerate(ready)]
 

@@ -55,7 +55,7 @@ def _saved(model: str) -> str:
         (about(settings={"max_new_tokens": 2_000_000}), "no more than 1,000,000 is taken from others"),
         (about(settings={"candidates": 1000, "temperature": 1.0}), "no more than 64 is taken from others"),
         (about(settings={"temperature": True}), "temperature is True; expected a number"),
-        (about(settings={"skip_checks": "refusal"}), "expected a list of strings"),
+        (about(settings={"skip_checks": ["refusal"]}), "sets 'skip_checks', which is not taken from the Hub"),
         (about(settings={"columns": {"instruction": ["a"]}}), "an object of strings"),
         (about(settings={"columns": {"instruction": "x" * 5000}}), "columns of hfclean.json has 5,019 characters"),
         (about(settings={"prefix": "x" * 5000}), "prefix of hfclean.json has 5,002 characters"),
@@ -116,12 +116,12 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     classes = (hfclean.Reviser, hfclean.Reflection)
     every = {f.name for cls in classes for f in fields(cls)}
     from_hub = {name for cls in classes for name, setting in settings_of(cls).items() if setting.hub}
-    assert set(settings_of(hfclean.Reviser)) - from_hub == {"base_url", "cache_as", "extra_body"}
+    assert set(settings_of(hfclean.Reviser)) - from_hub == {*("base_url", "cache_as", "extra_body", "skip_checks")}
     assert {f.name for f in fields(hfclean.RuleReviser)} - set(settings_of(hfclean.RuleReviser)) == {"extra", "strict"}
     assert every - from_hub == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
         *("limits", "extra_body", "choose", "checks", "trained_on", "revise_trained_on"),
-        *("attempts", "retry_unparsed", "strict"),
+        *("attempts", "retry_unparsed", "strict", "trust", "skip_checks"),
     }
 
 
@@ -137,6 +137,10 @@ def test_of_a_strangers_criteria_number_and_length_are_bounded(tmp_path: Path) -
         (tmp_path / "copy" / "hfclean.json").write_text(json.dumps({**record, "criteria": criteria}))
         with pytest.raises(FolderError, match=words):
             hfclean.Reflection.from_pretrained(tmp_path / "copy")
+    settings = {**record["settings"], "sides": "response"}
+    (tmp_path / "copy" / "hfclean.json").write_text(json.dumps({**record, "settings": settings}))
+    with pytest.raises(FolderError, match="expected a list of strings"):
+        hfclean.Reflection.from_pretrained(tmp_path / "copy")
 
 
 def test_the_form_of_a_setting_is_that_of_its_type() -> None:

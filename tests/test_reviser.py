@@ -15,7 +15,7 @@ from datasets import Dataset, IterableDataset
 from datasets.fingerprint import Hasher
 
 import hfclean
-from hfclean.checks import check
+from hfclean.checks import CheckError, check
 from hfclean.errors import ColumnError, FolderError, HfcleanError
 from hfclean.models import Answer, Limits, Message, Prices, process
 from hfclean.reviser.codec import encode
@@ -255,10 +255,29 @@ def _nan(pairs: Any) -> list[float]:
     return [float("nan") for _ in pairs]
 
 
-def test_the_preference_score_chooses_by_itself() -> None:
+def test_the_least_change_is_taken_unless_a_score_is_asked_for() -> None:
     full = "An apple is a sweet, round fruit that grows on trees."
-    out = coach(candidates("aple!!", full), candidates=2, temperature=1.0)(ROW)
-    assert out["output"] == full
+    settings: dict[str, Any] = {"candidates": 2, "temperature": 1.0}
+    assert coach(candidates(full, "An apple."), **settings)(ROW)["output"] == "An apple."
+    by_score = coach(candidates("An apple.", full), choose="preference", **settings)(ROW)
+    assert by_score["output"] == full
+    assert '"choose": "preference"' in by_score["edit_history"]
+
+
+def test_little_trust_leaves_the_question_and_the_facts_alone() -> None:
+    row = {"instruction": "Nam a fruit.", "input": "", "output": "An apple is an fruit of the apple tree."}
+    both = whole("Name a fruit.", "An apple is a fruit of the apple tree.")
+    assert coach(both)(row)["instruction"] == "Name a fruit."
+    low = coach(both, trust="low")(row)
+    assert (low["instruction"], low["edit"]) == ("Nam a fruit.", "reverted")
+    assert low["edit_reason"] == "unwritable"
+    answer = whole("Nam a fruit.", "An apple is a fruit of the apple tree.")
+    assert coach(answer, trust="low")(row)["output"] == "An apple is a fruit of the apple tree."
+    fresh = whole("Nam a fruit.", "Pears are what many people like best in autumn.")
+    assert "largely_rewritten" in coach(fresh, trust="low")(row)["edit_reason"]
+    assert '"trust": "low"' in low["edit_history"]
+    with pytest.raises(CheckError, match="trust='none': expected one of 'low', 'normal', 'high'"):
+        hfclean.Reviser("m", trust="none")  # type: ignore[arg-type]
 
 
 def test_checks_can_be_left_out_and_added() -> None:
@@ -278,7 +297,7 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move() -> None:
         ({"candidates": 2}, "say temperature=0.7"),
         ({"candidates": 0}, "expected at least 1"),
         ({"revise": "input"}, "expected 'pair' or 'response'"),
-        ({"choose": "longest"}, "expected 'preference', a Judge"),
+        ({"choose": "longest"}, "expected 'findings', 'preference', a Judge"),
         ({"skip_checks": ["refusals"]}, "did you mean 'refusal'"),
     ):
         with pytest.raises(HfcleanError, match=words):

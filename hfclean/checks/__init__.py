@@ -6,13 +6,15 @@ A revision is taken or refused whole: never an old instruction with a new answer
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Any, Literal
 
 from hfclean.checks import (
     addresses,
     answers,
+    caution,
     closed_answers,
     code,
     constraints,
@@ -28,14 +30,31 @@ from hfclean.checks import (
     structure,
     topic,
     topic_drift,
+    verified,
 )
 from hfclean.checks.check import Case, Check, CheckError, check
 from hfclean.checks.preference_gate import PREFERENCE_MARGIN
 from hfclean.errors import describe_error, of_row, stop_at
-from hfclean.schema import Pair
+from hfclean.layout import Layout
+from hfclean.schema import Pair, Turn
 
-__all__ = ["CHECKS", "PREFERENCE_MARGIN", "Case", "Check", "CheckError", "accept", "check", "select_checks"]
+__all__ = [
+    "CAUTIOUS",
+    "CHECKS",
+    "PREFERENCE_MARGIN",
+    "TRUSTS",
+    "Case",
+    "Check",
+    "CheckError",
+    "Trust",
+    "accept",
+    "check",
+    "select_checks",
+]
 
+Trust = Literal["low", "normal", "high"]
+TRUSTS: tuple[Trust, ...] = ("low", "normal", "high")
+TURNS_CHANGED = "turns_changed"  # the reason if answers, tool calls or their results are not as many, or not the same
 CHECK_ERROR = "check_error"  # the reason if a check raised: a revision that cannot be checked does not pass
 CHECKS: tuple[Check, ...] = (
     answers.unfinished,
@@ -58,6 +77,7 @@ CHECKS: tuple[Check, ...] = (
     question.question_fitted,
     closed_answers.label_flipped,
     closed_answers.boxed_changed,
+    *verified.VERIFIED,
     numbers.number_changed,
     addresses.url_changed,
     lengths.too_long,
@@ -69,12 +89,22 @@ CHECKS: tuple[Check, ...] = (
     topic_drift.drifts,
     preference_gate.preference_lower,
 )
+# checks that a model of little trust has to pass as well, unless its revision mends what a verifier finds wrong
+CAUTIOUS: tuple[Check, ...] = (caution.question_touched, caution.facts_touched, caution.largely_rewritten)
+# what does not stand against such a revision
+WAIVED = frozenset((caution.facts_touched.id, caution.largely_rewritten.id))
+# checks that weigh signs, or refuse what only might be wrong: a model of high trust is not asked
+_WEIGHED = frozenset((
+    "label_flipped", "boxed_changed", "number_changed", "too_long", "too_short", "truncated", "off_topic",
+    "drifts", "preference_lower",
+))  # fmt: skip
 
 
 def accept(
-    before: Pair,
-    after: Pair,
+    before: Pair | Mapping[str, Any],
+    after: Pair | Mapping[str, Any],
     *,
+    trust: Trust = "normal",
     skip: Iterable[str] = (),
     only: Iterable[str] | None = None,
     extra: Sequence[Check] = (),
@@ -90,8 +120,12 @@ def accept(
     A check that raises never lets a revision pass: the last reason is then `check_error`.
 
     Args:
-        before: the pair as it was.
-        after: the revised pair.
+        before: the pair as it was, or a row of any shape that `hfclean.score` reads.
+        after: the revised pair, or row. Of a conversation every answer is compared; `turns_changed` says that there
+            are not as many as before.
+        trust: how far the model is trusted. `"low"`, for small, local or untried ones: the question stays, bare
+            answers, numbers and names stay, and so do most words, unless something is mended that
+            `hfclean.verify` finds wrong. `"high"`: without the checks that weigh signs.
         skip: ids of checks not to run.
         only: ids of the checks to run, and no others.
         extra: your own checks, declared with `@check`; they run after the others.
@@ -103,7 +137,8 @@ def accept(
         errors: receives raised errors, by the id of the check; without it, they give a RuntimeWarning.
 
     Raises:
-        CheckError: an id that does not name a check.
+        CheckError: an id that does not name a check, or a trust that is none.
+        SchemaError: a row of no known shape.
         StrictError: a check raised, and `strict` is set.
 
     >>> from hfclean.schema import Pair
@@ -113,20 +148,28 @@ def accept(
     >>> accept(before, Pair("Name three rivers.", "", "I'm sorry, but I can't help with that."))
     ['refusal']
     """
-    every = _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
-    case = Case(before, after, finish_reason, preference, preference_margin, prompt)
+    every = select_checks(only, skip, extra, trust=trust)
+    old, new = _pairs_of(before), _pairs_of(after)
+    if [_tools(pair) for pair in old] != [_tools(pair) for pair in new]:
+        return [TURNS_CHANGED]
+    cases = [
+        Case(one, other, finish_reason, preference, preference_margin, prompt)
+        for one, other in zip(old, new, strict=True)
+    ]
     reasons: list[str] = []
     raised: dict[str, Exception] = {}
     for each in every:
         try:
-            if each.refuses(case):
+            if any(each.refuses(case) for case in cases):
                 reasons.append(each.id)
         except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
             raised[each.id] = of_row(e)
+    if reasons and trust == "low" and WAIVED.issuperset(reasons) and all(map(verified.mends, cases)):
+        reasons = []
     if not raised:
         return reasons
     if strict:
-        stop_at(raised, "check", before.instruction)
+        stop_at(raised, "check", cases[0].before.instruction)
     if errors is None:
         listed = "; ".join(f"{name} raised {describe_error(error)}" for name, error in raised.items())
         warnings.warn(
@@ -137,26 +180,47 @@ def accept(
     return [*reasons, CHECK_ERROR]
 
 
+def _pairs_of(row: Pair | Mapping[str, Any]) -> list[Pair]:
+    if isinstance(row, Pair):
+        return [row]
+    layout = Layout(turns="all", side="both")
+    return layout.pairs(row, layout.view(row))
+
+
+def _tools(pair: Pair) -> list[Turn]:
+    """The turns before an answer that a revision has to leave alone."""
+    return [turn for turn in pair.history if turn.role in ("tool", "tool_call")]
+
+
 def select_checks(
-    only: Iterable[str] | None = None, skip: Iterable[str] = (), extra: Sequence[Check] = ()
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    extra: Sequence[Check] = (),
+    *,
+    trust: Trust = "normal",
 ) -> tuple[Check, ...]:
     """The checks to run, in their fixed order; a third party's come last.
 
     Raises:
-        CheckError: an id in `only` or `skip` does not name a check, or `extra` holds something that is not a check.
+        CheckError: an id in `only` or `skip` does not name a check, `extra` holds something that is not a check, or
+            `trust` is none of `TRUSTS`.
     """
-    return _select(None if only is None else tuple(only), tuple(skip), tuple(extra))
+    return _select(None if only is None else tuple(only), tuple(skip), tuple(extra), trust)
 
 
 @lru_cache(maxsize=64)
-def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Check, ...]) -> tuple[Check, ...]:
+def _select(
+    only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Check, ...], trust: Trust
+) -> tuple[Check, ...]:
+    if trust not in TRUSTS:
+        raise CheckError(f"trust={trust!r}: expected one of {', '.join(map(repr, TRUSTS))}")
     for item in extra:
         if not isinstance(item, Check):
             raise CheckError(
                 f"extra= holds {item!r}, which is not a check; declare it with "
                 "@hfclean.checks.check('id', meaning='...')"
             )
-    known = [check.id for check in (*CHECKS, *extra)]
+    known = [check.id for check in (*CHECKS, *CAUTIOUS, *extra)]
     for name in (*(only or ()), *skip):
         if name not in known:
             near = get_close_matches(name, known, 1)
@@ -165,5 +229,7 @@ def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Ch
     twice = [name for name in known if known.count(name) > 1]
     if twice:
         raise CheckError(f"two checks have the id {twice[0]!r}; give yours another")
-    selected = [check for check in CHECKS if (only is None or check.id in only) and check.id not in skip]
-    return (*selected, *(check for check in extra if check.id not in skip))
+    left_out = _WEIGHED.union(skip) if trust == "high" else skip
+    every = (*CHECKS, *(CAUTIOUS if trust == "low" or only is not None else ()))
+    selected = [check for check in every if (only is None or check.id in only) and check.id not in left_out]
+    return (*selected, *(check for check in extra if check.id not in left_out))

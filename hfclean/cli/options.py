@@ -158,6 +158,12 @@ def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
         help="instruction, input and response together, or the response only (default: pair)",
     )
     group.add_argument(
+        "--trust",
+        choices=["low", "normal", "high"],
+        help="how far the model is trusted: low, for small or untried ones, lets only small edits of responses pass "
+        "(default: normal)",
+    )
+    group.add_argument(
         "--model-option",
         action=SettingAction,
         kinds=_revisers,

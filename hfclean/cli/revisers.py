@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # fields of a reviser that have their own option, or that no command sets
-FLAGS = ("base_url", "api_key_env", "store", "max_cost", "revise")
+FLAGS = ("base_url", "api_key_env", "store", "max_cost", "revise", "trust")
 GIVEN_ELSEWHERE = {
     *(*FLAGS, "model", "prices", "limits", "columns", "prefix", "turns", "side", "strict"),
     *("trained_on", "retry_unparsed"),

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from hfclean.checks import PREFERENCE_MARGIN, Check, accept, select_checks
+from hfclean.checks import PREFERENCE_MARGIN, Check, Trust, accept, select_checks
 from hfclean.errors import FolderError, HfcleanError
 from hfclean.models import ModelTransform, Work, open_backend
 from hfclean.models.useless_answers import Use
@@ -16,7 +16,7 @@ from hfclean.provenance import REVISION_COLUMNS, UNPARSED, Step, is_unread, orig
 from hfclean.records import reviser as saved
 from hfclean.records.trust import settings_of
 from hfclean.reviser.codec import CODEC_VERSION
-from hfclean.reviser.proposals import Proposal, Rivals, Task, Verdict, best_of
+from hfclean.reviser.proposals import CHOICES, Proposal, Rivals, Task, Verdict, best_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
 from hfclean.schema import Pair, Target, View
@@ -40,8 +40,11 @@ class ModelReviser(ModelTransform):
         revise: `"pair"` to revise instruction, input and response together, `"response"` to leave the question alone.
             Where a row's question cannot change (longer conversations, preference rows) only the response does.
         candidates: how many revisions to ask for; the best that passes the gate is taken.
-        choose: how the best is found: `"preference"`, a `Judge`, or a function of pairs that gives a number for each,
-            higher = better.
+        choose: how the best is found: `"findings"` for the one with the fewest findings of `hfclean.verify`, and of
+            these the one that changes least; `"preference"`, which follows length; a `Judge`; or a function of pairs
+            that gives a number for each, higher = better.
+        trust: how far the model is trusted, `"low"`, `"normal"` or `"high"`; see `hfclean.accept`. With `"low"` only
+            responses are revised. It is said in the call: no record of a reviser holds it.
         skip_checks: ids of checks of the gate not to run.
         checks: your own checks, declared with `@hfclean.check`; they run after the others.
         preference_margin: how much lower `preference` may be after than before.
@@ -61,8 +64,9 @@ class ModelReviser(ModelTransform):
 
     revise: Literal["pair", "response"] = field(default="pair", kw_only=True, metadata=HUB)
     candidates: int = field(default=1, kw_only=True, metadata={**HUB, "most": 64})
-    choose: Any = field(default="preference", kw_only=True)
-    skip_checks: tuple[str, ...] = field(default=(), kw_only=True, metadata=HUB)
+    choose: Any = field(default="findings", kw_only=True)
+    trust: Trust = field(default="normal", kw_only=True, metadata={"came_later": True})
+    skip_checks: tuple[str, ...] = field(default=(), kw_only=True, metadata={"folder": True})
     checks: tuple[Check, ...] = field(default=(), kw_only=True)
     preference_margin: float = field(default=PREFERENCE_MARGIN, kw_only=True, metadata=HUB)
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
@@ -77,7 +81,7 @@ class ModelReviser(ModelTransform):
             if not isinstance(value, tuple):
                 object.__setattr__(self, setting, (value,) if isinstance(value, (str, Check)) else tuple(value))
         super().__post_init__()
-        select_checks(None, self.skip_checks, self.checks)
+        select_checks(None, self.skip_checks, self.checks, trust=self.trust)
         if self.revise not in ("pair", "response"):
             raise HfcleanError(f"{name}(revise={self.revise!r}): expected 'pair' or 'response'")
         if self.candidates < 1:
@@ -87,9 +91,9 @@ class ModelReviser(ModelTransform):
                 f"{name}(candidates={self.candidates}): with temperature=0 they would all be the same; "
                 "say temperature=0.7, and seed= for repeatable results"
             )
-        if self.choose != "preference" and not callable(getattr(self.choose, "grades", self.choose)):
+        if self.choose not in CHOICES and not callable(getattr(self.choose, "grades", self.choose)):
             raise HfcleanError(
-                f"{name}(choose={self.choose!r}): expected 'preference', a Judge or a function of pairs"
+                f"{name}(choose={self.choose!r}): expected 'findings', 'preference', a Judge or a function of pairs"
             )
 
     def settings(self) -> dict[str, Any]:
@@ -98,13 +102,16 @@ class ModelReviser(ModelTransform):
             found["trained_on"] = blake2b(join_hashes(self.trained_on).encode(), digest_size=8).hexdigest()
         if self.checks:
             found["checks"] = [check.id for check in self.checks]
-        if self.choose != "preference":
+        if self.choose == "preference":
+            found["choose"] = self.choose
+        elif self.choose != "findings":
             settings = getattr(self.choose, "settings", None)
             found["choose"] = settings() if settings else getattr(self.choose, "__qualname__", repr(self.choose))
         return found
 
     def depends(self) -> dict[str, Any]:
-        checks = {check.id: check.version for check in select_checks(None, self.skip_checks, self.checks)}
+        selected = select_checks(None, self.skip_checks, self.checks, trust=self.trust)
+        checks = {check.id: check.version for check in selected}
         shared = {"shared_turns": 1} if self.turns == "all" else {}
         return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks, **shared}
 
@@ -130,6 +137,7 @@ class ModelReviser(ModelTransform):
             accept(
                 before,
                 proposal.pair,
+                trust=self.trust,
                 skip=self.skip_checks,
                 extra=self.checks,
                 finish_reason=proposal.finish_reason,
@@ -191,7 +199,8 @@ class ModelReviser(ModelTransform):
             "codec": CODEC_VERSION,
             "prompt_version": self.prompt_version(),
             **words,
-            "settings": {name: value for name, value in settings.items() if name not in in_words},
+            # how far it is trusted is for each user to say
+            "settings": {name: value for name, value in settings.items() if name not in in_words and name != "trust"},
             **({"training": dict(training)} if training else {}),
         }
 
@@ -308,7 +317,7 @@ class ModelReviser(ModelTransform):
         fields = tuple(name for name, slot in target.slots() if len(slot.paths) == 1)
         if "response" not in fields or not (target.pair.prompt.strip() or target.pair.response.strip()):
             return Task(target.pair, (), target)
-        if self.revise == "response" or "instruction" not in fields:
+        if self.revise == "response" or self.trust == "low" or "instruction" not in fields:
             fields = ("response",)
         return Task(target.pair, fields, target)
 

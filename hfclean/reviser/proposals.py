@@ -10,8 +10,10 @@ from hfclean.models import Work
 from hfclean.reviser.codec import settle
 from hfclean.schema import Pair, Target
 from hfclean.scorers.embedded import preference_rule
+from hfclean.verifiers import verify
 
 _Errors = Mapping[str, Exception]
+CHOICES = ("findings", "preference")
 _NO_ERRORS: _Errors = MappingProxyType({})
 
 
@@ -84,8 +86,13 @@ class Rivals(NamedTuple):
 def best_of(found: Sequence[tuple[Pair, Rivals]], choose: Any, *, strict: bool) -> Work[list[Verdict]]:
     """The best of the proposals of each pair, or that none could be graded; `choose` as `ModelReviser` says."""
     candidates = [[cast(Pair, p.pair) for p in rivals.proposals] for _, rivals in found]
-    pairs = [pair for row_pairs in candidates if len(set(row_pairs)) > 1 for pair in row_pairs]
-    grades = iter((yield from _grades(pairs, choose, strict)) if pairs else [])
+    asked = [
+        (before, pair)
+        for (before, _), row_pairs in zip(found, candidates, strict=True)
+        if len(set(row_pairs)) > 1
+        for pair in row_pairs
+    ]
+    grades = iter((yield from _grades(asked, choose, strict)) if asked else [])
     verdicts = []
     for (before, (good, raised)), row_pairs in zip(found, candidates, strict=True):
         best, errors = good[0], raised
@@ -102,8 +109,11 @@ def best_of(found: Sequence[tuple[Pair, Rivals]], choose: Any, *, strict: bool) 
     return verdicts
 
 
-def _grades(pairs: Sequence[Pair], choose: Any, strict: bool) -> Work[list[float | Exception]]:
-    """A number for each pair, higher = better, nan where there is none, or the error raised on it."""
+def _grades(revisions: Sequence[tuple[Pair, Pair]], choose: Any, strict: bool) -> Work[list[float | Exception]]:
+    """A number for each revised pair, higher = better, nan where there is none, or the error raised on it."""
+    if choose == "findings":
+        return [-len(verify(after)) - _changed_share(before, after) for before, after in revisions]
+    pairs = [after for _, after in revisions]
     if choose == "preference":
         return [preference_rule().predict(pair) for pair in pairs]
     if hasattr(choose, "grades"):
@@ -119,6 +129,15 @@ def _grades(pairs: Sequence[Pair], choose: Any, strict: bool) -> Work[list[float
     if len(values) != len(pairs):
         raise HfcleanError(f"choose= gave {len(values)} numbers for {len(pairs)} pairs; expected one for each")
     return values
+
+
+def _changed_share(before: Pair, after: Pair) -> float:
+    """How much of the text changed, from 0 for nothing to less than 1: the edits by the characters of both."""
+    from rapidfuzz.distance import Levenshtein
+
+    fields = [(getattr(before, name), getattr(after, name)) for name in ("instruction", "input", "response")]
+    edits = sum(Levenshtein.distance(old, new) for old, new in fields)
+    return edits / (1 + sum(len(old) + len(new) for old, new in fields))
 
 
 def _grade(pair: Pair, choose: Any, strict: bool) -> float | Exception:

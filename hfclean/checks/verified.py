@@ -1,0 +1,43 @@
+"""The verifiers as checks: a revision may hold nothing that a program proves wrong and that was not there before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from hfclean.checks.check import Case, Check
+from hfclean.schema import Pair
+from hfclean.verifiers import VERIFIERS, Verifier
+
+_Findings = Counter[tuple[str, str, str]]  # verifier, field, what stands there
+
+
+def _findings(verifier: Verifier, pair: Pair) -> _Findings:
+    return Counter((verifier.id, finding.field, finding.found) for finding in verifier.find(pair))
+
+
+@dataclass(frozen=True)
+class _Worse:
+    """Whether a verifier finds something in the new pair that it did not find in the old one; a class that pickles."""
+
+    verifier: Verifier
+
+    def __call__(self, case: Case) -> bool:
+        if case.after == case.before:
+            return False
+        after = _findings(self.verifier, case.after)
+        return bool(after) and bool(after - _findings(self.verifier, case.before))
+
+
+VERIFIED = tuple(
+    Check(verifier.id, f"{verifier.meaning}, which was not there before", _Worse(verifier), verifier.version)
+    for verifier in VERIFIERS
+)
+
+
+def mends(case: Case) -> bool:
+    """Whether a revision takes away something that a verifier found wrong, and adds nothing of the kind."""
+    before, after = (
+        sum((_findings(verifier, pair) for verifier in VERIFIERS), _Findings()) for pair in (case.before, case.after)
+    )
+    return bool(before - after) and not after - before

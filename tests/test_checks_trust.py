@@ -1,0 +1,125 @@
+"""How far a model is trusted: what each level lets pass, for pairs and for rows of any shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hfclean.checks import CAUTIOUS, CHECKS, TRUSTS, CheckError, accept, select_checks
+from hfclean.schema import Pair
+
+TEXT = "The Danube is a long river that flows through ten countries and ends in the Black Sea near Tulcea."
+BEFORE = Pair("Tell me about the Danube.", "", TEXT)
+
+
+@pytest.mark.parametrize(
+    ("new", "codes"),
+    [
+        (TEXT, []),
+        (TEXT.replace("is a long", "is a very long"), []),
+        (TEXT.replace("long river that", "long river, which"), []),
+        (TEXT.replace("ten", "10"), ["facts_touched"]),
+        (TEXT.replace("Tulcea", "Izmail"), ["facts_touched"]),
+        (TEXT.replace(" near Tulcea", ""), ["facts_touched"]),
+        (TEXT + " It is 2,850 km long.", ["facts_touched"]),
+        (TEXT + " It is blue, and old, and broad, and many songs and poems praise it.", ["largely_rewritten"]),
+        ("The Danube ends in the Black Sea near Tulcea.", ["largely_rewritten"]),
+        ("The Elbe is a river.", ["facts_touched", "largely_rewritten"]),
+    ],
+)
+def test_little_trust_lets_small_edits_pass(new: str, codes: list[str]) -> None:
+    after = BEFORE.replace(response=new)
+    cautious = [check.id for check in CAUTIOUS]
+    assert accept(BEFORE, after, trust="low", only=cautious) == codes
+    assert set(codes) <= set(accept(BEFORE, after, trust="low"))
+    assert set(cautious).isdisjoint(accept(BEFORE, after))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ("Oslo", "Bergen", True),
+        ("Oslo.", "oslo", False),
+        ("yes", "Yes.", False),
+        ("red, blue", "blue, red", True),
+        ("", "Oslo", True),
+        ("I think that I'm right and that's that here.", "I think I'm right and that's that here.", False),
+    ],
+)
+def test_a_bare_answer_stays(old: str, new: str, refused: bool) -> None:
+    before = Pair("Say it.", "", old)
+    assert (
+        bool(accept(before, before.replace(response=new), trust="low", only=["facts_touched", "largely_rewritten"]))
+        is refused
+    )
+
+
+def test_little_trust_leaves_the_question() -> None:
+    for changed in ({"instruction": "Tell me of the Danube."}, {"input": "in short"}):
+        assert accept(BEFORE, BEFORE.replace(**changed), trust="low") == ["question_touched"]
+        assert accept(BEFORE, BEFORE.replace(**changed)) == []
+
+
+def test_levels_hold_one_another() -> None:
+    low, normal, high = ([check.id for check in select_checks(trust=trust)] for trust in TRUSTS)
+    assert low == [*normal, *(check.id for check in CAUTIOUS)]
+    assert normal == [check.id for check in CHECKS]
+    assert set(normal) - set(high) == {
+        "label_flipped", "boxed_changed", "number_changed", "too_long", "too_short", "truncated", "off_topic",
+        "drifts", "preference_lower",
+    }  # fmt: skip
+    with pytest.raises(CheckError, match="trust='full': expected one of 'low', 'normal', 'high'"):
+        accept(BEFORE, BEFORE, trust="full")  # type: ignore[arg-type]
+
+
+def test_much_trust_may_change_a_label_but_not_lose_a_thought() -> None:
+    before = Pair("Is a whale a fish?", "", "Yes.")
+    assert accept(before, before.replace(response="No.")) == ["label_flipped"]
+    assert accept(before, before.replace(response="No."), trust="high") == []
+    thinking = before.replace(response="<think>It is none.</think>No.")
+    assert accept(thinking, before.replace(response="No."), trust="high") == ["thought_lost"]
+
+
+MESSAGES: dict[str, Any] = {
+    "messages": [
+        {"role": "user", "content": "Is a whale a fish?"},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": "Is a trout a fish?"},
+        {"role": "assistant", "content": "Yes."},
+    ]
+}
+
+
+def said(row: dict[str, Any], place: int, text: str) -> dict[str, Any]:
+    messages = [dict(message) for message in row["messages"]]
+    messages[place]["content"] = text
+    return {"messages": messages}
+
+
+def test_rows_of_any_shape_are_compared_answer_by_answer() -> None:
+    assert accept(MESSAGES, MESSAGES) == []
+    assert accept(MESSAGES, said(MESSAGES, 1, "Yes.")) == ["label_flipped"]
+    assert accept(MESSAGES, said(MESSAGES, 3, "")) == ["empty_response"]
+    assert accept(MESSAGES, {"messages": MESSAGES["messages"][:2]}) == ["turns_changed"]
+    alpaca = {"instruction": "Is a whale a fish?", "input": "", "output": "No."}
+    assert accept(alpaca, {**alpaca, "output": "Yes."}) == ["label_flipped"]
+    assert accept(alpaca, Pair("Is a whale a fish?", "", "Yes.")) == ["label_flipped"]
+    ranked = {"prompt": "Is a whale a fish?", "chosen": "No.", "rejected": "Yes."}
+    assert accept(ranked, {**ranked, "rejected": "No."}) == ["label_flipped"]
+
+
+def test_tools_that_were_called_stay() -> None:
+    row = {
+        "conversations": [
+            {"from": "human", "value": "Weather in Ulm?"},
+            {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Ulm"}}'},
+            {"from": "observation", "value": "sun"},
+            {"from": "gpt", "value": "It is sunny in Ulm."},
+        ]
+    }
+    other = {"conversations": [dict(turn) for turn in row["conversations"]]}
+    assert accept(row, other) == []
+    other["conversations"][1]["value"] = '{"name": "weather", "arguments": {"city": "Bonn"}}'
+    assert accept(row, other) == ["turns_changed"]
+    assert accept(row, {"conversations": [row["conversations"][0], row["conversations"][3]]}) == ["turns_changed"]
