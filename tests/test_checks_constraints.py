@@ -8,10 +8,10 @@ import pytest
 
 from hfclean.checks import accept
 from hfclean.checks.check import Case, TextFacts
-from hfclean.checks.constraint_kinds import KINDS
-from hfclean.checks.constraints import broken_constraints, stated
-from hfclean.checks.counting import QUANTITY, Bounds, body, count_sentences, items, read_bounds
+from hfclean.checks.constraints import broken_constraints
 from hfclean.schema import Pair
+from hfclean.text.constraint_kinds import KINDS, stated
+from hfclean.text.counting import QUANTITY, Bounds, body, count_sentences, items, read_bounds
 
 LIST = "- red\n- green\n- blue"
 # kind, instruction, an answer that meets it, one that breaks it
@@ -141,7 +141,7 @@ NOT_STATED = [
 
 @pytest.mark.parametrize("instruction", NOT_STATED)
 def test_what_only_looks_like_a_constraint(instruction: str) -> None:
-    assert [kind.id for kind, _ in stated(TextFacts(instruction))] == []
+    assert [kind.id for kind, _ in stated(instruction, TextFacts(instruction).vocabulary)] == []
 
 
 def test_a_constraint_that_the_revision_states_anew_must_be_met() -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from hfclean.checks import CHECKS, accept
 from hfclean.checks.check import Case, TextFacts
-from hfclean.checks.constraints import stated
 from hfclean.checks.ending import ENDING_WEIGHTS, ending_signs
 from hfclean.checks.topic import TOPIC_WEIGHTS, topic_signs
 from hfclean.checks.topic_drift import DRIFT_WEIGHTS, drift_signs
 from hfclean.schema import Pair, Turn
+from hfclean.text.constraint_kinds import stated
 
 IDS = [check.id for check in CHECKS]
 
@@ -72,7 +72,7 @@ def test_every_sign_has_its_weight(before: Pair, after: Pair) -> None:
 @given(TEXTS, TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_kinds_of_constraint_never_raise(instruction: str, answer: str) -> None:
-    for kind, match in stated(TextFacts(instruction)):
+    for kind, match in stated(instruction, TextFacts(instruction).vocabulary):
         assert kind.met(answer, match) in (True, False, None)
 
 
@@ -171,14 +171,15 @@ def test_a_long_text_in_every_field_comes_through(piece: str, long_text: Callabl
 )
 def test_a_long_text_is_measured_by_every_kind(piece: str, long_text: Callable[[str], str]) -> None:
     text = long_text(piece)
-    found = stated(TextFacts(MANY_KINDS))
+    found = stated(MANY_KINDS, TextFacts(MANY_KINDS).vocabulary)
     assert len(found) > 20
     for kind, match in found:
         assert kind.met(text, match) in (True, False, None)
 
 
 def test_a_long_instruction_is_read(long_text: Callable[[str], str]) -> None:
-    assert isinstance(stated(TextFacts(long_text("in 3 words or 2 sentences as JSON "))), list)
+    task = TextFacts(long_text("in 3 words or 2 sentences as JSON "))
+    assert isinstance(stated(task.text, task.vocabulary), list)
 
 
 # ----------------------------------------------------------------------------------------------------------- real rows

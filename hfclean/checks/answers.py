@@ -3,10 +3,10 @@
 import re
 
 from hfclean.checks.check import Case, Check, TextFacts
-from hfclean.checks.code import code_lines
 from hfclean.checks.non_answers import NOTHING_LIMIT, says_nothing
 from hfclean.rules.answer import empty_output
 from hfclean.rules.assistant import speaks_for_others
+from hfclean.text.code_lines import code_lines
 from hfclean.text.words import word_set
 
 # What servers report when the model itself finished.

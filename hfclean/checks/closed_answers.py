@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from hfclean.checks.check import Case, Check, plain_number
+from hfclean.checks.check import Case, Check
+from hfclean.text.numbers import plain_number
 
 SHORT = 6  # words: a longer old answer is no bare label
 HEAD = 12  # words of the new answer in which its label is looked for

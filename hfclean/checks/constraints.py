@@ -1,34 +1,11 @@
 """The check for constraints that the instruction states: kept before, broken by the revision.
 
 A constraint that the old answer already broke is not held against the revision. The kinds are data, in
-`constraint_kinds`.
+`text/constraint_kinds`.
 """
 
-import re
-
 from hfclean.checks.check import Case, Check, TextFacts
-from hfclean.checks.constraint_kinds import KINDS, Kind
-
-PLACES: dict[str, list[int]] = {}
-for _place, _kind in enumerate(KINDS):
-    for _word in _kind.hints:
-        PLACES.setdefault(_word, []).append(_place)
-HINTS = frozenset(PLACES)
-LONGEST_TASK = 1500
-
-
-def stated(instruction: TextFacts) -> list[tuple[Kind, re.Match[str]]]:
-    """The constraints that an instruction states, with the words in which it does, in the order of the kinds."""
-    hints = instruction.vocabulary & HINTS
-    if not hints:
-        return []
-    text = instruction.text[:LONGEST_TASK]
-    found = []
-    for place in sorted({place for word in hints for place in PLACES[word]}):
-        match = KINDS[place].asks.search(text)
-        if match:
-            found.append((KINDS[place], match))
-    return found
+from hfclean.text.constraint_kinds import stated
 
 
 def broken_constraints(case: Case) -> list[str]:
@@ -36,13 +13,12 @@ def broken_constraints(case: Case) -> list[str]:
     before, after = case.before, case.after
     if case.same_task and after.response == before.response:
         return []
-    found = stated(case.instruction)
+    found = stated(case.instruction.text, case.instruction.vocabulary)
     if not found:
         return []
+    old = TextFacts(before.instruction)
     was = (
-        {}
-        if case.same_task
-        else {kind.id: match.group().lower() for kind, match in stated(TextFacts(before.instruction))}
+        {} if case.same_task else {kind.id: match.group().lower() for kind, match in stated(old.text, old.vocabulary)}
     )
     broken = []
     for kind, match in found:

@@ -7,7 +7,7 @@ question. A rule weighs that; it was fitted to short answers, and to refusals in
 import math
 
 from hfclean.checks.check import Case, TextFacts
-from hfclean.checks.code import code_lines
+from hfclean.text.code_lines import code_lines
 from hfclean.text.words import word_set
 
 # Fitted: the weight of each sign of an empty answer, and the threshold.

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from hfclean.checks.check import THOUSANDS, Case, Check, TextFacts, plain_number
-from hfclean.checks.counting import SMALL
+from hfclean.checks.check import Case, Check, TextFacts
+from hfclean.text.counting import SMALL
+from hfclean.text.numbers import THOUSANDS, plain_number
 from hfclean.text.words import word_set
 
 ORDINALS = "first second third fourth fifth"

@@ -2,8 +2,9 @@
 
 import re
 
-from hfclean.checks.check import NUMBER, Case, Check, TextFacts
+from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.rules.markers import chat_markers
+from hfclean.text.numbers import NUMBER
 from hfclean.text.words import word_set
 
 # The labels of the forms in which a pair is shown to a model, and of the forms in which it answers. A word that is

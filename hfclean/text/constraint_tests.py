@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from hfclean.checks.check import numbers_in
-from hfclean.checks.code import code_lines
-from hfclean.checks.counting import body, count_sentences, count_words, items, read_bounds, verses
+from hfclean.text.code_lines import code_lines
+from hfclean.text.counting import body, count_sentences, count_words, items, read_bounds, verses
 from hfclean.text.language import NAMES, main_language, may_be_in
+from hfclean.text.numbers import numbers_in
 
 _Met = Callable[[str, re.Match[str]], bool | None]
 

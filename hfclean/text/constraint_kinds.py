@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hfclean.checks import constraint_tests as tests
-from hfclean.checks.counting import AFTER, QUANTITY
+from hfclean.text import constraint_tests as tests
+from hfclean.text.counting import AFTER, QUANTITY
 
 _Met = Callable[[str, re.Match[str]], bool | None]
 
@@ -274,3 +274,24 @@ KINDS: tuple[Kind, ...] = (
         tests.emoji,
     ),
 )
+
+PLACES: dict[str, list[int]] = {}
+for _place, _each in enumerate(KINDS):
+    for _word in _each.hints:
+        PLACES.setdefault(_word, []).append(_place)
+HINTS = frozenset(PLACES)
+LONGEST_TASK = 1500
+
+
+def stated(text: str, vocabulary: frozenset[str]) -> list[tuple[Kind, re.Match[str]]]:
+    """The constraints that an instruction with these words states, and where it does, in the order of the kinds."""
+    hints = vocabulary & HINTS
+    if not hints:
+        return []
+    text = text[:LONGEST_TASK]
+    found = []
+    for place in sorted({place for word in hints for place in PLACES[word]}):
+        match = KINDS[place].asks.search(text)
+        if match:
+            found.append((KINDS[place], match))
+    return found
