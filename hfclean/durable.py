@@ -147,9 +147,9 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
     ready = out.parent / f".{out.name}.ready-{partial.stat().st_ino}-{owner}"
     displaced = out.parent / f".{out.name}.displaced-{owner}"
     discard = out.parent / f".{out.name}.discard-{owner}"
-    _rename(partial, ready)
     replaced: list[int | None] = []
     try:
+        _rename(partial, ready)
         _sync(out.parent)
         _put(ready, out, displaced, replaced, overwrite=overwrite)
         _sync(out.parent)
@@ -160,11 +160,21 @@ def _install(partial: Path, out: Path, *, overwrite: bool) -> None:
     finally:  # whichever way it went: of old and new, what is not in its place is not needed any more
         for leftover in (ready, displaced):
             if leftover.exists() and out.exists():
-                with suppress(FileNotFoundError):  # another run renamed it
-                    _rename(leftover, discard)
-                shutil.rmtree(discard, ignore_errors=True)
+                try:
+                    with suppress(FileNotFoundError):  # another run renamed it
+                        _rename(leftover, discard)
+                finally:
+                    _discard(discard)
         for lock in replaced:
             _unlock(lock)
+
+
+def _discard(folder: Path) -> None:
+    """Delete a folder that was replaced, also where its owner had taken the right to write into it from it."""
+    for place, _, _ in os.walk(folder):
+        with suppress(OSError):  # somebody else's
+            os.chmod(place, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put(ready: Path, out: Path, displaced: Path, replaced: list[int | None], *, overwrite: bool) -> None:
@@ -261,7 +271,7 @@ def _settle(leftover: _Leftover, out: Path) -> list[str]:
         _delete(leftover.path)
         return []
     if leftover.state in ("partial", "discard"):
-        shutil.rmtree(leftover.path) if leftover.path.is_dir() else leftover.path.unlink(missing_ok=True)
+        _discard(leftover.path) if leftover.path.is_dir() else leftover.path.unlink(missing_ok=True)
         return []
     new = leftover.state == "ready" and leftover.path.stat().st_ino == leftover.inode
     if not out.exists():

@@ -51,7 +51,8 @@ class HfcleanError(Exception):
 
 
 class RecoveryWarning(UserWarning):
-    """An interrupted run left something, which was finished, put back or given a visible name."""
+    """An interrupted run left something, which was finished, put back or given a visible name; or no note could be
+    made of whose a folder is."""
 
 
 class SchemaError(HfcleanError, ValueError):

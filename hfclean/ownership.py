@@ -7,10 +7,12 @@ stranger's.
 """
 
 import os
+import warnings
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 from hfclean.durable import write_text
+from hfclean.errors import RecoveryWarning
 
 ABOUT = "hfclean.json"
 NOTES = "own-folders"
@@ -25,10 +27,18 @@ def home() -> Path:
 
 
 def claim(folder: Path) -> None:
-    """Note that the record of a folder, in its present state, was written here."""
+    """Note that the record of a folder, in its present state, was written here; warns where no note can be written."""
     note = _note(folder)
-    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_text(note, file_hash(folder / ABOUT))
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_text(note, file_hash(folder / ABOUT))
+    except OSError as e:
+        warnings.warn(
+            f"{folder.name} is written, and no note that it is yours could be ({e.strerror}: {note.parent}): it will "
+            "be read as one from elsewhere. HFCLEAN_HOME names another place for such notes",
+            RecoveryWarning,
+            stacklevel=2,
+        )
 
 
 def is_own(folder: Path) -> bool:

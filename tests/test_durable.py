@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -402,3 +403,24 @@ def test_where_there_are_no_locks_a_folder_is_made_all_the_same(place: Path, mon
     with new_folder(place, overwrite=False) as folder:
         fill(folder, NEW)
     assert [item.name for item in place.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_signal_after_any_rename_leaves_one_whole_folder_and_nothing_hidden(
+    stop: int, way: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(place, OLD)
+    rename, calls = durable._rename, []
+
+    def interrupted(old: Path, new: Path, **how: bool) -> None:
+        rename(old, new, **how)
+        calls.append(new)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(durable, "_rename", interrupted)
+    with suppress(KeyboardInterrupt), new_folder(place, overwrite=True) as folder:
+        fill(folder, NEW)
+    assert sorted(item.name for item in place.parent.iterdir()) == ["out"]
+    found = {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    assert found in (OLD, NEW)

@@ -18,6 +18,7 @@ from datasets.exceptions import DatasetGenerationError
 from hfclean.cli import main, rules
 from hfclean.cli.running import SHORTAGES
 from hfclean.errors import SourceError
+from hfclean.ownership import is_own
 
 ROWS = [{"instruction": f"Name fruit {n}.", "output": f"Apple {n}.</s>"} for n in range(4)]
 ODD = os.fsdecode(b"o\xff")
@@ -175,6 +176,51 @@ def test_an_undo_that_finds_no_room_loses_nothing() -> None:
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, said)
     assert "Traceback" not in done.stderr
     assert {file: file.read_bytes() for file in Path("out").rglob("*") if file.is_file()} == before
+    assert sorted(os.listdir()) == ["out", "rows.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "away/.hfclean-data.starting-1", "new.json"])
+def test_what_is_not_allowed_is_named_with_what_to_do(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    monkeypatch.setattr("hfclean.cli.clean.run", fail)
+    assert main(["clean", "rows.jsonl", "--out", "out"]) == 1
+    what = {
+        "rows.jsonl": "rows.jsonl: allow it (chmod), or choose another",
+        "new.json": "to write in .: allow it (chmod), or choose another place",
+    }.get(name, "to write in away: allow it (chmod), or choose another place")
+    assert capsys.readouterr().err == f"hfclean clean: not allowed: {what}; nothing was written\n"
+
+
+def test_a_home_that_takes_no_notes_costs_no_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").write_text("a file, where no folder can be made")
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    assert "note: out is written, and no note that it is yours could be (Not a directory" in capsys.readouterr().err
+    assert main(["undo", "out"]) == 0
+    assert not is_own(Path("out"))
+
+
+def test_a_replaced_folder_without_the_right_to_write_into_it_leaves_nothing_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert main(["clean", "rows.jsonl", "--out", "out", "--quiet"]) == 0
+    for place in [*(item for item in Path("out").rglob("*") if item.is_dir()), Path("out")]:
+        place.chmod(0o555)
+    unlink = os.unlink
+
+    def refused(path: Any, *, dir_fd: int | None = None) -> None:  # as for others than root
+        if not os.stat(dir_fd if dir_fd is not None else Path(path).parent).st_mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    assert main(["undo", "out"]) == 0
     assert sorted(os.listdir()) == ["out", "rows.jsonl"]
 
 

@@ -62,14 +62,23 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         elif isinstance(e, HfcleanError):
             print(f"hfclean {args.verb}: {e}", file=err)
         elif isinstance(e, PermissionError):
-            where = f"not allowed: {e.filename or e}; choose a place that you may write to"
-            print(f"hfclean {args.verb}: {where}", file=err)
+            print(f"hfclean {args.verb}: not allowed: {_forbidden(e)}; {_what_is_kept(args, before)}", file=err)
         elif isinstance(e, OSError):
             print(f"hfclean {args.verb}: {e.strerror or e}; {_what_is_kept(args, before)}", file=err)
         else:
             raise
         return 1
     return 0
+
+
+def _forbidden(error: PermissionError) -> str:
+    """What may not be read, or the folder that may not be written to, and what can be done."""
+    if error.filename is None:
+        return str(error)
+    path = os.fsdecode(error.filename)
+    if os.path.lexists(path):
+        return f"{path}: allow it (chmod), or choose another"
+    return f"to write in {os.path.dirname(path) or '.'}: allow it (chmod), or choose another place"
 
 
 def _shortage(error: BaseException | None) -> str:
