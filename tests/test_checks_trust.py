@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hfclean.checks import CAUTIOUS, CHECKS, TRUSTS, CheckError, accept, select_checks
+from hfclean.checks import CAUTIOUS, CHECKS, TRUSTS, CheckError, Trust, accept, select_checks
 from hfclean.schema import Pair
+from hfclean.scorers.embedded import preference_rule
 
 TEXT = "The Danube is a long river that flows through ten countries and ends in the Black Sea near Tulcea."
 BEFORE = Pair("Tell me about the Danube.", "", TEXT)
@@ -123,3 +128,64 @@ def test_tools_that_were_called_stay() -> None:
     other["conversations"][1]["value"] = '{"name": "weather", "arguments": {"city": "Bonn"}}'
     assert accept(row, other) == ["turns_changed"]
     assert accept(row, {"conversations": [row["conversations"][0], row["conversations"][3]]}) == ["turns_changed"]
+
+
+# ------------------------------------------------------------------------------------------------- weak models
+
+
+HARMFUL = {
+    "another name": TEXT.replace("The Danube", "The Rhine"),
+    "another number": TEXT.replace("ten", "12"),
+    "content lost": "The Danube is a long river.",
+    "a list that goes round": "\n".join(["1. The Danube is long.", "2. The Danube is long."] * 6),
+    "the request to rewrite": "Here is the rewritten answer: " + TEXT,
+    "filler": TEXT + " It is important to know that rivers matter a great deal to many people all over the world.",
+    "another text": "Rivers are bodies of water that flow from high places to low places, and they are often loved.",
+}
+MINIMAL = (
+    TEXT.replace("is a long", "is a very long"),
+    TEXT.replace("long river that", "long river, which"),
+    TEXT.replace("ends in", "flows into"),
+    TEXT.replace("flows through", "runs across"),
+)
+
+
+def passing(revisions: list[tuple[Pair, Pair, str]], trust: Trust) -> float:
+    """The share that is accepted as in a reviser."""
+    judge = preference_rule().predict
+    return sum(
+        not accept(before, after, trust=trust, finish_reason=finish, preference=judge)
+        for before, after, finish in revisions
+    ) / len(revisions)
+
+
+def test_little_trust_stops_harm_and_takes_minimal_edits() -> None:
+    harmful = [(BEFORE, BEFORE.replace(response=text), "stop") for text in HARMFUL.values()]
+    assert passing(harmful, "low") == 0
+    assert passing(harmful, "normal") == pytest.approx(4 / 7)
+    minimal = [(BEFORE, BEFORE.replace(response=text), "stop") for text in MINIMAL]
+    assert passing(minimal, "low") == passing(minimal, "normal") == 1
+
+
+@pytest.mark.realdata
+def test_of_a_weak_models_harmful_answers_few_pass_at_low_trust(realdata: Callable[[str], Path]) -> None:
+    def rows(name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in realdata(f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+    with (Path(__file__).parent.parent / "benchmarks" / "weak_labels.csv").open(encoding="utf-8") as lines:
+        labels = {(one["source"], one["line"], one["kind"]): one for one in csv.DictReader(lines)}
+    old = {
+        "alpaca_6k": [Pair(row["instruction"], row["input"], row["output"]) for row in rows("alpaca_6k")],
+        "expert_revisions_1800": [
+            Pair(row["raw_instruction"], row["raw_input"], row["raw_output"]) for row in rows("expert_revisions_1800")
+        ],
+    }
+    harmful = []
+    for row in rows("weak_answers"):
+        label = labels[row["source"], str(row["line"]), row["kind"]]
+        if (label["half"], label["label"]) == ("report", "harmful"):
+            before = old[row["source"]][row["line"]]
+            harmful.append((before, before.replace(response=row["answer"]), row["finish"]))
+    assert len(harmful) == 126
+    assert passing(harmful, "low") <= 0.2
+    assert passing(harmful, "normal") <= 0.5

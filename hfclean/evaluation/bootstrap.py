@@ -128,9 +128,21 @@ def as_share(figure: Figure) -> Figure:
     """The figure of a share, with Wilson's interval where it is 0 or 1 in every sample."""
     if figure.low != figure.high or figure.value not in (0.0, 1.0):
         return figure
-    reach = NORMAL**2 / (figure.count + NORMAL**2)
-    low, high = (0.0, reach) if figure.value == 0.0 else (1 - reach, 1.0)
-    return Figure(figure.value, low, high, figure.count)
+    return Figure(figure.value, *wilson(int(figure.value * figure.count), figure.count), figure.count)
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, 0 to 1.
+
+    >>> [round(bound, 3) for bound in wilson(3, 10)], wilson(0, 0)
+    ([0.108, 0.603], (0.0, 1.0))
+    """
+    square = NORMAL**2
+    if count in (0, of):
+        reach = square / (of + square)
+        return (0.0, reach) if not count else (1 - reach, 1.0)
+    half = NORMAL * math.sqrt(count * (of - count) / of + square / 4)
+    return (count + square / 2 - half) / (of + square), (count + square / 2 + half) / (of + square)
 
 
 def sign_test(wins: int, losses: int) -> float:
