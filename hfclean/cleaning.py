@@ -34,6 +34,7 @@ from hfclean.passes import (
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
+from hfclean.reviser.scored import RevisedAndScored, in_one_pass
 from hfclean.row_ids import RowIds, codes_of, first_of, numbered, text_code
 from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import Score
@@ -132,15 +133,16 @@ def clean(
     cached = cached_elsewhere(ds)
     splits = {"": cached} if isinstance(ds, Dataset) else dict(cached)
     _check_roles(splits, transforms)
-    for transform in transforms:
+    for transform in _passes(transforms):
         if isinstance(transform, ModelTransform):
             splits, entry, failed = _with_model(splits, transform, show=show)
             done.append(entry)
             failures += failed
             continue
-        done.append(_describe(transform))
+        steps = transform.steps if isinstance(transform, RevisedAndScored) else (transform,)
+        done += map(_describe, steps)
         for name, part in splits.items():
-            label = f"{'revising' if transform in revisers else 'scoring'} {name}".strip()
+            label = f"{'revising' if steps[0] in revisers else 'scoring'} {name}".strip()
             splits[name] = _mapped(part, transform, label, num_proc)
     removed = {}
     if first is not None:
@@ -194,6 +196,19 @@ def in_order(reviser: Transform | Sequence[Transform] | None) -> tuple[Transform
     return revisers
 
 
+def _passes(transforms: Sequence[Transform]) -> Iterator[Transform]:
+    """The transforms, each as one pass over the rows; rules and the embedded scores right after them share one."""
+    left = list(transforms)
+    while left:
+        first, *rest = left
+        if rest and type(first) is RuleReviser and type(rest[0]) is Score and first.layout == rest[0].layout:
+            yield in_one_pass(first, rest[0])
+            left = rest[1:]
+        else:
+            yield first
+            left = rest
+
+
 def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal["auto"]) -> Any:
     """What `map` makes of a split, in batches of the same rows for any number of processes: a parquet file of it has
     the same bytes."""
@@ -236,7 +251,7 @@ def _mapped_piece(part: Any, transform: Transform, label: str, count: int) -> li
 
 def _processes(rows: int, transform: Transform, num_proc: int | Literal["auto"]) -> int:
     """How many processes a transform runs in: one where it may hold a model, or code that does not bear a fork."""
-    if type(transform) not in (RuleReviser, Score) or process.in_worker():
+    if type(transform) not in (RuleReviser, Score, RevisedAndScored) or process.in_worker():
         return 1
     asked = os.environ.get("HFCLEAN_NUM_PROC", "auto") if num_proc == "auto" else num_proc
     if asked == "auto":

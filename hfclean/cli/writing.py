@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import gc
 import json
 import math
 import re
@@ -195,6 +196,7 @@ def write_cleaned(
         check_target(target, overwrite=args.overwrite, source=path)
     tokenizer = tokenizer_of(args.tokenizer)
     with opened(args, err, args.out) as (source, layout):
+        gc.freeze()  # what was imported stays: it need not be searched for garbage over and over
         cleaned = clean(
             source.dataset,
             reviser=reviser,

@@ -5,7 +5,16 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hfclean.errors import describe_error
-from hfclean.provenance import HISTORY, REVISION_COLUMNS, Step, decode_original, encode_original, own_steps, row_id
+from hfclean.provenance import (
+    HISTORY,
+    REVISION_COLUMNS,
+    Step,
+    decode_original,
+    encode_original,
+    own_steps,
+    row_id,
+    row_ids,
+)
 from hfclean.schema import Path, View, read_at, recorded_at, write
 from hfclean.scorers.refresh import refresh
 from hfclean.transform import Transform
@@ -52,7 +61,18 @@ def record(
     out: dict[str, list[Any]] = {column: [] for column in (*view.writable, *names)}
     score_columns: dict[str, None] = {}
     fresh: list[dict[str, Any]] = []
-    for row, outcome in zip(rows, outcomes, strict=True):
+    # rows that nobody revised before, as most are: their ids are made column by column
+    first = bool(rows) and not any(name in rows[0] for name in names)
+    ids = row_ids({name: [row[name] for row in rows] for name in view.columns}, view) if first else []
+    kept = ("kept", "", kept_line, "")
+    for k, (row, outcome) in enumerate(zip(rows, outcomes, strict=True)):
+        if first and not any(outcome):
+            for column in view.writable:
+                out[column].append(row[column])
+            for column, cell in zip(names, (*kept, ids[k]), strict=True):
+                out[column].append(cell)
+            fresh.append({})
+            continue
         if outcome.done:
             for column in (*view.writable, *names):
                 out[column].append(row[column])

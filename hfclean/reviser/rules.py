@@ -13,6 +13,7 @@ from hfclean.records.trust import settings_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
 from hfclean.schema import Pair, Target, View
+from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared
 from hfclean.transform import HUB, STRICT, Batch, Transform
 
 
@@ -128,31 +129,37 @@ class RuleReviser(Transform):
         `among` are the ids of those that are known to change it, where that is known: no others are run.
         """
         rules = [rule for rule in self._repairing() if among is None or rule.id in among]
-        return list(self._outcome(cells, view, rules).changes)
+        return list(self._outcome(self.targets(cells, view), rules).changes)
 
     def _repairing(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules() if rule.repair is not None)
 
-    def _outcome(self, cells: Mapping[str, Any], view: View, rules: Sequence[Rule]) -> Outcome:
+    def _outcome(self, targets: Sequence[Target], rules: Sequence[Rule]) -> Outcome:
         changes: list[FieldChange] = []
         errors: dict[str, Exception] = {}
-        for target in self.targets(cells, view):
-            changes += _mend_target(target, rules, errors)
+        for target in targets:
+            changes += _mend_target(target, rules, errors, ours=not self.extra)
             if errors and self.strict:
                 stop_at(errors, "rule", target.pair.instruction)
         return Outcome(changes, reasons=("rule_error",), errors=errors) if errors else Outcome(changes)
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
-        rules = self._repairing()
-        return record(self, rows, view, [self._outcome(row, view, rules) for row in rows])
+        rules, targets = self._repairing(), [self.targets(row, view) for row in rows]
+        if looks_are_shared():
+            look_ahead([target.pair for each in targets for target in each])
+        return record(self, rows, view, [self._outcome(each, rules) for each in targets])
 
 
-def _mend_target(target: Target, rules: Sequence[Rule], errors: dict[str, Exception]) -> list[FieldChange]:
+def _mend_target(
+    target: Target, rules: Sequence[Rule], errors: dict[str, Exception], *, ours: bool
+) -> list[FieldChange]:
+    """What the rules change in one pair; where all are `ours`, their defects may be known already."""
     slots = dict(target.slots())
     whole = [name for name, slot in slots.items() if len(slot.paths) == 1]
     found = []
-    for change in mend(target.pair, rules, writable=whole, errors=errors):
+    known, look = (known_defects(target.pair), defects_now) if ours else (None, None)
+    for change in mend(target.pair, rules, writable=whole, errors=errors, found=known, look=look):
         for name in whole:
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:

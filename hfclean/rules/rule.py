@@ -240,7 +240,7 @@ def mend(
     writable: Sequence[str] = FIELDS,
     errors: dict[str, Exception] | None = None,
     found: Collection[str] | None = None,
-    look: Callable[[Pair], Collection[str]] | None = None,
+    look: Callable[[Pair], Collection[str] | None] | None = None,
 ) -> list[Change]:
     """The changes that the rules make, one entry per rule and pass, in order; empty when there are none.
 
@@ -255,8 +255,10 @@ def mend(
         errors: receives the errors of rules, by their ids. Such a rule is not run again on this pair, and the others
             go on; without it, the error is raised.
         found: for speed alone, the ids of the rules whose defect is known to be in the pair, when all were tried.
-        look: for speed alone, a function that finds them in a changed pair.
+        look: for speed alone, a function that finds them in a changed pair, or gives None where it does not know.
     """
+    if found is not None and not found:
+        return []
     first = _first_hit(pair, rules, errors, found)
     if first < 0:
         return []

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from hfclean.columns import Column
 from hfclean.rules import RULES, WATCHED, all_defects, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
-from hfclean.scorers.agreement import SHARES, factor, repairs
+from hfclean.scorers.agreement import REPAIRABLE, SHARES, factor, repairs
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import read
 from hfclean.scorers.lexical import diversity
@@ -20,6 +22,8 @@ from hfclean.scorers.scoring import Scorer
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
 # enough that the texts do too.
 AT_ONCE = 50
+# Of so many pairs one in `MANY` may need a repair, or the rest is not read ahead.
+SAMPLE, MANY = 100, 8
 
 
 @dataclass(frozen=True)
@@ -114,31 +118,100 @@ class Score(Scorer):
         preference, rating = preference_rule().predict_values, rating_rule().predict_values
         columns: dict[str, list[Any]] = {name: [] for name in self.names()}
         preferences, ratings, lengths, diversities, named = columns.values()
-        for start in range(0, len(pairs), AT_ONCE):
-            few = pairs[start : start + AT_ONCE]
-            raised = errors[start : start + AT_ONCE]
-            values, glances = [], []
-            for pair in few:
-                reading = read(pair)
-                values.append(reading.values)
-                lengths.append(float(len(reading.words)))
-                diversities.append(diversity(reading.words, different=len(reading.vocabulary)))
-                glances.append(take_glance(pair, reading, WATCHED))
-            defects = all_defects(few, RULES, glances, raised)
-            for pair, numbers, ids, errors_of_row in zip(few, values, defects, raised, strict=True):
-                named.append(" ".join(ids))
-                if not ids:
-                    preferences.append(preference(numbers))
-                    ratings.append(rating(numbers))
-                    continue
-                numbers, mended, left = _as_repaired(pair, numbers, ids, errors_of_row)
-                preferences.append(preference(numbers) * mended * left)
-                ratings.append(rating(numbers) * mended * left)
+        for pair, look, raised in zip(pairs, _look_at(pairs, errors), errors, strict=True):
+            lengths.append(look.words)
+            diversities.append(look.diversity)
+            named.append(" ".join(look.defects))
+            if not look.defects:
+                preferences.append(preference(look.values))
+                ratings.append(rating(look.values))
+                continue
+            values, mended, left = _as_repaired(pair, look.values, look.defects, raised)
+            preferences.append(preference(values) * mended * left)
+            ratings.append(rating(values) * mended * left)
         return columns
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
         return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
+
+
+class Look(NamedTuple):
+    """What the scores are made of, once a pair has been read: the indicators' values, the words of the response and
+    their diversity, and the ids of the rules whose defect is in the pair."""
+
+    values: tuple[float, ...]
+    words: float
+    diversity: float
+    defects: list[str]
+
+
+_shared: ContextVar[dict[Pair, Look] | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def sharing_looks() -> Iterator[None]:
+    """Within the block, a pair that was read once is not read again: for a step that reads rows as another did."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def looks_are_shared() -> bool:
+    """Whether this is within `sharing_looks`."""
+    return _shared.get() is not None
+
+
+def look_ahead(pairs: Sequence[Pair]) -> None:
+    """Read these pairs now, within `sharing_looks`, where that is likely to spare work: where rules repair many of the
+    first, the others are better read once they are repaired."""
+    for few in (pairs[:SAMPLE], pairs[SAMPLE:]):
+        try:
+            looks = _look_at(few, [{} for _ in few])
+        except Exception:  # noqa: BLE001  # whoever scores these pairs meets it again, and says on which it is
+            return
+        if MANY * sum(not REPAIRABLE.isdisjoint(look.defects) for look in looks) > len(few):
+            return
+
+
+def known_defects(pair: Pair) -> list[str] | None:
+    """The defects of a pair that was read within `sharing_looks`; None where they are not known for certain."""
+    look = (_shared.get() or {}).get(pair)
+    return None if look is None else look.defects
+
+
+def defects_now(pair: Pair) -> list[str] | None:
+    """The same, of a pair that is read for it within `sharing_looks`."""
+    if looks_are_shared():
+        look_ahead([pair])
+    return known_defects(pair)
+
+
+def _look_at(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> list[Look]:
+    shared = _shared.get()
+    if shared is None:
+        return _looks(pairs, errors)
+    missing = [k for k, pair in enumerate(pairs) if pair not in shared]
+    fresh = dict(zip(missing, _looks([pairs[k] for k in missing], [errors[k] for k in missing]), strict=True))
+    shared.update((pairs[k], look) for k, look in fresh.items() if not errors[k])
+    return [fresh.get(k) or shared[pair] for k, pair in enumerate(pairs)]
+
+
+def _looks(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> list[Look]:
+    looks = []
+    for start in range(0, len(pairs), AT_ONCE):
+        few = pairs[start : start + AT_ONCE]
+        read_of_each, glances = [], []
+        for pair in few:
+            reading = read(pair)
+            varied = diversity(reading.words, different=len(reading.vocabulary))
+            read_of_each.append((reading.values, float(len(reading.words)), varied))
+            glances.append(take_glance(pair, reading, WATCHED))
+        defects = all_defects(few, RULES, glances, errors[start : start + AT_ONCE])
+        looks += [Look(*numbers, ids) for numbers, ids in zip(read_of_each, defects, strict=True)]
+    return looks
 
 
 def _as_repaired(
