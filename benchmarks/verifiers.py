@@ -1,6 +1,6 @@
 """What a program can prove wrong in rows: how often that is right, what it misses, and what it costs.
 
-    python benchmarks/verifiers.py [syntax] [answers] [sums] [orders]
+    python benchmarks/verifiers.py [syntax] [answers] [sums] [orders] [counts]
 
 With no argument, all. Real rows are read from HFCLEAN_REALDATA, else from ../shared/data beside the project; none are
 written. `verifier_verdicts.csv` holds what a reader said about findings: file, row (line number from 0), part (which
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from rules import Found, pairs_of, rows
 
 from hfclean.checks.numbers import SUM, _comes_out
 from hfclean.schema import Pair
+from hfclean.text.constraint_kinds import HINTS, stated
 from hfclean.verifiers import Finding, verify
 from hfclean.verifiers.answers import CHOSEN, _stated, offered
 from hfclean.verifiers.syntax import Block, _blocks, _finding
@@ -220,7 +222,63 @@ def traces(task: str, check: str) -> None:
     print(f"{task}: {check}: {dict(sorted(where.items()))}")
 
 
-FAMILIES: dict[str, Callable[[], None]] = {"syntax": syntax, "answers": answers, "sums": sums, "orders": orders}
+# -------------------------------------------------------------------------------------------------------------- counts
+
+
+def counts() -> None:
+    ids = ("count_missed", "item_twice", "answer_is_input", "solved_input")
+    precision(ids)
+    speed(ids)
+    print("\nAlpaca rows with one fault planted in each")
+    for id, plant in PLANTED.items():
+        pairs = [item.pair for item in read_pairs() if item.file == "alpaca_6k" and not verify(item.pair, only=[id])]
+        wrong = [planted for pair in pairs if (planted := plant(pair)) is not None and planted != pair]
+        report(id, [], wrong)
+
+
+def _list(pair: Pair) -> list[str]:
+    lines = pair.response.strip().split("\n")
+    return lines if len(lines) > 2 and all(re.match(r"\d+\. ", line) for line in lines) else []
+
+
+def _item_fewer(pair: Pair) -> Pair | None:
+    lines = _list(pair)
+    asked = lines and any(kind.id == "items" for kind, _ in stated(pair.instruction, HINTS))
+    return pair.replace(response="\n".join(lines[:-1])) if asked else None
+
+
+def _item_again(pair: Pair) -> Pair | None:
+    lines = _list(pair)
+    if not lines or len(lines[0].split()) < 4:
+        return None
+    again = f"{len(lines) + 1}. {lines[0].partition('. ')[2]}"
+    return pair.replace(response="\n".join([*lines, again]))
+
+
+def _input_back(pair: Pair) -> Pair | None:
+    changes = re.match(r"(?:rewrite|rephrase|paraphrase|translate|summarize|convert)\b", pair.instruction.lower())
+    return pair.replace(response=pair.input) if changes and len(pair.input.split()) > 2 else None
+
+
+def _gap_filled(pair: Pair) -> Pair | None:
+    before, gap, after = re.split("(_{2,})", pair.input, maxsplit=1) if "__" in pair.input else ("", "", "")
+    whole = pair.response.startswith(before.strip())
+    return pair.replace(input=pair.response if whole else before + pair.response + after) if gap else None
+
+
+PLANTED = {
+    "count_missed": _item_fewer,
+    "item_twice": _item_again,
+    "answer_is_input": _input_back,
+    "solved_input": _gap_filled,
+}
+FAMILIES: dict[str, Callable[[], None]] = {
+    "syntax": syntax,
+    "answers": answers,
+    "sums": sums,
+    "orders": orders,
+    "counts": counts,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FAMILIES:

@@ -15,6 +15,7 @@ from typing import Any
 from hfclean.layout import Layout
 from hfclean.schema import Pair
 from hfclean.verifiers.answers import answers_disagree, option_disagrees
+from hfclean.verifiers.counts import answer_is_input, count_missed, item_twice, solved_input
 from hfclean.verifiers.orders import brackets_broken, order_broken
 from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
@@ -29,6 +30,10 @@ VERIFIERS: tuple[Verifier, ...] = (
     syntax_error,
     answers_disagree,
     option_disagrees,
+    count_missed,
+    item_twice,
+    answer_is_input,
+    solved_input,
 )
 
 

@@ -1,0 +1,186 @@
+"""Counts and forms that the instruction states and the response misses, items said twice, input given back or solved.
+
+The kinds of constraint are those of the gate (`text.constraint_kinds`), which compares a revision with what was there
+before. Here nothing is compared, so only the kinds stay whose words leave no doubt, each with what else must hold.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from hfclean.schema import Pair
+from hfclean.text.constraint_kinds import Kind, stated
+from hfclean.text.counting import BULLET, items
+from hfclean.text.words import contractions
+from hfclean.verifiers.verifier import Finding, Verifier
+
+# -------------------------------------------------------------------------------------------------------- count_missed
+
+Sure = Callable[[re.Match[str], Pair], bool]
+PROGRAM = re.compile(r"\b(?:function|program|code|script|algorithm|regex|query)\b|```", re.IGNORECASE)
+TWO_LISTS = re.compile(
+    r"\b(?:pros|cons|similarities|differences|advantages|disadvantages|strengths|weaknesses|both|each|every|"
+    r"and (?:\d|two|three|four|five|six)|questions|steps?)\b",
+    re.IGNORECASE,
+)
+ANY_MARK = re.compile(r"^[^\w\n]{1,6}|^[ \t]*\(?\w{1,3}[.)]\s", re.MULTILINE)
+POEM = re.compile(r"\b(?:poem|song|verse|rap)\b", re.IGNORECASE)
+REWORK = re.compile(
+    r"\b(?:improve|edit|given|following|this|analy[sz]e|rewrite|continue|complete|add)\b", re.IGNORECASE
+)
+DENIED = re.compile(r"\b(?:not|without|avoid\w*|n't|never|no)\b[^.]{0,20}\Z|n't[^.]{0,20}\Z", re.IGNORECASE)
+TERMS = re.compile(
+    r"\b(?:[ab]\)|you will|keywords?|tags?|starters?|each|every|per|title|name|slogan|headline|phrases?)(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _one_list(match: re.Match[str], pair: Pair) -> bool:
+    text = pair.response
+    if TWO_LISTS.search(pair.instruction) or len(items(text)) != len(ANY_MARK.findall(text)):
+        return False
+    return not PROGRAM.search(pair.instruction)
+
+
+def _whole_text(match: re.Match[str], pair: Pair) -> bool:
+    """Whether a length can only be that of the response."""
+    return not (TERMS.search(pair.instruction) or PROGRAM.search(pair.prompt) or BULLET.search(pair.response))
+
+
+SURE: dict[str, Sure] = {
+    "sentences": lambda match, pair: _whole_text(match, pair) and not match[0].lower().startswith("of "),
+    "words": lambda match, pair: (
+        _whole_text(match, pair)
+        and int("0" + re.sub(r"\D", "", match["low"])) >= 20
+        and not pair.instruction[: match.start()].endswith("up ")  # "up to", of which the pattern saw half
+    ),
+    "items": _one_list,
+    "lines": lambda match, pair: (
+        bool(POEM.search(pair.instruction)) and not REWORK.search(pair.instruction) and "/" not in pair.response
+    ),
+    "one_word": lambda match, pair: "one word" in match[0].lower() and "phrase" not in pair.instruction,
+    "letter": lambda match, pair: not PROGRAM.search(pair.instruction),
+    "ends": lambda match, pair: not PROGRAM.search(pair.instruction),
+    "uses": lambda match, pair: (
+        not DENIED.search(pair.instruction[: match.start()][-40:]) and not PROGRAM.search(pair.instruction)
+    ),
+    "sorted": lambda match, pair: not PROGRAM.search(pair.instruction) and not any(map(str.isdigit, pair.response)),
+}
+
+
+def _count_missed(pair: Pair) -> Iterator[Finding]:
+    if not pair.response.strip():
+        return
+    for kind, match in stated(pair.instruction, frozenset(contractions(pair.instruction.lower()))):
+        sure = SURE.get(kind.id)
+        if sure and kind.met(pair.response, match) is False and sure(match, pair):
+            yield _missed(kind, match)
+
+
+def _missed(kind: Kind, match: re.Match[str]) -> Finding:
+    asked = " ".join(match[0].split())
+    sentence = f"the instruction asks {asked!r}, which the response does not keep ({kind.id})"
+    return Finding("count_missed", "response", 0, 0, kind.id, asked, sentence)
+
+
+count_missed = Verifier(
+    "count_missed", "a count or form that the instruction states and the response misses", _count_missed
+)
+
+# ---------------------------------------------------------------------------------------------------------- item_twice
+
+REPEATS = re.compile(
+    r"\b(?:repeat\w*|again|twice|times|song|lyrics|poem|chant|refrain|chorus|rap|verse|loop|sequence|pattern|schedule|plan|"
+    r"dialog\w*|conversation|script|label|classify|categori[sz]e|identify|each|every|rate|score|true or false|sort|"
+    r"code|program|function|list of lists|table|chart|itinerary|menu|workout|playlist)\b",
+    re.IGNORECASE,
+)
+LINE = re.compile(r"(?P<indent>[ \t]*)(?:(?P<mark>[-•–‣◦*]|\d{1,3}[.):])[ \t]+(?=\S))?(?P<said>.*)")
+WORD = re.compile(r"\w+")
+FEWEST_WORDS, FEWEST_LINES = 3, 2
+
+
+def _item_twice(pair: Pair) -> Iterator[Finding]:
+    text = pair.response
+    lines = text.split("\n")
+    if len(lines) < FEWEST_LINES:
+        return
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines):
+        item = LINE.fullmatch(line)
+        if item is None or not item["said"] or item["indent"]:
+            continue
+        if item["mark"] is None or (item["mark"].startswith("1") and item["mark"][1:2] in ".):"):  # another list
+            seen = {}
+        if item["mark"] is None or item["said"].rstrip().endswith((":", "?")):
+            continue
+        said = item["said"].strip().lower()
+        first = seen.setdefault(said, number)
+        if first != number and len(WORD.findall(said)) >= FEWEST_WORDS:
+            if "```" in text or "|" in said or REPEATS.search(pair.prompt) or said in pair.prompt.lower():
+                return
+            sentence = f"the item in line {number + 1} stands in line {first + 1} already"
+            yield Finding("item_twice", "response", 0, number, item["said"].strip(), "", sentence)
+
+
+item_twice = Verifier("item_twice", "an item of a list that is said twice, word for word", _item_twice)
+
+# --------------------------------------------------------------------------------------- answer_is_input, solved_input
+
+TRANSFORMS = re.compile(
+    r"\b(?:rewrite|re-write|rephrase|reword|paraphrase|translate|summari[sz]e|shorten|condense|simplify|expand|convert|"
+    r"transform|turn|change|reverse|replace|modify|reformulate|restate|elaborate|revise)\b",
+    re.IGNORECASE,
+)
+MAY_STAY = re.compile(
+    r"\b(?:correct\w*|fix|grammar\w*|grammatical\w*|errors?|mistakes?|proofread|spelling|punctuat\w*|"
+    r"(?:if|where) (?:needed|necessary|required|possible|there|it|any)|repeat|copy|echo|identify|whether|check|edit|"
+    r"verify|detect|format|capitali[sz]\w*|upper ?case|lower ?case)\b",
+    re.IGNORECASE,
+)
+FILLS = re.compile(
+    r"\bfill(?:ing)?[ -]in\b[^.\n]{0,40}?\b(?:blanks?|gaps?|missing)\b|"
+    r"\b(?:complet\w+|finish) (?:the|this|a) sentence\b|"
+    r"\b(?:insert|find|infer|supply|provide)\b[^.\n]{0,30}?\b(?:blanks?|gaps?|missing)\b",
+    re.IGNORECASE,
+)
+CHOICES = re.compile(r"[/\n(;]|\bor\b|\bA[.):]")
+GAP = re.compile(
+    r"_|\[\s*\]|\(\s*\)|\[(?:blank|mask|gap)[^\]\n]{0,20}\]|<[^<>\n]{0,20}>|\.\.|…|-{3,}|\*{3,}|\bblank\b|"
+    r"\{[^{}\n]*\}|\?{2,}|＿|—",
+    re.IGNORECASE,
+)
+SHORT = 80
+
+
+def _plain(text: str) -> str:
+    return " ".join(WORD.findall(text.lower()))
+
+
+def _answer_is_input(pair: Pair) -> Iterator[Finding]:
+    if not pair.input or len(pair.input) < len(pair.response) // 2 or len(pair.response) < len(pair.input) // 2:
+        return
+    text = pair.response.split()
+    if len(text) < FEWEST_WORDS or text != pair.input.split():
+        return
+    if TRANSFORMS.search(pair.instruction) and not MAY_STAY.search(pair.instruction):
+        sentence = "the response is the input, though the instruction asks to change it"
+        yield Finding("answer_is_input", "response", 0, 0, pair.response.strip()[:SHORT], "", sentence)
+
+
+answer_is_input = Verifier(
+    "answer_is_input", "a response that is the input, though the instruction asks to change it", _answer_is_input
+)
+
+
+def _solved_input(pair: Pair) -> Iterator[Finding]:
+    if not pair.input or not FILLS.search(pair.instruction) or GAP.search(FILLS.sub("", pair.instruction)):
+        return
+    text, answer = _plain(pair.input), _plain(pair.response)
+    if text.count(" ") + 1 < FEWEST_WORDS or not answer or GAP.search(pair.input) or CHOICES.search(pair.input):
+        return
+    if f" {answer} " in f" {text} ":
+        sentence = f"the input has no gap to fill: the answer {pair.response.strip()[:SHORT]!r} stands in it already"
+        yield Finding("solved_input", "input", 0, 0, pair.input.strip()[:SHORT], "", sentence)
+
+
+solved_input = Verifier("solved_input", "a gap to fill in that the input holds filled, with the answer", _solved_input)
