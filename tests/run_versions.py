@@ -113,8 +113,8 @@ class Environment:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         subprocess.run([self.python, "-m", "venv", str(self.folder)], check=True)
-        self._install(constraints=constraints)
-        self.bare()
+        self._install("--no-compile", constraints=constraints)
+        self.bare()  # which compiles what it imports
         self._pip(*TEST_TOOLS, constraints=constraints)
         known.write_text(key, encoding="utf-8")
 
@@ -135,7 +135,9 @@ class Environment:
     def bare(self) -> None:
         """The package and its command, as somebody has them who installed the core and nothing else."""
         with tempfile.TemporaryDirectory(prefix="hfclean-versions-") as folder:
-            here = {"cwd": folder, "env": _environ(folder), "check": True, "stdout": subprocess.DEVNULL}
+            environ = _environ(folder)
+            del environ["PYTHONDONTWRITEBYTECODE"]
+            here = {"cwd": folder, "env": environ, "check": True, "stdout": subprocess.DEVNULL}
             hfclean = str(self.bin / "hfclean")
             subprocess.run([str(self.bin / "python"), "-c", "import hfclean"], **here)  # type: ignore[call-overload]
             subprocess.run([hfclean, "--help"], **here)  # type: ignore[call-overload]
