@@ -2,6 +2,10 @@
 
     python benchmarks/scale.py [--rows 5000 50000 200000] [--processes 1 2 3] [--beside DIR]
 
+Two figures of memory: the peak of what is the process's own (`RssAnon` of it and its children together, looked at 20
+times a second), which a machine must have, and the largest resident set (`ru_maxrss`), in which pages of mapped files
+count as well, which the system takes back when it needs them.
+
 Real Alpaca rows (HFCLEAN_REALDATA, else ../shared/data) are repeated until there are enough; in every repeated row two
 neighbouring words of the answer change places, so that rows differ and as many have a defect. Each size runs with each
 number of processes, and the data, ledger and report have to be equal byte for byte. With `--beside`, the checkout of
@@ -39,8 +43,20 @@ def rows_of(count: int) -> Iterator[dict[str, str]]:
         yield {**row, "output": " ".join(words)}
 
 
-def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[float, float, float]:
-    """CPU seconds with all children, wall seconds and peak memory in MB of `hfclean clean` of one checkout."""
+def own_memory(pid: int) -> int:
+    """`RssAnon` of a process and its children, in kB; those that end meanwhile count as nothing."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
+    return own + sum(own_memory(int(child)) for child in children)
+
+
+def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[float, float, float, float]:
+    """CPU seconds with all children, wall seconds, peak of own memory and largest resident set in MB of `hfclean clean`
+    of one checkout."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout),
@@ -50,11 +66,15 @@ def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[fl
     command = [sys.executable, "-m", "hfclean", "clean", str(source), "--out", str(out), "--quiet"]
     start = time.perf_counter()
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
+    own, found = 0, 0
+    while not found:
+        own = max(own, own_memory(child.pid))
+        time.sleep(0.05)
+        found, status, used = os.wait4(child.pid, os.WNOHANG)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"{' '.join(command)} of {checkout} ended with {child.returncode}")
-    return used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, time.perf_counter() - start, own / 1024, used.ru_maxrss / 1024
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -76,8 +96,8 @@ def main() -> None:
     options.add_argument("--beside", type=Path, metavar="DIR")
     args = options.parse_args()
     print(f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
-    print("| rows | processes | CPU s | wall s | peak MB | of its CPU s, beside | exponent |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| rows | processes | CPU s | wall s | own MB | resident MB | of its CPU s, beside | exponent |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     last: dict[int, tuple[int, float]] = {}
     for count in args.rows:
         with tempfile.TemporaryDirectory() as folder:
@@ -87,18 +107,27 @@ def main() -> None:
             first = None
             for processes in args.processes:
                 out = place / str(processes) / "cleaned"
-                cpu, wall, peak = cleaned(ROOT, source, out, processes)
+                cpu, wall, own, peak = cleaned(ROOT, source, out, processes)
                 found = content(out)
                 if found != (first := first or found):
                     sys.exit(f"{count} rows: {processes} processes wrote other files than {args.processes[0]}")
                 ratio = ""
                 if args.beside and processes == 1:
                     other = cleaned(args.beside.resolve(), source, place / "other", 1)
-                    ratio = f"{cpu / other[0]:.2f} of {other[0]:.1f} ({other[2]:,.0f} MB)"
+                    ratio = f"{cpu / other[0]:.2f} of {other[0]:.1f} ({other[2]:,.0f} and {other[3]:,.0f} MB)"
                 rows, before = last.get(processes, (0, 0.0))
                 exponent = f"{math.log(cpu / before) / math.log(count / rows):.2f}" if rows else ""
                 last[processes] = count, cpu
-                cells = (f"{count:,}", processes, f"{cpu:.1f}", f"{wall:.1f}", f"{peak:,.0f}", ratio, exponent)
+                cells = (
+                    f"{count:,}",
+                    processes,
+                    f"{cpu:.1f}",
+                    f"{wall:.1f}",
+                    f"{own:,.0f}",
+                    f"{peak:,.0f}",
+                    ratio,
+                    exponent,
+                )
                 print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
