@@ -55,8 +55,8 @@ def own_memory(pid: int) -> int:
 
 
 def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[float, float, float, float]:
-    """CPU seconds with all children, wall seconds, peak of own memory and largest resident set in MB of `hfclean clean`
-    of one checkout."""
+    """CPU and wall seconds, peak of own memory and largest resident set in MB of `hfclean clean` of one checkout,
+    children among it."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout),

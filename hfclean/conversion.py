@@ -7,6 +7,7 @@ is counted by name. The columns that hfclean added are left out.
 
 import json
 import warnings
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
 from hfclean.mining.examples import prompt_of
+from hfclean.passes import Spool, column_batches, filled, folder_of, iterate
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
 from hfclean.schema import ChatView, Columns, PreferenceView, PromptView, Target, View, plain
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
@@ -83,37 +85,45 @@ def _converted(ds: Any, to: str, layout: Layout, lost: Losses) -> Any:
                 "preference pairs are made of revised and original responses, and hfclean did not revise this "
                 "dataset; revise it first: ds.map(hfclean.revise)"
             )
-        ds = ds.select([k for k, text in enumerate(ds[original][:]) if text])
+        ds = ds.select(filled(ds, original))
     plain_ds, ds = ds, undecoded(ds)
     if isinstance(view, ChatView) and to == "messages" and view.messages == "messages" and _is_spelled(ds):
         return plain_ds.remove_columns([name for name in ds.column_names if name in ours])
-    targets = [view.targets(row)[-1] for row in ds.select_columns(list(view.columns))]
-    rich = any(target.pair.history or target.pair.system for target in targets)
-    if to in ("prompt_completion", "preference") and not rich:
-        rich = any(_has_more(_turns_of(row, view)) for row in ds.select_columns(list(view.columns)))
-    shared = _Shared(view, layout, rich=rich)
-    rows, kept = [], []
-    for k, (row, target) in enumerate(zip(ds, targets, strict=True)):
-        left_out: set[str] = set()
-        new = _MAKERS[to](shared, row, target, left_out)
-        if new is not None:
-            rows.append(new)
-            kept.append(k)
-            lost.update(left_out)
-    if to == "preference" and not rows:
-        raise RestoreError("no row's response was revised, so there are no pairs of chosen and rejected to write")
-    taken = {*ours, *view.columns, *(rows[0] if rows else ())}
-    others = [name for name in ds.column_names if name not in taken]
-    for name in ds.column_names:
-        if name not in ours and name not in view.columns and rows and name in rows[0]:
-            lost[f"column {name!r} gave way to the new one of that name"] += len(rows)
-    converted, beside = exact_dataset(rows), plain_ds.select(kept).select_columns(others)
-    return concatenate_datasets([converted, beside], axis=1) if others and rows else converted
+    rich = any(_is_rich(row, view, to) for rows in iterate(ds, view.columns) for row in rows)
+    shared, kept = _Shared(view, layout, rich=rich), array("q")
+    with Spool[dict[str, Any]](ds) as made:
+        every = (row for rows in iterate(ds, ds.column_names) for row in rows)
+        for k, row in enumerate(every):
+            left_out: set[str] = set()
+            new = _MAKERS[to](shared, row, view.targets(row)[-1], left_out)
+            if new is not None:
+                made.append(new)
+                kept.append(k)
+                lost.update(left_out)
+        if to == "preference" and not kept:
+            raise RestoreError("no row's response was revised, so there are no pairs of chosen and rejected to write")
+        first: dict[str, Any] = next(iter(made), {})
+        taken = {*ours, *view.columns, *first}
+        others = [name for name in ds.column_names if name not in taken]
+        for name in ds.column_names:
+            if name not in ours and name not in view.columns and name in first:
+                lost[f"column {name!r} gave way to the new one of that name"] += len(kept)
+        converted = exact_dataset(made, folder_of(ds))
+    beside = plain_ds if len(kept) == len(ds) else plain_ds.select(kept)
+    return concatenate_datasets([converted, beside.select_columns(others)], axis=1) if others and kept else converted
+
+
+def _is_rich(row: Mapping[str, Any], view: View, to: str) -> bool:
+    """Whether a row holds more than a text that asks and one that answers."""
+    pair = view.targets(row)[-1].pair
+    if pair.history or pair.system:
+        return True
+    return to in ("prompt_completion", "preference") and _has_more(_turns_of(row, view))
 
 
 def _is_spelled(ds: Any) -> bool:
     """Whether every conversation of the column messages is a list of messages with a usual role, and a content."""
-    cells = (row["messages"] for row in ds.select_columns(["messages"]))
+    cells = (cell for batch in column_batches(ds, ["messages"]) for cell in batch["messages"])
     return all(cell is None or (isinstance(cell, list) and all(map(_is_usual, cell))) for cell in cells)
 
 

@@ -10,13 +10,14 @@ import ctypes
 import io
 import mmap
 import os
+import pickle
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from hfclean.errors import HfcleanError
 
@@ -89,6 +90,46 @@ def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
         yield batch
+
+
+class Spool(Collection[T]):
+    """Within a `with` block, values in their order, to be gone through again; most are in a file without a name.
+
+    Args:
+        near: a dataset, in whose folder the file is; or None.
+    """
+
+    def __init__(self, near: Any = None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder_of(near))  # noqa: SIM115  # closed with the block
+        self._batches, self._written, self._batch = 0, 0, list[T]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, value: T) -> None:
+        self._batch.append(value)
+        if len(self._batch) == BATCH:
+            pickle.dump(self._batch, self._file)
+            self._batches, self._written, self._batch = self._batches + 1, self._written + len(self._batch), []
+
+    def __len__(self) -> int:
+        return self._written + len(self._batch)
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == other for other in self)
+
+    def __iter__(self) -> Iterator[T]:
+        place = 0
+        for _ in range(self._batches):
+            self._file.seek(place)
+            batch = pickle.load(self._file)  # noqa: S301  # written above, into a file that nobody else can open
+            place = self._file.tell()
+            yield from batch
+        self._file.seek(0, os.SEEK_END)
+        yield from self._batch
 
 
 def stored_stream(ds: Any) -> Any:

@@ -10,12 +10,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from hfclean.passes import chunks
+
+AT_ONCE = 20_000  # rows of which a table is made in memory
 INT64 = (-(1 << 63), (1 << 63) - 1)
 UINT64 = (0, (1 << 64) - 1)
 DOUBLE = 1 << 53  # whole numbers up to here are the same as floats
@@ -226,13 +231,18 @@ def table_of(rows: Sequence[Mapping[str, Any]], features: Any, large: Iterable[s
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def exact_dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """A `Dataset` in memory that gives these rows back: `Dataset.from_list` fills in keys and fails on mixed types.
+def exact_dataset(rows: Collection[Mapping[str, Any]], folder: str | None = None) -> Any:
+    """A `Dataset` that gives these rows back: `Dataset.from_list` fills in keys and fails on mixed types.
 
     Rows that hold what JSON lacks (bytes, dates) are left to `Dataset.from_list`.
+
+    Args:
+        rows: gone through several times.
+        folder: where more than 20,000 of them are written; by default all are in memory.
     """
+    import pyarrow as pa
     from datasets import Dataset, DatasetInfo
-    from datasets.table import InMemoryTable
+    from datasets.table import InMemoryTable, MemoryMappedTable
 
     kinds: dict[str, Kinds] = {}
     for row in rows:
@@ -245,7 +255,14 @@ def exact_dataset(rows: Sequence[Mapping[str, Any]]) -> Any:
         return Dataset.from_list(list(rows))
     features = features_of(kinds)
     large = [name for name, place in kinds.items() if place.large_places()]
-    return Dataset(InMemoryTable(table_of(rows, features, large)), info=DatasetInfo(features=features))
+    info = DatasetInfo(features=features)
+    if folder is None or len(rows) <= AT_ONCE:
+        return Dataset(InMemoryTable(table_of([*rows], features, large)), info=info)
+    file = Path(folder) / f"cache-{token_hex(8)}.arrow"
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, features.arrow_schema) as writer:
+        for batch in chunks(rows):
+            writer.write_table(table_of(batch, features, large))
+    return Dataset(MemoryMappedTable.from_file(str(file)), info=info)
 
 
 def _bare(kind: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 import hfclean
-from hfclean import cleaning, passes
+from hfclean import cleaning, passes, values
 from hfclean.cleaning import clean
 from hfclean.errors import HfcleanError
 from hfclean.report import Report, compare, edit_sample
@@ -146,3 +146,29 @@ def test_batches_of_a_stream_with_other_types_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(passes, "BATCH", 9)
     with pytest.raises(HfcleanError, match=r"rows 9 to 18 of the stream have other types .*ds\.cast\(Features"):
         clean(IterableDataset.from_generator(made, gen_kwargs={"count": 20, "other": "tenth"}))
+
+
+# --------------------------------------------------------------------------------------------------------- conversions
+
+
+def test_rows_converted_through_files_are_those_converted_in_memory(
+    on_disk: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revised = on_disk.map(hfclean.revise, batched=True)
+    expected = [hfclean.convert(revised, to) for to in ("messages", "alpaca", "preference")]
+    small(monkeypatch)
+    monkeypatch.setattr(values, "AT_ONCE", 8)
+    for to, whole in zip(("messages", "alpaca", "preference"), expected, strict=True):
+        parts = hfclean.convert(revised, to)
+        assert (parts.features, parts.to_list()) == (whole.features, whole.to_list())
+        assert len(parts) == (20 if to == "preference" else 60)
+        assert to == "preference" or parts.data.column(0).num_chunks == 15
+
+
+def test_a_spool_gives_its_values_back_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "BATCH", 3)
+    with passes.Spool[int]() as spool:
+        for k in range(7):
+            spool.append(k)
+            assert list(spool) == list(range(k + 1))
+        assert (len(spool), 5 in spool, 9 in spool) == (7, True, False)
