@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hfclean import verify
 from hfclean.schema import Pair
+from hfclean.verifiers import Finding
 from hfclean.verifiers.orders import find_broken_brackets, find_broken_orders
 from hfclean.verifiers.sums import find_wrong_sums
 
@@ -117,6 +118,24 @@ WRONG = [
     ("2 * 60 = 3 hours", 0, "3", "120"),
     ("9 - 5 = 8", 0, "8", "4"),
     ("9-5=8", 0, "8", "4"),
+    ("Intro: 1 + 1\n3 + 4\n= 8", 2, "8", "7"),
+    ("Intro\n\n1 + 1\n\n= 3", 4, "3", "2"),
+    ("That is wrong.\n3 + 4 = 8", 1, "8", "7"),
+    ("3 + 4 = 8\n\nThat is not all.", 0, "8", "7"),
+    ("3 + 4 = 7 apples = 8 apples", 0, "8", "7"),
+    ("3 + 4 = 8 ✅", 0, "8", "7"),
+    ("3 + 4 = 8 apples and pears", 0, "8", "7"),
+    ("3 + 4 = 8 apples for 2 people", 0, "8", "7"),
+    ("3 + 4 = 8 and another", 0, "8", "7"),
+    ("(-3 + 4 = 2)", 0, "2", "1"),
+    ("Sum: 3 + 4 = 8", 0, "8", "7"),
+    ("Sum: -3 + 4 = 2", 0, "2", "1"),
+    ("3 \\text{apples} + 4 \\text{ apple } = 8 \\text{apples}", 0, "8", "7"),
+    ("(" * 30 + "1" + ")" * 30 + " + 1 = 3", 0, "3", "2"),
+    (" + ".join(["(1)"] * 40) + " = 41", 0, "41", "40"),
+    ("√(1/4) + 1 = 2.5", 0, "2.5", "1.5"),
+    ("√0 + 1 = 2", 0, "2", "1"),
+    ("√(0.5) = 0.8", 0, "0.8", "0.71"),
     ("1.2 × 10^5 = 130,000", 0, "130,000", "120000"),
     ("124,000 × 1 = 1.3 × 10^5", 0, "1.3 × 10^5", "124000"),
     ("2.5 * 4 = 10.4", 0, "10.4", "10"),
@@ -312,6 +331,21 @@ SILENT = [
     "2 x -3 = 7",
     "+ 3 + 4 = 7",
     "Monday, 9-5 = 8 hours",
+    "(" * 31 + "1" + ")" * 31 + " + 1 = 3",
+    "3 + 4 = = 8",
+    "3 + 4 = 8 ∈ N",
+    "3 + 4 = 8✅",
+    "3 + 4 = 8 ~ 9",
+    "3 + 4 = 8 and a half",
+    "3 * 4 = 10 and remainder 2",
+    "7 - 2 = 3 packs and 2 left",
+    "7 - 2 = 3 packs with 2 left",
+    "x| -3 + 4 = 2",
+    "\\alpha 3 + 4 = 8",
+    "total -3 + 4 = 8",
+    '("3 + 4 = 8")?',
+    "124,000 × 1 = 1.2 × 10^{5}",
+    "1 / 81,234 = 1.23 × 10^(-5)",
     "pages 10-15 = 6 pages",
     "2010-2015=5",
     "10 / 3 = 3.3333333333333335",
@@ -485,6 +519,9 @@ ORDERS_BROKEN = [
     (["Sort. <", '"ant"', "The sorted list is: ant cow cat."], 2, '"cow" < "cat"', '"cat" < "cow"'),
     (['Sorted: "ant" < "bee"', 'Sorted: "dog" < "cow"', '"b" < "a"'], 1, '"dog" < "cow"', '"cow" < "dog"'),
     (['By the alphabet "zoo" < "yak"'], 0, '"zoo" < "yak"', '"yak" < "zoo"'),
+    (['Sort: ["Zoo" ? "ant"] < "bee"'], 0, '"Zoo" < "bee"', '"bee" < "Zoo"'),
+    (['Sort: "bee" < ["Zoo" ? "ant"]'], 0, '"bee" < "ant"', '"ant" < "bee"'),
+    ([LETTERS, ORDER, SECOND, '(1) "cat" < (15) "cow" for the subpart. Hence, "cat" < "cow"'], 3, "", '"ant"'),
 ]
 ORDERS_KEPT = [
     'Sorted: "ant" < "bee"',
@@ -563,6 +600,7 @@ STACKS_KEPT = [
     ("", ["stack: empty", "The answer is ) ]"]),
     ("", ["( ; stack: (", "So the answer is yes"]),
     ("", ["( ; stack: (", "So the answer is ) for now"]),
+    ("", ["} ; stack: { }", "So the answer is } }"]),
     ("", ["( ; queue: (", "[ ; queue: ["]),
     ("", ["Full stack: (", "a stack: [", "x ; stack: ["]),
     ("", ["( ; stack: (", "an aside", "[ ; stack: ( ["]),
@@ -594,6 +632,42 @@ def test_orders_and_stacks_are_looked_for_in_the_thought_as_well() -> None:
         ("order_broken", "response", 1),
         ("order_broken", "thought", 0),
         ("brackets_broken", "thought", 2),
+    ]
+
+
+@pytest.mark.parametrize("text", ['sort "b" < "a"', "( ; stack: (\n[ ; stack: [\n"])
+def test_a_thought_is_looked_at_where_nothing_is_wrong_in_the_answer(text: str) -> None:
+    found = verify(Pair("Do it.", "", f"<think>\n{text}</think>\nfine"))
+    assert [finding.field for finding in found] == ["thought"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "sentence"),
+    [
+        ("", 'sort "b" < "a"', '"a" comes before "b" in the alphabet'),
+        ("", 'sort (2) "a" < "b"', 'the first letter of "a" is a, number 1, not number 2'),
+        ("", 'The first letter: "a": "b" (2). <', 'the first letter of "a" is a, number 1, not b, number 2'),
+        ("", f'{LETTERS}\n"ant" < "cat"', '"cow" is left out of the order'),
+        ("", f'{LETTERS}\n"ant" < "cat" < ["cow" ? "cow"]', '"cow" stands in the order twice'),
+        (
+            "",
+            f'{LETTERS}\n{SECOND}\n"cat" < "cow" for the subpart. Hence "ant" < ["cat" ? "cow"]',
+            '["cat" ? "cow"] is still to be sorted, though its part is',
+        ),
+        ("( [", "( ; stack: (\n{ ; stack: ( {", "bracket 2 is [, not {"),
+        ("", "( ; stack: (\n) ; stack: (", "after ) the stack is empty, not ("),
+        ("( [ ]", "( ; stack: (\nwe reached the end", "1 of 3 brackets were taken"),
+        ("", '( ; stack: (\nwe need "]"', "from the stack ( follows ), not ]"),
+    ],
+)
+def test_the_sentence_says_what_is_broken(asked: str, text: str, sentence: str) -> None:
+    found = verify(Pair(asked, "", text), only=["order_broken", "brackets_broken"])
+    assert [(finding.sentence, finding.turn) for finding in found] == [(sentence, 0)]
+
+
+def test_a_finding_of_a_wrong_sum_is_whole() -> None:
+    assert verify(Pair("Work it out.", "", "So\n3 + 4 = 8")) == [
+        Finding("wrong_sum", "response", 0, 1, "8", "7", "3 + 4 comes to 7, not 8")
     ]
 
 

@@ -87,6 +87,7 @@ OTHER_RULES = re.compile(
     r"true or|quiz(?:zes)?|jokes?|nonsense|define[sd]?|tropical|paradox|fallacy|debug|multiple[- ]choice)\b",
     re.IGNORECASE,
 )
+LAST_SIGN = "\u22ff"  # of mathematics; behind it are pictures
 WINDOW = 80  # characters on both sides of a sum in which a word can take it back
 LONGEST_SHOWN = 120
 MOST_READINGS = 64
@@ -261,7 +262,7 @@ def _may_follow(found: Sequence[Token], at: int, last: int) -> tuple[bool, str]:
     if after.kind in ("break", "close"):
         return True, ""
     if after.kind != "word":
-        return after.kind == "other" and not attached and after.text.isprintable() and ord(after.text) > 0x2190, ""
+        return after.kind == "other" and not attached and after.text > LAST_SIGN, ""
     word = after.text.casefold()
     if attached:
         return after.text in ATTACHED_UNITS, after.text
@@ -318,7 +319,7 @@ def _may_precede(text: str, before: Token, part: Part) -> bool:
     if before.kind == "open":
         return True
     if before.kind != "word":
-        return before.kind == "other" and not attached and ord(before.text) > 0x2300
+        return before.kind == "other" and not attached and before.text > LAST_SIGN
     word = before.text.casefold()
     if attached or len(word) == 1 or word in BAD_BEFORE or text[before.start - 1 : before.start] == "\\":
         return False
