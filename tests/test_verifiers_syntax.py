@@ -43,6 +43,9 @@ FAULTS = [
     ("python", "def f():\n    return 1\nelse:\n    return 2", 2),
     ("python", "d = {'a': 1, 'b' 2}", 0),
     ("python", "1. Import the library\nimport nltk", 0),
+    ("python", "x = 'é'\ny = (1", 1),
+    ("json", '\n{"a" 1}', 1),
+    ("json", '{"a" 1,\n"b": 2,\n"c": 3}', 0),
     ("json", '{"a": 1 "b": 2}', 0),
     ("json", '{"a": [1, 2}', 0),
     ("json", '{\n  "a": 1,\n  "b": 2\n', 2),
@@ -62,23 +65,32 @@ FAULTS = [
     ("toml", "a = 1\na = 2", 1),
     ("toml", "[table\na = 1", 0),
     ("toml", 'a = "1', 0),
+    ("toml", "a = 1\nb = [1,", 1),
     ("xml", "<a><b></a></b>", 0),
     ("xml", "<a>\n<b>1 < 2</b>\n</a>", 1),
     ("xml", "<a>\n<b>Tom & Jerry</b>\n</a>", 1),
     ("xml", '<?xml version="1.0"?>\n<a>\n<b>\n</a>', 3),
     ("xml", '<?xml version="1.0"?>\n<a>\n<b></b>', 2),
     ("xml", "<a b=1></a>", 0),
+    ("xml", "<a><!-- c -->\n<b></a>", 1),
+    ("xml", "<a><![CDATA[c]]>\n<b></a>", 1),
+    ("xml", "\n<a><b></a></b>", 1),
+    ("xml", '\n<?xml version="1.0"?>\n<a>\n<b></a>\n<c/>', 3),
     ("html", "<div><p>a</p></div></div>", 0),
     ("html", "<ul>\n<li><b>a</li>\n</ul>", 1),
     ("html", "<!DOCTYPE html>\n<html>\n<body>\n<div>\n</body>\n</html>", 3),
     ("html", "<html>\n<body>\n<p>a", 1),
     ("html", "<h1>a</h2>", 0),
+    ("html", "\n<p>a</p></div>\n<p>b</p>", 1),
+    ("html", "\n<ul><b></ul>\n<p>", 1),
+    ("html", "\n<!DOCTYPE html>\n<html>\n<body>\n<div>\n<p>", 4),
     ("regex", r"(\d+", 0),
     ("regex", r"\d+)", 0),
     ("regexp", r"[a-z", 0),
     ("regex", r"[z-a]", 0),
     ("regex", r"*abc", 0),
     ("regex", r"/a{3,1}/g", 0),
+    ("regex", "/*abc/", 0),
     ("regex", "\n(a|b", 1),
 ]
 
@@ -155,8 +167,9 @@ SILENT = [
     ("python", "async def f():\n    await g()\nawait f()"),
     ("python", "s = '\\d'\nx = 1 is 1"),
     ("json", '{"a": [1, 2.5e3, null, true, "\\u00e9"]}'),
-    ("json", "\ufeff{}"),
     ("json", "1" * 5_000),
+    ("json", "[1]\n[2]"),
+    ("json", '{"a": %d}'),
     ("yaml", "a:\n  - b\n  - c: {d: [1, 2]}\n---\nx: *y"),
     ("toml", "[a.b]\nc = [1, 2]\nd = 1979-05-27"),
     ("xml", '<?xml version="1.0" encoding="UTF-8"?>\n<a b="1"><!-- c --><d/>&amp;&#10;</a>'),
@@ -165,6 +178,7 @@ SILENT = [
         "<!DOCTYPE html><html><head><title>a</title></head><body><p>a<br><img src=a><ul><li>b</ul></body></html>",
     ),
     ("html", "<script>if (a < b) { '</div>' }</script><!-- </div> --><p></p></p><svg/>"),
+    ("html", "<!DOCTYPE html><html><body><svg/></body></html>"),
     ("regex", r"^(?:\d{3}-)?[a-z]+$"),
     # fragments
     ("python", "return x"),
@@ -172,6 +186,8 @@ SILENT = [
     ("python", "    return x\n"),
     ("python", "def f(x):"),
     ("python", "try:\n    f()\n"),
+    ("python", "x = 1\ntry:\n f()\n"),
+    ("python", "\nx = 1\n    y = 2\n    z = 3"),
     ("python", "x = 1\n    y = 2\n    z = 3\n"),
     ("python", ".filter(a=1)\n.all()"),
     ("json", '"a": 1,\n"b": 2'),
@@ -221,6 +237,8 @@ SILENT = [
     ("python", "def f[T](x: T): return x"),
     ("python", 'x = f"{a["b"]}"'),
     ("python", 'x = t"{a}"'),
+    ("python", 'x = f"""\n{a b}\n"""'),
+    ("python", "y = 1\nx = (f'{y}']"),
     ("python", "y = 1\nx = f'{y['a']} {'"),
     ("json", "{'a': 1}"),
     ("json", "{a: 1}"),
@@ -345,9 +363,42 @@ def test_a_finding_says_what_stands_where() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "code", "words"),
+    [
+        ("json", '{"a": 1 "b": 2}', "the JSON in line 4 does not parse: Expecting ',' delimiter"),
+        ("yaml", "a: b: c", "the YAML in line 4 does not parse: mapping values are not allowed in this context"),
+        ("toml", "a = ", "the TOML in line 4 does not parse: Invalid value"),
+        ("toml", "a = 1\nb = [1,", "the TOML in line 5 does not parse: Invalid value"),
+        ("xml", "<a><b></a></b>", "the XML in line 4 does not parse: mismatched tag"),
+        ("html", "</div>", "the HTML in line 4 does not parse: </div> closes nothing"),
+        ("html", "<b><i></b></i>", "the HTML in line 4 does not parse: <i> is closed nowhere before </b>"),
+        ("html", "<html>", "the HTML in line 4 does not parse: <html> is closed nowhere"),
+        ("regex", "(a", "the regular expression in line 4 does not parse: missing ), unterminated subpattern"),
+    ],
+)
+def test_the_sentence_says_what_is_wrong(language: str, code: str, words: str) -> None:
+    assert [finding.sentence for finding in found(fenced(language, code))] == [words]
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "words"),
+    [
+        ("js", "let x = ;\nlet y = 1;", "the JavaScript in line 4 does not parse: invalid syntax"),
+        ("js", "f(1;", "the JavaScript in line 4 does not parse: '(' is closed nowhere"),
+        ("css", "a { }\n}", "the CSS in line 5 does not parse: '}' closes nothing"),
+        ("c", "int f() {\n  g(1;\n}", "the C in line 5 does not parse: '(' is closed nowhere"),
+    ],
+)
+def test_the_sentence_of_other_languages_too(language: str, code: str, words: str) -> None:
+    needs("verify", "tree_sitter_language_pack")
+    assert [finding.sentence for finding in found(fenced(language, code))] == [words]
+
+
+@pytest.mark.parametrize(
     ("text", "where"),
     [
         (f"```python\n{BROKEN}\n```\n\n```python\nx = (1\n```\n", [2, 6]),
+        (f"a\n\n```python\n{BROKEN}\n```\n\n```python\nx = (1\n```\n", [4, 8]),
         (f"~~~ python title=a\n{BROKEN}\n~~~", [2]),
         (f"````python\n{BROKEN}\n````", [2]),
         ("1. a\n   ```python\n   def f(x):\n   return x\n   ```", [3]),
@@ -372,6 +423,7 @@ def test_closed_fences_are_read(text: str, where: list[int]) -> None:
         f"```python\n{BROKEN}\n```json\n{{}}\n```",
         f"<think>\n```python\n{BROKEN}\n```\n</think>\nDone.",
         f"This is wrong:\n```python\n{BROKEN}\n```",
+        f"This is wrong:\n\n```python\n{BROKEN}\n```",
         f"Instead of this\n```python\n{BROKEN}\n```",
         f"The output:\n```python\n{BROKEN}\n```",
         f"```markdown\n```python\n{BROKEN}\n```",
@@ -389,19 +441,23 @@ def test_a_task_about_faults_may_show_them(instruction: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instruction", "text", "count"),
+    ("instruction", "text", "where"),
     [
-        ("Give the answer as JSON.", '{"a": 1,\n"b" 2}', 1),
-        ("Return a JSON object.", '[{"a": 1]', 1),
-        ("Return a JSON object.", '{"a": 1}', 0),
-        ("Return a JSON object.", 'Sure: {"a" 1}', 0),
-        ("Name two formats, such as json.", "[json, xml]", 0),
-        ("Write a set.", "{1; 2}", 0),
-        ("Return invalid JSON.", "{1; 2}", 0),
+        ("Give the answer as JSON.", '{"a": 1,\n"b" 2}', [1]),
+        ("Return a JSON object.", '[{"a": 1]', [0]),
+        ("Return a JSON object.", '{"a" 1,\n"b": 2}\n', [0]),
+        ("Return a JSON object.", '{"a": 1}', []),
+        ("Return a JSON object.", 'Sure: {"a" 1}', []),
+        ("Return a JSON object.", '{"a" 1} is it.', []),
+        ("Name two formats, such as json.", "[json, xml]", []),
+        ("Write a set.", "{1; 2}", []),
+        ("Return invalid JSON.", "{1; 2}", []),
     ],
 )
-def test_a_response_that_is_one_value_is_read_where_json_is_asked_for(instruction: str, text: str, count: int) -> None:
-    assert [finding.line for finding in found(text, instruction)] == [text.count("\n")] * count
+def test_a_response_that_is_one_value_is_read_where_json_is_asked_for(
+    instruction: str, text: str, where: list[int]
+) -> None:
+    assert [finding.line for finding in found(text, instruction)] == where
 
 
 # ------------------------------------------------------------------------------------------ bounds
@@ -413,10 +469,11 @@ def test_a_response_that_is_one_value_is_read_where_json_is_asked_for(instructio
         ("json", "[" * 10_000 + "]" * 10_000),
         ("json", "[" * 500_000),
         ("python", "(" * 100_000),
-        ("python", "(" * 300 + ")" * 300),
+        ("python", "x = " + "(" * 300 + "1" + ")" * 300),
         ("python", "-" * 100_000 + "1"),
         ("python", "x" + ".a" * 100_000),
         ("yaml", "a: &a [b]\n" + "".join(f"a{n}: &a{n} [*a, *a, *a, *a]\n" for n in range(2_000))),
+        ("yaml", "a: b: c #" + "[{" * 501),
         ("yaml", "[" * 90_000),
         ("toml", "a = " + "[" * 50_000),
         ("regex", "(" * 1_000 + "a" + ")" * 1_000),

@@ -57,7 +57,9 @@ PYTHON_2 = re.compile(
 )
 # Syntax that some supported version of Python reads and another refuses.
 VERSIONED = re.compile(
-    r"^[ \t]*(?:type\s+\w+\s*[\[=]|lazy\s|(?:async\s+)?def\s+\w+\[|class\s+\w+\[|except\*?\s+\w+\s*,)", re.MULTILINE
+    r"^[ \t]*(?:type\s+\w+\s*[\[=]|lazy\s|(?:async\s+)?def\s+\w+\[|class\s+\w+\[|except\*?\s+\w+\s*,)|"
+    r"\b(?:[rR]?[fFtT]|[fFtT][rR])(?:\"{3}|'{3})",
+    re.MULTILINE,
 )
 FORMATTED = re.compile(r"\b(?:[rR]?[fFtT]|[fFtT][rR])[\"']")
 HALF_PYTHON = re.compile(r"\s*(?:(?:elif|else|except|finally|case)\b|[)\]},.=+*/|&:])")
@@ -75,7 +77,7 @@ def python(code: str) -> Fault | None:
     if ELISION.search(code) or TEMPLATE.search(code) or HALF_PYTHON.match(code) or not STATEMENT.search(code):
         return None
     lines = code.rstrip().split("\n")
-    if "f-string" in fault.words or FORMATTED.search(lines[min(fault.line, len(lines) - 1)]):
+    if FORMATTED.search(lines[min(fault.line, len(lines) - 1)]):
         return None
     if lines[-1].endswith(":") or (fault.words.startswith("expected 'except'") and lines[-1][:1].isspace()):
         return None  # a head whose body is not shown
@@ -111,7 +113,6 @@ JSON5 = re.compile(r"//|/\*|^[ \t]*#|[{,]\s*(?:'|[A-Za-z_$][\w$]*\s*:)|[:\[]\s*[
 
 def json_fault(code: str) -> Fault | None:
     """A fault of JSON; lines of JSON, JSON5, a value with comments or with something left out are not looked at."""
-    code = code.strip("\ufeff")
     try:
         AS_TEXT.decode(code)
     except json.JSONDecodeError as error:
@@ -164,7 +165,7 @@ def toml_fault(code: str) -> Fault | None:
         tomllib.loads(code)
     except tomllib.TOMLDecodeError as error:
         at = AT.search(str(error))
-        line = int(at[1]) - 1 if at and at[1] else code.rstrip().count("\n")
+        line = int(at[1]) - 1 if at and at[1] else code.count("\n")
         return Fault(line, AT.sub("", str(error)))
     except (RecursionError, ValueError):  # an integer of more than 4,300 digits
         return None
@@ -316,7 +317,7 @@ def html_fault(code: str) -> Fault | None:
         elif opened and opened[-1][0] == name:
             opened.pop()
         else:
-            place = next((at for at in range(len(opened) - 1, -1, -1) if opened[at][0] == name), None)
+            place = next((at for at in range(len(opened) - 2, -1, -1) if opened[at][0] == name), None)
             if place is None:
                 return Fault(code.count("\n", 0, tag.start()), f"</{name}> closes nothing")
             left = opened[place + 1]
