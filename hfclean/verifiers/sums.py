@@ -424,8 +424,6 @@ def _agree(
         return True
     if a == -b and (before.range or after.in_brackets):
         return True  # 2010-2015=5 and a loss of $5 - $8 = ($3)
-    if ("percent" in before.kinds or "percent" in after.kinds) and (a == 100 * b or b == 100 * a):
-        return True
     if a and b and any(a / b in times or b / a in times for times in factors):
         return True
     first = after.first_number()
@@ -446,7 +444,7 @@ def _rounded(exact: Part, value: Fraction, stated: Part, said: Fraction, reading
     places = exact.decimals()
     if places and not exact.plain:
         off = abs(value - said)
-        if exact.scaled or not stated.plain:
+        if exact.scaled:
             if off * 200 <= abs(value):
                 return True
         elif off * 2 * 10**places < len(exact.numbers):
