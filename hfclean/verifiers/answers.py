@@ -112,7 +112,7 @@ def _answers_disagree(pair: Pair) -> Iterator[Finding]:
 def _whole(final: str) -> Stated | None:
     """A final answer that is nothing but a value."""
     value = final.strip()
-    if len(value) > LONGEST or read_value(value) is None:
+    if read_value(value) is None:
         return None
     return Stated(value, final.index(value), len(final), "whole")
 
@@ -153,7 +153,7 @@ def offered(prompt: str) -> dict[str, str]:
     """The options that a prompt offers by letter; empty where there are none or several lists of them."""
     marks = list(MARK.finditer(prompt[:LONGEST_PROMPT]))
     letters = [mark[1] or mark[2] for mark in marks]
-    if len(letters) < FEWEST or len(letters) > len("ABCDEFGH") or letters != list("ABCDEFGH"[: len(letters)]):
+    if len(letters) < FEWEST or letters != list("ABCDEFGH"[: len(letters)]):
         return {}
     ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
     return {

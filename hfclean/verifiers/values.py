@@ -80,7 +80,7 @@ def _numbers_differ(a: Value, b: Value) -> bool:
     if a.unit and b.unit and not _same_unit(a.unit, b.unit):
         return False
     scales = (1, 100, Fraction(1, 100)) if {a.unit, b.unit} & PERCENT else (1,)
-    return not any(_is_rounded(a, b, scale) or _is_rounded(b, a, 1 / Fraction(scale)) for scale in scales)
+    return not any(_is_rounded(a, b, scale) or _is_rounded(b, a, scale) for scale in scales)
 
 
 def _same_unit(one: str, other: str) -> bool:
