@@ -22,7 +22,7 @@ TRUTH = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 SAID = re.compile(
     r"\b(?:final |correct |right )?answer(?: to (?:the|this) (?:question|problem))?(?: (?:is|must be|should be|"
     r"would be)|:| =)(?: therefore| thus| option| choice)?:?[ *]*(?P<value>\$[^$\n]{1,60}\$|\(?[A-H]\)?(?![\w'’])|"
-    r"-?[$£€]?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?: ?%)?)(?P<next>[ *]*[^\n]{0,20})",
+    r"-?[$£€]?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?: ?%)?)(?=(?P<next>[ *]*[^\n]{0,20}))",
     re.IGNORECASE,
 )
 # What goes on behind a number that is therefore not yet the answer.
