@@ -227,6 +227,13 @@ def test_what_cannot_be_looked_into_is_named_and_refused_unless_it_is_let_throug
     assert (cell.id, cell.places) == (found.id, ("a.parquet, row 0, column c",))
 
 
+def test_a_table_that_is_pushed_as_bytes_is_read_as_one_from_the_disk() -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"a": ["none", f"my key is {TOKEN}"]}), file)
+    (found,) = scan_files({"data/train.parquet": file.getvalue()})
+    assert found.places == ("data/train.parquet, row 1, column a",)
+
+
 def test_pictures_and_weights_are_let_through() -> None:
     noise = random.Random(0).randbytes(300_000)
     for begin in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BZh not packed", b""):

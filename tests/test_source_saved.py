@@ -340,7 +340,7 @@ def test_a_folder_whose_card_has_its_rows_on_a_server_asks_no_server(tmp_path: P
         address = path.format(f"127.0.0.1:{server.getsockname()[1]}")
         card = f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {address!r}\n"
         (tmp_path / "data" / file).write_text(f"---\n{card}---\n" if file == "README.md" else card)
-        with pytest.raises(SourceError, match="nothing is fetched because a file says so"):
+        with pytest.raises(SourceError, match="nothing is fetched or read because a file says so"):
             load(tmp_path / "data", cache_dir=tmp_path / "cache")
         with pytest.raises(BlockingIOError):
             server.accept()

@@ -82,7 +82,7 @@ def _explained() -> Iterator[None]:
 def _streams(name: str, f: IO[bytes], allowance: _Allowance, layers: int) -> Iterator[tuple[str, IO[bytes]]]:
     head = f.read(8)
     whole = _buffered(_Rejoined(head, f).read)
-    kind = next((kind for magic, kind in (OPAQUE | MAGIC).items() if head.startswith(magic)), "")
+    kind = next((kind for magic, kind in (MAGIC | OPAQUE).items() if head.startswith(magic)), "")
     if kind == ".bz2" and not re.match(rb"BZh[1-9]1AY&", head):
         kind = ""  # a table may begin with BZh as well
     if not kind:

@@ -166,8 +166,8 @@ def scan_files(files: Mapping[str, Path | bytes], *, allowed: Collection[str] = 
 
 def _scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str]]:
     """Kind, id and place of every key in a parquet or text file of any size; weights are not looked into."""
-    if name.endswith(".parquet") and isinstance(content, Path):
-        yield from _in_parquet(name, content)
+    if name.endswith(".parquet"):
+        yield from _in_parquet(name, io.BytesIO(content) if isinstance(content, bytes) else content)
         return
     if name.endswith(WEIGHTS):
         return
@@ -209,11 +209,11 @@ def _parts(stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield part, True
 
 
-def _in_parquet(name: str, path: Path) -> Iterator[tuple[str, str, str]]:
+def _in_parquet(name: str, source: Path | io.BytesIO) -> Iterator[tuple[str, str, str]]:
     import pyarrow.parquet as pq
 
     row = 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
         about = [value.decode("utf-8", "replace") for value in (schema.metadata or {}).values()]
         for kind, secret in dict.fromkeys(
