@@ -172,7 +172,8 @@ def test_the_card_shows_it_beside_its_baselines(fake_hub: FakeHub) -> None:
     assert result["dataset"] == {"name": "org/pairs", "type": "org/pairs", "split": "test"}
     figures = {one["type"]: one["value"] for one in result["metrics"]}
     assert (figures["exact"], figures["closer"]) == (0.2, 0.4)
-    assert "| reviser | identity | rules | longest | expert |" in body
+    assert "| reviser | identity | rules | longest | filler | shuffled | expert |" in body
+    assert "that an expert changed, 1 row that needs nothing. Trust earned: low (not normal: too few: 5 pairs" in body
     assert "| `exact` | 20.0" in body
     assert "5 pairs of org/pairs (test) that an expert changed, 1 row that needs nothing." in body
     assert "identity 0, rules 0" in body

@@ -73,6 +73,7 @@ TWINS = {
         "test_the_first_wrong_step_of_a_trace_is_found"
     ),
     "test_the_published_review_logs_are_reproduced": "test_reviews_in_both_orders_are_counted",
+    "test_filler_beats_experts_in_nothing_but_preference": "test_filler_beats_a_writer_in_nothing_but_preference",
     "test_of_a_weak_models_harmful_answers_few_pass_at_low_trust": (
         "test_little_trust_stops_harm_and_takes_minimal_edits"
     ),

@@ -134,7 +134,9 @@ def read_comparisons(given: Any) -> tuple[Comparison, ...]:
             clean = "1 row that needs nothing" if entry.clean == 1 else f"{entry.clean:,} rows that need nothing"
             about = f"{entry.pairs:,} pairs{where} that an expert changed, {clean}"
             table = tuple(tuple(row) for row in entry.table())
-            lines.append(Comparison((about, *([entry.warning] if entry.warning else [])), table))
+            trust = entry.trust_sentence[0].upper() + entry.trust_sentence[1:]
+            bold = [line for line in (entry.warning, str(entry.added or "")) if line]
+            lines.append(Comparison((f"{about}. {trust}", *bold), table))
     return tuple(lines)
 
 

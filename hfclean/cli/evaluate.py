@@ -1,8 +1,10 @@
 """Measure a reviser against expert revisions.
 
-Compare a reviser with expert revisions that it has not seen: how many rows move closer to the expert's text, equal it
-or read better, and what the checks refuse; beside the rules, a reviser that changes nothing, and length alone. Asks
-the model once for every pair; answers are kept. Writes nothing.
+Compare a reviser with expert revisions that it has not seen: how many rows move closer to the expert's text and how
+many away from it, what is mended that a program finds wrong, what is lost and refused, and which trust that earns;
+beside the rules, the experts, a reviser that changes nothing, and controls that are worth nothing: the longer text, a
+generic sentence everywhere, answers of other rows. Asks the model once for every pair; answers are kept. Writes
+nothing.
 """
 
 import argparse

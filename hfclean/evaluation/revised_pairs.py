@@ -1,19 +1,29 @@
 """Pairs before and after an expert, to compare a reviser with: read, told apart, run through a reviser."""
 
+import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hfclean.checks import accept
+from hfclean.checks.check import SENTENCE_END
 from hfclean.errors import HfcleanError
 from hfclean.evaluation.ranking import pairs_of
 from hfclean.layout import Layout
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
+from hfclean.text.words import words
 from hfclean.training.pairs import COLUMNS, pair_of
 
 AT_ONCE = 512  # rows that a reviser gets at once
+LEAST_WORDS = 4  # of a sentence that is named; shorter ones repeat in good answers
+# checks of the gate that refuse a revision for what it lost
+STRUCTURE = frozenset((
+    "thought_lost", "placeholder_lost", "tool_call_changed", "fence_language_changed", "table_lost", "patch_lost",
+    "question_fitted", "boxed_changed",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,12 +100,14 @@ class Revised:
         edits: `kept`, `revised`, `reverted` or `failed`.
         reasons: codes; of those that were reverted, ids of the checks that refused.
         gated: whether the refusals are the reviser's own; else they say what the gate would have refused.
+        lossy: whether the revision, taken or refused, lost structure (`STRUCTURE`).
     """
 
     pairs: tuple[Pair, ...]
     edits: tuple[str, ...]
     reasons: tuple[tuple[str, ...], ...]
     gated: bool
+    lossy: tuple[bool, ...]
 
     def refused_by(self, check: str) -> list[float]:
         """For each pair 1 where this check refused, else 0."""
@@ -133,9 +145,13 @@ def revise_with(reviser: Any, pairs: Sequence[Pair], update: Callable[[int], Any
         edits += out[prefix + "edit"]
         reasons += [tuple(codes.split()) for codes in out[prefix + "edit_reason"]]
         update(len(chunk))
-    if isinstance(reviser, ModelReviser):
-        return Revised(tuple(revised), tuple(edits), tuple(reasons), gated=True)
-    return gated(pairs, revised, edits)
+    if not isinstance(reviser, ModelReviser):
+        return gated(pairs, revised, edits)
+    lossy = [  # of those that were taken, for a gate may have skipped these checks
+        not STRUCTURE.isdisjoint(codes) or (one != two and bool(accept(one, two, only=STRUCTURE)))
+        for one, two, codes in zip(pairs, revised, reasons, strict=True)
+    ]
+    return Revised(tuple(revised), tuple(edits), tuple(reasons), gated=True, lossy=tuple(lossy))
 
 
 def gated(before: Sequence[Pair], after: Sequence[Pair], edits: Sequence[str] | None = None) -> Revised:
@@ -147,4 +163,37 @@ def gated(before: Sequence[Pair], after: Sequence[Pair], edits: Sequence[str] | 
     )
     if edits is None:
         edits = ["kept" if one == two else "revised" for one, two in zip(before, after, strict=True)]
-    return Revised(tuple(after), tuple(edits), reasons, gated=False)
+    lossy = tuple(not STRUCTURE.isdisjoint(codes) for codes in reasons)
+    return Revised(tuple(after), tuple(edits), reasons, gated=False, lossy=lossy)
+
+
+def with_filler(pairs: Sequence[Pair], sentence: str) -> list[Pair]:
+    """The pairs with one sentence after each response."""
+    return [pair.replace(response=f"{pair.response} {sentence}".strip()) for pair in pairs]
+
+
+def with_others(pairs: Sequence[Pair], answered: Sequence[Pair], seed: int) -> list[Pair]:
+    """The pairs with the responses of `answered`, none at its own place; a single pair keeps its own."""
+    order = list(range(len(pairs)))
+    random.Random(seed).shuffle(order)  # noqa: S311
+    other = dict(zip(order, [*order[1:], *order[:1]], strict=True))
+    return [pair.replace(response=answered[other[k]].response) for k, pair in enumerate(pairs)]
+
+
+def most_added(before: Sequence[Pair], after: Sequence[Pair]) -> tuple[str, int, int]:
+    """The sentence of `LEAST_WORDS` words or more that most responses have now and had not, in how many, and how many
+    changed."""
+    counts: Counter[str] = Counter()
+    changed = 0
+    for one, two in zip(before, after, strict=True):
+        if one.response != two.response:
+            changed += 1
+            counts.update(_sentences(two.response) - _sentences(one.response))
+    sentence, rows = min(counts.items(), key=lambda one: (-one[1], one[0]), default=("", 0))
+    return sentence, rows, changed
+
+
+def _sentences(text: str) -> set[str]:
+    """The sentences that are long enough to be named, without the marks at their end."""
+    parts = (part.strip().rstrip(".!?…") for part in SENTENCE_END.split(text))
+    return {part for part in parts if len(words(part)) >= LEAST_WORDS}

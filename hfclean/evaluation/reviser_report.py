@@ -7,34 +7,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hfclean.checks import Trust
 from hfclean.errors import HfcleanError, SourceError
 from hfclean.evaluation.bootstrap import Figure
+from hfclean.evaluation.earned_trust import earned_trust
 from hfclean.plain_values import from_plain, to_plain
 
 REVISER, IDENTITY, RULES, LONGEST, EXPERT = "reviser", "identity", "rules", "longest", "expert"
+FILLER, SHUFFLED = "filler", "shuffled"
+SENTENCE = "This can help people to save time, avoid mistakes and reach their goals more easily."  # says nothing
 BASELINES: Mapping[str, str] = {
     IDENTITY: "leaves every pair as it is",
     RULES: "hfclean.revise, which asks no model",
     LONGEST: "the reviser's pair or the old one, whichever has the longer response: what length alone would choose",
+    FILLER: "the old pair with one generic sentence after each response, of a kind that `preference` likes",
+    SHUFFLED: "the reviser's responses, each given to another row, seeded",
     EXPERT: "the experts themselves, a ceiling, not a baseline",
 }
-# figure -> what it says; all are of rows that the expert changed, but the last
+# figure -> what it says; all are of rows that the expert changed, but `unchanged`. First what length cannot buy, last
+# what it can
 MEANINGS: Mapping[str, str] = {
-    "improved": "share of pairs whose `preference` rises, 0 to 1, higher = better",
-    "worsened": "share of pairs whose `preference` falls, 0 to 1, lower = better",
-    "preference_gain": "mean change of `preference`, -1 to 1, higher = better",
     "closer": "share of pairs that come nearer to the expert's text, 0 to 1, higher = better",
     "farther": "share of pairs that go away from it, 0 to 1, lower = better",
-    "distance": "mean character Levenshtein distance to the expert's text, 0 and up, lower = better",
-    "distance_left": "all distances after over all distances before, 0 and up; below 1 = nearer on the whole",
-    "exact": "share of pairs that equal the expert's but for outer white space, 0 to 1, higher = better",
-    "length_ratio": "characters of all responses after over before, 0 and up; 1 = as long",
+    "net_closer": "`closer` less `farther`, -1 to 1, higher = better",
+    "findings_mended": "share of pairs that lose something that `hfclean.verify` finds wrong, 0 to 1, higher = better",
+    "unchanged": "share of rows that need nothing and stay as they are, 0 to 1, higher = better",
+    "findings_made": "share of pairs that get something that `hfclean.verify` finds wrong, 0 to 1, lower = better",
+    "structure_lost": "share of pairs whose revision, taken or refused, loses structure: a thought, a box, a table, a "
+    "tool call, a placeholder, ...; 0 to 1, lower = better",
     "refused": "share of pairs whose revision the gate refuses (of baselines: would refuse), 0 to 1, lower = better",
     "failed": "share of pairs for which no answer came, 0 to 1, lower = better",
-    "unchanged": "share of rows that need nothing and stay as they are, 0 to 1, higher = better",
+    "exact": "share of pairs that equal the expert's but for outer white space, 0 to 1, higher = better",
+    "distance": "mean number of words and marks to put in or take out to reach the expert's text, lower = better",
+    "distance_left": "all distances after over all distances before, 0 and up; below 1 = nearer on the whole",
+    "length_ratio": "characters of all responses after over before, 0 and up; 1 = as long",
+    "improved": "share of pairs whose `preference` rises, which follows length, 0 to 1",
+    "worsened": "share of pairs whose `preference` falls, 0 to 1",
+    "preference_gain": "mean change of `preference`, -1 to 1",
 }
-COMPARED = ("improved", "preference_gain", "closer", "distance", "exact")
-PERCENT = ("improved", "worsened", "closer", "farther", "exact", "refused", "failed", "unchanged")
+# what length does not buy; the costs after it are nil for whoever does nothing, and so no merit
+HEADLINE = ("closer", "farther", "net_closer", "findings_mended", "unchanged")
+DERIVED = ("warning", "trust", "trust_sentence")  # told with the figures, never read back
+COMPARED = ("closer", "distance", "exact", "improved", "preference_gain")
+PERCENT = (
+    "closer", "farther", "net_closer", "findings_mended", "unchanged", "findings_made", "structure_lost", "refused",
+    "failed", "exact", "improved", "worsened",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,25 @@ class System:
 
 
 @dataclass(frozen=True)
+class AddedSentence:
+    """The sentence that a reviser added to the most rows.
+
+    Attributes:
+        sentence: as it stands.
+        rows: to how many responses it was added.
+        changed: how many responses were changed.
+    """
+
+    sentence: str
+    rows: int
+    changed: int
+
+    def __str__(self) -> str:
+        share = self.rows / self.changed
+        return f"added to {self.rows:,} of {self.changed:,} changed responses ({share:.0%}): {self.sentence[:200]!r}"
+
+
+@dataclass(frozen=True)
 class ReviserEvaluation:
     """How good a reviser is on held-out pairs; see `evaluate_reviser`.
 
@@ -68,6 +105,9 @@ class ReviserEvaluation:
         clean: how many rows need nothing: those given, and the pairs that the expert left as they were.
         left_out: unusable pairs, by reason.
         trained_on: how many of the pairs the reviser was trained on; above 0 only where that was forced.
+        measured_at: how far the reviser was trusted meanwhile, which decides what its gate let through; empty where
+            it has no gate.
+        added: the sentence that was added to the most rows; None where that is fewer than one in 20 changed ones.
         systems: the reviser first, then the baselines.
         beyond: baseline -> figure -> the reviser's figure less the baseline's, paired by row.
         preference: version of the rule behind `preference`.
@@ -81,6 +121,8 @@ class ReviserEvaluation:
     clean: int
     left_out: Mapping[str, int]
     trained_on: int
+    measured_at: str
+    added: AddedSentence | None
     systems: tuple[System, ...]
     beyond: Mapping[str, Mapping[str, Figure]]
     preference: int
@@ -113,11 +155,23 @@ class ReviserEvaluation:
             "this reviser, so the figures say nothing about rows that it has not seen"
         )
 
+    @property
+    def trust(self) -> Trust:
+        """How far the figures say that this reviser can be trusted; see `hfclean.evaluation.earned_trust`."""
+        return earned_trust(self).level
+
+    @property
+    def trust_sentence(self) -> str:
+        """What trust the reviser has earned, and why no more."""
+        return str(earned_trust(self))
+
     def table(self) -> list[list[str]]:
-        """The figures as rows of cells: a head, then one row per figure, one column per system."""
+        """The figures as rows of cells: a head, then one row per figure, one column per system; the reviser's own with
+        their intervals."""
         rows = [["", *(system.name for system in self.systems)]]
         for name in MEANINGS:
-            rows.append([name, *(_cell(name, system.figures[name]) for system in self.systems)])
+            own, *others = (system.figures[name] for system in self.systems)
+            rows.append([name, _cell(name, own), *(_cell(name, Figure(figure.value)) for figure in others)])
         return rows
 
     def for_card(self) -> list[dict[str, Any]]:
@@ -140,7 +194,8 @@ class ReviserEvaluation:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON; what is nan is None."""
         data = to_plain(self)
-        return {**data, "warning": self.warning, "systems": {one.pop("name"): one for one in data["systems"]}}
+        derived = {"warning": self.warning, "trust": self.trust, "trust_sentence": self.trust_sentence}
+        return {**data, **derived, "systems": {one.pop("name"): one for one in data["systems"]}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReviserEvaluation:
@@ -151,7 +206,7 @@ class ReviserEvaluation:
         """
         try:
             systems = [{"name": name, **one} for name, one in data["systems"].items()]
-            entries = {name: value for name, value in data.items() if name != "warning"}
+            entries = {name: value for name, value in data.items() if name not in DERIVED}
             evaluation = from_plain(cls, {**entries, "systems": systems}, "evaluation")
             if not all(MEANINGS.keys() <= system.figures.keys() for system in evaluation.systems):
                 raise KeyError("figures")
@@ -168,12 +223,19 @@ class ReviserEvaluation:
             lines.append(f"WARNING: {self.warning}")
         if self.left_out:
             lines.append("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items()))
+        lines.append(self.trust_sentence)
         table = self.table()
         widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
         for row in table:
             lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         lines += self._beyond() + self._refusals()
-        lines.append("shares in %; 95 % bootstrap intervals over rows; `preference` sees form and length, not truth")
+        if self.added:
+            lines.append(str(self.added))
+        lines.append(
+            "shares in %; 95 % bootstrap intervals over rows. Findings made, structure lost and refusals are costs: "
+            "whoever does nothing has none. The last three are by `preference`, which sees form and length, not "
+            "truth: see them beside longest, filler and shuffled"
+        )
         return "\n".join(lines)
 
     def _beyond(self) -> list[str]:

@@ -4,6 +4,7 @@ Nothing is written to the rows. A reviser is never measured on pairs that it was
 and then the result says so wherever it is shown.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,18 +13,41 @@ from typing import Any
 from hfclean.errors import HfcleanError
 from hfclean.evaluation import reviser_report as report
 from hfclean.evaluation.bootstrap import NOTHING, Draws, Figure
-from hfclean.evaluation.revised_pairs import ExpertPairs, Revised, gated, read_clean, read_pairs, revise_with, same
-from hfclean.evaluation.reviser_report import BASELINES, COMPARED, MEANINGS, ReviserEvaluation, System
+from hfclean.evaluation.revised_pairs import (
+    ExpertPairs,
+    Revised,
+    gated,
+    most_added,
+    read_clean,
+    read_pairs,
+    revise_with,
+    same,
+    with_filler,
+    with_others,
+)
+from hfclean.evaluation.reviser_report import (
+    BASELINES,
+    COMPARED,
+    HEADLINE,
+    MEANINGS,
+    AddedSentence,
+    ReviserEvaluation,
+    System,
+)
 from hfclean.layout import Layout
-from hfclean.reviser.codec import encode
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.rules import revise
 from hfclean.reviser.taught_pairs import pair_hash, trained_on
 from hfclean.schema import Columns, Pair
 from hfclean.scorers.embedded import preference_rule
+from hfclean.text.words import CJK
 from hfclean.transform import Transform
+from hfclean.verifiers import verify
 
-__all__ = ["BASELINES", "MEANINGS", "ReviserEvaluation", "System", "evaluate_reviser", "measure"]
+__all__ = ["BASELINES", "HEADLINE", "MEANINGS", "ReviserEvaluation", "System", "evaluate_reviser", "measure"]
+
+ADDED = 0.05  # share of changed responses from which on a sentence added to them is named
+PIECES = re.compile(rf"{CJK.pattern}|(?:(?!{CJK.pattern})\w)+|[^\w\s]|\n")  # words, marks, ends of lines
 
 
 def evaluate_reviser(
@@ -42,13 +66,17 @@ def evaluate_reviser(
 ) -> ReviserEvaluation:
     """Measure a reviser against expert revisions that it has not seen.
 
-    For the reviser, and for comparison for one that changes nothing, the rules, length alone and the experts:
-    the figures of `hfclean.evaluation.revising.MEANINGS`, with bootstrap intervals in which rows stay whole, and what
-    the reviser does beyond each baseline on the same rows. A pair that failed or was refused counts as it stands:
-    unchanged. Distances are of the text in the form in which models get it (`hfclean.reviser.codec`).
+    For the reviser, and beside it for one that changes nothing, the rules, the experts and three controls that are
+    worth nothing (`BASELINES`): the figures of `hfclean.evaluation.revising.MEANINGS`, with bootstrap intervals in
+    which rows stay whole, and what the reviser does beyond each baseline on the same rows. First comes what length
+    cannot buy, last what `preference` says, which follows length. A pair that failed or was refused counts as it
+    stands: unchanged. Distances count words and marks put in or taken out, so that filler leads away from the expert.
 
-    `preference` is a rule of thumb that knows form and length, not truth, and distance rewards the expert's wording:
-    neither replaces a judge (`hfclean.evaluation.win_rate`) or a look at rows.
+    The result says which trust the reviser has earned (`trust`, by the rules of `hfclean.evaluation.earned_trust`),
+    and names a sentence that was added to many rows.
+
+    Distance rewards the expert's wording: it does not replace a judge (`hfclean.evaluation.win_rate`) or a look at
+    rows.
 
     Args:
         reviser: a `Reviser`, `Reflection` or `RuleReviser`.
@@ -89,7 +117,8 @@ def evaluate_reviser(
     plain = _plain(reviser)
     with tqdm(total=len(every), desc="evaluate", unit=" rows", disable=not show, dynamic_ncols=True) as bar:
         result = revise_with(plain, every, bar.update)
-    systems = {report.REVISER: result, **_baselines(read, ok, result)}
+    systems = {report.REVISER: result, **_baselines(read, ok, result, seed)}
+    sentence, rows, changed = most_added(every, result.pairs)
     measured = _Measured(read, ok, draws, seed)
     return ReviserEvaluation(
         reviser=_name(reviser),
@@ -99,6 +128,8 @@ def evaluate_reviser(
         clean=len(ok),
         left_out=read.left_out,
         trained_on=seen,
+        measured_at=reviser.trust if isinstance(reviser, ModelReviser) else "",
+        added=AddedSentence(sentence, rows, changed) if rows > 1 and rows >= ADDED * changed else None,
         systems=tuple(measured.system(name, revised) for name, revised in systems.items()),
         beyond={name: measured.beyond(result, systems[name]) for name in BASELINES if name != report.EXPERT},
         preference=preference_rule().version,
@@ -178,7 +209,21 @@ def _name(reviser: Any) -> str:
     return f"{name} ({model.rstrip('/').rpartition('/')[2] or model})" if model else name
 
 
-def _baselines(read: ExpertPairs, ok: Sequence[Pair], revised: Revised) -> dict[str, Revised]:
+def _distance(one: Pair, two: Pair) -> int:
+    """Words, marks and ends of lines to take out and put in. None is replaced by another for the price of one: beside
+    a longer text, anything at all that is added would come nearer to it then."""
+    from rapidfuzz.distance import Indel
+
+    fields = ((getattr(one, name), getattr(two, name)) for name in ("instruction", "input", "response"))
+    return sum(Indel.distance(PIECES.findall(a), PIECES.findall(b)) for a, b in fields if a != b)
+
+
+def _found(pair: Pair) -> Counter[tuple[str, str, str]]:
+    """What the verifiers find, by verifier, field and what stands there."""
+    return Counter((finding.check, finding.field, finding.found) for finding in verify(pair))
+
+
+def _baselines(read: ExpertPairs, ok: Sequence[Pair], revised: Revised, seed: int) -> dict[str, Revised]:
     every = [*read.raw, *ok]
     longer = [
         after if len(after.response) > len(before.response) else before
@@ -188,6 +233,8 @@ def _baselines(read: ExpertPairs, ok: Sequence[Pair], revised: Revised) -> dict[
         report.IDENTITY: gated(every, every),
         report.RULES: revise_with(revise, every),
         report.LONGEST: gated(every, longer),
+        report.FILLER: gated(every, with_filler(every, report.SENTENCE)),
+        report.SHUFFLED: gated(every, with_others(every, revised.pairs, seed)),
         report.EXPERT: gated(every, [*read.expert, *ok]),
     }
 
@@ -200,18 +247,30 @@ class _Measured:
         self.drawn = Draws(len(read.raw), draws=draws, seed=seed)
         self.drawn_ok = Draws(len(ok), draws=draws, seed=seed)
         self.before = self._numbers(read.raw)
+        self.found = [_found(pair) for pair in read.raw]
 
     def _numbers(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """Preference, distance and length of every pair."""
         import numpy as np
-        from rapidfuzz.distance import Levenshtein
 
         both = zip(pairs, self.read.expert, strict=True)
         return {
             "preference": np.array(preference_rule().predict(list(pairs)), float),
-            "distance": np.array([Levenshtein.distance(encode(a), encode(b)) for a, b in both], float),
+            "distance": np.array([_distance(one, two) for one, two in both], float),
             "length": np.array([len(pair.response) for pair in pairs], float),
         }
+
+    def _findings(self, revised: Revised) -> tuple[list[float], list[float]]:
+        """For each pair 1 where a finding of the verifiers went, and 1 where one came, else 0.
+
+        A response that stands as it was, with text around it, has mended nothing, whatever the verifiers make of it.
+        """
+        mended, made = [], []
+        for before, after, old in zip(self.read.raw, revised.pairs, self.found, strict=False):
+            new = old if after == before else _found(after)
+            mended.append(float(bool(old - new) and before.response not in after.response))
+            made.append(float(bool(new - old)))
+        return mended, made
 
     def _columns(self, revised: Revised) -> dict[str, Any]:
         """One number per pair for every figure that is a mean."""
@@ -225,12 +284,17 @@ class _Measured:
         edits = revised.edits[:count]
         refused = [edit == "reverted" for edit in edits] if revised.gated else [bool(r) for r in revised.reasons]
         unknown = np.where(np.isnan(gain), np.nan, 0.0)
+        mended, made = self._findings(revised)
         return {
             "improved": (gain > 0) + unknown,
             "worsened": (gain < 0) + unknown,
             "preference_gain": gain,
             "closer": (nearer > 0).astype(float),
             "farther": (nearer < 0).astype(float),
+            "net_closer": np.sign(nearer),
+            "findings_mended": np.array(mended, float),
+            "findings_made": np.array(made, float),
+            "structure_lost": np.array(revised.lossy[:count], float),
             "distance": after["distance"],
             "exact": np.array(equal, float),
             "refused": np.array(refused[:count], float),
@@ -245,9 +309,9 @@ class _Measured:
         figures: dict[str, Figure] = {}
         if count:
             columns = self._columns(revised)
-            shares = [key for key in report.PERCENT if key in columns]
+            shares = [key for key in report.PERCENT if key in columns and key != "net_closer"]
             figures |= zip(shares, self.drawn.shares(np.stack([columns[key] for key in shares], 1)), strict=True)
-            means = ("preference_gain", "distance")
+            means = ("preference_gain", "distance", "net_closer")
             figures |= zip(means, self.drawn.means(np.stack([columns[key] for key in means], 1)), strict=True)
             figures |= zip(
                 ("distance_left", "length_ratio"),
