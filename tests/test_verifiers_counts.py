@@ -56,9 +56,9 @@ MISSED = [
 @pytest.mark.parametrize(("instruction", "response", "kind"), MISSED)
 def test_a_stated_count_that_is_missed_is_found(instruction: str, response: str, kind: str) -> None:
     (finding,) = found("count_missed", instruction, response)
-    assert (finding.found, finding.field, finding.line) == (kind, "response", 0)
+    sentence = f"the instruction asks {finding.expected!r}, which the response does not keep ({kind})"
+    assert finding == Finding("count_missed", "response", 0, 0, kind, finding.expected, sentence)
     assert finding.expected in " ".join(instruction.split())
-    assert finding.sentence == f"the instruction asks {finding.expected!r}, which the response does not keep ({kind})"
 
 
 KEPT = [
@@ -141,8 +141,8 @@ TWICE = [
 @pytest.mark.parametrize(("response", "line", "first"), TWICE)
 def test_an_item_said_twice_is_found(response: str, line: int, first: int) -> None:
     (finding,) = found("item_twice", "How do I get ready to sail?", response)
-    assert (finding.field, finding.line) == ("response", line)
-    assert finding.sentence == f"the item in line {line + 1} stands in line {first + 1} already"
+    sentence = f"the item in line {line + 1} stands in line {first + 1} already"
+    assert finding == Finding("item_twice", "response", 0, line, finding.found, "", sentence)
     assert finding.found in response
     assert finding.found == finding.found.strip()
 
@@ -155,6 +155,7 @@ ONCE = [
     ("", f"1. {A}\n2. {B}\n1. {A}\n2. {B}"),
     ("", f"- a boat\n  - {A}\n- a ship\n  - {A}"),
     ("", "- What is it for?\n- What is it for?"),
+    ("", "- What is it for? \n- What is it for? "),
     ("", "- In the morning then:\n- In the morning then:"),
     ("", f"```\n- {A}\n- {A}\n```"),
     ("", "- a | b | c\n- a | b | c"),
@@ -258,7 +259,8 @@ SOLVED = [
 @pytest.mark.parametrize("lead", ["", "Read it. "])
 def test_a_gap_that_stands_filled_is_found(lead: str, instruction: str, response: str, input: str) -> None:
     (finding,) = found("solved_input", lead + instruction, response, input)
-    assert (finding.field, finding.line, finding.found) == ("input", 0, input)
+    assert (finding.check, finding.field, finding.turn, finding.line) == ("solved_input", "input", 0, 0)
+    assert (finding.found, finding.expected) == (input, "")
     assert finding.sentence == f"the input has no gap to fill: the answer {response.strip()!r} stands in it already"
 
 

@@ -157,10 +157,10 @@ def _plain(text: str) -> str:
 
 
 def _answer_is_input(pair: Pair) -> Iterator[Finding]:
-    if not pair.input or len(pair.input) < len(pair.response) // 2 or len(pair.response) < len(pair.input) // 2:
+    head = pair.input.split(None, FEWEST_WORDS)[:FEWEST_WORDS]
+    if len(head) < FEWEST_WORDS or pair.response.split(None, FEWEST_WORDS)[:FEWEST_WORDS] != head:
         return
-    text = pair.response.split()
-    if len(text) < FEWEST_WORDS or text != pair.input.split():
+    if pair.response.split() != pair.input.split():
         return
     if TRANSFORMS.search(pair.instruction) and not MAY_STAY.search(pair.instruction):
         sentence = "the response is the input, though the instruction asks to change it"
