@@ -252,6 +252,7 @@ SOLVED = [
     ("Finish the sentence.", "Paris", "The capital of France is Paris."),
     ("Insert a word for the blank.", "Paris", "The capital of France is Paris."),
     ("Find the missing number.", "16", "10, 12, 14, 16, 18"),
+    ("Fill in the blank.", "Paris", "Welcome to Paris!"),
 ]
 
 
