@@ -34,6 +34,7 @@ from hfclean.passes import (
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
+from hfclean.reviser.refused import NOT_KEPT, refused_revisions, still_refused
 from hfclean.reviser.scored import RevisedAndScored, in_one_pass
 from hfclean.row_ids import RowIds, codes_of, first_of, numbered, text_code
 from hfclean.schema import refuse_unknown_roles
@@ -61,6 +62,8 @@ class Cleaned:
             was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
             `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
             is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
+        refused: the revisions that the last reviser, a model's, proposed for rows that it left `reverted`: a `Dataset`
+            as `hfclean.reviser.refused_revisions` gives it; `None` when there are none, or no answers are kept.
         failures: for each transform that asked a model about rows and got nothing usable for any of them, one line
             that says so. The rows stay all the same, and their columns say what was wrong.
     """
@@ -69,6 +72,7 @@ class Cleaned:
     removed: Any | None
     transforms: tuple[dict[str, Any], ...]
     failures: tuple[str, ...] = ()
+    refused: Any | None = None
 
 
 def clean(
@@ -154,9 +158,18 @@ def clean(
                 splits[name], dropped = _without_duplicates(marked, first.layout)
                 if len(dropped):
                     removed[name] = dropped
+    refused = _refused(splits[""] if isinstance(ds, Dataset) else splits, revisers[-1]) if revisers else None
     if isinstance(ds, Dataset):
-        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures))
-    return Cleaned(DatasetDict(splits), DatasetDict(removed) if removed else None, tuple(done), tuple(failures))
+        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures), refused)
+    dropped_rows = DatasetDict(removed) if removed else None
+    return Cleaned(DatasetDict(splits), dropped_rows, tuple(done), tuple(failures), refused)
+
+
+def _refused(ds: Any, reviser: Transform) -> Any | None:
+    """The revisions that a model's reviser proposed and the gate refused."""
+    from hfclean.reviser.modelled import ModelReviser
+
+    return refused_revisions(ds, reviser) if isinstance(reviser, ModelReviser) else None
 
 
 def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:
@@ -294,6 +307,8 @@ def _with_model(
     entry = _describe(transform)
     head = {name: entry.pop(name) for name in ("by", "version", "settings")}
     used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
+    if not transform.keeps_answers and _any_reverted(out, transform):
+        used["notes"].append(NOT_KEPT)
     if transform.spec().kind == "server" and transform.keeps_answers:
         used["answers_of"] = open_backend(transform.spec()).source
     asked = usage.asked or usage.cached or any(count for _, count in usage.failed)
@@ -333,6 +348,15 @@ def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
             uses += found[0]
             reasons += found[1]
     return nothing_came(transform.spec(), uses, reasons)
+
+
+def _any_reverted(splits: Mapping[str, Any], transform: ModelTransform) -> bool:
+    from hfclean.reviser.modelled import ModelReviser
+
+    edit = transform.layout.own("edit")
+    parts = [part for part in splits.values() if edit in part.column_names]
+    batches = (batch[edit] for part in parts for batch in column_batches(part, [edit]))
+    return isinstance(transform, ModelReviser) and any("reverted" in edits for edits in batches)
 
 
 def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
@@ -385,7 +409,12 @@ def failed_rows(ds: Any, layout: Layout) -> dict[str, list[int]]:
 
 
 def retry_failed(
-    ds: Any, reviser: ModelTransform, *, transforms: Sequence[Mapping[str, Any]] = (), show: bool = True
+    ds: Any,
+    reviser: ModelTransform,
+    *,
+    transforms: Sequence[Mapping[str, Any]] = (),
+    show: bool = True,
+    refused: Any | None = None,
 ) -> Cleaned:
     """Ask again for the rows of a revised `DatasetDict` that failed or whose answer was unreadable, and for no others.
 
@@ -399,6 +428,7 @@ def retry_failed(
         transforms: the steps so far, as `clean` records them. The cost of asking again is added to the reviser's
             entry, with the number of rows as `retried`; a reviser without an entry gets one.
         show: whether to show a live line while the model is asked.
+        refused: `Cleaned.refused` of the result so far; those of the rows that are asked for again are replaced.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept.
@@ -424,8 +454,18 @@ def retry_failed(
         splits[split] = _mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
     if failures and not _nothing_came(splits, reviser):
         failures = []  # those that failed before fail again, and others are well: no news
+    name = reviser.layout.own("row_id")
+    again = [
+        str(row_id) for part in mended.values() for batch in column_batches(part, [name]) for row_id in batch[name]
+    ]
+    both = (still_refused(refused, splits, reviser.layout, but=again), _refused(mended, reviser))
+    parts = [each for each in both if each is not None]
     return Cleaned(
-        DatasetDict(splits), None, _with_retry(transforms, {**retry_entry, "retried": count}), tuple(failures)
+        DatasetDict(splits),
+        None,
+        _with_retry(transforms, {**retry_entry, "retried": count}),
+        tuple(failures),
+        concatenate_datasets(parts) if parts else None,
     )
 
 

@@ -4,6 +4,7 @@
     DIR/README.md                             the dataset card
     DIR/report.html                           what changed and why
     DIR/ledger.parquet                        one row per change
+    DIR/refused.parquet                       what a model proposed and the gate refused, where it did
     DIR/removed/<split>.parquet               the rows that were dropped, where some were
     DIR/plots/*.svg                           the card's pictures
     DIR/hfclean.json                          the transforms, their versions, the source, the report's figures, and
@@ -31,12 +32,14 @@ from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
 from hfclean.restoration import ledger
+from hfclean.reviser.refused import REFUSED_COLUMNS
 from hfclean.rules import Rule
 from hfclean.source import Source
 from hfclean.values import decoded, undecoded
 from hfclean.version import __version__
 
 LEDGER = "ledger.parquet"
+REFUSED = "refused.parquet"
 SHARD_BYTES = 500_000_000
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
@@ -49,6 +52,7 @@ class CleanedFolder:
         path: where it lies.
         dataset: its splits.
         removed: the rows that were dropped, or `None`.
+        refused: the revisions that were refused, or `None`; see `hfclean.reviser.refused_revisions`.
         about: the content of `hfclean.json`.
         layout: with the columns and the prefix that the transforms were given.
         card: the text of its README.md.
@@ -57,6 +61,7 @@ class CleanedFolder:
     path: Path
     dataset: Any
     removed: Any | None
+    refused: Any | None
     about: dict[str, Any]
     layout: Layout
     card: str | None
@@ -70,6 +75,7 @@ class Parts:
         data: split -> pattern of its files; empty splits have none.
         removed: split -> file of the rows that were dropped.
         ledger: the ledger's file, or `None` where nothing changed: `load_dataset` cannot read a file of no rows.
+        refused: the file of refused revisions, or `None`.
         plots: names of the pictures.
         files: every file -> its SHA-256.
     """
@@ -77,6 +83,7 @@ class Parts:
     data: dict[str, str]
     removed: dict[str, str]
     ledger: str | None
+    refused: str | None
     plots: tuple[str, ...]
     files: dict[str, str]
 
@@ -157,13 +164,22 @@ def write_folder(
             tokenizer=tokenizer,
             max_tokens=max_tokens,
             removed=cleaned.removed,
+            refused=cleaned.refused,
             transforms=cleaned.transforms,
             scored=scored,
             columns=layout.columns,
             prefix=layout.prefix,
             extra=extra,
         )
-        parts = write_parts(folder, cleaned.dataset, layout, report=report, removed=cleaned.removed, extra=extra)
+        parts = write_parts(
+            folder,
+            cleaned.dataset,
+            layout,
+            report=report,
+            removed=cleaned.removed,
+            refused=cleaned.refused,
+            extra=extra,
+        )
         write_about(
             folder,
             report,
@@ -190,6 +206,7 @@ def write_folder(
             language=language,
             data_files=parts.data,
             ledger_file=parts.ledger,
+            refused_file=parts.refused,
             removed_files=parts.removed,
             plots=parts.plots,
         )
@@ -207,13 +224,17 @@ def write_parts(
     *,
     report: Report,
     removed: Any | None = None,
+    refused: Any | None = None,
     extra: tuple[Rule, ...] = (),
 ) -> Parts:
-    """Write the splits of a `DatasetDict`, what was removed of it, its ledger, report and pictures into a folder."""
+    """Write the splits of a `DatasetDict`, what was removed of it, which revisions of it were refused, its ledger,
+    report and pictures into a folder."""
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     changes = _write_ledger(folder / LEDGER, dataset, layout, extra)
     removed_files = _write_removed(folder, removed)
+    if refused is not None:
+        _to_parquet(refused, folder / REFUSED)
     report.save_html(folder / "report.html")
     plots = report.plots()
     if plots:
@@ -222,7 +243,14 @@ def write_parts(
         (folder / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
     names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
     files = {name: file_hash(folder / name) for name in names}
-    return Parts(data, removed_files, LEDGER if changes else None, tuple(sorted(plots)), files)
+    return Parts(
+        data,
+        removed_files,
+        LEDGER if changes else None,
+        REFUSED if refused is not None else None,
+        tuple(sorted(plots)),
+        files,
+    )
 
 
 def write_about(
@@ -351,7 +379,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
             f"{str(path)!r} is not a cleaned folder (no {ABOUT} in it); make one: hfclean clean IN --out DIR"
         )
     if not is_own(path):
-        parquet = [*path.glob("data/*.parquet"), *path.glob("removed/*.parquet")]
+        parquet = [*path.glob("data/*.parquet"), *path.glob("removed/*.parquet"), *path.glob(REFUSED)]
         check_inside(path, [path / ABOUT, path / "README.md", *parquet])
         check_unpacked(parquet)
     try:
@@ -369,6 +397,26 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     removed_files = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
     _check_splits(removed_files)
     removed = load_dataset("parquet", data_files=removed_files, cache_dir=str(cache_dir)) if removed_files else None
+    refused = _read_refused(place / REFUSED, cache_dir)
     readme = path / "README.md"
     card = readme.read_text(encoding="utf-8") if readme.is_file() else None
-    return CleanedFolder(path, dataset, removed, about.record, about.layout, card)
+    return CleanedFolder(path, dataset, removed, refused, about.record, about.layout, card)
+
+
+def _read_refused(file: Path, cache_dir: Path) -> Any | None:
+    """The refused revisions of a folder, or `None`.
+
+    Raises:
+        FolderError: the file is not one of hfclean.
+    """
+    from datasets import load_dataset
+
+    if not file.is_file():
+        return None
+    refused = load_dataset("parquet", data_files=str(file), split="train", cache_dir=str(cache_dir))
+    if tuple(refused.column_names) != REFUSED_COLUMNS:
+        raise FolderError(
+            f"{REFUSED} has the columns {refused.column_names[:8]}, so hfclean did not write it; clean the source "
+            "again"
+        )
+    return refused

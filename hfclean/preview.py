@@ -4,13 +4,12 @@ The answers are kept like all others: the run that follows does not ask for them
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from math import nan
 from time import monotonic
 from typing import Any
 
-from hfclean.checks import CAUTIOUS, CHECKS
 from hfclean.cleaning import in_order
 from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Conversation, Estimate, ModelTransform, Usage, estimate
@@ -20,8 +19,8 @@ from hfclean.models.work import once
 from hfclean.plain_values import to_plain
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.report.row_changes import row_edits
-from hfclean.reviser.coach import Reviser
-from hfclean.reviser.proposals import CHOICES
+from hfclean.reviser.modelled import ModelReviser
+from hfclean.reviser.refused import refused_in
 from hfclean.scorers import response_words
 from hfclean.transform import Transform
 
@@ -127,12 +126,12 @@ def preview(ds: Any, reviser: Transform | Sequence[Transform], *, rows: int = 20
             seconds, used = monotonic() - started, model.usage().since(before)
         names = (model.prefix + "edit", model.prefix + "edit_reason")
         failure = nothing_came(model.spec(), *model.uses({name: [row[name] for row in done] for name in names}))
-        refused = _ungated(model, ready, done)
+        refused = _refused(model, ready, done)
         excerpts = [_excerpt(model, *each) for each in zip(ready, done, strict=True)]
     done = _applied(revisers[at + 1 :], done)
     outcomes = tuple(
-        _row_preview(model, place, each, now, other, words)
-        for place, each, now, other, words in zip(places, raw, done, refused, excerpts, strict=True)
+        _row_preview(model, place, each, now, proposed, words)
+        for place, each, now, proposed, words in zip(places, raw, done, refused, excerpts, strict=True)
     )
     answered = [k for k, row in enumerate(outcomes) if row.edit != "failed"]
     changed = [k for k in answered if outcomes[k].edit == "revised"]
@@ -183,33 +182,29 @@ def _heard(model: ModelTransform, rows: _Rows) -> tuple[_Rows, list[Conversation
     return done, conversations, answers
 
 
-def _ungated(model: ModelTransform, ready: _Rows, done: _Rows) -> _Rows:
-    """The rows as the model would have them: those that the gate reverted are read from the store without a gate.
-
-    Only where the gate decides nothing about what is asked, so that this asks nothing.
-    """
+def _refused(model: ModelTransform, ready: _Rows, done: _Rows) -> list[tuple[PreviewedChange, ...]]:
+    """What the model proposed for the rows that the gate reverted, from the answers that are kept."""
+    found: list[tuple[PreviewedChange, ...]] = [()] * len(ready)
     wanted = [k for k, row in enumerate(done) if row[model.prefix + "edit"] == "reverted"]
-    if not wanted or not isinstance(model, Reviser) or not model.keeps_answers or model.choose not in CHOICES:
-        return ready
-    open_gate = replace(model, skip_checks=tuple(check.id for check in (*CHECKS, *CAUTIOUS)), checks=())
-    found = dict(zip(wanted, _applied((open_gate,), [ready[k] for k in wanted]), strict=True))
-    return [{**row, **found.get(k, {})} for k, row in enumerate(ready)]
+    if isinstance(model, ModelReviser) and model.keeps_answers:
+        for k in wanted:
+            (revisions,) = refused_in(model, as_columns([ready[k]]))
+            found[k] = tuple(PreviewedChange(each.field, model.code, each.before, each.proposed) for each in revisions)
+    return found
 
 
 def _row_preview(
-    model: ModelTransform, place: Place, raw: dict[str, Any], done: dict[str, Any], other: dict[str, Any], excerpt: str
+    model: ModelTransform,
+    place: Place,
+    raw: dict[str, Any],
+    done: dict[str, Any],
+    refused: tuple[PreviewedChange, ...],
+    excerpt: str,
 ) -> PreviewedRow:
-    view = model.layout.view(raw)
     name = str(done[model.prefix + "row_id"])
-
-    def changes(after: dict[str, Any]) -> tuple[PreviewedChange, ...]:
-        found = row_edits(raw, after, view, model.layout, name=name, split=place.split, index=place.row)
-        return tuple(PreviewedChange(edit.field, edit.rule, edit.before, edit.after) for edit in found)
-
+    edits = row_edits(raw, done, model.layout.view(raw), model.layout, name=name, split=place.split, index=place.row)
     steps = parse_history(done[model.prefix + HISTORY]) or ()
     edit = str(done[model.prefix + "edit"])
-    changed = changes(done)
-    refused = tuple(change for change in changes(other) if change not in changed) if edit == "reverted" else ()
     return PreviewedRow(
         split=place.split,
         index=place.row,
@@ -217,7 +212,7 @@ def _row_preview(
         edit=edit,
         reasons=tuple(str(done[model.prefix + "edit_reason"]).split()),
         model=next((step.model for step in reversed(steps) if step.model), ""),
-        changes=changed,
+        changes=tuple(PreviewedChange(each.field, each.rule, each.before, each.after) for each in edits),
         refused=refused,
         said="" if refused else excerpt,
     )

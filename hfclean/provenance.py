@@ -212,7 +212,7 @@ def encode_original(values: Mapping[Path, Any]) -> str:
     """
     if not values:
         return ""
-    return json.dumps({_pointer(path): value for path, value in values.items()}, ensure_ascii=True)
+    return json.dumps({pointer(path): value for path, value in values.items()}, ensure_ascii=True)
 
 
 def decode_original(text: Any) -> dict[Path, Any]:
@@ -239,10 +239,11 @@ def original_cells(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return {**row, **write(row, original)} if original else dict(row)
 
 
-def _pointer(path: Path) -> str:
+def pointer(path: Path) -> str:
+    """A path as the ledger and `original` spell it: `output`, or `messages/3/content`."""
     return "/".join(str(key).replace("~", "~0").replace("/", "~1") for key in path)
 
 
-def _path(pointer: str) -> Path:
-    column, *rest = (key.replace("~1", "/").replace("~0", "~") for key in pointer.split("/"))
+def _path(text: str) -> Path:
+    column, *rest = (key.replace("~1", "/").replace("~0", "~") for key in text.split("/"))
     return (column, *(int(key) if key.isdigit() else key for key in rest))

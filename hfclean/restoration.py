@@ -5,7 +5,6 @@ Both work from the columns of the dataset alone, so they work on a copy from the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
@@ -21,6 +20,7 @@ from hfclean.provenance import (
     encode_original,
     own_columns,
     parse_history,
+    pointer,
 )
 from hfclean.reviser import FieldChange, RuleReviser
 from hfclean.rules import Rule
@@ -284,11 +284,6 @@ class LedgerEntry:
     rule: str
     before: str
     after: str
-
-
-def pointer(path: Path) -> str:
-    """A path as the ledger and `original` spell it: `output`, or `messages/3/content`."""
-    return str(next(iter(json.loads(encode_original({path: ""})))))
 
 
 def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:

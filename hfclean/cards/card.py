@@ -57,6 +57,7 @@ def dataset_card(
     data_files: Mapping[str, str] | None = None,
     ledger_file: str | None = "ledger.parquet",
     removed_files: Mapping[str, str] | None = None,
+    refused_file: str | None = None,
     configs: Sequence[Mapping[str, Any]] | None = None,
     plots: Sequence[str] = (),
     config_name: str = "default",
@@ -81,10 +82,11 @@ def dataset_card(
         data_files: split -> pattern of its files; `data/<split>-*.parquet` by default.
         ledger_file: the file of the `ledger` config; `None` for none.
         removed_files: split -> file of the rows that were removed, for the `removed` config.
+        refused_file: the file of the revisions that were refused, for the `refused` config.
         configs: all of our configs, as the Hub spells them, instead of these.
         plots: names of the pictures in `plots/` (`<name>.svg`) to show.
         config_name: what the config of the rows is called. Each has its own section and family of configs:
-            `default`, `ledger` and `removed`, or `v2`, `v2-ledger` and `v2-removed`.
+            `default`, `ledger`, `removed` and `refused`, or `v2`, `v2-ledger`, `v2-removed` and `v2-refused`.
         folder: where in the repo `plots/` is, such as `v2/`.
         ab_test: what `hfclean.evaluation.ab_test` found.
 
@@ -98,7 +100,7 @@ def dataset_card(
     ours = (
         list(configs)
         if configs is not None
-        else build_configs(report, data_files, ledger_file, removed_files, config_name)
+        else build_configs(report, data_files, ledger_file, removed_files, refused_file, config_name)
     )
     if title and not data.get("pretty_name"):
         data["pretty_name"] = title
@@ -177,7 +179,7 @@ def _section(
     folder: str,
     ab_test: AbTest | None,
 ) -> str:
-    _, ledger, removed = config_family(config_name)
+    _, ledger, removed, refused = config_family(config_name)
     names = {config.get("config_name") for config in configs}
     licenses = [data.get("license_name") or item for item in strings(data.get("license")) if item != "unknown"]
     known = meanings(report)
@@ -199,6 +201,7 @@ def _section(
             config="" if config_name == "default" else config_name,
             ledger=ledger if ledger in names else "",
             removed=removed if removed in names else "",
+            refused=refused if refused in names else "",
             folder=folder,
             ab_test=ab_test,
             stale=[note for note in report.notes if note.startswith(STALE)],

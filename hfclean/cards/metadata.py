@@ -269,9 +269,10 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.strip().lower()).strip("-.")[:60] or "unnamed"
 
 
-def config_family(name: str) -> tuple[str, str, str]:
-    """What the configs of the rows, of the ledger and of the removed rows are called."""
-    return ("default", "ledger", "removed") if name == "default" else (name, f"{name}-ledger", f"{name}-removed")
+def config_family(name: str) -> tuple[str, str, str, str]:
+    """What the configs of the rows, of the ledger, of the removed rows and of the refused revisions are called."""
+    head = "" if name == "default" else f"{name}-"
+    return name, f"{head}ledger", f"{head}removed", f"{head}refused"
 
 
 def build_configs(
@@ -279,9 +280,10 @@ def build_configs(
     data_files: Mapping[str, str] | None,
     ledger_file: str | None,
     removed_files: Mapping[str, str] | None,
+    refused_file: str | None = None,
     name: str = "default",
 ) -> list[dict[str, Any]]:
-    rows, ledger, removed = config_family(name)
+    rows, ledger, removed, refused = config_family(name)
     if data_files is None:
         data_files = {split.split: f"data/{split.split}-*.parquet" for split in report.splits if split.after}
     first: dict[str, Any] = {"config_name": rows, **({"default": True} if rows == "default" else {})}
@@ -290,6 +292,8 @@ def build_configs(
         entries.append({"config_name": ledger, "data_files": ledger_file})
     if removed_files:
         entries.append({"config_name": removed, "data_files": _files(removed_files)})
+    if refused_file:
+        entries.append({"config_name": refused, "data_files": refused_file})
     return entries
 
 

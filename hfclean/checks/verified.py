@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hfclean.checks.check import Case, Check
 from hfclean.schema import Pair
-from hfclean.verifiers import VERIFIERS, Verifier
+from hfclean.verifiers import VERIFIERS, Finding, Verifier, verify
 
 _Findings = Counter[tuple[str, str, str]]  # verifier, field, what stands there
 
@@ -33,6 +33,19 @@ VERIFIED = tuple(
     Check(verifier.id, f"{verifier.meaning}, which was not there before", _Worse(verifier), verifier.version)
     for verifier in VERIFIERS
 )
+
+
+def new_findings(before: Pair, after: Pair) -> list[Finding]:
+    """What the verifiers find in the new pair and did not find in the old one."""
+    known = Counter((finding.check, finding.field, finding.found) for finding in verify(before))
+    found = []
+    for finding in verify(after):
+        key = (finding.check, finding.field, finding.found)
+        if known[key] > 0:
+            known[key] -= 1
+        else:
+            found.append(finding)
+    return found
 
 
 def mends(case: Case) -> bool:

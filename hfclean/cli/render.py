@@ -13,8 +13,10 @@ from typing import Any
 from hfclean.plain_values import to_plain
 from hfclean.provenance import Step, parse_history
 from hfclean.report.meanings import meaning
+from hfclean.report.refused import as_refused
 from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
+from hfclean.reviser.refused import RefusedRevision
 from hfclean.rules import Rule
 from hfclean.text.characters import UNPRINTABLE
 
@@ -63,6 +65,23 @@ def indent(text: str, depth: int = 4) -> str:
     """The lines after the first, set in."""
     first, *others = text.split("\n")
     return "\n".join([first, *(" " * depth + line if line else "" for line in others)])
+
+
+def _word_diff_text(before: str, after: str, context: int = 60) -> str:
+    """What a text was and what it is, word by word: `[-taken out-]`, `{+put in+}`, and some of what stayed."""
+    from hfclean.report.worddiff import readable_diff
+
+    stretches = readable_diff(before, after)
+    parts = []
+    for n, (kind, text) in enumerate(stretches):
+        if kind == "same":
+            head = text[:context] if n else ""
+            tail = text[-context:] if n + 1 < len(stretches) else ""
+            text = visible(text if len(text) <= 2 * context else f"{head}...{tail}")
+        else:
+            text = f"[-{visible(text)}-]" if kind == "out" else f"{{+{visible(text)}+}}"
+        parts.append(text)
+    return "".join(parts)
 
 
 def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
@@ -126,6 +145,7 @@ class RowStory:
     edit: str
     steps: tuple[StepStory, ...]
     changes: tuple[LedgerEntry, ...]
+    refused: tuple[RefusedRevision, ...]
     defects: tuple[str, ...]
     duplicate_of: str
     scores: dict[str, float]
@@ -148,6 +168,11 @@ class RowStory:
             lines += [f"\n{change.rule} in {change.field}: {reason}", before_after(change.before, change.after)]
         if not self.changes:
             lines.append("\nnothing was changed")
+        for refused in self.refused:
+            codes = [code + (f": {text}" if (text := meaning(code)) else "") for code in refused.codes.split()]
+            lines += [f"\nrefused revision of {refused.field}:", *(f"  {code}" for code in codes)]
+            lines += [f"  {visible(sentence, 300)}" for sentence in refused.findings]
+            lines.append(f"    {indent(_word_diff_text(refused.before, refused.proposed))}")
         if self.defects:
             lines += ["\nstill wrong:", *(f"  {name}: {meaning(name)}" for name in self.defects)]
         if self.duplicate_of:
@@ -185,6 +210,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         edit=str(row.get(prefix + "edit", "")),
         steps=tuple(map(StepStory.of, steps)),
         changes=tuple(ledger_entries(row, layout)),
+        refused=_refused_of(folder.refused, str(row.get(prefix + "row_id", ""))),
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
         moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},
@@ -192,6 +218,14 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         meanings={n: known[n].sentence() for n in names if n in known},
         texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},
     )
+
+
+def _refused_of(refused: Any | None, row_id: str) -> tuple[RefusedRevision, ...]:
+    """The refused revisions of a row."""
+    if refused is None:
+        return ()
+    places = [k for k, name in enumerate(refused["row_id"][:]) if name == row_id]
+    return tuple(map(as_refused, refused.select(places)))
 
 
 def _mean(each: Sequence[dict[str, float]]) -> dict[str, float]:

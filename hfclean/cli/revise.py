@@ -91,11 +91,13 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             text = f"{source_dir}  no row failed, and every answer could be read; nothing to ask again"
             tell(args, out, lambda: {"out": str(source_dir), "rows": 0}, lambda: text)
             return
-        done = retry_failed(folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet)
+        done = retry_failed(
+            folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet, refused=folder.refused
+        )
         origin, before = about["source"], restore(folder.dataset, prefix=layout.prefix)
         report = write_folder(
             target,
-            Cleaned(done.dataset, folder.removed, done.transforms),
+            Cleaned(done.dataset, folder.removed, done.transforms, refused=done.refused),
             before=before,
             source=Source(
                 before, origin["name"], origin["kind"], origin["fingerprint"], folder.card, tuple(origin["notes"])

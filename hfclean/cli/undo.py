@@ -27,6 +27,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
     from hfclean.restoration import restore
+    from hfclean.reviser.refused import still_refused
     from hfclean.source import Source
 
     target = Path(args.out).expanduser() if args.out else Path(args.dir)
@@ -53,7 +54,12 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         stated = about["stated"]
         report = write_folder(
             target,
-            Cleaned(after, folder.removed, (*about["transforms"], done)),
+            Cleaned(
+                after,
+                folder.removed,
+                (*about["transforms"], done),
+                refused=still_refused(folder.refused, after, folder.layout),
+            ),
             before=before,
             source=source,
             overwrite=not args.out,

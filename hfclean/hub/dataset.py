@@ -27,7 +27,8 @@ from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.source import LOADERS
 
-TAKEN = ("data", "ledger", "removed", "plots")
+TAKEN = ("data", "ledger", "removed", "refused", "plots")
+FAMILY = ("-ledger", "-removed", "-refused")
 
 
 def push_dataset(
@@ -36,6 +37,7 @@ def push_dataset(
     *,
     report: Report | None = None,
     removed: Any = None,
+    refused: Any = None,
     transforms: Sequence[Mapping[str, Any]] = (),
     source: str | Sequence[str] | None = None,
     license: str | None = None,
@@ -52,15 +54,16 @@ def push_dataset(
     """Push a cleaned dataset to the Hub in one commit: rows, ledger, removed rows, card, report, pictures, record.
 
     `load_dataset(repo_id)` gives the rows, `load_dataset(repo_id, "ledger")` every change, `"removed"` what was
-    dropped and why; `hfclean.load_cleaned(repo_id)` the rows with their report. An existing card keeps its text,
-    its own keys and its other configs. The same data pushed again makes no commit. It either lands whole or not at
-    all, and may be run again after any failure.
+    dropped and why, `"refused"` what a model proposed and the gate refused; `hfclean.load_cleaned(repo_id)` the rows
+    with their report. An existing card keeps its text, its own keys and its other configs. The same data pushed again
+    makes no commit. It either lands whole or not at all, and may be run again after any failure.
 
     Args:
         ds: a `Dataset`, a `DatasetDict`, or a folder that hfclean wrote.
         repo_id: `NAMESPACE/NAME`; made if it is not there.
         report: what `hfclean.compare` found; by default made from what the rows themselves remember.
         removed: the rows that were dropped, with `row_id` and `removed_reason`.
+        refused: the revisions that were refused, as `hfclean.clean` gives them.
         transforms: what was done, as `hfclean.clean` tells it.
         source: what was cleaned: Hub ids or file names. License and language of one Hub id are read off its card.
         license, language: over what the card there and the source say; what nobody states is marked unknown.
@@ -88,7 +91,7 @@ def push_dataset(
     allowed = options.allow_secrets
     repo = Repo(repo_id, "dataset", options.revision)
     refuse_key("config_name=", config_name, allowed)
-    if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(("-ledger", "-removed")):
+    if not CONFIG_NAME.fullmatch(config_name) or config_name in TAKEN or config_name.endswith(FAMILY):
         raise HubRefusal(f"config_name={config_name!r} is not valid; expected letters, digits, '_' and '-' (as in v2)")
     with scratch_folder("push") as scratch:
         stated = {"license": license, "language": language, "source": source}
@@ -97,13 +100,13 @@ def push_dataset(
             license, language, source = stated["license"], stated["language"], stated["source"]
             options = replace(options, message=mask_secrets_in(options.message, allowed) if options.message else None)
         if isinstance(ds, (str, Path)):
-            if report is not None or removed is not None:
-                raise HubRefusal("report= and removed= go with a dataset; a folder has its own")
+            if report is not None or removed is not None or refused is not None:
+                raise HubRefusal("report=, removed= and refused= go with a dataset; a folder has its own")
             prepared = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed)
         else:
             layout = Layout(columns, prefix)
             prepared = prepare_dataset(
-                ds, scratch, layout, report, removed, transforms, stated, mask_secrets, allowed, tuple(extra)
+                ds, scratch, layout, report, removed, refused, transforms, stated, mask_secrets, allowed, tuple(extra)
             )
         prepared = _with_source(prepared, source, license, language, api)
         below = folder_of(config_name)
@@ -185,6 +188,7 @@ def card_of(
         data_files={split: below + pattern for split, pattern in prepared.data.items()},
         ledger_file=below + prepared.ledger if prepared.ledger else None,
         removed_files={split: below + file for split, file in prepared.removed.items()},
+        refused_file=below + prepared.refused if prepared.refused else None,
         plots=prepared.plots,
         config_name=config_name,
         folder=below,
@@ -210,7 +214,7 @@ def _gone(remote: Remote, config_name: str, files: Collection[str]) -> tuple[tup
 
 
 def _refuse_foreign(remote: Remote, config_name: str) -> None:
-    """Stop where `ledger` or `removed` there is somebody else's."""
+    """Stop where `ledger`, `removed` or `refused` there is somebody else's."""
     raw = remote.read("README.md", most=LARGEST_RECORD)
     try:
         listed = read_card((raw or b"").decode("utf-8", "replace"))[0].get("configs")

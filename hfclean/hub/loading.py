@@ -7,9 +7,9 @@ from typing import Any
 
 from hfclean.durable import new_folder
 from hfclean.errors import SourceError
-from hfclean.folder import LEDGER, check_place, check_target
+from hfclean.folder import LEDGER, REFUSED, check_place, check_target
 from hfclean.hub.failures import Repo, RepoError, explained
-from hfclean.hub.record import folder_of, read_about, with_edits
+from hfclean.hub.record import folder_of, read_about, with_edits, with_refused
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
 from hfclean.limits import check_unpacked
 from hfclean.ownership import file_hash
@@ -49,8 +49,8 @@ def load_cleaned(
     if split is not None and split not in data:
         raise RepoError(f"{remote.repo} has no split {split!r} that hfclean pushed; it has {', '.join(data)}")
     wanted = [name for s, names in data.items() if split in (None, s) for name in names]
-    ledger = ["ledger.parquet"] if "ledger.parquet" in about.files else []
-    local = _fetch(remote, about, folder_of(config_name), [*wanted, *ledger], patience)
+    beside = [name for name in (LEDGER, REFUSED) if name in about.files]
+    local = _fetch(remote, about, folder_of(config_name), [*wanted, *beside], patience)
     places = {s: [local[name] for name in names] for s, names in data.items() if split in (None, s)}
     ds = load_dataset(
         "parquet",
@@ -64,7 +64,7 @@ def load_cleaned(
                 f"{remote.repo}: the split {name!r} has {len(part):,} rows, its record says {counts.get(name)}; it "
                 "was changed after it was pushed"
             )
-    report = with_edits(figures, local.get("ledger.parquet"), places, about.layout)
+    report = with_refused(with_edits(figures, local.get(LEDGER), places, about.layout), local.get(REFUSED))
     return (ds if split is None else ds[split]), report
 
 
@@ -159,7 +159,9 @@ def _fetch(
                 f"{below}{name} of {remote.repo} is not what was pushed (its SHA-256 differs); it was changed after it"
             )
     try:
-        check_unpacked(file for name, file in paths.items() if name.endswith(".parquet") and name != LEDGER)
+        check_unpacked(
+            file for name, file in paths.items() if name.endswith(".parquet") and name not in (LEDGER, REFUSED)
+        )
     except SourceError as e:
         raise RepoError(f"{remote.repo}: {e}") from e
     return paths

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import HfcleanError
-from hfclean.folder import LEDGER, Parts, read_folder, write_about, write_parts
+from hfclean.folder import LEDGER, REFUSED, Parts, read_folder, write_about, write_parts
 from hfclean.hub.failures import HubRefusal, RepoError
 from hfclean.hub.record import read_about, with_edits
 from hfclean.hub.secrets import find_secrets, mask_all, mask_secrets, masked_rows, names_of
@@ -20,7 +20,9 @@ from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.dataset import LAYOUT, About
 from hfclean.report import Report, compare
+from hfclean.report.refused import refused_sample
 from hfclean.restoration import restore
+from hfclean.reviser.refused import still_refused
 from hfclean.rules import Rule
 
 
@@ -34,6 +36,7 @@ class Prepared:
     data: Mapping[str, str]
     removed: Mapping[str, str]
     ledger: str | None
+    refused: str | None
     plots: tuple[str, ...]
     card: str | None = None
     license: str | None = None
@@ -82,6 +85,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         {split: _pattern(names) for split, names in data.items()},
         {split: names[0] for split, names in about.data_files("removed").items()},
         ledger,
+        REFUSED if REFUSED in about.files else None,
         tuple(name[6:-4] for name in sorted(about.files) if name.startswith("plots/")),
         card=readme.read_text(encoding="utf-8") if readme.is_file() else None,
         license=_text(about.stated.get("license")),
@@ -126,6 +130,7 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
         about.layout,
         None,
         folder.removed,
+        folder.refused,
         about.transforms,
         about.stated,
         True,
@@ -149,6 +154,7 @@ def prepare_dataset(
     layout: Layout,
     report: Report | None,
     removed: Any,
+    refused: Any,
     transforms: Sequence[Mapping[str, Any]],
     stated: Mapping[str, Any],
     mask: bool,
@@ -160,6 +166,8 @@ def prepare_dataset(
     splits, removed_splits = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
     _check_names(splits, removed_splits, allowed)
     _check_splits(splits)
+    refused = still_refused(refused, splits, layout)  # what was masked or put back since says nothing of the row
+    report = replace(report, refused=refused_sample(refused)) if report is not None else None
     if mask:
         stated, source = mask_all(dict(stated), allowed), mask_all(source, allowed)
         splits = type(splits)({name: masked_rows(part, allowed) for name, part in splits.items()})
@@ -168,14 +176,17 @@ def prepare_dataset(
             if removed_splits
             else None
         )
+        refused = masked_rows(refused, allowed) if refused is not None else None
         if report is not None:
             report = Report.from_dict(mask_all(report.to_dict(), allowed))
     if report is None:
-        report = _remembered(splits, removed_splits, transforms, layout, extra)
+        report = _remembered(splits, removed_splits, refused, transforms, layout, extra)
     _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
     folder = scratch / "files"
     folder.mkdir()
-    parts: Parts = write_parts(folder, splits, layout, report=report, removed=removed_splits, extra=extra)
+    parts: Parts = write_parts(
+        folder, splits, layout, report=report, removed=removed_splits, refused=refused, extra=extra
+    )
     if parts.ledger is None:
         (folder / LEDGER).unlink()
         parts.files.pop(LEDGER)
@@ -213,6 +224,7 @@ def prepare_dataset(
         parts.data,
         parts.removed,
         parts.ledger,
+        parts.refused,
         parts.plots,
         notes=empty,
     )
@@ -288,7 +300,12 @@ def _check_splits(splits: Any) -> None:
 
 
 def _remembered(
-    splits: Any, removed: Any, transforms: Sequence[Mapping[str, Any]], layout: Layout, extra: tuple[Rule, ...]
+    splits: Any,
+    removed: Any,
+    refused: Any,
+    transforms: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    extra: tuple[Rule, ...],
 ) -> Report:
     """The report made from the rows alone: their originals against the current texts."""
     revised = any(_is_revised(part, layout.own(HISTORY)) for part in splits.values())
@@ -301,6 +318,7 @@ def _remembered(
             prefix=layout.prefix,
             extra=extra,
             removed=removed if revised else None,
+            refused=refused,
             transforms=transforms,
         )
     except HfcleanError as e:

@@ -12,6 +12,8 @@ from hfclean.limits import check_parquet
 from hfclean.records import dataset
 from hfclean.records.dataset import About, parse_about
 from hfclean.report import Edit, Report
+from hfclean.report.refused import as_refused, sampled
+from hfclean.reviser.refused import REFUSED_COLUMNS
 
 LARGEST_LEDGER = 500_000_000
 MOST_UNPACKED, MOST_VALUES = 4_000_000_000, 600_000_000  # bytes and cells of a ledger
@@ -40,6 +42,36 @@ def read_about(record: bytes | Path, where: str) -> tuple[About, Report]:
     except (RecordError, SourceError, RecursionError) as e:
         again = "; push the dataset again" if "is damaged" in str(e) else ""
         raise RepoError(f"{where}{' ' if isinstance(e, RecordError) else ': '}{str(e)[:300]}{again}") from e
+
+
+def with_refused(report: Report, file: Path | None) -> Report:
+    """A report with a sample of its refused revisions, read from their file.
+
+    Raises:
+        RepoError: the file is not one of hfclean.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if file is None or file.stat().st_size > LARGEST_LEDGER:
+        return report
+    try:
+        with pq.ParquetFile(file) as parquet:
+            check_parquet(parquet, most_bytes=MOST_UNPACKED, most_values=MOST_VALUES)
+            names, kind = parquet.schema_arrow.names, parquet.schema_arrow
+            if tuple(names) != REFUSED_COLUMNS or not pa.types.is_list(kind.field("findings").type):
+                raise RepoError(f"{file.name} has the columns {names[:8]}, so it does not hold refused revisions")
+            wanted, rows, start, size = set(sampled(parquet.metadata.num_rows)), [], 0, 0
+            for batch in parquet.iter_batches(batch_size=100):
+                size += batch.nbytes
+                if size > MOST_UNPACKED:
+                    raise ValueError(f"it unpacks to more than {MOST_UNPACKED:,} bytes")
+                places = [k for k in range(len(batch)) if start + k in wanted]
+                rows += batch.take(pa.array(places, pa.int64())).to_pylist()
+                start += len(batch)
+    except (pa.ArrowException, ValueError) as e:
+        raise RepoError(f"{file.name} is damaged ({str(e)[:100]}); push the dataset again") from e
+    return replace(report, refused=tuple(map(as_refused, rows)))
 
 
 def with_edits(report: Report, ledger: Path | None, data: Mapping[str, Sequence[Path]], layout: Layout) -> Report:

@@ -131,6 +131,19 @@ def _again(work: Work[T], attempt: int, *, kept_only: bool) -> Work[T]:
         work.close()
 
 
+def recall(work: Work[T]) -> T:
+    """Do the work with kept answers alone: asks nothing, and what the store does not hold fails with `NOT_KEPT`."""
+    try:
+        wanted = next(work)
+        while True:
+            wanted = work.send(_look(wanted))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        work.close()
+
+
 def _look(wanted: Asking) -> list[Answer]:
     found = look(wanted.spec, wanted.conversations, wanted.generation, prompt_version=wanted.prompt_version)
     return [Answer.failed(NOT_KEPT) if answer is None else answer for answer in found]

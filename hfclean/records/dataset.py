@@ -18,7 +18,7 @@ FORMAT = 1
 PIECE = r"-[0-9]{5}-of-[0-9]{5}-[0-9a-f]{8}"
 LAYOUT = re.compile(
     rf"(?P<part>data|removed)/(?P<split>{SPLIT}?)(?:{PIECE})?\.parquet"
-    r"|plots/\w{1,100}\.svg|ledger\.parquet|report\.html",
+    r"|plots/\w{1,100}\.svg|ledger\.parquet|refused\.parquet|report\.html",
 )
 SHARD = re.compile(rf"data/{SPLIT}{PIECE}\.parquet")
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def _wrong(record: Mapping[str, Any]) -> str:
         if not LAYOUT.fullmatch(path) or not isinstance(digest, str) or not HASH.fullmatch(digest):
             return (
                 f"files has {path[:80]!r}, which hfclean would not write; expected data/, removed/, plots/, "
-                "ledger.parquet and report.html with their SHA-256"
+                "ledger.parquet, refused.parquet and report.html with their SHA-256"
             )
     try:
         read_layout(record)

@@ -10,6 +10,7 @@ from hfclean.layout import Layout
 from hfclean.passes import iterate
 from hfclean.report import findings
 from hfclean.report.matched_rows import defect_counts, match_rows
+from hfclean.report.refused import refused_sample
 from hfclean.report.report import Report
 from hfclean.report.rows import (
     SplitRows,
@@ -20,6 +21,7 @@ from hfclean.report.rows import (
     splits_of,
 )
 from hfclean.report.stale_copies import stale_copies, stale_note
+from hfclean.reviser.refused import NOT_KEPT
 from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.version import __version__
@@ -35,6 +37,7 @@ def compare(
     tokenizer: Any = None,
     max_tokens: int = 2048,
     removed: Any = None,
+    refused: Any = None,
     transforms: Sequence[Mapping[str, Any]] = (),
     turns: Literal["last", "all"] | None = None,
     side: Literal["chosen", "rejected", "both"] | None = None,
@@ -58,6 +61,7 @@ def compare(
         max_tokens: the length that rows should not exceed.
         removed: the rows that were dropped on purpose, with the columns `row_id` and `removed_reason`: a `Dataset` or
             `DatasetDict`. A row that is gone without being among them has no reason recorded.
+        refused: the revisions that were refused, `Cleaned.refused`; some of them are shown.
         transforms: `Cleaned.transforms`, for what no row knows of the models that were asked: tokens, cost, version
             of the prompt.
         turns, side: which turns of conversations and which side of preference rows the scores are of; by default as
@@ -113,12 +117,13 @@ def compare(
         rows_with_defects_after=sum(count for text, count in defect_counts(new).items() if text),
         columns_added=_columns_only_in(new_splits, old_splits),
         columns_removed=_columns_only_in(old_splits, new_splits),
-        notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ())),
+        notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ()), *_not_kept(transforms)),
         edits=edits,
         more_changes=matched.edits.total - len(edits),
         baselines=findings.plain_choices(matched),
         failures=findings.failures(matched),
         columns=findings.column_meanings(matched, layout),
+        refused=refused_sample(refused),
     )
 
 
@@ -188,6 +193,11 @@ def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str,
     names = dict.fromkeys(name for ds in these.values() for name in ds.column_names)
     others = {name for ds in those.values() for name in ds.column_names}
     return tuple(name for name in names if name not in others) if any(len(ds) for ds in those.values()) else ()
+
+
+def _not_kept(transforms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """That refused revisions are not kept, where a run noted it."""
+    return [NOT_KEPT] if any(NOT_KEPT in (each.get("usage") or {}).get("notes", ()) for each in transforms) else []
 
 
 def _reasons(removed: Any, layout: Layout) -> dict[str, str]:

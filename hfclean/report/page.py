@@ -19,6 +19,7 @@ from hfclean.report import formatting
 from hfclean.report.facts import model_facts
 from hfclean.report.meanings import meaning, meanings
 from hfclean.report.record import UNRECORDED, Edit, ReportData, RowExcerpt
+from hfclean.reviser.refused import RefusedRevision
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,6 +30,7 @@ CHANGES_BYTES = 8_300_000
 LARGEST_CHANGE = 24_000
 SMALLEST_CHANGE = 300
 ROW_OVERHEAD = 330  # markup of a row's card and of one change in it
+REFUSED_CHANGE = 8_000
 EXCERPT_BYTES = 2500
 QUANTILES = (
     ("lowest", "p0"),
@@ -61,6 +63,15 @@ class _RowCard:
     rule_numbers: str
     split_number: int
     changes: tuple[_ShownChange, ...]
+
+
+@dataclass(frozen=True)
+class _RefusedCard:
+    """One refused revision of one text, ready to be shown."""
+
+    row: RefusedRevision
+    codes: tuple[str, ...]
+    diff: Markup
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,8 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             left=[_left(row) for row in report.worst],
             removed=[(group, [_left(row) for row in group.examples]) for group in report.removed],
             added=[_left(row) for row in report.added],
+            refused=_refused(report.refused),
+            reverted=[refusal for refusal in report.refusals if refusal.edit == "reverted"],
             overlaps=[(overlap, [_left(row) for row in overlap.examples]) for overlap in report.overlaps],
             severity={rule.id: rule.severity for rule in report.rules},
             recorded=report.is_recorded,
@@ -198,6 +211,18 @@ def _left(row: RowExcerpt) -> _Left:
     from hfclean.report.markup import text_markup
 
     return _Left(row, text_markup(row.instruction, EXCERPT_BYTES), text_markup(row.response, EXCERPT_BYTES))
+
+
+def _refused(revisions: Sequence[RefusedRevision]) -> list[_RefusedCard]:
+    from hfclean.report.markup import diff_markup
+    from hfclean.report.worddiff import readable_diff
+
+    return [
+        _RefusedCard(
+            each, tuple(each.codes.split()), diff_markup(readable_diff(each.before, each.proposed), REFUSED_CHANGE)
+        )
+        for each in revisions
+    ]
 
 
 def _names(edit: Edit) -> list[str]:

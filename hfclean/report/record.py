@@ -13,6 +13,7 @@ from typing import Any, Self
 from hfclean.errors import SourceError
 from hfclean.plain_values import from_plain, to_plain
 from hfclean.restoration import LedgerEntry
+from hfclean.reviser.refused import RefusedRevision
 from hfclean.selection.plain_choices import Baseline
 
 FORMAT = "hfclean.report"
@@ -293,6 +294,7 @@ class ReportData:
     failures: tuple[Failure, ...] = ()
     columns: tuple[ColumnMeaning, ...] = field(default=(), metadata={"later": True})
     more_changes: int = field(default=0, metadata={"later": True})  # beside `edits`, which are evenly spaced then
+    refused: tuple[RefusedRevision, ...] = field(default=(), metadata={"later": True})  # some, evenly spaced
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -353,12 +355,14 @@ class ReportData:
     def to_dict(self, *, edits: bool = True) -> dict[str, Any]:
         """The report as JSON can hold it; nan becomes null. `from_dict` is the inverse.
 
-        Without `edits`, the list of single changes, by far the largest part, is left empty.
+        Without `edits`, the lists of single changes and of refused revisions, by far the largest part, are left empty.
         """
-        report = self if edits else replace(self, edits=())
+        report = self if edits else replace(self, edits=(), refused=())
         parts = to_plain(report)
         if not self.more_changes:  # most reports hold every change, and say nothing of it
             del parts["more_changes"]
+        if not parts["refused"]:
+            del parts["refused"]
         return {"format": FORMAT, "version": FORMAT_VERSION, **parts}
 
     @classmethod

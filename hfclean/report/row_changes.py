@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hfclean.layout import Layout
-from hfclean.provenance import HISTORY, decode_original, original_cells, parse_history, row_id
+from hfclean.provenance import HISTORY, decode_original, original_cells, parse_history, pointer, row_id
 from hfclean.report.record import UNRECORDED, Edit
-from hfclean.restoration import LedgerEntry, ledger_entries, pointer
+from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.rules import Rule
 from hfclean.schema import Path, View, read_at, write
 

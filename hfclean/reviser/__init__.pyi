@@ -4,5 +4,7 @@ from .pii import MaskPII as MaskPII
 from .record import FieldChange as FieldChange
 from .record import Outcome as Outcome
 from .reflection import Reflection as Reflection
+from .refused import RefusedRevision as RefusedRevision
+from .refused import refused_revisions as refused_revisions
 from .rules import RuleReviser as RuleReviser
 from .rules import revise as revise

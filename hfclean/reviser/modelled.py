@@ -252,9 +252,8 @@ class ModelReviser(ModelTransform):
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
         histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         done = self._done(histories)
-        taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         tasks: list[list[Task]] = [
-            [] if finished else [task._replace(unread=self._unread(steps)) for task in self._tasks(row, view, taught)]
+            [] if finished else [task._replace(unread=self._unread(steps)) for task in self._tasks(row, view)]
             for row, steps, finished in zip(rows, histories, done, strict=True)
         ]
         asked = [task for row_tasks in tasks for task in row_tasks if task.fields]
@@ -267,6 +266,23 @@ class ModelReviser(ModelTransform):
             for row_tasks, finished in zip(tasks, done, strict=True)
         ]
         return record(self, rows, view, outcomes)
+
+    def proposed(self, batch: Batch, view: View) -> Work[list[list[tuple[Task, list[Proposal]]]]]:
+        """What the model proposes for each pair of each row, whether the gate takes it or not."""
+        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
+        tasks = [[task for task in self._tasks(row, view) if task.fields] for row in rows]
+        proposals = iter((yield from self._proposals([task for row_tasks in tasks for task in row_tasks])))
+        return [[(task, next(proposals)) for task in row_tasks] for row_tasks in tasks]
+
+    def changes(self, task: Task, after: Pair) -> list[FieldChange]:
+        """The changes that would make a pair of a revision of it, at every place where its texts stand."""
+        found = []
+        for name, slot in task.target.slots():
+            old, new = getattr(task.pair, name), getattr(after, name)
+            if name in task.fields and old != new:
+                old, new = slot.prefix + old, slot.prefix + new
+                found += [FieldChange(self.code, path, old, new) for path in slot.places()]
+        return found
 
     def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
         edits = columns[self.prefix + "edit"]
@@ -298,8 +314,9 @@ class ModelReviser(ModelTransform):
             for step in last
         ]
 
-    def _tasks(self, row: Mapping[str, Any], view: View, taught: frozenset[str]) -> list[Task]:
+    def _tasks(self, row: Mapping[str, Any], view: View) -> list[Task]:
         """What to revise in a row; nothing of pairs that taught the model, in their present or original text."""
+        taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         targets = self.targets(row, view)
         if not taught:
             return [self._task(target) for target in targets]
@@ -323,10 +340,7 @@ class ModelReviser(ModelTransform):
 
     def _decide(self, tasks: Sequence[Task]) -> Work[list[Verdict]]:
         """For each task the best proposal that passes the gate, or why there is none."""
-        proposals: list[list[Proposal]] = [[] for _ in tasks]
-        for candidate in range(self.candidates):
-            for found, proposal in zip(proposals, (yield from self._proposed(tasks, candidate)), strict=True):
-                found.append(proposal)
+        proposals = yield from self._proposals(tasks)
         verdicts: list[Verdict | Rivals] = [
             self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
         ]
@@ -334,7 +348,15 @@ class ModelReviser(ModelTransform):
         chosen = iter((yield from best_of(open_ones, self.choose, strict=self.strict)))
         return [next(chosen) if isinstance(verdict, Rivals) else verdict for verdict in verdicts]
 
-    def _proposed(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+    def _proposals(self, tasks: Sequence[Task]) -> Work[list[list[Proposal]]]:
+        """All proposals for each task."""
+        proposals: list[list[Proposal]] = [[] for _ in tasks]
+        for candidate in range(self.candidates):
+            for found, proposal in zip(proposals, (yield from self._candidates(tasks, candidate)), strict=True):
+                found.append(proposal)
+        return proposals
+
+    def _candidates(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
         """One proposal for each task; unreadable answers are asked for again as often as allowed."""
         return in_attempts(
             [self.attempts + task.unread for task in tasks],
@@ -375,20 +397,11 @@ class ModelReviser(ModelTransform):
         if failed:
             return Outcome((), "failed", failed[0].reasons, model, errors=errors)
         changes = [
-            change for task, verdict in judged if verdict is not None for change in self._changes(task, verdict.pair)
+            change for task, verdict in judged if verdict is not None for change in self.changes(task, verdict.pair)
         ]
         reasons = (*(reason for v in verdicts for reason in v.reasons), *taught)
         reverted = any(v.edit == "reverted" for v in verdicts)
         return Outcome(changes, "reverted" if reverted and not changes else "", reasons, model, errors=errors)
-
-    def _changes(self, task: Task, after: Pair) -> list[FieldChange]:
-        found = []
-        for name, slot in task.target.slots():
-            old, new = getattr(task.pair, name), getattr(after, name)
-            if name in task.fields and old != new:
-                old, new = slot.prefix + old, slot.prefix + new
-                found += [FieldChange(self.code, path, old, new) for path in slot.places()]
-        return found
 
 
 def _use(edit: str, reason: str) -> Use:

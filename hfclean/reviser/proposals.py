@@ -55,6 +55,7 @@ class Proposal(NamedTuple):
         model: the model's name.
         notes: codes to record even if the proposal is taken.
         errors: the errors that checks raised on it, by their ids.
+        refused: revisions that the gate refused on the way to it, each with its reasons.
     """
 
     pair: Pair | None = None
@@ -64,6 +65,7 @@ class Proposal(NamedTuple):
     model: str = ""
     notes: tuple[str, ...] = ()
     errors: _Errors = _NO_ERRORS
+    refused: tuple[tuple[Pair, tuple[str, ...]], ...] = ()
 
 
 class Verdict(NamedTuple):

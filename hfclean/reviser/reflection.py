@@ -210,6 +210,8 @@ class Reflection(ModelReviser):
             refused = self.refused(row.task.pair, product, row.errors)
         if refused:
             row.notes += [f"{side}_refused", *refused]
+            if product.pair is not None:
+                row.refused.append((product.pair, refused))
             return
         name = "both" if row.best is row.variants.get("instruction") else side
         row.best = row.variants[name] = product
@@ -291,6 +293,7 @@ class _Row:
     scores: dict[str, Scores] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
+    refused: list[tuple[Pair, tuple[str, ...]]] = field(default_factory=list)
     model: str = ""
     wrote: bool = False
     over: bool = False
@@ -318,11 +321,12 @@ class _Row:
 
     def proposal(self) -> Proposal:
         """The outcome: refused if the model wrote something and nothing of it was taken."""
+        known: dict[str, Any] = {"model": self.model, "errors": self.errors, "refused": tuple(self.refused)}
         if self.best.error:
-            return self.best._replace(model=self.model, errors=self.errors)
+            return self.best._replace(**known)
         if self.wrote and self.best.pair == self.task.pair and self.notes:
-            return Proposal(reason=self.notes[0], model=self.model, notes=tuple(self.notes[1:]), errors=self.errors)
-        return self.best._replace(model=self.model, notes=tuple(self.notes), errors=self.errors)
+            return Proposal(reason=self.notes[0], notes=tuple(self.notes[1:]), **known)
+        return self.best._replace(notes=tuple(self.notes), **known)
 
 
 def forward_scorer(named: str | IFD | None, reviser: ModelSpec) -> IFD:
