@@ -17,6 +17,7 @@ ERRORS: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {
     "reviser": "the model's revision was taken",
     "reflection": "the model's revision was taken",
+    "asked_again": "the revision was refused, and the model was told why and asked once more",
     "unparsed": "the model's answer is not in the requested form",
     "unwritable": "the revision changes something that this row has no place for",
     "not_graded": "no grade came for any of the revisions",

@@ -292,7 +292,7 @@ class ModelTransform(Transform):
             batch, view, _ = self._opened(dict(row))
             wanted += pretend(self.work(batch, view))
         wanted = [asking for asking in wanted if asking.spec == spec]
-        conversations = [c for asking in wanted for c in asking.conversations]
+        conversations = [c for asking in wanted for c in (*asking.conversations, *asking.may_follow)]
         guesses = [text for asking in wanted for text in asking.guesses]
         if not conversations:
             return Estimate(0, 0, 0, 0.0, spec.prices.currency if spec.prices else "", 0.0, "no rows", "no rows")

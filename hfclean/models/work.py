@@ -21,7 +21,8 @@ class Asking(NamedTuple):
     """The request of a generator of work, before it goes on.
 
     `guesses` are typical answers for an estimate: one text per conversation. With `kept_only` nothing
-    is asked of the model: what the store does not hold fails with `NOT_KEPT`.
+    is asked of the model: what the store does not hold fails with `NOT_KEPT`. `may_follow` are conversations that the
+    answers may lead to, for an estimate of the most that a run can cost.
     """
 
     spec: ModelSpec
@@ -30,6 +31,7 @@ class Asking(NamedTuple):
     prompt_version: str
     guesses: Sequence[str]
     kept_only: bool = False
+    may_follow: Sequence[Conversation] = ()
 
 
 Work = Generator[Asking, list[Answer], T]

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, ClassVar
 
+from hfclean.checks import CHECKS, select_checks
+from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
 from hfclean.reviser.proposals import Proposal, Task
+from hfclean.reviser.repairs import REPAIR_VERSION, TYPICAL, is_repairable, repair_conversation
 from hfclean.transform import HUB
 
 
@@ -31,6 +34,10 @@ class Reviser(ModelReviser):
             through transformers; or your own function.
         instructions: the prompt before each pair, instead of ours. It has to ask for an
             answer in the form of the pair; see `hfclean.reviser.codec`.
+        repair_refused: how often a refused revision is asked for once more where the model can mend it (a wrong sum or
+            other finding of `hfclean.verify`; a tag, thought, table or fence that is gone; a broken constraint; an
+            answer too long, too short or cut off). The conversation goes on with what was wrong, line by line;
+            `edit_reason` then has `asked_again`.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
@@ -50,6 +57,12 @@ class Reviser(ModelReviser):
     code: ClassVar[str] = "reviser"
 
     instructions: str | None = field(default=None, kw_only=True, metadata=HUB)
+    repair_refused: int = field(default=0, kw_only=True, metadata={**HUB, "most": 3, "came_later": True})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.repair_refused < 0:
+            raise HfcleanError(f"Reviser(repair_refused={self.repair_refused}): expected 0 or more")
 
     def prompt_version(self) -> str:
         return f"coach-{PROMPT_VERSION}.{CODEC_VERSION}"
@@ -58,34 +71,88 @@ class Reviser(ModelReviser):
         return self.instructions or COACH
 
     def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
+        conversations = [coach_conversation(task, self.instructions) for task in tasks]
+        guesses = [encode(task.pair, FIELDS if task.whole else ("response",)) for task in tasks]
         answers = yield Asking(
             self.spec(),
-            [coach_conversation(task, self.instructions) for task in tasks],
+            conversations,
             self.generation(candidate),
             self.prompt_version(),
-            [encode(task.pair, FIELDS if task.whole else ("response",)) for task in tasks],
+            guesses,
+            may_follow=self._may_follow(tasks, conversations, guesses) if candidate == 0 else (),
         )
-        found = []
-        for task, answer in zip(tasks, answers, strict=True):
-            if answer.error:
-                found.append(Proposal(error=answer.error, model=answer.model))
-                continue
-            texts = _read_answer(task, answer)
-            if texts is None:
-                # an answer that was cut off is that first, and unreadable because of it
-                reason = "unparsed" if answer.finish_reason in ("stop", "") else "unfinished"
-                found.append(Proposal(reason=reason, model=answer.model))
-                continue
-            pair = task.revised(texts)
-            reason = "" if pair is not None else "unwritable"
-            found.append(Proposal(pair, reason, "", answer.finish_reason or None, answer.model))
+        return [self._read(*each) for each in zip(tasks, conversations, answers, strict=True)]
+
+    def _read(self, task: Task, conversation: Conversation, answer: Answer) -> Proposal:
+        """The proposal that an answer makes."""
+        if answer.error:
+            return Proposal(error=answer.error, model=answer.model)
+        exchange = (*conversation, Message("assistant", answer.text)) if self.repair_refused else ()
+        texts = _read_answer(task, answer)
+        if texts is None:
+            # an answer that was cut off is that first, and unreadable because of it
+            reason = "unparsed" if answer.finish_reason in ("stop", "") else "unfinished"
+            return Proposal(reason=reason, model=answer.model, exchange=exchange)
+        pair = task.revised(texts)
+        reason = "" if pair is not None else "unwritable"
+        return Proposal(pair, reason, "", answer.finish_reason or None, answer.model, exchange=exchange)
+
+    def _proposals(self, tasks: Sequence[Task]) -> Work[list[list[Proposal]]]:
+        proposals = yield from super()._proposals(tasks)
+        last = dict(enumerate(proposals))
+        for _ in range(self.repair_refused):
+            wanted = {k: self._repair(tasks[k], found) for k, found in last.items()}
+            asked = {k: conversation for k, conversation in wanted.items() if conversation}
+            if not asked:
+                break
+            answers = yield Asking(
+                self.spec(),
+                list(asked.values()),
+                self.generation(),
+                f"{self.prompt_version()}.repair-{REPAIR_VERSION}",
+                [conversation[-2].content for conversation in asked.values()],
+            )
+            last = {}
+            for (k, conversation), answer in zip(asked.items(), answers, strict=True):
+                repaired = self._read(tasks[k], conversation, answer)._replace(notes=("asked_again",))
+                if repaired.pair is not None or repaired.error:
+                    proposals[k].append(repaired)
+                    last[k] = [repaired]
+        return proposals
+
+    def _may_follow(
+        self, tasks: Sequence[Task], conversations: Sequence[Conversation], guesses: Sequence[str]
+    ) -> list[Conversation]:
+        """The conversations with which all revisions would be asked for once more, as often as that is allowed."""
+        found: list[Conversation] = []
+        for task, conversation, guess in zip(tasks, conversations, guesses, strict=True):
+            for _ in range(self.repair_refused):
+                exchange = (*conversation, Message("assistant", guess))
+                conversation = repair_conversation(task, Proposal(exchange=exchange), TYPICAL, CHECKS)
+                found.append(conversation)
         return found
+
+    def _repair(self, task: Task, proposals: Sequence[Proposal]) -> Conversation:
+        """The conversation that asks for a refused revision once more; empty where none is to be had or needed."""
+        if any(proposal.error for proposal in proposals):
+            return ()
+        refused = [() if p.pair == task.pair else self.refused(task.pair, p, {}) for p in proposals]
+        if not all(refused):
+            return ()
+        checks = select_checks(None, self.skip_checks, self.checks, trust=self.trust)
+        for proposal, codes in reversed(list(zip(proposals, refused, strict=True))):
+            if proposal.exchange[-1].content and is_repairable(codes):
+                return repair_conversation(task, proposal, codes, checks)
+        return ()
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
         if self.instructions is not None:  # every row's history has this: the words themselves are in hfclean.json
             found["instructions"] = blake2b(self.instructions.encode(), digest_size=8).hexdigest()
         return found
+
+    def depends(self) -> dict[str, Any]:
+        return {**super().depends(), **({"repair_version": REPAIR_VERSION} if self.repair_refused else {})}
 
     def words(self) -> dict[str, Any]:
         return {**super().words(), "prompt": self.prompt()}

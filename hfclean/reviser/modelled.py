@@ -143,7 +143,7 @@ class ModelReviser(ModelTransform):
                 finish_reason=proposal.finish_reason,
                 preference=preference_rule().predict,
                 preference_margin=self.preference_margin,
-                prompt=self.prompt(),
+                prompt="\n".join([self.prompt(), *(turn.content for turn in proposal.exchange[2::2])]),
                 strict=self.strict,
                 errors=errors,
             )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from hfclean.errors import HfcleanError, of_row, stop_at
-from hfclean.models import Work
+from hfclean.models import Conversation, Work
 from hfclean.reviser.codec import settle
 from hfclean.schema import Pair, Target
 from hfclean.scorers.embedded import preference_rule
@@ -56,6 +56,7 @@ class Proposal(NamedTuple):
         notes: codes to record even if the proposal is taken.
         errors: the errors that checks raised on it, by their ids.
         refused: revisions that the gate refused on the way to it, each with its reasons.
+        exchange: the conversation that gave it, the model's answer last; empty where nobody goes on with it.
     """
 
     pair: Pair | None = None
@@ -66,6 +67,7 @@ class Proposal(NamedTuple):
     notes: tuple[str, ...] = ()
     errors: _Errors = _NO_ERRORS
     refused: tuple[tuple[Pair, tuple[str, ...]], ...] = ()
+    exchange: Conversation = ()
 
 
 class Verdict(NamedTuple):
