@@ -21,6 +21,7 @@ from hfclean.rules import (
     language,
     markers,
     prompts,
+    proven,
     repetition,
     roles,
     scrape,
@@ -78,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     claims.imagined_access,
     code.unclosed_bracket,
     language.language_mismatch,
+    *proven.PROVEN,
 )
 # the words and marks that they look up in a `Glance`
 WATCHED = Watched.by([rule.possible for rule in RULES])

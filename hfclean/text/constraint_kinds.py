@@ -1,7 +1,7 @@
 """The kinds of constraint that an instruction states and a program can verify, as data."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from hfclean.text import constraint_tests as tests
@@ -283,7 +283,9 @@ HINTS = frozenset(PLACES)
 LONGEST_TASK = 1500
 
 
-def stated(text: str, vocabulary: frozenset[str]) -> list[tuple[Kind, re.Match[str]]]:
+def stated(
+    text: str, vocabulary: frozenset[str], only: Collection[str] | None = None
+) -> list[tuple[Kind, re.Match[str]]]:
     """The constraints that an instruction with these words states, and where it does, in the order of the kinds."""
     hints = vocabulary & HINTS
     if not hints:
@@ -291,6 +293,8 @@ def stated(text: str, vocabulary: frozenset[str]) -> list[tuple[Kind, re.Match[s
     text = text[:LONGEST_TASK]
     found = []
     for place in sorted({place for word in hints for place in PLACES[word]}):
+        if only is not None and KINDS[place].id not in only:
+            continue
         match = KINDS[place].asks.search(text)
         if match:
             found.append((KINDS[place], match))

@@ -61,7 +61,7 @@ class Score(Scorer):
     (4.0, 1.0, '')
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adds: ClassVar[tuple[Column, ...]] = (
         Column(
             "preference",
