@@ -31,6 +31,11 @@ os.environ.update(
 )
 os.environ.pop("HF_TOKEN", None)
 
+# a shell without job control has what it starts in the background ignore these, and its children with it
+for _signal in (signal.SIGINT, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ())):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, signal.default_int_handler if _signal == signal.SIGINT else signal.SIG_DFL)
+
 # the same examples in every run, however slow the machine; before the first test module makes its own settings
 settings.register_profile(
     "hfclean", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -10,6 +10,7 @@ from typing import Any, Unpack, get_type_hints
 
 import pytest
 from datasets import Dataset
+from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 
 import hfclean
@@ -41,6 +42,8 @@ def alone(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Callable[[], No
 def test_revisers_and_rules_are_read_by_a_token(
     fake_hub: FakeHub, alone: Callable[[], None], name: str, tmp_path: Path
 ) -> None:
+    if name in ("coach", "critic"):
+        needs("models", "torch", "transformers")
     made = {"coach": hfclean.Reviser, "critic": hfclean.Reflection, "rules": lambda _: hfclean.revise}
     how: dict[str, Any] = {"private": True, "license": "mit", "patience": QUICK}
     if name == "linear":
@@ -92,6 +95,7 @@ def test_datasets_are_read_by_a_token(fake_hub: FakeHub, alone: Callable[[], Non
     assert hfclean.RuleReviser.from_pretrained(rules) == hfclean.revise
 
 
+@pytest.mark.needs_extra("models", "torch", "transformers")
 def test_a_folder_whose_model_is_private_is_opened_by_a_token(
     fake_hub: FakeHub, alone: Callable[[], None], tmp_path: Path
 ) -> None:

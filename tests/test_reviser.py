@@ -381,7 +381,10 @@ def test_long_instructions_are_not_in_every_row() -> None:
 # --------------------------------------------------------------------------------------------------- before and after
 
 
-def test_everything_is_asked_ahead_and_then_only_read(capfd: pytest.CaptureFixture[str]) -> None:
+def test_everything_is_asked_ahead_and_then_only_read(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # to which the live line is cut
     rows = [{**ROW, "output": f"{k} aple"} for k in range(300)]
     ds = Dataset.from_list(rows)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hfclean.errors import RuleError
 from hfclean.rules import RULES, Rule, find_defects, mend, select_rules
 from hfclean.schema import Pair, Turn, detect
+from hfclean.verifiers import VERIFIERS
 
 BY_ID = {rule.id: rule for rule in RULES}
 ASKED = "Tell me something about rivers."
@@ -330,6 +331,10 @@ EXAMPLE_FIELD = {
 }
 EXAMPLE_PAIR = {
     "instruction_echo": Pair("Why is the sky blue?"),
+    "option_disagrees": Pair("Which city is the capital of Norway?\nA) Oslo\nB) Bergen"),
+    "count_missed": Pair("Write three sentences about rain."),
+    "answer_is_input": Pair("Rewrite the sentence.", "The boat sails to Graz today."),
+    "solved_input": Pair("Fill in the blank.", "The capital of France is Paris."),
     "repeated_input": Pair("Name three rivers in Asia."),
     "unknown_roles": Pair("", "", "", (Turn("instruction", "Name a fruit."), Turn("output", "Apple."))),
 }
@@ -524,6 +529,9 @@ def test_the_example_rows_hold_every_defect_and_many_healthy_rows() -> None:
         pairs = [Pair(row["instruction"], row["input"], row["output"]) for row in map(json.loads, lines)]
     found = [find_defects(pair, RULES) for pair in pairs]
     counts = {rule.id: sum(rule.id in ids for ids in found) for rule in RULES}
-    assert {name for name, count in counts.items() if count < 3} == {"unknown_roles"}  # of conversations alone
+    proven = {verifier.id for verifier in VERIFIERS}  # of rows that reason, choose or calculate
+    assert {name for name, count in counts.items() if count < 3} - proven == {
+        "unknown_roles"
+    }  # of conversations alone
     assert sum(not ids for ids in found) >= 80
     assert len(set(pairs)) < len(pairs)

@@ -260,7 +260,10 @@ def test_what_is_asked_now_and_what_was_kept_are_told_apart(clock: list[int]) ->
     assert f"1 asked for in this run, 3 already stored (stored 2024-02-29 to 2024-03-01, of {of})" in text
 
 
-def test_a_preview_and_the_live_line_say_when_answers_were_stored(work: Path, clock: list[int], capsys: Any) -> None:
+def test_a_preview_and_the_live_line_say_when_answers_were_stored(
+    work: Path, clock: list[int], capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")  # to which the live line is cut
     Dataset.from_list(rows()).to_json("lakes.jsonl")
     with ChatServer(default=good) as server:
         words = ["revise", "lakes.jsonl", "--model", "tiny", "--base-url", server.url]

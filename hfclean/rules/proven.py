@@ -54,14 +54,14 @@ POSSIBLE = {
 }
 EXAMPLES = {
     "wrong_sum": "There are 3 * 4 = 15 apples in the boxes.",
-    "order_broken": 'The words in order: "banana" < "apple" < "cherry".',
+    "order_broken": 'The words sorted: "bee" < "ant" < "cat"',
     "brackets_broken": "[ ; stack: [\n( ; stack: [ [",
     "syntax_error": "```python\ndef add(a, b:\n    return a + b\n```",
     "answers_disagree": "<think>So the answer is 12.</think>\n\nIt is \\boxed{15}.",
     "option_disagrees": "The answer is (B) Oslo.",
     "count_missed": "One sentence. And a second one.",
     "item_twice": "1. Eat plenty of fruit\n2. Sleep well at night\n3. Eat plenty of fruit",
-    "answer_is_input": "He go to school every day.",
+    "answer_is_input": "The boat sails to Graz today.",
     "solved_input": "Paris",
 }
 PROVEN: tuple[Rule, ...] = tuple(

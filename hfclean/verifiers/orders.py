@@ -201,7 +201,7 @@ def _wrong_key(groups: list[Group], place: int) -> _Fault | None:
     return None
 
 
-order_broken = Verifier("order_broken", "Words stand in an order that is not alphabetical.", find_broken_orders)
+order_broken = Verifier("order_broken", "words whose order is said to be alphabetical and is not", find_broken_orders)
 
 # ------------------------------------------------------------------------------------------------- stacks of brackets
 
@@ -291,5 +291,5 @@ def _fields(pair: Pair) -> list[tuple[str, str]]:
 
 
 brackets_broken = Verifier(
-    "brackets_broken", "A stack of brackets does not follow from the step before.", find_broken_brackets
+    "brackets_broken", "a stack of brackets that does not follow from the step before", find_broken_brackets
 )

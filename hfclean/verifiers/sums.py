@@ -115,7 +115,7 @@ def find_wrong_sums(pair: Pair) -> list[Finding]:
     return findings
 
 
-wrong_sum = Verifier("wrong_sum", "A written calculation does not come to what the text says.", find_wrong_sums)
+wrong_sum = Verifier("wrong_sum", "a written calculation that does not come to what the text says", find_wrong_sums)
 
 
 def _findings(field: str, text: str) -> Iterator[Finding]:
