@@ -22,9 +22,14 @@ from gate import _rows, expert_revisions
 
 from hfclean.checks import TRUSTS, Trust, accept
 from hfclean.evaluation.bootstrap import wilson
-from hfclean.reviser.codec import settle
+from hfclean.evaluation.revising import evaluate_reviser
+from hfclean.models import Answer as Model
+from hfclean.models import Conversation
+from hfclean.reviser.coach import Reviser
+from hfclean.reviser.codec import encode, settle
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
+from hfclean.testing_models import ScriptedBackend
 
 LABELS = Path(__file__).parent / "weak_labels.csv"
 KINDS = {"A": "fresh", "B": "rewrite"}
@@ -156,12 +161,36 @@ def table_of_experts(by_check: bool) -> None:
             print_checks(f"experts refused at {trust}", counted[trust])
 
 
+def table_of_trust() -> None:
+    """What `evaluate_reviser` says of the model on the rows that experts revised, and which trust it earns."""
+    rows, raw = _rows("expert_revisions_1800"), _sources()["expert_revisions_1800"]
+    names = ("closer", "farther", "net_closer", "findings_made", "structure_lost", "refused", "improved")
+    print("\n| answers |" + "".join(f" `{name}` |" for name in names) + " trust earned |")
+    print("| --- |" + " ---: |" * len(names) + " --- |")
+    for kind, name in KINDS.items():
+        mine = [
+            one for one in _rows("weak_answers") if (one["source"], one["kind"]) == ("expert_revisions_1800", kind)
+        ]
+        says = {encode(raw[one["line"]]): one for one in mine}
+
+        def answer(conversation: Conversation, says: dict[str, dict[str, str]] = says) -> Model:
+            shown = conversation[-1].content
+            one = says[shown[shown.rindex("\n[Instruction]\n") + 1 :]]
+            return Model(f"[Response]\n{one['answer']}\n[End]", finish_reason=one["finish"])
+
+        reviser = Reviser(ScriptedBackend(answer), revise="response")
+        found = evaluate_reviser(reviser, [rows[one["line"]] for one in mine])
+        cells = " | ".join(found.figures[key].percent() for key in names)
+        print(f"| {name} | {cells} | {found.trust} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="the gate on a weak model's labelled answers, by trust")
     parser.add_argument("--by-check", action="store_true", help="which checks refuse, beside")
     options = parser.parse_args()
     table_of_answers(answers(), options.by_check)
     table_of_experts(options.by_check)
+    table_of_trust()
 
 
 if __name__ == "__main__":

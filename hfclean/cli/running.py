@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import logging
 import os
 import re
 import signal
@@ -201,4 +202,20 @@ def _notes_on(err: TextIO) -> Iterator[None]:
                 show(message, category, *rest, **more)
 
         warnings.showwarning = tell
-        yield
+        log, handler = logging.getLogger("hfclean"), _Notes(err)
+        log.addHandler(handler)
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    """What the library logs is a line on `err`."""
+
+    def __init__(self, err: TextIO) -> None:
+        super().__init__(logging.WARNING)
+        self.err = err
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"note: {record.getMessage()}", file=self.err, flush=True)

@@ -38,6 +38,7 @@ from hfclean.layout import Layout
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.rules import revise
 from hfclean.reviser.taught_pairs import pair_hash, trained_on
+from hfclean.reviser.untried import note_measured
 from hfclean.schema import Columns, Pair
 from hfclean.scorers.embedded import preference_rule
 from hfclean.text.words import CJK
@@ -170,6 +171,7 @@ def _plain(reviser: Any) -> Any:
     if not isinstance(reviser, Transform):
         return reviser
     if isinstance(reviser, ModelReviser):
+        note_measured(reviser.spec())
         reviser = replace(reviser, revise_trained_on=True)
     return replace(reviser, columns=None, prefix="")
 

@@ -19,6 +19,7 @@ from hfclean.reviser.codec import CODEC_VERSION
 from hfclean.reviser.proposals import CHOICES, Proposal, Rivals, Task, Verdict, best_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
+from hfclean.reviser.untried import note_evaluation, tell_untried
 from hfclean.schema import Pair, Target, View
 from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
@@ -44,7 +45,9 @@ class ModelReviser(ModelTransform):
             these the one that changes least; `"preference"`, which follows length; a `Judge`; or a function of pairs
             that gives a number for each, higher = better.
         trust: how far the model is trusted, `"low"`, `"normal"` or `"high"`; see `hfclean.accept`. With `"low"` only
-            responses are revised. It is said in the call: no record of a reviser holds it.
+            responses are revised. It is said in the call: no record of a reviser holds it. Where it is more than an
+            evaluation beside the model has earned, the logger `hfclean` warns of it once; see
+            `hfclean.reviser.untried`.
         skip_checks: ids of checks of the gate not to run.
         checks: your own checks, declared with `@hfclean.check`; they run after the others.
         preference_margin: how much lower `preference` may be after than before.
@@ -242,6 +245,8 @@ class ModelReviser(ModelTransform):
             )
         reviser = replace(reviser, **given)
         spec = reviser.spec()
+        if not recorded.repo_id:
+            note_evaluation(spec, recorded.folder)
         if token and spec.kind == "local":
             fetch_ahead(spec.name, spec.revision, token)
         return reviser
@@ -249,6 +254,7 @@ class ModelReviser(ModelTransform):
     # ------------------------------------------------------------------------------------------------ for datasets
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
+        tell_untried(self.spec(), self.trust)
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
         histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         done = self._done(histories)
