@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from test_evaluate_reviser import coach, row
 
+from hfclean.cards.model_card import read_comparisons
 from hfclean.checks import CHECKS
 from hfclean.evaluation.bootstrap import NOTHING, Figure, wilson
 from hfclean.evaluation.earned_trust import earned_trust
@@ -74,7 +75,12 @@ def test_filler_beats_a_writer_in_nothing_but_preference(sentence: str) -> None:
     changed = found.added.changed
     assert changed > 50
     assert found.added == AddedSentence(sentence[:-1], changed, changed)
-    assert f"added to {changed} of {changed} changed responses (100%): {sentence[:-1]!r}" in str(found)
+    line = f"added to {changed} of {changed} changed responses (100%): {sentence[:-1]!r}"
+    assert line in str(found)
+    assert ReviserEvaluation.from_dict(json.loads(json.dumps(found.to_dict()))).added == found.added
+    (comparison,) = read_comparisons(found)
+    trust = f"T{found.trust_sentence[1:]}"
+    assert comparison.about == (f"54 pairs that an expert changed, 6 rows that need nothing. {trust}", line)
 
 
 @pytest.mark.realdata

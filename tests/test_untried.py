@@ -15,6 +15,7 @@ import hfclean
 from hfclean.cli import main
 from hfclean.evaluation.revising import evaluate_reviser
 from hfclean.models import ModelSpec, process
+from hfclean.reviser import untried
 from hfclean.reviser.coach import Reviser
 from hfclean.reviser.untried import EVALUATION, earned_beside, tell_untried
 from hfclean.testing_models import ScriptedBackend
@@ -88,6 +89,13 @@ def test_an_evaluation_beside_the_weights_keeps_it_quiet_up_to_what_it_gives(
     tell_untried(ModelSpec(str(written(tmp_path / "coach", earned))), trust)
     assert [why in record.getMessage() for record in caplog.records] == ([True] if why else [])
     assert all("--base-url" not in record.getMessage() for record in caplog.records)
+
+
+def test_of_workers_the_first_tells(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for number in (1, 0):
+        monkeypatch.setattr(untried, "worker_number", lambda number=number: number)
+        tell_untried(ModelSpec("org/small"), "normal")
+        assert len(caplog.records) == 1 - number
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b'{"trust": 3}', b"[" * 100_000])
