@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.kept_parts import KeptParts
 from hfclean.layout import Layout
 from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend, process
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
@@ -47,6 +48,7 @@ from hfclean.values import stored_columns
 MARK = "mark_duplicates"
 BATCH = 1000  # rows
 PART = 100_000  # rows that are mapped at a time
+PURE = (RuleReviser, Score, RevisedAndScored)  # of a row and their settings alone, without a model
 AUTO_ROWS = 20_000  # from here on, several processes take less time than it takes to start them
 
 
@@ -85,6 +87,7 @@ def clean(
     show: bool = True,
     strict: bool = False,
     num_proc: int | Literal["auto"] = "auto",
+    kept_parts: KeptParts | None = None,
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`, or a stream.
 
@@ -108,6 +111,8 @@ def clean(
             `strict=True`. By default the row says what was raised, and `hfclean.compare` counts such rows.
         num_proc: how many processes run rules and embedded scores; the rows are the same for any number. By default
             what HFCLEAN_NUM_PROC says, else one for each core from 20,000 rows on, where processes can be forked.
+        kept_parts: where each 100,000 rows that rules and embedded scores are done with are kept, so that the same
+            call goes on from there once it was stopped: `with KeptParts() as kept_parts:`. By default nowhere.
 
     Raises:
         StrictError: one raised, and `strict` is set.
@@ -147,7 +152,7 @@ def clean(
         done += map(_describe, steps)
         for name, part in splits.items():
             label = f"{'revising' if steps[0] in revisers else 'scoring'} {name}".strip()
-            splits[name] = _mapped(part, transform, label, num_proc)
+            splits[name] = _mapped(part, transform, label, num_proc, kept_parts)
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
@@ -222,7 +227,9 @@ def _passes(transforms: Sequence[Transform]) -> Iterator[Transform]:
             left = rest
 
 
-def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal["auto"]) -> Any:
+def _mapped(
+    part: Any, transform: Transform, label: str, num_proc: int | Literal["auto"], kept_parts: KeptParts | None
+) -> Any:
     """What `map` makes of a split, in batches of the same rows for any number of processes: a parquet file of it has
     the same bytes."""
     from datasets import concatenate_datasets
@@ -230,9 +237,16 @@ def _mapped(part: Any, transform: Transform, label: str, num_proc: int | Literal
     part = part.with_format(None)
     count = _processes(len(part), transform, num_proc)
     pieces = [part] if len(part) <= PART else [part.select(each) for each in _pieces(len(part))]
+    kept = kept_parts if len(pieces) > 1 and type(transform) in PURE else None
+    begun = kept.begun(pieces, transform, label) if kept else [(Path(), None)] * len(pieces)
     done = []
-    for piece in pieces:
-        done += _mapped_piece(piece, transform, label, count)
+    for number, (piece, (file, made)) in enumerate(zip(pieces, begun, strict=True)):
+        if made is None:
+            mapped = _mapped_piece(piece, transform, label, count)
+            made = mapped[0] if len(mapped) == 1 else concatenate_datasets(mapped)
+            if kept:
+                kept.keep(file, made, len(pieces) - number)
+        done.append(made)
         release(piece, *done)
     return done[0] if len(done) == 1 else concatenate_datasets(done)
 
@@ -264,7 +278,7 @@ def _mapped_piece(part: Any, transform: Transform, label: str, count: int) -> li
 
 def _processes(rows: int, transform: Transform, num_proc: int | Literal["auto"]) -> int:
     """How many processes a transform runs in: one where it may hold a model, or code that does not bear a fork."""
-    if type(transform) not in (RuleReviser, Score, RevisedAndScored) or process.in_worker():
+    if type(transform) not in PURE or process.in_worker():
         return 1
     asked = os.environ.get("HFCLEAN_NUM_PROC", "auto") if num_proc == "auto" else num_proc
     if asked == "auto":

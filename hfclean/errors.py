@@ -51,8 +51,8 @@ class HfcleanError(Exception):
 
 
 class RecoveryWarning(UserWarning):
-    """An interrupted run left something, which was finished, put back or given a visible name; or no note could be
-    made of whose a folder is."""
+    """An interrupted run left something, which was finished, used, put back or given a visible name; or what a run
+    leaves for the next could not be kept."""
 
 
 class SchemaError(HfcleanError, ValueError):

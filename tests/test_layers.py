@@ -36,6 +36,7 @@ ROOMS = [
     "provenance",
     "row_ids",
     "transform",
+    "kept_parts",
     "models",
     "records",
     "verifiers",

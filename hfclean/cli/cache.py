@@ -1,7 +1,8 @@
 """Count, export or delete stored answers of models.
 
 Answers of models are kept in one file, so that nothing is asked and paid for twice. stats counts them, export writes
-them as lines of JSON (what was asked, how, and the answer), clear deletes them.
+them as lines of JSON (what was asked, how, and the answer), clear deletes them. What stopped runs of clean and score
+had finished is counted by stats as well, and clear deletes what of it is older than 14 days.
 """
 
 import argparse
@@ -34,7 +35,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.cli.render_models import describe_stats
+    from hfclean.cli.render_models import describe_parts, describe_stats
+    from hfclean.kept_parts import kept
     from hfclean.models import store
 
     where = store_of(args)
@@ -42,8 +44,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     sources = store.matching(stats, args.model) if args.model else None
     if args.action == "stats":
         shown = {k: v for k, v in stats.by_source.items() if sources is None or k in sources}
-        data = {**asdict(stats), "by_source": {k: asdict(v) for k, v in shown.items()}}
-        tell(args, out, lambda: data, lambda: describe_stats(stats, shown))
+        parts = kept()
+        data = {**asdict(stats), "by_source": {k: asdict(v) for k, v in shown.items()}, "parts": parts._asdict()}
+        tell(args, out, lambda: data, lambda: describe_stats(stats, shown) + describe_parts(parts))
     elif args.action == "export":
         _export(args, out, where, sources)
     else:
@@ -67,7 +70,9 @@ def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: S
 
 
 def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, stats: Any, sources: Sequence[str] | None) -> None:
+    from hfclean.kept_parts import clear_stale
     from hfclean.models import store
+    from hfclean.report.formatting import plural
 
     chosen = list(stats.sources if sources is None else sources)
     count = sum(stats.sources[source] for source in chosen)
@@ -84,5 +89,7 @@ def _clear(args: argparse.Namespace, out: TextIO, err: TextIO, stats: Any, sourc
             return
     deleted = {source: store.clear(stats.path, source=source) for source in chosen}
     lines = [f"{number:,} answers of {source} deleted" for source, number in deleted.items()]
+    stale = 0 if args.model else clear_stale()
+    lines += [f"{plural(stale, 'part')} of stopped runs deleted"] if stale else []
     text = "\n".join(lines) or f"{stats.path}  holds no answers"
-    tell(args, out, lambda: {"file": stats.path, "deleted": deleted}, lambda: text)
+    tell(args, out, lambda: {"file": stats.path, "deleted": deleted, "parts": stale}, lambda: text)

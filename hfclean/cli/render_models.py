@@ -7,11 +7,13 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from hfclean.cli.render import before_after, indent, visible
+from hfclean.kept_parts import KEPT_DAYS
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio
 from hfclean.report.meanings import meaning
 
 if TYPE_CHECKING:
+    from hfclean.kept_parts import Kept
     from hfclean.models import Estimate, ModelSpec
     from hfclean.models.store import SourceStats, StoreStats
     from hfclean.preview import Preview, PreviewedRow
@@ -146,6 +148,14 @@ def describe_stats(stats: StoreStats, shown: Mapping[str, SourceStats]) -> str:
             "on another port are used with --model-option cache_as= and the name above"
         )
     return f"{head}\n\n{table}{notes}" if table else head
+
+
+def describe_parts(parts: Kept) -> str:
+    """What stopped runs of clean and score left; nothing where that is nothing."""
+    if not parts.parts:
+        return ""
+    stale = f", {parts.stale:,} of them older than {KEPT_DAYS} days: hfclean cache clear" if parts.stale else ""
+    return f"\n\n{plural(parts.parts, 'finished part')} of stopped runs, {_size(parts.bytes)}{stale}"
 
 
 def _stored(each: SourceStats) -> str:

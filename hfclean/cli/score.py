@@ -26,6 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
+    from hfclean.kept_parts import KeptParts
     from hfclean.report import compare
     from hfclean.scorers.embedded.score import Score
 
@@ -36,8 +37,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
-    with opened(args, err) as (source, _):
-        options: dict[str, Any] = {"strict": args.strict, "num_proc": args.num_proc}
+    with KeptParts() as kept_parts, opened(args, err) as (source, _):
+        options: dict[str, Any] = {"strict": args.strict, "num_proc": args.num_proc, "kept_parts": kept_parts}
         scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, **options).dataset
         report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **shared)
     tell(args, out, report.to_dict, report.summary)

@@ -186,6 +186,7 @@ def write_cleaned(
     from hfclean.cleaning import clean
     from hfclean.cli.render_models import describe_refusals
     from hfclean.folder import check_target, write_folder
+    from hfclean.kept_parts import KeptParts
     from hfclean.source import local_paths
 
     if not args.out:
@@ -195,7 +196,7 @@ def write_cleaned(
     for path in local_paths(args.source):
         check_target(target, overwrite=args.overwrite, source=path)
     tokenizer = tokenizer_of(args.tokenizer)
-    with opened(args, err, args.out) as (source, layout):
+    with KeptParts() as kept_parts, opened(args, err, args.out) as (source, layout):
         gc.freeze()  # what was imported stays: it need not be searched for garbage over and over
         cleaned = clean(
             source.dataset,
@@ -206,6 +207,7 @@ def write_cleaned(
             show=not args.quiet,
             strict=getattr(args, "strict", False),
             num_proc=args.num_proc,
+            kept_parts=kept_parts,
         )
         report = write_folder(
             target,
