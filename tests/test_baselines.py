@@ -83,7 +83,7 @@ def test_a_report_shows_plain_choices_where_rows_were_removed() -> None:
     html = report.to_html()
     assert "Kept rows beside plain choices" in html
     assert "random (seed 4)" in html
-    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))).to_dict() == report.to_dict()
 
 
 def test_a_report_without_removed_rows_or_of_before_has_none() -> None:
@@ -93,7 +93,7 @@ def test_a_report_without_removed_rows_or_of_before_has_none() -> None:
     assert "plain choices" not in str(report) + report.to_html()
     told = report.to_dict()
     del told["baselines"]
-    assert Report.from_dict(told) == report
+    assert Report.from_dict(told).to_dict() == report.to_dict()
 
 
 def test_names_in_the_table_are_escaped() -> None:

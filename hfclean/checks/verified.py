@@ -49,8 +49,19 @@ def new_findings(before: Pair, after: Pair) -> list[Finding]:
 
 
 def mends(case: Case) -> bool:
-    """Whether a revision takes away something that a verifier found wrong, and adds nothing of the kind."""
+    """Whether a revision takes away something that a verifier found wrong, and adds nothing of the kind.
+
+    What was found must be gone from the text: words beside it that only keep a verifier silent mend nothing.
+    """
     before, after = (
         sum((_findings(verifier, pair) for verifier in VERIFIERS), _Findings()) for pair in (case.before, case.after)
     )
-    return bool(before - after) and not after - before
+    gone = before - after
+    return (
+        bool(gone)
+        and not after - before
+        and not any(
+            wrong and wrong in getattr(case.after, "response" if field == "thought" else field)
+            for _, field, wrong in gone
+        )
+    )

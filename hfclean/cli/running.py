@@ -60,6 +60,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             print(f"\nhfclean {args.verb}: stopped; {_what_is_kept(args, before)}", file=err)
         elif shortage := _shortage(e):
             print(f"hfclean {args.verb}: {shortage}; {_what_is_kept(args, before)}", file=err)
+            sys.unraisablehook = _but_shortages(sys.unraisablehook)
         elif isinstance(e, HfcleanError):
             print(f"hfclean {args.verb}: {e}", file=err)
         elif isinstance(e, PermissionError):
@@ -95,6 +96,16 @@ def _shortage(error: BaseException | None) -> str:
                 return f"{os.strerror(code)}: {SHORTAGES[code]}"
         error = error.__cause__ or error.__context__
     return ""
+
+
+def _but_shortages(hook: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A hook that is silent about the shortage again, where files that a library left open are closed at last."""
+
+    def heard(unraisable: Any) -> None:
+        if not _shortage(unraisable.exc_value):
+            hook(unraisable)
+
+    return heard
 
 
 def _written(args: argparse.Namespace) -> object:
