@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
 from hfclean.mining.examples import prompt_of
-from hfclean.passes import Spool, column_batches, filled, folder_of, iterate
+from hfclean.passes import Spool, column_batches, filled, folder_of, iterate, stored_stream
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
 from hfclean.schema import ChatView, Columns, PreferenceView, PromptView, Target, View, plain
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
@@ -42,7 +42,8 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
     """The dataset in another shape.
 
     Args:
-        ds: a `Dataset` or `DatasetDict` of any shape that hfclean reads.
+        ds: a `Dataset` or `DatasetDict` of any shape that hfclean reads. A streaming dataset is first read to its
+            end, into the temporary folder of `datasets`.
         to: `messages` (role, content, and every other key that a message has), `prompt_completion` (strings; lists of
             messages where a row has earlier turns, a system prompt or other keys), `alpaca` (instruction, input,
             output; system and history where some row has them), or `preference` (prompt, chosen = the revised
@@ -58,7 +59,7 @@ def convert(ds: Any, to: str, *, columns: Columns = None, prefix: str = "", loss
     """
     if to not in FORMS:
         raise SchemaError(f"convert(to={to!r}): expected one of {', '.join(FORMS)}")
-    layout, lost = Layout(columns, prefix), Losses()
+    layout, lost, ds = Layout(columns, prefix), Losses(), stored_stream(ds)
     if isinstance(ds, Mapping):
         converted = type(ds)({name: _converted(part, to, layout, lost) for name, part in ds.items()})  # type: ignore[call-arg]
     else:
@@ -142,7 +143,7 @@ def preference_pairs(
     below the revised one.
 
     Args:
-        ds: a revised `Dataset` or `DatasetDict`.
+        ds: a revised `Dataset`, `DatasetDict` or streaming dataset.
         conversational: `prompt`, `chosen` and `rejected` as lists of messages, for models with a chat template; by
             default texts, unless a row has a system prompt or earlier turns.
         same_question: only rows whose question did not change.
@@ -163,7 +164,7 @@ def preference_pairs(
     >>> pair["prompt"], pair["chosen"], pair["rejected"]
     ('Name a fruit.', 'An apple.', 'An apple.</s>')
     """
-    layout = Layout(columns, prefix)
+    layout, ds = Layout(columns, prefix), stored_stream(ds)
     if isinstance(ds, Mapping):
         parts = {name: _preference_pairs(part, layout, conversational, same_question) for name, part in ds.items()}
         return type(ds)(parts)  # type: ignore[call-arg]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from hfclean.errors import RestoreError
 from hfclean.layout import Layout
-from hfclean.passes import column_batches, filled, iterate
+from hfclean.passes import column_batches, filled, iterate, stored_stream
 from hfclean.provenance import (
     HISTORY,
     Step,
@@ -347,8 +347,9 @@ def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: S
 
 
 def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
-    """Every change in a `Dataset`, row by row, read from its own columns; rows that did not change cost nothing."""
-    layout = Layout(columns, prefix)
+    """Every change in a `Dataset` or a streaming dataset, row by row, read from its own columns; rows that did not
+    change cost nothing."""
+    layout, ds = Layout(columns, prefix), stored_stream(ds)
     original = layout.own("original")
     if not {original, layout.own(HISTORY)} <= set(ds.column_names):
         return

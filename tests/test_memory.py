@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict,
 import hfclean
 from hfclean import cleaning, passes, values
 from hfclean.cleaning import clean
+from hfclean.conversion import preference_pairs
 from hfclean.errors import HfcleanError
 from hfclean.report import Report, compare, edit_sample
 from hfclean.report.distributions import histogram, quantiles
@@ -122,6 +123,31 @@ def test_a_stream_is_cleaned_like_the_rows_that_it_gives(monkeypatch: pytest.Mon
         assert (done.features, done.to_list()) == (expected.features, expected.to_list())
     splits = clean(IterableDatasetDict(train=whole.to_iterable_dataset(), test=stream.take(3))).dataset
     assert (splits.num_rows, splits["train"].to_list()) == ({"train": 20, "test": 3}, expected.to_list())
+
+
+def test_a_stream_is_converted_like_the_rows_that_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "BATCH", 7)
+    whole = Dataset.from_list(list(made(20)))
+    stream = IterableDataset.from_generator(made, gen_kwargs={"count": 20})
+    expected = hfclean.convert(whole, "messages")
+    assert hfclean.convert(stream, "messages").to_list() == expected.to_list()
+    splits = hfclean.convert(IterableDatasetDict(train=stream, test=stream.take(3)), "messages")
+    assert (splits["train"].to_list(), splits["test"].to_list()) == (expected.to_list(), expected.to_list()[:3])
+    pairs = preference_pairs(whole.map(hfclean.revise))
+    assert preference_pairs(stream.map(hfclean.revise)).to_list() == pairs.to_list()
+    assert len(pairs) == 20
+    with pytest.raises(HfcleanError, match="the stream ended after 14 rows with OSError: connection reset"):
+        hfclean.convert(IterableDataset.from_generator(made, gen_kwargs={"count": 20, "broken": 15}), "messages")
+
+
+@pytest.mark.parametrize("name", ["dedupe", "top", "diverse", "decontaminate"])
+def test_what_chooses_rows_of_a_stream_says_how_it_becomes_a_dataset(name: str) -> None:
+    stream = IterableDataset.from_generator(made, gen_kwargs={"count": 20})
+    arguments = {"top": {"by": "rank", "n": 2}, "diverse": {"n": 2}, "decontaminate": {"against": []}}
+    with pytest.raises(HfcleanError, match=rf"{name} needs one Dataset .*streaming dataset: Dataset\.from_list\(list"):
+        getattr(hfclean, name)(stream, **arguments.get(name, {}))
+    rows = Dataset.from_list(list(stream.filter(hfclean.keep("rank", at_least=18))))
+    assert hfclean.top(rows, by="rank", n=1) == [1]
 
 
 @pytest.mark.parametrize(

@@ -408,11 +408,17 @@ def test_the_worst_rows_come_first() -> None:
 # ---------------------------------------------------------------------------------------------------------- odd input
 
 
-def test_streaming_and_mixed_kinds_are_refused(raw: Dataset) -> None:
+def test_streams_are_compared_like_the_rows_that_they_give(raw: Dataset) -> None:
+    done = raw.map(hfclean.revise)
     stream = raw.to_iterable_dataset()
     assert isinstance(stream, IterableDataset)
-    with pytest.raises(HfcleanError, match="the second dataset is streaming"):
-        compare(raw, stream)
+    assert compare(stream, stream.map(hfclean.revise)).to_dict() == compare(raw, done).to_dict()
+    assert [*hfclean.ledger(stream.map(hfclean.revise))] == [*hfclean.ledger(done)] != []
+    with pytest.raises(HfcleanError, match="removed is streaming"):
+        compare(raw, done, removed=stream)
+
+
+def test_mixed_kinds_are_refused(raw: Dataset) -> None:
     with pytest.raises(HfcleanError, match="a DatasetDict and a Dataset"):
         compare(DatasetDict(train=raw), raw)
     with pytest.raises(HfcleanError, match="compare got list as the first dataset"):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
-from hfclean.passes import iterate
+from hfclean.passes import iterate, stored_stream
 from hfclean.report import findings
 from hfclean.report.matched_rows import defect_counts, match_rows
 from hfclean.report.refused import refused_sample
@@ -51,7 +51,8 @@ def compare(
     scores already.
 
     Args:
-        before: a `Dataset`, or a `DatasetDict`, whose splits are matched by name.
+        before: a `Dataset`, or a `DatasetDict`, whose splits are matched by name. A streaming dataset is first read
+            to its end, into the temporary folder of `datasets`.
         after: the same kind of thing, later.
         prefix: the `prefix` that the transforms were given.
         columns: which columns hold what, as for every transform.
@@ -70,7 +71,7 @@ def compare(
             no scores, those of rows of equal text are taken from here.
 
     Raises:
-        HfcleanError: a streaming dataset, a `Dataset` with a `DatasetDict`, a tokenizer that does not count.
+        HfcleanError: a `Dataset` with a `DatasetDict`, a stream that fails, a tokenizer that does not count.
         SchemaError: rows of no known shape, or of two different shapes.
 
     >>> import hfclean
@@ -80,6 +81,7 @@ def compare(
     0
     """
     counter, named, estimated = _counter(tokenizer)
+    before, after = stored_stream(before), stored_stream(after)
     old_splits, new_splits = _both(before, after)
     steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
     layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)

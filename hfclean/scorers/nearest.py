@@ -65,7 +65,7 @@ def _vectors(np: Any, ds: Any, column: str) -> Any:
         if not hasattr(ds, "select"):
             raise HfcleanError(
                 f"neighbours needs one Dataset, got {type(ds).__name__}. A DatasetDict: one split at a time, "
-                "ds['train']; a streaming dataset: load it without streaming=True"
+                "ds['train']; a streaming dataset: Dataset.from_list(list(ds))"
             )
         if column not in ds.column_names:
             raise ColumnError(

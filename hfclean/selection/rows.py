@@ -40,7 +40,7 @@ def check_dataset(ds: Any, who: str) -> None:
     if not hasattr(ds, "select") or not hasattr(ds, "column_names"):
         raise HfcleanError(
             f"{who} needs one Dataset that can be selected from, got {type(ds).__name__}. A DatasetDict: one split at "
-            "a time, ds['train']; a streaming dataset: load it without streaming=True; a list: Dataset.from_list(rows)"
+            "a time, ds['train']; a streaming dataset: Dataset.from_list(list(ds)); a list: Dataset.from_list(rows)"
         )
 
 
