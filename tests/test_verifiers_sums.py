@@ -410,6 +410,79 @@ def test_nothing_is_said_of_what_may_be_right(text: str) -> None:
     assert find_wrong_sums(Pair("Work it out.", "", text)) == []
 
 
+# Sums that are somebody else's, corrected in the same text, or read in another way than from left to right.
+QUOTED = [
+    "You wrote 7 × 8 = 54, which is not far off.",
+    "Many pupils answer 1/2 + 1/3 = 2/5, adding tops and bottoms.",
+    "Your working shows 12 + 19 = 21.",
+    "Winston is told that 2 + 2 = 5.",
+    "Anna rechnet 7 · 8 = 54.",
+    "Das stimmt nicht: 7 · 8 = 54.",
+    "2 + 2 = 5 is a slogan of Orwell's.",
+    "Teamwork makes 2 + 2 = 5.",
+    "Student A: 3 + 4 = 8\nStudent B: 3 + 4 = 7",
+    "Which one?\nA) 3 + 5 = 9\nB) 3 + 5 = 8\nC) 3 + 5 = 7",
+    "| 3 + 4 = 8 | no |\n| 3 plus 4 = 7 | yes |",
+    "First attempt:\n14 + 9 = 22\n\nOnce more.\n14+9 = 23",
+    "5 × 6 = 35 (too high)",
+    "<del>14 + 9 = 22</del> 23",
+    "If it were true that 2 + 2 = 5, all would follow.",
+    "7 + 8 = 5, carry the 1",
+    "Ones: 7 + 8 = 5 (carry 1)",
+    "2 - 9 = 3 (borrow)",
+    "In $\\mathbb{Z}_5$: $3 + 4 = 2$.",
+    "In Z_7 we have 3 + 5 = 1.",
+    "In GF(2), 1 + 1 = 0.",
+    "3 * 5 = 16, where a * b = ab + 1",
+    "10 + 5 * 2 = 30 from left to right",
+    "2024-12-31 - 2024-01-01 = 365 days",
+    "10-6-1 = 21 points",
+    "1 - 2 = 1 star; 3 - 4 = 2 stars",
+    "Loss = $50 - $80 = $30",
+    "1 - 3 + 4 = 7",
+    "Step 1 - 3 + 4 = 7",
+    "2 - 10 x 5 = 50",
+    "3 × 10^8 / 5 × 10^14 = 6 × 10^-7",
+    "3 × 10^8 / 500 × 10^-9 = 6 × 10^14",
+    "$1\\frac{1}{2} + \\frac{1}{2} = 2$",
+    "15/4 = 3-3/4",
+    "4 out of 5 = 80%",
+    "3 of 12 = 25%",
+    "double 5 + 1 = 11",
+    "2^10 = 1024 = 1 KiB",
+    "30 bps + 20 bps = 0.5%",
+]
+
+
+@pytest.mark.parametrize("text", QUOTED)
+def test_a_sum_that_is_quoted_corrected_or_of_another_kind_is_left_alone(text: str) -> None:
+    assert find_wrong_sums(Pair("Work it out.", "", text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("We wrote 3 + 4 = 8", "7"),
+        ("Tom says hello. He has 3 + 4 = 8 pens.", "7"),
+        ("3 + 4 = 8, and 4 + 3 = 7", "7"),
+        ("The loss is 3 + 4 = 8", "7"),
+        ("Loss = $50 - $80 = $20", "-30"),
+        ("5 - 8 = 3", "-3"),
+        ("120 - 3 + 4 = 7", "121"),
+        ("Then 1 - 3 + 4 = 7", "2"),
+        ("3 × 10^8 / 5 × 10^14 = 7 × 10^-7", "6000000000000000000000"),
+        ("$1\\frac{1}{2} + \\frac{1}{2} = 3$", "1"),
+        ("15/4 = 3-1/4", "3.75"),
+        ("4 of 5 = 70%", "2000%"),
+        ("9-5 + 1 = 7", "5"),
+        ("A = l * w = 3 * 4 = 13", "12"),
+        ("They carry 3 × 4 = 13 boxes", "12"),
+    ],
+)
+def test_a_sum_beside_such_words_is_found(text: str, expected: str) -> None:
+    assert [finding.expected for finding in find_wrong_sums(Pair("Work it out.", "", text))] == [expected]
+
+
 OTHER_INSTRUCTIONS = [
     "Add these binary numbers.",
     "What is 3 + 4 in base 5?",
@@ -421,6 +494,7 @@ OTHER_INSTRUCTIONS = [
     "Which of these sums is wrong?",
     "Write a joke about sums.",
     "A new operation is defined.",
+    "If a ∗ b = ab - 4, what is 3 ∗ 4?",
     "Write a quiz.",
 ]
 

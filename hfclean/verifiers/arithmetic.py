@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from math import factorial, isqrt
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ TOKEN = re.compile(
     (?P<skip> \\(?:left|right|boxed|displaystyle|quad|qquad|[,;!:\ ()\[\]]) (?![a-z])
         | (?:US|CA|AU|NZ|HK)?\\?[$€£¥₹] | \bRs\b\.? | \b(?:USD|EUR|GBP|INR)\b | & | \\\\
         | (?<=[\s=(]) \*\* (?=[^\s*]) | (?<=[^\s*]) \*\* (?=[\s.,;:!)] | $) )
-    | (?P<bad> (?<![\w.]) 0[xXbBoO][\da-fA-F]\w* | \d+(?:[.,]\d+)*(?::\d+)+ | \d[\d.,]*[eE][+-]?\d+
+    | (?P<bad> (?<![\w.]) \d{4}-\d\d-\d\d (?![\w.])
+        | (?<![\w.]) 0[xXbBoO][\da-fA-F]\w* | \d+(?:[.,]\d+)*(?::\d+)+ | \d[\d.,]*[eE][+-]?\d+
         | (?<=\d)[–'’](?=\d) | \.\.\. )
     | (?P<n> \d+(?:[.,]\d+)* | (?<![\w.])\.\d+ )
     | (?P<bad2> [=!<>+\-*/:~^%]=+>? | //+ | \+\+ | =[~<] | \\(?:pm|mp|neq?|bmod|mod|pmod)(?![a-z]) )
@@ -123,6 +125,20 @@ def is_mixed(tokens: Sequence[Token], at: int) -> bool:
     return (over.kind, bottom.kind) == ("over", "n") and tokens[at].end == over.start and over.end == bottom.start
 
 
+def _is_joined(tokens: Sequence[Token], at: int) -> bool:
+    """Whether what begins there may be the rest of a mixed number, as in 1\\frac{1}{2} and 3-3/4."""
+    kinds = [token.kind for token in tokens[at : at + 4]]
+    whole = tokens[at - 1]
+    if whole.kind != "n" or whole.end != tokens[at].start:
+        return False
+    return kinds[:1] == ["fraction"] or (kinds == ["minus", "n", "over", "n"] and is_mixed(tokens, at + 1))
+
+
+def _is_power_of_ten(tokens: Sequence[Token], at: int) -> bool:
+    """Whether × 10^ stands there."""
+    return [token.kind for token in tokens[at : at + 3]] == ["times", "n", "power"] and tokens[at + 1].text == "10"
+
+
 class Part:
     """A run of tokens that stands for one number, and what is known of it before it is worked out."""
 
@@ -144,10 +160,19 @@ class Part:
         self.operands = [token for token in tokens if token.kind in ("n", "name")]
         first = [token.kind for token in tokens[:4]]
         self.labelled = first[:3] == ["open", "n", "close"]  # (2) -3 + 4
-        # 9-5, which may be a range, a score or a date
-        self.range = (
-            first == ["n", "minus", "n"] and tokens[0].end == tokens[1].start and tokens[1].end == tokens[2].start
+        # "1 - 3 + 4 = 7" as step 1 of a list
+        self.dashed = (
+            (first == ["n", "minus", "n", "plus"] or (first[:3] == ["n", "minus", "n"] and len(tokens) > 4))
+            and len(self.numbers[0]) < 3
+            and tokens[1].end < tokens[2].start
         )
+        # 9-5 and 10-6-1, which may be a range, a score or a date
+        self.range = (
+            first[:3] == ["n", "minus", "n"]
+            and self.kinds == {"n", "minus"}
+            and all(one.end == other.start for one, other in pairwise(tokens))
+        )
+        self.difference = first == ["n", "minus", "n"]
         self.average = (
             self.kinds == {"n", "plus", "over"} and [token.kind for token in tokens].index("over") == len(tokens) - 2
         )
@@ -180,6 +205,14 @@ class Part:
             found.add("bullet")
         if self.at_line_start and (LIST_NUMBER.fullmatch(self.tokens[0].text) or self.labelled):
             found.add("list_number")
+        if self.at_line_start and self.dashed:
+            found.add("list_number")
+        if "of" in self.kinds and "percent" not in self.kinds:
+            found.add("share_of")
+        if self.divided and any(_is_power_of_ten(self.tokens, at) for at in range(len(self.tokens))):
+            found.add("scientific")
+        if any(_is_joined(self.tokens, at) for at in range(1, len(self.tokens))):
+            found.add("mixed")
         if not self.plain and any(LOST_SQUARE.fullmatch(number) for number in self.numbers):
             found.add("lost_square")
         if not self.plain and any(LOST_POWER.fullmatch(number) for number in self.numbers):
@@ -196,6 +229,8 @@ class Part:
                 run = (run[0]._replace(text=run[0].text.partition(".")[2]), *run[1:])
             elif "list_number" in reading and self.labelled:
                 run = run[3:]
+            elif "list_number" in reading and self.dashed:
+                run = run[2:]
         if self.plain:
             reading -= {"lost_square", "lost_power"}
         try:
@@ -290,6 +325,7 @@ class _Reader:
             if kind in ("times", "over", "of"):
                 self.at += 1
                 factor, _ = self.signed()
+                kind = "over" if kind == "of" and "share_of" in self.reading else kind
                 while kind == "over" and "implied_first" in self.reading and self.kind() == "open":
                     factor = _bounded(factor * self.signed()[0])
             elif kind == "open" or (kind in ("root", "fraction") and self.tokens[self.at - 1].kind in ("n", "close")):
@@ -345,12 +381,15 @@ class _Reader:
             value: Value = _number(self.tokens[self.at].text, self.reading)
             self.at += 1
             if self.kind() == "n" and is_mixed(self.tokens, self.at):
-                numerator = Fraction(_number(self.tokens[self.at].text, self.reading))
-                share = numerator / (_number(self.tokens[self.at + 2].text, self.reading) or 1)
-                if share <= 0 or share >= 1 or value.denominator != 1:
+                if value.denominator != 1:
                     raise _NotArithmetic
-                value += share
-                self.at += 3
+                value += self.share()
+            elif "mixed" in self.reading and self.at < len(self.tokens) and _is_joined(self.tokens, self.at):
+                self.at += self.kind() == "minus"
+                value += self.signed()[0] if self.kind() == "fraction" else self.share()
+            elif "scientific" in self.reading and _is_power_of_ten(self.tokens, self.at):
+                self.at += 2
+                value = _bounded(value * self.raised(10))
         elif kind == "name":
             value = self.names[self.tokens[self.at].text]
             self.at += 1
@@ -383,6 +422,15 @@ class _Reader:
         if self.kind() == "word":
             self.at += 1
         return value, percentage
+
+    def share(self) -> Fraction:
+        """The fraction of a mixed number."""
+        numerator = Fraction(_number(self.tokens[self.at].text, self.reading))
+        share = numerator / (_number(self.tokens[self.at + 2].text, self.reading) or 1)
+        if share <= 0 or share >= 1:
+            raise _NotArithmetic
+        self.at += 3
+        return share
 
     def bare_number(self) -> Value:
         if self.kind() != "n":

@@ -39,14 +39,16 @@ LIST_MARK = re.compile(r"\s*(?:(?:[*•>+#]+|\d{1,3}[.)](?=\s)|\(\d{1,3}\)(?=\s+
 
 # Words that make what follows or precedes them a part of something else.
 BAD_BEFORE = word_set(
-    """abs and arccos arcsin arctan average avg base ceil ceiling cos cosh cot csc cube divide divided exp factorial
-    floor from gcd hcf integral lcm lg lim ln log max mean median min mod mode modulo multiplied multiply of or over
-    per pow power root round sec sin sinh sqrt square std subtract tan tanh than var variance version with"""
+    """abs and arccos arcsin arctan average avg base ceil ceiling cos cosh cot csc cube divide divided double exp
+    factorial floor from gcd half hcf integral lcm lg lim ln log max mean median min mod mode modulo multiplied
+    multiply of or over per pow power quarter root round sec sin sinh sqrt square std subtract tan tanh than third
+    thrice triple twice var variance version with"""
 )
 BAD_AFTER = word_set(
     """am apart choose cubed divided dozen factorial fewer greater less minus mod modulo more multiplied of or out over
     per plus pm point r rem remainder smaller squared than times to too with"""
 )
+LABELS = word_set("case day example exercise level part problem question round step task week")
 LEAD_IN = word_set(
     "are as be calculate compute equals evaluate get gets gives have hence is so solve then therefore thus was"
 )
@@ -69,22 +71,41 @@ CONVERSIONS = tuple(
         ("oz ounce lb pound cup pint quart gallon tablespoon teaspoon tbsp tsp", "2 3 4 8 16 128 32 2000"),
         ("cent ¢ pence penny dollar pound euro", "100"),
         ("hundred thousand million billion trillion k dozen", "12 100 1000 1000000 1000000000 1000000000000"),
-        ("kb mb gb tb byte bit", "8 1000 1024 1000000 1048576"),
+        ("kb mb gb tb kib mib gib tib byte bit", "8 1000 1024 1000000 1048576"),
+        ("bp bps", "10000"),
     )
 )
 NOT_SAID = re.compile(
     r"\b(?:wrong|incorrect(?:ly)?|in ?accurate|not|cannot|never|should(?: be| have)|false|mistaken?|mistakes|errors?|"
     r"instead|supposed?|imagine|pretend|wait|oops|hmm|actually|invalid|untrue|typo|contradict(?:s|ion)?|impossible|"
-    r"approximat\w+|roughly|estimat\w+|round(?:ed|ing|s)?|nearest)\b|n't\b|n’t\b|≠|\\neq?\b|❌|✗|✘|✖",
+    r"approximat\w+|roughly|estimat\w+|round(?:ed|ing|s)?|nearest|but it|"
+    r"too (?:high|low|big|large|small|many|much|few)|"
+    r"carr(?:y|ied|ying)(?: over)?(?: the| a)? (?:\d|one|ten)|borrow(?:ed|ing)?|forg[eo]t\w*|attempt|misconceptions?|"
+    r"slogan|phrase|metaphor\w*|synergy|teamwork|Orwell\w*|left[- ]to[- ]right|calculators?|falsch|stimmt nicht|"
+    r"incorrecto?|erróne[oa]|faux|fausse|неверно|неправильно)\b|n't\b|n’t\b|≠|\\neq?\b|❌|✗|✘|✖|错|錯|</(?:del|s)>",
     re.IGNORECASE,
 )
+# A sum that is somebody's words: "Tom says that 15% of 80 = 10", "You wrote 7 × 8 = 54".
+REPORTED = re.compile(
+    r"(?<!\bwe )(?<!\bI )\b(?:says?|said|claim(?:s|ed|ing)?|wrote|writ(?:es|ten)|thinks?|believe[sd]?|argue[sd]?|"
+    r"insist(?:s|ed)?|told|guess(?:es|ed)?|typed|answered|work(?:ing)? shows|"
+    r"(?:students|pupils|people|children|kids|many|some|they) (?:answer|write|put|say)|"
+    r"sagt|rechnet|schreibt|behauptet|dit|écrit|dice|escribe)\b[^.;!?\n]{0,40}\Z",
+    re.IGNORECASE,
+)
+# Where the size of a difference is said without its sign.
+MAGNITUDE = re.compile(
+    r"\b(?:loss|lost|deficit|debt|owes?|shortfall|difference|decrease|drop(?:ped)?|distance|apart)\b", re.IGNORECASE
+)
 ADDRESS = re.compile(r"://\S*$")
-IF = re.compile(r"\b(?:if|suppose|assume|let|when|say)\W{0,3}$", re.IGNORECASE)
+IF = re.compile(r"\b(?:if|suppose|assume|let|when|say)(?: (?:it were|it was|it is) true that)?\W{0,3}$", re.IGNORECASE)
 # What an instruction speaks of where a sum means something else, or is to be wrong.
 OTHER_RULES = re.compile(
     r"\b(?:binary|hex(?:adecimal)?|octal|base[- ]?(?!10\b)\d+|modul(?:o|ar|us)|mod|clock|boolean|bitwise|xor|roman|"
+    r"mathbb\{?[ZF]|[ZF]_\{?\w|GF\(\d|left[- ]to[- ]right|"
     r"puzzles?|riddles?|cryptarithm\w*|alphametic\w*|ciphers?|incorrect(?:ly)?|wrong(?:ly)?|false|mistakes?|errors?|"
-    r"true or|quiz(?:zes)?|jokes?|nonsense|define[sd]?|tropical|paradox|fallacy|debug|multiple[- ]choice)\b",
+    r"true or|quiz(?:zes)?|jokes?|nonsense|define[sd]?|tropical|paradox|fallacy|debug|multiple[- ]choice)\b|"
+    r"\b(?:where|if|let|that|by|as|operation)\W+[a-z] ?[*∗@#⊕⊗△★◦] ?[a-z] ?=|\boperat(?:or|ion) [*∗@#⊕⊗△★◦]",
     re.IGNORECASE,
 )
 LAST_SIGN = "\u22ff"  # of mathematics; behind it are pictures
@@ -120,15 +141,36 @@ wrong_sum = Verifier("wrong_sum", "a written calculation that does not come to w
 
 def _findings(field: str, text: str) -> Iterator[Finding]:
     line = counted = 0
+    right: set[_Key] | None = None
     for wrong, chain in _wrong_chains(text):
-        if not _taken_back(text, chain):
+        if _taken_back(text, chain, wrong):
+            continue
+        if right is None:
+            right = {key for none, links in _read_chains(text) if none is None for key in _keys(links)}
+        if right.isdisjoint(_keys((wrong.worked_out, wrong.at))):  # else the text has the sum right as well
             line += text.count("\n", counted, wrong.at.start)
             counted = wrong.at.start
             yield wrong.finding(field, line, text)
 
 
+_Key = tuple[str, ...]
+
+
+def _keys(links: Sequence[Link]) -> Iterator[_Key]:
+    """The sums of a chain of at least two parts, however they are spelled."""
+    parts = [link.part for link in links if link.part is not None]
+    for part in parts if len(parts) > 1 else ():
+        if not part.plain:
+            yield tuple(token.text if token.kind in ("n", "name") else token.kind for token in part.tokens)
+
+
 def _wrong_chains(text: str) -> Iterator[tuple[_Wrong, list[Link]]]:
     """Each chain of the text that does not come out, with what is wrong in it."""
+    return ((wrong, chain) for wrong, chain in _read_chains(text) if wrong is not None)
+
+
+def _read_chains(text: str) -> Iterator[tuple[_Wrong | None, list[Link]]]:
+    """Each chain of the text, with what is wrong in it."""
     names: dict[str, Value] = {}
     for start, end in _lines(text):
         if names or WORTH_READING.search(text, start, end):
@@ -136,8 +178,7 @@ def _wrong_chains(text: str) -> Iterator[tuple[_Wrong, list[Link]]]:
                 wrong = _first_wrong(chain)
                 if wrong is None:
                     _name(names, chain)
-                else:
-                    yield wrong, chain
+                yield wrong, chain
 
 
 def _shown(text: str, link: Link) -> str:
@@ -300,7 +341,7 @@ def _last_run(text: str, found: Sequence[Token], first: int, last: int, names: M
         return NOTHING._replace(name=run[0].text)
     if len(run) > 2 and run[0].kind == "of" and at > 1 and found[at - 1].text.casefold() in SUMS_OF:
         return _link(Part(run[1:], names))
-    part = Part(run, names, at_line_start=at == 0) if run else None
+    part = Part(run, names, at_line_start=at == 0 or found[at - 1].text.casefold() in LABELS) if run else None
     if part is None or depth or (at > 0 and not _may_precede(text, found[at - 1], part)):
         return NOTHING
     return _link(part)
@@ -397,6 +438,8 @@ def _fits(before: Part, after: Part, nearly: bool, spaced: bool) -> bool:
     numbers = (*before.numbers, *after.numbers)
     if set("".join(numbers)) <= {"0", "1"} and max(map(len, numbers)) > 1:
         return True  # as binary numbers, perhaps
+    if before.difference and after.plain and after.units and not before.units and (before.value(USUAL) or 0) < 0:
+        return True  # "3 - 4 = 2 stars" of a scale
     units = before.units | after.units
     if len(before.units) > 1 or len(after.units) > 1 or (before.units and after.units and before.units != after.units):
         return True
@@ -457,7 +500,7 @@ def _rounded(exact: Part, value: Fraction, stated: Part, said: Fraction, reading
     return abs(value - said) * shift * 2 <= 1 or int(value * shift) == said * shift
 
 
-def _taken_back(text: str, chain: Sequence[Link]) -> bool:
+def _taken_back(text: str, chain: Sequence[Link], wrong: _Wrong) -> bool:
     """Whether the words about a chain say that it is wrong, asked, supposed, or of another kind."""
     places = [link for link in chain if link.part is not None]
     first, last = places[0].start, places[-1].end
@@ -465,4 +508,6 @@ def _taken_back(text: str, chain: Sequence[Link]) -> bool:
     after = text[last : last + WINDOW].partition("\n\n")[0]
     if any(said.search(words) for said in (NOT_SAID, OTHER_RULES) for words in (before, after)):
         return True
-    return bool(IF.search(before) or ADDRESS.search(before) or "?" in after[:3])
+    if wrong.at.part is not None and wrong.at.part.value(USUAL) == -wrong.right and MAGNITUDE.search(before):
+        return True
+    return bool(REPORTED.search(before) or IF.search(before) or ADDRESS.search(before) or "?" in after[:3])
