@@ -125,7 +125,7 @@ def _real_blocks() -> Iterator[Block]:
 
 
 def _faults(language: str, code: str) -> Iterator[Finding]:
-    return _finding(Block(language, code, 0, 0))
+    return _finding(Block(language, code, 0, 0, len(code)))
 
 
 # ------------------------------------------------------------------------------------------------------------- answers

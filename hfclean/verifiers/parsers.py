@@ -48,7 +48,7 @@ GAP = re.compile(r"<[a-z]+[ _-][a-z _-]+>|\{\{|\{%|\[(?:your|insert)\b|<your", r
 # Sessions, notebooks, shells, patches and the output of programs.
 NOT_A_MODULE = re.compile(
     r"^[ \t]*(?:>>>|In ?\[|Out ?\[|\$ |[%!?]|@@ |[+-](?:\s|\w)|(?:sudo )?(?:pip3?|conda|apt|apt-get|brew|uv) |"
-    r"python3? \S|cd |Traceback |#include|<\w)|\w\?$",
+    r"python3? \S|cd |Traceback |(?:Output|Result)s?\b|=?> |#include|<\w)|\w\?$",
     re.MULTILINE,
 )
 PYTHON_2 = re.compile(
@@ -69,6 +69,9 @@ STATEMENT = re.compile(
 )
 
 
+ONLY_COMMENTS = re.compile(r":[ \t]*\n(?:[ \t]*\n)*[ \t]+#")
+
+
 def python(code: str) -> Fault | None:
     """A fault of Python 3, of any version: what only some versions read is not looked at."""
     fault = _python(dedent(code))
@@ -81,7 +84,9 @@ def python(code: str) -> Fault | None:
         return None
     if lines[-1].endswith(":") or (fault.words.startswith("expected 'except'") and lines[-1][:1].isspace()):
         return None  # a head whose body is not shown
-    if fault.words == "unexpected indent":  # the first line has lost its indentation on the way into the fence
+    if fault.words.startswith("expected an indented block") and ONLY_COMMENTS.search(code):
+        return None  # a body to be written
+    if fault.words.startswith(("unexpected indent", "unindent")):  # the first line has lost its indentation on the way
         lead = lines[fault.line][: len(lines[fault.line]) - len(lines[fault.line].lstrip())]
         if _python(dedent(lead + code.lstrip())) is None:
             return None
@@ -111,6 +116,13 @@ AS_TEXT = json.JSONDecoder(parse_int=str, parse_float=str)  # figures of any len
 JSON5 = re.compile(r"//|/\*|^[ \t]*#|[{,]\s*(?:'|[A-Za-z_$][\w$]*\s*:)|[:\[]\s*['`]|\+\s*[\"']", re.MULTILINE)
 
 
+# A gap of a template, a comment, the name of a type, or a call as in MongoDB's shell.
+NOT_YET_JSON = re.compile(
+    r"[<$%{#(]|(?:number|string|str|int(?:eger)?|float|double|decimal|bool(?:ean)?|object|array|list|any|date|text|value|"
+    r"undefined)\b|\w+\(|[A-Z][\w ]*\]"
+)
+
+
 def json_fault(code: str) -> Fault | None:
     """A fault of JSON; lines of JSON, JSON5, a value with comments or with something left out are not looked at."""
     try:
@@ -120,7 +132,7 @@ def json_fault(code: str) -> Fault | None:
             return None
         if error.msg == "Extra data" and code[error.pos] not in "}]":
             return None
-        if code[error.pos : error.pos + 1] in ("<", "$", "%", "{"):  # a gap of a template
+        if NOT_YET_JSON.match(code, error.pos):
             return None
         return Fault(error.lineno - 1, error.msg)
     except RecursionError:
@@ -289,7 +301,8 @@ def sql_parser() -> Callable[[str, str], Fault | None] | None:
 # ------------------------------------------------------------------------------------------ HTML
 
 MARKUP = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|pre|code)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<(/?)([a-z][a-z0-9]*)\b([^<>]*)>",
+    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|pre|code)\b[^<>]*>.*?(?:</\1\s*>|\Z)|"
+    r"<(/?)([a-z][a-z0-9]*)\b((?:[^<>\"']++|\"[^\"]{0,2000}+\"|'[^']{0,2000}+')*+|[^<>]*+)>",
     re.IGNORECASE | re.DOTALL,
 )
 # Elements that HTML closes nowhere by itself.
@@ -301,6 +314,9 @@ CLOSED = frozenset(
     )
     for word in words.split()
 )
+
+
+WHOLE = frozenset(("html", "body"))
 
 
 def html_fault(code: str) -> Fault | None:
@@ -318,6 +334,8 @@ def html_fault(code: str) -> Fault | None:
             opened.pop()
         else:
             place = next((at for at in range(len(opened) - 2, -1, -1) if opened[at][0] == name), None)
+            if place is None and name in WHOLE:
+                return None  # the end of a page
             if place is None:
                 return Fault(code.count("\n", 0, tag.start()), f"</{name}> closes nothing")
             left = opened[place + 1]
@@ -337,25 +355,32 @@ AROUND: dict[str, tuple[tuple[str, str], ...]] = {
     "javascript": (("async function* _() {", "\n}"), ("(", "\n)"), ("class _ {", "\n}")),
     "typescript": (("async function* _() {", "\n}"), ("(", "\n)"), ("class _ {", "\n}")),
     "tsx": (("async function* _() {", "\n}"), ("(", "\n)"), ("<>", "\n</>")),
-    "java": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}")),
-    "csharp": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}")),
+    "java": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}"), ("class _ { Object _ =", "\n;}")),
+    "csharp": (("class _ {", "\n}"), ("class _ { void _() {", "\n}}"), ("class _ { object _ =", "\n;}")),
     "c": (("void _() {", "\n}"),),
     "cpp": (("void _() {", "\n}"), ("class _ {", "\n};")),
     "go": (("func _() {", "\n}"),),
     "rust": (("fn _() {", "\n}"), ("impl _ {", "\n}")),
-    "php": (("<?php class _ {", "\n}"),),
+    "php": (("<?php class _ {", "\n}"), ("<?php (", "\n);")),
     "css": (("_ {", "\n}"),),
 }
 BRACKETS_ALONE = frozenset(("c", "cpp", "css"))  # their grammars know no macros, and no hacks for old browsers
 CONDITIONAL = re.compile(r"^\s*#\s*(?:if|define|else)", re.MULTILINE)
+QUOTED = re.compile(
+    r"'[^'\"\n]{0,80}[(){}\[\]][^'\"\n]{0,80}'|\"[^'\"\n]{0,80}[(){}\[\]][^'\"\n]{0,80}\""
+)  # a bracket
 CLOSERS = {")": "(", "]": "[", "}": "{"}
 OPENERS = {"(": "(", "[": "[", "{": "{", "${": "{", "#{": "{", "#[": "[", "$(": "(", "$((": "((", "((": "(("}
 # The rest of a statement, a chain or a list whose beginning is not shown.
 HALF = re.compile(
     r"\s*(?:(?:\}\s*)?(?:else|elif|elsif|catch|finally|case|default|when|rescue|ensure|end|endif|fi|done)\b|[)\],=|&?]|"
-    r"\.\w+\()"
+    r"\.\w+\(|\"\w+\"\s*:|@(?:page|model|inject|using)\b|\[(?:package|dependencies|dev-dependencies|features)\]\s)"
 )
-OUTPUT = re.compile(r"^[ \t]*(?:\$ |> |>>> |[+-] |@@ |PS |irb|Output|#=>)", re.MULTILINE)
+OUTPUT = re.compile(
+    r"^[ \t]*(?:\$ |> |>>> |[+-] |@@ |PS |[A-Z]:\\.*>|irb|Output|#=>|"
+    r"(?:go (?:run|get|build|mod|test|install)|cargo|npm|npx|yarn|composer|dotnet|javac?) \w)",
+    re.MULTILINE,
+)
 
 
 def grammar_fault(language: str, code: str) -> Fault | None:
@@ -370,7 +395,9 @@ def grammar_fault(language: str, code: str) -> Fault | None:
         return None
     if any(parse(before, code, after) is None for before, after in AROUND.get(language, ())):
         return None
-    if language in BRACKETS_ALONE and (not fault.words or CONDITIONAL.search(code)):
+    if code.rstrip().endswith("{") and fault.words == "'{' is closed nowhere":
+        return None  # a head whose body is not shown
+    if language in BRACKETS_ALONE and (not fault.words or CONDITIONAL.search(code) or QUOTED.search(code)):
         return None
     return fault if fault.words else fault._replace(words="invalid syntax")
 

@@ -61,8 +61,14 @@ FAULTY = re.compile(
     re.IGNORECASE,
 )
 ABOVE = re.compile(
-    r"\b(?:before|original|instead of|bad|bug|fails?|not valid|won't|don't|avoid|fragment|excerpt|partial|abbreviated|"
-    r"syntax|schema|skeleton)\b|\b(?:outputs?|results?|prints?)\W*\Z",
+    r"\b(?:before|original|instead of|bad|bug|fails?|not valid|won't|will not|don't|avoid|problem(?:atic)?|your code|"
+    r"your (?:current|own|version)|missing|fragment|excerpt|partial|abbreviated|syntax|"
+    r"schema|skeleton)\b|\b(?:outputs?|results?|prints?)\W*\Z",
+    re.IGNORECASE,
+)
+# What speaks of faulty code right below a block.
+BELOW = re.compile(
+    r"\bSyntaxError\b|\b(?:miss(?:ed|es|ing)|forg[eo]t\w*|unclosed|unbalanced|unterminated|should (?:be|have been))\b",
     re.IGNORECASE,
 )
 LEAD = 200
@@ -75,12 +81,13 @@ ASKS_FOR_JSON = re.compile(
 
 
 class Block(NamedTuple):
-    """The code of a closed fence that names a language, its first line in the text, and where its fence begins."""
+    """The code of a closed fence that names a language, its first line in the text, and where its fence stands."""
 
     language: str
     code: str
     line: int
     start: int
+    end: int
 
 
 def _blocks(text: str) -> Iterator[Block]:
@@ -97,7 +104,7 @@ def _blocks(text: str) -> Iterator[Block]:
                 if opened[1]:
                     code = re.sub(rf"^[ \t]{{1,{len(opened[1])}}}", "", code, flags=re.MULTILINE)
                 line, counted = line + text.count("\n", counted, opened.end()), opened.end()
-                yield Block(language, code, line + 1, opened.start())
+                yield Block(language, code, line + 1, opened.start(), fence.end())
             opened = None
         elif fence[3]:  # the block above was not closed: which lines are code is not known
             return
@@ -108,14 +115,17 @@ def _syntax_errors(pair: Pair) -> Iterator[Finding]:
     text, task = pair.response, pair.instruction[:LONGEST_TASK]
     if "```" not in text and "~~~" not in text:
         if text.startswith(("{", "[")) and text.endswith(("}", "]", "\n")) and ASKS_FOR_JSON.search(task):
-            yield from _finding(Block("JSON", text, 0, 0))
+            yield from _finding(Block("JSON", text, 0, 0, len(text)))
         return
     if FAULTY.search(task):
         return
     thought = len(split_thought(text)[0])
     for block in _blocks(text):
         above = text[max(0, block.start - LEAD) : block.start].rstrip().rpartition("\n\n")[2]
-        if block.start >= thought and not FAULTY.search(above) and not ABOVE.search(above):
+        below = text[block.end : block.end + LEAD].lstrip("\n").partition("\n\n")[0].partition("```")[0]
+        if block.start < thought or FAULTY.search(above) or ABOVE.search(above):
+            continue
+        if not (FAULTY.search(below) or BELOW.search(below)):
             yield from _finding(block)
 
 
