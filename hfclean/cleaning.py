@@ -35,12 +35,14 @@ from hfclean.passes import (
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
+from hfclean.reviser.pii import MaskPII
 from hfclean.reviser.refused import NOT_KEPT, refused_revisions, still_refused
 from hfclean.reviser.scored import RevisedAndScored, in_one_pass
 from hfclean.row_ids import RowIds, codes_of, first_of, numbered, text_code
 from hfclean.schema import refuse_unknown_roles
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.embedded.score import score as embedded_score
+from hfclean.scorers.personal import PII
 from hfclean.selection.row_context import context_keys
 from hfclean.transform import Transform, cached_elsewhere
 from hfclean.values import stored_columns
@@ -48,7 +50,8 @@ from hfclean.values import stored_columns
 MARK = "mark_duplicates"
 BATCH = 1000  # rows
 PART = 100_000  # rows that are mapped at a time
-PURE = (RuleReviser, Score, RevisedAndScored)  # of a row and their settings alone, without a model
+# what comes of a row and their settings alone, without a model
+PURE = (RuleReviser, Score, RevisedAndScored, MaskPII, PII)
 AUTO_ROWS = 20_000  # from here on, several processes take less time than it takes to start them
 
 
@@ -152,7 +155,7 @@ def clean(
         done += map(_describe, steps)
         for name, part in splits.items():
             label = f"{'revising' if steps[0] in revisers else 'scoring'} {name}".strip()
-            splits[name] = _mapped(part, transform, label, num_proc, kept_parts)
+            splits[name] = mapped(part, transform, label, num_proc, kept_parts)
     removed = {}
     if first is not None:
         done.append({"by": MARK, "version": 1})
@@ -227,8 +230,12 @@ def _passes(transforms: Sequence[Transform]) -> Iterator[Transform]:
             left = rest
 
 
-def _mapped(
-    part: Any, transform: Transform, label: str, num_proc: int | Literal["auto"], kept_parts: KeptParts | None
+def mapped(
+    part: Any,
+    transform: Transform,
+    label: str,
+    num_proc: int | Literal["auto"] = "auto",
+    kept_parts: KeptParts | None = None,
 ) -> Any:
     """What `map` makes of a split, in batches of the same rows for any number of processes: a parquet file of it has
     the same bytes."""
@@ -242,8 +249,8 @@ def _mapped(
     done = []
     for number, (piece, (file, made)) in enumerate(zip(pieces, begun, strict=True)):
         if made is None:
-            mapped = _mapped_piece(piece, transform, label, count)
-            made = mapped[0] if len(mapped) == 1 else concatenate_datasets(mapped)
+            pair = _mapped_piece(piece, transform, label, count)
+            made = pair[0] if len(pair) == 1 else concatenate_datasets(pair)
             if kept:
                 kept.keep(file, made, len(pieces) - number)
         done.append(made)

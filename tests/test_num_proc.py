@@ -64,6 +64,42 @@ def test_rows_and_file_are_the_same_for_any_number_of_processes(monkeypatch: pyt
     assert [row["edit"] for row in made[2][:8]] == ["revised", *["kept"] * 6, "revised"]
 
 
+def contents(out: Path) -> dict[str, bytes]:
+    files = [out] if out.is_file() else [*out.glob("data/*"), *out.glob("ledger.parquet"), *out.glob("report.html")]
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("words", [["clean"], ["score"], ["pii", "--mask"], ["pii", "--drop"]], ids=" ".join)
+def test_commands_write_the_same_bytes_in_any_number_of_processes(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [f"city {k}{'</s>' if k % 7 == 0 else ''}{' jo@hfclean.dev' if k % 5 == 0 else ''}" for k in range(30)]
+    rows(30).remove_columns("completion").add_column("completion", texts).to_json(tmp_path / "rows.jsonl")
+    pools: list[object] = []
+    real = Dataset.map
+
+    def counting(self: Dataset, *args: object, **how: object) -> Dataset:
+        pools.append(how.get("num_proc"))
+        return real(self, *args, **how)
+
+    monkeypatch.setattr(Dataset, "map", counting)
+    found = []
+    for count in ("1", "2", "3"):
+        out = tmp_path / count / ("rows.parquet" if "--drop" in words else "cleaned")
+        out.parent.mkdir()
+        command = [*words, str(tmp_path / "rows.jsonl"), "--out", str(out), "--quiet", "--num-proc", count]
+        assert main(command) == 0
+        found.append(contents(out))
+    assert found[0] == found[1] == found[2] != {}
+    assert {2, 3} <= set(pools)
+    if words == ["pii", "--drop"]:
+        assert len(Dataset.from_parquet(str(tmp_path / "3" / "rows.parquet"), cache_dir=str(tmp_path / "c"))) == 24
+        capsys.readouterr()
+        for count in ("1", "3"):
+            assert main(["pii", str(tmp_path / "rows.jsonl"), "--num-proc", count]) == 0
+            assert capsys.readouterr().out.startswith("6 of 30 rows contain personal data (6 matches)")
+
+
 def test_only_many_rows_take_several_processes_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cleaning._processes(19_999, hfclean.revise, "auto") == 1
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)

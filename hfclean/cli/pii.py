@@ -43,6 +43,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Count personal data, or write the rows without any."""
+    from hfclean.cleaning import mapped
     from hfclean.scorers.personal import PII
     from hfclean.selection import keep
 
@@ -53,9 +54,11 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     check_file(args)
     report = PII(tuple(args.kind or KINDS), **given(layout_of(args)))
     with opened(args, err, args.out) as (source, layout):
-        scored = source.dataset.map(report, batched=True)
+        splits = source.dataset.items()
+        scored = {split: mapped(part, report, f"searching {split}", args.num_proc) for split, part in splits}
         if args.drop:
-            kept = scored.filter(keep(layout.own("pii_count"), at_most=0))
+            test = keep(layout.own("pii_count"), at_most=0)
+            kept = {split: part.filter(test) for split, part in scored.items()}
             before = {split: part.column_names for split, part in source.dataset.items()}
             plain = {split: part.select_columns(before[split]) for split, part in kept.items() if len(part)}
             if not plain:
