@@ -18,6 +18,7 @@ REASONS: Mapping[str, str] = {
     "reviser": "the model's revision was taken",
     "reflection": "the model's revision was taken",
     "asked_again": "the revision was refused, and the model was told why and asked once more",
+    "salvaged": "the revision was refused, and taken without the part for which it was; what follows is why",
     "unparsed": "the model's answer is not in the requested form",
     "unwritable": "the revision changes something that this row has no place for",
     "not_graded": "no grade came for any of the revisions",

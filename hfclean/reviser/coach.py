@@ -11,8 +11,10 @@ from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
-from hfclean.reviser.proposals import Proposal, Task
+from hfclean.reviser.proposals import Proposal, Rivals, Task, Verdict
 from hfclean.reviser.repairs import REPAIR_VERSION, TYPICAL, is_repairable, repair_conversation
+from hfclean.reviser.salvage import SALVAGE_VERSION, without_a_hunk
+from hfclean.schema import Pair
 from hfclean.transform import HUB
 
 
@@ -38,6 +40,9 @@ class Reviser(ModelReviser):
             other finding of `hfclean.verify`; a tag, thought, table or fence that is gone; a broken constraint; an
             answer too long, too short or cut off). The conversation goes on with what was wrong, line by line;
             `edit_reason` then has `asked_again`.
+        salvage: where a revision is refused for one part of the response (a number, a preface, a block of code that is
+            gone), take the rest of it if the rest passes everything; see `hfclean.reviser.salvage.without_a_hunk`.
+            `edit_reason` then has `salvaged` and what the whole was refused for.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
@@ -58,6 +63,8 @@ class Reviser(ModelReviser):
 
     instructions: str | None = field(default=None, kw_only=True, metadata=HUB)
     repair_refused: int = field(default=0, kw_only=True, metadata={**HUB, "most": 3, "came_later": True})
+
+    salvage: bool = field(default=False, kw_only=True, metadata={**HUB, "came_later": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,6 +152,28 @@ class Reviser(ModelReviser):
                 return repair_conversation(task, proposal, codes, checks)
         return ()
 
+    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> Verdict | Rivals:
+        verdict = super()._judged(before, proposals)
+        if not self.salvage or isinstance(verdict, Rivals) or verdict.edit != "reverted":
+            return verdict
+        salvaged = [rest for proposal in proposals if (rest := self._rest(before, proposal)) is not None]
+        return Rivals(salvaged, verdict.errors) if salvaged else verdict
+
+    def _rest(self, before: Pair, proposal: Proposal) -> Proposal | None:
+        """A refused proposal without the part for which it was refused; None where that is not to be had."""
+        if proposal.pair is None:
+            return None
+        pair = proposal.pair
+
+        def passes(response: str) -> bool:
+            return not self.refused(before, proposal._replace(pair=pair.replace(response=response)), {})
+
+        rest = without_a_hunk(before.response, pair.response, passes, asked=before.prompt)
+        if rest is None:
+            return None
+        notes = (*proposal.notes, "salvaged", *self.refused(before, proposal, {}))
+        return proposal._replace(pair=pair.replace(response=rest), notes=notes)
+
     def settings(self) -> dict[str, Any]:
         found = super().settings()
         if self.instructions is not None:  # every row's history has this: the words themselves are in hfclean.json
@@ -152,7 +181,9 @@ class Reviser(ModelReviser):
         return found
 
     def depends(self) -> dict[str, Any]:
-        return {**super().depends(), **({"repair_version": REPAIR_VERSION} if self.repair_refused else {})}
+        repair = {"repair_version": REPAIR_VERSION} if self.repair_refused else {}
+        salvage = {"salvage_version": SALVAGE_VERSION} if self.salvage else {}
+        return {**super().depends(), **repair, **salvage}
 
     def words(self) -> dict[str, Any]:
         return {**super().words(), "prompt": self.prompt()}
