@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer, Received, Reply
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from keys_made import KEYS
 
@@ -164,7 +164,9 @@ def test_an_answer_that_was_lost_leaves_its_revision_out(tmp_path: Path) -> None
     with ChatServer(default=WRONG) as server:
         done = clean(Dataset.from_list(rows(2)), reviser=coach(server), score=False, show=False)
         other = coach(server, store=str(tmp_path / "other.sqlite"))
-        assert refused_revisions(done.dataset, other) is None
+        done.dataset.save_to_disk(str(tmp_path / "saved"))
+        assert refused_revisions(load_from_disk(str(tmp_path / "saved")), other) is None
+        assert not list((tmp_path / "saved").glob("cache-*"))
         assert server.counts.total() == 2
         assert len(refused_revisions(done.dataset, coach(server))) == 1
 

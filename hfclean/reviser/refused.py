@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -67,11 +68,11 @@ def refused_revisions(ds: Any, reviser: ModelReviser) -> Any | None:
     if not reviser.keeps_answers:
         return None
     splits = dict(ds) if isinstance(ds, Mapping) else {str(ds.split or "train"): ds}
+    found = _found(splits, reviser)
+    if (first := next(found, None)) is None:
+        return None
     folder = next((folder_of(part) for part in splits.values()), None)
-    refused = _stored(
-        _found(splits, reviser), Path(folder) / f"cache-refused-{token_hex(8)}.arrow" if folder else None
-    )
-    return refused if len(refused) else None
+    return _stored(chain([first], found), Path(folder) / f"cache-refused-{token_hex(8)}.arrow" if folder else None)
 
 
 def refused_in(reviser: ModelReviser, rows: Mapping[str, list[Any]]) -> list[list[RefusedRevision]]:
@@ -133,7 +134,9 @@ def _found(splits: Mapping[str, Any], reviser: ModelReviser) -> Iterator[list[di
             continue
         names = [*reviser.layout.view(part.column_names).columns, *map(reviser.layout.own, REVISION_COLUMNS)]
         for batch in column_batches(part, names, places):
-            yield [asdict(each) | {"split": split} for row in refused_in(reviser, batch) for each in row]
+            rows = [asdict(each) | {"split": split} for row in refused_in(reviser, batch) for each in row]
+            if rows:
+                yield rows
 
 
 def _refused(reviser: ModelReviser, task: Task, proposal: Proposal) -> Iterator[tuple[Pair, tuple[str, ...]]]:
