@@ -13,10 +13,11 @@
 A folder is written beside its place and put there at the end (see `durable`): it exists whole or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hfclean.cards import dataset_card
@@ -27,12 +28,13 @@ from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim, file_hash, is_own
-from hfclean.passes import ReleasingFile
+from hfclean.passes import ReleasingFile, column_batches, filled
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
-from hfclean.restoration import ledger
+from hfclean.restoration import LedgerEntry, ledger
 from hfclean.reviser.refused import REFUSED_COLUMNS
+from hfclean.reviser.scored import BEFORE, RowBefore
 from hfclean.rules import Rule
 from hfclean.source import Source
 from hfclean.values import decoded, undecoded
@@ -167,6 +169,7 @@ def write_folder(
             refused=cleaned.refused,
             transforms=cleaned.transforms,
             scored=scored,
+            known=cleaned.known,
             columns=layout.columns,
             prefix=layout.prefix,
             extra=extra,
@@ -179,6 +182,7 @@ def write_folder(
             removed=cleaned.removed,
             refused=cleaned.refused,
             extra=extra,
+            known=cleaned.known if cleaned.removed is None else {},
         )
         write_about(
             folder,
@@ -226,12 +230,13 @@ def write_parts(
     removed: Any | None = None,
     refused: Any | None = None,
     extra: tuple[Rule, ...] = (),
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, which revisions of it were refused, its ledger,
-    report and pictures into a folder."""
+    report and pictures into a folder. `known` is `Cleaned.known`, where no row was dropped."""
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
-    changes = _write_ledger(folder / LEDGER, dataset, layout, extra)
+    changes = _write_ledger(folder / LEDGER, dataset, layout, extra, known)
     removed_files = _write_removed(folder, removed)
     if refused is not None:
         _to_parquet(refused, folder / REFUSED)
@@ -317,7 +322,22 @@ def _to_parquet(part: Any, file: Path) -> None:
         decoded(part).to_parquet(f)
 
 
-def _write_ledger(path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...]) -> int:
+def _changes(part: Any, layout: Layout, extra: tuple[Rule, ...], cells: Any | None) -> Iterator[LedgerEntry]:
+    """What `ledger` gives for a split, read from `cells`, what is known of its rows, where they have all of it."""
+    from numpy import isin
+
+    original = layout.own("original")
+    rows = filled(part, original) if cells is not None and original in part.column_names else ()
+    if not len(rows) or not isin(rows, filled(cells, BEFORE)).all():
+        yield from ledger(part, columns=layout.columns, prefix=layout.prefix, extra=extra)
+        return
+    row_id = layout.own("row_id")
+    for ids, texts in zip(column_batches(part, [row_id], rows), column_batches(cells, [BEFORE], rows), strict=True):
+        for name, text in zip(ids[row_id], texts[BEFORE], strict=True):
+            yield from (LedgerEntry(str(name), *change) for change in RowBefore.read(text).changes)
+
+
+def _write_ledger(path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...], known: Mapping[str, Any]) -> int:
     """Write the ledger; returns how many changes it has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -327,7 +347,7 @@ def _write_ledger(path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, .
     with path.open("wb") as f, pq.ParquetWriter(f, schema) as writer:
         rows: list[dict[str, str]] = []
         for split, part in dataset.items():
-            for entry in ledger(part, columns=layout.columns, prefix=layout.prefix, extra=extra):
+            for entry in _changes(part, layout, extra, known.get(split)):
                 values = (
                     split,
                     entry.row_id,

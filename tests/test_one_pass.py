@@ -1,16 +1,22 @@
 """Rules and embedded scores in one pass give what they give one after the other."""
 
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 import hfclean
 from hfclean.cleaning import clean
-from hfclean.reviser.scored import in_one_pass
+from hfclean.errors import ColumnError
+from hfclean.folder import write_folder
+from hfclean.layout import Layout
+from hfclean.reviser.scored import BEFORE, in_one_pass
 from hfclean.rules import html
 from hfclean.scorers import indicators
+from hfclean.source import Source
 from hfclean.testing import shape_rows
 
 scoring = import_module("hfclean.scorers.embedded.score")
@@ -86,11 +92,50 @@ def test_a_row_that_stays_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(seen[41:]).isdisjoint(row["output"] for row in rows)
 
 
-def test_rows_behind_many_repairs_are_not_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_text_of_a_repaired_row_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = reads(monkeypatch)
-    rows = [{**DIRTY, "output": f"An apple {k}. "} for k in range(scoring.SAMPLE + 20)]
-    clean(Dataset.from_list(rows), num_proc=1)
-    assert sum(text.endswith(" ") for text in seen) == scoring.SAMPLE
+    rows = [{**CLEAN, "output": f"An apple {k}.</s>"} for k in range(30)]
+    before = DatasetDict({"train": Dataset.from_list(rows)})
+    cleaned = clean(before, num_proc=1)
+    write_folder(tmp_path / "out", cleaned, before=before, source=Source(before, "rows", "file", "0"), layout=Layout())
+    repaired = [f"An apple {k}." for k in range(30)]
+    assert sorted(seen) == sorted([*(row["output"] for row in rows), *repaired])
+
+
+@pytest.mark.parametrize("shape", shape_rows())
+def test_what_the_pass_knew_is_what_a_comparison_finds(shape: str, tmp_path: Path) -> None:
+    rows = shape_rows()[shape]
+    before = DatasetDict({"train": Dataset.from_list(rows), "test": Dataset.from_list(rows[:1])})
+    layout, source = Layout(), Source(before, "rows", "file", "0")
+    cleaned = clean(before, num_proc=1)
+    assert cleaned.known.keys() == {"train", "test"}
+    reports = [
+        write_folder(tmp_path / name, done, before=before, source=source, layout=layout)
+        for name, done in (("known", cleaned), ("found", replace(cleaned, known={})))
+    ]
+    assert reports[0].to_dict() == reports[1].to_dict()
+    ledgers = [(tmp_path / name / "ledger.parquet").read_bytes() for name in ("known", "found")]
+    assert ledgers[0] == ledgers[1]
+
+
+def test_where_rows_were_dropped_the_changes_are_those_of_the_rows_left(tmp_path: Path) -> None:
+    before = DatasetDict({"train": Dataset.from_list([CLEAN, CLEAN, DIRTY, {**DIRTY, "output": "A plum.</s>"}])})
+    cleaned = clean(before, drop_duplicates=True, num_proc=1)
+    write_folder(tmp_path / "out", cleaned, before=before, source=Source(before, "rows", "file", "0"), layout=Layout())
+    ledger = Dataset.from_parquet(str(tmp_path / "out" / "ledger.parquet"), cache_dir=str(tmp_path / "cache"))
+    assert [text for text in ledger["after"] if text.startswith("A plum")] == ["A plum."]
+    assert set(ledger["row_id"]) == set(cleaned.dataset["train"]["row_id"][1:])
+
+
+def test_rows_with_a_history_are_compared_anew() -> None:
+    once = clean(Dataset.from_list([DIRTY]), num_proc=1).dataset
+    again = clean(DatasetDict({"train": once}), num_proc=1)
+    assert again.known["train"][BEFORE][:] == [""]
+
+
+def test_a_column_of_that_name_is_not_lost() -> None:
+    with pytest.raises(ColumnError, match="before the rules"):
+        clean(Dataset.from_list([{**CLEAN, BEFORE: "mine"}]), num_proc=1)
 
 
 def test_rules_of_the_users_own_run_as_well() -> None:

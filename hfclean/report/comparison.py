@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
@@ -42,6 +43,7 @@ def compare(
     turns: Literal["last", "all"] | None = None,
     side: Literal["chosen", "rejected", "both"] | None = None,
     scored: Any = None,
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> Report:
     """What changed between two datasets and why, what was removed, and how the scores moved.
 
@@ -69,6 +71,7 @@ def compare(
             the transforms were given them, by what the rows' histories say.
         scored: for speed alone, the rows of `after` in the same order, as hfclean once scored them. Where `after` has
             no scores, those of rows of equal text are taken from here.
+        known: for speed alone, `Cleaned.known` of the call of `clean` that made `after` of `before`.
 
     Raises:
         HfcleanError: a `Dataset` with a `DatasetDict`, a stream that fails, a tokenizer that does not count.
@@ -99,7 +102,7 @@ def compare(
     }
     shape = _shape(old, new)
     stale = stale_copies(new_splits, layout)
-    matched = match_rows(old, new, layout, extra=tuple(extra), counter=counter)
+    matched = match_rows(old, new, layout, extra=tuple(extra), counter=counter, known=known)
     edits = matched.edits.kept()
     return Report(
         hfclean=__version__,

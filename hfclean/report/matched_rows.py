@@ -6,21 +6,24 @@ The rows that differ are read once more; a row of equal text has the same number
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from hfclean.layout import Layout
-from hfclean.passes import column_batches, iterate, numbers, release
-from hfclean.provenance import HISTORY
+from hfclean.passes import column_batches, filled, iterate, numbers, release
+from hfclean.provenance import HISTORY, Step
 from hfclean.report.edit_sample import EditSample
 from hfclean.report.joining import Joined, join
 from hfclean.report.record import UNRECORDED, Edit
 from hfclean.report.row_changes import row_edits
 from hfclean.report.rows import Measured, SplitRows, TokenCounter, measure, number_names
+from hfclean.reviser.scored import BEFORE, RowBefore
 from hfclean.rules import Rule
+from hfclean.scorers.embedded.score import Score
 
 PIECE = 1 << 16  # rows
 
@@ -137,28 +140,50 @@ def match_rows(
     *,
     extra: tuple[Rule, ...],
     counter: TokenCounter,
+    known: Mapping[str, Any],
 ) -> Matched:
-    """Join both sides and read what differs. `new` is measured already; `old` is measured here."""
+    """Join both sides and read what differs. `new` is measured already; `old` is measured here, or `known`."""
     matched = Matched(old, new, join(old, new))
     start = 0
     for split in new:
         matched.changed[split] = len(matched.changes(split).after)
-        _take_changes(matched, split, start, layout, extra)
+        _take_changes(matched, split, start, layout, extra, known)
         start += matched.changed[split]
-    _measure_before(matched, layout, counter)
+    _measure_before(matched, layout, counter, known)
     return matched
 
 
-def _take_changes(matched: Matched, split: str, start: int, layout: Layout, extra: tuple[Rule, ...]) -> None:
+def _cells(known: Mapping[str, Any], old: SplitRows) -> Any:
+    """What the rules' pass knew of the rows of a split, as a dataset of the column `BEFORE`; or None."""
+    cells = known.get(old.name)
+    return cells if cells is not None and len(cells) == len(old) else None
+
+
+def _take_changes(
+    matched: Matched, split: str, start: int, layout: Layout, extra: tuple[Rule, ...], known: Mapping[str, Any]
+) -> None:
     """Read the rows of a split that changed, on both sides, and say what happened to them."""
     changed = matched.changes(split)
     for number, source in enumerate(matched.old.values()):
         places = np.flatnonzero(changed.source == number)
         if len(places):
-            found = _edits(matched, matched.new[split], source, changed.of(places), layout, extra)
-            for place, edits in zip(places.tolist(), found, strict=True):
+            new, cells, has = matched.new[split], _cells(known, source), np.zeros(len(places), bool)
+            if cells is not None:
+                has = np.isin(changed.before[places], filled(cells, BEFORE))
+                told = places[has]
+                for place, edits in zip(told.tolist(), _known_edits(new, cells, changed.of(told)), strict=True):
+                    matched.edits.add(start + place, edits)
+            found = _edits(matched, new, source, changed.of(places[~has]), layout, extra)
+            for place, edits in zip(places[~has].tolist(), found, strict=True):
                 matched.edits.add(start + place, edits)
     release(matched.new[split].ds, *(rows.ds for rows in matched.old.values()))
+
+
+def _known_edits(new: SplitRows, cells: Any, places: Matches) -> Iterator[list[Edit]]:
+    texts = (cell for batch in column_batches(cells, [BEFORE], places.before) for cell in batch[BEFORE])
+    for text, k in zip(texts, map(int, places.after), strict=True):
+        changes = RowBefore.read(text).changes
+        yield [Edit(new.ids[k], *change, split=new.name, index=k) for change in changes]
 
 
 def _edits(
@@ -196,8 +221,9 @@ def _edits(
             _put(new.measured, fresh, np.array([*unknown], np.int64))
 
 
-def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> None:
-    """The numbers of the rows before: those of the row after where the text is the same, computed elsewhere."""
+def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter, told: Mapping[str, Any]) -> None:
+    """The numbers of the rows before: those of the row after where the text is the same, those that the rules' pass
+    told, else computed."""
     known = {}
     for name, rows in matched.old.items():
         texts = next((new.measured.texts for new in matched.new.values()), {"": 0})
@@ -218,13 +244,27 @@ def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter) -> 
             continue
         assert rows.view is not None
         our_columns = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
-        start = 0
-        for batch in column_batches(rows.ds, [*rows.view.columns, *our_columns], todo):
+        start, cells = 0, _cells(told, rows)
+        beside = repeat(None) if cells is None else column_batches(cells, [BEFORE], todo)
+        batches = column_batches(rows.ds, [*rows.view.columns, *our_columns], todo)
+        for batch, of_batch in zip(batches, beside, strict=False):
             count = len(batch[rows.view.columns[0]])
+            if of_batch is not None:
+                batch = _with_told(batch, of_batch[BEFORE], rows.scorer, layout)
             fresh = Measured(count, rows.measured.texts)
             measure(fresh, 0, batch, rows.view, layout, counter=counter, scorer=rows.scorer)
             _put(rows.measured, fresh, todo[start : start + count])
             start += count
+
+
+def _with_told(
+    batch: Mapping[str, list[Any]], texts: Sequence[str], scorer: Score, layout: Layout
+) -> dict[str, list[Any]]:
+    """The batch with the scores that the rules' pass told, and lines that say whose they are; it has no others."""
+    told = [RowBefore.read(text).scores if text else None for text in texts]
+    line = Step("Score", scorer.version, scorer.names(), scorer.settings()).line()
+    scores = {layout.own(name): [row and row[name] for row in told] for name in scorer.names()}
+    return {**batch, layout.own(HISTORY): [row and line for row in told], **scores}
 
 
 def _put(into: Measured, fresh: Measured, places: Any) -> None:

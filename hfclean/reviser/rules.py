@@ -12,8 +12,10 @@ from hfclean.records.common import ABOUT
 from hfclean.records.trust import settings_of
 from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.rules import Rule, mend, select_rules
+from hfclean.rules.rule import FIELDS
 from hfclean.schema import Pair, Target, View
-from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared
+from hfclean.scorers.agreement import WITH_REPAIR
+from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared, shared_repairs
 from hfclean.transform import HUB, STRICT, Batch, Transform
 
 
@@ -144,11 +146,16 @@ class RuleReviser(Transform):
         return Outcome(changes, reasons=("rule_error",), errors=errors) if errors else Outcome(changes)
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
+        return self.revised(batch, view)[0]
+
+    def revised(self, batch: Batch, view: View) -> tuple[dict[str, list[Any]], list[Outcome]]:
+        """The result of `apply`, and what the rules did to each row."""
         rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
         rules, targets = self._repairing(), [self.targets(row, view) for row in rows]
         if looks_are_shared():
             look_ahead([target.pair for each in targets for target in each])
-        return record(self, rows, view, [self._outcome(each, rules) for each in targets])
+        outcomes = [self._outcome(each, rules) for each in targets]
+        return record(self, rows, view, outcomes), outcomes
 
 
 def _mend_target(
@@ -158,8 +165,12 @@ def _mend_target(
     slots = dict(target.slots())
     whole = [name for name, slot in slots.items() if len(slot.paths) == 1]
     found = []
-    known, look = (known_defects(target.pair), defects_now) if ours else (None, None)
-    for change in mend(target.pair, rules, writable=whole, errors=errors, found=known, look=look):
+    if ours and rules == WITH_REPAIR and all(name in whole or not getattr(target.pair, name) for name in FIELDS):
+        changes = shared_repairs(target.pair, errors)  # no rule of ours writes into a field that is empty
+    else:
+        known, look = (known_defects(target.pair), defects_now) if ours else (None, None)
+        changes = mend(target.pair, rules, writable=whole, errors=errors, found=known, look=look)
+    for change in changes:
         for name in whole:
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:

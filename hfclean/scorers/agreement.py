@@ -13,9 +13,9 @@ these apart (`benchmarks/README.md` has the figures).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 
-from hfclean.rules import RULES, Change, find_defects, mend
+from hfclean.rules import RULES, find_defects, mend
 from hfclean.schema import Pair
 
 # What part of a score a defect takes away.
@@ -31,21 +31,6 @@ def factor(defects: Iterable[str]) -> float:
     for name in defects:
         left *= 1 - SHARE_OF[name]
     return left
-
-
-def repairs(
-    pair: Pair,
-    defects: Collection[str],
-    errors: dict[str, Exception] | None = None,
-    look: Callable[[Pair], Collection[str]] | None = None,
-) -> list[Change]:
-    """What the rules would change in a pair that has these defects; nothing is run where none can be repaired.
-
-    `look` finds the defects of a pair as it is after a change, where that can be done faster than by trying each rule.
-    """
-    if REPAIRABLE.isdisjoint(defects):
-        return []
-    return mend(pair, WITH_REPAIR, errors=errors, found=defects, look=look)
 
 
 def counted(pair: Pair) -> tuple[Pair, tuple[str, ...]]:

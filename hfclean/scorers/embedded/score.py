@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from hfclean.columns import Column
-from hfclean.rules import RULES, WATCHED, all_defects, take_glance
+from hfclean.rules import RULES, WATCHED, Change, all_defects, mend, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
-from hfclean.scorers.agreement import REPAIRABLE, SHARES, factor, repairs
+from hfclean.scorers.agreement import REPAIRABLE, SHARES, WITH_REPAIR, factor
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import read
 from hfclean.scorers.lexical import diversity
@@ -22,8 +22,6 @@ from hfclean.scorers.scoring import Scorer
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
 # enough that the texts do too.
 AT_ONCE = 50
-# Of so many pairs one in `MANY` may need a repair, or the rest is not read ahead.
-SAMPLE, MANY = 100, 8
 
 
 @dataclass(frozen=True)
@@ -146,13 +144,20 @@ class Look(NamedTuple):
     defects: list[str]
 
 
-_shared: ContextVar[dict[Pair, Look] | None] = ContextVar("shared", default=None)
+class Sharing(NamedTuple):
+    """What is known about pairs that were read, and what all rules that repair change in them."""
+
+    looks: dict[Pair, Look]
+    repairs: dict[Pair, list[Change]]
+
+
+_shared: ContextVar[Sharing | None] = ContextVar("shared", default=None)
 
 
 @contextmanager
 def sharing_looks() -> Iterator[None]:
     """Within the block, a pair that was read once is not read again: for a step that reads rows as another did."""
-    token = _shared.set({})
+    token = _shared.set(Sharing({}, {}))
     try:
         yield
     finally:
@@ -165,20 +170,16 @@ def looks_are_shared() -> bool:
 
 
 def look_ahead(pairs: Sequence[Pair]) -> None:
-    """Read these pairs now, within `sharing_looks`, where that is likely to spare work: where rules repair many of the
-    first, the others are better read once they are repaired."""
-    for few in (pairs[:SAMPLE], pairs[SAMPLE:]):
-        try:
-            looks = _look_at(few, [{} for _ in few])
-        except Exception:  # noqa: BLE001  # whoever scores these pairs meets it again, and says on which it is
-            return
-        if MANY * sum(not REPAIRABLE.isdisjoint(look.defects) for look in looks) > len(few):
-            return
+    """Read these pairs now, within `sharing_looks`."""
+    # whoever scores these pairs meets an error again, and says on which it is
+    with suppress(Exception):
+        _look_at(pairs, [{} for _ in pairs])
 
 
 def known_defects(pair: Pair) -> list[str] | None:
     """The defects of a pair that was read within `sharing_looks`; None where they are not known for certain."""
-    look = (_shared.get() or {}).get(pair)
+    shared = _shared.get()
+    look = None if shared is None else shared.looks.get(pair)
     return None if look is None else look.defects
 
 
@@ -189,14 +190,28 @@ def defects_now(pair: Pair) -> list[str] | None:
     return known_defects(pair)
 
 
+def shared_repairs(pair: Pair, errors: dict[str, Exception]) -> list[Change]:
+    """What all rules that repair change in a pair, found once within `sharing_looks`."""
+    shared = _shared.get()
+    if shared is None:
+        return mend(pair, WITH_REPAIR, errors=errors)
+    changes = shared.repairs.get(pair)
+    if changes is None:
+        changes = mend(pair, WITH_REPAIR, errors=errors, found=known_defects(pair), look=defects_now)
+        if not errors:
+            shared.repairs[pair] = changes
+    return changes
+
+
 def _look_at(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> list[Look]:
     shared = _shared.get()
     if shared is None:
         return _looks(pairs, errors)
-    missing = [k for k, pair in enumerate(pairs) if pair not in shared]
+    known = shared.looks
+    missing = [k for k, pair in enumerate(pairs) if pair not in known]
     fresh = dict(zip(missing, _looks([pairs[k] for k in missing], [errors[k] for k in missing]), strict=True))
-    shared.update((pairs[k], look) for k, look in fresh.items() if not errors[k])
-    return [fresh.get(k) or shared[pair] for k, pair in enumerate(pairs)]
+    known.update((pairs[k], look) for k, look in fresh.items() if not errors[k])
+    return [fresh.get(k) or known[pair] for k, pair in enumerate(pairs)]
 
 
 def _looks(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> list[Look]:
@@ -219,6 +234,8 @@ def _as_repaired(
 ) -> tuple[tuple[float, ...], float, float]:
     """The indicators' values of a pair with defects as the rules would leave it, and what is left of a score of 1
     after the defects that they take away and those that stay; see `agreement`."""
+    if REPAIRABLE.isdisjoint(defects):
+        return values, 1.0, factor(defects)
     left = defects
 
     def look(after: Pair) -> list[str]:
@@ -228,7 +245,13 @@ def _as_repaired(
         left = glanced_defects(after, RULES, take_glance(after, reading, WATCHED), errors)
         return left
 
-    changes = repairs(pair, defects, errors, look)
+    shared = _shared.get()
+    if shared is not None and pair in shared.repairs:
+        changes = shared.repairs[pair]
+        if changes:
+            values, _, _, left = _look_at([changes[-1].after], [errors])[0]
+    else:
+        changes = mend(pair, WITH_REPAIR, errors=errors, found=defects, look=look)
     return values, factor(dict.fromkeys(change.rule for change in changes)), factor(left)
 
 
