@@ -152,13 +152,14 @@ def test_the_form_of_a_setting_is_that_of_its_type() -> None:
     }
     assert forms.pop("a string, or an object of strings") == {"columns"}
     assert forms.pop("a number") == {"temperature", "top_p", "preference_margin"}
-    assert forms.pop("a whole number") == {"max_new_tokens", "candidates", "seed"}
-    assert forms.pop("true or false") == {"structured"}
+    assert forms.pop("a whole number") == {"max_new_tokens", "candidates", "seed", "repair_refused"}
+    assert forms.pop("true or false") == {"structured", "salvage"}
     assert forms.pop("a list of strings") == {"skip_checks", "sides"}
     assert forms == {"": {"extra_body", "criteria"}}
     assert {name: setting.most for name, setting in settings.items() if setting.most} == {
         "max_new_tokens": 1_000_000,
         "candidates": 64,
+        "repair_refused": 3,
         "criteria": 100,
     }
 

@@ -210,7 +210,7 @@ WHOLE = [
     ("lisp", "(defun area (w h) (* w h))"),
     ("css", "a { color: #fff; }"),
     ("latex", "\\frac{a}{b} ="),
-    ("regex", "^[a-z("),
+    ("regex", "^[a-z(]"),
     ("yaml", "boats:\n  - name:"),
     ("text", "Dear Ms. Holm,\nI am,"),
     ("", "Dear Ms. Holm,\nI write to"),
