@@ -28,6 +28,8 @@ FINALS = [
 # question, old answer, new answer
 LOST: dict[str, list[tuple[str, str, str]]] = {
     "thought_lost": [
+        ("What is 17*3?", THOUGHT + "It is 51.", "<think>\n</think>\nIt is 51."),
+        ("What is 17*3?", THOUGHT + "It is 51.", "<think>OK</think>\nIt is 51."),
         ("What is 17*3?", THOUGHT + "It is 51.", "It is 51."),
         ("What is 17*3?", THOUGHT + "It is 51.", THOUGHT.replace("</think>", "") + "It is 51."),
         ("What is 17*3?", THOUGHT + "It is 51.", THOUGHT.replace("<think>", "") + "It is 51."),
@@ -80,6 +82,9 @@ LOST: dict[str, list[tuple[str, str, str]]] = {
         ("Two pictures.", "<image> and <image>: a cat and a dog.", "<image>: a cat and a dog."),
     ],
     "tool_call_changed": [
+        ("Weather?", '<functioncall> {"name": "f", "x": 1}', '<functioncall> {"name": "f", "x": 2}'),
+        ("Weather?", '[f(city="Paris")]', '[f(city="London")]'),
+        ("Weather?", "Action: search\nAction Input: Paris", "Action: search\nAction Input: London"),
         ("What will the weather be in Paris?", CALL, "The weather in Paris will be fine for the next 3 days."),
         ("Weather?", CALL, CALL.replace("Paris", "Lyon")),
         ("Weather?", CALL, CALL.replace("3", "5")),
@@ -168,6 +173,8 @@ LOST: dict[str, list[tuple[str, str, str]]] = {
         ("Mend it.", "@@ -1 +1 @@\n-a\n+b", "Put b in the place of a in this file."),
     ],
     "label_flipped": [
+        ("Which is right? (a) Oslo (b) Bergen", "(a)", "(b)"),
+        ("Which is right? 1) Oslo 2) Bergen", "1", "2) Bergen"),
         ("Is a whale a fish?", "No", "Yes"),
         ("Is a whale a fish?", "No.", "Yes, a whale is a fish."),
         ("Is a whale a mammal?", "Yes, it is.", "No, it is a fish."),
@@ -205,7 +212,20 @@ LOST: dict[str, list[tuple[str, str, str]]] = {
         ("What is it?", r"It is \boxed{\frac{1}{2", r"It is one half, which is written as a fraction."),
     ],
 }
-KINDS = [(kind, *case) for kind, cases in LOST.items() for case in cases]
+ALSO_LOST = [
+    ("placeholder_lost", "What is it?", "![A cat](a.png) is a cat.", "![A cat](b.png) is a cat."),
+    (
+        "placeholder_lost",
+        "Write a template.",
+        "Dear [Name], I write about [Subject].",
+        "Dear Bob, I write about the cat.",
+    ),
+    ("table_lost", "List cities.", "|a|b|\n|-|-|\n|c|d|\n|e|f|\n|g|h|", "|a|b|\n|-|-|\n|c|d|"),
+    ("boxed_changed", "What is 6*2?", "6 * 2 = 12, and 12 is\n#### 12", "6 * 2 = 12\n#### 6"),
+    ("boxed_changed", "What is 6*2?", "12 - 2 = 10, 10 + 2 is 12\n#### 12", "12 - 2 = 10\n#### 10"),
+    ("boxed_changed", "What is it?", r"\boxed{\frac{1}{2}}", r"\boxed{\frac{2}{1}}"),
+]
+KINDS = [(kind, *case) for kind, cases in LOST.items() for case in cases] + ALSO_LOST
 
 
 @pytest.mark.parametrize(("kind", "question", "old", "new"), KINDS)
@@ -258,6 +278,20 @@ KEPT = [
     ("What is it?", r"\boxed{ \text{Oslo} }", r"\boxed{Oslo}"),
     ("What is it?", r"\boxed{4.0}", r"So it is \boxed{4}"),
     ("What is 2+2?", "It is 4.", r"It is \boxed{5}."),
+    ("What is it?", r"\boxed{\dfrac{1}{2}}", r"\boxed{\frac12}"),
+    ("What is it?", r"\boxed{5}", r"\boxed{x = 5}"),
+    ("What is it?", r"\boxed{5}", r"\boxed{\$5}"),
+    ("What is 12 * 12?", "12 * 12 = 124\n#### 124", "12 * 12 = 144\n#### 144"),
+    ("What is 12 * 12?", "12 * 12 = 144\n#### 124", "12 * 12 = 144\n#### 144"),
+    ("Which is right? A) Oslo B) Bergen", "B) Oslo", "A) Oslo"),
+    ("Which is right? (a) Oslo (b) Bergen", "(a)", "(a) Oslo"),
+    ("What is it?", "![cat](a.png) is a cat.", "![A sitting cat](a.png) is a cat."),
+    ("Write a template.", "Dear [Name], I write about [Subject].", "Dear [Name],\nI write about [Subject]."),
+    ("What is 17*3?", THOUGHT + "It is 51.", THOUGHT[: len(THOUGHT) // 2] + "</think>\nIt is 51."),
+    ("Write code.", f"```js\n{PYTHON}```", f"```python\n{PYTHON}```"),
+    ("Write it in TypeScript.", "```js\nlet a: number = 1\n```", "```ts\nlet a: number = 1\n```"),
+    ("List cities.", "|a|b|\n|-|-|\n|c|d|\n|e|f|", "|a|b|\n|-|-|\n|c|d|"),
+    ("Which tools?", "[see above] and more", "[see below] and more"),
     ("What is 2+2?", "#### 4", "Two and two.\n#### 4"),
 ]
 
@@ -353,6 +387,15 @@ def test_what_stands_in_boxes() -> None:
         "or ",
         "![",
         "<<a",
+        "Action Input: x\n",
+        "[f(a=b, ",
+        "[f(a=",
+        "(a) ",
+        "1) a ",
+        "[Name] ",
+        "![a](b",
+        r"\frac{",
+        "= 1 ",
     ],
 )
 def test_hostile_texts_are_read_to_their_end(hostile: str) -> None:
@@ -360,3 +403,30 @@ def test_hostile_texts_are_read_to_their_end(hostile: str) -> None:
     for before in (Pair("Do it.", "", hostile), Pair(hostile, "", "no"), Pair("x", hostile, "yes")):
         assert accept(before, before, only=[*LOST, "question_fitted"]) == []
         assert "check_error" not in accept(before, before.replace(response=before.response[:-1] + "?"), only=[*LOST])
+
+
+FRENCH = "Un chat est un petit animal domestique qui miaule et que les gens aiment avoir dans la maison."
+ENGLISH = "A cat is a small domestic animal that meows and that people like to have in the house."
+
+
+@pytest.mark.parametrize(
+    "question", ["Answer in French: what is a cat?", "Translate into French: A cat is an animal."]
+)
+def test_an_answer_stays_in_the_language_that_was_asked_for(question: str) -> None:
+    before = Pair(question, "", FRENCH)
+    assert accept(before, before.replace(response=ENGLISH)) == ["language_changed"]
+    said = before.replace(response=f"In French that is: {FRENCH}")
+    assert accept(before, said, only=["language_changed"]) == []
+    english = Pair(question, "", ENGLISH)
+    assert accept(english, english.replace(response=FRENCH), only=["language_changed"]) == []
+
+
+def test_an_answer_that_ends_as_before_does_not_break_off() -> None:
+    before = Pair("Convert 5 km to m.", "", "5 km = 500 m")
+    assert accept(before, before.replace(response="5 km = 5000 m")) == []
+    assert accept(before, before.replace(response="5 km = 5000 times a")) != []
+
+
+def test_code_that_does_not_parse_is_not_another_language_for_that() -> None:
+    before = Pair("Write code.", "", "```js\nint x = 1\n```")
+    assert accept(before, before.replace(response="```sql\nint x = 1\n```")) == ["fence_language_changed"]

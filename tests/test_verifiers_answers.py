@@ -90,6 +90,26 @@ AGREE = [
     "<think>The answer is 2x.</think>\n\\boxed{15}",
     "<think>The answer is 3, 5.</think>\n\\boxed{15}",
     "<think>The answer is a boat.</think>\n\\boxed{B}",
+    "The answer is 5!\n\\boxed{120}",
+    "The answer is 10_2.\n\\boxed{2}",
+    "The answer is 9 squared.\n\\boxed{81}",
+    "The answer is 2 dozen.\n\\boxed{24}",
+    "The answer is 15 thousand.\n\\boxed{15000}",
+    "The answer is 7 more than 3.\n\\boxed{10}",
+    "The answer is 20% of 50.\n\\boxed{10}",
+    "The answer is 12 divided by 4.\n\\boxed{3}",
+    "The answer is 180 degrees.\n\\boxed{\\pi}",
+    "The answer is 180° - 60°.\n\\boxed{120}",
+    "<think>The answer is 5 per pack, and there are 2.</think>10",
+    # somebody else's answer
+    "The first answer is 3. The second is 4.\n\\boxed{4}",
+    "One student's answer is 3.\n\\boxed{4}",
+    "The naive answer is 3.\n\\boxed{4}",
+    "<think>The expected answer is 5.</think>6",
+    "<think>Let me see if the answer is 5.</think>6",
+    # headings
+    "#### 1\nadd\n\nThe answer is 5.",
+    "#### 2024\n\nThe answer is 42.",
     # other units, forms that cannot be compared
     "\\boxed{90\\text{ minutes}}\n#### 1.5 hours",
     "The answer is 12.\n\\boxed{x + 3}",
@@ -127,9 +147,21 @@ def test_a_task_of_several_parts_has_several_answers(instruction: str) -> None:
     assert found("The answer is 12.\n\\boxed{15}", instruction) == []
 
 
+@pytest.mark.parametrize(
+    "instruction", ["Grade it: 3 + 4 = 7.", "Score the answer from 0 to 5.", "How many are wrong?"]
+)
+def test_a_thought_about_an_answer_that_is_graded_ends_in_a_grade(instruction: str) -> None:
+    assert found("<think>The correct answer is 7.</think>0", instruction) == []
+    assert len(found("<think>The correct answer is 7.</think>0", "What is 3 + 4?")) == 1
+
+
 # -------------------------------------------------------------------------------------------------------------- values
 
 SAME = [
+    ("1.000", "1000"),
+    ("1.234.567", "1234567"),
+    ("\\pi", "3.14"),
+    ("3.1416", "\\pi"),
     ("12", "12.0"),
     ("1/2", "0.5"),
     ("\\frac{1}{2}", "\\dfrac{2}{4}"),
@@ -190,6 +222,8 @@ def test_values_that_are_the_same_or_beyond_a_program(one: str, other: str) -> N
 
 
 DIFFERENT = [
+    ("1.000", "1001"),
+    ("1.0", "10"),
     ("12", "15"),
     ("14", "12.6"),
     ("1/2", "1/3"),
@@ -314,6 +348,11 @@ RIGHT_OPTION = [
     ("D) Neither", "Choose. A) x B) y C) z D) Neither"),
     ("A dog is an animal.", "Choose. A) Cat B) Dog"),
     ("As A) shows, B", "Choose. A) Cat B) Dog"),
+    ("A) Dog\nB) Cat", "Rank them:\nA) Cat\nB) Dog"),
+    ("A. Apple\nB. Pear", "Sort these:\nA. Pear\nB. Apple"),
+    ("C. is too", "Vitamins A. and B. are important. Why?"),
+    ("C) is the best plan", "Is plan A) good or plan B) bad?"),
+    ("E) None of the above", "Choose. A) Cat B) Dog C) Fish"),
 ]
 
 

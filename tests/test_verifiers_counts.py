@@ -101,6 +101,24 @@ KEPT = [
     ("Write a function that sorts names in alphabetical order.", "Use sorted: c, b, a, d"),
     ("Match a string that ends with 'b' by a regex.", "The pattern is a.*b$, or so."),
     ("Arrange the books in alphabetical order.", "Dracula, Emma, 1984, Ulysses, Beowulf"),
+    # denied, asked about, or one of two requests
+    ("Do not write three sentences; write a poem.", FIVE),
+    ("Don't list five boats; tell me your favourite.", numbered("Ketch", "Sloop")),
+    ("What is a three-sentence summary?", "A summary of that length."),
+    ("Write exactly two sentences.", 'He said: "Stop! Now!" and left. She stayed.'),
+    ("Give me three tips. Then two more.", numbered("a", "b", "c", "d", "e")),
+    ("Give three examples. Also list 2 exceptions.", numbered("a", "b", "c", "d", "e")),
+    ("Write a poem with four lines in each stanza.", LINES + "\n\n" + LINES),
+    ("Write a four-line poem and translate each line.", LINES + "\n" + LINES),
+    ("Answer in one word, then explain.", "Yes, because it floats."),
+    ("Answer in one word and give a reason.", "Yes, because it floats."),
+    ("Write a sentence using the word 'be'.", "She is here."),
+    ("Write a sentence using the word 'go'.", "She went home."),
+    # orders in which people differ
+    ("Sort the list alphabetically in reverse order.", "cat, bee, ant"),
+    ("Sort them alphabetically.", "eagle, éclair, zebra"),
+    ("Sort them alphabetically.", "coop, co-op, cop"),
+    ("Put them in alphabetical order.", "The order is apple, date, and fig."),
     ("Describe it in 3 sentences.", ""),
     ("Describe it.", FIVE),
 ]
@@ -140,7 +158,7 @@ TWICE = [
 
 @pytest.mark.parametrize(("response", "line", "first"), TWICE)
 def test_an_item_said_twice_is_found(response: str, line: int, first: int) -> None:
-    (finding,) = found("item_twice", "How do I get ready to sail?", response)
+    (finding,) = found("item_twice", "What should I keep in mind at sea?", response)
     sentence = f"the item in line {line + 1} stands in line {first + 1} already"
     assert finding == Finding("item_twice", "response", 0, line, finding.found, "", sentence)
     assert finding.found in response
@@ -170,8 +188,22 @@ ONCE = [
     ("Plan a workout.", numbered(A, A)),
     (f"What does {A} mean?", numbered(A, A)),
     ("Rate each of them.", numbered("not so good", "not so good")),
+    ("How do I paint a boat?", numbered("Apply a coat of paint.", "Let it dry.", "Apply a coat of paint.")),
+    ("Give instructions for a hat of paper.", numbered("Fold it in half.", "Turn it.", "Fold it in half.")),
+    ("Translate.", numbered("I am very tired", "I am very tired")),
+    ("Extract the dates.", "- May 3 2020\n- May 3 2020"),
+    ("Answer the questions.", numbered("It is not known", "It is not known")),
+    ("Give the sentiment of them.", numbered("This is positive.", "This is positive.")),
+    ("List the prices.", "- 3 for 5 dollars\n- 3 for 5 dollars"),
     ("", ""),
 ]
+
+
+def test_a_step_that_is_said_twice_in_a_row_is_found() -> None:
+    (finding,) = found("item_twice", "How do I get ready to sail?", numbered(A, B, C, C))
+    assert (finding.line, finding.found) == (3, C)
+    (finding,) = found("item_twice", "How do I get ready to sail?", f"- {A}\n- {B}\n- {A}")
+    assert (finding.line, finding.found) == (2, A)
 
 
 @pytest.mark.parametrize(("instruction", "response"), ONCE)
@@ -183,7 +215,7 @@ def test_other_repetition_is_not(instruction: str, response: str) -> None:
 
 TEXT = "The boat  sails to\nGraz today."
 ASKS = """
-Rewrite the sentence. | Rephrase it. | Paraphrase the text. | Translate it into German. | Summarize the text. |
+Rewrite the sentence. | Rephrase it. | Paraphrase the text. | Summarize the text. |
 Summarise it. | Shorten the text. | Condense it. | Simplify the sentence. | Expand it. | Convert it to the past. |
 Turn it into a question. | Change the tense. | Reverse the words. | Replace the verb. | Modify it. | Restate it. |
 Reword the sentence. | Elaborate on it. | Revise the text.
@@ -204,6 +236,12 @@ def test_input_that_is_given_back_is_found(instruction: str) -> None:
     )
 
 
+def test_a_translation_that_is_the_text_is_found_where_its_language_is_sure() -> None:
+    text = "The boat sails to Graz today, and the people who live there will be glad to see what it brings with it."
+    assert [one.found for one in found("answer_is_input", "Translate it into German.", text, text)] == [text[:80]]
+    assert found("answer_is_input", "Translate it into English.", text, text) == []
+
+
 MAY_STAY = [
     ("Correct the sentence.", TEXT, TEXT),
     ("Rewrite it with correct grammar.", TEXT, TEXT),
@@ -222,6 +260,14 @@ MAY_STAY = [
     ("Rewrite it.", "The boat sailed to Graz.", TEXT),
     ("Rewrite it.", TEXT.lower(), TEXT),
     ("Rewrite it.", TEXT + "!", TEXT),
+    ("Translate it into English.", TEXT, TEXT),
+    ("Translate it into English.", "Hello my friend", "Hello my friend"),
+    ("Replace any profanity with stars.", TEXT, TEXT),
+    ("Rewrite it in the third person.", TEXT, TEXT),
+    ("Turn negative sentences into positive ones.", TEXT, TEXT),
+    ("Convert it into the plural.", TEXT, TEXT),
+    ("Shorten it to 10 words at most.", TEXT, TEXT),
+    ("Reverse this palindrome.", "never odd or even", "never odd or even"),
     ("Turn it into a URI.", "a.example", "a.example"),
     ("Rewrite it.", "two words", "two words"),
     ("Rewrite it.", "", ""),
@@ -285,6 +331,13 @@ UNSOLVED = [
     ("Complete the sentence.", "has", "She has/have gone."),
     ("Complete the sentence.", "has", "She has or have gone."),
     ("Fill in the blank.", "Paris", "Paris is the capital.\nA. Paris B. Rome"),
+    ("Fill in the missing number.", "4", "2, 4, 6, 8, , 12"),
+    ("Complete the sentence.", "and the dog", "the cat and the dog went"),
+    ("Finish the sentence.", "I", "If I were rich enough then"),
+    ("Complete the sentence with a word from the box.", "run", "run, walk, swim. I like to."),
+    ("Find the missing word in the second sentence.", "blue", "The sky is blue. The sea is also."),
+    ("Find the missing angle.", "60", "A triangle has angles 60 and 60."),
+    ("Insert the missing comma.", "Hello", "Hello my friend, how are you."),
     ("Fill the boat.", "Paris", "The capital of France is Paris."),
     ("Fill in the form. Is a word missing?", "Paris", "The capital of France is Paris."),
 ]

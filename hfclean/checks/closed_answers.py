@@ -10,6 +10,7 @@ import re
 from itertools import islice
 
 from hfclean.checks.check import Case, Check
+from hfclean.checks.verified import mends
 from hfclean.text.numbers import plain_number
 
 SHORT = 6  # words: a longer old answer is no bare label
@@ -28,8 +29,12 @@ OPPOSITES: tuple[frozenset[str], ...] = tuple(
 )  # fmt: skip
 NEUTRAL = frozenset(("neutral",))
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+MARKS = ("ABCDEFGH", "abcdefgh", "12345678")
 OPTION_LINE = re.compile(r"^[ \t]*\(?([A-H])[.):][ \t]+(\S[^\n]{0,200})$", re.MULTILINE)
 OPTION_INLINE = re.compile(r"(?<!\w)\(?([A-H])[.)] ?([^()\n]{1,80}?)(?=[,;]? *\(?[B-H][.)] ?|\s*$)", re.MULTILINE)
+# (a) and 1), which stand in lists of other things as well, so that a bare one has to be the whole answer
+OPTION_OTHER = re.compile(r"(?<!\w)\(?([a-h1-8])\) ?([^()\n]{1,80}?)(?=[,;]? *\(?[a-h1-8]\) ?|\s*$)", re.MULTILINE)
+LETTER_ALONE = re.compile(r"\A\s*\(?([a-h1-8])(?:[).]|\s*\Z)")
 LETTER = re.compile(r"(?:\A\W{0,3}|\b(?:answer|option|choice)(?: is)?:? ?\W{0,3})\(?([A-H])(?=[).:,\s]|\Z)(?! [a-z])")
 LISTED = re.compile(
     r"\b(?:classif\w+|categori[sz]e\w*|label\w*|identify|determine|decide|tell|say|state|choose|select|pick|answer|"
@@ -86,11 +91,11 @@ def _listed(prompt: str) -> list[frozenset[str]]:
 
 def _options(prompt: str) -> dict[str, str]:
     """The options of a question by their letters; empty where they are not A, B and so on."""
-    for pattern in (OPTION_LINE, OPTION_INLINE):
+    for pattern in (OPTION_LINE, OPTION_INLINE, OPTION_OTHER):
         options = {
             letter: " ".join(text.lower().split()).rstrip(" .;,") for letter, text in pattern.findall(prompt[:8000])
         }
-        if len(options) > 1 and sorted(options) == list("ABCDEFGH"[: len(options)]):
+        if len(options) > 1 and any(sorted(options) == list(marks[: len(options)]) for marks in MARKS):
             return options
     return {}
 
@@ -100,12 +105,14 @@ def _option_flipped(case: Case) -> bool:
     if not options:
         return False
     had, has = _option(case.before.response, options), _option(case.after.response, options)
-    return bool(had and has) and had != has
+    return bool(had and has) and had != has and not mends(case, "option_disagrees")
 
 
 def _option(answer: str, options: dict[str, str]) -> str:
     """The letter of the option that an answer takes; `""` where it takes none or several."""
     taken = set(LETTER.findall(answer[:2000])) & options.keys()
+    if not taken and (alone := LETTER_ALONE.match(answer)):
+        taken = {alone[1]} & options.keys()
     if not taken:
         lower = " ".join(answer[:400].lower().split())
         taken = {letter for letter, text in options.items() if len(text) > 2 and text in lower}
@@ -121,6 +128,8 @@ label_flipped = Check(
 BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
 FINAL = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 LONGEST_BOX, MOST_BOXES = 2000, 100
+FRACTION = re.compile(r"\\[dtc]?frac(?:(\d)(\d)|\{([^{}]*)\}\{([^{}]*)\})")
+NAMED = re.compile(r"\A[A-Za-z]=(?=[^=]*\Z)")
 SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)\b|[\s$]")
 TEXT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}")
 
@@ -142,8 +151,9 @@ def boxes(text: str) -> list[str]:
 
 
 def _plain(content: str) -> str:
-    content = SPACING.sub("", TEXT.sub(r"\1", content)).rstrip(".")
-    content = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", content)
+    content = SPACING.sub("", TEXT.sub(r"\1", content.replace("\\$", "").replace("\\%", "%"))).rstrip(".")
+    content = FRACTION.sub(r"\\frac{\1\3}{\2\4}", NAMED.sub("", content))
+    content = re.sub(r"(?<=\d)(?:,|\{,\})(?=\d{3}(?!\d))", "", content)
     return plain_number(content) if re.fullmatch(r"\d+(?:\.\d+)?", content) else content
 
 
@@ -151,8 +161,20 @@ def _boxed_changed(case: Case) -> bool:
     old, new = case.before.response, case.after.response
     if old == new:
         return False
-    before = boxes(old)
-    return bool(before) and not set(before) <= set(boxes(new))
+    before, after = boxes(old), boxes(new)
+    if not before or set(before) <= set(after):
+        return False
+    corrected = len(before) == len(after) == 1 and _comes_to(after[0], before[0], old)
+    return not (corrected or (after and mends(case, "wrong_sum", "answers_disagree")))
+
+
+def _comes_to(right: str, wrong: str, text: str) -> bool:
+    """Whether the text works out one number, and nowhere but in its box says the other."""
+    if not (right.isdecimal() and wrong.isdecimal()):
+        return False
+    numbers = re.findall(r"(=\s*)?\$?(?<![\d.])(\d[\d,]*)(?![\d.]*\d)", text)
+    values = [(bool(sign), number.replace(",", "")) for sign, number in numbers]
+    return (True, right) in values and sum(number == wrong for _, number in values) == 1
 
 
 boxed_changed = Check(

@@ -154,9 +154,9 @@ def _ends_open(text: str) -> bool:
 
 def _truncated(case: Case) -> bool:
     before, after = case.before.response.rstrip(), case.after.response.rstrip()
-    if after == before:
-        return False
+    if after == before or (after.split()[-1:] == before.split()[-1:] and len(after) >= len(before)):
+        return False  # it ends where the old one does
     return (_ends_open(after) and not _ends_open(before)) or breaks_off(case) > ENDING_LIMIT
 
 
-truncated = Check("truncated", "an answer that breaks off in the middle of a sentence or a list", _truncated, 2)
+truncated = Check("truncated", "an answer that breaks off in the middle of a sentence or a list", _truncated, 3)

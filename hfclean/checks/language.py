@@ -1,5 +1,7 @@
 """The check for a revision that switched to another language."""
 
+import re
+
 from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.language import (
     FEWEST_FOREIGN,
@@ -11,6 +13,10 @@ from hfclean.text.language import (
     named_languages,
 )
 
+ASKS = re.compile(
+    r"\b(?:translat\w+\b[^.\n]{0,200}\b(?:in)?to|(?:write|answer|respond|reply|say|compose|output)\b[^.\n]{0,60}\bin)\b",
+    re.IGNORECASE,
+)
 SIMILAR = frozenset((frozenset(("sv", "da")), frozenset(("es", "pt")), frozenset(("cs", "pl"))))
 
 SHORTEST_IN_PART = 120
@@ -18,6 +24,8 @@ SHORTEST_IN_PART = 120
 
 def _changed(case: Case) -> bool:
     before, after = case.before, case.after
+    if after.response != before.response and _left_what_was_asked(case):
+        return True
     if after.response != before.response and (_went_over(case.new, case.old, case) or _ends_foreign(case)):
         return True
     return (
@@ -25,6 +33,15 @@ def _changed(case: Case) -> bool:
         and len(after.instruction) > 20
         and _went_over(TextFacts(after.instruction), TextFacts(before.instruction), case)
     )
+
+
+def _left_what_was_asked(case: Case) -> bool:
+    """Whether the old answer is in the language that the question asks for, and the new one in none that it names."""
+    named = named_languages(case.before.instruction) - {"any"}
+    if len(named) != 1 or case.old.language not in named or not ASKS.search(case.before.instruction[:SAMPLE]):
+        return False
+    into = case.new.language
+    return bool(into) and into not in named and not may_be_in(case.new.text, case.old.language)
 
 
 def _ends_foreign(case: Case) -> bool:
@@ -67,5 +84,5 @@ def _went_over(new: TextFacts, old: TextFacts, case: Case) -> bool:
 
 
 language_changed = Check(
-    "language_changed", "a text in another language than before, though nobody asked for it", _changed, 2
+    "language_changed", "a text in another language than before, though nobody asked for it", _changed, 3
 )

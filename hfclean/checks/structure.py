@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hfclean.checks.check import Case, Check
+from hfclean.checks.verified import parses_as_marked
+from hfclean.text.thoughts import split_thought
 
 LONGEST_CALL = 100_000
 CALLED_WITH = frozenset(("arguments", "parameters"))
@@ -29,6 +31,7 @@ def _texts(case: Case) -> Iterator[tuple[str, str]]:
 
 THOUGHT_TAGS = "think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
 THOUGHT = re.compile(rf"<(/?)({THOUGHT_TAGS})>", re.IGNORECASE)
+LEAST_THOUGHT = 0.25  # of the length of the old one
 # Forms without a name of their own: Harmony's channel, Mistral's brackets, Command's markers.
 ANALYSIS = (
     ("<|channel|>analysis", "<|end|>"),
@@ -61,10 +64,16 @@ def _thoughts(text: str) -> Counter[str]:
     return counts
 
 
+def _thought_length(text: str) -> int:
+    """How long the thought before the answer is."""
+    return len("".join(THOUGHT.sub("", split_thought(text)[0]).split()))
+
+
 def _thought_lost(case: Case) -> bool:
     return any(
         (before := _thoughts(old)) - (after := _thoughts(new)) - Counter(odd=len(old)) != Counter()
         or after["odd"] > before["odd"]
+        or _thought_length(new) < LEAST_THOUGHT * _thought_length(old)
         for old, new in _texts(case)
         if _may_think(old) or _may_think(new)
     )
@@ -74,15 +83,19 @@ def _may_think(text: str) -> bool:
     return "<" in text or "◁" in text or "[THINK]" in text or "[/THINK]" in text
 
 
-thought_lost = Check("thought_lost", "a thought before the answer that is gone, or whose end is gone", _thought_lost)
+thought_lost = Check(
+    "thought_lost", "a thought before the answer that is gone, nearly empty or without its end", _thought_lost
+)
 
 # --------------------------------------------------------------------------------------------------- placeholder_lost
 
 MEDIA = re.compile(
     r"<\|?(?:image|img|video|audio|speech|picture)(?:_?\d+|_(?:pad|token|start|end|placeholder))?\|?>"
-    r"|<\|vision_(?:start|end)\|>|\[(?:IMG|IMAGE|VIDEO|AUDIO)\]|<ImageHere>|!\[[^\]\n]{0,200}\]\([^)\n]{1,500}\)",
+    r"|<\|vision_(?:start|end)\|>|\[(?:IMG|IMAGE|VIDEO|AUDIO)\]|<ImageHere>|!\[[^\]\n]{0,200}\]\(([^)\n]{1,500})\)",
     re.IGNORECASE,
 )
+# [Your Name], where a template is asked for
+BLANK = re.compile(r"\[[A-Z][\w'’ /-]{1,40}\](?![(\[:])")
 # {name}, {{ name }}, ${name}, %(name)s and <<name>>: what a template leaves open.
 GAP = re.compile(
     r"\{\{ ?[A-Za-z_][\w. ]{0,40}\}\}|\$?\{[A-Za-z_]\w{0,40}\}|%\([A-Za-z_]\w{0,40}\)[sdf]|<<[A-Za-z_][\w ]{0,40}>>"
@@ -94,15 +107,24 @@ ASKS_TAG = re.compile(
 TEMPLATE = re.compile(r"\b(?:template|placeholders?|variables?|f-strings?|format string|prompt)\b", re.IGNORECASE)
 
 
+def _media(text: str) -> Counter[str]:
+    """The places of pictures and sounds; of a link, where it leads, as its words may change."""
+    return Counter(place[1] or place[0] for place in MEDIA.finditer(text))
+
+
 def _placeholder_lost(case: Case) -> bool:
     for old, new in _texts(case):
-        if MEDIA.search(old) and Counter(MEDIA.findall(old)) - Counter(MEDIA.findall(new)):
+        if MEDIA.search(old) and _media(old) - _media(new):
             return True
         if "{" in old or "%(" in old or "<<" in old:
             gaps = set(GAP.findall(old))
             lost = gaps - set(GAP.findall(new))
             in_question = old is not case.before.response
             if lost and (in_question or TEMPLATE.search(case.before.instruction[:3000])):
+                return True
+        if "[" in old and TEMPLATE.search(case.before.instruction[:3000]):
+            blanks = set(BLANK.findall(old))
+            if len(blanks - set(BLANK.findall(new))) > len(blanks) / 2:
                 return True
     return _asked_tag_lost(case)
 
@@ -131,16 +153,23 @@ placeholder_lost = Check(
 # -------------------------------------------------------------------------------------------------- tool_call_changed
 
 OPENERS = re.compile(
-    r"<(tool_call|function_call|tool_calls|tools_call|invoke|function)\b[^<>\n]{0,200}>|\[TOOL_CALLS\]"
+    r"<(tool_call|function_?call|tool_calls|tools_call|invoke|function)\b[^<>\n]{0,200}>|\[TOOL_CALLS\]"
     r"|<\|(?:python_tag|tool_call_begin|tool_calls_section_begin)\|>"
 )
-CALL_HINTS = ("_call", "<invoke", "<function", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call")
+ACTION = re.compile(r"^Action(?: Input)?:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+PYTHON_CALLS = re.compile(r"\[[a-z_][\w.]*\((?:[a-z_]\w*=[^=\n]|\))")
+UNCLOSED = "functioncall"  # the text ends with it
+CALL_HINTS = ("_call", "<functioncall", "<invoke", "<function", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call")
 
 
 def _calls(text: str) -> list[str]:
     """The tool calls of a text, each in one spelling: as canonical JSON where it is JSON."""
     if any(hint in text for hint in CALL_HINTS):
         return [_canonical(call) for call in _marked_calls(text)]
+    if "Action Input:" in text:
+        return ACTION.findall(text)
+    if text.startswith("[") and PYTHON_CALLS.match(text):
+        return ["".join(text.split())]
     stripped = text.strip()
     if stripped[:1] not in ("{", "[") or '"name"' not in stripped or len(stripped) > LONGEST_CALL:
         return []
@@ -164,7 +193,7 @@ def _marked_calls(text: str) -> Iterator[str]:
         end = -1 if closing in absent else text.find(closing, start)
         if end < 0:
             absent.add(closing)
-            if opened[1]:
+            if opened[1] and opened[1] != UNCLOSED:
                 continue
             end = len(text)
         yield text[start:end]
@@ -204,6 +233,8 @@ SAME_LANGUAGE = {
     "postgresql": "sql", "mysql": "sql", "jsonc": "json", "json5": "json", "tex": "latex", "text": "", "txt": "",
     "plaintext": "", "plain": "", "none": "",
 }  # fmt: skip
+PROVEN = frozenset(("python", "json"))  # read whole, by the parsers of the standard library
+LANGUAGE_WORD = re.compile(r"[a-z][\w+#]*")
 
 
 def _languages(text: str) -> Counter[str]:
@@ -225,12 +256,18 @@ def _languages(text: str) -> Counter[str]:
     return found
 
 
+def _was_mislabelled(case: Case, names: Counter[str]) -> bool:
+    """Whether the question asks for the new language, or the code did not parse as the old one and does as this."""
+    asked = {SAME_LANGUAGE.get(word, word) for word in LANGUAGE_WORD.findall(case.before.prompt[:3000].lower())}
+    return names.keys() <= asked or (names.keys() <= PROVEN and parses_as_marked(case))
+
+
 def _fence_language_changed(case: Case) -> bool:
     for old, new in _texts(case):
         before = _languages(old)
         if before:
             after = _languages(new)
-            if before - after and after - before:
+            if before - after and after - before and not _was_mislabelled(case, after - before):
                 return True
     return False
 
@@ -253,10 +290,15 @@ def _tables(text: str) -> int:
     return len(SEPARATOR.findall(text)) + len(HTML_TABLE.findall(text))
 
 
+def _rows(text: str) -> int:
+    """The rows of tables below their heads."""
+    return max(0, len(ROW.findall(text)) - 2 * len(SEPARATOR.findall(text)))
+
+
 def _table_lost(case: Case) -> bool:
     for old, new in _texts(case):
         tables = _tables(old)
-        if tables and (_tables(new) < tables or len(ROW.findall(new)) < LEAST_ROWS * len(ROW.findall(old))):
+        if tables and (_tables(new) < tables or _rows(new) < LEAST_ROWS * _rows(old)):
             return True
     return False
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from hfclean.checks.check import Case, Check
 from hfclean.schema import Pair
-from hfclean.verifiers import VERIFIERS, Finding, Verifier, verify
+from hfclean.verifiers import VERIFIERS, Finding, Verifier, select_verifiers, verify
+from hfclean.verifiers.syntax import syntax_error
 
 _Findings = Counter[tuple[str, str, str]]  # verifier, field, what stands there
 
@@ -48,13 +49,21 @@ def new_findings(before: Pair, after: Pair) -> list[Finding]:
     return found
 
 
-def mends(case: Case) -> bool:
-    """Whether a revision takes away something that a verifier found wrong, and adds nothing of the kind.
+def parses_as_marked(case: Case) -> bool:
+    """Whether code that did not parse as the language of its fence stands unchanged, and parses as the new one."""
+    before, after = (list(syntax_error.find(pair)) for pair in (case.before, case.after))
+    return bool(before) and not after and all(fault.found in case.after.response for fault in before)
+
+
+def mends(case: Case, *only: str) -> bool:
+    """Whether a revision takes away something that a verifier (of those named, if any are) found wrong, and adds
+    nothing of the kind.
 
     What was found must be gone from the text: words beside it that only keep a verifier silent mend nothing.
     """
+    verifiers = select_verifiers(only or None)
     before, after = (
-        sum((_findings(verifier, pair) for verifier in VERIFIERS), _Findings()) for pair in (case.before, case.after)
+        sum((_findings(verifier, pair) for verifier in verifiers), _Findings()) for pair in (case.before, case.after)
     )
     gone = before - after
     return (

@@ -27,7 +27,20 @@ SAID = re.compile(
 )
 # What goes on behind a number that is therefore not yet the answer.
 GOES_ON = re.compile(
-    r"\s*(?:[-+×x*/=^:–~<>≈(]|\\|(?:or|and|to|times|plus|minus|th|st|nd|rd)\b|[a-z]{0,3}\d|,\s?\d|\.\d)"
+    r"\s*(?:[-+×x*/=^:–~<>≈(!_°]|\\|,?\s?(?:or|and|to|times|plus|minus|th|st|nd|rd|of|per|squared|cubed|dozen|hundred|"
+    r"thousand|million|billion|more|less|fewer|divided|multiplied|degrees|o['’]clock)\b|[a-z]{0,3}\d|,\s?\d|\.\d)"
+)
+# Whose answer it is, if not that of the row.
+NOT_OURS = re.compile(
+    r"(?:\b(?:first|second|third|one|other|another|naive|initial|expected|users?|given|reference|old|previous|wrong|obvious|"
+    r"tempting|intuitive|guessed|his|her|their|your|(?:if|suppose|whether) (?:the|an|my|our))|['’]s) \Z",
+    re.IGNORECASE,
+)
+BEFORE = 24
+GRADES = re.compile(
+    r"\b(?:grad(?:e|es|ed|ing)|scor(?:e|es|ed|ing)|marks?|rat(?:e|es|ed|ing)|evaluat\w+|assess\w*|judg\w+|verify|check|"
+    r"student\w*|how many (?:are|were|of))\b",
+    re.IGNORECASE,
 )
 SEVERAL = re.compile(
     r"\(a\)|\(i\)|^[ \t]*(?:[a-c1-3]|i)[).]\s|\b(?:both|each|respectively|questions|problems|parts|following "
@@ -72,11 +85,14 @@ def _stated(text: str) -> list[Stated]:
         return []
     found = list(_boxes(text)) if "\\boxed" in text else []
     if "####" in text:
-        found += [Stated(truth[1], truth.start(), truth.end(), "truth") for truth in TRUTH.finditer(text)]
+        truths = list(TRUTH.finditer(text))
+        if len(truths) == 1 and not text[truths[0].end() :].strip():  # else they are headings
+            found.append(Stated(truths[0][1], truths[0].start(), truths[0].end(), "truth"))
     if "nswer" in text or "NSWER" in text:
         for said in SAID.finditer(text):
             rest = said["next"]
-            if not GOES_ON.match(rest.lstrip("*")):
+            ours = not NOT_OURS.search(text, max(0, said.start() - BEFORE), said.start())
+            if ours and not GOES_ON.match(rest.lstrip("*")):
                 found.append(Stated(said["value"], said.start(), said.end("value"), "said"))
     return sorted(found, key=lambda stated: stated.start)
 
@@ -91,8 +107,6 @@ def _answers_disagree(pair: Pair) -> Iterator[Finding]:
     offset = len(thought)
     ends = _stated(final)
     by_way = {stated.way: stated for stated in ends}
-    if sum(stated.way == "truth" for stated in ends) > 1:
-        return
     pairs = [(by_way[one], by_way[other]) for one, other in WAYS if one in by_way and other in by_way]
     boxes = [stated for stated in ends if stated.way == "box" and LEADS.search(final[: stated.start][-LEAD:])]
     if len(boxes) > 1:
@@ -102,6 +116,8 @@ def _answers_disagree(pair: Pair) -> Iterator[Finding]:
         if differ(one.value, other.value) and not TAKEN_BACK.search(final, first.end, last.start):
             yield _finding(text, offset, one, other)
             return
+    if GRADES.search(pair.prompt):
+        return
     thoughts = _stated(thought[: thought.rfind("<")])
     if thoughts and not TAKEN_BACK.search(thought, thoughts[-1].end):
         answer = ends[-1] if ends else _whole(final)
@@ -142,6 +158,14 @@ CHOSEN = re.compile(
     r"(?:[).:]+[ *]*|\**(?=[.\n]|\Z))(?P<text>[^\n]*)"
 )
 WORDS = re.compile(r"[^\W_]+")
+# What makes another order or other options of those that are offered.
+REORDERS = re.compile(
+    r"\b(?:sort|order|rank|arrange|shuffle|reverse|swap|re-?order|rearrange|rewrite|rephrase|match|permut\w*|translate)\b",
+    re.IGNORECASE,
+)
+NOT_CHOSEN = re.compile(
+    r"(?:is|was|are|can|has|would|should|will)\b|[^\n]{0,40}\b(?:none|all|neither|both|others?)\b", re.IGNORECASE
+)
 NEW_OPTION = re.compile(
     r"\b(?:add|new|another|more|create|generate|write|suggest|additional|missing)\b", re.IGNORECASE
 )
@@ -176,8 +200,10 @@ def _option_disagrees(pair: Pair) -> Iterator[Finding]:
     letter, texts = chosen["letter"], {_plain(chosen["text"]), _plain(HEAD.split(chosen["text"], maxsplit=1)[0])}
     line = pair.response.count("\n", 0, len(pair.response) - len(final) + chosen.start("letter"))
     found = f"{letter} {chosen['text']}".strip()[:LONGEST]
+    if REORDERS.search(pair.instruction):
+        return
     if letter not in options:
-        if NEW_OPTION.search(pair.instruction):
+        if NOT_CHOSEN.match(chosen["text"]) or NEW_OPTION.search(pair.instruction):
             return
         sentence = f"the chosen option {letter} is not among those offered, {', '.join(options)}"
         yield Finding("option_disagrees", "response", 0, line, found, "", sentence)

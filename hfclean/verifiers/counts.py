@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from hfclean.schema import Pair
 from hfclean.text.constraint_kinds import KINDS, Kind, stated
 from hfclean.text.counting import BULLET, SMALL_NUMBERS, items
+from hfclean.text.language import main_language
 from hfclean.text.numbers import has_digit
 from hfclean.text.words import contractions
 from hfclean.verifiers.verifier import Finding, Verifier
@@ -21,13 +22,25 @@ Sure = Callable[[re.Match[str], Pair], bool]
 PROGRAM = re.compile(r"\b(?:function|program|code|script|algorithm|regex|query)\b|```", re.IGNORECASE)
 TWO_LISTS = re.compile(
     r"\b(?:pros|cons|similarities|differences|advantages|disadvantages|strengths|weaknesses|both|each|every|"
-    r"and (?:\d|two|three|four|five|six)|questions|steps?)\b",
+    r"and (?:\d|two|three|four|five|six)|questions|steps?|then|also|plus|another|(?:\d|two|three) more)\b",
     re.IGNORECASE,
 )
 ANY_MARK = re.compile(r"^[^\w\n]{1,6}|^[ \t]*\(?\w{1,3}[.)]\s", re.MULTILINE)
 POEM = re.compile(r"\b(?:poem|song|verse|rap)\b", re.IGNORECASE)
 REWORK = re.compile(
     r"\b(?:improve|edit|given|following|this|analy[sz]e|rewrite|continue|complete|add)\b", re.IGNORECASE
+)
+QUOTED_SENTENCE = re.compile(r"[\"“][^\"”\n]*[.!?][^\"”\n]*[\"”]")
+STATES = re.compile(r"(?:is|has|have|contains?)\b", re.IGNORECASE)  # what something is, and not what to write
+STANZAS = re.compile(r"\b(?:each|every|per|stanzas?|verses|translat\w+)\b", re.IGNORECASE)
+AND_WHY = re.compile(
+    r"\b(?:explain\w*|explanation|reasons?|why|then|because|elaborate|justify|followed|phrase)\b", re.IGNORECASE
+)
+BACKWARDS = re.compile(r"\b(?:reverse[d]?|descending|backwards?|last|Z (?:to|-) A|Z-A)\b", re.IGNORECASE)
+IRREGULAR = re.compile(
+    r"\b(?:be|become|begin|bring|buy|catch|come|do|drink|eat|fall|feel|find|get|give|go|good|have|know|leave|make|see|"
+    r"speak|take|teach|think|write)\b",
+    re.IGNORECASE,
 )
 DENIED = re.compile(r"\b(?:not|without|avoid\w*|n't|never|no)\b[^.]{0,20}\Z|n't[^.]{0,20}\Z", re.IGNORECASE)
 TERMS = re.compile(
@@ -45,7 +58,15 @@ def _one_list(match: re.Match[str], pair: Pair) -> bool:
 
 def _whole_text(match: re.Match[str], pair: Pair) -> bool:
     """Whether a length can only be that of the response."""
-    return not (TERMS.search(pair.instruction) or PROGRAM.search(pair.prompt) or BULLET.search(pair.response))
+    if STATES.match(match[0]) or TERMS.search(pair.instruction) or PROGRAM.search(pair.prompt):
+        return False
+    return not (BULLET.search(pair.response) or QUOTED_SENTENCE.search(pair.response))
+
+
+def _plain_list(text: str) -> bool:
+    """Whether a text is a list of short items whose alphabetical order is the same for everybody."""
+    parts = re.split(r"[,\n]", text)
+    return text.isascii() and "-" not in text and all(len(part.split()) <= LONGEST_ITEM for part in parts)
 
 
 SURE: dict[str, Sure] = {
@@ -57,20 +78,25 @@ SURE: dict[str, Sure] = {
     ),
     "items": _one_list,
     "lines": lambda match, pair: (
-        bool(POEM.search(pair.instruction)) and not REWORK.search(pair.instruction) and "/" not in pair.response
+        bool(POEM.search(pair.instruction))
+        and not REWORK.search(pair.instruction)
+        and not (STANZAS.search(pair.instruction) or "/" in pair.response)
     ),
-    "one_word": lambda match, pair: "one word" in match[0].lower() and "phrase" not in pair.instruction,
+    "one_word": lambda match, pair: "one word" in match[0].lower() and not AND_WHY.search(pair.instruction),
     "letter": lambda match, pair: not PROGRAM.search(pair.instruction),
     "ends": lambda match, pair: not PROGRAM.search(pair.instruction),
-    "uses": lambda match, pair: (
-        not DENIED.search(pair.instruction[: match.start()][-40:]) and not PROGRAM.search(pair.instruction)
+    "uses": lambda match, pair: not (PROGRAM.search(pair.instruction) or IRREGULAR.search(match["words"])),
+    "sorted": lambda match, pair: (
+        not (PROGRAM.search(pair.instruction) or BACKWARDS.search(pair.instruction))
+        and not any(map(str.isdigit, pair.response))
+        and _plain_list(pair.response)
     ),
-    "sorted": lambda match, pair: not PROGRAM.search(pair.instruction) and not any(map(str.isdigit, pair.response)),
 }
 
 # One of the first is in every instruction that states a form, and one of the second beside a number in one that states
 # a count.
 COUNTED = frozenset(("sentences", "words", "one_word", "items", "lines"))
+LONGEST_ITEM = 3  # words
 FORM_HINTS = frozenset(hint for kind in KINDS if kind.id in SURE.keys() - COUNTED for hint in kind.hints)
 COUNT_HINTS = frozenset(hint for kind in KINDS if kind.id in COUNTED for hint in kind.hints)
 NUMBER_WORDS = SMALL_NUMBERS.keys() - {"a", "an"}
@@ -90,6 +116,8 @@ def _count_missed(pair: Pair) -> Iterator[Finding]:
     if not may_state_a_count(words, pair.instruction):
         return
     for kind, match in stated(pair.instruction, words, SURE):
+        if DENIED.search(pair.instruction[: match.start()][-40:]):
+            continue
         if kind.met(pair.response, match) is False and SURE[kind.id](match, pair):
             yield _missed(kind, match)
 
@@ -107,9 +135,17 @@ count_missed = Verifier(
 # ---------------------------------------------------------------------------------------------------------- item_twice
 
 REPEATS = re.compile(
-    r"\b(?:repeat\w*|again|twice|times|song|lyrics|poem|chant|refrain|chorus|rap|verse|loop|sequence|pattern|schedule|plan|"
-    r"dialog\w*|conversation|script|label|classify|categori[sz]e|identify|each|every|rate|score|true or false|sort|"
-    r"code|program|function|list of lists|table|chart|itinerary|menu|workout|playlist)\b",
+    r"\b(?:repeat\w*|again|twice|times|song|lyrics|poem|chant|refrain|chorus|rap|verse|loop|sequence|pattern|schedule|"
+    r"plan|dialog\w*|conversation|script|label|classify|categori[sz]e|identify|each|every|rate|score|true or false|"
+    r"sort|code|program|function|list of lists|table|chart|itinerary|menu|workout|playlist|ballad|hymn|mantra|"
+    r"translate|extract|answers?|questions|sentiments?|evaluate|assess|predict|transcribe|commits?|logs?|simulat\w+|dice|moves?|game|"
+    r"quiz|prices?|day|week|these)\b",
+    re.IGNORECASE,
+)
+# Steps of which one may come again: paint, let it dry, paint.
+PROCEDURE = re.compile(
+    r"\b(?:how (?:do|to|can|would|should|does)|steps?|instructions?|instruct|directions?|guide|recipe|process|"
+    r"procedure|tutorial|method|solve|yoga|exercises?|knit|fold|origami)\b",
     re.IGNORECASE,
 )
 LINE = re.compile(r"(?P<indent>[ \t]*)(?:(?P<mark>[-•–‣◦*]|\d{1,3}[.):])[ \t]+(?=\S))?(?P<said>.*)")
@@ -123,6 +159,7 @@ def _item_twice(pair: Pair) -> Iterator[Finding]:
     if len(lines) < FEWEST_LINES:
         return
     seen: dict[str, int] = {}
+    above = 0  # the line of the item before
     for number, line in enumerate(lines):
         item = LINE.fullmatch(line)
         if item is None or not item["said"] or item["indent"]:
@@ -132,8 +169,10 @@ def _item_twice(pair: Pair) -> Iterator[Finding]:
         if item["mark"] is None or item["said"].rstrip().endswith((":", "?")):
             continue
         said = item["said"].strip().lower()
-        first = seen.setdefault(said, number)
+        first, last, above = seen.setdefault(said, number), above, number
         if first != number and len(WORD.findall(said)) >= FEWEST_WORDS:
+            if first < last and item["mark"][:1].isdigit() and PROCEDURE.search(pair.instruction):
+                continue
             if "```" in text or "|" in said or REPEATS.search(pair.prompt) or said in pair.prompt.lower():
                 return
             sentence = f"the item in line {number + 1} stands in line {first + 1} already"
@@ -152,7 +191,9 @@ TRANSFORMS = re.compile(
 MAY_STAY = re.compile(
     r"\b(?:correct\w*|fix|grammar\w*|grammatical\w*|errors?|mistakes?|proofread|spelling|punctuat\w*|"
     r"(?:if|where) (?:needed|necessary|required|possible|there|it|any)|repeat|copy|echo|identify|whether|check|edit|"
-    r"verify|detect|format|capitali[sz]\w*|upper ?case|lower ?case)\b",
+    r"verify|detect|format|capitali[sz]\w*|upper ?case|lower ?case|any|all|every|(?:first|second|third)[- ]person|"
+    r"plural|singular|active|passive|positive|negative|palindrome|profanity|decimals?|fractions?|metric|duplicates|list|"
+    r"pronouns?|abbreviations?|acronyms?|names?|numbers?|at most|or (?:less|fewer)|under|no more than|fewer than)\b",
     re.IGNORECASE,
 )
 FILLS = re.compile(
@@ -161,10 +202,17 @@ FILLS = re.compile(
     r"\b(?:insert|find|infer|supply|provide)\b[^.\n]{0,30}?\b(?:blanks?|gaps?|missing)\b",
     re.IGNORECASE,
 )
+COMPLETES = re.compile(r"\b(?:complet\w+|finish)\b", re.IGNORECASE)
+# Where what is missing may stand in the text as well.
+RECURS = re.compile(
+    r"\b(?:(?:from|of|in) the (?:box|list|text|passage|bank|story)|(?:first|second|last) (?:sentence|blank)|angles?|"
+    r"sides?|lengths?|values?|letters?|commas?|punctuation)\b",
+    re.IGNORECASE,
+)
 CHOICES = re.compile(r"[/\n(;]|\bor\b|\bA[.):]")
 GAP = re.compile(
     r"_|\[\s*\]|\(\s*\)|\[(?:blank|mask|gap)[^\]\n]{0,20}\]|<[^<>\n]{0,20}>|\.\.|…|-{3,}|\*{3,}|\bblank\b|"
-    r"\{[^{}\n]*\}|\?{2,}|＿|—",
+    r"\{[^{}\n]*\}|\?{2,}|＿|—|,\s*,",
     re.IGNORECASE,
 )
 SHORT = 80
@@ -180,6 +228,9 @@ def _answer_is_input(pair: Pair) -> Iterator[Finding]:
         return
     if pair.response.split() != pair.input.split():
         return
+    named = stated(pair.instruction, frozenset(contractions(pair.instruction.lower())), ("language",))
+    if any(kind.met(pair.response, match) for kind, match in named) or (named and not main_language(pair.response)):
+        return  # the input may be in that language
     if TRANSFORMS.search(pair.instruction) and not MAY_STAY.search(pair.instruction):
         sentence = "the response is the input, though the instruction asks to change it"
         yield Finding("answer_is_input", "response", 0, 0, pair.response.strip()[:SHORT], "", sentence)
@@ -192,6 +243,10 @@ answer_is_input = Verifier(
 
 def _solved_input(pair: Pair) -> Iterator[Finding]:
     if not pair.input or not FILLS.search(pair.instruction) or GAP.search(FILLS.sub("", pair.instruction)):
+        return
+    if RECURS.search(pair.instruction):
+        return
+    if COMPLETES.search(pair.instruction) and not pair.input.rstrip().endswith((".", "!", "?", "。")):
         return
     text, answer = _plain(pair.input), _plain(pair.response)
     if text.count(" ") + 1 < FEWEST_WORDS or not answer or GAP.search(pair.input) or CHOICES.search(pair.input):

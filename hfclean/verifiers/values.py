@@ -18,6 +18,7 @@ NUMBER = re.compile(
     r"(?P<sign>[-−+]?)\s?(?P<money>[£€¥]|USD )?(?P<whole>\d{1,18}(?!\d)(?:\.\d{1,18}(?!\d))?|\.\d{1,18}(?!\d))"
     r"(?:\s(?P<up>\d{1,15})/(?P<below>\d{1,15})|\s?/\s?(?P<under>\d{1,15}))?\s?(?P<unit>%|[A-Za-z][A-Za-z ]{0,30})?\.?"
 )
+DOT_GROUPED = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3})+(?![\d.])")
 OPTION = re.compile(r"\(?([A-H])\)?\.?")
 PERCENT = frozenset(("%", "percent", "per cent"))
 
@@ -66,6 +67,9 @@ def differ(one: str, other: str) -> bool:
     """Whether two answers are certainly not the same; False where they agree or a program cannot tell."""
     if one == other:
         return False
+    for text in (one, other):
+        if DOT_GROUPED.search(text) and not differ(one.replace(".", ""), other.replace(".", "")):
+            return False  # 1.000 is a thousand in other countries
     a, b = read_value(one), read_value(other)
     if a is None or b is None:
         return _closed_forms_differ(one, other)
@@ -105,6 +109,7 @@ def _is_rounded(a: Value, b: Value, scale: Fraction | int) -> bool:
 CLOSED = re.compile(
     r"(?:\\(?:d?frac|sqrt|pi|cdot|times|left|right)(?![a-z])|[\d.+\-*/(){}\[\] ]|\^\{?\d{1,2}\}?(?![\d^]))+"
 )
+DECIMAL = re.compile(r"-?\d*\.(\d{1,15})")
 NEAR = 1e-9
 
 
@@ -118,7 +123,10 @@ def _closed_forms_differ(one: str, other: str) -> bool:
     if evaluate is None:
         return False
     a, b = evaluate(one), evaluate(other)
-    return a is not None and b is not None and abs(a - b) > NEAR * max(1.0, abs(a), abs(b))
+    if a is None or b is None:
+        return False
+    steps = [10.0 ** -len(point[1]) for point in map(DECIMAL.fullmatch, (one, other)) if point]
+    return abs(a - b) > max(max(steps, default=0.0) / 2, NEAR * max(1.0, abs(a), abs(b)))
 
 
 @lru_cache(maxsize=1)
