@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from hashlib import sha256
 from io import BytesIO
@@ -17,6 +18,7 @@ from hfclean.cleaning import clean
 from hfclean.cli import main, running
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.reviser import RuleReviser
+from hfclean.transform import Transform
 
 PARENT = os.getpid()
 
@@ -118,6 +120,39 @@ def test_a_process_that_dies_and_one_that_fails_say_what_happened() -> None:
         clean(rows(), reviser=RuleReviser(extra=(deadly_repair,)), num_proc=2)
     with pytest.raises(ColumnError, match="the dataset already has a column 'edit'"):
         clean(rows().add_column("edit", ["mine"] * 50), num_proc=2)
+
+
+@pytest.mark.parametrize("words", [["clean"], ["score"], ["pii", "--mask"], ["pii", "--drop"]], ids=" ".join)
+def test_a_process_that_is_killed_ends_the_command_with_one_line_and_nothing_written(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Transform.__call__
+
+    def killed(self: Transform, data: object) -> object:
+        if os.getpid() != PARENT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(self, data)
+
+    monkeypatch.setattr(Transform, "__call__", killed)
+    rows(30).to_json(tmp_path / "rows.jsonl")
+    out = tmp_path / "new" / ("rows.parquet" if "--drop" in words else "cleaned")
+    command = [*words, str(tmp_path / "rows.jsonl"), "--out", str(out), "--quiet", "--num-proc"]
+    assert main([*command, "2"]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        rf"hfclean {words[0]}: one of the 2 processes \w+ train was ended from outside, .* --num-proc 1\n", said
+    )
+    assert list(out.parent.iterdir()) == []
+    assert main([*command, "1"]) == 0
+
+
+def test_more_processes_than_rows_are_as_many_as_have_a_batch(tmp_path: Path) -> None:
+    rows(3).to_json(tmp_path / "rows.jsonl")
+    for count in ("1", "500"):
+        assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / count), "--num-proc", count]) == 0
+    assert contents(tmp_path / "500") == contents(tmp_path / "1")
+    assert cleaning._processes(3, hfclean.revise, 500) == 1
+    assert cleaning._processes(30, hfclean.revise, 500) == 3
 
 
 def test_forked_processes_end_at_a_signal_and_leave_ctrl_c_to_their_parent() -> None:
