@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfclean.rules import characters, html, markers, prompts, scrape, whitespace
-from hfclean.rules.needed_words import FOLDED, needed_words
+from hfclean.rules.needed_words import FOLDED, found_in, needed_words
 from hfclean.rules.rule import asked_about
 
 SUBJECTS = [
@@ -81,3 +81,9 @@ def test_the_subject_is_looked_for_at_both_ends_of_a_long_task() -> None:
     assert asked_about(subject, f"Remove the COMMAS. {matter}")
     assert asked_about(subject, f"{matter}Remove the commas.")
     assert not asked_about(subject, f"{matter}Remove the commas.{matter}")
+
+
+@pytest.mark.parametrize("text", ["A TAG here", "none", "étag", "a tagging"])
+def test_found_is_what_a_search_finds(text: str) -> None:
+    pattern = re.compile(r"\btags?\b", re.IGNORECASE)
+    assert found_in(pattern, text) == (pattern.search(text) is not None)

@@ -4,7 +4,8 @@ Explain what happened to one row of a cleaned folder, rule by rule, and what is 
 """
 
 import argparse
-from typing import TextIO
+from contextlib import ExitStack
+from typing import Any, TextIO
 
 from hfclean.cli.folders import find_row
 from hfclean.cli.reading import tell, unpacked
@@ -19,11 +20,15 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.cli.own_rows import own_folder
     from hfclean.cli.render import describe_row
-    from hfclean.folder import read_folder
 
-    with unpacked(args) as cache:
-        folder = read_folder(args.dir, cache_dir=cache)
+    with ExitStack() as open_until_then:
+        folder: Any = own_folder(args.dir)
+        if folder is None:
+            from hfclean.folder import read_folder
+
+            folder = read_folder(args.dir, cache_dir=open_until_then.enter_context(unpacked(args)))
         split, index = find_row(folder, args.row)
         story = describe_row(folder, split, index)
     tell(args, out, story.to_dict, story.text)

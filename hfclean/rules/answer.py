@@ -6,6 +6,7 @@ import re
 
 from hfclean.rules.broken_code import code_breaks_off
 from hfclean.rules.code import last_block
+from hfclean.rules.needed_words import found_in
 from hfclean.rules.requests import COVERED, SAID_AGAIN, SAME_WORDS_ABROAD, WORDS_AS_MATTER
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair, unknown_roles
@@ -62,7 +63,7 @@ def is_placeholder(text: str, instruction: str) -> bool:
         return False
     words = " ".join(ALPHANUMERICS.findall(text.lower()))
     short = len(words) < SHORT_PLACEHOLDER and "put" not in words and len(instruction) < SHORT_TASK
-    if short and OF_LETTERS.search(instruction):
+    if short and found_in(OF_LETTERS, instruction):
         return False
     if not words:  # "-", "...", "<>"
         bare = text.strip(" \t\r\n-–—._…<>()[]{}\"'`/\\") == "" and not _needs_input(instruction)

@@ -7,10 +7,12 @@ a word of the sentence; a pair whose text without tags is the input is the answe
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import unescape
 
 from hfclean.rules.glance import has_mark
 from hfclean.rules.markup_mentions import joins
+from hfclean.rules.needed_words import found_in
 from hfclean.rules.rule import Rule, asked_about, settled
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, protected_spans
@@ -111,9 +113,10 @@ IS_PROGRAM = re.compile(
 )
 
 
+@lru_cache(maxsize=64)  # a repair asks again
 def _remnants(text: str) -> bool:
     """Whether a tag or an entity stands in the prose of a text that is not a program."""
-    if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or IS_PROGRAM.search(text):
+    if not (("<" in text and TAG.search(text)) or ("&" in text and ENTITY.search(text))) or found_in(IS_PROGRAM, text):
         return False
     if "</" in text and FOREIGN.search(text):
         return False
@@ -223,11 +226,12 @@ def _starts_sentence(text: str, at: int) -> bool:
     return rest[:1].isupper() or rest[:1].isdigit() or rest[:1] in "-*•<" or not rest
 
 
+@lru_cache(maxsize=64)
 def _is_styled(pair: Pair) -> bool:
     """Whether tags were asked for: by the words of the task, or because the answer is its text with tags."""
     if asked_about(ASKS_FOR_STYLE, pair.instruction) or _speaks(pair.instruction):
         return True
-    if MARKUP_NAMED.search(pair.response, 0, 2000):
+    if found_in(MARKUP_NAMED, pair.response[:2000]):
         return True
     if "<" in pair.input or "&" in pair.input:
         given = _bare(pair.input)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from hfclean.rules.glance import has_mark
 from hfclean.rules.marker_table import REMOVABLE, kind_of
 from hfclean.rules.markup_mentions import joins
+from hfclean.rules.needed_words import found_in
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
 from hfclean.text import without_code
@@ -41,6 +42,7 @@ TURN = re.compile(TOKEN, re.IGNORECASE)
 ANY_TOKEN = re.compile(rf"{TOKEN}|{MARKER}", re.IGNORECASE)
 # The beginnings of these: a search for them alone is much faster.
 OPENER = re.compile(r"[<\[/]")
+OPENS = re.compile(r"\s*[<\[/#]")
 # A text in one of these forms is entirely a template: channels, a gap to fill.
 IN_FORM = re.compile(
     r"<\|channel\|>[\w ./=<|>-]{1,200}?<\|message\|>|<\|?fim_(?:prefix|suffix|middle)\|?>|<｜fim▁|"
@@ -127,7 +129,7 @@ def _has_markers(pair: Pair) -> bool:
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
         if text and _hints(text) and (_inside(text, name) or _cut(text, name, hold=False) != text):
-            return not _is_about(pair) and not ABOUT_TEMPLATES.search(text) and not IN_FORM.search(text)
+            return not _is_about(pair) and not found_in(ABOUT_TEMPLATES, text) and not found_in(IN_FORM, text)
     return False
 
 
@@ -137,7 +139,7 @@ def _without_markers(pair: Pair) -> Pair:
     changed = {}
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
-        if text and _hints(text) and not ABOUT_TEMPLATES.search(text) and not IN_FORM.search(text):
+        if text and _hints(text) and not found_in(ABOUT_TEMPLATES, text) and not found_in(IN_FORM, text):
             cut = _cut(text, name)
             if cut != text:
                 changed[name] = cut
@@ -221,7 +223,7 @@ def _cut(text: str, name: str, *, hold: bool = True) -> str:
     """
     struck = _has_struck(text)
     start, end = 0, len(text)
-    while match := LEADING.match(text, start) or HEADING_FIRST[name].match(text, start):
+    while OPENS.match(text, start) and (match := LEADING.match(text, start) or HEADING_FIRST[name].match(text, start)):
         if _quoted(text, match) or (struck and match.group().lstrip().lower() == "<s>"):
             break
         start = match.end()
@@ -229,7 +231,9 @@ def _cut(text: str, name: str, *, hold: bool = True) -> str:
     while not fenced:
         last = _before_space(text, start, end)
         window = max(start, last - LONGEST_MARKER)
-        match = TRAILING.search(text, window, last) or HEADING_LAST[name].search(text, window, last)
+        match = _trailing(text, window, last) or (
+            HEADING_LAST[name].search(text, window, last) if "##" in text[window:last] else None
+        )
         if match is None or _quoted(text, match) or (struck and "</s>" in match.group().lower()):
             break
         end = match.start()
@@ -243,6 +247,12 @@ def _cut(text: str, name: str, *, hold: bool = True) -> str:
         kept = kept.lstrip("\r\n")
         kept = kept if INDENTED.search(kept) else kept.lstrip(" ")
     return kept
+
+
+def _trailing(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The first match of TRAILING, which begins with an opener."""
+    openers = (opener.start() for opener in OPENER.finditer(text, start, end))
+    return next(filter(None, (TRAILING.match(text, place, end) for place in openers)), None)
 
 
 def _may_belong(text: str, name: str, start: int, end: int) -> bool:

@@ -15,6 +15,30 @@ OTHER = re.compile(r"\(\?(?:P=|\(|[a-z-]*\)|>)")  # references, conditions, flag
 FOLDED = str.maketrans("ıİſ\u212a", "iisk")
 
 
+# Patterns that were looked for, by identity, which what is kept here keeps: a pattern's own hash reads all of it.
+_KNOWN: dict[int, tuple[re.Pattern[str], tuple[str, ...] | None]] = {}
+
+
+def may_match(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a text has one of the strings that the pattern needs; True where that is not known."""
+    known = _KNOWN.get(id(pattern))
+    if known is None:
+        known = _KNOWN[id(pattern)] = pattern, needed_words(pattern)
+    words = known[1]
+    if words is None or not text.isascii():
+        return True
+    text = text.lower()
+    for word in words:  # noqa: SIM110  # a generator takes twice as long
+        if word in text:
+            return True
+    return False
+
+
+def found_in(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether the pattern matches anywhere in the text: the same as a search, which is spared where it can be."""
+    return may_match(pattern, text) and pattern.search(text) is not None
+
+
 def needed_words(pattern: re.Pattern[str]) -> tuple[str, ...] | None:
     """Strings in lower case of which every text in ASCII that the pattern matches has at least one, once it is in
     lower case; None where none are known.

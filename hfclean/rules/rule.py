@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from hfclean.errors import RuleError, of_row
 from hfclean.rules.glance import Glance, Possible, not_plain
 from hfclean.rules.guard import allowed
-from hfclean.rules.needed_words import needed_words
+from hfclean.rules.needed_words import found_in, may_match
 from hfclean.schema import Pair
 
 _Severity = Literal["low", "medium", "high"]
@@ -163,37 +162,13 @@ def settled(repair: Callable[[str], str], text: str) -> str:
     return text
 
 
-# Patterns that were asked for, by identity, which what is kept here keeps: a pattern's own hash reads all of it.
-_NEEDED: dict[int, tuple[re.Pattern[str], tuple[str, ...] | None]] = {}
-
-
 def asked_about(subject: re.Pattern[str], instruction: str) -> bool:
     """Whether the instruction names the subject where a task is stated: at its beginning or end, not in matter."""
-    known = _NEEDED.get(id(subject))
-    if known is None:
-        known = _NEEDED[id(subject)] = subject, needed_words(subject)
-    words = known[1]
-    if words is not None and instruction.isascii():
-        task = instruction if len(instruction) <= TASK_HEAD + TASK_TAIL else _task(instruction)
-        task = task.lower()
-        for word in words:
-            if word in task:
-                break
-        else:
-            return False
-    return _names(id(subject), instruction)
-
-
-def _task(instruction: str) -> str:
-    return f"{instruction[:TASK_HEAD]}\n{instruction[-TASK_TAIL:]}"
-
-
-@lru_cache(maxsize=256)  # a row's rules ask again after each change of its answer
-def _names(key: int, instruction: str) -> bool:
-    subject = _NEEDED[key][0]
     if len(instruction) <= TASK_HEAD + TASK_TAIL:
-        return subject.search(instruction) is not None
-    return bool(subject.search(instruction, 0, TASK_HEAD) or subject.search(instruction, len(instruction) - TASK_TAIL))
+        return found_in(subject, instruction)
+    return may_match(subject, f"{instruction[:TASK_HEAD]}\n{instruction[-TASK_TAIL:]}") and bool(
+        subject.search(instruction, 0, TASK_HEAD) or subject.search(instruction, len(instruction) - TASK_TAIL)
+    )
 
 
 def find_defects(pair: Pair, rules: Sequence[Rule]) -> list[str]:
