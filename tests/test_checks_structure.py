@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from hfclean.checks import accept
+from hfclean.checks import CheckError, accept
 from hfclean.checks.closed_answers import boxes
 from hfclean.schema import Pair
 
@@ -430,3 +430,9 @@ def test_an_answer_that_ends_as_before_does_not_break_off() -> None:
 def test_code_that_does_not_parse_is_not_another_language_for_that() -> None:
     before = Pair("Write code.", "", "```js\nint x = 1\n```")
     assert accept(before, before.replace(response="```sql\nint x = 1\n```")) == ["fence_language_changed"]
+
+
+@pytest.mark.parametrize("name", ["only", "skip"])
+def test_the_choice_of_checks_is_a_list_of_ids(name: str) -> None:
+    with pytest.raises(CheckError, match=rf"{name}='echo' is one string; expected a list of ids"):
+        accept(Pair("a", "", "b"), Pair("a", "", "b"), **{name: "echo"})

@@ -244,6 +244,16 @@ def test_json_is_for_machines(messy: Path, work: Path, capsys: Any) -> None:
         assert json.loads(out)
 
 
+def test_why_says_where_something_is_wrong_and_what(work: Path, capsys: Any) -> None:
+    row = {"instruction": "What is 12 * 12?", "output": "Let me see.\n12 * 12 = 124"}
+    (work / "sums.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    run("clean", "sums.jsonl", "--out", "cleaned", capsys=capsys)
+    out = run("why", "cleaned", "0", capsys=capsys)[1]
+    assert "\n    line 2 of the response: 12 * 12 comes to 144, not 124\n" in out
+    (finding,) = json.loads(run("why", "cleaned", "0", "--json", capsys=capsys)[1])["findings"]
+    assert (finding["check"], finding["line"], finding["expected"]) == ("wrong_sum", 1, "144")
+
+
 def test_why_tells_the_story_of_a_row(messy: Path, work: Path, capsys: Any) -> None:
     run("clean", "messy.jsonl", "--out", "cleaned", capsys=capsys)
     row_id = reload(work / "cleaned", work)["train"]["row_id"][0]

@@ -4,7 +4,7 @@ import pytest
 
 from hfclean import verify
 from hfclean.schema import Pair
-from hfclean.verifiers import Finding
+from hfclean.verifiers import Finding, VerifierError
 
 IDS = ("count_missed", "item_twice", "answer_is_input", "solved_input")
 
@@ -372,3 +372,10 @@ def test_hostile_texts_are_read_in_linear_time(text: str) -> None:
     for id in IDS:
         found(id, "Name three boats in 3 sentences.", text, text)
         found(id, f"Fill in the blank. {text}", "a b c", text)
+
+
+def test_the_choice_of_verifiers_is_a_list_of_ids() -> None:
+    with pytest.raises(VerifierError, match=r"only='item_twice' is one string; expected a list of ids"):
+        verify(Pair("a", "", "b"), only="item_twice")
+    with pytest.raises(VerifierError, match=r"unknown verifier 'x'\. Known: wrong_sum, "):
+        verify(Pair("a", "", "b"), only=["x"])

@@ -205,6 +205,9 @@ def select_checks(
         CheckError: an id in `only` or `skip` does not name a check, `extra` holds something that is not a check, or
             `trust` is none of `TRUSTS`.
     """
+    for name, ids in (("only", only), ("skip", skip)):
+        if isinstance(ids, str):
+            raise CheckError(f"{name}={ids!r} is one string; expected a list of ids, as in {name}=[{ids!r}]")
     return _select(None if only is None else tuple(only), tuple(skip), tuple(extra), trust)
 
 
@@ -225,7 +228,7 @@ def _select(
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise CheckError(f"unknown check {name!r}{hint} Known: {', '.join(known)}")
+            raise CheckError(f"unknown check {name!r}{hint or '.'} Known: {', '.join(known)}")
     twice = [name for name in known if known.count(name) > 1]
     if twice:
         raise CheckError(f"two checks have the id {twice[0]!r}; give yours another")

@@ -19,6 +19,7 @@ from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.reviser.refused import RefusedRevision
 from hfclean.rules import Rule
 from hfclean.text.characters import UNPRINTABLE
+from hfclean.verifiers import Finding, verify
 
 LONGEST = 600
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
@@ -147,6 +148,7 @@ class RowStory:
     changes: tuple[LedgerEntry, ...]
     refused: tuple[RefusedRevision, ...]
     defects: tuple[str, ...]
+    findings: tuple[Finding, ...]
     duplicate_of: str
     scores: dict[str, float]
     meanings: dict[str, str]
@@ -174,7 +176,11 @@ class RowStory:
             lines += [f"  {visible(sentence, 300)}" for sentence in refused.findings]
             lines.append(f"    {indent(_word_diff_text(refused.before, refused.proposed))}")
         if self.defects:
-            lines += ["\nstill wrong:", *(f"  {name}: {meaning(name)}" for name in self.defects)]
+            lines.append("\nstill wrong:")
+        for name in self.defects:
+            lines.append(f"  {name}: {meaning(name)}")
+            proven = [finding for finding in self.findings if finding.check == name]
+            lines += [f"    line {one.line + 1} of the {one.field}: {visible(one.sentence, 300)}" for one in proven]
         if self.duplicate_of:
             lines.append(f"\nsame text as row {self.duplicate_of}")
         if self.scores:
@@ -212,6 +218,7 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         changes=tuple(ledger_entries(row, layout)),
         refused=_refused_of(folder.refused, str(row.get(prefix + "row_id", ""))),
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
+        findings=tuple(finding for each in pairs for finding in verify(each)),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
         moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},
         scores={n: row[prefix + n] for n in names if isinstance(row.get(prefix + n), float)},

@@ -74,8 +74,10 @@ def select_verifiers(only: Iterable[str] | None = None) -> tuple[Verifier, ...]:
     """The verifiers to run, in their fixed order.
 
     Raises:
-        VerifierError: an id in `only` does not name one.
+        VerifierError: an id in `only` does not name one, or `only` is a string.
     """
+    if isinstance(only, str):
+        raise VerifierError(f"only={only!r} is one string; expected a list of ids, as in only=[{only!r}]")
     return VERIFIERS if only is None else _select(tuple(only))
 
 
@@ -86,5 +88,5 @@ def _select(only: tuple[str, ...]) -> tuple[Verifier, ...]:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise VerifierError(f"unknown verifier {name!r}{hint} Known: {', '.join(known)}")
+            raise VerifierError(f"unknown verifier {name!r}{hint or '.'} Known: {', '.join(known)}")
     return tuple(verifier for verifier in VERIFIERS if verifier.id in only)
