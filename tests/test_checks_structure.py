@@ -436,3 +436,19 @@ def test_code_that_does_not_parse_is_not_another_language_for_that() -> None:
 def test_the_choice_of_checks_is_a_list_of_ids(name: str) -> None:
     with pytest.raises(CheckError, match=rf"{name}='echo' is one string; expected a list of ids"):
         accept(Pair("a", "", "b"), Pair("a", "", "b"), **{name: "echo"})
+
+
+@pytest.mark.parametrize(
+    ("filled", "refused"),
+    [
+        ("the sky is blue", True),
+        ("bluebell, blue", True),
+        ("(blue)", True),
+        ("bluebells", False),
+        ("a_blue one, skyblue", False),
+        ("blues and blues", False),
+    ],
+)
+def test_an_answer_stands_in_an_input_as_a_word(filled: str, refused: bool) -> None:
+    before = Pair("What colour is it?", "the sky", "Blue.")
+    assert accept(before, before.replace(input=filled), only=["question_fitted"]) == ["question_fitted"] * refused

@@ -37,8 +37,10 @@ def _changed(case: Case) -> bool:
 
 def _left_what_was_asked(case: Case) -> bool:
     """Whether the old answer is in the language that the question asks for, and the new one in none that it names."""
+    if not ASKS.search(case.before.instruction[:SAMPLE]):
+        return False
     named = named_languages(case.before.instruction) - {"any"}
-    if len(named) != 1 or case.old.language not in named or not ASKS.search(case.before.instruction[:SAMPLE]):
+    if len(named) != 1 or case.old.language not in named:
         return False
     into = case.new.language
     return bool(into) and into not in named and not may_be_in(case.new.text, case.old.language)

@@ -9,6 +9,7 @@ from hfclean.checks.check import Case, Check
 GAP = re.compile(
     r"_{3,}|\.{4,}|…{2,}|\[(?:blank|gap|fill in|mask|MASK)\]|\((?:blank|fill in)\)|<(?:blank|mask)>|＿{2,}"
 )
+WORD = re.compile(r"\w+")
 SHORTEST = 2  # letters of an answer that may be found in an input
 
 
@@ -41,7 +42,14 @@ def _folded(text: str) -> str:
 
 
 def _on_its_own(sought: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(sought)}(?!\w)", text) is not None
+    at = text.find(sought)
+    while at >= 0:
+        end = at + len(sought)
+        if not (WORD.match(text[at - 1 : at]) or WORD.match(text, end)):
+            return True
+        word = WORD.match(text, at)
+        at = text.find(sought, word.end() if word else at + 1)
+    return False
 
 
 question_fitted = Check(
