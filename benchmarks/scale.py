@@ -1,6 +1,6 @@
 """How `hfclean clean` grows with the rows: CPU seconds, wall seconds, peak memory, exponent of the CPU seconds.
 
-    python benchmarks/scale.py [--rows 5000 50000 200000] [--processes 1 2 3] [--beside DIR]
+    python benchmarks/scale.py [--rows 5000 50000 200000] [--processes 1 2 3] [--damaged 0.4] [--beside DIR]
 
 Two figures of memory: the peak of what is the process's own (`RssAnon` of it and its children together, looked at 20
 times a second), which a machine must have, and the largest resident set (`ru_maxrss`), in which pages of mapped files
@@ -9,7 +9,8 @@ count as well, which the system takes back when it needs them.
 Real Alpaca rows (HFCLEAN_REALDATA, else ../shared/data) are repeated until there are enough; in every repeated row two
 neighbouring words of the answer change places, so that rows differ and as many have a defect. Each size runs with each
 number of processes, and the data, ledger and report have to be equal byte for byte. With `--beside`, the checkout of
-another version in DIR runs after it, in one process.
+another version in DIR runs after it, in one process. With `--damaged`, so many of the rows get a defect that rules
+repair: a marker, boilerplate, tags, an echo, a placeholder, a doubled word, blanks, a further task.
 """
 
 from __future__ import annotations
@@ -41,6 +42,23 @@ def rows_of(count: int) -> Iterator[dict[str, str]]:
             place = choice.randrange(1, len(words))
             words[place - 1 : place + 1] = words[place], words[place - 1]
         yield {**row, "output": " ".join(words)}
+
+
+def damaged(row: dict[str, str], choice: random.Random) -> dict[str, str]:
+    """The row with one defect, of eight kinds."""
+    asked, answer = row["instruction"], row["output"]
+    first, *rest = answer.split(" ") or [""]
+    answers = (
+        f"{answer}</s>",
+        f"As an AI language model, {answer}",
+        " ".join([first, first, *rest]),
+        f"{answer}  \n\n\n\n",
+        f"<p>{answer}</p>",
+        f"{answer}\n\n### Instruction:\nName three colours.\n\n### Response:\nRed, blue, green.",
+        f"{asked}\n{answer}",
+    )
+    kind = choice.randrange(len(answers) + 1)
+    return {**row, "output": answers[kind]} if kind < len(answers) else {**row, "input": row["input"] or "N/A"}
 
 
 def own_memory(pid: int) -> int:
@@ -93,6 +111,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description="How hfclean clean grows with the rows.")
     options.add_argument("--rows", type=int, nargs="+", default=[5_000, 50_000, 200_000])
     options.add_argument("--processes", type=int, nargs="+", default=[1, 2, 3])
+    options.add_argument("--damaged", type=float, default=0.0, metavar="SHARE")
     options.add_argument("--beside", type=Path, metavar="DIR")
     args = options.parse_args()
     print(f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}")
@@ -103,7 +122,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             source = place / "rows.jsonl"
-            source.write_text("".join(json.dumps(row) + "\n" for row in rows_of(count)))
+            choice = random.Random(1)
+            rows = (damaged(row, choice) if choice.random() < args.damaged else row for row in rows_of(count))
+            source.write_text("".join(json.dumps(row) + "\n" for row in rows))
             first = None
             for processes in args.processes:
                 out = place / str(processes) / "cleaned"
@@ -115,8 +136,8 @@ def main() -> None:
                 if args.beside and processes == 1:
                     other = cleaned(args.beside.resolve(), source, place / "other", 1)
                     ratio = f"{cpu / other[0]:.2f} of {other[0]:.1f} ({other[2]:,.0f} and {other[3]:,.0f} MB)"
-                rows, before = last.get(processes, (0, 0.0))
-                exponent = f"{math.log(cpu / before) / math.log(count / rows):.2f}" if rows else ""
+                fewer, before = last.get(processes, (0, 0.0))
+                exponent = f"{math.log(cpu / before) / math.log(count / fewer):.2f}" if fewer else ""
                 last[processes] = count, cpu
                 cells = (
                     f"{count:,}",
