@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hfclean.checks import CHECKS, accept
+from hfclean.checks import CHECKS, Trust, accept
 from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.ending import ENDING_WEIGHTS, ending_signs
 from hfclean.checks.topic import TOPIC_WEIGHTS, topic_signs
@@ -216,3 +216,12 @@ def test_rows_left_as_they_are_pass(name: str, realdata: Callable[[str], Path]) 
             pair = Pair(row["instruction"], row["input"], row["output"])
             if pair.response.strip(" ."):
                 assert set(accept(pair, pair)) <= {"empty_response"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "...", "\n\n", "None", "N/A", "\u200b", "I'm sorry, but I can't help with that.", "```"]
+)
+@pytest.mark.parametrize("trust", ["low", "normal", "high"])
+def test_a_pair_left_as_it_is_is_never_refused(text: str, trust: Trust) -> None:
+    for pair in (Pair("Name a fruit.", "", text), Pair(text, text, text)):
+        assert accept(pair, pair, trust=trust) == []

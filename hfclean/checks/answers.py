@@ -40,6 +40,8 @@ AMBIGUOUS = word_set("a n no not none nothing the to be my your here yet new fin
 
 def _empty_response(case: Case) -> bool:
     text = case.after.response
+    if text == case.before.response:
+        return False
     if not LETTER.search(text):
         return not text.strip() or not case.before.response.strip() or bool(LETTER.search(case.before.response))
     if len(text) > 40:
@@ -58,7 +60,7 @@ def _empty_response(case: Case) -> bool:
     return not case.old.vocabulary <= STAND_INS
 
 
-empty_response = Check("empty_response", "an answer that is empty, blank or a placeholder", _empty_response, 2)
+empty_response = Check("empty_response", "an answer that is empty, blank or a placeholder", _empty_response, 3)
 
 
 def _empty_instruction(case: Case) -> bool:
