@@ -181,16 +181,29 @@ def _silent(hook: Callable[..., object]) -> Callable[..., object]:
     return heard
 
 
+_mask = threading.local()
+
+
+def _before_fork() -> None:
+    """A signal that reaches a new process before it is set up is forgotten by Python; it has to wait until then."""
+    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+
+
 def _as_worker() -> None:
     """In a process that is forked meanwhile: ended by SIGTERM at once, as pools do it, and left out by Ctrl-C."""
     for kind in _handled:
         signal.signal(kind, signal.SIG_DFL)
     if _handled:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_as_worker)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_as_worker)
 
 
 def _interrupt(kind: int, _frame: FrameType | None) -> None:
