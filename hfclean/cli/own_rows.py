@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -23,9 +24,11 @@ class OwnSplit:
     """As much of a `Dataset` as one row needs."""
 
     def __init__(self, files: Sequence[Path]) -> None:
+        from pyarrow import memory_map
         from pyarrow.parquet import ParquetFile
 
-        self._files = [ParquetFile(file) for file in files]
+        # as bytes: a name that is no text is none that Arrow takes
+        self._files = [ParquetFile(memory_map(os.fsencode(file))) for file in files]
 
     @cached_property
     def column_names(self) -> list[str]:
