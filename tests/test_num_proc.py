@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from select import select
 
 import pytest
 from datasets import Dataset
+from forked import forked
 
 import hfclean
 from hfclean import cleaning
 from hfclean.cleaning import clean
 from hfclean.cli import main, running
 from hfclean.errors import ColumnError, HfcleanError
+from hfclean.models import process
 from hfclean.reviser import RuleReviser
 from hfclean.transform import Transform
 
@@ -144,6 +148,30 @@ def test_a_process_that_is_killed_ends_the_command_with_one_line_and_nothing_wri
     )
     assert list(out.parent.iterdir()) == []
     assert main([*command, "1"]) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end a process with its parent")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_no_process_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
+    rows(30).to_json(tmp_path / "rows.jsonl")
+    reading, writing = os.pipe()  # closed once no process is left
+
+    def run() -> int:
+        command = os.getpid()
+
+        def killing(self: Transform, data: object) -> None:
+            if os.getpid() != command:
+                os.kill(command, signal.SIGKILL)
+                signal.pause()
+
+        Transform.__call__ = killing  # type: ignore[method-assign, assignment]
+        process.in_worker = lambda: False  # it is a command, not a worker of the tests
+        return main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "out"), "--num-proc", "2"])
+
+    assert forked(run).returncode == -signal.SIGKILL
+    os.close(writing)
+    assert select([reading], [], [], 30)[0] == [reading]
+    os.close(reading)
 
 
 def test_more_processes_than_rows_are_as_many_as_have_a_batch(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How a command is run: failures that are expected are one line, and what was begun is cleaned away."""
 
 import argparse
+import ctypes
 import errno
 import logging
 import os
@@ -36,6 +37,8 @@ SHORTAGES = {
 ERRNO = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)  # as pyarrow says it
 NO_SPACE = "Not enough disk space"  # as datasets does
 AGAIN_S = 0.05  # until a signal is sent once more
+PARENT_DEATH_SIGNAL = 1  # of prctl, the same on every Linux
+SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 # what the library warns of on purpose
 NOTES = (RecoveryWarning, StoreWarning)
 
@@ -181,24 +184,29 @@ def _silent(hook: Callable[..., object]) -> Callable[..., object]:
     return heard
 
 
-_mask = threading.local()
+_forking = threading.local()
 
 
 def _before_fork() -> None:
     """A signal that reaches a new process before it is set up is forgotten by Python; it has to wait until then."""
-    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+    _forking.is_main = threading.current_thread() is threading.main_thread()
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
 
 
 def _after_fork() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
 
 def _as_worker() -> None:
-    """In a process that is forked meanwhile: ended by SIGTERM at once, as pools do it, and left out by Ctrl-C."""
+    """In a process that is forked meanwhile: ended by SIGTERM at once, as pools do it, left out by Ctrl-C, and ended
+    with its parent, which may be killed: it would wait for work for ever."""
     for kind in _handled:
         signal.signal(kind, signal.SIG_DFL)
     if _handled:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # the system means the thread that forked: one of a pool ends before the process does
+        if SYSTEM and _forking.is_main:
+            SYSTEM.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     _after_fork()
 
 
