@@ -12,6 +12,7 @@ from itertools import islice
 from hfclean.checks.check import Case, Check
 from hfclean.checks.verified import mends
 from hfclean.text.numbers import plain_number
+from hfclean.text.protected import end_of_braces
 
 SHORT = 6  # words: a longer old answer is no bare label
 HEAD = 12  # words of the new answer in which its label is looked for
@@ -27,7 +28,6 @@ OPPOSITES: tuple[frozenset[str], ...] = tuple(
         "living nonliving", "singular plural", "male female", "hot cold", "odd even",
     )
 )  # fmt: skip
-NEUTRAL = frozenset(("neutral",))
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 MARKS = ("ABCDEFGH", "abcdefgh", "12345678")
 OPTION_LINE = re.compile(r"^[ \t]*\(?([A-H])[.):][ \t]+(\S[^\n]{0,200})$", re.MULTILINE)
@@ -139,12 +139,9 @@ def boxes(text: str) -> list[str]:
     found = []
     if "\\boxed" in text or "\\fbox" in text:
         for match in islice(BOXED.finditer(text), MOST_BOXES):
-            depth, end = 1, match.end()
-            last = min(len(text), end + LONGEST_BOX)
-            while end < last and depth:
-                depth += {"{": 1, "}": -1}.get(text[end], 0)
-                end += 1
-            found.append(_plain(text[match.end() : end - 1] if depth == 0 else text[match.end() : end]))
+            start = match.end()
+            end = end_of_braces(text, start, LONGEST_BOX)
+            found.append(_plain(text[start : start + LONGEST_BOX if end < 0 else end - 1]))
     if "####" in text:
         found += map(_plain, FINAL.findall(text))
     return found

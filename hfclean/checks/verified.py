@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from hfclean.checks.check import Case, Check
 from hfclean.schema import Pair
-from hfclean.verifiers import VERIFIERS, Finding, Verifier, select_verifiers, verify
+from hfclean.verifiers import VERIFIERS, Finding, Verifier, verify
 from hfclean.verifiers.syntax import syntax_error
 
 _Findings = Counter[tuple[str, str, str]]  # verifier, field, what stands there
 
 
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.check, finding.field, finding.found
+
+
 def _findings(verifier: Verifier, pair: Pair) -> _Findings:
-    return Counter((verifier.id, finding.field, finding.found) for finding in verifier.find(pair))
+    return Counter(map(_key, verifier.find(pair)))
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,11 @@ VERIFIED = tuple(
 
 def new_findings(before: Pair, after: Pair) -> list[Finding]:
     """What the verifiers find in the new pair and did not find in the old one."""
-    known = Counter((finding.check, finding.field, finding.found) for finding in verify(before))
+    known = Counter(map(_key, verify(before)))
     found = []
     for finding in verify(after):
-        key = (finding.check, finding.field, finding.found)
-        if known[key] > 0:
-            known[key] -= 1
+        if known[_key(finding)] > 0:
+            known[_key(finding)] -= 1
         else:
             found.append(finding)
     return found
@@ -61,10 +64,7 @@ def mends(case: Case, *only: str) -> bool:
 
     What was found must be gone from the text: words beside it that only keep a verifier silent mend nothing.
     """
-    verifiers = select_verifiers(only or None)
-    before, after = (
-        sum((_findings(verifier, pair) for verifier in verifiers), _Findings()) for pair in (case.before, case.after)
-    )
+    before, after = (Counter(map(_key, verify(pair, only or None))) for pair in (case.before, case.after))
     gone = before - after
     return (
         bool(gone)

@@ -74,6 +74,17 @@ def _span_end(text: str, opener: str, begin: int, after: int, absent: set[str]) 
     return found + 1
 
 
+def end_of_braces(text: str, start: int, longest: int) -> int:
+    """Where the braces whose content begins at `start` end, behind the closing one; -1 where that is not within
+    `longest` characters."""
+    depth, end = 1, start
+    last = min(len(text), start + longest)
+    while end < last and depth:
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+    return -1 if depth else end
+
+
 def outside_protected(text: str, change: Callable[[str], str]) -> str:
     """`change` applied to each stretch of the text that is not code, a URL, LaTeX or a table row."""
     spans = protected_spans(text)

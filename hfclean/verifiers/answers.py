@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from hfclean.schema import Pair
+from hfclean.text.protected import end_of_braces
 from hfclean.text.thoughts import split_thought
 from hfclean.verifiers.values import LONGEST, differ, read_value
 from hfclean.verifiers.verifier import Finding, Verifier
@@ -70,13 +71,9 @@ class Stated(NamedTuple):
 
 def _boxes(text: str) -> Iterator[Stated]:
     for opened in BOXED.finditer(text):
-        depth, at = 1, opened.end()
-        last = min(len(text), at + 2 * LONGEST)
-        while at < last and depth:
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            at += 1
-        if not depth:
-            yield Stated(text[opened.end() : at - 1], opened.start(), at, "box")
+        end = end_of_braces(text, opened.end(), 2 * LONGEST)
+        if end >= 0:
+            yield Stated(text[opened.end() : end - 1], opened.start(), end, "box")
 
 
 def _stated(text: str) -> list[Stated]:
