@@ -20,6 +20,7 @@ from hfclean.passes import Spool, column_batches, filled, folder_of, iterate, st
 from hfclean.provenance import HISTORY, added_columns, original_cells, parse_history
 from hfclean.schema import ChatView, Columns, PreferenceView, PromptView, Target, View, plain
 from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of
+from hfclean.schema.whole import dicts_of
 from hfclean.selection.row_context import undecoded
 from hfclean.transform import cached_elsewhere
 from hfclean.values import exact_dataset
@@ -233,7 +234,7 @@ def _turns_of(row: Mapping[str, Any], view: View) -> _Turns:
     """The messages that `Target.turns` of this row counts; none where it has no messages."""
     cells = view.laid_open(row)
     if isinstance(view, ChatView):
-        messages = _dicts(cells[view.messages])
+        messages = dicts_of(cells[view.messages])
         if view.system:  # an empty one counts as well
             messages = [{"role": "system", "content": cells[view.system]}, *messages]
         return _Turns(messages)
@@ -247,21 +248,8 @@ def _turns_of(row: Mapping[str, Any], view: View) -> _Turns:
         return _Turns([])
     if isinstance(view, PreferenceView) and view.answer_repeats_prompt(cells, view.chosen):
         asked = None
-    before = _dicts(asked, "user") if asked else []
-    return _Turns([*before, *_dicts(answered, "assistant")], len(before))
-
-
-def _dicts(cell: Any, role: str = "") -> list[dict[str, Any]]:
-    """A cell as messages: a list of them, one, columns of them, or a text of that role."""
-    cell = plain(cell)
-    if isinstance(cell, dict):
-        values = list(cell.values())
-        if values and all(isinstance(value, list) for value in values):  # how datasets shows Sequence({...}) features
-            return [dict(zip(cell, each, strict=True)) for each in zip(*values, strict=True)]
-        return [cell]
-    if isinstance(cell, list):
-        return [dict(message) for message in cell if isinstance(message, Mapping)]
-    return [{"role": role, "content": "" if cell is None else str(cell)}] if role else []
+    before = dicts_of(asked, "user") if asked else []
+    return _Turns([*before, *dicts_of(answered, "assistant")], len(before))
 
 
 def _has_more(turns: _Turns) -> bool:

@@ -12,11 +12,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render import rules_table
-    from hfclean.rules import RULES, Rule
+    from hfclean.rules import ROW_RULES, RULES, Rule
 
     def data(rule: Rule) -> dict[str, Any]:
         before, after = rule.example
         about = {"id": rule.id, "severity": rule.severity, "meaning": rule.meaning, "mends": rule.repair is not None}
         return {**about, "example": {"before": before, "after": after}}
 
-    tell(args, out, lambda: list(map(data, RULES)), lambda: rules_table(RULES))
+    rules = (*RULES, *ROW_RULES)
+    tell(args, out, lambda: list(map(data, rules)), lambda: rules_table(rules))

@@ -37,7 +37,7 @@ from hfclean.report.record import (
     ranked,
 )
 from hfclean.report.rows import SplitRows, identity, number_names
-from hfclean.rules import RULES, SEVERITIES, Rule
+from hfclean.rules import ROW_RULES, RULES, SEVERITIES, Rule
 from hfclean.scorers.embedded.score import Score
 from hfclean.selection.plain_choices import Baseline, compare_choices
 
@@ -80,7 +80,7 @@ def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ..
     """Every rule that changed something or whose defect is present, in the order in which rules run."""
     edits = matched.edits
     before, after = (_by_defect(side) for side in (matched.old, matched.new))
-    known = {rule.id: rule for rule in (*RULES, *extra)}
+    known = {rule.id: rule for rule in (*RULES, *ROW_RULES, *extra)}
     order = {name: n for n, name in enumerate(known)}
     names = sorted({*edits.rows, *before, *after}, key=lambda name: (order.get(name, len(order)), name))
     return tuple(
@@ -394,7 +394,7 @@ def find_overlaps(matched: Matched) -> tuple[Overlap, ...]:
 
 def worst_rows(matched: Matched, extra: Sequence[Rule]) -> tuple[RowExcerpt, ...]:
     """The rows left whose defects are the most severe, then the most; of equals the one that comes first."""
-    severity = {rule.id: SEVERITIES.index(rule.severity) for rule in (*RULES, *extra)}
+    severity = {rule.id: SEVERITIES.index(rule.severity) for rule in (*RULES, *ROW_RULES, *extra)}
     levels: dict[tuple[int, ...], list[int]] = {}
     texts = next((list(rows.measured.texts) for rows in matched.new.values()), [])
     for number, defects in enumerate(texts):

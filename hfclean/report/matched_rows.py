@@ -192,8 +192,8 @@ def _edits(
     assert new.view is not None
     assert old.view is not None
     our_columns = [layout.own(name) for name in (HISTORY, "row_id", "original")]
-    befores = iterate(old.ds, [*old.view.columns, *our_columns], places.before)
-    afters = iterate(new.ds, [*new.view.columns, *our_columns], places.after)
+    befores = iterate(old.ds, [*old.view.reads, *our_columns], places.before)
+    afters = iterate(new.ds, [*new.view.reads, *our_columns], places.after)
     positions = map(int, places.after)
     for old_rows, new_rows in zip(befores, afters, strict=True):
         unknown: dict[int, dict[str, Any]] = {}
@@ -214,7 +214,7 @@ def _edits(
         if unknown:  # what the score columns of these rows hold may be of another text
             matched.elsewhere[new.name] = matched.elsewhere.get(new.name, 0) + len(unknown)
             fresh = Measured(len(unknown), new.measured.texts)
-            again = {name: [row[name] for row in unknown.values()] for name in new.view.columns}
+            again = {name: [row[name] for row in unknown.values()] for name in new.view.reads}
             tokens = new.measured.tokens[list(unknown)]
             measure(fresh, 0, again, new.view, layout, counter=None, scorer=new.scorer, trust=False)
             fresh.tokens[:] = tokens
@@ -246,7 +246,7 @@ def _measure_before(matched: Matched, layout: Layout, counter: TokenCounter, tol
         our_columns = [layout.own(column) for column in (HISTORY, "defects", *number_names())]
         start, cells = 0, _cells(told, rows)
         beside = repeat(None) if cells is None else column_batches(cells, [BEFORE], todo)
-        batches = column_batches(rows.ds, [*rows.view.columns, *our_columns], todo)
+        batches = column_batches(rows.ds, [*rows.view.reads, *our_columns], todo)
         for batch, of_batch in zip(batches, beside, strict=False):
             count = len(batch[rows.view.columns[0]])
             if of_batch is not None:

@@ -6,13 +6,13 @@ from hfclean.checks import CAUTIOUS, CHECKS
 from hfclean.codes import ERRORS, REASONS
 from hfclean.columns import DUPLICATE_OF, REVISION
 from hfclean.report.record import ReportData
-from hfclean.rules import RULES
+from hfclean.rules import ROW_RULES, RULES
 from hfclean.scorers.embedded.score import Score
 
 
 def meaning(code: str) -> str:
     """What a word in `edit_reason` means; empty for one that this version does not know."""
-    rules = {rule.id: rule.meaning for rule in RULES}
+    rules = {rule.id: rule.meaning for rule in (*RULES, *ROW_RULES)}
     checks = {check.id: check.meaning for check in (*CHECKS, *CAUTIOUS)}
     return rules.get(code) or checks.get(code) or ERRORS.get(code) or REASONS.get(code, "")
 

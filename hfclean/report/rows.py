@@ -236,10 +236,10 @@ def read_split(
     duplicate = next((column for column in marks if _is_text(ds, column)), "")
     twins = None
     scores = [layout.own(column) for column in (HISTORY, *embedded)]
-    if scored is not None and len(scored) == len(ds) and {*view.columns, *scores} <= set(scored.column_names):
-        twins = column_batches(scored, [*view.columns, *scores]) if scores[0] not in ds.column_names else None
+    if scored is not None and len(scored) == len(ds) and {*view.reads, *scores} <= set(scored.column_names):
+        twins = column_batches(scored, [*view.reads, *scores]) if scores[0] not in ds.column_names else None
     start = 0
-    for batch in column_batches(ds, [*view.columns, *our_columns, duplicate] if steps or duplicate else view.columns):
+    for batch in column_batches(ds, [*view.reads, *our_columns, duplicate] if steps or duplicate else view.reads):
         names = row_ids(batch, view)
         _note(split_rows, start, batch, names, layout)
         split_rows.duplicates += sum(map(bool, batch[duplicate])) if duplicate else 0
@@ -297,9 +297,9 @@ def _with_scores(
     taken = {
         name: [cell if same else None for cell, same in zip(cells, equal, strict=True)]
         for name, cells in twin.items()
-        if name not in view.columns
+        if name not in view.reads
     }
-    return {**{name: batch[name] for name in view.columns}, **taken}
+    return {**{name: batch[name] for name in view.reads}, **taken}
 
 
 def _cells(batch: Mapping[str, list[Any]], name: str, count: int) -> Sequence[Any]:
@@ -339,7 +339,7 @@ def measure(
     Scores that hfclean wrote into the rows are taken as they are, unless `trust` is off or they are of other turns or
     another side than `scorer` reads; the others are computed.
     """
-    rows, read = rows_of(batch, view.columns), (scorer.turns, scorer.side)
+    rows, read = rows_of(batch, view.reads), (scorer.turns, scorer.side)
     here = slice(first, first + len(rows))
     histories = _cells(batch, layout.own(HISTORY), len(rows))
     known = [trust and _facts(text).scored == read for text in histories]
@@ -347,10 +347,7 @@ def measure(
     to_score = [k for k, has in enumerate(known) if not has]
     scored: dict[str, list[Any]] = {}
     if to_score:
-        if scorer.side == "both":
-            scored, raised = scorer.scored_cells([rows[k] for k in to_score], view)
-        else:
-            scored, raised = scorer.scored([pairs[k] for k in to_score])
+        scored, raised = scorer.scored_cells([rows[k] for k in to_score], view)
         into.errors |= {first + k: errors for k, errors in zip(to_score, raised, strict=True) if errors}
     for name in number_names():
         fresh, cells = iter(scored.get(name, ())), _cells(batch, layout.own(name), len(rows))

@@ -255,7 +255,7 @@ class ModelReviser(ModelTransform):
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
         tell_untried(self.spec(), self.trust)
-        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
+        rows = batch.rows([*view.reads, *own_columns(batch, self.prefix)])
         histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         done = self._done(histories)
         tasks: list[list[Task]] = [
@@ -275,7 +275,7 @@ class ModelReviser(ModelTransform):
 
     def proposed(self, batch: Batch, view: View) -> Work[list[list[tuple[Task, list[Proposal]]]]]:
         """What the model proposes for each pair of each row, whether the gate takes it or not."""
-        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
+        rows = batch.rows([*view.reads, *own_columns(batch, self.prefix)])
         tasks = [[task for task in self._tasks(row, view) if task.fields] for row in rows]
         proposals = iter((yield from self._proposals([task for row_tasks in tasks for task in row_tasks])))
         return [[(task, next(proposals)) for task in row_tasks] for row_tasks in tasks]

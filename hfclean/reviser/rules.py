@@ -150,7 +150,7 @@ class RuleReviser(Transform):
 
     def revised(self, batch: Batch, view: View) -> tuple[dict[str, list[Any]], list[Outcome]]:
         """The result of `apply`, and what the rules did to each row."""
-        rows = batch.rows([*view.columns, *own_columns(batch, self.prefix)])
+        rows = batch.rows([*view.reads, *own_columns(batch, self.prefix)])
         rules, targets = self._repairing(), [self.targets(row, view) for row in rows]
         if looks_are_shared():
             look_ahead([target.pair for each in targets for target in each])

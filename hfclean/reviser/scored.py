@@ -93,7 +93,7 @@ class RevisedAndScored(Transform):
             return cells
         edits = revised[self.layout.own("edit")]
         changed = [k for k, edit in enumerate(edits) if edit == "revised" and not outcomes[k].errors]
-        rows = batch.rows(view.columns)
+        rows = batch.rows(view.reads)
         scores, raised = self.score.scored_cells([rows[k] for k in changed], view)
         for n, (k, errors) in enumerate(zip(changed, raised, strict=True)):
             if not errors:

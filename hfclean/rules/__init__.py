@@ -28,10 +28,12 @@ from hfclean.rules import (
 )
 from hfclean.rules import whitespace as layout
 from hfclean.rules.glance import Glance, Watched, take_glance
+from hfclean.rules.of_rows import ROW_RULES, row_defects, row_rules
 from hfclean.rules.pii import find_pii, mask_pii
 from hfclean.rules.rule import SEVERITIES, Change, Rule, all_defects, find_defects, mend, rule, text_rule
 
 __all__ = [
+    "ROW_RULES",
     "RULES",
     "SEVERITIES",
     "WATCHED",
@@ -43,6 +45,8 @@ __all__ = [
     "find_pii",
     "mask_pii",
     "mend",
+    "row_defects",
+    "row_rules",
     "rule",
     "select_rules",
     "take_glance",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import RuleError, of_row
 from hfclean.rules.glance import Glance, Possible, not_plain
@@ -37,7 +37,8 @@ class Rule:
         repair: pair -> the repaired pair, or `None` when no safe repair exists. A repair that cannot fix a case
             returns the pair as it was; the defect then stays reported.
         example: (before, after) texts that show the rule; after is `""` where nothing is repaired.
-        scope: `text` when the rule looks at one field at a time and needs no context, `pair` when it compares fields.
+        scope: `text` when the rule looks at one field at a time and needs no context, `pair` when it compares fields,
+            `row` when it looks at a whole row (`hfclean.schema.Whole`), which is what `detect` then takes.
         version: raised when what the rule finds or repairs changes.
         possible: for speed alone, a condition that holds for every pair with the defect and can be read from a
             `Glance`.
@@ -46,10 +47,10 @@ class Rule:
     id: str
     severity: _Severity
     meaning: str
-    detect: Callable[[Pair], bool]
+    detect: Callable[[Any], bool]
     repair: Callable[[Pair], Pair] | None = None
     example: tuple[str, str] = ("", "")
-    scope: Literal["text", "pair"] = "pair"
+    scope: Literal["text", "pair", "row"] = "pair"
     version: int = 1
     possible: Possible | None = None
 

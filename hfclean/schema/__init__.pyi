@@ -21,3 +21,7 @@ from .views import FlatView as FlatView
 from .views import PreferenceView as PreferenceView
 from .views import PromptView as PromptView
 from .views import View as View
+from .whole import Call as Call
+from .whole import Said as Said
+from .whole import Whole as Whole
+from .whole import whole_row as whole_row

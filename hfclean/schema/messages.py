@@ -89,7 +89,7 @@ def read_messages(column: str, cell: Any) -> list[Message]:
                 _message(role, (column, text_key, n), content)
                 for n, (role, content) in enumerate(zip(roles, contents, strict=False))
             ]
-        return [_message_of(cell, (column,))]
+        return [message_of(cell, (column,))]
     if not isinstance(cell, list):
         raise SchemaError(
             f"column {column!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
@@ -103,11 +103,12 @@ def read_messages(column: str, cell: Any) -> list[Message]:
                 f"message {n} of column {column!r} is {type(message).__name__}, not a dict; expected "
                 "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
             )
-        messages.append(_message_of(message, (column, n)))
+        messages.append(message_of(message, (column, n)))
     return messages
 
 
-def _message_of(message: Mapping[str, Any], path: Path) -> Message:
+def message_of(message: Mapping[str, Any], path: Path) -> Message:
+    """A message, with the places of its texts below `path`."""
     role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
     calls = next((message[key] for key in CALL_KEYS if message.get(key)), None)
     if not role_key or (not text_key and calls is None and _has_more(message)):

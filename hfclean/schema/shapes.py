@@ -1,6 +1,7 @@
 """Which shape a set of columns has, and whether a mapping is one example or a batch of them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,8 @@ TALKS = (
     *("dialog", "dialogue", "dialogs", "dialogues", "chat", "chats", "turns", "interactions", "conv", "convs"),
     "trace",
 )
+TOOLS = ("tools", "functions")
+TRUTHS = ("ground_truth", "reward_model", "ground_truths")
 _KEYS = (
     *("instruction", "input", "response", "system", "history"),
     *("prompt", "completion", "messages", "chosen", "rejected"),
@@ -46,8 +49,8 @@ def detect(columns: Iterable[str], override: Columns = None) -> View:
 @lru_cache(maxsize=256)
 def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...] | None) -> View:
     if isinstance(override, tuple):
-        return _named(columns, dict(override))
-    found = {view.shape: view for view in _candidates(columns)}
+        return _with_beside(_named(columns, dict(override)), columns)
+    found = {view.shape: _with_beside(view, columns) for view in _candidates(columns)}
     if override is not None:
         if override not in SHAPES:
             raise SchemaError(f"columns={override!r} is not a known shape; expected one of {', '.join(SHAPES)}")
@@ -66,6 +69,13 @@ def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...
             f"columns={next(iter(found))!r} (on the command line: --columns {next(iter(found))})"
         )
     raise SchemaError(_nothing_found(columns))
+
+
+def _with_beside(view: View, columns: tuple[str, ...]) -> View:
+    """The view, with the columns beside its own that say something about the row as a whole."""
+    left = [name for name in columns if name not in view.columns]
+    tools, truth = (next((name for name in names if name in left), None) for names in (TOOLS, TRUTHS))
+    return replace(view, tools=tools, truth=truth) if tools or truth else view
 
 
 def _candidates(columns: tuple[str, ...]) -> list[View]:

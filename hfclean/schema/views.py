@@ -5,7 +5,7 @@ which `write` puts changed text back.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hfclean.errors import SchemaError
@@ -16,9 +16,18 @@ from hfclean.schema.slots import Cells, Slot, Target, as_text, read_cell
 
 @dataclass(frozen=True)
 class View(ABC):
-    """How one row shape is read. `columns` are all columns that it reads; `writable` those it may change."""
+    """How one row shape is read. `columns` are all columns with its pairs; `writable` those it may change; `tools` and
+    `truth` those beside them that say which tools may be called, and which answer is known to be right."""
 
     shape: str
+    tools: str | None = field(default=None, kw_only=True)
+    truth: str | None = field(default=None, kw_only=True)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column that says something about the row as a whole: `columns`, and those beside them."""
+        beside = (name for name in (self.tools, self.truth) if name and name not in self.columns)
+        return (*self.columns, *beside)
 
     @property
     @abstractmethod

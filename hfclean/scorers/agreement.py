@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hfclean.rules import RULES, find_defects, mend
+from hfclean.rules import ROW_RULES, RULES, find_defects, mend
 from hfclean.schema import Pair
 
 # What part of a score a defect takes away.
 SHARES = {"low": 0.02, "medium": 0.05, "high": 0.1}
-SHARE_OF = {rule.id: SHARES[rule.severity] for rule in RULES}
+SHARE_OF = {rule.id: SHARES[rule.severity] for rule in (*RULES, *ROW_RULES)}
 WITH_REPAIR = tuple(rule for rule in RULES if rule.repair is not None)
 REPAIRABLE = frozenset(rule.id for rule in WITH_REPAIR)
 

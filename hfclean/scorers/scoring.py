@@ -181,7 +181,7 @@ class Scorer(Transform):
         step = Step(
             type(self).__name__, self.version, names, self.settings(), model=self.identity(), meanings=self._meanings()
         )
-        rows = batch.rows([*view.columns, *(self.prefix + name for name in names), history])
+        rows = batch.rows([*view.reads, *(self.prefix + name for name in names), history])
         writes = (*names, HISTORY)
         before: list[list[str]] = [[] for _ in rows]
         if any(self.prefix + name in batch for name in writes):

@@ -6,22 +6,32 @@ for finding in hfclean.verify(row):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from hfclean.layout import Layout
-from hfclean.schema import Pair
+from hfclean.schema import Pair, View, whole_row
 from hfclean.verifiers.answers import answers_disagree, option_disagrees
+from hfclean.verifiers.conversations import last_turn_unanswered
 from hfclean.verifiers.counts import answer_is_input, count_missed, item_twice, solved_input
 from hfclean.verifiers.orders import brackets_broken, order_broken
 from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
-from hfclean.verifiers.verifier import Finding, Verifier, VerifierError
+from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, VerifierError, parts_of
 
-__all__ = ["VERIFIERS", "Finding", "Verifier", "VerifierError", "select_verifiers", "verify"]
+__all__ = [
+    "ROW_VERIFIERS",
+    "VERIFIERS",
+    "Finding",
+    "RowVerifier",
+    "Verifier",
+    "VerifierError",
+    "select_verifiers",
+    "verify",
+]
 
 VERIFIERS: tuple[Verifier, ...] = (
     wrong_sum,
@@ -35,18 +45,21 @@ VERIFIERS: tuple[Verifier, ...] = (
     answer_is_input,
     solved_input,
 )
+# what only shows in a row as a whole
+ROW_VERIFIERS: tuple[RowVerifier, ...] = (last_turn_unanswered,)
 
 
 def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> list[Finding]:
     """What a program can prove wrong in a row; offline, without a model.
 
     Args:
-        row: a pair, or a row of any shape that `hfclean.score` reads. Of a conversation every answer is looked at.
+        row: a pair, or a row of any shape that `hfclean.score` reads. Of a conversation every answer is looked at, and
+            then the row as a whole, with the tools and the truths beside it.
         only: ids of the verifiers to run, and no others.
 
     Returns:
-        The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; empty where nothing can be
-        proved wrong, which does not say that all is right.
+        The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; those of the row as a whole
+        come last. Empty where nothing can be proved wrong, which does not say that all is right.
 
     Raises:
         VerifierError: an id in `only` does not name a verifier.
@@ -56,12 +69,16 @@ def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> 
     >>> verify(Pair("Name a colour.", "", "Red."))
     []
     """
-    verifiers = select_verifiers(only)
+    pair_verifiers, row_verifiers = _selected(only)
     if isinstance(row, Pair):
-        pairs = [row]
-    else:
-        layout = Layout(turns="all")
-        pairs = layout.pairs(row, layout.view(row))
+        return _in_pairs([row], pair_verifiers)
+    layout = Layout(turns="all")
+    view = layout.view(row)
+    pairs = layout.pairs(row, view)
+    return [*_in_pairs(pairs, pair_verifiers), *_in_row(row, view, pairs[-1], row_verifiers)]
+
+
+def _in_pairs(pairs: Sequence[Pair], verifiers: Iterable[Verifier]) -> list[Finding]:
     return [
         found if turn == 0 else replace(found, turn=turn)
         for turn, pair in enumerate(pairs)
@@ -70,23 +87,39 @@ def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> 
     ]
 
 
+def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: Iterable[RowVerifier]) -> Iterator[Finding]:
+    there = parts_of(view)
+    able = [verifier for verifier in verifiers if verifier.needs <= there]
+    if able:
+        whole = whole_row(row, view, pair)
+        for verifier in able:
+            yield from verifier.find(whole)
+
+
 def select_verifiers(only: Iterable[str] | None = None) -> tuple[Verifier, ...]:
-    """The verifiers to run, in their fixed order.
+    """Those of `VERIFIERS` that run, in their fixed order.
 
     Raises:
-        VerifierError: an id in `only` does not name one, or `only` is a string.
+        VerifierError: an id in `only` names neither one of them nor one of `ROW_VERIFIERS`, or `only` is a string.
     """
+    return _selected(only)[0]
+
+
+def _selected(only: Iterable[str] | None) -> tuple[tuple[Verifier, ...], tuple[RowVerifier, ...]]:
     if isinstance(only, str):
         raise VerifierError(f"only={only!r} is one string; expected a list of ids, as in only=[{only!r}]")
-    return VERIFIERS if only is None else _select(tuple(only))
+    return (VERIFIERS, ROW_VERIFIERS) if only is None else _select(tuple(only))
 
 
 @lru_cache(maxsize=64)
-def _select(only: tuple[str, ...]) -> tuple[Verifier, ...]:
-    known = [verifier.id for verifier in VERIFIERS]
+def _select(only: tuple[str, ...]) -> tuple[tuple[Verifier, ...], tuple[RowVerifier, ...]]:
+    known = [*(verifier.id for verifier in VERIFIERS), *(verifier.id for verifier in ROW_VERIFIERS)]
     for name in only:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise VerifierError(f"unknown verifier {name!r}{hint or '.'} Known: {', '.join(known)}")
-    return tuple(verifier for verifier in VERIFIERS if verifier.id in only)
+    return (
+        tuple(verifier for verifier in VERIFIERS if verifier.id in only),
+        tuple(verifier for verifier in ROW_VERIFIERS if verifier.id in only),
+    )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from hfclean.errors import HfcleanError
-from hfclean.schema import Pair
+from hfclean.schema import FlatView, Pair, PreferenceView, View, Whole
 
-FIELDS = ("response", "instruction", "input", "thought")
+FIELDS = ("response", "instruction", "input", "thought", "messages", "tools", "truth", "rejected")
 
 
 class VerifierError(HfcleanError, ValueError):
@@ -26,9 +27,10 @@ class Finding:
 
     Attributes:
         check: the id of the verifier.
-        field: `response`, `instruction`, `input` or `thought`: the text in which it stands.
-        turn: which pair of the row, 0 for the first answer of a conversation.
-        line: 0-based, of that text.
+        field: the text in which it stands (`response`, `instruction`, `input`, `thought`), or, of what shows in a row
+            as a whole, `messages`, `tools`, `truth` or `rejected`.
+        turn: which pair of the row, 0 for the first answer of a conversation; of `messages`, which message.
+        line: 0-based, of that text; 0 where it is none.
         found: what stands there.
         expected: what would be right; `""` where only the error is known.
         sentence: one line for people.
@@ -62,3 +64,34 @@ class Verifier:
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
             raise VerifierError(f"verifier id {self.id!r}: expected a snake_case name, as ids are stored with spaces")
+
+
+@dataclass(frozen=True, slots=True)
+class RowVerifier:
+    """The same for what shows only in a row as a whole: between its messages, or between them and other columns.
+
+    Attributes:
+        id, meaning, version: as those of a `Verifier`.
+        severity: `low`, `medium` or `high`; see `hfclean.rules`.
+        find: row -> findings, in their order, each with its `turn`.
+        needs: what a row needs for it to have anything to find; some of `ROW_PARTS`.
+        example: a text that shows the defect.
+    """
+
+    id: str
+    severity: Literal["low", "medium", "high"]
+    meaning: str
+    find: Callable[[Whole], Iterable[Finding]]
+    needs: frozenset[str] = frozenset()
+    example: str = ""
+    version: int = 1
+
+
+ROW_PARTS = ("messages", "tools", "truth", "rejected")
+
+
+def parts_of(view: View) -> frozenset[str]:
+    """Which of `ROW_PARTS` rows that are read in this way may have."""
+    flat, preference = isinstance(view, FlatView), isinstance(view, PreferenceView)
+    has = {"messages": not flat, "tools": bool(view.tools), "truth": bool(view.truth), "rejected": preference}
+    return frozenset(part for part, there in has.items() if there)

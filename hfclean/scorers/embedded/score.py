@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from hfclean.columns import Column
-from hfclean.rules import RULES, WATCHED, Change, all_defects, mend, take_glance
+from hfclean.rules import ROW_RULES, RULES, WATCHED, Change, all_defects, mend, row_defects, row_rules, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
 from hfclean.scorers.agreement import REPAIRABLE, SHARES, WITH_REPAIR, factor
@@ -45,8 +45,8 @@ class Score(Scorer):
     * `response_words` (float, 0 and up): words in the response.
     * `lexical_diversity` (float, 0 to 1, higher = more varied; nan for an empty response): moving-average type-token
       ratio.
-    * `defects` (string): ids of the rules whose defect is in the pair as it stands, separated by spaces; `""` when
-      none is.
+    * `defects` (string): ids of the rules whose defect is in the pair as it stands, then of those whose defect only
+      shows in the row as a whole, separated by spaces; `""` when none is.
 
     With `turns="all"` the first two and `lexical_diversity` are means over all assistant turns (nan if a turn has
     none), `response_words` counts the words of all, and `defects` names the defects of any. With `side="both"` the
@@ -59,7 +59,7 @@ class Score(Scorer):
     (4.0, 1.0, '')
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adds: ClassVar[tuple[Column, ...]] = (
         Column(
             "preference",
@@ -95,12 +95,31 @@ class Score(Scorer):
         self, rows: Sequence[Mapping[str, Any]], view: View
     ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
         if self.side != "both" or view.shape != "preference":
-            return super().scored_cells(rows, view)
+            pairs = [self.pairs(row, view) for row in rows]
+            columns, errors = self.scored(pairs)
+            if row_rules(view):
+                self._count_row_defects(columns, rows, view, [each[-1] for each in pairs], errors)
+            return columns, errors
         rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
         chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
         both = zip(rejected["defects"], chosen["defects"], strict=True)
         columns = {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
         return columns, [one | other for one, other in zip(of_rejected, of_chosen, strict=True)]
+
+    @staticmethod
+    def _count_row_defects(
+        columns: dict[str, list[Any]],
+        rows: Sequence[Mapping[str, Any]],
+        view: View,
+        pairs: Sequence[Pair],
+        errors: Sequence[dict[str, Exception]],
+    ) -> None:
+        """Name the defects that only show in a row as a whole, and take their shares away."""
+        for k, (row, pair, raised) in enumerate(zip(rows, pairs, errors, strict=True)):
+            if found := row_defects(row, view, pair, raised):
+                columns["defects"][k] = " ".join(filter(None, (columns["defects"][k], *found)))
+                for name in ("preference", "rating"):
+                    columns[name][k] *= factor(found)
 
     def merged(self, name: str, values: list[Any]) -> Any:
         return math.fsum(values) if name == "response_words" else super().merged(name, values)
@@ -131,7 +150,11 @@ class Score(Scorer):
 
     def depends(self) -> dict[str, Any]:
         linear = {rule.name: rule.version for rule in (preference_rule(), rating_rule())}
-        return {"rules": {rule.id: rule.version for rule in RULES}, "linear_rules": linear, "shares": SHARES}
+        return {
+            "rules": {rule.id: rule.version for rule in (*RULES, *ROW_RULES)},
+            "linear_rules": linear,
+            "shares": SHARES,
+        }
 
 
 class Look(NamedTuple):

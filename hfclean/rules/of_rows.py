@@ -1,0 +1,72 @@
+"""Defects that only show in a row as a whole: between its messages, or between them and other columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from hfclean.errors import of_row
+from hfclean.rules.rule import Rule
+from hfclean.schema import Pair, View, Whole, whole_row
+from hfclean.verifiers import ROW_VERIFIERS, RowVerifier
+from hfclean.verifiers.verifier import parts_of
+
+
+class _Proves:
+    """Whether a verifier finds anything; a class, so that it pickles."""
+
+    def __init__(self, verifier: RowVerifier) -> None:
+        self.find = verifier.find
+
+    def __call__(self, row: Whole) -> bool:
+        return any(True for _ in self.find(row))
+
+
+ROW_RULES: tuple[Rule, ...] = tuple(
+    Rule(
+        verifier.id,
+        severity=verifier.severity,
+        meaning=verifier.meaning,
+        detect=_Proves(verifier),
+        example=(verifier.example, ""),
+        scope="row",
+        version=verifier.version,
+    )
+    for verifier in ROW_VERIFIERS
+)
+
+
+@lru_cache(maxsize=64)
+def row_rules(view: View) -> tuple[Rule, ...]:
+    """The rules that may find something in rows that are read in this way."""
+    there = parts_of(view)
+    needs = {verifier.id: verifier.needs for verifier in ROW_VERIFIERS}
+    return tuple(rule for rule in ROW_RULES if needs[rule.id] <= there)
+
+
+def row_defects(
+    cells: Mapping[str, Any], view: View, pair: Pair, errors: dict[str, Exception] | None = None
+) -> list[str]:
+    """The ids of the rules of `ROW_RULES` whose defect is in the row, in their order.
+
+    Args:
+        cells: of the row.
+        view: how it is read.
+        pair: its main pair, which is known already.
+        errors: receives the errors of rules, by their ids; such a rule counts as not found. Without it, the error is
+            raised.
+    """
+    rules = row_rules(view)
+    if not rules:
+        return []
+    row, found = whole_row(cells, view, pair), []
+    for rule in rules:
+        try:
+            if rule.detect(row):
+                found.append(rule.id)
+        except Exception as e:
+            if errors is None:
+                raise
+            errors[rule.id] = of_row(e)
+    return found
