@@ -25,7 +25,8 @@ from hfclean.checks.numbers import SUM, _comes_out
 from hfclean.schema import Pair
 from hfclean.text.constraint_kinds import HINTS, stated
 from hfclean.verifiers import Finding, verify
-from hfclean.verifiers.answers import CHOSEN, _stated, offered
+from hfclean.verifiers.answers import CHOSEN, _stated
+from hfclean.verifiers.options import offered
 from hfclean.verifiers.syntax import Block, _blocks, _finding
 from hfclean.verifiers.values import read_value
 

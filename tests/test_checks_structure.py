@@ -174,6 +174,9 @@ LOST: dict[str, list[tuple[str, str, str]]] = {
     ],
     "label_flipped": [
         ("Which is right? (a) Oslo (b) Bergen", "(a)", "(b)"),
+        ("Which is right? 1) Oslo 2) Bergen", "1)", "2)"),
+        ("Which is right? A)Oslo B)Bergen", "A", "B"),
+        ("Which is right?\nA: Oslo\nB: Bergen", "A", "B"),
         ("Which is right? 1) Oslo 2) Bergen", "1", "2) Bergen"),
         ("Is a whale a fish?", "No", "Yes"),
         ("Is a whale a fish?", "No.", "Yes, a whale is a fish."),
@@ -365,6 +368,16 @@ def test_a_place_in_the_question_stays(field: str, place: str) -> None:
 
 def test_what_stands_in_boxes() -> None:
     assert boxes(r"\boxed{\frac{1}{2}} and \boxed {1,234.50}, \fbox{a b}") == [r"\frac{1}{2}", "1234.5", "ab"]
+    same = [r"\boxed{1\,234.50}", r"\boxed{ 1234.5 }", r"\boxed{x = 1{,}234.5}", r"\boxed{$1234.5$.}"]
+    assert [boxes(text) for text in same] == [["1234.5"]] * len(same)
+    assert boxes(r"\boxed{60^\circ}") == boxes(r"\boxed{60°}") == ["60"]
+    assert boxes(r"\boxed{1 1/2} \boxed{11/2}") == ["1 1/2", "11/2"]
+    assert boxes(r"\boxed{\dfrac12} \boxed{5\text{ m}} \boxed{x_1} \boxed{2*3}") == [
+        r"\frac{1}{2}",
+        "5m",
+        "x_1",
+        "2*3",
+    ]
     assert boxes("#### 42.\ntext\n#### x") == ["42", "x"]
     assert boxes(r"\boxed{never closed") == ["neverclosed"]
     assert boxes("nothing here") == []

@@ -51,7 +51,9 @@ DISAGREE = [
     ("The answer is $\\boxed{12}$. All in all, the final answer is $\\boxed{15}$.", "15", "12", 0),
     ("Answer: \\boxed{12}\nAnswer: \\boxed{15}", "15", "12", 1),
     ("The answer is 3.14.\n\\boxed{3.24}", "3.24", "3.14", 1),
-    ("The answer is 5 km.\n\\boxed{6\\text{ km}}", "6\\text{ km}", "5", 1),
+    ("The answer is 5 km.\n\\boxed{6\\text{ km}}", "6\\text{ km}", "5 km", 1),
+    ("The answer is 5 boats.\n\\boxed{500}", "500", "5", 1),
+    ("The answer is 5 m.\n\\boxed{501}", "501", "5 m", 1),
     ("The answer to this question is 12.\n\\boxed{15}", "15", "12", 1),
 ]
 
@@ -112,6 +114,10 @@ AGREE = [
     "#### 2024\n\nThe answer is 42.",
     # other units, forms that cannot be compared
     "\\boxed{90\\text{ minutes}}\n#### 1.5 hours",
+    "<think>So the answer is 5 m.</think>\nIt is \\boxed{500 \\text{ cm}}.",
+    "The answer is 5 m, so we write \\boxed{500}",
+    "The answer is 2 hours.\n\\boxed{120}",
+    "The answer is 2kg.\n\\boxed{2000 \\mathrm{g}}",
     "The answer is 12.\n\\boxed{x + 3}",
     "The answer is 12.\n\\boxed{12 \\text{ or } 15}",
     "The answer is B.\n\\boxed{12}",

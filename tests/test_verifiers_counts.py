@@ -37,6 +37,8 @@ MISSED = [
     ("Describe boats in 400 words.", WORDS, "words"),
     ("Describe boats in about 20 words.", WORDS, "words"),
     ("Name three boats.", numbered("Ketch", "Sloop", "Yawl", "Brig"), "items"),
+    ("Name three boats.", "1. Ketch*\n2. Sloop\n\n* a fast one", "items"),
+    ("Name three boats.", "* Ketch\n\n* Sloop\n\n* Yawl\n\n* Brig", "items"),
     ("List 5 boats.", "- Ketch\n- Sloop\n- Yawl", "items"),
     ("Suggest two ways to sail.", "Here you are:\n- Fast ones\n- Slow ones\n- None", "items"),
     ("Generate a list of 4 boats.", numbered("Ketch", "Sloop"), "items"),
@@ -101,6 +103,11 @@ KEPT = [
     ("Write a function that sorts names in alphabetical order.", "Use sorted: c, b, a, d"),
     ("Match a string that ends with 'b' by a regex.", "The pattern is a.*b$, or so."),
     ("Arrange the books in alphabetical order.", "Dracula, Emma, 1984, Ulysses, Beowulf"),
+    # footnotes
+    ("Name three fruits.", "1. Apple*\n2. Pear\n3. Fig\n\n* in season in autumn"),
+    ("Name three fruits.", "- Apple*\n- Pear\n- Fig\n\n* in season in autumn\n"),
+    ("Name three fruits.", "* Apple*\n* Pear\n* Fig\n\n* in season\n* in autumn"),
+    ("Name three fruits.", "* Apple\n* Pear\n* Fig\n\n* All of them are ripe."),
     # denied, asked about, or one of two requests
     ("Do not write three sentences; write a poem.", FIVE),
     ("Don't list five boats; tell me your favourite.", numbered("Ketch", "Sloop")),

@@ -11,8 +11,10 @@ from itertools import islice
 
 from hfclean.checks.check import Case, Check
 from hfclean.checks.verified import mends
-from hfclean.text.numbers import plain_number
 from hfclean.text.protected import end_of_braces
+from hfclean.verifiers.answers import TRUTH
+from hfclean.verifiers.options import offered_anyhow
+from hfclean.verifiers.values import one_spelling
 
 SHORT = 6  # words: a longer old answer is no bare label
 HEAD = 12  # words of the new answer in which its label is looked for
@@ -29,11 +31,6 @@ OPPOSITES: tuple[frozenset[str], ...] = tuple(
     )
 )  # fmt: skip
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-MARKS = ("ABCDEFGH", "abcdefgh", "12345678")
-OPTION_LINE = re.compile(r"^[ \t]*\(?([A-H])[.):][ \t]+(\S[^\n]{0,200})$", re.MULTILINE)
-OPTION_INLINE = re.compile(r"(?<!\w)\(?([A-H])[.)] ?([^()\n]{1,80}?)(?=[,;]? *\(?[B-H][.)] ?|\s*$)", re.MULTILINE)
-# (a) and 1), which stand in lists of other things as well, so that a bare one has to be the whole answer
-OPTION_OTHER = re.compile(r"(?<!\w)\(?([a-h1-8])\) ?([^()\n]{1,80}?)(?=[,;]? *\(?[a-h1-8]\) ?|\s*$)", re.MULTILINE)
 LETTER_ALONE = re.compile(r"\A\s*\(?([a-h1-8])(?:[).]|\s*\Z)")
 LETTER = re.compile(r"(?:\A\W{0,3}|\b(?:answer|option|choice)(?: is)?:? ?\W{0,3})\(?([A-H])(?=[).:,\s]|\Z)(?! [a-z])")
 LISTED = re.compile(
@@ -89,19 +86,11 @@ def _listed(prompt: str) -> list[frozenset[str]]:
     return found
 
 
-def _options(prompt: str) -> dict[str, str]:
-    """The options of a question by their letters; empty where they are not A, B and so on."""
-    for pattern in (OPTION_LINE, OPTION_INLINE, OPTION_OTHER):
-        options = {
-            letter: " ".join(text.lower().split()).rstrip(" .;,") for letter, text in pattern.findall(prompt[:8000])
-        }
-        if len(options) > 1 and any(sorted(options) == list(marks[: len(options)]) for marks in MARKS):
-            return options
-    return {}
-
-
 def _option_flipped(case: Case) -> bool:
-    options = _options(case.before.prompt)
+    options = {
+        letter: " ".join(text.lower().split()).rstrip(" .;,")
+        for letter, text in offered_anyhow(case.before.prompt).items()
+    }
     if not options:
         return False
     had, has = _option(case.before.response, options), _option(case.after.response, options)
@@ -126,32 +115,20 @@ label_flipped = Check(
 # ----------------------------------------------------------------------------------------------------- boxed_changed
 
 BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
-FINAL = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 LONGEST_BOX, MOST_BOXES = 2000, 100
-FRACTION = re.compile(r"\\[dtc]?frac(?:(\d)(\d)|\{([^{}]*)\}\{([^{}]*)\})")
-NAMED = re.compile(r"\A[A-Za-z]=(?=[^=]*\Z)")
-SPACING = re.compile(r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)\b|[\s$]")
-TEXT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}")
 
 
 def boxes(text: str) -> list[str]:
-    """What stands in boxes and behind `####`, without spaces, thousands commas and idle zeros."""
+    """What stands in boxes and behind `####`, in one spelling."""
     found = []
     if "\\boxed" in text or "\\fbox" in text:
         for match in islice(BOXED.finditer(text), MOST_BOXES):
             start = match.end()
             end = end_of_braces(text, start, LONGEST_BOX)
-            found.append(_plain(text[start : start + LONGEST_BOX if end < 0 else end - 1]))
+            found.append(one_spelling(text[start : start + LONGEST_BOX if end < 0 else end - 1]))
     if "####" in text:
-        found += map(_plain, FINAL.findall(text))
+        found += map(one_spelling, TRUTH.findall(text))
     return found
-
-
-def _plain(content: str) -> str:
-    content = SPACING.sub("", TEXT.sub(r"\1", content.replace("\\$", "").replace("\\%", "%"))).rstrip(".")
-    content = FRACTION.sub(r"\\frac{\1\3}{\2\4}", NAMED.sub("", content))
-    content = re.sub(r"(?<=\d)(?:,|\{,\})(?=\d{3}(?!\d))", "", content)
-    return plain_number(content) if re.fullmatch(r"\d+(?:\.\d+)?", content) else content
 
 
 def _boxed_changed(case: Case) -> bool:

@@ -92,6 +92,7 @@ SHORTENED = re.compile(
 BULLET = re.compile(
     r"^(?P<indent>[ \t]*)(?P<mark>[-•–‣◦]|\*(?=[ \t])|\(?\d{1,3}[.):、]|\(?[a-zA-Z][.)])[ \t]*(?=[^\s-])", re.MULTILINE
 )
+NOTED = re.compile(r"(?<![*\w])\w++\*(?![*\w])")  # "Apples*", to which a footnote belongs
 MARKUP = re.compile(r"[*_`#>\"'“”]+")
 
 
@@ -119,8 +120,17 @@ def count_sentences(text: str) -> int:
     return count
 
 
+def without_footnotes(text: str) -> str:
+    """A text without a last paragraph of lines such as "* in season", if something above has that star."""
+    head, gap, notes = text.rstrip().rpartition("\n\n")
+    if gap and all(line.startswith("* ") for line in notes.split("\n")) and NOTED.search(head):
+        return head
+    return text
+
+
 def items(text: str) -> list[str]:
     """The items of the list that an answer is, its outermost level, without marks; empty where there is no list."""
+    text = without_footnotes(text)
     marks = list(BULLET.finditer(text))
     if len(marks) < 2:
         return []

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from hfclean.schema import Pair
 from hfclean.text.protected import end_of_braces
 from hfclean.text.thoughts import split_thought
+from hfclean.verifiers.options import offered
+from hfclean.verifiers.units import factors
 from hfclean.verifiers.values import LONGEST, differ, read_value
 from hfclean.verifiers.verifier import Finding, Verifier
 
@@ -31,6 +33,7 @@ GOES_ON = re.compile(
     r"\s*(?:[-+×x*/=^:–~<>≈(!_°]|\\|,?\s?(?:or|and|to|times|plus|minus|th|st|nd|rd|of|per|squared|cubed|dozen|hundred|"
     r"thousand|million|billion|more|less|fewer|divided|multiplied|degrees|o['’]clock)\b|[a-z]{0,3}\d|,\s?\d|\.\d)"
 )
+UNIT = re.compile(r" ?([A-Za-z]{1,20})\b")
 # Whose answer it is, if not that of the row.
 NOT_OURS = re.compile(
     r"(?:\b(?:first|second|third|one|other|another|naive|initial|expected|users?|given|reference|old|previous|wrong|obvious|"
@@ -90,7 +93,9 @@ def _stated(text: str) -> list[Stated]:
             rest = said["next"]
             ours = not NOT_OURS.search(text, max(0, said.start() - BEFORE), said.start())
             if ours and not GOES_ON.match(rest.lstrip("*")):
-                found.append(Stated(said["value"], said.start(), said.end("value"), "said"))
+                unit = UNIT.match(rest)
+                value = said["value"] + (unit[0] if unit and factors(unit[1]) else "")
+                found.append(Stated(value, said.start(), said.start("value") + len(value), "said"))
     return sorted(found, key=lambda stated: stated.start)
 
 
@@ -149,7 +154,6 @@ answers_disagree = Verifier(
 
 # ------------------------------------------------------------------------------------------------------------- options
 
-MARK = re.compile(r"(?<![\w.'’])(?:\(([A-H])\)|([A-H])[).:])\s+(?=\S)")
 CHOSEN = re.compile(
     r"(?:(?i:\b(?:answer|option|choice)(?: is|:))|\A\s*+)[ *]*+(?:option |choice )?\(?(?P<letter>[A-H])"
     r"(?:[).:]+[ *]*|\**(?=[.\n]|\Z))(?P<text>[^\n]*)"
@@ -167,20 +171,7 @@ NEW_OPTION = re.compile(
     r"\b(?:add|new|another|more|create|generate|write|suggest|additional|missing)\b", re.IGNORECASE
 )
 HEAD = re.compile(r"[.,;:(–—]| (?:is|was|are|were|because|since|as) ")  # what ends the text of an option
-LONGEST_PROMPT, FEWEST = 5_000, 2
-
-
-def offered(prompt: str) -> dict[str, str]:
-    """The options that a prompt offers by letter; empty where there are none or several lists of them."""
-    marks = list(MARK.finditer(prompt[:LONGEST_PROMPT]))
-    letters = [mark[1] or mark[2] for mark in marks]
-    if len(letters) < FEWEST or letters != list("ABCDEFGH"[: len(letters)]):
-        return {}
-    ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
-    return {
-        letter: prompt[mark.end() : end].strip().split("\n")[0].strip(" ,;/")
-        for letter, mark, end in zip(letters, marks, ends, strict=True)
-    }
+LONGEST_ANSWER = 5_000
 
 
 def _option_disagrees(pair: Pair) -> Iterator[Finding]:
@@ -188,7 +179,7 @@ def _option_disagrees(pair: Pair) -> Iterator[Finding]:
     if "A" not in prompt or "B" not in prompt:
         return
     _, final = split_thought(pair.response)
-    chosen = CHOSEN.search(final[:LONGEST_PROMPT])
+    chosen = CHOSEN.search(final[:LONGEST_ANSWER])
     if chosen is None:
         return
     options = offered(prompt)

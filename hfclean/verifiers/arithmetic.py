@@ -15,6 +15,7 @@ from math import factorial, isqrt
 from typing import NamedTuple
 
 from hfclean.text.words import word_set
+from hfclean.verifiers.units import unit_name
 
 LONGEST_PART = 400  # tokens
 LONGEST_NUMBER = 60  # characters
@@ -254,13 +255,6 @@ class Part:
         """Whether it is written as 1.2 × 10^5."""
         kinds = [token.kind for token in self.tokens if token.kind not in ("open", "close", "minus")]
         return kinds == ["n", "times", "n", "power", "n"] and self.numbers[1] == "10" and self.tokens[0].kind == "n"
-
-
-def unit_name(word: str) -> str:
-    """A unit without what differs between its forms."""
-    if word.startswith("\\"):
-        word = word[word.index("{") + 1 : -1].strip()
-    return word.casefold().rstrip("s.")
 
 
 def _number(text: str, reading: frozenset[str]) -> Value:

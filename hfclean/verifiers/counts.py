@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 
 from hfclean.schema import Pair
 from hfclean.text.constraint_kinds import KINDS, Kind, stated
-from hfclean.text.counting import BULLET, SMALL_NUMBERS, items
+from hfclean.text.counting import BULLET, SMALL_NUMBERS, items, without_footnotes
 from hfclean.text.language import main_language
 from hfclean.text.numbers import has_digit
 from hfclean.text.words import contractions
@@ -26,6 +26,8 @@ TWO_LISTS = re.compile(
     re.IGNORECASE,
 )
 ANY_MARK = re.compile(r"^[^\w\n]{1,6}|^[ \t]*\(?\w{1,3}[.)]\s", re.MULTILINE)
+ADDED = re.compile(r"\n\n\*[ \t][^\n]*+\s*+\Z")  # a last paragraph that is one line with a star
+SPREAD = re.compile(r"^[ \t]*\*[ \t][^\n]*\n\n[ \t]*\*[ \t][^\n]*\n", re.MULTILINE)
 POEM = re.compile(r"\b(?:poem|song|verse|rap)\b", re.IGNORECASE)
 REWORK = re.compile(
     r"\b(?:improve|edit|given|following|this|analy[sz]e|rewrite|continue|complete|add)\b", re.IGNORECASE
@@ -50,9 +52,11 @@ TERMS = re.compile(
 
 
 def _one_list(match: re.Match[str], pair: Pair) -> bool:
-    text = pair.response
+    text = without_footnotes(pair.response)
     if TWO_LISTS.search(pair.instruction) or len(items(text)) != len(ANY_MARK.findall(text)):
         return False
+    if ADDED.search(text) and not SPREAD.search(text):
+        return False  # a remark, perhaps
     return not PROGRAM.search(pair.instruction)
 
 

@@ -90,7 +90,14 @@ def python(code: str) -> Fault | None:
         lead = lines[fault.line][: len(lines[fault.line]) - len(lines[fault.line].lstrip())]
         if _python(dedent(lead + code.lstrip())) is None:
             return None
-    return fault
+    return None if _is_output(lines, fault.line) else fault
+
+
+def _is_output(lines: list[str], at: int) -> bool:
+    """Whether a program that parses ends in the blank line above, and no statement follows: what it prints."""
+    above = next((number for number in range(min(at, len(lines) - 1), 0, -1) if not lines[number].strip()), 0)
+    program, rest = "\n".join(lines[:above]), "\n".join(lines[above:])
+    return above > 0 and STATEMENT.search(rest) is None and _python(dedent(program)) is None
 
 
 def _python(code: str) -> Fault | None:
@@ -167,15 +174,23 @@ def yaml_fault(code: str) -> Fault | None:
 LONGEST_TOML = 100_000
 AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 OPEN_TABLE = re.compile(r"=\s*\{[^}\n]*$", re.MULTILINE)  # over several lines since TOML 1.1
+# INI, which is often marked as TOML: values, section names and comments that TOML does not know.
+INI = re.compile(
+    r"^[ \t]*(?:;|\[[\w. \t-]*+[^\w.\[\]\"' \t\n-]|[\w.-]++[ \t]*(?:$|:[ \t]|=[ \t]*(?!(?:true|false|inf|nan)\b)"
+    r"(?:[A-Za-z_/~*%$@\\:<]|-(?=[^\s\din])|\d+\.\d+\.\d|\d+[smhdKMG%])[^\"'\[\]{}\n]*$))",
+    re.MULTILINE,
+)
 
 
 def toml_fault(code: str) -> Fault | None:
-    """A fault of TOML 1.0."""
+    """A fault of TOML 1.0; what may be INI is not looked at."""
     if len(code) > LONGEST_TOML or TEMPLATE.search(code) or ELISION.search(code) or OPEN_TABLE.search(code):
         return None
     try:
         tomllib.loads(code)
     except tomllib.TOMLDecodeError as error:
+        if INI.search(code):
+            return None
         at = AT.search(str(error))
         line = int(at[1]) - 1 if at and at[1] else code.count("\n")
         return Fault(line, AT.sub("", str(error)))
@@ -376,6 +391,9 @@ HALF = re.compile(
     r"\s*(?:(?:\}\s*)?(?:else|elif|elsif|catch|finally|case|default|when|rescue|ensure|end|endif|fi|done)\b|[)\],=|&?]|"
     r"\.\w+\(|\"\w+\"\s*:|@(?:page|model|inject|using)\b|\[(?:package|dependencies|dev-dependencies|features)\]\s)"
 )
+# Syntax that was proposed, and is read by some tools: `import ... assert {}`, and pipes.
+PROPOSED = re.compile(r"\bassert\s*\{|\|>")
+WITH_PROPOSALS = frozenset(("javascript", "typescript", "tsx"))
 OUTPUT = re.compile(
     r"^[ \t]*(?:\$ |> |>>> |[+-] |@@ |PS |[A-Z]:\\.*>|irb|Output|#=>|"
     r"(?:go (?:run|get|build|mod|test|install)|cargo|npm|npx|yarn|composer|dotnet|javac?) \w)",
@@ -392,6 +410,8 @@ def grammar_fault(language: str, code: str) -> Fault | None:
         return None
     fault = parse("<?php " if language == "php" and "<?" not in code else "", code, "")
     if fault is None or HALF.match(code) or ELISION.search(code) or GAP.search(code) or OUTPUT.search(code):
+        return None
+    if language in WITH_PROPOSALS and PROPOSED.search(code):
         return None
     if any(parse(before, code, after) is None for before, after in AROUND.get(language, ())):
         return None

@@ -26,9 +26,9 @@ from hfclean.verifiers.arithmetic import (
     Value,
     is_mixed,
     tokens,
-    unit_name,
     written,
 )
+from hfclean.verifiers.units import CONVERSIONS, unit_name
 from hfclean.verifiers.verifier import Finding, Verifier
 
 EQUALITIES = ("=", "≈", "\\approx", "equal")
@@ -57,24 +57,6 @@ SINGLE_LETTERS_AFTER = frozenset("aACFgHhIJKlLmNPsVW°¢")
 ATTACHED_UNITS = word_set(
     "kg mg cm mm km ml mL lb lbs oz ft in hr hrs hours min mph kb mb gb tb kW kWh cents °C °F m² km² cm² m2"
 )
-# Units of one kind, and by how much two of them differ.
-CONVERSIONS = tuple(
-    (word_set(units), frozenset(Fraction(factor) for factor in factors.split()))
-    for units, factors in (
-        (
-            "sec second min minute hr hour h day week month year",
-            "60 3600 24 1440 86400 7 168 12 30 31 52 365 366 10 100",
-        ),
-        ("mm cm m meter metre km kilometer kilometre", "10 100 1000 100000 1000000"),
-        ("inche inch in foot feet ft yard yd mile mi", "12 3 36 1760 5280 144 9"),
-        ("mg g gram kg kilogram ton tonne ml l liter litre", "1000 1000000"),
-        ("oz ounce lb pound cup pint quart gallon tablespoon teaspoon tbsp tsp", "2 3 4 8 16 128 32 2000"),
-        ("cent ¢ pence penny dollar pound euro", "100"),
-        ("hundred thousand million billion trillion k dozen", "12 100 1000 1000000 1000000000 1000000000000"),
-        ("kb mb gb tb kib mib gib tib byte bit", "8 1000 1024 1000000 1048576"),
-        ("bp bps", "10000"),
-    )
-)
 NOT_SAID = re.compile(
     r"\b(?:wrong|incorrect(?:ly)?|in ?accurate|not|cannot|never|should(?: be| have)|false|mistaken?|mistakes|errors?|"
     r"instead|supposed?|imagine|pretend|wait|oops|hmm|actually|invalid|untrue|typo|contradict(?:s|ion)?|impossible|"
@@ -93,6 +75,14 @@ REPORTED = re.compile(
     r"sagt|rechnet|schreibt|behauptet|dit|écrit|dice|escribe)\b[^.;!?\n]{0,40}\Z",
     re.IGNORECASE,
 )
+# A sum that is named and not worked out: "as in 1 + 1 = 3", "the idea that 2 + 2 = 5".
+NAMED = re.compile(
+    r"\b(?:like|as in|such as|a case of|(?:idea|notion|concept|saying|motto|belief|principle)s?)(?: of| that|:)?"
+    r"\W{0,3}\Z",
+    re.IGNORECASE,
+)
+IDIOM = re.compile(r"1 ?\+ ?1 ?= ?(?:3|11)")
+QUOTES = frozenset("\"'“”‘’„«»")
 # Where the size of a difference is said without its sign.
 MAGNITUDE = re.compile(
     r"\b(?:loss|lost|deficit|debt|owes?|shortfall|difference|decrease|drop(?:ped)?|distance|apart)\b", re.IGNORECASE
@@ -508,6 +498,16 @@ def _taken_back(text: str, chain: Sequence[Link], wrong: _Wrong) -> bool:
     after = text[last : last + WINDOW].partition("\n\n")[0]
     if any(said.search(words) for said in (NOT_SAID, OTHER_RULES) for words in (before, after)):
         return True
+    if NAMED.search(before) or _is_quoted(text, first, last):
+        return True
     if wrong.at.part is not None and wrong.at.part.value(USUAL) == -wrong.right and MAGNITUDE.search(before):
         return True
     return bool(REPORTED.search(before) or IF.search(before) or ADDRESS.search(before) or "?" in after[:3])
+
+
+def _is_quoted(text: str, first: int, last: int) -> bool:
+    """Whether a line with words holds what stands there as an idiom, or in quotation marks."""
+    before, after = text[max(0, first - WINDOW) : first], text[last : last + WINDOW]
+    if not (IDIOM.fullmatch(text, first, last) or (before[-1:] in QUOTES and after[:1] in QUOTES)):
+        return False
+    return any(map(str.isalpha, before.rpartition("\n")[2] + after.partition("\n")[0]))

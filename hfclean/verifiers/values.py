@@ -1,4 +1,4 @@
-"""What a final answer says as a value, and whether two of them can be proven to differ."""
+"""What a final answer says, in one spelling and as a value, and whether two of them can be proven to differ."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from hfclean.text.numbers import plain_number
+from hfclean.verifiers.units import factors
+
 LONGEST = 60
 WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mathbf|operatorname|mbox)\{([^{}]*)\}")
-IDLE = re.compile(r"\\[,;:!]|\\left|\\right|\\displaystyle|[$*`_]|\\[()\[\]]|\^\{?\\circ\}?|[°~]")
-FRACTION = re.compile(r"\\[dt]?frac\{(-?\d{1,15})\}\{(\d{1,15})\}")
+IDLE = re.compile(
+    r"\\[,;:! ]|\\(?:left|right|displaystyle|quad)(?![a-z])|\$|\\[()\[\]]|\^\{?\\circ\}?|[°~]",
+)
+MARKS = re.compile(r"[*`_]")  # of emphasis, where they do not multiply
+ANY_FRACTION = re.compile(r"\\[dtc]?frac(?:(\d)(\d)|\{([^{}]*)\}\{([^{}]*)\})")
+FRACTION = re.compile(r"\\frac\{(-?\d{1,15})\}\{(\d{1,15})\}")
+DEFINED = re.compile(r"\A[A-Za-z] ?= ?(?=[^=]*\Z)")
+FREE_SPACE = re.compile(r"(?<!\d) | (?!\d)")
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|\{,\}|(?<=\d)\\,(?=\d{3}(?!\d))")
 NUMBER = re.compile(
     r"(?P<sign>[-−+]?)\s?(?P<money>[£€¥]|USD )?(?P<whole>\d{1,18}(?!\d)(?:\.\d{1,18}(?!\d))?|\.\d{1,18}(?!\d))"
@@ -40,12 +49,24 @@ class Value:
     letter: str = ""
 
 
+def cleaned(text: str) -> str:
+    """An answer without what LaTeX needs for its layout, its fractions in one form and numbers without commas."""
+    text = WRAPPED.sub(r" \1", text).replace("\\$", " ").replace("\\%", "%")
+    text = THOUSANDS.sub("", ANY_FRACTION.sub(r"\\frac{\1\3}{\2\4}", text))
+    return " ".join(IDLE.sub("", text).split())
+
+
+def one_spelling(text: str) -> str:
+    """An answer as a key: also without spaces, idle zeros, a closing point and the name that it is given to."""
+    text = FREE_SPACE.sub("", DEFINED.sub("", cleaned(text).rstrip(".")))
+    return plain_number(text) if re.fullmatch(r"\d+(?:\.\d+)?", text) else text
+
+
 def read_value(text: str) -> Value | None:
     """The number or option that a short text is, and nothing else; None where it is not one."""
     if len(text) > LONGEST:
         return None
-    text = THOUSANDS.sub("", WRAPPED.sub(r" \1", text).replace("\\$", " ").replace("\\%", "%"))
-    text = " ".join(IDLE.sub("", FRACTION.sub(r" \1/\2", text)).split())
+    text = " ".join(MARKS.sub("", FRACTION.sub(r" \1/\2", cleaned(text))).split())
     letter = OPTION.fullmatch(text)
     if letter:
         return Value(None, letter=letter[1])
@@ -83,8 +104,15 @@ def _numbers_differ(a: Value, b: Value) -> bool:
     assert b.number is not None
     if a.unit and b.unit and not _same_unit(a.unit, b.unit):
         return False
+    if not (a.unit and b.unit) and _converted(a.number, b.number, factors(a.unit or b.unit)):
+        return False
     scales = (1, 100, Fraction(1, 100)) if {a.unit, b.unit} & PERCENT else (1,)
     return not any(_is_rounded(a, b, scale) or _is_rounded(b, a, scale) for scale in scales)
+
+
+def _converted(one: Fraction, other: Fraction, known: frozenset[Fraction]) -> bool:
+    """Whether one may be the other in a larger or a smaller unit."""
+    return bool(one and other) and not known.isdisjoint((one / other, other / one))
 
 
 def _same_unit(one: str, other: str) -> bool:
