@@ -133,6 +133,10 @@ def test_the_commands_choose_write_and_say(files: Path) -> None:
     assert code == 0, out
     assert "1 groups of duplicates" in out
     assert [json.loads(line)["score"] for line in Path("d.jsonl").read_text().splitlines()] == [0.25, 0.5, 0.75]
+    code, out, _ = run("dedupe", "in.jsonl", "--quiet", "--method", "semantic", "--threshold", "0.9", "--no-complete")
+    assert (code, "1 groups" in out, "nearest cells" in out) == (0, True, True), out
+    code, out, _ = run("dedupe", "in.jsonl", "--quiet", "--method", "semantic", "--threshold", "0.9", "--complete")
+    assert (code, "1 groups" in out, "nearest cells" in out) == (0, True, False), out
     code, out, _ = run("decontaminate", "in.jsonl", "--quiet", "--against", "bench.jsonl", "--report", "r.json")
     assert (code, "bench: 1 of 1 items" in out) == (0, True)
     assert json.loads(Path("r.json").read_text())["train"]["decontamination"]["hits"][0]["row"] == 3

@@ -16,7 +16,7 @@ from datasets import Dataset, DatasetDict
 import hfclean
 from hfclean import passes
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.selection import duplicates, minhash, shingle_joins, shingles
+from hfclean.selection import duplicates, minhash, shingle_joins, shingles, vector_cells
 from hfclean.selection.duplicates import duplicate_groups, near_pairs
 from hfclean.text import CJK
 
@@ -121,6 +121,7 @@ def test_minhash_has_no_false_pair_and_few_misses(monkeypatch: pytest.MonkeyPatc
     assert len(pairs) >= 0.97 * len(wanted)
     report = hfclean.dedupe(rows_of(texts), ngram=2).report
     assert not report.complete
+    assert hfclean.dedupe(rows_of(texts), ngram=2, complete=True).report.complete
     assert "MinHash" in report.summary()
 
 
@@ -240,6 +241,51 @@ def test_semantic_duplicates_are_those_of_the_definition() -> None:
     assert "1 rows have a vector of zeros" in found.report.summary()
 
 
+def near_copies(count: int, width: int) -> Any:
+    """Points of length one in twenty clusters, every third close to the one before it."""
+    generator = np.random.default_rng(5)
+    points = generator.normal(size=(20, width))[generator.integers(20, size=count)]
+    points = points + 0.7 * generator.normal(size=(count, width))
+    points[2::3] = points[1::3][: len(points[2::3])] + 0.25 * generator.normal(size=(len(points[2::3]), width))
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def test_cells_find_nearly_all_similar_vectors_and_no_others() -> None:
+    points = near_copies(900, 48)
+    ds = rows_of(["x"] * 901, embedding=[None, *points.tolist()])
+    whole = hfclean.selection.duplicate_groups(ds, "semantic", 0.9)
+    cells = hfclean.selection.duplicate_groups(ds, "semantic", 0.9, complete=False)
+    assert whole.complete
+    assert not cells.complete
+    assert "nearest cells" in cells.summary()
+    assert "nearest cells" not in whole.summary()
+    assert cells.notes == whole.notes == ("1 rows have no vector, or nan in it: compared with nobody, and kept",)
+    home = {row: group for group in whole.groups for row in group}
+    for group in cells.groups:
+        assert {home.get(row) for row in group} == {home[group[0]]}
+    assert len(whole.dropped) > 250
+    assert 0.98 * len(whole.dropped) <= len(cells.dropped) <= len(whole.dropped)
+
+
+def test_cells_compare_equal_vectors_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.tile(near_copies(4, 8)[[0, 3]], (500, 1)).astype(np.float32)
+    sizes, nearest = [], vector_cells._nearest
+    monkeypatch.setattr(vector_cells, "_nearest", lambda some, *rest: sizes.append(len(some)) or nearest(some, *rest))
+    together = shingle_joins.Components(len(points))
+    for first, second in vector_cells.likely(points, 0.999, together):
+        together.join(first, second)
+    assert together.labels.tolist() == [0, 1] * 500
+    assert max(sizes) == 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_cells_take_few_vectors(count: int) -> None:
+    ds = rows_of(["x"] * count, embedding=[[1.0, 0.0]] * count)
+    if count:
+        assert hfclean.dedupe(ds, "semantic", 0.9, complete=False) == [0]
+    assert list(vector_cells.likely(np.empty((0, 0), np.float32), 0.9, shingle_joins.Components(0))) == []
+
+
 @pytest.mark.parametrize(("threshold", "kept"), [(0.6, [0]), (0.6 + 2e-9, [0, 1]), (0.8, [0, 1])])
 def test_a_cosine_equal_to_the_threshold_is_a_duplicate(threshold: float, kept: list[int]) -> None:
     ds = rows_of(["x"] * 2, embedding=[[1.0, 0.0], [0.6, 0.8]])
@@ -257,7 +303,10 @@ def test_a_cosine_equal_to_the_threshold_is_a_duplicate(threshold: float, kept: 
         ({"ngram": 33}, "1 to 32"),
         ({"best": "nope"}, "no column 'nope'"),
         ({"best": "prompt"}, "not numbers"),
+        ({"complete": "yes"}, "True, False or None"),
         ({"method": "semantic"}, "hfclean.scorers.Embed"),
+        ({"method": "semantic", "complete": False}, "hfclean.scorers.Embed"),
+        ({"method": "semantic", "column": "uneven", "complete": False}, "different lengths"),
         ({"method": "semantic", "column": "prompt"}, "list of numbers"),
         ({"method": "semantic", "column": "uneven"}, "different lengths"),
     ],

@@ -22,6 +22,11 @@ def add(command: argparse.ArgumentParser) -> None:
         "--field", action="append", metavar="NAME", help="compare only this (may be given several times)"
     )
     command.add_argument("--vectors", default=EMBEDDING, metavar="COLUMN", help="semantic: " + VECTORS)
+    command.add_argument(
+        "--complete",
+        action=argparse.BooleanOptionalAction,
+        help="near, semantic: compare all pairs, or only likely ones (default: all up to 100,000 rows)",
+    )
     add_files(command)
 
 
@@ -30,7 +35,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     def choose(ds: Any, columns: Any) -> Any:
         return keep(
-            ds, args.method, args.threshold, args.ngram, args.by, args.field, column=args.vectors, columns=columns
+            ds,
+            args.method,
+            args.threshold,
+            args.ngram,
+            args.by,
+            args.field,
+            column=args.vectors,
+            columns=columns,
+            complete=args.complete,
         )
 
     choose_rows(args, out, err, choose, by_vectors=args.method == "semantic")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hfclean.errors import ColumnError
+from hfclean.passes import RELEASED, release
 
 BATCH = 1000
 
@@ -21,18 +23,25 @@ def read_vectors(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Any
     Raises:
         ColumnError: no vectors in it, or vectors of different lengths.
     """
-    found: list[Any] = []
+    found = list(vector_blocks(ds, column, who, dtype))
+    width = max((block.shape[1] for block in found), default=0)
+    whole = [block if block.shape[1] else np.full((len(block), width), np.nan, dtype) for block in found]
+    return np.concatenate(whole) if whole else np.empty((0, 0), dtype)
+
+
+def vector_blocks(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Iterator[Any]:
+    """The same a batch at a time; a batch in which no row has a vector may be of width 0."""
     width = 0
-    for batch in ds.with_format("arrow").select_columns([column]).iter(BATCH):
+    for number, batch in enumerate(ds.with_format("arrow").select_columns([column]).iter(BATCH), 1):
         block = _vectors(batch[column], column, who)
         with np.errstate(over="ignore"):  # values too large for the type become infinite
             block = block.astype(dtype, copy=False)
         if block.shape[1] and width and block.shape[1] != width:
             raise _uneven(column, who)
         width = width or block.shape[1]
-        found.append(block)
-    whole = [block if block.shape[1] else np.full((len(block), width), np.nan, dtype) for block in found]
-    return np.concatenate(whole) if whole else np.empty((0, 0), dtype)
+        yield block
+        if number % RELEASED == 0:
+            release(ds)
 
 
 def _vectors(chunks: Any, column: str, who: str) -> Any:

@@ -17,7 +17,7 @@ from hfclean.passes import appended, numbers
 from hfclean.plain_values import to_plain
 from hfclean.row_ids import first_of
 from hfclean.schema import Columns
-from hfclean.selection import minhash, shingle_joins
+from hfclean.selection import minhash, shingle_joins, vector_cells
 from hfclean.selection.row_context import context_keys
 from hfclean.selection.rows import (
     Picks,
@@ -26,6 +26,7 @@ from hfclean.selection.rows import (
     check_dataset,
     is_number,
     pairs,
+    stored_vectors,
     texts,
     vectors,
 )
@@ -35,8 +36,12 @@ from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
 AT_ONCE = 20_000  # rows whose words are numbered at once
-EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all
+EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all, if nothing else is asked for
 CELLS = 1 << 22  # similarities that are held at once
+LIKELY = {
+    "near": "found by MinHash: every pair is a true one, about one in a hundred at the threshold is missed",
+    "semantic": "found in the nearest cells: every pair is a true one, a few in a thousand are missed",
+}
 KEYED = np.uint64(0x9E3779B97F4A7C15)  # so that the key 0 changes numbers as well
 
 
@@ -99,9 +104,7 @@ class DuplicateGroups:
         if self.groups:
             lines.append(f"largest group: {max(map(len, self.groups)):,} rows")
         if not self.complete:
-            lines.append(
-                "found by MinHash: every pair is a true one, about one in a hundred at the threshold is missed"
-            )
+            lines.append(LIKELY[self.method])
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -115,6 +118,7 @@ def dedupe(
     *,
     column: str = "embedding",
     columns: Columns = None,
+    complete: bool | None = None,
 ) -> Picks:
     """Indices of the rows to keep, one of each group of duplicates: `ds.select(hfclean.dedupe(ds))`.
 
@@ -132,7 +136,7 @@ def dedupe(
     >>> hfclean.dedupe(Dataset.from_list(rows))
     [0, 2]
     """
-    groups = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns))
+    groups = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns), complete)
     return Picks(groups.kept, groups)
 
 
@@ -146,6 +150,7 @@ def duplicate_groups(
     *,
     column: str = "embedding",
     columns: Columns = None,
+    complete: bool | None = None,
 ) -> DuplicateGroups:
     """The groups of duplicate rows.
 
@@ -160,8 +165,11 @@ def duplicate_groups(
       characters. Up to 100,000 rows all pairs are found; above, those that MinHash (25 bands of 5 at 0.7) deems
       likely, and each is counted before it is believed. Memory hardly grows with the rows: some
       20 bytes for each word of the dataset lie in files beside it.
-    * `semantic`: vectors with a cosine of `threshold` or more; all pairs, in time that grows with the square of the
-      rows. 0.9 and more is usual, 0.7 takes whole topics. Rows without a vector have no duplicates, and are counted.
+    * `semantic`: vectors with a cosine of `threshold` or more. 0.9 and more is usual, 0.7 takes whole topics. Up to
+      100,000 rows all pairs are compared, in time that grows with the square of the rows; above, vectors are compared
+      where one lies in one of the eight cells around means that are nearest to the other (`selection.vector_cells`),
+      by cosines in float32, in time that grows with the power of 1.5, and the vectors lie in a file. What share of the
+      pairs that finds is in `benchmarks/README.md`. Rows without a vector have no duplicates, and are counted.
 
     Args:
         ds: a `Dataset` (one split).
@@ -174,6 +182,8 @@ def duplicate_groups(
             with the turns before.
         column: of the vectors, for `semantic`; `hfclean.scorers.Embed` adds it.
         columns: which columns hold what, as in a transform.
+        complete: whether `near` and `semantic` compare all pairs (True) or only likely ones (False); None: all up to
+            100,000 rows. The groups say which it was.
 
     Raises:
         ColumnError: a column is missing or of the wrong type.
@@ -187,7 +197,7 @@ def duplicate_groups(
     >>> found.groups, found.best
     (((0, 1, 2),), (2,))
     """
-    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, Layout(columns))
+    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, Layout(columns), complete)
 
 
 def _find(
@@ -200,6 +210,7 @@ def _find(
     fields: str | Sequence[str] | None,
     column: str,
     layout: Layout,
+    complete: bool | None,
 ) -> DuplicateGroups:
     check_dataset(ds, who)
     if method not in METHODS:
@@ -209,12 +220,14 @@ def _find(
     check_count(ngram, f"{who}(ngram", 1)
     if ngram > 32:
         raise HfcleanError(f"{who}(ngram={ngram}): expected 1 to 32 words")
+    if complete is not None and not isinstance(complete, bool):
+        raise HfcleanError(f"{who}(complete={complete!r}): expected True, False or None")
     scores = None if best is None else column_of_numbers(ds, best, who)
     notes: list[str] = []
-    complete = True
+    whole = method == "exact" or (len(ds) <= EXACT_UP_TO if complete is None else complete)
     if method == "semantic":
-        embedded = vectors(ds, column, who)
-        labels = _semantic(len(ds), embedded, threshold)
+        embedded = vectors(ds, column, who) if whole else stored_vectors(ds, column, who)
+        labels = _semantic(ds, embedded, threshold, whole)
         notes += embedded.notes("compared with nobody, and kept")
     elif method == "exact":
         labels, notes = _exact(ds, fields, layout, who)
@@ -223,8 +236,7 @@ def _find(
     else:
         keys = context_keys(ds, layout) if fields is None else None
         rows = ("\n".join(parts) for parts in texts(ds, fields, layout, who))
-        labels, empty = _near(rows, threshold, ngram, keys, ds)
-        complete = len(ds) <= EXACT_UP_TO
+        labels, empty = _near(rows, threshold, ngram, keys, ds, complete)
         notes += _empty(empty)
     groups = _groups(labels)
     kept = [_best(group, scores) for group in groups]
@@ -237,7 +249,7 @@ def _find(
         method=method,
         threshold=float(threshold),
         ngram=ngram if method == "near" else 0,
-        complete=complete,
+        complete=whole,
         notes=tuple(notes),
     )
 
@@ -287,7 +299,9 @@ def _parted(labels: Any, keys: Any) -> Any:
     return first_of(mix(labels.astype(np.uint64)), keys)
 
 
-def _near(rows: Iterable[str], threshold: float, ngram: int, keys: Any, near: Any) -> tuple[Any, int]:
+def _near(
+    rows: Iterable[str], threshold: float, ngram: int, keys: Any, near: Any, complete: bool | None
+) -> tuple[Any, int]:
     """For each row the first row of its group, and how many are empty; rows of different `keys` are never in one: they
     share no run of words, since the key of a row goes into the number of each."""
     seen: dict[Any, int] = {}  # each different text, of each key, in small letters
@@ -321,17 +335,22 @@ def _near(rows: Iterable[str], threshold: float, ngram: int, keys: Any, near: An
     starts = numbers(len(counts) + 1, np.int64, near)
     np.cumsum(np.array(counts, np.int64), out=starts[1:])
     together = shingle_joins.Components(len(first))
-    for part in _near_parts(Shingles(hashes, starts), threshold, together):
+    for part in _near_parts(Shingles(hashes, starts), threshold, complete, together):
         together.join(part.first, part.second)
     return np.array(first, np.int64)[together.labels][places], empty
 
 
 def _near_parts(
-    texts: Shingles, threshold: float, together: shingle_joins.Components | None = None
+    texts: Shingles,
+    threshold: float,
+    complete: bool | None = None,
+    together: shingle_joins.Components | None = None,
 ) -> Iterator[shingle_joins.Near]:
-    few = len(texts.starts) - 1 <= EXACT_UP_TO
-    sets = shingle_joins.sets_of(texts) if few else shingle_joins.whole_sets_of(texts)
-    likely = shingle_joins.candidates(sets, threshold, together) if few else minhash.likely(texts, threshold, together)
+    whole = len(texts.starts) - 1 <= EXACT_UP_TO if complete is None else complete
+    sets = shingle_joins.sets_of(texts) if whole else shingle_joins.whole_sets_of(texts)
+    likely = (
+        shingle_joins.candidates(sets, threshold, together) if whole else minhash.likely(texts, threshold, together)
+    )
     for first, second in likely:
         yield shingle_joins.verified(sets, first, second, threshold)
 
@@ -354,10 +373,12 @@ KINDS = (np.int64, np.int64, np.float64)
 # ------------------------------------------------------------------------------------------------------------ semantic
 
 
-def _semantic(count: int, embedded: Vectors, threshold: float) -> Any:
-    labels = np.arange(count)
+def _semantic(ds: Any, embedded: Vectors, threshold: float, whole: bool) -> Any:
+    labels = np.arange(len(ds))
     together = shingle_joins.Components(len(embedded.rows))
-    for first, second in _similar_vectors(embedded.unit, threshold):
+    likely = vector_cells.likely
+    found = _similar_vectors(embedded.unit, threshold) if whole else likely(embedded.unit, threshold, together, ds)
+    for first, second in found:
         together.join(first, second)
     labels[embedded.rows] = embedded.rows[together.labels]
     return labels

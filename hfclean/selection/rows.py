@@ -10,9 +10,9 @@ import numpy as np
 
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
-from hfclean.passes import column_batches
+from hfclean.passes import appended, column_batches
 from hfclean.schema import Pair
-from hfclean.scorers.vectors import read_vectors
+from hfclean.scorers.vectors import read_vectors, vector_blocks
 from hfclean.selection.row_context import undecoded
 
 ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
@@ -130,7 +130,7 @@ class Vectors:
 
     Args:
         rows: int64 array of row indices, ascending.
-        unit: float64 array (rows, width), every row one long.
+        unit: float64 array (rows, width), every row one long; float32 from `stored_vectors`.
         without: rows with no vector: null, nan or infinite.
         zero: rows whose vector is all zero, which has no direction.
     """
@@ -152,17 +152,49 @@ def vectors(ds: Any, column: str, who: str) -> Vectors:
     Raises:
         ColumnError: no such column, no vectors in it, or vectors of different lengths.
     """
+    _check_column(ds, column, who)
+    unit, there, without = _directions(read_vectors(ds, column, who))
+    return Vectors(np.flatnonzero(there), unit, without, len(there) - without - len(unit))
+
+
+def stored_vectors(ds: Any, column: str, who: str) -> Vectors:
+    """The same of very many rows, as float32 in a file beside those of the dataset (see `passes.appended`).
+
+    Raises:
+        ColumnError: as `vectors`.
+        OSError: the disk is full.
+    """
+    _check_column(ds, column, who)
+    places, width, without = [np.empty(0, np.int64)], 0, 0
+
+    def directions() -> Iterator[Any]:
+        nonlocal width, without
+        start = 0
+        for block in vector_blocks(ds, column, who):
+            unit, there, missing = _directions(block)
+            places.append(start + np.flatnonzero(there))
+            width, without, start = width or block.shape[1], without + missing, start + len(block)
+            yield unit
+
+    flat = appended(directions(), np.float32, ds)
+    rows = np.concatenate(places)
+    return Vectors(rows, flat.reshape(len(rows), width), without, len(ds) - without - len(rows))
+
+
+def _check_column(ds: Any, column: str, who: str) -> None:
     if column not in ds.column_names:
         raise ColumnError(
             f"{who}: no column {column!r} in {ds.column_names}. Add it first: ds.map(hfclean.scorers.Embed(), "
             "batched=True), or name another"
         )
-    raw = read_vectors(ds, column, who)
-    width = raw.shape[1]
-    finite = np.isfinite(raw).all(1) if width else np.zeros(len(raw), bool)
+
+
+def _directions(raw: Any) -> tuple[Any, Any, int]:
+    """The vectors that have a direction, each made one long; which ones these are; and how many are not finite."""
+    finite = np.isfinite(raw).all(1) if raw.shape[1] else np.zeros(len(raw), bool)
     raw[~finite] = 0
     most = np.abs(raw).max(1, initial=0)
     there = most > 0
     unit = raw[there] / most[there, None]  # so that squares neither overflow nor vanish
     unit /= np.sqrt(np.einsum("ij,ij->i", unit, unit))[:, None]
-    return Vectors(np.flatnonzero(there), unit, int((~finite).sum()), int((finite & ~there).sum()))
+    return unit, there, int((~finite).sum())
