@@ -239,8 +239,13 @@ def _write_strings(file: Path, schema: Any, count: int, arrays: Iterable[Any]) -
             texts.write(memoryview(data)[int(offsets[0]) : int(offsets[-1])] if data is not None else b"")
             row += len(array)
         texts.flush()
-        whole = pa.py_buffer(mmap.mmap(texts.fileno(), 0, access=mmap.ACCESS_READ) if ends[-1] else b"")
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        mapped = mmap.mmap(texts.fileno(), 0, access=mmap.ACCESS_READ) if ends[-1] else None
+    whole = pa.py_buffer(mapped or b"")
+    with (
+        _MappedSource(file, mapped) as raw,
+        pa.PythonFile(raw, "w") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
         start = 0
         while start < count:
             stop = max(start + 1, int(np.searchsorted(ends, ends[start] + PIECE, "right")) - 1)
@@ -250,6 +255,24 @@ def _write_strings(file: Path, schema: Any, count: int, arrays: Iterable[Any]) -
             array = pa.StringArray.from_buffers(stop - start, pa.py_buffer(offsets), data)
             writer.write_batch(pa.RecordBatch.from_arrays([array], schema=schema))
             start = stop
+
+
+class _MappedSource(io.FileIO):
+    """A file into which a mapped one is copied: what was read of that is given back on the way."""
+
+    def __init__(self, path: Path, mapped: mmap.mmap | None) -> None:
+        super().__init__(path, "w")
+        self._mapped = mapped
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        for start in range(0, len(view), WRITTEN):
+            part = view[start : start + WRITTEN]
+            while part:
+                part = part[super().write(part) :]
+            if self._mapped and len(view) > WRITTEN and hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped.madvise(mmap.MADV_DONTNEED)
+        return len(view)
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers

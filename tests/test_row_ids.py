@@ -90,3 +90,24 @@ def test_a_long_array_is_in_a_file_and_a_column_of_strings_in_one_piece(tmp_path
     assert (column.to_pylist(), column.num_chunks) == (["a", "", "ccc", "dd", "", "e"], 2)
     assert [file.name for file in tmp_path.iterdir()] == ["strings.arrow"]
     assert passes.strings_table("s", 0, [], tmp_path / "none.arrow").num_rows == 0
+
+
+def test_texts_that_were_written_are_given_back_on_the_way(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    import mmap
+
+    import pyarrow as pa
+
+    given: list[int] = []
+
+    class Watched(mmap.mmap):
+        def madvise(self, option: int, *_: int) -> None:
+            given.append(option)
+
+    plain = passes.strings_table("s", 3, [pa.array(["abcdef", "ghij", "kl"])], tmp_path / "plain.arrow")
+    monkeypatch.setattr(mmap, "mmap", Watched)
+    monkeypatch.setattr(mmap, "MADV_DONTNEED", 4, raising=False)
+    monkeypatch.setattr(passes, "WRITTEN", 5)
+    table = passes.strings_table("s", 3, [pa.array(["abcdef", "ghij", "kl"])], tmp_path / "strings.arrow")
+    assert table.to_pydict() == plain.to_pydict() == {"s": ["abcdef", "ghij", "kl"]}
+    assert (tmp_path / "strings.arrow").read_bytes() == (tmp_path / "plain.arrow").read_bytes()
+    assert given[-3:] == [4, 4, 4]  # twelve bytes of text, five at a time
