@@ -13,6 +13,19 @@ LARGEST_JSON = 50_000_000  # bytes
 UNPACKED_BYTES = 1 << 32
 UNPACKED_TIMES = 200
 AT_ONCE, MOST_ROWS = 1 << 30, 1000  # bytes and rows of parquet that are unpacked together
+# characters of instruction, input and response together, some two million tokens; rules and scores take 1.5 seconds
+# and 55 MB for each million
+LONGEST_PAIR = 10_000_000
+
+
+class TooLong(ValueError):
+    """A row's text is longer than is read."""
+
+
+def too_long(*texts: str) -> TooLong | None:
+    """Why these texts of a pair are not read together; None where they are."""
+    length = sum(map(len, texts))
+    return TooLong(f"{length:,} characters; at most {LONGEST_PAIR:,} are read") if length > LONGEST_PAIR else None
 
 
 def read_json(file: Path, most: int = LARGEST_JSON) -> Any:

@@ -273,12 +273,13 @@ def measure_tokens(matched: Matched, *, counter: str, estimated: bool, max_token
 
 
 def measure_lengths(matched: Matched) -> Lengths:
-    """Words of the responses on both sides."""
+    """Words of the responses on both sides; a row whose words are not known counts as none."""
     sums = [0.0] * 4
     for split, rows in matched.new.items():
         for k, matches in ((0, matched.matches(split)), (2, matched.changes(split))):
-            sums[k] += float(matched.before(matches, lambda rows: rows.measured.numbers["response_words"]).sum())
-            sums[k + 1] += float(rows.measured.numbers["response_words"][matches.after].sum())
+            before = matched.before(matches, lambda rows: rows.measured.numbers["response_words"])
+            sums[k] += float(np.nansum(before))
+            sums[k + 1] += float(np.nansum(rows.measured.numbers["response_words"][matches.after]))
     return Lengths(*map(int, sums))
 
 

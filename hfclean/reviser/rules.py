@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from hfclean.errors import FolderError, stop_at
+from hfclean.limits import too_long
 from hfclean.provenance import own_columns
 from hfclean.records import reviser as saved
 from hfclean.records.common import ABOUT
@@ -18,6 +19,8 @@ from hfclean.scorers.agreement import WITH_REPAIR
 from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared, shared_repairs
 from hfclean.transform import HUB, STRICT, Batch, Transform
 
+UNREAD = "all rules"  # what is left out on a row that is too long
+
 
 @dataclass(frozen=True)
 class RuleReviser(Transform):
@@ -27,7 +30,8 @@ class RuleReviser(Transform):
     `original` and `row_id`; changes the text columns in place. `hfclean.restore` gives back what went in.
 
     A rule that raises on a row is left out there and the others go on: the row has the reason `rule_error`, its line
-    in `edit_history` says which rule raised what, and reports count such rows.
+    in `edit_history` says which rule raised what, and reports count such rows. A row whose text is longer than
+    `hfclean.limits.LONGEST_PAIR` characters is left as it is in the same way, with the reason `too_long_to_read`.
 
     Args:
         only: ids of the rules to run, and no others.
@@ -48,7 +52,7 @@ class RuleReviser(Transform):
     ('', 'An apple.', 'revised', 'chat_markers placeholder_input')
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     only: tuple[str, ...] | None = field(default=None, metadata=HUB)
     skip: tuple[str, ...] = field(default=(), metadata=HUB)
@@ -140,10 +144,15 @@ class RuleReviser(Transform):
         changes: list[FieldChange] = []
         errors: dict[str, Exception] = {}
         for target in targets:
-            changes += _mend_target(target, rules, errors, ours=not self.extra)
+            pair = target.pair
+            if unread := too_long(pair.instruction, pair.input, pair.response):
+                errors[UNREAD] = unread
+            else:
+                changes += _mend_target(target, rules, errors, ours=not self.extra)
             if errors and self.strict:
-                stop_at(errors, "rule", target.pair.instruction)
-        return Outcome(changes, reasons=("rule_error",), errors=errors) if errors else Outcome(changes)
+                stop_at(errors, "rule", pair.instruction)
+        reasons = ("too_long_to_read",) if UNREAD in errors else ("rule_error",)
+        return Outcome(changes, reasons=reasons, errors=errors) if errors else Outcome(changes)
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         return self.revised(batch, view)[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from hfclean.columns import Column
+from hfclean.limits import TooLong, too_long
 from hfclean.rules import ROW_RULES, RULES, WATCHED, Change, all_defects, mend, row_defects, row_rules, take_glance
 from hfclean.rules.rule import glanced_defects
 from hfclean.schema import Pair, View
@@ -34,7 +35,8 @@ class Score(Scorer):
     `preference` and `rating` agree with the rules: both are computed on the pair as `hfclean.revise` would leave it,
     and each defect of the row as it stands takes a share away, whether a rule repairs it or not. A row without defects
     has the score of its text, and a repaired row scores above the original row. Where a rule raises, it is
-    left out, and `edit_history` says so.
+    left out, and `edit_history` says so. A pair of more than `hfclean.limits.LONGEST_PAIR` characters has nan and no
+    `defects`, and `edit_history` says why.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -116,7 +118,7 @@ class Score(Scorer):
     ) -> None:
         """Name the defects that only show in a row as a whole, and take their shares away."""
         for k, (row, pair, raised) in enumerate(zip(rows, pairs, errors, strict=True)):
-            if found := row_defects(row, view, pair, raised):
+            if not _unread(pair) and (found := row_defects(row, view, pair, raised)):
                 columns["defects"][k] = " ".join(filter(None, (columns["defects"][k], *found)))
                 for name in ("preference", "rating"):
                     columns[name][k] *= factor(found)
@@ -136,6 +138,11 @@ class Score(Scorer):
         columns: dict[str, list[Any]] = {name: [] for name in self.names()}
         preferences, ratings, lengths, diversities, named = columns.values()
         for pair, look, raised in zip(pairs, _look_at(pairs, errors), errors, strict=True):
+            if unread := _unread(pair):
+                raised[self._name()] = unread
+                for name, cells in columns.items():
+                    cells.append(self._unscored(name))
+                continue
             lengths.append(look.words)
             diversities.append(look.diversity)
             named.append(" ".join(look.defects))
@@ -165,6 +172,9 @@ class Look(NamedTuple):
     words: float
     diversity: float
     defects: list[str]
+
+
+UNREAD = Look((), math.nan, math.nan, [])  # of a pair that is too long
 
 
 class Sharing(NamedTuple):
@@ -237,7 +247,16 @@ def _look_at(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> l
     return [fresh.get(k) or known[pair] for k, pair in enumerate(pairs)]
 
 
+def _unread(pair: Pair) -> TooLong | None:
+    """Why a pair is not read, where it is not."""
+    return too_long(pair.instruction, pair.input, pair.response)
+
+
 def _looks(pairs: Sequence[Pair], errors: Sequence[dict[str, Exception]]) -> list[Look]:
+    if any(map(_unread, pairs)):
+        kept = [k for k, pair in enumerate(pairs) if not _unread(pair)]
+        found = dict(zip(kept, _looks([pairs[k] for k in kept], [errors[k] for k in kept]), strict=True))
+        return [found.get(k, UNREAD) for k in range(len(pairs))]
     looks = []
     for start in range(0, len(pairs), AT_ONCE):
         few = pairs[start : start + AT_ONCE]
