@@ -277,7 +277,7 @@ def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[st
         before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
         before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
         question = {"role": "user", "content": prompt_of(pair)}
-        answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": pair.response}
+        answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": target.answer}
         return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)
     first = turns.messages[0]
@@ -375,20 +375,20 @@ def _prompt_completion(shared: _Shared, row: Mapping[str, Any], target: Target, 
     _count_rejected(shared, lost)
     parts = _parts(shared, row, target, lost)
     if not shared.rich:
-        _answer(parts, pair.response, lost)
-        return {"prompt": prompt_of(pair), "completion": pair.response}
+        _answer(parts, target.answer, lost)
+        return {"prompt": prompt_of(pair), "completion": target.answer}
     if isinstance(shared.view, PromptView) and (turns := _turns_of(row, shared.view)).messages:
         messages = [*parts.before, *([parts.answer] if parts.answer else ()), *parts.after]
         return {"prompt": messages[: turns.asked], "completion": messages[turns.asked :]}
-    return {"prompt": parts.before, "completion": _answer(parts, pair.response, lost)}
+    return {"prompt": parts.before, "completion": _answer(parts, target.answer, lost)}
 
 
 def _alpaca(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
     pair = target.pair
-    new: dict[str, Any] = {"instruction": pair.instruction, "input": pair.input, "output": pair.response}
+    new: dict[str, Any] = {"instruction": pair.instruction, "input": pair.input, "output": target.answer}
     _count_rejected(shared, lost)
     lost.update(name for message in _turns_of(row, shared.view).messages for name in _more(message))
-    _answer(_parts(shared, row, target, set()), pair.response, lost)
+    _answer(_parts(shared, row, target, set()), target.answer, lost)
     if not shared.rich:
         return new
     turns = pair.history
@@ -405,15 +405,15 @@ def _preference(shared: _Shared, row: Mapping[str, Any], target: Target, lost: s
     pair = target.pair
     before = original_cells(row, shared.layout.prefix)
     old = shared.view.targets(before)[-1]
-    if old.pair.response == pair.response:
+    if old.answer == target.answer:
         return None  # only the instruction or the input changed: both answers are the same
     _count_rejected(shared, lost)
     parts = _parts(shared, row, target, lost)
-    chosen = _answer(parts, pair.response, lost)
+    chosen = _answer(parts, target.answer, lost)
     if shared.rich:
-        rejected = _answer(_parts(shared, before, old, set()), old.pair.response, set())
+        rejected = _answer(_parts(shared, before, old, set()), old.answer, set())
         return {"prompt": parts.before, "chosen": chosen, "rejected": rejected}
-    return {"prompt": prompt_of(pair), "chosen": pair.response, "rejected": old.pair.response}
+    return {"prompt": prompt_of(pair), "chosen": target.answer, "rejected": old.answer}
 
 
 def _count_rejected(shared: _Shared, lost: set[str]) -> None:

@@ -21,7 +21,7 @@ from hfclean.columns import Column
 from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, own_columns
-from hfclean.schema import Columns, Pair, Target, View, detect, is_batch, plain
+from hfclean.schema import READING_VERSION, Columns, Pair, Target, View, detect, is_batch, plain
 from hfclean.values import stored_columns
 
 # How fields are declared. Any record of a saved reviser, even a stranger's, may set it; see `records.trust`.
@@ -143,6 +143,9 @@ class Transform(Spec):
             _ = self.layout
         except SchemaError as e:
             raise SchemaError(f"{type(self).__name__}: {e}") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "reading": READING_VERSION}
 
     @property
     def layout(self) -> Layout:

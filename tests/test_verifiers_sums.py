@@ -538,7 +538,7 @@ def test_the_sentence_says_what_a_sum_comes_to(text: str, sentence: str) -> None
 def test_thought_and_answer_are_fields_of_their_own() -> None:
     text = "<think>\n1 + 1 = 3\n</think>\nSo\n2 + 2 = 5"
     found = [(finding.field, finding.line, finding.found) for finding in verify(Pair("Work it out.", "", text))]
-    assert found == [("response", 2, "5"), ("thought", 1, "3")]
+    assert found == [("response", 1, "5"), ("thought", 0, "3")]
 
 
 def test_every_wrong_sum_has_its_line() -> None:
@@ -733,7 +733,7 @@ def test_orders_and_stacks_are_looked_for_in_the_thought_as_well() -> None:
     text = '<think>sort: "b" < "a"\n( ; stack: (\n[ ; stack: [\n</think>\n"d" < "c" by letter'
     found = [(finding.check, finding.field, finding.line) for finding in verify(Pair("Do it.", "", text))]
     assert found == [
-        ("order_broken", "response", 1),
+        ("order_broken", "response", 0),
         ("order_broken", "thought", 0),
         ("brackets_broken", "thought", 2),
     ]

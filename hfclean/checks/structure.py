@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from hfclean.checks.check import Case, Check
 from hfclean.checks.verified import parses_as_marked
-from hfclean.text.thoughts import split_thought
+from hfclean.text.thoughts import FORMS, INNER_TAGS, read_thought, split_thought
 
 LONGEST_CALL = 100_000
 CALLED_WITH = frozenset(("arguments", "parameters"))
@@ -29,16 +29,8 @@ def _texts(case: Case) -> Iterator[tuple[str, str]]:
 
 # ------------------------------------------------------------------------------------------------------- thought_lost
 
-THOUGHT_TAGS = "think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
-THOUGHT = re.compile(rf"<(/?)({THOUGHT_TAGS})>", re.IGNORECASE)
+THOUGHT = re.compile(rf"<(/?)({'|'.join(INNER_TAGS)})>", re.IGNORECASE)
 LEAST_THOUGHT = 0.25  # of the length of the old one
-# Forms without a name of their own: Harmony's channel, Mistral's brackets, Command's markers.
-ANALYSIS = (
-    ("<|channel|>analysis", "<|end|>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("◁think▷", "◁/think▷"),
-)
 
 
 def _thoughts(text: str) -> Counter[str]:
@@ -56,30 +48,40 @@ def _thoughts(text: str) -> Counter[str]:
             else:
                 counts["odd"] += 1
         counts["odd"] += depth.total()
-    for opening, closing in ANALYSIS:
-        if opening in text or closing in text:
-            opened, closed = text.count(opening), text.count(closing)
-            counts[opening] = min(opened, closed)
+    for form in FORMS:
+        if form.opening in text or form.closing in text:
+            opened, closed = text.count(form.opening), text.count(form.closing)
+            counts[form.opening] = min(opened, closed)
             counts["odd"] += max(0, opened - closed)
     return counts
 
 
-def _thought_length(text: str) -> int:
-    """How long the thought before the answer is."""
-    return len("".join(THOUGHT.sub("", split_thought(text)[0]).split()))
+def _length(thought: str) -> int:
+    return len("".join(THOUGHT.sub("", thought).split()))
+
+
+def _front_thought(text: str) -> str:
+    parts = read_thought(text)
+    return parts.thought if parts else ""
+
+
+def _shortened(old: str, new: str) -> bool:
+    return old != new and _length(new) < LEAST_THOUGHT * _length(old)
 
 
 def _thought_lost(case: Case) -> bool:
+    if _shortened(split_thought(case.before).thought, split_thought(case.after).thought):
+        return True
     return any(
         (before := _thoughts(old)) - (after := _thoughts(new)) - Counter(odd=len(old)) != Counter()
         or after["odd"] > before["odd"]
-        or _thought_length(new) < LEAST_THOUGHT * _thought_length(old)
+        or _shortened(_front_thought(old), _front_thought(new))
         for old, new in _texts(case)
-        if _may_think(old) or _may_think(new)
+        if _may_hold(old) or _may_hold(new)
     )
 
 
-def _may_think(text: str) -> bool:
+def _may_hold(text: str) -> bool:
     return "<" in text or "◁" in text or "[THINK]" in text or "[/THINK]" in text
 
 

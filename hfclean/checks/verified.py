@@ -69,8 +69,10 @@ def mends(case: Case, *only: str) -> bool:
     return (
         bool(gone)
         and not after - before
-        and not any(
-            wrong and wrong in getattr(case.after, "response" if field == "thought" else field)
-            for _, field, wrong in gone
-        )
+        and not any(wrong and wrong in _text(case.after, field) for _, field, wrong in gone)
     )
+
+
+def _text(pair: Pair, field: str) -> str:
+    """A field of a pair; its thought may stand in the response."""
+    return f"{pair.thought}\n{pair.response}" if field == "thought" else str(getattr(pair, field))

@@ -18,6 +18,7 @@ from hfclean.models import Message
 from hfclean.models.weights import find_model
 from hfclean.plain_values import to_plain
 from hfclean.schema import Pair
+from hfclean.text.thoughts import with_thought
 
 VERSION = 1
 DONE = "run.json"
@@ -35,8 +36,8 @@ def conversation(pair: Pair) -> tuple[Message, ...]:
 
 
 def tuning_row(pair: Pair) -> dict[str, Any]:
-    """A pair as prompt and completion."""
-    return {"prompt": [turn.as_dict() for turn in conversation(pair)], "completion": pair.response}
+    """A pair as prompt and completion, with what was thought before the answer."""
+    return {"prompt": [turn.as_dict() for turn in conversation(pair)], "completion": with_thought(pair)}
 
 
 def prompt_key(pair: Pair) -> str:

@@ -26,11 +26,8 @@ def prompt_rows(rows: Any, layout: Layout) -> list[dict[str, Any]]:
     turns or a system text."""
     targets = _targets(rows, layout)
     if not any(target.pair.history or target.pair.system for target in targets):
-        return [{"prompt": prompt_of(target.pair), "completion": target.pair.response} for target in targets]
-    return [
-        {"prompt": _conversation(t), "completion": [{"role": "assistant", "content": t.pair.response}]}
-        for t in targets
-    ]
+        return [{"prompt": prompt_of(target.pair), "completion": target.answer} for target in targets]
+    return [{"prompt": _conversation(t), "completion": [{"role": "assistant", "content": t.answer}]} for t in targets]
 
 
 def prompt_of(pair: Pair) -> str:
@@ -65,5 +62,5 @@ def text_digest(rows: Any, layout: Layout) -> str:
     for target in _targets(rows, layout):
         for text in (target.pair.system, *(turn.text for turn in target.pair.history), target.pair.prompt):
             hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
-        hasher.update(target.pair.response.encode("utf-8", "surrogatepass") + b"\1")
+        hasher.update(target.answer.encode("utf-8", "surrogatepass") + b"\1")
     return hasher.hexdigest()

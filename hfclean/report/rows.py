@@ -21,6 +21,7 @@ from hfclean.row_ids import RowIds, codes_of
 from hfclean.schema import Columns, Pair, View
 from hfclean.scorers.embedded.score import Score
 from hfclean.scorers.explained import explained_columns
+from hfclean.text.thoughts import with_thought
 
 TokenCounter = Callable[[str], int]
 
@@ -368,5 +369,5 @@ def _number(value: Any) -> float:
 def _whole(pair: Pair) -> str:
     """All text of a row as a model would read it."""
     if not pair.history and not pair.system:
-        return f"{pair.prompt}\n{pair.response}"
-    return "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, pair.response])
+        return f"{pair.prompt}\n{with_thought(pair)}"
+    return "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, with_thought(pair)])

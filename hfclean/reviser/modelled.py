@@ -286,7 +286,7 @@ class ModelReviser(ModelTransform):
         for name, slot in task.target.slots():
             old, new = getattr(task.pair, name), getattr(after, name)
             if name in task.fields and old != new:
-                old, new = slot.prefix + old, slot.prefix + new
+                old, new = slot.whole(old), slot.whole(new)
                 found += [FieldChange(self.code, path, old, new) for path in slot.places()]
         return found
 

@@ -184,7 +184,7 @@ def _mend_target(
             before, after = getattr(change.before, name), getattr(change.after, name)
             if before != after:
                 slot = slots[name]
-                before, after = slot.prefix + before, slot.prefix + after
+                before, after = slot.whole(before), slot.whole(after)
                 found += [FieldChange(change.rule, path, before, after) for path in slot.places()]
     for name, slot in slots.items():
         if len(slot.paths) > 1:  # several text parts: each by itself, by the rules that need no context

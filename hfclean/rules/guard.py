@@ -1,4 +1,4 @@
-"""What no repair may do, whichever rule made it: split a pair of delimiters, or answer with the input."""
+"""What no repair may do, whichever rule made it: split delimiters, answer with the input, alter a thought."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ ENDS = re.compile(r"(?:\b|_)(?:end|eos|suffix)(?:\b|_)")
 
 
 def allowed(before: Pair, after: Pair) -> Pair:
-    """`after` with every field reset whose change splits a pair of delimiters or turns the answer into the input."""
-    kept = {}
+    """`after` with every field reset whose change splits a pair of delimiters or turns the answer into the input; the
+    thought is as it was."""
+    kept = {} if after.thought == before.thought else {"thought": before.thought}
     for name in FIELDS:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and _tears(old, new):

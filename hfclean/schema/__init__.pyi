@@ -1,5 +1,6 @@
 from .messages import KNOWN_ROLES as KNOWN_ROLES
 from .messages import messages_of as messages_of
+from .pair import READING_VERSION as READING_VERSION
 from .pair import Pair as Pair
 from .pair import Turn as Turn
 from .roles import nobody_answers as nobody_answers

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from hfclean.errors import SchemaError
 from hfclean.schema.embedded import opened
-from hfclean.schema.slots import Path, Slot, as_text, read_cell
+from hfclean.schema.slots import Path, Slot, as_text, parted, read_cell
+from hfclean.text import thoughts
 
 ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), "user"),
@@ -19,18 +20,27 @@ ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 TEXT_KEYS = ("content", "value", "text", "message", "utterance")
 CALL_KEYS = ("tool_calls", "function_call")
 # what a message holds beside its text: without one of `TEXT_KEYS`, anything else is an unknown text
-BESIDE = frozenset(
-    (*ROLE_KEYS, *CALL_KEYS, "reasoning_content", "reasoning", "thinking", "name", "id", "tool_call_id", "refusal")
-)
+BESIDE = frozenset((*ROLE_KEYS, *CALL_KEYS, *thoughts.KEYS, "name", "id", "tool_call_id", "refusal"))
 TEXT_PARTS = ("text", "input_text", "output_text")
 CALL_PARTS = ("tool_call", "tool_calls", "tool_use", "function_call", "toolCall")
 RESULT_PARTS = ("tool_result", "tool_response", "tool_output", "function_response", "function_call_output")
 
 
 class Message(NamedTuple):
+    """One turn. `text` is the answer alone, where there is a thought before it; `written` is the text of both, where
+    they share a cell."""
+
     role: str
     text: str
     slot: Slot | None
+    thought: str = ""
+    thought_slot: Slot | None = None
+    written: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The text as it stands in the message's content."""
+        return self.written or self.text
 
 
 def _content(path: Path, value: Any) -> tuple[str, Slot | None]:
@@ -85,8 +95,12 @@ def read_messages(column: str, cell: Any) -> list[Message]:
         role_key, text_key = key_of(cell, ROLE_KEYS), key_of(cell, TEXT_KEYS)
         roles, contents = cell.get(role_key), cell.get(text_key)
         if isinstance(roles, list) and isinstance(contents, list):  # how datasets shows Sequence({...}) features
+            beside = {key: cell[key] for key in thoughts.KEYS if isinstance(cell.get(key), list)}
             return [
-                _message(role, (column, text_key, n), content)
+                _thinking(
+                    _message(role, (column, text_key, n), content),
+                    {(column, key, n): values[n] for key, values in beside.items() if n < len(values)},
+                )
                 for n, (role, content) in enumerate(zip(roles, contents, strict=False))
             ]
         return [message_of(cell, (column,))]
@@ -114,7 +128,43 @@ def message_of(message: Mapping[str, Any], path: Path) -> Message:
     if not role_key or (not text_key and calls is None and _has_more(message)):
         return Message(f"keys: {', '.join(message)}", as_text(dict(message)), None)
     parsed = _message(message[role_key], (*path, text_key), message.get(text_key), calls)
-    return parsed if text_key else parsed._replace(slot=None)
+    if not text_key:
+        parsed = parsed._replace(slot=None)
+    beside = {(*path, key): message[key] for key in thoughts.KEYS if message.get(key)}
+    return _thinking(parsed, beside) if beside else parsed
+
+
+def _thinking(message: Message, beside: Mapping[Path, Any]) -> Message:
+    """An assistant's message with the thought that its other keys hold, before any that its content has."""
+    if message.role not in ("assistant", "tool_call"):
+        return message
+    return _joined(message, [_thought(path, value) for path, value in beside.items()])
+
+
+def _joined(message: Message, found: list[tuple[str, Slot | None]]) -> Message:
+    """A message with thoughts put before its own; the same thought in two places counts once, and has no slot."""
+    found = [each for each in found if each[0]]
+    if not found:
+        return message
+    every = [*found, (message.thought, message.thought_slot)] if message.thought else found
+    texts = list(dict.fromkeys(text for text, _ in every))
+    return message._replace(thought="\n\n".join(texts), thought_slot=every[0][1] if len(every) == 1 else None)
+
+
+def _thought(path: Path, value: Any) -> tuple[str, Slot | None]:
+    """A thought and its place: a string, a part with one, or a list of parts."""
+    if isinstance(value, str):
+        return value, Slot((path,), (value,))
+    if isinstance(value, Mapping):
+        for key in ("text", *thoughts.KEYS, "content", "value", "summary"):
+            if isinstance(value.get(key), (str, list)) and value[key]:
+                return _thought((*path, key), value[key])
+        return "", None
+    if isinstance(value, list):
+        parts = [_thought((*path, n), part) for n, part in enumerate(value) if isinstance(part, (str, Mapping))]
+        parts = [part for part in parts if part[0]]
+        return "\n".join(text for text, _ in parts), parts[0][1] if len(parts) == 1 else None
+    return "", None
 
 
 def from_text(cell: Any) -> Any:
@@ -146,18 +196,25 @@ def _has_result(content: list[Any]) -> bool:
 def _message(role: Any, path: Path, content: Any, calls: Any = None) -> Message:
     name = ROLES.get(str(role).strip().lower(), str(role))
     text, slot = _content(path, content)
+    found: list[tuple[str, Slot | None]] = []
     if type(content) is list:
         if name == "assistant":
             calls = calls or [part for part in content if isinstance(part, dict) and part.get("type") in CALL_PARTS]
+            found = [
+                _thought((*path, n), part)
+                for n, part in enumerate(content)
+                if isinstance(part, dict) and part.get("type") in thoughts.PARTS
+            ]
         elif name == "user" and not text and _has_result(content):
             name, text = "tool", as_text(content)
-    if name in ("tool", "tool_call") or calls:
-        slot = None  # a call and its result belong to a program: never altered
+    message = Message(name, *parted(text, slot)) if name == "assistant" else Message(name, text, slot)
+    if name in ("tool", "tool_call") or calls:  # a call and its result belong to a program: never altered
+        message = message._replace(slot=None, thought_slot=None)
         if name == "assistant":
-            name, text = "tool_call", text or as_text(calls)
+            message = message._replace(role="tool_call", text=message.text or as_text(calls))
         elif not text and content:
-            text = as_text(content)
-    return Message(name, text, slot)
+            message = message._replace(text=as_text(content))
+    return _joined(message, found) if found else message
 
 
 def read_prompt(column: str, cell: Any) -> list[Message]:
@@ -170,4 +227,5 @@ def read_answer(column: str, cell: Any, role: str = "assistant") -> list[Message
     """An answer cell as messages, whether it is a string, of this role, or a list of them."""
     if isinstance(cell, (list, dict)):
         return read_messages(column, cell)
-    return [Message(role, *read_cell((column,), cell))]
+    text, slot = read_cell((column,), cell)
+    return [Message(role, *parted(text, slot)) if role == "assistant" else Message(role, text, slot)]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hfclean.schema.embedded import opened, replaced
 from hfclean.schema.pair import Pair, Turn
+from hfclean.text.thoughts import may_think, read_thought
 
 Path = tuple[str | int, ...]
 Cells = Mapping[str, Any]
@@ -18,15 +19,21 @@ Cells = Mapping[str, Any]
 class Slot(NamedTuple):  # these two are made for every row: a tuple is made faster than a frozen dataclass
     """Where a text lives in the row: one path, or several when a message has several text parts.
 
-    `prefix` is what stands before the text in the same cell and is put back with it (implicit-prompt preference
-    strings). `mirrors` are other places that hold the same texts and have to go on doing so, each with as many paths:
-    what is written to one is written to all (turns that chosen and rejected share).
+    `prefix` and `suffix` are what stands before and behind the text in the same cell and is put back with it: the
+    prompt of implicit-prompt preference strings, a thought before the answer, the markers around both. `mirrors` are
+    other places that hold the same texts and have to go on doing so, each with as many paths: what is written to one
+    is written to all (turns that chosen and rejected share).
     """
 
     paths: tuple[Path, ...]
     texts: tuple[str, ...]
     prefix: str = ""
     mirrors: tuple[tuple[Path, ...], ...] = ()
+    suffix: str = ""
+
+    def whole(self, text: str) -> str:
+        """What the cell holds with this text in its place."""
+        return f"{self.prefix}{text}{self.suffix}"
 
     def places(self, part: int = 0) -> tuple[Path, ...]:
         """Every path to which a text part is written."""
@@ -39,7 +46,8 @@ class Target(NamedTuple):
     """One pair of a row. A field without a slot is read-only context.
 
     `turns` are, in a conversation, all turns before the response as they stand, the question among them; empty
-    elsewhere.
+    elsewhere. `thought` is the place of the pair's thought, which may be in the cell of the response; `written` is
+    that cell's text from the thought on, where it holds more than the response.
     """
 
     pair: Pair
@@ -47,6 +55,13 @@ class Target(NamedTuple):
     input: Slot | None = None
     response: Slot | None = None
     turns: tuple[Turn, ...] = ()
+    thought: Slot | None = None
+    written: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The response as its cell holds it, with a thought and the markers that stand there."""
+        return self.written or self.pair.response
 
     def slots(self) -> Iterator[tuple[str, Slot]]:
         """The writable fields, in the order instruction, input, response."""
@@ -111,6 +126,34 @@ def read_cell(path: Path, value: Any) -> tuple[str, Slot | None]:
     if isinstance(value, str):
         return value, Slot((path,), (value,))
     return as_text(value), None
+
+
+class Answer(NamedTuple):
+    """An answer and what was thought before it; `written` is the text of both where they share a cell."""
+
+    text: str
+    slot: Slot | None
+    thought: str = ""
+    thought_slot: Slot | None = None
+    written: str = ""
+
+
+def read_answer_cell(path: Path, value: Any) -> Answer:
+    """The answer of a flat cell, parted from a thought before it."""
+    return parted(*read_cell(path, value))
+
+
+def parted(text: str, slot: Slot | None, lead: str = "") -> Answer:
+    """An answer parted from a thought before it in the same text; `lead` stands before both in the cell."""
+    parts = read_thought(text) if may_think(text) else None
+    if parts is None or (slot is not None and len(slot.paths) > 1):
+        return Answer(text, slot)
+    before, thought, between, answer, after = parts
+    if slot is None:
+        return Answer(answer, None, thought, None, text)
+    inner = Slot(slot.paths, (answer,), f"{lead}{before}{thought}{between}", suffix=after)
+    outer = Slot(slot.paths, (thought,), f"{lead}{before}", suffix=f"{between}{answer}{after}") if thought else None
+    return Answer(answer, inner, thought, outer, text)
 
 
 def as_text(value: Any) -> str:

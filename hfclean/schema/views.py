@@ -11,7 +11,8 @@ from typing import Any
 from hfclean.errors import SchemaError
 from hfclean.schema.messages import Message, from_text, messages_of, read_answer, read_messages, read_prompt
 from hfclean.schema.pair import Pair, Turn
-from hfclean.schema.slots import Cells, Slot, Target, as_text, read_cell
+from hfclean.schema.slots import Answer, Cells, Slot, Target, as_text, parted, read_answer_cell, read_cell
+from hfclean.text.thoughts import may_think
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,20 @@ class FlatView(View):
             return super().pairs(cells, turns=turns, side=side)
         given = as_text(cells[self.input]) if self.input else ""
         system = as_text(cells[self.system]) if self.system else ""
-        return [Pair(as_text(cells[self.instruction]), given, as_text(cells[self.response]), (), system)]
+        response, thought = as_text(cells[self.response]), ""
+        if may_think(response):
+            answer = parted(response, None)
+            response, thought = answer.text, answer.thought
+        return [Pair(as_text(cells[self.instruction]), given, response, (), system, thought)]
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         instruction, instruction_slot = read_cell((self.instruction,), cells[self.instruction])
-        response, response_slot = read_cell((self.response,), cells[self.response])
+        answered = read_answer_cell((self.response,), cells[self.response])
         text, input_slot = read_cell((self.input,), cells[self.input]) if self.input else ("", None)
         system = as_text(cells[self.system]) if self.system else ""
         earlier = cells[self.history] if self.history else None
         if not earlier:
-            pair = Pair(instruction, text, response, (), system)
-            return [Target(pair, instruction_slot, input_slot, response_slot)]
+            return [_answered(Pair(instruction, text, "", (), system), answered, instruction_slot, input_slot)]
         found: list[Target] = []
         history: list[Turn] = []
         for n, exchange in enumerate(earlier):
@@ -99,11 +103,18 @@ class FlatView(View):
                 )
             question, answer = as_text(exchange[0]), exchange[1]
             if turns == "all" and isinstance(answer, str):
-                slot = Slot(((str(self.history), n, 1),), (answer,))
-                found.append(Target(Pair(question, "", answer, tuple(history), system), response=slot))
+                earlier_answer = read_answer_cell((str(self.history), n, 1), answer)
+                found.append(_answered(Pair(question, "", "", tuple(history), system), earlier_answer))
             history += [Turn("user", question), Turn("assistant", as_text(answer))]
-        pair = Pair(instruction, text, response, tuple(history), system)
-        return [*found, Target(pair, instruction_slot, input_slot, response_slot)]
+        pair = Pair(instruction, text, "", tuple(history), system)
+        return [*found, _answered(pair, answered, instruction_slot, input_slot)]
+
+
+def _answered(pair: Pair, answer: Answer, instruction: Slot | None = None, given: Slot | None = None) -> Target:
+    """The target of a pair that lacks only its answer."""
+    text, slot, thought, thought_slot, written = answer
+    pair = Pair(pair.instruction, pair.input, text, pair.history, pair.system, thought)
+    return Target(pair, instruction, given, slot, (), thought_slot, written)
 
 
 def _conversation_targets(messages: list[Message], *, turns: str, first: int = 0) -> list[Target]:
@@ -124,15 +135,17 @@ def _conversation_targets(messages: list[Message], *, turns: str, first: int = 0
     for n in answers:
         question = max((k for k in asked if k < n), default=None)
         history = tuple(
-            Turn(m.role, m.text) for k, m in enumerate(messages[:n]) if k != question and m.role != "system"
+            Turn(m.role, m.whole) for k, m in enumerate(messages[:n]) if k != question and m.role != "system"
         )
-        pair = Pair("" if question is None else messages[question].text, "", messages[n].text, history, system)
+        instruction = "" if question is None else messages[question].text
+        answer = messages[n]
+        pair = Pair(instruction, "", answer.text, history, system, answer.thought)
         asked_slot = messages[question].slot if single and question is not None else None
-        before = tuple(Turn(m.role, m.text) for m in messages[:n])
-        found.append(Target(pair, asked_slot, None, messages[n].slot, before))
+        before = tuple(Turn(m.role, m.whole) for m in messages[:n])
+        found.append(Target(pair, asked_slot, None, answer.slot, before, answer.thought_slot, answer.written))
     if not found:  # nothing was answered: the row still has a question, and an empty response that nobody can write
         question = asked[-1] if asked else None
-        history = tuple(Turn(m.role, m.text) for k, m in enumerate(messages) if k != question and m.role != "system")
+        history = tuple(Turn(m.role, m.whole) for k, m in enumerate(messages) if k != question and m.role != "system")
         found.append(Target(Pair("" if question is None else messages[question].text, "", "", history, system)))
     return found
 
@@ -185,8 +198,8 @@ class PromptView(View):
         prompt, completion = cells[self.prompt], cells[self.completion]
         if not isinstance(completion, (list, dict)) and not isinstance(prompt, (list, dict)):
             instruction, instruction_slot = read_cell((self.prompt,), prompt)
-            response, response_slot = read_cell((self.completion,), completion)
-            return [Target(Pair(instruction, "", response), instruction_slot, None, response_slot)]
+            answer = read_answer_cell((self.completion,), completion)
+            return [_answered(Pair(instruction), answer, instruction_slot)]
         before = read_prompt(self.prompt, prompt)
         after = read_answer(self.completion, completion)
         return _conversation_targets([*before, *after], turns=turns, first=len(before))
@@ -260,7 +273,8 @@ class PreferenceView(View):
         found = _conversation_targets([*before, *after], turns=turns, first=first)
         text = as_text(cells[self.input]) if self.input else ""
         targets = [
-            Target(t.pair.replace(input=text) if text else t.pair, response=t.response, turns=t.turns) for t in found
+            t._replace(pair=t.pair.replace(input=text) if text else t.pair, instruction=None, input=None)
+            for t in found
         ]
         return targets, sum(message.role == "assistant" for message in after[:shared])
 
@@ -272,7 +286,7 @@ class PreferenceView(View):
         others = read_answer(other, cells[other])
         shared = 0
         for mine, theirs in zip(after, others, strict=False):
-            if (mine.role, mine.text) != (theirs.role, theirs.text):
+            if (mine.role, mine.whole) != (theirs.role, theirs.whole):
                 break
             shared += 1
         return [*map(_mirror, after[:shared], others[:shared]), *after[shared:]], shared
@@ -281,8 +295,8 @@ class PreferenceView(View):
         """Two strings that begin alike: what they share, up to the last space, is the prompt."""
         other = cells[self.rejected if name == self.chosen else self.chosen]
         shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
-        slot = Slot(((name,),), (cell[len(shared) :],), shared)
-        return Target(Pair(shared, "", cell[len(shared) :]), response=slot)
+        text = cell[len(shared) :]
+        return _answered(Pair(shared), parted(text, Slot(((name,),), (text,), shared), shared))
 
 
 def _mirror(message: Message, other: Message) -> Message:
@@ -290,8 +304,8 @@ def _mirror(message: Message, other: Message) -> Message:
     part."""
     slot, theirs = message.slot, other.slot
     if slot is None or theirs is None or slot.texts != theirs.texts:
-        return Message(message.role, message.text, None)
-    return Message(message.role, message.text, slot._replace(mirrors=(*slot.mirrors, theirs.paths)))
+        return message._replace(slot=None, thought_slot=None)
+    return message._replace(slot=slot._replace(mirrors=(*slot.mirrors, theirs.paths)), thought_slot=None)
 
 
 def _repeats(cell: Any, before: list[Message], after: list[Message]) -> bool:
@@ -300,7 +314,7 @@ def _repeats(cell: Any, before: list[Message], after: list[Message]) -> bool:
 
 
 def _texts(messages: list[Message]) -> list[tuple[str, str]]:
-    return [(m.role, m.text) for m in messages]
+    return [(m.role, m.whole) for m in messages]
 
 
 def _common_prefix(a: str, b: str) -> str:

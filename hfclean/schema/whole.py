@@ -122,7 +122,8 @@ def _said(messages: list[dict[str, Any]]) -> tuple[Said, ...]:
 
 
 def _said_in(message: Mapping[str, Any]) -> Said:
-    role, text, _ = message_of(message, ())
+    read = message_of(message, ())
+    role, text = read.role, read.text
     calls, answers, name = _calls_in(message), message.get("tool_call_id"), message.get("name")
     if role == "tool_call":  # an assistant that calls; its text is then the call's
         role = "assistant"
@@ -132,7 +133,7 @@ def _said_in(message: Mapping[str, Any]) -> Said:
     for part in content if isinstance(content, list) else ():
         if isinstance(part, Mapping) and part.get("type") in RESULT_PARTS:
             answers = answers or part.get("tool_use_id") or part.get("tool_call_id") or part.get("call_id")
-    return Said(role, text, "", calls, as_text(answers), as_text(name))
+    return Said(role, text, read.thought, calls, as_text(answers), as_text(name))
 
 
 def _calls_in(message: Mapping[str, Any]) -> tuple[Call, ...]:

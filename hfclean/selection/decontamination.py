@@ -18,6 +18,7 @@ from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
 from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
 from hfclean.selection.shingle_joins import expand
 from hfclean.selection.shingles import Words, runs, words
+from hfclean.text.thoughts import with_thought
 
 AT_ONCE = 20_000  # rows
 FILTER = 1 << 22  # places of the table that passes over most runs at once
@@ -202,7 +203,7 @@ def _found(
         ),
         "response": words(
             [
-                "\n".join([*(turn.text for turn in pair.history if turn.role == "assistant"), pair.response])
+                "\n".join([*(turn.text for turn in pair.history if turn.role == "assistant"), with_thought(pair)])
                 for pair in rows
             ]
         ),

@@ -32,6 +32,7 @@ from hfclean.selection.rows import (
 )
 from hfclean.selection.rows import numbers as column_of_numbers
 from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
+from hfclean.text.thoughts import with_thought
 
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
@@ -286,7 +287,7 @@ def _whole(ds: Any, fields: Any, layout: Layout, who: str) -> Iterator[tuple[Seq
         yield from ((row, row) for row in texts(ds, fields, layout, who))
         return
     for pair in pairs(ds, layout):
-        words = (pair.instruction, pair.input, pair.response)
+        words = (pair.instruction, pair.input, with_thought(pair))
         turns = (text for turn in pair.history for text in (turn.role, turn.text))
         yield words, (pair.system, *words, *turns)
 

@@ -14,6 +14,7 @@ from hfclean.passes import appended, column_batches
 from hfclean.schema import Pair
 from hfclean.scorers.vectors import read_vectors, vector_blocks
 from hfclean.selection.row_context import undecoded
+from hfclean.text.thoughts import with_thought
 
 ROLES = {"instruction": "instruction", "input": "input", "response": "response", "output": "response"}
 
@@ -84,7 +85,7 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
     """
     if fields is None:
         return (
-            (*(turn.text for turn in pair.history), pair.instruction, pair.input, pair.response)
+            (*(turn.text for turn in pair.history), pair.instruction, pair.input, with_thought(pair))
             for pair in pairs(ds, layout)
         )
     names = [fields] if isinstance(fields, str) else list(fields)

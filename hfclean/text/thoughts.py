@@ -1,23 +1,164 @@
-"""What a model thought before it answered, where it stands in front of the answer."""
+"""What a model thought before it answered: every spelling of it inside a text, declared once and read here alone.
+
+A thought is read where it stands in front of the answer and is closed. One that is not closed, or stands elsewhere, is
+part of the text: nothing is guessed.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple, Protocol
 
-OPENING = re.compile(r"\s*<(think|thinking|thought|reasoning)>", re.IGNORECASE)
+# Names of tags around a thought in front of an answer: `<think>...</think>`.
+TAGS = ("think", "thinking", "thought", "reasoning")
+# Names that stand around thoughts inside answers as well.
+INNER_TAGS = (*TAGS, "thoughts", "scratchpad", "reflection")
+# Names of keys that hold the thought of a message, beside its content, and of columns that hold that of a row.
+KEYS = ("reasoning_content", "reasoning", "thinking")
+# Types of the parts of a message's content that hold it.
+PARTS = ("reasoning", "thinking")
 
 
-def split_thought(text: str) -> tuple[str, str]:
-    """The thought with its tags and what follows it; `("", text)` where none stands in front, or it is not closed.
+class Form(NamedTuple):
+    """Markers of one template: around the thought, and around the answer behind it where it has some."""
 
-    The two parts put together are the text.
-    """
-    opened = OPENING.match(text)
-    if opened is None:
-        return "", text
-    closing = f"</{opened[1]}>"
-    end = text.find(closing, opened.end())
-    if end < 0:
-        return "", text
-    end += len(closing)
-    return text[:end], text[end:]
+    opening: str
+    closing: str
+    answer: str = ""
+    end: str = ""
+
+
+HARMONY = Form("<|channel|>analysis<|message|>", "<|end|>", "<|channel|>final<|message|>", "<|return|>")
+FORMS = (
+    Form("<|begin_of_thought|>", "<|end_of_thought|>", "<|begin_of_solution|>", "<|end_of_solution|>"),
+    HARMONY,
+    Form("<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    Form("[THINK]", "[/THINK]"),
+    Form("◁think▷", "◁/think▷"),
+)
+# Closed here, opened by a template at the end of the prompt.
+UNOPENED = ("</think>", "</thinking>", "◁/think▷", "<|end_of_thought|>")
+
+_FIRST = frozenset("<[◁ \t\r\n")
+_OPENING = re.compile(
+    rf"\s*+(?:<(?P<tag>{'|'.join(TAGS)})>"
+    rf"|(?:<\|start\|>assistant)?(?P<form>{'|'.join(re.escape(form.opening) for form in FORMS)}))",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(r"\s*+(?:<\|start\|>assistant)?<\|channel\|>final(?: [^<\n]{0,60})?<\|message\|>")
+_BY_OPENING = {form.opening.lower(): form for form in FORMS}
+_ANY_OPENING = re.compile(rf"<(?:{'|'.join(INNER_TAGS)})>|<\|begin_of_thought\|>|◁think▷", re.IGNORECASE)
+_FENCES = ("```", "~~~")
+
+
+class Split(NamedTuple):
+    """A text in five parts, which put together are the text: markers and white space stand in the odd ones."""
+
+    before: str
+    thought: str
+    between: str
+    answer: str
+    after: str
+
+
+def may_think(text: str) -> bool:
+    """Whether `read_thought` has to look at a text at all; fast, since most texts have none."""
+    return text[:1] in _FIRST or "</think" in text or "◁/think▷" in text or "<|end_of_thought|>" in text
+
+
+def read_thought(text: str) -> Split | None:
+    """A text as thought and answer; None where no closed thought stands in front of the answer."""
+    if not may_think(text):
+        return None
+    opened = _OPENING.match(text)
+    if opened is not None:
+        form = _BY_OPENING.get((opened["form"] or "").lower())
+        closing = form.closing if form else f"</{opened['tag']}>"
+        end = text.find(closing, opened.end())
+        if end < 0:
+            return None
+        return _parted(text, opened.end(), end, end + len(closing), form)
+    final = _FINAL.match(text)
+    if final is not None:
+        return _parted(text, 0, 0, 0, HARMONY)
+    return _unopened(text)
+
+
+def _unopened(text: str) -> Split | None:
+    """A thought that a template opened in the prompt: one marker at the end of a line closes it, and none opens."""
+    found = [(marker, text.count(marker)) for marker in UNOPENED if marker in text]
+    if len(found) != 1 or found[0][1] != 1 or _ANY_OPENING.search(text):
+        return None
+    closing = found[0][0]
+    end = text.index(closing)
+    after = end + len(closing)
+    rest = text[after : after + 40].lstrip(" \t")
+    stands_alone = not text[:end].rpartition("\n")[2].strip()
+    if not (stands_alone or not rest or rest[0] in "\r\n" or closing == "<|end_of_thought|>"):
+        return None
+    if any(text.count(fence, 0, end) % 2 for fence in _FENCES):
+        return None  # inside a block of code
+    form = FORMS[0] if closing == "<|end_of_thought|>" else None
+    return _parted(text, 0, end, after, form)
+
+
+def _parted(text: str, start: int, end: int, behind: int, form: Form | None) -> Split | None:
+    """The parts of a text whose thought with white space around it is `text[start:end]`; its markers end `behind`."""
+    stop, after = len(text), len(text)
+    if form is not None and form.answer:
+        if form is HARMONY:
+            final = _FINAL.match(text, behind)
+            if final is None:  # more channels, such as calls: one text is not what this is
+                return None
+            behind = final.end()
+            ends: tuple[str, ...] = (form.end, form.closing)
+        else:
+            opened = behind + _blanks(text, behind, len(text))
+            ends = (form.end,) if text.startswith(form.answer, opened) else ()
+            behind = opened + len(form.answer) if ends else behind
+        bare = len(text.rstrip())
+        closed = next((mark for mark in ends if text.endswith(mark, behind, bare)), "")
+        if closed:
+            stop = bare - len(closed)
+            stop = max(behind, len(text[:stop].rstrip()))
+    behind += _blanks(text, behind, stop)
+    thought = text[start:end]
+    start += _blanks(text, start, end)
+    end = start + len(thought.strip())
+    return Split(text[:start], text[start:end], text[end:behind], text[behind:stop], text[stop:after])
+
+
+def _blanks(text: str, start: int, end: int) -> int:
+    part = text[start:end]
+    return len(part) - len(part.lstrip())
+
+
+class _Thoughtful(Protocol):
+    @property
+    def thought(self) -> str: ...
+
+    @property
+    def response(self) -> str: ...
+
+
+class Thought(NamedTuple):
+    """What was thought, the answer alone, and where in the response that begins."""
+
+    thought: str
+    answer: str
+    start: int = 0
+
+
+def split_thought(pair: _Thoughtful) -> Thought:
+    """Thought and answer of a pair, also of one made by hand whose response holds both."""
+    if pair.thought:
+        return Thought(pair.thought, pair.response)
+    parts = read_thought(pair.response)
+    if parts is None:
+        return Thought("", pair.response)
+    return Thought(parts.thought, parts.answer, len(pair.response) - len(parts.answer) - len(parts.after))
+
+
+def with_thought(pair: _Thoughtful) -> str:
+    """The response with what was thought before it, in the commonest spelling; as it is where nothing was."""
+    return f"<think>\n{pair.thought}\n</think>\n\n{pair.response}" if pair.thought else pair.response

@@ -57,7 +57,7 @@ def experience_rows(ds: Any, *, columns: Columns = None) -> list[dict[str, str]]
                 "one answer; pick other rows"
             )
         pair = targets[0].pair
-        rows.append({"prompt": fill_template(TEMPLATE, pair), "completion": pair.response})
+        rows.append({"prompt": fill_template(TEMPLATE, pair), "completion": targets[0].answer})
     return rows
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hfclean.schema import Pair
 from hfclean.text.protected import end_of_braces
-from hfclean.text.thoughts import split_thought
+from hfclean.text.thoughts import may_think, split_thought
 from hfclean.verifiers.options import offered
 from hfclean.verifiers.units import factors
 from hfclean.verifiers.values import LONGEST, differ, read_value
@@ -101,12 +101,11 @@ def _stated(text: str) -> list[Stated]:
 
 def _answers_disagree(pair: Pair) -> Iterator[Finding]:
     text = pair.response
-    if "\\boxed" not in text and "####" not in text and not ("nswer" in text and text.startswith("<")):
+    if "\\boxed" not in text and "####" not in text and not (pair.thought or ("nswer" in text and may_think(text))):
         return
-    thought, final = split_thought(text)
+    thought, final, offset = split_thought(pair)
     if pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt) or SEVERAL.search(final):
         return
-    offset = len(thought)
     ends = _stated(final)
     by_way = {stated.way: stated for stated in ends}
     pairs = [(by_way[one], by_way[other]) for one, other in WAYS if one in by_way and other in by_way]
@@ -120,7 +119,7 @@ def _answers_disagree(pair: Pair) -> Iterator[Finding]:
             return
     if GRADES.search(pair.prompt):
         return
-    thoughts = _stated(thought[: thought.rfind("<")])
+    thoughts = _stated(thought)
     if thoughts and not TAKEN_BACK.search(thought, thoughts[-1].end):
         answer = ends[-1] if ends else _whole(final)
         if answer is not None and differ(thoughts[-1].value, answer.value):
@@ -178,7 +177,7 @@ def _option_disagrees(pair: Pair) -> Iterator[Finding]:
     prompt = pair.prompt
     if "A" not in prompt or "B" not in prompt:
         return
-    _, final = split_thought(pair.response)
+    _, final, start = split_thought(pair)
     chosen = CHOSEN.search(final[:LONGEST_ANSWER])
     if chosen is None:
         return
@@ -186,7 +185,7 @@ def _option_disagrees(pair: Pair) -> Iterator[Finding]:
     if not options:
         return
     letter, texts = chosen["letter"], {_plain(chosen["text"]), _plain(HEAD.split(chosen["text"], maxsplit=1)[0])}
-    line = pair.response.count("\n", 0, len(pair.response) - len(final) + chosen.start("letter"))
+    line = pair.response.count("\n", 0, start + chosen.start("letter"))
     found = f"{letter} {chosen['text']}".strip()[:LONGEST]
     if REORDERS.search(pair.instruction):
         return

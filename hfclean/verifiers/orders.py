@@ -286,7 +286,7 @@ def _after(stack: str, symbol: str) -> str:
 
 
 def _fields(pair: Pair) -> list[tuple[str, str]]:
-    thought, response = split_thought(pair.response)
+    thought, response, _ = split_thought(pair)
     return [("response", response), ("thought", thought)]
 
 

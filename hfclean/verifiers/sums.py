@@ -117,7 +117,7 @@ class Link(NamedTuple):
 
 def find_wrong_sums(pair: Pair) -> list[Finding]:
     """Wrong sums in the response and in the thought before it; `expected` is what would be right in its place."""
-    thought, response = split_thought(pair.response)
+    thought, response, _ = split_thought(pair)
     findings = [
         finding for field, text in (("response", response), ("thought", thought)) for finding in _findings(field, text)
     ]

@@ -119,7 +119,7 @@ def _syntax_errors(pair: Pair) -> Iterator[Finding]:
         return
     if FAULTY.search(task):
         return
-    thought = len(split_thought(text)[0])
+    thought = split_thought(pair).start
     for block in _blocks(text):
         above = text[max(0, block.start - LEAD) : block.start].rstrip().rpartition("\n\n")[2]
         below = text[block.end : block.end + LEAD].lstrip("\n").partition("\n\n")[0].partition("```")[0]
