@@ -67,7 +67,7 @@ def test_a_model_that_has_nothing_to_replace_or_is_elsewhere_is_refused() -> Non
 
 
 def test_scores_say_that_they_are_in_int8_and_are_kept_apart(tmp_path: Path) -> None:
-    folder = str(tiny_model(tmp_path / "tiny"))
+    folder = str(tiny_model(tmp_path / "tiny", spread=0.1))
     found = {}
     for dtype in ("float32", "int8", "float32"):
         found[dtype] = np.concatenate(
