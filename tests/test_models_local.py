@@ -131,6 +131,33 @@ def test_a_prefix_is_used_where_a_model_gives_the_same_behind_it(name: str) -> N
     assert not generates_behind(model)
 
 
+def test_what_is_added_behind_a_prefix_is_what_the_models_own_cache_holds() -> None:
+    import torch
+    from transformers import DynamicCache
+
+    chance = torch.Generator().manual_seed(0)
+
+    def some(rows: int, tokens: int) -> tuple[Any, Any]:
+        return tuple(torch.randn(rows, 2, tokens, 4, generator=chance) for _ in range(2))  # type: ignore[return-value]
+
+    own, moves = DynamicCache(), 0
+    own.update(*some(1, 5), 0)
+    ours = Prefix(5, own).before(3)
+    own.batch_repeat_interleave(3)
+    for tokens in (7, *[1] * 150):
+        new = some(3, tokens)
+        before = ours.layers[0].keys.data_ptr()
+        for mine, theirs in zip(ours.update(*new, 0), own.update(*new, 0), strict=True):
+            assert torch.equal(mine, theirs)
+        moves += ours.layers[0].keys.data_ptr() != before
+        if tokens == 7:
+            rows = torch.tensor([2, 0, 2])
+            ours.batch_select_indices(rows)
+            own.batch_select_indices(rows)
+    assert ours.get_seq_length() == 5 + 7 + 150
+    assert moves <= 4  # where transformers copies everything 151 times
+
+
 def test_candidates_differ_and_come_again(tiny: Path) -> None:
     spec = ModelSpec(str(tiny), store=False)
     drawn = [ask(spec, ["Name a fruit."], replace(SHORT, temperature=1.0, candidate=k))[0].text for k in (0, 1, 2, 0)]

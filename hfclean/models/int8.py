@@ -28,7 +28,7 @@ def in_eight_bits(model: Any, name: str) -> Any:
     layers = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and m is not head]
     if not layers:
         raise ModelError(f"dtype='int8': {name} has no linear layers beside its head; leave dtype out")
-    ways = torch.ao.quantization
+    ways: Any = torch.ao.quantization
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says where this will move to
         return ways.quantize_dynamic(model, dict.fromkeys(layers, ways.per_channel_dynamic_qconfig), inplace=True)

@@ -5,7 +5,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
+
+from hfclean.errors import require
 
 FROM = 24  # tokens from which on a shared beginning is worth its own forward pass
 SHARERS = 4  # sequences that must share it
@@ -36,10 +39,39 @@ class Prefix(NamedTuple):
         return {"past_key_values": copy.deepcopy(self.cache), "attention_mask": mask}
 
     def before(self, rows: int) -> Any:
-        """A copy of the cache for this many rows, each behind the prefix."""
-        cache = copy.deepcopy(self.cache)
-        cache.batch_repeat_interleave(rows)
-        return cache
+        """A copy of the cache for this many rows, each behind the prefix, to which tokens are added in place."""
+        found = copy.deepcopy(self.cache)
+        found.batch_repeat_interleave(rows)
+        for layer in getattr(found, "layers", ()):
+            if type(layer) is _roomy().__base__:
+                layer.__class__ = _roomy()
+        return found
+
+
+@cache
+def _roomy() -> Any:
+    plain: Any = require("transformers.cache_utils", extra="models").DynamicLayer
+
+    class Roomy(plain):  # type: ignore[misc]
+        """Keys and values with room behind them, which a token goes into: otherwise each step copies all of them."""
+
+        def update(self, key_states: Any, value_states: Any, *args: Any, **more: Any) -> tuple[Any, Any]:
+            self.keys = self._behind("keys", key_states)
+            self.values = self._behind("values", value_states)
+            return self.keys, self.values
+
+        def _behind(self, name: str, new: Any) -> Any:
+            old, room = getattr(self, name), self.__dict__.get(f"_{name}")
+            count = old.shape[-2]
+            end = count + new.shape[-2]
+            if room is None or room.data_ptr() != old.data_ptr() or room.shape[-2] < end:
+                room = old.new_empty((*old.shape[:-2], end + max(64, end // 4), old.shape[-1]))
+                room[..., :count, :] = old
+                setattr(self, f"_{name}", room)
+            room[..., count:end, :] = new
+            return room[..., :end, :]
+
+    return Roomy
 
 
 def generates_behind(model: Any) -> bool:
