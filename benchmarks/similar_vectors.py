@@ -1,11 +1,11 @@
 """Semantic duplicates by cells: recall beside all pairs, and CPU seconds and memory of very many vectors.
 
-    python benchmarks/similar_vectors.py recall [--rows 20000] [--vectors FILE]
+    python benchmarks/similar_vectors.py recall [--rows 20000] [--real 2000]
     python benchmarks/similar_vectors.py cost [--rows 1000000]
 
-`recall`: all-MiniLM-L6-v2 on the texts of `selection.py`, real rows and near-duplicates made of them
-(HFCLEAN_REALDATA, else ../shared/data); FILE keeps the vectors for the next time. Of the pairs with a cosine of the
-threshold or more, and of the rows that are dropped, the share that is found by cells as well, for several thresholds.
+`recall`: vectors of all-MiniLM-L6-v2 for real rows (of `selection.py`; HFCLEAN_REALDATA, else ../shared/data);
+mixtures of two of them, with noise; and a third of all with a cosine of 0.7 to 0.99 to another one. Of the pairs with
+a cosine of the threshold or more, the share that ends in one group by cells as well, and the rows that are dropped.
 
 `cost`: vectors of 384 numbers, 1,000 around each of some centres, a tenth of them within a cosine of 0.9 to 0.99 of an
 earlier one. They are written to an Arrow file in the folder of temporary files. Prints the share of these planted
@@ -35,18 +35,38 @@ WIDTH, AROUND, BATCH = 384, 1000, 10_000
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95)
 
 
-def embedded(count: int, file: Path | None) -> Any:
-    """Vectors of real and made rows."""
-    if file is not None and file.exists():
-        return np.load(file)[:count]
-    rows, embed, found = made_rows(count), Embed(max_length=64), []
-    for start in range(0, count, 500):
+def embedded(count: int, real: int) -> Any:
+    """Vectors of real rows; then mixtures of two of these with noise, and a third of all close to one before them."""
+    rows, embed, found = made_rows(real), Embed(max_length=64), []
+    for start in range(0, real, 500):
         columns = zip(*rows[start : start + 500], strict=True)
         found += embed(dict(zip(("instruction", "input", "output"), map(list, columns), strict=True)))["embedding"]
-    vectors = np.array(found, np.float32)
-    if file is not None:
-        np.save(file, vectors)
-    return vectors
+    return spread(np.array(found), count)
+
+
+def spread(real: Any, count: int) -> Any:
+    """The vectors, and as many more made of them as are missing, in mixed order."""
+    generator = np.random.default_rng(0)
+    real = real[np.isfinite(real).all(1)]
+    mixed = (2 * count // 3) - len(real)
+    first, second = generator.integers(len(real), size=(2, mixed))
+    share = generator.uniform(0.3, 0.7, size=(mixed, 1))
+    mixtures = turned(unit_of(share * real[first] + (1 - share) * real[second]), 0.8, 0.95, generator)
+    whole = np.concatenate([unit_of(real), mixtures])
+    copies = whole[generator.integers(len(whole), size=count - len(whole))]
+    return generator.permutation(np.concatenate([whole, turned(copies, 0.7, 0.99, generator)]))
+
+
+def unit_of(points: Any) -> Any:
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def turned(unit: Any, low: float, high: float, generator: Any) -> Any:
+    """The vectors turned aside, to a cosine between these."""
+    aside = generator.normal(size=unit.shape)
+    aside = unit_of(aside - (aside * unit).sum(1, keepdims=True) * unit)
+    cosine = generator.uniform(low, high, size=(len(unit), 1))
+    return cosine * unit + np.sqrt(1 - cosine**2) * aside
 
 
 def keys(pairs: Any) -> Any:
@@ -55,10 +75,7 @@ def keys(pairs: Any) -> Any:
     return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
 
 
-def recall(count: int, file: Path | None) -> None:
-    unit = embedded(count, file).astype(np.float64)
-    unit = unit[np.isfinite(unit).all(1)]
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+def recall(unit: Any) -> None:
     print(
         f"{len(unit):,} vectors of real and made rows, {vector_cells.PROBES} cells looked at of "
         f"{int(vector_cells.CELLS_PER_ROOT * np.sqrt(len(unit)))}"
@@ -103,15 +120,10 @@ def planted(count: int, folder: Path) -> tuple[Any, Any, Any]:
         for start in range(0, count, BATCH):
             size = min(BATCH, count - start)
             rows = centres[generator.integers(len(centres), size=size)]
-            rows = rows + 0.8 * generator.normal(size=rows.shape).astype(np.float32)
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            rows = unit_of(rows + 0.8 * generator.normal(size=rows.shape).astype(np.float32))
             copies = np.arange(size // 2, size // 2 + size // 10)
             sources = copies - size // 2
-            aside = generator.normal(size=(len(copies), WIDTH)).astype(np.float32)
-            aside -= (aside * rows[sources]).sum(1, keepdims=True) * rows[sources]
-            aside /= np.linalg.norm(aside, axis=1, keepdims=True)
-            cosine = generator.uniform(0.9, 0.99, size=(len(copies), 1)).astype(np.float32)
-            rows[copies] = cosine * rows[sources] + np.sqrt(1 - cosine**2) * aside
+            rows[copies] = turned(rows[sources], 0.9, 0.99, generator)
             first.append(start + sources)
             second.append(start + copies)
             offsets = pa.array(np.arange(0, (size + 1) * WIDTH, WIDTH, dtype=np.int32))
@@ -155,11 +167,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Semantic duplicates by cells.")
     options.add_argument("what", choices=["recall", "cost"])
     options.add_argument("--rows", type=int)
-    options.add_argument("--vectors", type=Path, metavar="FILE")
+    options.add_argument("--real", type=int, default=2000, help="rows that are embedded")
     args = options.parse_args()
     print(processor())
     if args.what == "recall":
-        recall(args.rows or 20_000, args.vectors)
+        recall(embedded(args.rows or 20_000, args.real))
     else:
         cost(args.rows or 1_000_000)
 
