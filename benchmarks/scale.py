@@ -83,7 +83,10 @@ def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[fl
     }
     command = [sys.executable, "-m", "hfclean", "clean", str(source), "--out", str(out), "--quiet"]
     start = time.perf_counter()
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # `-m` looks in the current folder first, which may be another checkout
+    child = subprocess.Popen(
+        command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     own, found = 0, 0
     while not found:
         own = max(own, own_memory(child.pid))
