@@ -14,7 +14,7 @@ A folder is written beside its place and put there at the end (see `durable`): i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,7 @@ from hfclean.passes import ReleasingFile, column_batches, filled
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
+from hfclean.report.masked_rows import masked_as, masked_refused, masked_text, maskings
 from hfclean.restoration import LedgerEntry, ledger
 from hfclean.reviser.refused import REFUSED_COLUMNS
 from hfclean.reviser.scored import BEFORE, RowBefore
@@ -159,6 +160,9 @@ def write_folder(
     out = Path(out)
     _check_splits(cleaned.dataset, cleaned.removed)
     check_target(out, overwrite=overwrite)
+    masks = maskings(cleaned.dataset, layout.prefix)
+    if masks:
+        source = replace(source, fingerprint="", card=source.card and masked_text(source.card, before, masks))
     with new_folder(out, overwrite=overwrite) as folder:
         report = compare(
             before,
@@ -179,8 +183,8 @@ def write_folder(
             cleaned.dataset,
             layout,
             report=report,
-            removed=cleaned.removed,
-            refused=cleaned.refused,
+            removed=cleaned.removed and masked_as(cleaned.removed, masks, layout.prefix),
+            refused=masked_refused(cleaned.refused, masks),
             extra=extra,
             known=cleaned.known if cleaned.removed is None else {},
         )

@@ -31,7 +31,8 @@ class Step:
     the step added beside the history itself. A reviser's step has `edit` and `reasons`; a scorer's has neither.
     `model` is the name of the model that was asked: the server's name for it, or the commit of a local one.
     `errors` says which rules, scorers or checks raised on the row, and what. `meanings` describes the columns of a
-    third party's scorer as `columns.Column.plain` does.
+    third party's scorer as `columns.Column.plain` does. `masked` is the name under which the machine that masked
+    personal data keeps what was masked here (`reviser.masked_texts`); the name says nothing of it.
     """
 
     by: str
@@ -43,6 +44,7 @@ class Step:
     model: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     meanings: Mapping[str, Any] = field(default_factory=dict)
+    masked: str = ""
 
     def line(self) -> str:
         """The step as one line of JSON, without what is empty."""
@@ -57,6 +59,8 @@ class Step:
             data["reasons"] = list(self.reasons)
         if self.errors:
             data["errors"] = dict(self.errors)
+        if self.masked:
+            data["masked"] = self.masked
         if self.columns and not self.edit:
             data["columns"] = dict(self.meanings) if self.meanings else list(self.columns)
         return json.dumps(data, ensure_ascii=True, sort_keys=False)
@@ -92,6 +96,7 @@ def parse_history(text: Any) -> tuple[Step, ...] | None:
                 model=str(data.get("model", "")),
                 errors={str(name): str(text) for name, text in dict(data.get("errors") or {}).items()},
                 meanings=columns if isinstance(columns, dict) else {},
+                masked=str(data.get("masked", "")),
             )
         )
     return tuple(steps)

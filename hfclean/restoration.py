@@ -1,15 +1,20 @@
 """The way back: `restore` puts originals back, `ledger` says what changed, one line per change.
 
-Both work from the columns of the dataset alone, so they work on a copy from the Hub as well.
+Both work from the columns of the dataset alone, so they work on a copy from the Hub as well. Only what `MaskPII`
+masked is in none of them: `restore` puts it back where it was masked, from the file that is kept there.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any, ClassVar, TypeVar
 
-from hfclean.errors import RestoreError
+from hfclean.errors import RecoveryWarning, RestoreError
 from hfclean.layout import Layout
 from hfclean.passes import column_batches, filled, iterate, stored_stream
 from hfclean.provenance import (
@@ -23,6 +28,8 @@ from hfclean.provenance import (
     pointer,
 )
 from hfclean.reviser import FieldChange, RuleReviser
+from hfclean.reviser.masked_texts import missing_note, open_masked
+from hfclean.reviser.pii import hides, is_masking, masking_of
 from hfclean.rules import Rule
 from hfclean.schema import Columns, Path, View, detect, read_at, write
 from hfclean.scorers.refresh import refresh
@@ -49,6 +56,9 @@ def restore(
         prefix: the `prefix` that the revisers were given.
         extra: your own rules that took part, needed to undo one of them.
 
+    Personal data that was masked is put back on the machine where it was masked; elsewhere it stays masked, and one
+    `RecoveryWarning` says in how many rows.
+
     Raises:
         RestoreError: hfclean wrote nothing in these rows; no row has the id; a column that changed is gone; a rule is
             to be undone below a later step that cannot be done again, or with rules of another version.
@@ -60,7 +70,16 @@ def restore(
     """
     if rows is not None:
         rows = tuple([rows] if isinstance(rows, str) else rows)
-    undo = _Undo(rule, rows, tuple(extra), prefix=prefix)
+    return _undone(ds, _Undo(rule, rows, tuple(extra), prefix=prefix))
+
+
+def originals(ds: D, *, prefix: str = "") -> D:
+    """What `restore` gives for all rows, with personal data that was masked left masked: to show, or to give away."""
+    return _undone(ds, _Undo(prefix=prefix, unmasks=False))
+
+
+def _undone(ds: D, undo: _Undo) -> D:
+    rows = undo.rows
     if isinstance(ds, Mapping) and not hasattr(ds, "map"):
         return _restore_example(ds, undo)  # type: ignore[return-value]
     if not hasattr(ds, "map"):
@@ -112,6 +131,12 @@ def _restore_split(ds: Any, undo: _Undo) -> Any:
     undo = replace(undo, columns=_columns_of(texts))
     drop = undo.drops(texts, columns)
     if streaming:
+        undo = replace(undo, warns=undo.unmasks)
+    else:
+        undo = replace(undo, unmasks=undo.unmasks and any(map(_masked_names, texts)))
+        if undo.unmasks:
+            _warn_of_missing(ds, history, undo)
+    if streaming:
         return ds.map(undo, batched=True, remove_columns=drop)
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
     fmt = ds.format
@@ -136,9 +161,45 @@ def _restore_example(row: Mapping[str, Any], undo: _Undo) -> dict[str, Any]:
         raise RestoreError(f"the example has no {history!r} that hfclean wrote, so there is nothing to restore")
     if undo.rows is not None and row.get(undo.layout.own("row_id")) not in undo.rows:
         return dict(row)
-    back = {**row, **replace(undo, columns=_columns_of([row[history]]))(row)}
+    undo = replace(undo, columns=_columns_of([row[history]]), warns=True)
+    back = {**row, **undo(row)}
     drop = undo.drops([row[history]], row)
     return {name: value for name, value in back.items() if name not in drop}
+
+
+def _warn_of_missing(ds: Any, history: str, undo: _Undo) -> None:
+    """Say in how many rows masked texts stay masked, before any is put back."""
+    rows: Counter[tuple[str, ...]] = Counter()
+    name = undo.layout.own("row_id")
+    for batch in column_batches(ds, [history, name] if undo.rows is not None else [history]):
+        for k, text in enumerate(batch[history]):
+            if undo.rows is None or batch[name][k] in undo.rows:
+                rows[tuple(_masked_names(text))] += 1
+    del rows[()]
+    kept = open_masked(create=False)
+    here = kept.get(each for names in rows for each in names) if kept else {}
+    missing = sum(count for names, count in rows.items() if not here.keys() >= set(names))
+    if missing:
+        warnings.warn(missing_note(missing, rows.total()), RecoveryWarning, stacklevel=6)
+
+
+def _masked_names(history: Any) -> list[str]:
+    """The names under which what was masked in a row is kept, the last step first."""
+    return [step.masked for step in reversed(parse_history(history) or ()) if step.masked]
+
+
+def _masked_places(history: Any, kept: Mapping[str, str]) -> list[str]:
+    """The columns in which something was masked."""
+    return [str(path[0]) for name in _masked_names(history) for path in decode_original(kept.get(name))]
+
+
+def _unmasked(cells: dict[str, Any], history: Any, kept: Mapping[str, str]) -> dict[str, Any]:
+    """The cells of a row from before its first step, with what was masked since put back."""
+    for name in _masked_names(history):
+        values = {path: value for path, value in decode_original(kept.get(name)).items() if path[0] in cells}
+        with suppress(KeyError, IndexError, TypeError, ValueError):  # the row is not the one that was masked
+            cells = {**cells, **write(cells, values)}
+    return cells
 
 
 def _columns_of(histories: Iterable[Any]) -> Columns:
@@ -156,6 +217,20 @@ class _Undo(Transform):
     rule: str | None = None
     rows: tuple[str, ...] | None = None
     extra: tuple[Rule, ...] = ()
+    unmasks: bool = True
+    warns: bool = False
+
+    def depends(self) -> dict[str, Any]:
+        return {"masked": token_hex(8)} if self.unmasks else {}  # what is kept here changes, and no cache knows
+
+    def _kept(self, histories: Sequence[Any]) -> dict[str, str]:
+        """What is kept here of what was masked in these rows."""
+        names = [name for text in set(histories) for name in _masked_names(text)] if self.unmasks else []
+        kept = open_masked(create=False) if names else None
+        here = kept.get(names) if kept else {}
+        if self.warns and any(name not in here for name in names):
+            warnings.warn(missing_note(), RecoveryWarning, stacklevel=2)
+        return here
 
     def drops(self, histories: Iterable[Any], columns: Container[str]) -> list[str]:
         """The columns that go with what is undone: all that were added, where everything is."""
@@ -173,10 +248,12 @@ class _Undo(Transform):
         return super().__call__(data)
 
     def _undo_all(self, batch: Batch) -> dict[str, list[Any]]:
-        if self.prefix + "original" not in batch:
+        histories = batch.get(self.prefix + HISTORY, [])
+        kept = self._kept(histories)
+        if self.prefix + "original" not in batch and not kept:
             return {}
-        originals = [decode_original(text) for text in batch[self.prefix + "original"]]
-        out: dict[str, list[Any]] = {}
+        originals = [decode_original(text) for text in batch.get(self.prefix + "original", [""] * len(histories))]
+        masked = [_masked_places(text, kept) for text in histories]
         touched = dict.fromkeys(str(path[0]) for values in originals for path in values)
         for column in touched:
             if column not in batch:
@@ -184,22 +261,31 @@ class _Undo(Transform):
                     f"'original' refers to the column {column!r}, which does not exist. If it was renamed, give it "
                     f"its old name back first: ds.rename_column(..., {column!r})"
                 )
-            out[column] = [
-                write({column: cell}, {p: v for p, v in values.items() if p[0] == column}).get(column, cell)
-                for cell, values in zip(batch[column], originals, strict=True)
-            ]
-        return out
+        touched |= dict.fromkeys(name for names in masked for name in names if name in batch)
+        if not touched:
+            return {}
+        rows = batch.rows([*touched])
+        done = [
+            _unmasked({**row, **write(row, values)}, history, kept)
+            for row, values, history in zip(rows, originals, histories, strict=True)
+        ]
+        return {column: [row[column] for row in done] for column in touched}
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         ours = own_columns(batch, self.prefix)
         originals = batch.get(self.prefix + "original", [])
         touched = {str(path[0]) for text in set(originals) for path in decode_original(text)}
+        histories = batch.get(self.prefix + HISTORY, [])
+        kept = self._kept(histories)
+        touched.update(name for text in histories for name in _masked_places(text, kept))
         names = dict.fromkeys([*view.columns, *sorted(touched.intersection(batch)), *ours])
         rows = batch.rows([*names])
-        changed = [self._undo(row, view) for row in rows]
+        changed = [self._undo(row, view, kept, batch.features) for row in rows]
         return {name: [new.get(name, row[name]) for new, row in zip(changed, rows, strict=True)] for name in names}
 
-    def _undo(self, row: dict[str, Any], view: View) -> dict[str, Any]:
+    def _undo(
+        self, row: dict[str, Any], view: View, kept: Mapping[str, str], features: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         """The cells of a row that undoing changes."""
         prefix = self.prefix
         steps = parse_history(row[prefix + HISTORY]) or ()
@@ -208,15 +294,16 @@ class _Undo(Transform):
         if self.rule is not None and not any(self.rule in step.reasons for step in steps):
             return {}
         original = decode_original(row.get(prefix + "original"))
-        cells: dict[str, Any] = {**row, **write(row, original)}
+        cells: dict[str, Any] = _unmasked({**row, **write(row, original)}, row[prefix + HISTORY], kept)
         if self.rule is not None:
-            cells = self._without_rule(row, cells, view, steps)
+            cells = self._without_rule(row, cells, view, steps, features)
         paths = [path for path in original if read_at(cells, path) != original[path]]
         what = {"rule": self.rule} if self.rule is not None else {}
         edit = "revised" if paths else "kept"
         step = Step("restore", self.version, settings=what, edit=edit, reasons=("restored",))
         # all columns that are read, not only those that revisers of the main pair write: masking reaches further
-        new = {name: cells[name] for name in dict.fromkeys([*view.columns, *(str(path[0]) for path in original)])}
+        touched = [str(path[0]) for path in original] + _masked_places(row[prefix + HISTORY], kept)
+        new = {name: cells[name] for name in dict.fromkeys([*view.columns, *touched]) if name in cells}
         new |= {
             prefix + "edit": step.edit,
             prefix + "edit_reason": "restored",
@@ -226,15 +313,20 @@ class _Undo(Transform):
         return new | refresh(list(steps), cells, view, row, prefix)
 
     def _without_rule(
-        self, row: dict[str, Any], cells: dict[str, Any], view: View, steps: Sequence[Step]
+        self,
+        row: dict[str, Any],
+        cells: dict[str, Any],
+        view: View,
+        steps: Sequence[Step],
+        features: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
         """The row as its steps would have left it without the rule; they are first checked to lead to today's text."""
         with_rule = without = cells
         for step in steps:
             if not step.is_revision:
                 continue
-            with_rule = self._again(step, with_rule, view, skip=())
-            without = self._again(step, without, view, skip=(str(self.rule),))
+            with_rule = self._again(step, with_rule, view, (), features)
+            without = self._again(step, without, view, (str(self.rule),), features)
         if any(with_rule[name] != row[name] for name in view.writable):
             raise RestoreError(
                 f"rule {self.rule!r} cannot be undone by itself in row {row[self.prefix + 'row_id']}: done again, "
@@ -243,7 +335,16 @@ class _Undo(Transform):
             )
         return without
 
-    def _again(self, step: Step, cells: dict[str, Any], view: View, skip: tuple[str, ...]) -> dict[str, Any]:
+    def _again(
+        self,
+        step: Step,
+        cells: dict[str, Any],
+        view: View,
+        skip: tuple[str, ...],
+        features: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        if is_masking(step) and self.rule not in step.reasons:
+            return masking_of(step).masked(cells, view, features)
         if step.by == "restore":
             if not step.settings.get("rule"):
                 return cells
@@ -301,7 +402,8 @@ def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule]
     start = {**row, **write(row, original)}
     found = _replayed(row, start, steps, layout.columns, extra, tuple(original))
     if found is None:
-        names = " ".join(dict.fromkeys(r for s in steps if s.edit == "revised" for r in (s.reasons or (s.by,))))
+        steps = [step for step in steps if step.edit == "revised" and not hides(step)]
+        names = " ".join(dict.fromkeys(reason for step in steps for reason in (step.reasons or (step.by,))))
         found = [
             FieldChange(names, path, old if isinstance(old, str) else "", str(read_at(row, path)))
             for path, old in original.items()
@@ -320,7 +422,7 @@ def _replayed(
 ) -> list[FieldChange] | None:
     view = None
     found: list[FieldChange] = []
-    steps = [step for step in steps if step.edit == "revised"]
+    steps = [step for step in steps if step.edit == "revised" and not hides(step)]
     for step in steps:
         if step.by != "RuleReviser":
             return [*found, *_rest(row, cells, step, paths)] if step is steps[-1] and step.by != "restore" else None

@@ -193,6 +193,8 @@ def test_prompts_and_rejected_answers_are_masked_and_single_rows_put_back() -> N
     masked = Dataset.from_list(rows).map(hfclean.reviser.MaskPII())
     assert masked[0]["prompt"] == "I am [EMAIL]"
     assert masked[0]["rejected"] == "Ho [EMAIL]"
+    assert masked["row_id"][0] == masked["row_id"][1]  # the same masked text
+    masked = hfclean.clean(Dataset.from_list(rows), reviser=hfclean.reviser.MaskPII(), score=False).dataset
     back = hfclean.restore(masked, rows=[masked[0]["row_id"]])
     assert back["prompt"][:] == ["I am jo@hf.co", "I am [EMAIL]"]
     assert back["rejected"][:] == ["Ho jo@hf.co", "Ho [EMAIL]"]

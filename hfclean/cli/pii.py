@@ -1,8 +1,8 @@
 """Count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers.
 
 Count the personal data that has a form; changes nothing. With --mask, write the folder of hfclean clean with every
-match replaced by its kind, such as [EMAIL]; for undo that folder keeps the originals (column original, ledger.parquet,
-report.html): give away what hfclean convert makes of it. With --drop, write the rows without any to a file.
+match replaced by its kind, such as [EMAIL]. No file of that folder holds what was masked: it is kept in HFCLEAN_HOME
+on this machine, for hfclean undo. With --drop, write the rows without any to a file.
 """
 
 import argparse

@@ -57,7 +57,7 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
     from hfclean.report.formatting import plural
-    from hfclean.restoration import restore
+    from hfclean.restoration import originals
     from hfclean.source import Source
 
     for name, usual in (("columns", None), ("prefix", ""), ("turns", "last"), ("side", "chosen")):
@@ -94,7 +94,7 @@ def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         done = retry_failed(
             folder.dataset, reviser, transforms=about["transforms"], show=not args.quiet, refused=folder.refused
         )
-        origin, before = about["source"], restore(folder.dataset, prefix=layout.prefix)
+        origin, before = about["source"], originals(folder.dataset, prefix=layout.prefix)
         report = write_folder(
             target,
             Cleaned(done.dataset, folder.removed, done.transforms, refused=done.refused),

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import Cleaned
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
-    from hfclean.restoration import restore
+    from hfclean.restoration import originals, restore
     from hfclean.reviser.refused import still_refused
     from hfclean.source import Source
 
@@ -45,8 +45,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             from hfclean.rules import select_rules
 
             select_rules(only=(args.rule,))
-        before = restore(folder.dataset, prefix=prefix)
         after = restore(folder.dataset, rule=args.rule, rows=rows, prefix=prefix)
+        # of what is left masked, the report shows nothing else
+        before = originals(folder.dataset, prefix=prefix) if args.rule or rows else after
         done = {"by": "restore", **({"rule": args.rule} if args.rule else {}), **({"rows": rows} if rows else {})}
         source = Source(
             before, about["source"]["name"], about["source"]["kind"], about["source"]["fingerprint"], folder.card

@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.dataset import LAYOUT, About
 from hfclean.report import Report, compare
+from hfclean.report.masked_rows import cells_of, check_hidden, masked_as, masked_refused, maskings
 from hfclean.report.refused import refused_sample
-from hfclean.restoration import restore
+from hfclean.restoration import originals
+from hfclean.reviser.masked_texts import is_private
 from hfclean.reviser.refused import still_refused
 from hfclean.rules import Rule
+from hfclean.rules.pii import mask_value
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
         raise RepoError(f"{str(path)!r} is not a cleaned folder (no {ABOUT}); make one: hfclean clean IN --out DIR")
     if not is_own(path):
         check_inside(path, [path / ABOUT, *path.rglob("*")])
+    _check_private(path)
     path = text_path(path, scratch / "path")
     about, report = read_about(path, f"{path.name}/{ABOUT}")
     if not about.files:
@@ -70,6 +75,11 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
                 f"{name} of {path.name!r} is not as hfclean wrote it, so the card would be wrong; clean the "
                 "source again, or push the dataset that you made of it"
             )
+    tables = [
+        path / name for part in ("data", "removed") for names in about.data_files(part).values() for name in names
+    ]
+    cells = (each for table in tables for each in _own_cells(table, about.layout))
+    _check_masked(cells, f"hfclean pii {path.name} --mask --out NEW")
     data = about.data_files()
     for split in [*data, *about.data_files("removed")]:
         refuse_key("the name of a split", split, allowed)
@@ -166,7 +176,17 @@ def prepare_dataset(
     splits, removed_splits = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
     _check_names(splits, removed_splits, allowed)
     _check_splits(splits)
-    refused = still_refused(refused, splits, layout)  # what was masked or put back since says nothing of the row
+    rows = (cells_of(each, layout.prefix) for each in (splits, removed_splits or {}))
+    _check_masked(chain.from_iterable(rows), "ds.map(hfclean.reviser.MaskPII(), batched=True)")
+    masks = maskings(splits, layout.prefix)
+    if removed_splits and masks:
+        removed_splits = type(splits)(masked_as(removed_splits, masks, layout.prefix))
+    if report is not None and masks:
+        kinds = {kind for masking in masks for kind in masking.kinds}
+        report = Report.from_dict(mask_value(report.to_dict(), kinds))
+    refused = masked_refused(
+        still_refused(refused, splits, layout), masks
+    )  # what was masked or put back since says nothing of the row
     report = replace(report, refused=refused_sample(refused)) if report is not None else None
     if mask:
         stated, source = mask_all(dict(stated), allowed), mask_all(source, allowed)
@@ -228,6 +248,43 @@ def prepare_dataset(
         parts.plots,
         notes=empty,
     )
+
+
+def _own_cells(file: Path, layout: Layout) -> Iterator[tuple[Any, Any]]:
+    """History and original of the rows of a parquet file."""
+    import pyarrow.parquet as pq
+
+    names = [layout.own(HISTORY), layout.own("original")]
+    with pq.ParquetFile(file) as table:
+        if set(names) <= set(table.schema_arrow.names):
+            for batch in table.iter_batches(batch_size=1000, columns=names):
+                yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def _check_masked(cells: Iterable[tuple[Any, Any]], again: str) -> None:
+    """Stop at rows that an earlier version masked, and whose originals are in them.
+
+    Raises:
+        HubRefusal: it says how they are masked again.
+    """
+    try:
+        check_hidden(cells, again)
+    except HfcleanError as e:
+        raise HubRefusal(str(e)) from None
+
+
+def _check_private(path: Path) -> None:
+    """Stop where a folder holds what is this user's alone.
+
+    Raises:
+        HubRefusal: it names the file.
+    """
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and is_private(file):
+            raise HubRefusal(
+                f"{file.relative_to(path).as_posix()!r} in {path.name!r} holds texts that were masked, or what models "
+                "were asked: it is yours alone. Move it out of the folder (HFCLEAN_HOME and store= say where it is)"
+            )
 
 
 def _as_dict(ds: Any, what: str) -> Any:
@@ -309,7 +366,7 @@ def _remembered(
 ) -> Report:
     """The report made from the rows alone: their originals against the current texts."""
     revised = any(_is_revised(part, layout.own(HISTORY)) for part in splits.values())
-    before = restore(splits, prefix=layout.prefix) if revised else splits
+    before = originals(splits, prefix=layout.prefix) if revised else splits
     try:
         return compare(
             before,

@@ -10,6 +10,7 @@ from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.passes import iterate, stored_stream
 from hfclean.report import findings
+from hfclean.report.masked_rows import mask_counts, mask_note, masked_as, masked_refused, maskings
 from hfclean.report.matched_rows import defect_counts, match_rows
 from hfclean.report.refused import refused_sample
 from hfclean.report.report import Report
@@ -49,7 +50,8 @@ def compare(
 
     Rows are matched by `row_id`, where a reviser of hfclean wrote it, so a dataset that was filtered, shuffled or
     selected from can be compared; else by their text, else by position (`report.joined_on` says which). Neither
-    dataset is changed. Rows that are alike on both sides are scored once, or not at all where `after` holds the
+    dataset is changed. Where rows of `after` were masked, those of `before` are compared, and shown, masked in the
+    same way. Rows that are alike on both sides are scored once, or not at all where `after` holds the
     scores already.
 
     Args:
@@ -86,6 +88,12 @@ def compare(
     counter, named, estimated = _counter(tokenizer)
     before, after = stored_stream(before), stored_stream(after)
     old_splits, new_splits = _both(before, after)
+    masks = maskings(new_splits, prefix)
+    masked = mask_counts(new_splits, prefix)
+    masked.subtract(mask_counts(old_splits, prefix) if masked else {})
+    old_splits, refused = masked_as(old_splits, masks, prefix), masked_refused(refused, masks)
+    if removed is not None and masks:
+        removed = masked_as(splits_of(removed, "removed"), masks, prefix)
     steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
     layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)
     scored_splits = scored if isinstance(scored, Mapping) else dict.fromkeys(new_splits, scored)
@@ -108,7 +116,7 @@ def compare(
         hfclean=__version__,
         shape=shape,
         splits=tuple(findings.split_counts(matched, name) for name in matched.joined),
-        rules=findings.rule_counts(matched, extra),
+        rules=findings.rule_counts(matched, extra, masked),
         refusals=findings.refusals(matched),
         models=findings.model_uses(matched, transforms),
         removed=findings.removed_rows(matched, _reasons(removed, layout)),
@@ -122,7 +130,12 @@ def compare(
         rows_with_defects_after=sum(count for text, count in defect_counts(new).items() if text),
         columns_added=_columns_only_in(new_splits, old_splits),
         columns_removed=_columns_only_in(old_splits, new_splits),
-        notes=(*findings.notes(matched), *([stale_note(stale)] if stale else ()), *_not_kept(transforms)),
+        notes=(
+            *findings.notes(matched),
+            *mask_note(masked),
+            *([stale_note(stale)] if stale else ()),
+            *_not_kept(transforms),
+        ),
         edits=edits,
         more_changes=matched.edits.total - len(edits),
         baselines=findings.plain_choices(matched),

@@ -76,20 +76,22 @@ def split_counts(matched: Matched, split: str) -> SplitCounts:
     )
 
 
-def rule_counts(matched: Matched, extra: Sequence[Rule]) -> tuple[RuleCounts, ...]:
-    """Every rule that changed something or whose defect is present, in the order in which rules run."""
+def rule_counts(matched: Matched, extra: Sequence[Rule], masked: Mapping[str, int]) -> tuple[RuleCounts, ...]:
+    """Every rule that changed something or whose defect is present, in the order in which rules run; and `masked`, the
+    rows in which each kind of personal data was masked, by its reason."""
     edits = matched.edits
     before, after = (_by_defect(side) for side in (matched.old, matched.new))
     known = {rule.id: rule for rule in (*RULES, *ROW_RULES, *extra)}
     order = {name: n for n, name in enumerate(known)}
-    names = sorted({*edits.rows, *before, *after}, key=lambda name: (order.get(name, len(order)), name))
+    masks = {name: count for name, count in masked.items() if name and count > 0}
+    names = sorted({*edits.rows, *before, *after, *masks}, key=lambda name: (order.get(name, len(order)), name))
     return tuple(
         RuleCounts(
             id=name,
             severity=known[name].severity if name in known else "",
             meaning=known[name].meaning if name in known else "",
-            rows=edits.rows[name],
-            changes=edits.changes[name],
+            rows=edits.rows[name] + masks.get(name, 0),
+            changes=edits.changes[name] + masks.get(name, 0),
             fields=ranked(edits.fields.get(name, {})),
             defects_before=before[name],
             defects_after=after[name],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -106,7 +106,8 @@ def recorded_steps(ds: Any, prefix: str) -> list[Step]:
     texts: set[Any] = set()  # not ds.unique, which first copies a filtered dataset
     for batch in column_batches(ds, [history]):
         texts.update(batch[history])
-    steps = {step.line(): step for text in texts for step in parse_history(text) or ()}
+    found = (replace(step, masked="") for text in texts for step in parse_history(text) or ())
+    steps = {step.line(): step for step in found}
     return [steps[line] for line in sorted(steps)]
 
 

@@ -309,6 +309,19 @@ def mask_names(value: Any, kinds: Collection[str] = PII_KINDS) -> tuple[Any, lis
     return renamed, seen
 
 
+def mask_value(value: Any, kinds: Collection[str] = PII_KINDS) -> Any:
+    """Any value as JSON has them, with all texts and keys in it masked.
+
+    >>> mask_value({"jo@hfclean.dev": ["Write to ann@hfclean.dev.", 1]})
+    {'[EMAIL]': ['Write to [EMAIL].', 1]}
+    """
+    if isinstance(value, str):
+        return mask_in(value, kinds)[0]
+    if isinstance(value, Mapping):
+        return mask_names({name: mask_value(item, kinds) for name, item in value.items()}, kinds)[0]
+    return [mask_value(item, kinds) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 @lru_cache(maxsize=10_000)
 def _in_name(name: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each.kind for each in find_pii(name, kinds))

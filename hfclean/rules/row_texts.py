@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
 ENDINGS = tuple(f"_{name}" for name in KEYS)
+# what is personal in the name of a thing as well; a long number is no card there, and four numbers no address
+IN_IDS = ("key", "email")
 
 
 class Text(NamedTuple):
@@ -89,10 +91,9 @@ def _is_role(value: Any) -> bool:
 
 
 def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[str, Any] | None = None) -> list[str]:
-    """The columns that may hold texts beside the known ones: raw traces, rendered copies, tools, notes.
+    """The columns that may hold texts beside the known ones: raw traces, rendered copies, tools, notes, ids.
 
-    Columns that name a thing (ids, hashes, addresses, paths) are left out, as are pictures and sounds, which need
-    not be decoded for this.
+    Pictures and sounds are left out, and need not be decoded for this.
 
     Args:
         columns: of a batch or row.
@@ -100,8 +101,13 @@ def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[s
         features: the types of the columns, where they are known.
     """
     left = [name for name in columns if name not in known]
-    left = [name for name in left if name.lower() not in KEYS and not name.lower().endswith(ENDINGS)]
     return left if features is None else [name for name in left if name in features and holds_text(features[name])]
+
+
+def names_a_thing(path: Path, shape: Collection[str]) -> bool:
+    """Whether a place is in a column of ids, hashes, addresses or paths, beside those of the row's shape."""
+    column = str(path[0])
+    return column not in shape and (column.lower() in KEYS or column.lower().endswith(ENDINGS))
 
 
 @dataclass(frozen=True)

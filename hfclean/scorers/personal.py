@@ -10,7 +10,7 @@ from hfclean.columns import Column
 from hfclean.errors import SchemaError
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.rules.pii import PII_KINDS, check_kinds, count_in
-from hfclean.rules.row_texts import Wide, beside, names_of, texts_of
+from hfclean.rules.row_texts import IN_IDS, Wide, beside, names_a_thing, names_of, texts_of
 from hfclean.schema import Pair, View
 from hfclean.scorers.scoring import Scorer
 from hfclean.transform import Batch
@@ -24,8 +24,9 @@ class PII(Scorer):
 
     Every text of the row is read: all turns, both answers of a preference row, system texts, arguments of tool calls
     and what tools returned (JSON in a string as a program reads it), the keys of objects, and the columns beside those
-    of the shape that hold text: raw traces, rendered copies, tools. Columns that name a thing (ids, hashes, addresses,
-    paths) and hfclean's own are left out. `hfclean.rules.pii` says what counts.
+    of the shape that hold text: raw traces, rendered copies, tools. In columns that name a thing (ids, hashes,
+    addresses, paths) only e-mail addresses and keys count; hfclean's own are left out. `hfclean.rules.pii` says what
+    counts.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -47,7 +48,7 @@ class PII(Scorer):
     ('email', 2.0)
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     adds: ClassVar[tuple[Column, ...]] = (
         Column("pii", "kinds of personal data in the row, separated by spaces; empty for none", "text"),
         Column("pii_count", "matches of personal data in the row", low=0, better="lower"),
@@ -73,11 +74,23 @@ class PII(Scorer):
 
     def pairs(self, cells: Mapping[str, Any], view: View) -> list[Pair]:
         """All texts of the row as one."""
-        texts = [found.text for found in texts_of(cells, view.columns)]
-        return [Pair("", "", APART.join([*texts, *names_of(cells, view.columns)]))]
+        shape = (view.inner if isinstance(view, Wide) else view).columns
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for found in texts_of(cells, view.columns):
+            texts[names_a_thing(found.path, shape)].append(found.text)
+        return [Pair(APART.join(texts[True]), "", APART.join([*texts[False], *names_of(cells, view.columns)]))]
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
-        found = [[k for text in pair.response.split(APART) for k in count_in(text, self.kinds)] for pair in pairs]
+        in_ids = tuple(kind for kind in self.kinds if kind in IN_IDS)
+        found = [
+            [
+                kind
+                for joined, kinds in ((pair.response, self.kinds), (pair.instruction, in_ids))
+                for text in joined.split(APART)
+                for kind in count_in(text, kinds)
+            ]
+            for pair in pairs
+        ]
         return {
             "pii": [" ".join(kind for kind in PII_KINDS if kind in kinds) for kinds in found],
             "pii_count": [float(len(kinds)) for kinds in found],
