@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hfclean.checks import CHECKS, Trust, accept
+from hfclean.checks import CHECKS, TRUSTS, Trust, accept
 from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.ending import ENDING_WEIGHTS, ending_signs
 from hfclean.checks.topic import TOPIC_WEIGHTS, topic_signs
 from hfclean.checks.topic_drift import DRIFT_WEIGHTS, drift_signs
+from hfclean.checks.verified import VERIFIED
 from hfclean.schema import Pair, Turn
 from hfclean.text.constraint_kinds import stated
 
 IDS = [check.id for check in CHECKS]
+VERIFIED_IDS = {check.id for check in VERIFIED}
 
 # Pieces of which the checks' patterns are made, so that chance finds what they stumble over.
 PIECE_WORDS = """
@@ -58,6 +60,62 @@ def test_a_pair_that_says_something_passes_unchanged(pair: Pair) -> None:
         response=f"Rivers. {pair.response} Rivers.", instruction=f"Say something. {pair.instruction}"
     )
     assert accept(healthy, healthy) == []
+
+
+@given(PAIRS, st.sampled_from(TRUSTS))
+@settings(max_examples=200, deadline=None)
+def test_no_pair_is_refused_as_it_is(pair: Pair, trust: Trust) -> None:
+    assert accept(pair, pair, trust=trust) == []
+
+
+# check, question, what the old answer holds and what the new one holds in its place: a fault of each kind, planted
+QUESTION = ("Tell me about boats.", "")
+PLANTED = [
+    ("wrong_sum", QUESTION, "It costs 12 * 12 = 144 in all.", "It costs 12 * 12 = 124 in all."),
+    ("order_broken", QUESTION, 'Sorted: "ant" < "bee"', 'Sorted: "bee" < "ant"'),
+    ("brackets_broken", QUESTION, "[ ; stack: [\n( ; stack: [ (", "[ ; stack: [\n( ; stack: [ ["),
+    ("syntax_error", QUESTION, "```python\nf(1)\n```", "```python\nf(1\n```"),
+    ("syntax_error", QUESTION, '```json\n{"a": 1}\n```', '```json\n{"a": 1 2}\n```'),
+    ("answers_disagree", QUESTION, "The answer is 12.\n\\boxed{12}", "The answer is 12.\n\\boxed{15}"),
+    ("option_disagrees", ("Which?\nA) Oslo\nB) Rome", ""), "The answer is (A) Oslo.", "The answer is (A) Rome."),
+    ("count_missed", ("List 2 boats.", ""), "- Ketch\n- Sloop", "- Ketch\n- Sloop\n- Yawl"),
+    ("item_twice", QUESTION, "- Eat plenty of fruit\n- Sleep well", "- Eat plenty of fruit\n- Eat plenty of fruit"),
+    ("thought_lost", QUESTION, "<think>Boats float well.</think>", ""),
+    ("placeholder_lost", QUESTION, "![a boat](boat.png)", "a boat"),
+    ("tool_call_changed", QUESTION, '<tool_call>{"name": "f"}</tool_call>', '<tool_call>{"name": "g"}</tool_call>'),
+    ("fence_language_changed", QUESTION, "```python\nf(1)\n```", "```ruby\nf(1)\n```"),
+    ("table_lost", QUESTION, "| a | b |\n| - | - |\n| c | d |", "a and b, c and d"),
+    ("patch_lost", QUESTION, "@@ -1,2 +1,2 @@\n-a\n+b", "a became b"),
+    ("boxed_changed", QUESTION, "\\boxed{12}", "\\boxed{15}"),
+]
+HARMLESS = "boats sail over deep blue water with strong wind from far lands home again safely".split()  # noqa: SIM905
+PARAGRAPHS = st.lists(st.lists(st.sampled_from(HARMLESS), min_size=6, max_size=12).map(" ".join), max_size=3)
+
+
+@pytest.mark.parametrize(("check", "question", "sound", "faulty"), PLANTED)
+@given(PARAGRAPHS, PARAGRAPHS)
+@settings(max_examples=25, deadline=None)
+def test_a_planted_fault_is_refused(
+    check: str, question: tuple[str, str], sound: str, faulty: str, above: list[str], below: list[str]
+) -> None:
+    def pair(part: str) -> Pair:
+        return Pair(*question, "\n\n".join(filter(None, [*above, part, *below])))
+
+    assert check in accept(pair(sound), pair(faulty), only=[check])
+    assert accept(pair(sound), pair(sound)) == []
+    if check in VERIFIED_IDS:
+        assert accept(pair(faulty), pair(sound), only=[check]) == []
+        assert accept(pair(faulty), pair(faulty + "\n\nboats"), only=[check]) == []
+
+
+def test_every_verifier_has_a_planted_fault() -> None:
+    whole = {"answer_is_input", "solved_input"}  # of the whole text: test_verifiers_counts.py
+    assert VERIFIED_IDS - whole <= {check for check, *_ in PLANTED}
+    text = "The boats sail over the deep blue water."
+    before = Pair("Paraphrase it.", text, "Boats cross it.")
+    assert "answer_is_input" in accept(before, before.replace(response=text))
+    gap = Pair("Fill in the blank.", "The boats sail over the deep blue ____ today.", "water")
+    assert "solved_input" in accept(gap, gap.replace(input=gap.input.replace("____", "water")))
 
 
 @given(PAIRS, PAIRS)

@@ -55,6 +55,32 @@ def test_pii_counts_and_changes_nothing(rows: Path, capsys: Any) -> None:
     assert json.loads(out) == {"rows": 4, "with_pii": 1, "finds": 1, "rows_by_kind": {"phone": 1}}
 
 
+def test_verify_lists_what_is_wrong_and_changes_nothing(work: Path, capsys: Any) -> None:
+    asked = [{"role": "user", "content": "What is 3 + 4?"}, {"role": "assistant", "content": "3 + 4 = 7"}]
+    again = [{"role": "user", "content": "And twice that?"}, {"role": "assistant", "content": "So:\n2 * 7 = 15"}]
+    text = "\n".join(json.dumps({"messages": messages}) for messages in (asked, asked + again))
+    (work / "talk.jsonl").write_text(text)
+    code, out, _ = run("verify", "talk.jsonl", "--quiet", capsys=capsys)
+    assert code == 0
+    assert out.splitlines() == [
+        "train 1  response, line 2 of answer 2  wrong_sum: 2 * 7 comes to 14, not 15",
+        "1 finding in 1 of 2 rows: wrong_sum 1",
+    ]
+    code, out, _ = run("verify", "talk.jsonl", "--json", "--quiet", capsys=capsys)
+    place = {"split": "train", "row": 1, "check": "wrong_sum", "field": "response", "turn": 1, "line": 1}
+    words = {"found": "15", "expected": "14", "sentence": "2 * 7 comes to 14, not 15"}
+    assert json.loads(out) == {"rows": 2, "findings": [{**place, **words}]}
+    code, out, _ = run("verify", "talk.jsonl", "--only", "item_twice", "--quiet", capsys=capsys)
+    assert (code, out) == (0, "0 findings in 0 of 2 rows\n")
+    assert (work / "talk.jsonl").read_text() == text
+
+
+def test_verify_reads_columns_by_their_names(work: Path, capsys: Any) -> None:
+    (work / "own.jsonl").write_text(json.dumps({"q": "What is 3 + 4?", "a": "3 + 4 = 8"}))
+    code, out, _ = run("verify", "own.jsonl", "--columns", "instruction=q,response=a", "--quiet", capsys=capsys)
+    assert (code, out.splitlines()[0]) == (0, "train 0  response, line 1  wrong_sum: 3 + 4 comes to 7, not 8")
+
+
 def test_pii_masks_into_a_folder_that_can_be_undone(rows: Path, work: Path, capsys: Any) -> None:
     code, _, err = run("pii", "rows.jsonl", "--mask", "--out", "masked", "--quiet", capsys=capsys)
     assert (code, err) == (0, "")
@@ -106,6 +132,9 @@ def test_mine_fits_a_rule_and_ranks_rows_by_it(rows: Path, work: Path, capsys: A
         (("pii", "rows.jsonl", "--drop", "--out", "x"), 2, "expected a file that ends in"),
         (("pii", "rows.jsonl", "--mask"), 2, "--out DIR is missing"),
         (("pii", "rows.jsonl", "--kind", "name"), 2, "invalid choice"),
+        (("verify", "rows.jsonl", "--only", "wrong"), 2, "did you mean 'wrong_sum'?"),
+        (("clean", "rows.jsonl", "--out", "x", "--trust", "low"), 2, "--trust without --model"),
+        (("clean", "rows.jsonl", "--out", "x", "--max-cost", "1"), 2, "--max-cost without --model"),
         (("mine", "fit", "rows.jsonl"), 2, "fit needs --predictor"),
         (("mine", "fit", "rows.jsonl", "--predictor", "reward"), 1, "no column 'log_loss'"),
         (("mine", "fit", "rows.jsonl", "--predictor", "reward", "--target", "output"), 1, "expected numbers"),

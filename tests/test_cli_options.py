@@ -152,6 +152,7 @@ COLUMNS = {
     "revise": "own.jsonl --out out",
     "estimate": "own.jsonl",
     "score": "own.jsonl",
+    "verify": "own.jsonl",
     "diff": "own.jsonl own.jsonl",
     "convert": "own.jsonl --to messages --out out/rows.jsonl",
     "dedupe": "own.jsonl",

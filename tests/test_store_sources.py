@@ -245,6 +245,19 @@ def test_a_run_that_asks_nothing_says_when_and_of_whom_its_answers_are(
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
 
 
+@pytest.mark.parametrize(("words", "trust"), [((), "normal"), (("--trust", "low"), "low")])
+def test_report_and_card_say_how_far_the_model_was_trusted(
+    words: tuple[str, ...], trust: str, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Dataset.from_list(rows()).to_json("lakes.jsonl")
+    with ChatServer(default=good) as server:
+        run = ["revise", "lakes.jsonl", "--model", "tiny", "--quiet", "--base-url", server.url, "--out", "done"]
+        assert main([*run, *words]) == 0
+    assert f"| trust | {trust} |" in Path("done/README.md").read_text()
+    about = json.loads(Path("done/hfclean.json").read_text())
+    assert Report.from_dict(about["report"]).models[0].trust == trust
+
+
 def test_what_is_asked_now_and_what_was_kept_are_told_apart(clock: list[int]) -> None:
     with ChatServer(default=good) as server:
         reviser = hfclean.Reviser("tiny", base_url=server.url, limits=QUICK)

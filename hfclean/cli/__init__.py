@@ -19,6 +19,7 @@ VERBS = (
     "estimate",
     "cache",
     "score",
+    "verify",
     "rules",
     "why",
     "diff",

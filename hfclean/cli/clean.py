@@ -13,6 +13,11 @@ from hfclean.cli.reading import UsageError, given, layout_of, load_named
 from hfclean.cli.revisers import revised, reviser_of
 from hfclean.cli.writing import write_cleaned
 
+MODEL_OPTIONS = (
+    *("preview", "method", "base-url", "api-key-env", "revise", "trust", "model-option"),
+    *("limit", "prices", "max-cost", "store"),
+)
+
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command)
@@ -33,7 +38,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     reviser = RuleReviser(args.only, args.skip or (), extra, **given(layout_of(args)))
     if args.model:
         revised(args, out, err, (reviser, reviser_of(args)), extra)
-    elif args.preview or args.method or args.base_url:
-        raise UsageError("model options without --model; name one, or leave them out to repair by rules only")
+    elif unused := [name for name in MODEL_OPTIONS if vars(args)[name.replace("-", "_")]]:
+        raise UsageError(f"--{unused[0]} without --model; name one, or leave it out to repair by rules only")
     else:
         write_cleaned(args, out, err, reviser=reviser, extra=extra)

@@ -20,6 +20,7 @@ from hfclean.checks import CheckError
 from hfclean.cli.reading import UsageError, as_cleaned, check_places
 from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
 from hfclean.models import StoreWarning
+from hfclean.verifiers import VerifierError
 
 # how the loader of libraries and the maker of threads say that there is not enough memory
 UNMAPPED: dict[type[BaseException], tuple[str, ...]] = {
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
-    except (UsageError, RuleError, CheckError) as e:
+    except (UsageError, RuleError, CheckError, VerifierError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
     except BrokenPipeError:  # the reader of our output went away: `hfclean rules | head`

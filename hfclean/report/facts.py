@@ -23,6 +23,7 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
             "reviser",
             f"{use.by} version {use.version}" + (f", prompt {use.prompt_version}" if use.prompt_version else ""),
         ),
+        ("trust", use.trust),
         ("rows", f"{total:,}: " + ", ".join(edits)),
         ("revisions not taken", ", ".join(f"{reason.name} {reason.rows:,}" for reason in use.reasons)),
     ]

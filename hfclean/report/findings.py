@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hfclean.checks import TRUSTS
 from hfclean.columns import DUPLICATE_OF
 from hfclean.errors import describe_error
 from hfclean.layout import Layout
@@ -180,6 +181,7 @@ def _model_use(steps: Sequence[tuple[Step, int]], recorded: Mapping[str, Any]) -
     usage = recorded.get("usage") or {}
     asked = int(usage.get("asked", 0))
     cost = usage.get("cost")
+    trust = first.settings.get("trust", "normal")  # only what differs from the default is recorded
     priced = bool(usage.get("currency")) and cost is not None
     return ModelUse(
         by=first.by,
@@ -203,6 +205,7 @@ def _model_use(steps: Sequence[tuple[Step, int]], recorded: Mapping[str, Any]) -
         currency=str(usage.get("currency", "")),
         answers_of=str(usage.get("answers_of", "")),
         reused_on=tuple(Count(str(day), int(n)) for day, n in sorted((usage.get("reused_on") or {}).items())),
+        trust=trust if trust in TRUSTS else "",
     )
 
 

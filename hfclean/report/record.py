@@ -105,7 +105,8 @@ class ModelUse:
     numbers from `asked` on are those of the run that made the dataset, where it was recorded: `asked` new answers,
     `reused` answers that were already stored, tokens of both, the `cost` of the new ones (nan: no prices were given).
     `answers_of` is the name under which the file of answers keeps them, and `reused_on` says how many different ones
-    of `reused` were stored on which UTC date (empty: before dates were recorded); both are empty in reports of 0.1.0.
+    of `reused` were stored on which UTC date (empty: before dates were recorded). `trust` is how far the reviser was
+    trusted: `low`, `normal` or `high`. These three are empty in reports of 0.1.0.
     """
 
     by: str
@@ -129,6 +130,7 @@ class ModelUse:
     currency: str
     answers_of: str = field(default="", metadata={"later": True})
     reused_on: tuple[Count, ...] = field(default=(), metadata={"later": True})
+    trust: str = field(default="", metadata={"later": True})
 
 
 @dataclass(frozen=True)

@@ -49,13 +49,19 @@ VERIFIERS: tuple[Verifier, ...] = (
 ROW_VERIFIERS: tuple[RowVerifier, ...] = (last_turn_unanswered,)
 
 
-def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> list[Finding]:
+def verify(
+    row: Pair | Mapping[str, Any],
+    only: Iterable[str] | None = None,
+    *,
+    columns: str | Mapping[str, str] | None = None,
+) -> list[Finding]:
     """What a program can prove wrong in a row; offline, without a model.
 
     Args:
         row: a pair, or a row of any shape that `hfclean.score` reads. Of a conversation every answer is looked at, and
             then the row as a whole, with the tools and the truths beside it.
         only: ids of the verifiers to run, and no others.
+        columns: which columns of a row hold what, where their names do not say it, as for `hfclean.score`.
 
     Returns:
         The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; those of the row as a whole
@@ -72,7 +78,7 @@ def verify(row: Pair | Mapping[str, Any], only: Iterable[str] | None = None) -> 
     pair_verifiers, row_verifiers = _selected(only)
     if isinstance(row, Pair):
         return _in_pairs([row], pair_verifiers)
-    layout = Layout(turns="all")
+    layout = Layout(turns="all", columns=columns)
     view = layout.view(row)
     pairs = layout.pairs(row, view)
     return [*_in_pairs(pairs, pair_verifiers), *_in_row(row, view, pairs[-1], row_verifiers)]
