@@ -465,3 +465,19 @@ def test_the_choice_of_checks_is_a_list_of_ids(name: str) -> None:
 def test_an_answer_stands_in_an_input_as_a_word(filled: str, refused: bool) -> None:
     before = Pair("What colour is it?", "the sky", "Blue.")
     assert accept(before, before.replace(input=filled), only=["question_fitted"]) == ["question_fitted"] * refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        (("Say the opposite.", "Opposite of yes", "no"), ("Say the opposite.", "Opposite of yes: no", "no"), True),
+        (("Which letter?", "The first one", "a"), ("Which letter?", "The first one is a thing", "a"), False),
+        # the input is another one as well: what the instruction says is no longer about the old answer
+        (("Which capital?", "France", "Rome"), ("Is Paris its capital?", "The country of France", "Paris"), False),
+        (("Which capital?", "France", "Rome"), ("Is Paris its capital?", "France", "Paris"), True),
+    ],
+)
+def test_how_much_of_an_answer_may_come_into_the_question(
+    old: tuple[str, str, str], new: tuple[str, str, str], refused: bool
+) -> None:
+    assert accept(Pair(*old), Pair(*new), only=["question_fitted"]) == ["question_fitted"] * refused

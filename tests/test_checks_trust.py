@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hfclean.checks import CAUTIOUS, CHECKS, TRUSTS, CheckError, Trust, accept, select_checks
+from hfclean.checks.check import Case
+from hfclean.checks.verified import mends, new_findings, parses_as_marked
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule
 
@@ -201,3 +203,77 @@ def test_a_revision_that_mends_a_wrong_sum_may_change_a_number_at_little_trust()
     assert "facts_touched" in accept(before, before.replace(response=WRONG_SUM.replace("15", "16")), trust="low")
     hidden = WRONG_SUM.replace("on it.", "on it. Do not hesitate to ask 7 more.")
     assert accept(before, before.replace(response=hidden), trust="low") == ["facts_touched"]
+
+
+# ----------------------------------------------------------------------------------------------- where the limits lie
+
+SEVEN = "the boats sail over deep blue water"
+
+
+@pytest.mark.parametrize(
+    ("check", "old", "new", "refused"),
+    [
+        ("facts_touched", "boats sail over deep blue water", "boats sail over deep blue seas", True),
+        ("facts_touched", SEVEN, SEVEN.replace("water", "seas"), False),
+        ("facts_touched", "boats", "ships", True),
+        ("facts_touched", "...", "boats sail", False),
+        ("facts_touched", f"{SEVEN} and I'm glad", f"{SEVEN} and glad", False),
+        ("facts_touched", f"{SEVEN} to Bonn", f"{SEVEN} to it", True),
+        ("largely_rewritten", "a b c d e f g h i j", "a b c d e f g h", False),
+        ("largely_rewritten", "a b c d e f g h i j", "a b c d e f g", True),
+        ("largely_rewritten", "a b c d e f g", "a b c d e f g x y z", False),
+        ("largely_rewritten", "a b c d e f g", "a b c d e f g w x y z", True),
+    ],
+)
+def test_how_much_may_change_at_little_trust(check: str, old: str, new: str, refused: bool) -> None:
+    pair = Pair("Tell me.", "", old)
+    assert accept(pair, pair.replace(response=new), trust="low", only=[check]) == [check] * refused
+
+
+# -------------------------------------------------------------------------------------------------- what is mended
+
+WRONG = "It costs 3 + 4 = 8 in all."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "only", "mended"),
+    [
+        (WRONG, "It costs 3 + 4 = 7 in all.", (), True),
+        (WRONG, "It costs 3 + 4 = 7 in all.", ("wrong_sum",), True),
+        (WRONG, "It costs 3 + 4 = 7 in all.", ("item_twice",), False),
+        ("It costs 3 + 4 = 7 in all.", "It costs 7 in all.", (), False),
+        (WRONG, WRONG, (), False),
+        (WRONG, f"Roughly: {WRONG}", (), False),  # what was found stands there still
+        (WRONG, "It costs 3 + 4 = 7, then 2 * 5 = 11.", (), False),
+        (f"<think>\n{WRONG}\n</think>\nFine.", f"<think>\nRoughly: {WRONG}\n</think>\nFine.", (), False),
+        (f"<think>\n{WRONG}\n</think>\nFine.", "<think>\nIt costs 3 + 4 = 7.\n</think>\nFine.", (), True),
+    ],
+)
+def test_what_a_revision_mends(old: str, new: str, only: tuple[str, ...], mended: bool) -> None:
+    assert mends(Case(Pair("Tell me.", "", old), Pair("Tell me.", "", new)), *only) is mended
+
+
+def test_only_new_findings_are_new() -> None:
+    def found(old: str, new: str) -> list[tuple[int, str]]:
+        pairs = Pair("Tell me.", "", old), Pair("Tell me.", "", new)
+        return [(finding.line, finding.found) for finding in new_findings(*pairs)]
+
+    assert found(WRONG, WRONG) == []
+    assert found("Fine.", WRONG) == [(0, "8")]
+    assert found(WRONG, f"{WRONG}\n2 * 5 = 11") == [(1, "11")]
+    assert found(WRONG, f"{WRONG}\n\n{WRONG}") == [(2, "8")]
+    assert found(f"{WRONG}\n\n{WRONG}", WRONG) == []
+    assert found(f"{WRONG}\n\n{WRONG}", f"{WRONG}\n\n{WRONG}\n\n{WRONG}") == [(4, "8")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parses"),
+    [
+        ('```python\n{"a": 1 true}\n```', '```json\n{"a": 1 true}\n```', False),
+        ('```python\nx = {"a": 1,\n```', '```text\nx = {"a": 1,\n```', True),
+        ('```python\nx = {"a": 1,\n```', '```text\nx = {"a": 1}\n```', False),
+        ('```python\nx = {"a": 1}\n```', '```text\nx = {"a": 1}\n```', False),
+    ],
+)
+def test_code_that_parses_as_it_is_marked_anew(old: str, new: str, parses: bool) -> None:
+    assert parses_as_marked(Case(Pair("Tell me.", "", old), Pair("Tell me.", "", new))) is parses

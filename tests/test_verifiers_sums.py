@@ -539,6 +539,8 @@ def test_thought_and_answer_are_fields_of_their_own() -> None:
     text = "<think>\n1 + 1 = 3\n</think>\nSo\n2 + 2 = 5"
     found = [(finding.field, finding.line, finding.found) for finding in verify(Pair("Work it out.", "", text))]
     assert found == [("response", 1, "5"), ("thought", 0, "3")]
+    (finding,) = verify(Pair("Work it out.", "", "<think>It costs 3 + 4 = 8.</think>\nFine."))
+    assert (finding.field, finding.line, finding.found) == ("thought", 0, "8")
 
 
 def test_every_wrong_sum_has_its_line() -> None:

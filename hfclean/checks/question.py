@@ -27,7 +27,7 @@ def _question_fitted(case: Case) -> bool:
 
 def _solved(old: str, new: str, answers: tuple[str, ...]) -> bool:
     """Whether an answer stands in the new text, whole and on its own, and did not stand in the old one."""
-    if old == new or not new.strip():
+    if old == new:
         return False
     earlier, now = _folded(old), _folded(new)
     for answer in answers:

@@ -69,8 +69,8 @@ NOT_SAID = re.compile(
 )
 # A sum that is somebody's words: "Tom says that 15% of 80 = 10", "You wrote 7 × 8 = 54".
 REPORTED = re.compile(
-    r"(?<!\bwe )(?<!\bI )\b(?:says?|said|claim(?:s|ed|ing)?|wrote|writ(?:es|ten)|thinks?|believe[sd]?|argue[sd]?|"
-    r"insist(?:s|ed)?|told|guess(?:es|ed)?|typed|answered|work(?:ing)? shows|"
+    r"(?<!\bwe )(?<!\bI )(?<!<)\b(?:says?|said|claim(?:s|ed|ing)?|wrote|writ(?:es|ten)|thinks?|believe[sd]?|"
+    r"argue[sd]?|insist(?:s|ed)?|told|guess(?:es|ed)?|typed|answered|work(?:ing)? shows|"
     r"(?:students|pupils|people|children|kids|many|some|they) (?:answer|write|put|say)|"
     r"sagt|rechnet|schreibt|behauptet|dit|écrit|dice|escribe)\b[^.;!?\n]{0,40}\Z",
     re.IGNORECASE,
