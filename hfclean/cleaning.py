@@ -3,22 +3,21 @@ here."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from hfclean import processes
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.kept_parts import KeptParts
 from hfclean.layout import Layout
-from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend, process
+from hfclean.models import ModelSpec, ModelTransform, Usage, open_backend
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows, nothing_came
 from hfclean.models.work import once
 from hfclean.passes import (
@@ -32,6 +31,7 @@ from hfclean.passes import (
     stored_stream,
     strings_table,
 )
+from hfclean.processes import NumProc, count_for
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, UNPARSED, Step, parse_history, row_ids
 from hfclean.reviser import RuleReviser
 from hfclean.reviser import revise as rules_reviser
@@ -48,11 +48,9 @@ from hfclean.transform import Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
 MARK = "mark_duplicates"
-BATCH = 1000  # rows
 PART = 100_000  # rows that are mapped at a time
 # what comes of a row and their settings alone, without a model
 PURE = (RuleReviser, Score, RevisedAndScored, MaskPII, PII)
-AUTO_ROWS = 20_000  # from here on, several processes take less time than it takes to start them
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def clean(
     drop_duplicates: bool = False,
     show: bool = True,
     strict: bool = False,
-    num_proc: int | Literal["auto"] = "auto",
+    num_proc: NumProc = "auto",
     kept_parts: KeptParts | None = None,
 ) -> Cleaned:
     """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`, or a stream.
@@ -240,7 +238,7 @@ def mapped(
     part: Any,
     transform: Transform,
     label: str,
-    num_proc: int | Literal["auto"] = "auto",
+    num_proc: NumProc = "auto",
     kept_parts: KeptParts | None = None,
 ) -> Any:
     """What `map` makes of a split, in batches of the same rows for any number of processes: a parquet file of it has
@@ -255,7 +253,7 @@ def mapped(
     done = []
     for number, (piece, (file, made)) in enumerate(zip(pieces, begun, strict=True)):
         if made is None:
-            pair = _mapped_piece(piece, transform, label, count)
+            pair = processes.mapped(piece, transform, label, count)
             made = pair[0] if len(pair) == 1 else concatenate_datasets(pair)
             if kept:
                 kept.keep(file, made, len(pieces) - number)
@@ -268,39 +266,9 @@ def _pieces(rows: int) -> Iterator[range]:
     return (range(start, min(start + PART, rows)) for start in range(0, rows, PART))
 
 
-def _mapped_piece(part: Any, transform: Transform, label: str, count: int) -> list[Any]:
-    how = {"batched": True, "batch_size": BATCH, "desc": label}
-    if count == 1:
-        return [part.map(transform, **how)]
-    even = len(part) // (count * BATCH) * count * BATCH
-    done = []
-    try:
-        if even:
-            done.append(part.select(range(even)).map(transform, num_proc=count, **how))
-    except RuntimeError as e:
-        if "abruptly died" not in str(e):
-            raise
-        raise HfcleanError(
-            f"one of the {count} processes {label} was ended from outside, often for want of memory; take fewer: "
-            "num_proc=1, or --num-proc 1"
-        ) from e
-    if even < len(part):
-        done.append(part.select(range(even, len(part))).map(transform, **how))
-    return done
-
-
-def _processes(rows: int, transform: Transform, num_proc: int | Literal["auto"]) -> int:
+def _processes(rows: int, transform: Transform, num_proc: NumProc) -> int:
     """How many processes a transform runs in: one where it may hold a model, or code that does not bear a fork."""
-    if type(transform) not in PURE or process.in_worker():
-        return 1
-    asked = os.environ.get("HFCLEAN_NUM_PROC", "auto") if num_proc == "auto" else num_proc
-    if asked == "auto":
-        if rows < AUTO_ROWS or sys.modules["multiprocess"].get_start_method() != "fork":
-            return 1
-        asked = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not str(asked).isdecimal() or int(asked) < 1:
-        raise HfcleanError(f"num_proc={asked!r}: expected 'auto' or a number of processes, at least 1")
-    return max(1, min(int(asked), rows // BATCH))
+    return count_for(rows, num_proc) if type(transform) in PURE else 1
 
 
 def _describe(transform: Transform) -> dict[str, Any]:

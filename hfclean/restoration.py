@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, ClassVar, TypeVar
 
+from hfclean import processes
 from hfclean.errors import RecoveryWarning, RestoreError
 from hfclean.layout import Layout
 from hfclean.passes import column_batches, filled, iterate, stored_stream
+from hfclean.processes import NumProc
 from hfclean.provenance import (
     HISTORY,
     Step,
@@ -40,7 +42,13 @@ D = TypeVar("D")
 
 
 def restore(
-    ds: D, rule: str | None = None, rows: Iterable[str] | None = None, *, prefix: str = "", extra: Sequence[Rule] = ()
+    ds: D,
+    rule: str | None = None,
+    rows: Iterable[str] | None = None,
+    *,
+    prefix: str = "",
+    extra: Sequence[Rule] = (),
+    num_proc: NumProc = "auto",
 ) -> D:
     """Undo what revisers did.
 
@@ -55,6 +63,8 @@ def restore(
         rows: ids as in the column `row_id`.
         prefix: the `prefix` that the revisers were given.
         extra: your own rules that took part, needed to undo one of them.
+        num_proc: how many processes do it, as `hfclean.clean` takes it; the rows are the same. Masked texts are put back
+            in one.
 
     Personal data that was masked is put back on the machine where it was masked; elsewhere it stays masked, and one
     `RecoveryWarning` says in how many rows.
@@ -70,7 +80,7 @@ def restore(
     """
     if rows is not None:
         rows = tuple([rows] if isinstance(rows, str) else rows)
-    return _undone(ds, _Undo(rule, rows, tuple(extra), prefix=prefix))
+    return _undone(ds, _Undo(rule, rows, tuple(extra), prefix=prefix), num_proc)
 
 
 def originals(ds: D, *, prefix: str = "") -> D:
@@ -78,7 +88,7 @@ def originals(ds: D, *, prefix: str = "") -> D:
     return _undone(ds, _Undo(prefix=prefix, unmasks=False))
 
 
-def _undone(ds: D, undo: _Undo) -> D:
+def _undone(ds: D, undo: _Undo, num_proc: NumProc = 1) -> D:
     rows = undo.rows
     if isinstance(ds, Mapping) and not hasattr(ds, "map"):
         return _restore_example(ds, undo)  # type: ignore[return-value]
@@ -87,10 +97,10 @@ def _undone(ds: D, undo: _Undo) -> D:
     if isinstance(ds, Mapping):  # a DatasetDict: rows may lie in any split
         parts = {name: _within(split, undo) for name, split in ds.items()}
         _check_all_found(rows, parts.values())
-        return type(ds)({name: _restore_split(ds[name], part) for name, part in parts.items()})  # type: ignore[call-arg]
+        return type(ds)({name: _restore_split(ds[name], part, num_proc) for name, part in parts.items()})  # type: ignore[call-arg]
     part = _within(ds, undo)
     _check_all_found(rows, [part])
-    return _restore_split(ds, part)  # type: ignore[no-any-return]
+    return _restore_split(ds, part, num_proc)  # type: ignore[no-any-return]
 
 
 def _within(split: Any, undo: _Undo) -> _Undo:
@@ -113,7 +123,7 @@ def _check_all_found(rows: tuple[str, ...] | None, parts: Iterable[_Undo]) -> No
         )
 
 
-def _restore_split(ds: Any, undo: _Undo) -> Any:
+def _restore_split(ds: Any, undo: _Undo, num_proc: NumProc) -> Any:
     streaming = not hasattr(ds, "select")
     ds = cached_elsewhere(ds)
     history = undo.layout.own(HISTORY)
@@ -140,13 +150,18 @@ def _restore_split(ds: Any, undo: _Undo) -> Any:
         return ds.map(undo, batched=True, remove_columns=drop)
     kept = {name: feature for name, feature in ds.features.items() if name not in drop}
     fmt = ds.format
-    out = ds.with_format(None).map(
+    from datasets import concatenate_datasets
+
+    types = type(ds.features)(kept)
+    pieces = processes.mapped(
+        ds.with_format(None),
         undo,
-        batched=True,
+        "restoring",
+        1 if undo.unmasks else processes.count_for(len(ds), num_proc),  # the file of masked texts bears no fork
         remove_columns=drop,
-        features=type(ds.features)(kept),
-        desc="restoring",
+        features=types,
     )
+    out = pieces[0] if len(pieces) == 1 else concatenate_datasets(pieces)
     if fmt["type"] is None and set(fmt["columns"]) == set(columns):
         return out
     shown = [name for name in fmt["columns"] if name in out.column_names]

@@ -68,13 +68,13 @@ def contents(folder: str) -> dict[str, bytes]:
 def mapped(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows are worked on from now on, a part each."""
     sizes: list[int] = []
-    real = cleaning._mapped_piece
+    real = cleaning.processes.mapped
 
     def counting(part: Any, *args: Any) -> list[Any]:
         sizes.append(len(part))
         return real(part, *args)
 
-    monkeypatch.setattr(cleaning, "_mapped_piece", counting)
+    monkeypatch.setattr(cleaning.processes, "mapped", counting)
     return sizes
 
 

@@ -16,7 +16,7 @@ from datasets import Dataset
 from forked import forked
 
 import hfclean
-from hfclean import cleaning
+from hfclean import cleaning, processes
 from hfclean.cleaning import clean
 from hfclean.cli import main, running
 from hfclean.errors import ColumnError, HfcleanError
@@ -46,7 +46,7 @@ def rows(count: int = 50) -> Dataset:
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleaning, "BATCH", 8)
+    monkeypatch.setattr(processes, "BATCH", 8)
     monkeypatch.delenv("HFCLEAN_NUM_PROC", raising=False)
 
 
@@ -208,3 +208,58 @@ def test_the_option_says_how_many_processes(
         with pytest.raises(SystemExit):
             main(["clean", "rows.jsonl", "--out", "x", "--num-proc", word])
         assert f"{word!r}; expected a number of processes, at least 1, or auto" in capsys.readouterr().err
+
+
+def test_undo_writes_the_same_bytes_in_any_number_of_processes(tmp_path: Path) -> None:
+    rows(30).to_json(tmp_path / "rows.jsonl")
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "cleaned"), "--quiet"]) == 0
+    found = []
+    for count in ("1", "2", "3"):
+        out = tmp_path / count
+        assert main(["undo", str(tmp_path / "cleaned"), "--out", str(out), "--num-proc", count]) == 0
+        found.append(contents(out))
+    assert found[0] == found[1] == found[2]
+    cleaned = clean(rows(30)).dataset
+    assert list(hfclean.restore(cleaned, num_proc=3)) == list(rows(30))
+
+
+BENCHMARK = {"cities": [{"question": f"city {k} is large" + " and old" * 4} for k in (3, 19)]}
+
+
+def contaminated(count: int = 30) -> Dataset:
+    texts = [f"city {k} is large and old and old and old and old" for k in range(count)]
+    return rows(count).remove_columns("prompt").add_column("prompt", texts)
+
+
+def test_decontaminate_finds_the_same_in_any_number_of_processes(tmp_path: Path) -> None:
+    found = [hfclean.decontaminate(contaminated(), BENCHMARK, num_proc=count) for count in (1, 2, 3)]
+    assert found[0] == found[1] == found[2]
+    assert {3, 19} <= set(found[0].report.rows_hit)
+    assert found[0].report == found[1].report == found[2].report
+
+
+def test_a_process_that_is_killed_while_benchmarks_are_looked_for_is_one_line_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hfclean.selection import decontamination
+
+    real = decontamination._found
+
+    def killed(*given: object) -> object:
+        if os.getpid() != PARENT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given)
+
+    monkeypatch.setattr(decontamination, "_found", killed)
+    contaminated().to_json(tmp_path / "rows.jsonl")
+    Dataset.from_list(BENCHMARK["cities"]).to_json(tmp_path / "cities.jsonl")
+    (tmp_path / "new").mkdir()
+    command = ["decontaminate", str(tmp_path / "rows.jsonl"), "--against", str(tmp_path / "cities.jsonl")]
+    command += ["--out", str(tmp_path / "new" / "kept.jsonl"), "--num-proc"]
+    assert main([*command, "2"]) == 1
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith(
+        "hfclean decontaminate: one of the 2 processes looking for benchmarks was ended from outside"
+    )
+    assert list((tmp_path / "new").iterdir()) == []
+    assert main([*command, "1"]) == 0

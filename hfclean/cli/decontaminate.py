@@ -35,6 +35,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="S",
         help="the same for the fuzzy check, of runs of 3 words; 'none' to leave that check out (default: 0.8)",
     )
+    options.processes(command)
     add_files(command)
 
 
@@ -42,7 +43,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.selection.decontamination import decontaminate as keep
 
     def choose(ds: Any, columns: Any) -> Any:
-        return keep(ds, args.against, ngram=args.ngram, overlap=args.threshold, fuzzy=args.fuzzy, columns=columns)
+        return keep(
+            ds,
+            args.against,
+            ngram=args.ngram,
+            overlap=args.threshold,
+            fuzzy=args.fuzzy,
+            columns=columns,
+            num_proc=args.num_proc,
+        )
 
     choose_rows(args, out, err, choose)
 

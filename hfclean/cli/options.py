@@ -91,8 +91,8 @@ def processes(command: argparse.ArgumentParser) -> None:
         type=_processes,
         default="auto",
         metavar="N",
-        help="run rules, embedded scores and the search for personal data in N processes; files have the same bytes "
-        "for any number (default: HFCLEAN_NUM_PROC, else auto: one for each core from 20,000 rows on)",
+        help="work on the rows in N processes (rules, embedded scores, searches; never models); files have the same "
+        "bytes for any number (default: HFCLEAN_NUM_PROC, else auto: one for each core from 20,000 rows on)",
     )
 
 

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TextIO
 
+from hfclean.cli import options
 from hfclean.cli.folders import find_row
 from hfclean.cli.reading import tell, unpacked
 from hfclean.errors import RestoreError
@@ -20,6 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
     what.add_argument("--row", metavar="ID", action="append", help="only this row (may be given several times)")
     command.add_argument("--out", metavar="DIR2", help="write here and leave DIR as it is")
     command.add_argument("--json", action="store_true", help="print JSON")
+    options.processes(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             from hfclean.rules import select_rules
 
             select_rules(only=(args.rule,))
-        after = restore(folder.dataset, rule=args.rule, rows=rows, prefix=prefix)
+        after = restore(folder.dataset, rule=args.rule, rows=rows, prefix=prefix, num_proc=args.num_proc)
         # of what is left masked, the report shows nothing else
         before = originals(folder.dataset, prefix=prefix) if args.rule or rows else after
         done = {"by": "restore", **({"rule": args.rule} if args.rule else {}), **({"rows": rows} if rows else {})}

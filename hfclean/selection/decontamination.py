@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
 from hfclean.plain_values import to_plain
+from hfclean.processes import NumProc, by_batch
 from hfclean.schema import Columns, Pair
 from hfclean.selection.benchmarks import SUFFIXES, BenchmarkPack, Entry
 from hfclean.selection.rows import Picks, check_dataset, is_number, pairs
@@ -134,6 +134,7 @@ def decontaminate(
     overlap: float = 0.5,
     fuzzy: float | None = 0.8,
     columns: Columns = None,
+    num_proc: NumProc = "auto",
 ) -> Picks:
     """Indices of the rows that hold nothing of these benchmarks: `ds.select(hfclean.decontaminate(ds, [...]))`.
 
@@ -155,6 +156,7 @@ def decontaminate(
         overlap: 0 to 1, itself excluded.
         fuzzy: above 0, at most 1; None leaves that check out.
         columns: which columns of `ds` hold what, as in a transform.
+        num_proc: how many processes look for them, as `hfclean.clean` takes it; what is found is the same.
 
     Returns:
         the indices of the clean rows; their `report` is a `Decontamination` with all hits.
@@ -180,17 +182,21 @@ def decontaminate(
         raise HfcleanError(f"decontaminate(fuzzy={fuzzy!r}): expected a share above 0, at most 1, or None")
     pack = _packs(against)
     found: list[Hit] = []
-    empty = start = 0
-    every = pairs(ds, Layout(columns))
-    while rows := list(islice(every, AT_ONCE)):
-        found += _found(rows, start, pack, (ngram, overlap, fuzzy))
-        empty += sum(not pair.prompt.strip() and not pair.response.strip() for pair in rows)
-        start += len(rows)
+    empty = 0
+
+    def look(batch: range) -> tuple[list[Hit], int]:
+        rows = list(pairs(ds.select(batch), Layout(columns)))
+        hits = list(_found(rows, batch.start, pack, (ngram, overlap, fuzzy)))
+        return hits, sum(not pair.prompt.strip() and not pair.response.strip() for pair in rows)
+
+    for hits_here, empty_here in by_batch(look, len(ds), "looking for benchmarks", num_proc, AT_ONCE):
+        found += hits_here
+        empty += empty_here
     hits = tuple(sorted(found, key=lambda h: (h.row, h.benchmark, h.item, h.side, h.found_in, h.check)))
     notes = (f"{empty:,} rows have no text, and nothing can be found in them",) if empty else ()
-    report = Decontamination(start, hits, _counts(pack, hits), ngram, overlap, fuzzy, notes)
+    report = Decontamination(len(ds), hits, _counts(pack, hits), ngram, overlap, fuzzy, notes)
     excluded = set(report.rows_hit)
-    return Picks([k for k in range(start) if k not in excluded], report)
+    return Picks([k for k in range(len(ds)) if k not in excluded], report)
 
 
 def _found(
