@@ -38,6 +38,7 @@ ROOMS = [
     "transform",
     "kept_parts",
     "models",
+    "processes",
     "records",
     "verifiers",
     "rules",
