@@ -63,8 +63,8 @@ def restore(
         rows: ids as in the column `row_id`.
         prefix: the `prefix` that the revisers were given.
         extra: your own rules that took part, needed to undo one of them.
-        num_proc: how many processes do it, as `hfclean.clean` takes it; the rows are the same. Masked texts are put back
-            in one.
+        num_proc: how many processes do it, as `hfclean.clean` takes it; the rows are the same. Masked texts are put
+            back in one.
 
     Personal data that was masked is put back on the machine where it was masked; elsewhere it stays masked, and one
     `RecoveryWarning` says in how many rows.
