@@ -1,4 +1,4 @@
-"""Linear layers in eight bits on a processor, by torch's own dynamic quantization: faster, and not exact.
+"""Linear layers in eight bits on a processor, by torch's own dynamic quantization: not exact.
 
 Weights have one scale for each output; inputs get theirs when they are computed, one for all that goes through a layer
 at once. Whatever else is in the same forward would therefore change a row's numbers: each sequence goes by itself.
