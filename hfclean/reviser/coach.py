@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from hfclean.checks import CHECKS, select_checks
-from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser
 from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
-from hfclean.reviser.proposals import Proposal, Rivals, Task, Verdict
-from hfclean.reviser.repairs import REPAIR_VERSION, TYPICAL, is_repairable, repair_conversation
-from hfclean.reviser.salvage import SALVAGE_VERSION, without_a_hunk
-from hfclean.schema import Pair
+from hfclean.reviser.proposals import Proposal, Task
 from hfclean.transform import HUB
 
 
@@ -36,13 +32,6 @@ class Reviser(ModelReviser):
             through transformers; or your own function.
         instructions: the prompt before each pair, instead of ours. It has to ask for an
             answer in the form of the pair; see `hfclean.reviser.codec`.
-        repair_refused: how often a refused revision is asked for once more where the model can mend it (a wrong sum or
-            other finding of `hfclean.verify`; a tag, thought, table or fence that is gone; a broken constraint; an
-            answer too long, too short or cut off). The conversation goes on with what was wrong, line by line;
-            `edit_reason` then has `asked_again`.
-        salvage: where a revision is refused for one part of the response (a number, a preface, a block of code that is
-            gone), take the rest of it if the rest passes everything; see `hfclean.reviser.salvage.without_a_hunk`.
-            `edit_reason` then has `salvaged` and what the whole was refused for.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
@@ -62,14 +51,6 @@ class Reviser(ModelReviser):
     code: ClassVar[str] = "reviser"
 
     instructions: str | None = field(default=None, kw_only=True, metadata=HUB)
-    repair_refused: int = field(default=0, kw_only=True, metadata={**HUB, "most": 3, "came_later": True})
-
-    salvage: bool = field(default=False, kw_only=True, metadata={**HUB, "came_later": True})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.repair_refused < 0:
-            raise HfcleanError(f"Reviser(repair_refused={self.repair_refused}): expected 0 or more")
 
     def prompt_version(self) -> str:
         return f"coach-{PROMPT_VERSION}.{CODEC_VERSION}"
@@ -86,7 +67,9 @@ class Reviser(ModelReviser):
             self.generation(candidate),
             self.prompt_version(),
             guesses,
-            may_follow=self._may_follow(tasks, conversations, guesses) if candidate == 0 else (),
+            may_follow=self._may_follow([task.pair for task in tasks], conversations, guesses)
+            if candidate == 0
+            else (),
         )
         return [self._read(*each) for each in zip(tasks, conversations, answers, strict=True)]
 
@@ -106,84 +89,21 @@ class Reviser(ModelReviser):
 
     def _proposals(self, tasks: Sequence[Task]) -> Work[list[list[Proposal]]]:
         proposals = yield from super()._proposals(tasks)
-        last = dict(enumerate(proposals))
-        for _ in range(self.repair_refused):
-            wanted = {k: self._repair(tasks[k], found) for k, found in last.items()}
-            asked = {k: conversation for k, conversation in wanted.items() if conversation}
-            if not asked:
-                break
-            answers = yield Asking(
-                self.spec(),
-                list(asked.values()),
-                self.generation(),
-                f"{self.prompt_version()}.repair-{REPAIR_VERSION}",
-                [conversation[-2].content for conversation in asked.values()],
-            )
-            last = {}
-            for (k, conversation), answer in zip(asked.items(), answers, strict=True):
-                repaired = self._read(tasks[k], conversation, answer)._replace(notes=("asked_again",))
-                if repaired.pair is not None or repaired.error:
-                    proposals[k].append(repaired)
-                    last[k] = [repaired]
+        repaired = yield from self._repaired(
+            dict(enumerate(proposals)),
+            tell=lambda k, found: self._told(tasks[k].pair, found, partial(self.refused, tasks[k].pair)),
+            read=lambda k, conversation, answer: self._read(tasks[k], conversation, answer),
+            generation=self.generation(),
+        )
+        for k, found in repaired.items():
+            proposals[k] += found
         return proposals
-
-    def _may_follow(
-        self, tasks: Sequence[Task], conversations: Sequence[Conversation], guesses: Sequence[str]
-    ) -> list[Conversation]:
-        """The conversations with which all revisions would be asked for once more, as often as that is allowed."""
-        found: list[Conversation] = []
-        for task, conversation, guess in zip(tasks, conversations, guesses, strict=True):
-            for _ in range(self.repair_refused):
-                exchange = (*conversation, Message("assistant", guess))
-                conversation = repair_conversation(task, Proposal(exchange=exchange), TYPICAL, CHECKS)
-                found.append(conversation)
-        return found
-
-    def _repair(self, task: Task, proposals: Sequence[Proposal]) -> Conversation:
-        """The conversation that asks for a refused revision once more; empty where none is to be had or needed."""
-        if any(proposal.error for proposal in proposals):
-            return ()
-        refused = [() if p.pair == task.pair else self.refused(task.pair, p, {}) for p in proposals]
-        if not all(refused):
-            return ()
-        checks = select_checks(None, self.skip_checks, self.checks, trust=self.trust)
-        for proposal, codes in reversed(list(zip(proposals, refused, strict=True))):
-            if proposal.exchange[-1].content and is_repairable(codes):
-                return repair_conversation(task, proposal, codes, checks)
-        return ()
-
-    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> Verdict | Rivals:
-        verdict = super()._judged(before, proposals)
-        if not self.salvage or isinstance(verdict, Rivals) or verdict.edit != "reverted":
-            return verdict
-        salvaged = [rest for proposal in proposals if (rest := self._rest(before, proposal)) is not None]
-        return Rivals(salvaged, verdict.errors) if salvaged else verdict
-
-    def _rest(self, before: Pair, proposal: Proposal) -> Proposal | None:
-        """A refused proposal without the part for which it was refused; None where that is not to be had."""
-        if proposal.pair is None:
-            return None
-        pair = proposal.pair
-
-        def passes(response: str) -> bool:
-            return not self.refused(before, proposal._replace(pair=pair.replace(response=response)), {})
-
-        rest = without_a_hunk(before.response, pair.response, passes, asked=before.prompt)
-        if rest is None:
-            return None
-        notes = (*proposal.notes, "salvaged", *self.refused(before, proposal, {}))
-        return proposal._replace(pair=pair.replace(response=rest), notes=notes)
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
         if self.instructions is not None:  # every row's history has this: the words themselves are in hfclean.json
             found["instructions"] = blake2b(self.instructions.encode(), digest_size=8).hexdigest()
         return found
-
-    def depends(self) -> dict[str, Any]:
-        repair = {"repair_version": REPAIR_VERSION} if self.repair_refused else {}
-        salvage = {"salvage_version": SALVAGE_VERSION} if self.salvage else {}
-        return {**super().depends(), **repair, **salvage}
 
     def words(self) -> dict[str, Any]:
         return {**super().words(), "prompt": self.prompt()}

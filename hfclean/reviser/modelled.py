@@ -1,14 +1,15 @@
 """Base of all revisers that ask a model: which pairs, the gate, the choice, the record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from hfclean.checks import PREFERENCE_MARGIN, Check, Trust, accept, select_checks
 from hfclean.errors import FolderError, HfcleanError
-from hfclean.models import ModelTransform, Work, open_backend
+from hfclean.models import Answer, Asking, Conversation, Generation, ModelTransform, Work, open_backend
 from hfclean.models.useless_answers import Use
 from hfclean.models.weights import fetch_ahead
 from hfclean.models.work import NOT_KEPT, in_attempts
@@ -18,6 +19,8 @@ from hfclean.records.trust import settings_of
 from hfclean.reviser.codec import CODEC_VERSION
 from hfclean.reviser.proposals import CHOICES, Proposal, Rivals, Task, Verdict, best_of
 from hfclean.reviser.record import FieldChange, Outcome, record
+from hfclean.reviser.repairs import REPAIR_VERSION, ask_again, is_repairable, may_follow, repair_conversation
+from hfclean.reviser.salvage import SALVAGE_VERSION, Refused, salvaged
 from hfclean.reviser.taught_pairs import join_hashes, pair_hash, split_hashes
 from hfclean.reviser.untried import note_evaluation, tell_untried
 from hfclean.schema import Pair, Target, View
@@ -56,6 +59,13 @@ class ModelReviser(ModelTransform):
         revise_trained_on: revise the rows that taught the model as well.
         retry_unparsed: take up again the rows that this reviser left as they were because the answer could not be
             read, with one attempt more than were made for them; see `hfclean.cleaning.retry_failed`.
+        repair_refused: how often a refused revision is asked for once more where the model can mend it (a wrong sum or
+            other finding of `hfclean.verify`; a tag, thought, table or fence that is gone; a broken constraint; an
+            answer too long, too short or cut off). The conversation goes on with what was wrong, line by line;
+            `edit_reason` then has `asked_again`.
+        salvage: where a revision is refused for one part of the response (a number, a preface, a block of code that is
+            gone), take the rest of it if the rest passes everything; see `hfclean.reviser.salvage.without_a_hunk`.
+            `edit_reason` then has `salvaged` and what the whole was refused for.
         strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
             checked is refused with the reason `check_error`, one that cannot be graded is not chosen, and the row's
             line in `edit_history` says what was raised.
@@ -76,6 +86,8 @@ class ModelReviser(ModelTransform):
     revise_trained_on: bool = field(default=False, kw_only=True)
     retry_unparsed: bool = field(default=False, kw_only=True, metadata=UNSAID)
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
+    repair_refused: int = field(default=0, kw_only=True, metadata={**HUB, "most": 3, "came_later": True})
+    salvage: bool = field(default=False, kw_only=True, metadata={**HUB, "came_later": True})
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -87,6 +99,8 @@ class ModelReviser(ModelTransform):
         select_checks(None, self.skip_checks, self.checks, trust=self.trust)
         if self.revise not in ("pair", "response"):
             raise HfcleanError(f"{name}(revise={self.revise!r}): expected 'pair' or 'response'")
+        if self.repair_refused < 0:
+            raise HfcleanError(f"{name}(repair_refused={self.repair_refused}): expected 0 or more")
         if self.candidates < 1:
             raise HfcleanError(f"{name}(candidates={self.candidates}): expected at least 1")
         if self.candidates > 1 and self.temperature == 0:
@@ -116,7 +130,10 @@ class ModelReviser(ModelTransform):
         selected = select_checks(None, self.skip_checks, self.checks, trust=self.trust)
         checks = {check.id: check.version for check in selected}
         shared = {"shared_turns": 1} if self.turns == "all" else {}
-        return {**super().depends(), "prompt_version": self.prompt_version(), "checks": checks, **shared}
+        repair = {"repair_version": REPAIR_VERSION} if self.repair_refused else {}
+        salvage = {"salvage_version": SALVAGE_VERSION} if self.salvage else {}
+        known = {"prompt_version": self.prompt_version(), "checks": checks}
+        return {**super().depends(), **known, **shared, **repair, **salvage}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 
@@ -371,6 +388,43 @@ class ModelReviser(ModelTransform):
             lost=lambda proposal: proposal.error == NOT_KEPT,
         )
 
+    def _repaired(
+        self,
+        proposals: Mapping[int, Sequence[Proposal]],
+        *,
+        tell: Callable[[int, Sequence[Proposal]], Conversation],
+        read: Callable[[int, Conversation, Answer], Proposal],
+        generation: Generation,
+    ) -> Work[dict[int, list[Proposal]]]:
+        """What the model makes of its refused revisions, told what was wrong, as often as allowed; see `ask_again`."""
+
+        def asking(conversations: list[Conversation]) -> Asking:
+            version = f"{self.prompt_version()}.repair-{REPAIR_VERSION}"
+            guesses = [conversation[-2].content for conversation in conversations]
+            return Asking(self.spec(), conversations, generation, version, guesses)
+
+        return ask_again(proposals, self.repair_refused, tell=tell, asking=asking, read=read)
+
+    def _told(self, before: Pair, proposals: Sequence[Proposal], refused: Refused) -> Conversation:
+        """The conversation that asks for a refused revision once more; empty where none is to be had or needed."""
+        if any(proposal.error for proposal in proposals):
+            return ()
+        codes = [() if proposal.pair == before else refused(proposal) for proposal in proposals]
+        if not all(codes):
+            return ()
+        checks = select_checks(None, self.skip_checks, self.checks, trust=self.trust)
+        for proposal, why in reversed(list(zip(proposals, codes, strict=True))):
+            if proposal.exchange[-1].content and is_repairable(why):
+                return repair_conversation(before, proposal, why, checks)
+        return ()
+
+    def _may_follow(
+        self, pairs: Sequence[Pair], conversations: Sequence[Conversation], guesses: Sequence[str]
+    ) -> list[Conversation]:
+        """The conversations with which all revisions would be asked for once more, as often as that is allowed."""
+        told = zip(pairs, conversations, guesses, strict=True)
+        return [each for one in told for each in may_follow(*one, self.repair_refused)]
+
     def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> Verdict | Rivals:
         """The verdict on a pair, or the proposals among which to choose."""
         model = next((p.model for p in proposals if p.model), "")
@@ -388,8 +442,15 @@ class ModelReviser(ModelTransform):
                 good.append(proposal)
         if not good:
             notes = tuple(note for proposal in proposals for note in proposal.notes)
+            rests = (self._rest(before, proposal, partial(self.refused, before)) for proposal in proposals)
+            if found := [rest for rest in rests if rest is not None]:
+                return Rivals(found, errors)
             return Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)
         return Rivals(good, errors)
+
+    def _rest(self, before: Pair, proposal: Proposal, refused: Refused) -> Proposal | None:
+        """A refused proposal without the part for which it was refused; None where that is not to be had or wanted."""
+        return salvaged(before, proposal, refused) if self.salvage else None
 
     def _outcome(self, judged: Sequence[tuple[Task, Verdict | None]]) -> Outcome:
         """The outcome of a row whose pairs are judged: one failure leaves all of the row as it was."""

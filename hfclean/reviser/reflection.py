@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 from hfclean.errors import HfcleanError
-from hfclean.models import Answer, Asking, Estimate, ModelSpec, Work
+from hfclean.models import Answer, Asking, Conversation, Estimate, Message, ModelSpec, Work
 from hfclean.reviser import criteria as form
 from hfclean.reviser.answers import read_rewriting
 from hfclean.reviser.codec import CODEC_VERSION
@@ -58,6 +59,9 @@ class Reflection(ModelReviser):
     `instruction_selected`, `response_selected`, `both_selected`; or, where the original stays, `original_selected`,
     `not_selected` (the paper drops such rows; drop them with `filter` if you want that) or `unscored` (a score is
     missing).
+
+    With `repair_refused` a side is asked for once more before the other side has its turn; with `salvage` the rest of
+    a refused side is taken only where it passes both comparisons.
 
     Sources: Reflection-Tuning, arXiv 2310.11716; Selective Reflection-Tuning, arXiv 2402.10110. The prompts and the
     form of the answers are ours. Both papers report answers three times as long: compare lengths, too.
@@ -174,18 +178,29 @@ class Reflection(ModelReviser):
         rows = [_Row(task, Proposal(task.pair)) for task in tasks]
         for side in self.sides:
             asked = [row for row in rows if not row.over and (side == "response" or row.task.whole)]
+            pairs = [row.best_pair for row in asked]
+            words: dict[str, Any] = {"side": side, "criteria": self.criteria, "structured": self.structured}
+            conversations = [form.reflection_conversation(pair, **words) for pair in pairs]
+            guesses = [form.typical_answer(pair, **words) for pair in pairs]
+            generation = self.generation(candidate, form.schema(side) if self.structured else None)
             answers = yield Asking(
                 self.spec(),
-                [
-                    form.reflection_conversation(row.best_pair, side, self.criteria, structured=self.structured)
-                    for row in asked
-                ],
-                self.generation(candidate, form.schema(side) if self.structured else None),
+                conversations,
+                generation,
                 self.prompt_version(),
-                [form.typical_answer(row.best_pair, side, self.criteria, structured=self.structured) for row in asked],
+                guesses,
+                may_follow=self._may_follow(pairs, conversations, guesses),
             )
-            for row, answer in zip(asked, answers, strict=True):
-                self._take(row, side, answer)
+            read = partial(self._read, asked, side)
+            products = [read(k, *each) for k, each in enumerate(zip(conversations, answers, strict=True))]
+            repaired = yield from self._repaired(
+                {k: [product] for k, product in enumerate(products)},
+                tell=partial(self._ask_of, asked),
+                read=read,
+                generation=generation,
+            )
+            for k, row in enumerate(asked):
+                self._take(row, side, [products[k], *repaired.get(k, ())])
             if self.select is not None:
                 self._weigh([row for row in rows if not row.over], side)
         return [row.proposal() for row in rows]
@@ -194,27 +209,58 @@ class Reflection(ModelReviser):
         task = super()._task(target)
         return task if task.whole or "response" in self.sides else task._replace(fields=())
 
-    def _take(self, row: _Row, side: Side, answer: Answer) -> None:
-        """The result of an answer for a row: a variant that passes the gate, or a note why not."""
-        row.model = row.model or answer.model
-        if answer.error:
-            row.best, row.over = Proposal(error=answer.error), True
+    def _take(self, row: _Row, side: Side, products: Sequence[Proposal]) -> None:
+        """The result of the answers for a row, the last one after what was wrong with those before was told: a variant
+        that passes the gate, or a note why not."""
+        row.model = next((one.model for one in (row, *products) if one.model), "")
+        if error := next((product.error for product in products if product.error), ""):
+            row.best, row.over = Proposal(error=error), True
             return
         before = row.best_pair
-        product = self._product(row.task, before, side, answer)
-        if product.pair == before:
-            return
-        row.wrote = True
-        refused = self.refused(before, product, row.errors)
-        if not refused and before != row.task.pair:
-            refused = self.refused(row.task.pair, product, row.errors)
-        if refused:
-            row.notes += [f"{side}_refused", *refused]
+        codes: list[str] = []
+        for product in products:
+            if product.pair == before:
+                row.notes += product.notes
+                return
+            refused = self._refused(row, product)
+            if not refused:
+                self._choose(row, side, product)
+                return
+            codes += refused
             if product.pair is not None:
                 row.refused.append((product.pair, refused))
+        row.wrote = True
+        rests = (self._rest(before, product, partial(self._refused, row)) for product in reversed(products))
+        if rest := next((rest for rest in rests if rest is not None), None):
+            self._choose(row, side, rest)
             return
+        row.notes += [f"{side}_refused", *codes, *products[-1].notes]
+
+    def _choose(self, row: _Row, side: Side, product: Proposal) -> None:
+        """Take a product that passes the gate as the variant of a side."""
+        row.wrote = True
+        row.notes += product.notes
         name = "both" if row.best is row.variants.get("instruction") else side
         row.best = row.variants[name] = product
+
+    def _refused(self, row: _Row, product: Proposal) -> tuple[str, ...]:
+        """Why a product may not be taken: held against the pair that was asked about, then against the original."""
+        refused = self.refused(row.best_pair, product, row.errors)
+        if not refused and row.best_pair != row.task.pair:
+            refused = self.refused(row.task.pair, product, row.errors)
+        return refused
+
+    def _ask_of(self, rows: Sequence[_Row], k: int, products: Sequence[Proposal]) -> Conversation:
+        """The conversation that asks for a refused product once more, or none."""
+        return self._told(rows[k].best_pair, products, partial(self._refused, rows[k]))
+
+    def _read(self, rows: Sequence[_Row], side: Side, k: int, conversation: Conversation, answer: Answer) -> Proposal:
+        """The product that an answer makes."""
+        if answer.error:
+            return Proposal(error=answer.error, model=answer.model)
+        exchange = (*conversation, Message("assistant", answer.text)) if self.repair_refused else ()
+        product = self._product(rows[k].task, rows[k].best_pair, side, answer)
+        return product._replace(model=answer.model, exchange=exchange)
 
     def _product(self, task: Task, before: Pair, side: Side, answer: Answer) -> Proposal:
         """The answer for a side, read strictly."""

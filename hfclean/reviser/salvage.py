@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from hfclean.reviser.proposals import Proposal
+from hfclean.schema import Pair
+
+Refused = Callable[[Proposal], tuple[str, ...]]  # why a proposal may not be taken
+
 SALVAGE_VERSION = 1  # raised when other parts are left out
 MOST_HUNKS = 20  # of two texts; with more of them the one is not a revision of the other
 CELLS = 4_000_000  # of the edit matrix of two texts: longer ones are not compared
@@ -57,6 +62,25 @@ def without_a_hunk(before: str, after: str, passes: Callable[[str], bool], *, as
             found.setdefault(text, size)
     in_order = dict.fromkeys([*_numbers(before, after), *sorted(found, key=lambda text: found[text])])
     return next((text for text in in_order if text not in (before, after) and passes(text)), None)
+
+
+def salvaged(before: Pair, proposal: Proposal, refused: Refused) -> Proposal | None:
+    """A refused proposal without the part of its response for which it was refused; None where none is to be had.
+
+    Its notes gain `salvaged` and what the whole was refused for.
+    """
+    if proposal.pair is None:
+        return None
+    pair = proposal.pair
+
+    def passes(response: str) -> bool:
+        return not refused(proposal._replace(pair=pair.replace(response=response)))
+
+    rest = without_a_hunk(before.response, pair.response, passes, asked=before.prompt)
+    if rest is None:
+        return None
+    notes = (*proposal.notes, "salvaged", *refused(proposal))
+    return proposal._replace(pair=pair.replace(response=rest), notes=notes)
 
 
 def _long_words(text: str) -> set[str]:
