@@ -73,8 +73,8 @@ def test_levels_hold_one_another() -> None:
     assert low == [*normal, *(check.id for check in CAUTIOUS)]
     assert normal == [check.id for check in CHECKS]
     assert set(normal) - set(high) == {
-        "label_flipped", "boxed_changed", "number_changed", "too_long", "too_short", "truncated", "off_topic",
-        "drifts", "preference_lower",
+        "label_flipped", "boxed_changed", "claim_reversed", "number_changed", "too_long", "too_short", "truncated",
+        "off_topic", "drifts", "preference_lower",
     }  # fmt: skip
     with pytest.raises(CheckError, match="trust='full': expected one of 'low', 'normal', 'high'"):
         accept(BEFORE, BEFORE, trust="full")  # type: ignore[arg-type]

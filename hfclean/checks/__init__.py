@@ -15,6 +15,7 @@ from hfclean.checks import (
     addresses,
     answers,
     caution,
+    claims,
     closed_answers,
     code,
     constraints,
@@ -77,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
     question.question_fitted,
     closed_answers.label_flipped,
     closed_answers.boxed_changed,
+    claims.claim_reversed,
     *verified.VERIFIED,
     numbers.number_changed,
     addresses.url_changed,
@@ -95,8 +97,8 @@ CAUTIOUS: tuple[Check, ...] = (caution.question_touched, caution.facts_touched, 
 WAIVED = frozenset((caution.facts_touched.id, caution.largely_rewritten.id))
 # checks that weigh signs, or refuse what only might be wrong: a model of high trust is not asked
 _WEIGHED = frozenset((
-    "label_flipped", "boxed_changed", "number_changed", "too_long", "too_short", "truncated", "off_topic",
-    "drifts", "preference_lower",
+    "label_flipped", "boxed_changed", "claim_reversed", "number_changed", "too_long", "too_short", "truncated",
+    "off_topic", "drifts", "preference_lower",
 ))  # fmt: skip
 
 

@@ -31,6 +31,7 @@ OPPOSITES: tuple[frozenset[str], ...] = tuple(
     )
 )  # fmt: skip
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+VERDICT = re.compile(r"[\W_]{0,8}(yes|no|true|false|correct|incorrect)(?=[.,:;!*]|\s*$)", re.IGNORECASE)
 LETTER_ALONE = re.compile(r"\A\s*\(?([a-h1-8])(?:[).]|\s*\Z)")
 LETTER = re.compile(r"(?:\A\W{0,3}|\b(?:answer|option|choice)(?: is)?:? ?\W{0,3})\(?([A-H])(?=[).:,\s]|\Z)(?! [a-z])")
 LISTED = re.compile(
@@ -49,6 +50,8 @@ def _label_flipped(case: Case) -> bool:
     if old == new or not old or not new:
         return False
     before = [word.lower() for word in WORD.findall(old[:300])]
+    if case.same_task and _verdict_flipped(old, new):
+        return True
     if not 0 < len(before) <= SHORT:
         return _option_flipped(case)
     after = [word.lower() for word in WORD.findall(new[:600])][:HEAD]
@@ -57,6 +60,13 @@ def _label_flipped(case: Case) -> bool:
         if had and has and had != has:
             return True
     return _option_flipped(case)
+
+
+def _verdict_flipped(old: str, new: str) -> bool:
+    """Whether both answers begin with a verdict, and these are contrary, whatever comes after them."""
+    begun = [VERDICT.match(text) for text in (old, new)]
+    words = {match[1].lower() for match in begun if match}
+    return words in ({"yes", "no"}, {"true", "false"}, {"correct", "incorrect"})
 
 
 def _label(words: list[str], labels: frozenset[str]) -> str:
@@ -109,7 +119,7 @@ def _option(answer: str, options: dict[str, str]) -> str:
 
 
 label_flipped = Check(
-    "label_flipped", "a label or an option that was taken, with another one in its place", _label_flipped
+    "label_flipped", "a label or an option that was taken, with another one in its place", _label_flipped, version=2
 )
 
 # ----------------------------------------------------------------------------------------------------- boxed_changed

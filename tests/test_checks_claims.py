@@ -1,0 +1,145 @@
+"""A sentence that a revision turns round, and a verdict that it flips: what is refused, and what is none."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hfclean.checks import accept, claims
+from hfclean.checks.claims import OPPOSITES, PAIRS, claim_reversed
+from hfclean.checks.closed_answers import label_flipped
+from hfclean.schema import Pair
+
+REVERSED = [
+    (
+        "Granite is harder than marble, so it scratches marble.",
+        "Granite is easier than marble, so it scratches marble.",
+    ),
+    ("A bat is a mammal that flies.", "A bat is not a mammal that flies."),
+    ("Spiders are not insects, because they have eight legs.", "Spiders are insects, because they have eight legs."),
+    ("Copper conducts heat better than steel does.", "Copper conducts heat worse than steel does."),
+    ("The price rises when supply is short.", "The price falls when supply is short."),
+    ("Add the milk before the flour is mixed in.", "Add the milk after the flour is mixed in."),
+    ("Norway lies in the northern part of Europe.", "Norway lies in the southern part of Europe."),
+    ("This fish always swims against the stream.", "This fish never swims against the stream."),
+    ("It is possible to divide a line into three parts.", "It is impossible to divide a line into three parts."),
+    ("Plants absorb carbon dioxide during the day.", "Plants emit carbon dioxide during the day."),
+    ("It is likely that the river floods in spring.", "It is unlikely that the river floods in spring."),
+    ("The vaccine increases the number of antibodies.", "The vaccine decreases the number of antibodies."),
+    ("Electrons carry a negative charge in every atom.", "Electrons carry a positive charge in every atom."),
+    ("This password protects the whole folder.", "This password does not protect the whole folder."),
+    ("Whales can't breathe under water for long.", "Whales can breathe under water for long."),
+    ("Trains don't stop here on Sundays.", "Trains stop here on Sundays."),
+    ("Tea holds less caffeine than coffee.", "Tea typically holds more caffeine than coffee."),
+    ("Owls hunt at night. The western ones are larger.", "Owls hunt at night. The western ones are smaller."),
+    ("- Sugar is safe for dogs to eat\n- Water is fine", "- Sugar is dangerous for dogs to eat\n- Water is fine"),
+    ("Drink it with a meal; it is stronger then.", "Drink it with a meal; it is weaker then."),
+]
+SAID_AS_IT_WAS = [
+    ("Granite is harder than marble.", "Marble is softer than granite."),
+    ("Tea holds less caffeine than coffee.", "Coffee holds more caffeine than tea."),
+    ("It is not uncommon to see deer here.", "It is common to see deer here."),
+    ("The poor do not have the money for it.", "The poor lack the money for it."),
+    ("Warm air rises and cold air falls.", "Cold air falls and warm air rises."),
+    ("The higher you climb, the lower it gets.", "The lower you climb, the higher it gets."),
+    ("She likes the sea.", "She likes the sea, and not only in summer."),
+    ("He walks to work on most days.", "He walks to work on most days. He never drives."),
+    ("It rains more in the north.", "It rains a lot more in the north of the country."),
+    ("The shop opens at nine in the morning.", "The shop opens at ten in the morning."),
+    ("Cats sleep for most of the day.", "Cats sleep for much of the day."),
+    ("A cube has six equal faces.", "A cube has six equal faces and no round ones."),
+    ("Take it before meals.", "Before each meal, take one."),
+    ("It can not be said when it began.", "It cannot be said when it began."),
+    ("That is very true of small towns.", "That is not true: many small towns grow, and some grow fast."),
+    ("The lamp is on the left side.", "The lamp is on the left-hand side."),
+    ("She is quite often ambitious.", "She is quite often ambitious.\nShe is not quite often ambitious."),
+    ("It doesn't fail to impress the guests.", "It does impress the guests, without fail."),
+    ("Open it.", "Close it."),
+    ("Sales grew more slowly in spring than before.", "In spring, sales grew less quickly than they had before."),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), REVERSED)
+def test_a_sentence_turned_round_is_refused_either_way(old: str, new: str) -> None:
+    before, after = Pair("Write a line about it.", "", old), Pair("Write a line about it.", "", new)
+    assert claim_reversed(before, after) == "claim_reversed"
+    assert claim_reversed(after, before) == "claim_reversed"
+    assert "claim_reversed" in accept(before, after)
+    assert "claim_reversed" in accept(before, after, trust="low")
+    assert "claim_reversed" not in accept(before, after, trust="high")
+
+
+@pytest.mark.parametrize(("old", "new"), SAID_AS_IT_WAS)
+def test_other_words_are_no_contrary(old: str, new: str) -> None:
+    assert not claim_reversed(Pair("Write a line about it.", "", old), Pair("Write a line about it.", "", new))
+
+
+def test_each_kind_has_twenty_cases() -> None:
+    assert len(REVERSED) == len(SAID_AS_IT_WAS) == 20
+
+
+@pytest.mark.parametrize(
+    "asked", ["Give the opposite of this sentence.", "Correct the mistake.", "Negate the sentence.", "What is wrong?"]
+)
+def test_where_the_contrary_may_be_asked_for_nothing_is_said(asked: str) -> None:
+    old, new = REVERSED[0]
+    assert not claim_reversed(Pair(asked, "", old), Pair(asked, "", new))
+
+
+def test_a_changed_question_may_have_the_contrary_answer() -> None:
+    old, new = REVERSED[0]
+    assert not claim_reversed(Pair("Is it harder?", "", old), Pair("Is it easier?", "", new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Yes, the sentence holds an exaggeration.", "No, the sentence does not hold an exaggeration."),
+        ("No. It has been closed since the year 1990, as the sign says.", "Yes. It is open."),
+        ("**True**: water boils at 100 degrees at sea level.", "**False**: water boils at 90 degrees at sea level."),
+        ("Incorrect, since a whale is a mammal and no fish at all.", "Correct."),
+    ],
+)
+def test_a_verdict_at_the_beginning_is_a_label_however_long_the_answer(old: str, new: str) -> None:
+    assert label_flipped(Pair("Judge this.", "", old), Pair("Judge this.", "", new)) == "label_flipped"
+    assert not label_flipped(Pair("Judge this.", "", old), Pair("Judge that.", "", new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Yes, it does, as can be seen in the second line.", "Yes: it does, and the second line shows it."),
+        ("Yes, it does, as can be seen in the second line.", "It does not, as the second line shows."),
+        ("No man is an island, and no woman is one either.", "Yes, no man is an island, nor is any woman."),
+        ("True love waits for as long as it takes to come.", "False. Love waits for as long as it takes."),
+    ],
+)
+def test_a_word_that_is_no_verdict_is_no_label(old: str, new: str) -> None:
+    assert not label_flipped(Pair("Judge this.", "", old), Pair("Judge this.", "", new))
+
+
+def test_each_word_has_its_opposites_in_one_place() -> None:
+    left = [pair.split("-")[0] for pair in PAIRS.split()]
+    assert len(left) == len(set(left))
+    assert all(word not in others for word, others in OPPOSITES.items())
+    assert pickle.loads(pickle.dumps(claim_reversed)) == claim_reversed
+
+
+def test_only_so_many_sentences_are_compared() -> None:
+    lines = [f"Word number {'x' * k} is more than that one." for k in range(3 * claims.MOST)]
+    old, new = "\n".join(lines), "\n".join([*lines[:-1], lines[-1].replace("more", "less")])
+    assert claim_reversed(Pair("q", "", old), Pair("q", "", new))  # equal ones do not count
+    new = "\n".join(
+        [*(f"Wholly other words stand here {line}" for line in lines[:-1]), lines[-1].replace("more", "less")]
+    )
+    assert not claim_reversed(Pair("q", "", old), Pair("q", "", new))
+
+
+@given(st.text(alphabet="no t.less more\n"), st.text(alphabet="no t.less more\n"))
+def test_it_holds_for_any_text(old: str, new: str) -> None:
+    one, other = Pair("q", "", old), Pair("q", "", new)
+    assert not claim_reversed(one, one)
+    assert claim_reversed(one, other) in ("", "claim_reversed")
