@@ -212,7 +212,7 @@ class Reflection(ModelReviser):
     def _take(self, row: _Row, side: Side, products: Sequence[Proposal]) -> None:
         """The result of the answers for a row, the last one after what was wrong with those before was told: a variant
         that passes the gate, or a note why not."""
-        row.model = next((one.model for one in (row, *products) if one.model), "")
+        row.model = row.model or next((product.model for product in products if product.model), "")
         if error := next((product.error for product in products if product.error), ""):
             row.best, row.over = Proposal(error=error), True
             return
