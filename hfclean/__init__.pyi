@@ -20,6 +20,7 @@ from .cleaning import clean as clean
 from .conversion import convert as convert
 from .errors import HfcleanError as HfcleanError
 from .evaluation import evaluate_reviser as evaluate_reviser
+from .forgetting import forget as forget
 from .hub import load_cleaned as load_cleaned
 from .hub import push_dataset as push_dataset
 from .hub import push_reviser as push_reviser

@@ -139,6 +139,7 @@ def write_folder(
     max_tokens: int = 2048,
     own: bool = True,
     scored: Any = None,
+    ledger: Any = None,
 ) -> Report:
     """Write a cleaned dataset with card, report and ledger; returns the report.
 
@@ -153,6 +154,7 @@ def write_folder(
         tokenizer, max_tokens: for the report's token lengths.
         own: whether everything in the record comes from this user, and nothing from a stranger's folder.
         scored: see `compare`.
+        ledger: the ledger as an Arrow table, where it is known; made of the rows by default.
 
     Raises:
         FolderError: see `check_target`; or the folder appeared meanwhile.
@@ -187,6 +189,7 @@ def write_folder(
             refused=masked_refused(cleaned.refused, masks),
             extra=extra,
             known=cleaned.known if cleaned.removed is None else {},
+            changes=ledger,
         )
         write_about(
             folder,
@@ -235,12 +238,14 @@ def write_parts(
     refused: Any | None = None,
     extra: tuple[Rule, ...] = (),
     known: Mapping[str, Any] = MappingProxyType({}),
+    changes: Any = None,
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, which revisions of it were refused, its ledger,
-    report and pictures into a folder. `known` is `Cleaned.known`, where no row was dropped."""
+    report and pictures into a folder. `known` is `Cleaned.known`, where no row was dropped; `changes` the ledger as an
+    Arrow table, where it is known."""
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
-    changes = _write_ledger(folder / LEDGER, dataset, layout, extra, known)
+    count = _write_ledger(folder / LEDGER, dataset, layout, extra, known, changes)
     removed_files = _write_removed(folder, removed)
     if refused is not None:
         _to_parquet(refused, folder / REFUSED)
@@ -255,7 +260,7 @@ def write_parts(
     return Parts(
         data,
         removed_files,
-        LEDGER if changes else None,
+        LEDGER if count else None,
         REFUSED if refused is not None else None,
         tuple(sorted(plots)),
         files,
@@ -341,10 +346,16 @@ def _changes(part: Any, layout: Layout, extra: tuple[Rule, ...], cells: Any | No
             yield from (LedgerEntry(str(name), *change) for change in RowBefore.read(text).changes)
 
 
-def _write_ledger(path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...], known: Mapping[str, Any]) -> int:
-    """Write the ledger; returns how many changes it has."""
+def _write_ledger(
+    path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...], known: Mapping[str, Any], table: Any
+) -> int:
+    """Write the ledger, from its table where that is known; returns how many changes it has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    if table is not None:
+        pq.write_table(table, path)
+        return int(table.num_rows)
 
     schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
     changes = 0

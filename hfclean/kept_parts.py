@@ -48,19 +48,19 @@ class Kept(NamedTuple):
 
 def kept() -> Kept:
     """How many parts stopped runs left, how large they are, and how many are older than `KEPT_DAYS`."""
-    states = [file.stat() for file in _files()]
+    states = [file.stat() for file in files()]
     return Kept(len(states), sum(state.st_size for state in states), sum(map(_is_stale, states)))
 
 
 def clear_stale() -> int:
     """Delete the parts that are older than `KEPT_DAYS`; returns how many there were."""
-    files = [file for file in _files() if _is_stale(file.stat())]
-    for file in files:
+    stale = [file for file in files() if _is_stale(file.stat())]
+    for file in stale:
         file.unlink(missing_ok=True)
-    return len(files)
+    return len(stale)
 
 
-def _files() -> list[Path]:
+def files() -> list[Path]:
     """The parts, and those that a killed run had not finished."""
     return sorted(file for file in folder().glob("*") if ".arrow" in file.name)
 

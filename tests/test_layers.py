@@ -58,6 +58,7 @@ ROOMS = [
     "preview",
     "source",
     "folder",
+    "forgetting",
     "hub",
     "accessor",
     "testing_models",

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = sorted(name for name in dir(hfclean) if isinstance(getattr(hfclean, name), ModuleType))
 TOP = """
 IFD Judge Pair Reflection Report Reviser RuleReviser Score HfcleanError __version__ accept check clean compare convert
-decontaminate dedupe diverse evaluate_reviser keep ledger load_cleaned push_dataset push_reviser restore revise
+decontaminate dedupe diverse evaluate_reviser forget keep ledger load_cleaned push_dataset push_reviser restore revise
 revision_pairs rule score scorer top train_reviser verify
 """
 HEAVY = ["torch", "transformers", "datasets", "pyarrow", "pandas"]

@@ -24,6 +24,7 @@ VERBS = (
     "why",
     "diff",
     "undo",
+    "forget",
     "convert",
     "dedupe",
     "decontaminate",

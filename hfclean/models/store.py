@@ -267,6 +267,19 @@ class Store:
                     "stored_at": stored_at,
                 }
 
+    def delete(self, keys: Sequence[bytes]) -> tuple[int, bool]:
+        """Delete answers, all or none, so that their bytes are gone from the file and its log; how many there were,
+        and whether the log is empty: another process that reads the file keeps it."""
+        if not keys:
+            return 0, True
+        with explained(self.path), process.sqlite_lock:
+            self._db.execute("PRAGMA secure_delete=ON")
+            with transaction(self._db):
+                deleted = sum(self._db.execute("DELETE FROM answers WHERE key = ?", (key,)).rowcount for key in keys)
+            self._db.execute("VACUUM")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return deleted, not busy
+
     def clear(self, source: str | None = None) -> int:
         """Delete the answers of one source, or all; returns how many."""
         where, values = ("", ()) if source is None else (" WHERE source = ?", (source,))

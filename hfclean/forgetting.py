@@ -1,0 +1,354 @@
+"""Forgetting: rows of a cleaned folder, purged from all that hfclean keeps of them on this machine."""
+
+from __future__ import annotations
+
+import mmap
+import re
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hfclean import kept_parts
+from hfclean.cleaning import Cleaned
+from hfclean.durable import scratch_folder
+from hfclean.errors import RecoveryWarning, SourceError
+from hfclean.folder import LEDGER, CleanedFolder, read_folder, write_folder
+from hfclean.layout import Layout
+from hfclean.models.store import default_path, open_store
+from hfclean.outside_names import has_text_path
+from hfclean.ownership import is_own
+from hfclean.passes import column_batches, iterate
+from hfclean.provenance import HISTORY, added_columns, parse_history
+from hfclean.report.formatting import plural
+from hfclean.restoration import originals, restore
+from hfclean.reviser.masked_texts import open_masked
+from hfclean.rules.row_texts import texts_of
+from hfclean.source import Source
+
+LONG = 40  # characters: a text of as many that no other row has is known by itself, a shorter one with its neighbours
+REASON = "removed_reason"
+ESCAPES = re.compile(r"\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4})|\W+")
+OUT_OF_REACH = (
+    "the source of the folder, and other folders, files and caches of datasets made of the same rows",
+    "the Hub, if the folder was pushed: push it again, and delete the history there (super_squash_history of "
+    "huggingface_hub, or the repo)",
+    "other files of answers (--store), what a model's server keeps, backups, and blocks that the disk has freed",
+)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was purged.
+
+    Attributes:
+        folder: that was rewritten.
+        rows: from the data.
+        removed: from the rows that had been dropped.
+        changes: from the ledger.
+        refused: from the refused revisions.
+        masked: entries from the file of masked texts.
+        answers: from the file of answers.
+        parts: files that stopped runs had left.
+        notes: what else is known of the texts here, one sentence each.
+    """
+
+    folder: Path
+    rows: int
+    removed: int
+    changes: int
+    refused: int
+    masked: int
+    answers: int
+    parts: int
+    notes: tuple[str, ...] = ()
+
+
+def forget(folder: str | Path, row_ids: str | Sequence[str], *, store: str | Path | None = None) -> Forgotten:
+    """Purge rows from a cleaned folder and from what hfclean keeps of them on this machine. It cannot be undone.
+
+    They go from the data, the dropped rows, the ledger, the refused revisions, the report with its figures and
+    pictures, and the card; from the file of masked texts; from the answers of models whose request or text holds a
+    text of theirs; and from the parts that stopped runs left. All other rows keep their values. The folder is
+    replaced as a whole, last of all: after a kill the same call goes on.
+
+    A text of at least 40 characters that no other row of the folder has finds an answer by itself. Shorter ones find
+    it together: instruction, input and response in one request.
+
+    Args:
+        folder: that hfclean wrote.
+        row_ids: as in the column `row_id`; an id of several rows means all of them.
+        store: the file of answers; by default the one in `HFCLEAN_HOME`.
+
+    Returns:
+        what was purged. What cannot be reached from here is in `OUT_OF_REACH`.
+
+    Raises:
+        SourceError: no row has the id, or no row would be left.
+        FolderError: not a folder of hfclean's, or it cannot be written.
+        StoreError, HfcleanError: answers or masked texts cannot be deleted; the folder is as it was.
+    """
+    path = Path(folder).expanduser()
+    ids = tuple(dict.fromkeys([row_ids] if isinstance(row_ids, str) else row_ids))
+    parent = path.resolve().parent
+    with scratch_folder("forget", parent if has_text_path(parent) else None) as cache:
+        old = read_folder(path, cache_dir=cache)
+        is_ours = is_own(path)
+        gone = _Gone.of(old, ids)
+        answers, note = _purge_answers(gone, store)
+        parts = _purge_parts(gone)
+        kept = open_masked(create=False) if gone.masked else None
+        masked = kept.delete(gone.masked) if kept else 0
+        changes, ledger = _left_of_ledger(path / LEDGER, ids)
+        _rewrite(path, old, gone, ledger, is_ours)
+    notes = tuple(filter(None, (note, gone.note, _beside(path.resolve()))))
+    return Forgotten(path, gone.rows, gone.dropped, changes, gone.refusals, masked, answers, parts, notes)
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """The rows that are forgotten, and what is left."""
+
+    data: Any
+    removed: Any | None
+    refused: Any | None
+    rows: int
+    dropped: int
+    refusals: int
+    texts: tuple[str, ...]
+    pairs: tuple[tuple[str, ...], ...]
+    masked: frozenset[str]
+    note: str
+
+    @classmethod
+    def of(cls, old: CleanedFolder, ids: Sequence[str]) -> _Gone:
+        name, history = old.layout.own("row_id"), old.layout.own(HISTORY)
+        wanted, known = set(ids), _ids_of(old, name)
+        if missing := [each for each in ids if each not in known]:
+            raise SourceError(_unknown(missing, known, old.path.name))
+        data, rows = _split(old.dataset, name, wanted)
+        removed, dropped = _split(old.removed, name, wanted) if old.removed is not None else (None, None)
+        refused, refusals = _split({"": old.refused}, "row_id", wanted) if old.refused is not None else (None, None)
+        if not any(len(part) for part in data.values()):
+            raise SourceError(f"these are all rows of {old.path.name!r}; delete the folder instead")
+        left = [*data.values(), *(removed or {}).values()]
+        states = [state for part in (*rows.values(), *(dropped or {}).values()) for state in _states(part, old.layout)]
+        texts = {text for state in states for row in state for text in _texts(row, old.layout)}
+        for row in (row for part in (refusals or {}).values() for row in part):
+            texts |= {row["before"].strip(), row["proposed"].strip()}
+        pairs = {pair for state in states for row in state for pair in _pairs(row, old.layout)}
+        names = _masked_names(rows.values(), history) | _masked_names((dropped or {}).values(), history)
+        texts = {text for text in texts if len(text) >= LONG}
+        for part in left:
+            for each in iterate(part, part.column_names):
+                for row in each:
+                    texts.difference_update(_texts(row, old.layout))
+                    pairs.difference_update(_pairs(row, old.layout))
+        kept = {split: part for split, part in (removed or {}).items() if len(part)}
+        return cls(
+            type(old.dataset)(data),
+            type(old.dataset)(kept) if kept else None,
+            (refused[""] if len(refused[""]) else None) if refused else None,
+            _count(rows),
+            _count(dropped),
+            _count(refusals),
+            tuple(texts),
+            tuple(pairs),
+            frozenset(names - _masked_names(left, history)),
+            _twins(ids, known.difference(ids)),
+        )
+
+
+def _beside(path: Path) -> str:
+    """What interrupted runs left of the folder, under names that people see."""
+    found = sorted(
+        each.name for kind in ("replaced", "unfinished") for each in path.parent.glob(f"{path.name}.{kind}-*")
+    )
+    return (
+        f"{', '.join(map(repr, found))} lies beside the folder, where an interrupted run left it: delete it"
+        if found
+        else ""
+    )
+
+
+def _count(parts: Mapping[str, Any] | None) -> int:
+    return sum(map(len, (parts or {}).values()))
+
+
+def _ids_of(old: CleanedFolder, name: str) -> set[str]:
+    parts = [*old.dataset.values(), *(old.removed or {}).values()]
+    parts = [part for part in parts if name in part.column_names]
+    if not parts:
+        raise SourceError(
+            f"the rows of {old.path.name!r} have no ids, since no reviser went over them: clean it first"
+        )
+    return {str(cell) for part in parts for batch in column_batches(part, [name]) for cell in batch[name]}
+
+
+def _unknown(missing: Sequence[str], known: Collection[str], folder: str) -> str:
+    nearest = get_close_matches(missing[0], list(known)[:50_000], 1, 0.75) if len(known) <= 50_000 else []
+    hint = f"the nearest is {nearest[0]!r}" if nearest else f"{len(known):,} ids stand in the column row_id"
+    more = f" (nor {len(missing) - 1:,} others)" if missing[1:] else ""
+    return f"no row of {folder!r} has the id {missing[0]!r}{more}; {hint}. Nothing was changed"
+
+
+def _split(parts: Mapping[str, Any], name: str, wanted: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows that stay, and those that go."""
+    stay, go = {}, {}
+    for split, part in parts.items():
+        cells = [cell for batch in column_batches(part, [name]) for cell in batch.get(name, [])]
+        hits = [k for k, cell in enumerate(cells) if cell in wanted]
+        if hits:
+            others = sorted(set(range(len(part))).difference(hits))
+            stay[split], go[split] = part.select(others), part.select(hits)
+        else:
+            stay[split] = part
+    return stay, go
+
+
+def _states(part: Any, layout: Layout) -> Iterator[list[dict[str, Any]]]:
+    """The rows as they are, as they were before all steps, and as they were before they were masked."""
+    part = part.remove_columns([name for name in (REASON,) if name in part.column_names]).with_format(None)
+    yield part.to_list()
+    if layout.own(HISTORY) in part.column_names:
+        yield originals(part, prefix=layout.prefix).to_list()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RecoveryWarning)  # what is not here need not be found here
+            yield restore(part, prefix=layout.prefix).to_list()
+
+
+def _texts(row: Mapping[str, Any], layout: Layout) -> set[str]:
+    steps = parse_history(row.get(layout.own(HISTORY))) or ()
+    ours = set(added_columns(steps, layout.prefix))
+    return {found.text.strip() for found in texts_of(row, [name for name in row if name not in ours])}
+
+
+def _pairs(row: Mapping[str, Any], layout: Layout) -> Iterator[tuple[str, ...]]:
+    """Instruction, input and response of each pair, where both sides are there."""
+    view = layout.view(tuple(row))
+    for pair in view.pairs(row, turns="all", side="both"):
+        if pair.instruction.strip() and pair.response.strip():
+            yield tuple(filter(None, (pair.instruction.strip(), pair.input.strip(), pair.response.strip())))
+
+
+def _masked_names(parts: Collection[Any], history: str) -> set[str]:
+    return {
+        step.masked
+        for part in parts
+        for batch in (column_batches(part, [history]) if history in part.column_names else ())
+        for text in batch[history]
+        for step in parse_history(text) or ()
+        if step.masked
+    }
+
+
+def _twins(ids: Sequence[str], others: Collection[str]) -> str:
+    bases = {each.partition("-")[0] for each in ids}
+    found = sorted(each for each in others if each.partition("-")[0] in bases)
+    if not found:
+        return ""
+    return (
+        f"{plural(len(found), 'other row')} of the same text stays in the folder, with what is kept of it: "
+        f"{' '.join(found[:5])}{' ...' if found[5:] else ''}"
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ what is kept
+
+
+def _purge_answers(gone: _Gone, store: str | Path | None) -> tuple[int, str]:
+    place = Path(store).expanduser() if store is not None else default_path()
+    if not place.exists():
+        return 0, ""
+    opened = open_store(place)
+    plain = [_bare(text) for text in gone.texts]
+    whole = [[re.compile(rf"(?<!\w){re.escape(part)}(?!\w)") for part in pair] for pair in gone.pairs]
+    keys = []
+    for answer in opened.rows():
+        asked = "\n".join(_strings(answer["messages"]))
+        both = _bare(f"{asked}\n{answer['text']}")
+        if any(text in both for text in plain) or any(all(part.search(asked) for part in pair) for pair in whole):
+            keys.append(bytes.fromhex(str(answer["key"])))
+    deleted, is_clear = opened.delete(keys)
+    note = "another process has the file of answers open: its log holds them until that ends; run this again then"
+    return deleted, "" if is_clear else note
+
+
+def _bare(text: str) -> str:
+    """A text without what quoting and layout change in it."""
+    return ESCAPES.sub("", text)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _purge_parts(gone: _Gone) -> int:
+    """Delete the parts that stopped runs left in which a row is; the same command makes them again."""
+    texts = [text.encode("utf-8", "surrogatepass") for text in (*gone.texts, *(max(p, key=len) for p in gone.pairs))]
+    count = 0
+    for file in kept_parts.files():
+        if file.stat().st_size:
+            with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                holds = any(content.find(text) >= 0 for text in texts)
+            if holds:
+                file.unlink(missing_ok=True)
+                count += 1
+    return count
+
+
+# -------------------------------------------------------------------------------------------------------- the folder
+
+
+def _left_of_ledger(file: Path, ids: Sequence[str]) -> tuple[int, Any]:
+    """How many changes go, and the others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if not file.is_file():
+        return 0, None
+    table = pq.read_table(file)
+    goes = pc.is_in(table.column("row_id"), value_set=pa.array(list(ids), table.schema.field("row_id").type))
+    return pc.sum(goes).as_py() or 0, table.filter(pc.invert(goes))
+
+
+def _rewrite(path: Path, old: CleanedFolder, gone: _Gone, ledger: Any, is_ours: bool) -> None:
+    from datasets import concatenate_datasets
+
+    prefix, about = old.layout.prefix, old.about
+    before = {}
+    for split, part in gone.data.items():
+        parts = [_first(part, prefix)]
+        dropped = (gone.removed or {}).get(split)
+        if dropped is not None:
+            first = _first(dropped.remove_columns(REASON), prefix)
+            parts += [first] if first.features == parts[0].features else []
+        before[split] = concatenate_datasets(parts) if parts[1:] else parts[0]
+    source, stated = about["source"], about["stated"]
+    whole = type(gone.data)(before)
+    write_folder(
+        path,
+        Cleaned(gone.data, gone.removed, tuple(about["transforms"]), refused=gone.refused),
+        before=whole,
+        source=Source(whole, source["name"], source["kind"], "", old.card, tuple(source["notes"])),
+        layout=old.layout,
+        overwrite=True,
+        license=stated["license"],
+        language=stated["language"],
+        source_id=stated["source"],
+        own=is_ours,
+        scored=gone.data,
+        ledger=ledger,
+    )
+
+
+def _first(part: Any, prefix: str) -> Any:
+    """The rows as they came in, what is masked left so; those that no reviser went over as they are."""
+    return originals(part, prefix=prefix) if len(part) and prefix + HISTORY in part.column_names else part
