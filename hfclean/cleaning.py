@@ -145,6 +145,9 @@ def clean(
     before: dict[str, Any] = {}
     cached = cached_elsewhere(ds)
     splits = {"": cached} if isinstance(ds, Dataset) else dict(cached)
+    transforms = [_settled(transform, splits) for transform in transforms]
+    revisers = tuple(transforms[: len(revisers)])
+    first = revisers[0] if revisers else None
     _check_roles(splits, transforms)
     for transform in _passes(transforms):
         if isinstance(transform, ModelTransform):
@@ -182,6 +185,12 @@ def _refused(ds: Any, reviser: Transform) -> Any | None:
     from hfclean.reviser.modelled import ModelReviser
 
     return refused_revisions(ds, reviser) if isinstance(reviser, ModelReviser) else None
+
+
+def _settled(transform: Transform, splits: Mapping[str, Any]) -> Transform:
+    """The transform, reading all rows as the first of them decide."""
+    layout = transform.layout.settled(splits)
+    return transform if layout == transform.layout else transform.with_layout(layout)
 
 
 def _check_roles(splits: Mapping[str, Any], transforms: Sequence[Transform]) -> None:

@@ -13,6 +13,7 @@ ERRORS: Mapping[str, str] = {
     "refused_request": "the server does not take this request (4xx), and would not the next time",
     "out_of_memory": "the conversation alone does not fit the memory of the device",
 }
+NO_ANSWER = "no_answer"
 # what a step says beside those, ids of rules and ids of checks
 REASONS: Mapping[str, str] = {
     "reviser": "the model's revision was taken",
@@ -42,6 +43,7 @@ REASONS: Mapping[str, str] = {
     "not_kept": "only kept answers were asked for, and there is none",
     "rule_error": "a rule raised an error on this row and was left out",
     "too_long_to_read": "the text is longer than is read, and was left as it is",
+    NO_ANSWER: "the row has a question and no answer, and so no number that needs one",
     "turns_changed": "answers, tool calls or their results that are not as many as before, or not the same",
     "check_error": "a check raised an error on the revision, which was therefore not taken",
     "unrecorded": "the text changed and no step says why",

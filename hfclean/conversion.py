@@ -277,6 +277,8 @@ def _parts(shared: _Shared, row: Mapping[str, Any], target: Target, lost: set[st
         before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
         before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
         question = {"role": "user", "content": prompt_of(pair)}
+        if not shared.view.answers:
+            return _Parts([*before, question], None, [])
         answer = None if isinstance(shared.view, ChatView) else {"role": "assistant", "content": target.answer}
         return _Parts([*before, question] if answer else before, answer, [])
     place = len(target.turns)

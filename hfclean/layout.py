@@ -1,11 +1,15 @@
 """Layout: how the rows of a dataset are read, and what the columns that hfclean adds are called, as one value."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hfclean.errors import SchemaError
-from hfclean.schema import Columns, Pair, Target, View, detect
+from hfclean.schema import Columns, Pair, Target, View, detect, truth_columns
+from hfclean.schema.declared import ANSWER
+from hfclean.schema.truths import FIRST_ROWS
 
 LONGEST_PREFIX = 100
 
@@ -45,6 +49,26 @@ class Layout:
             )
         if self.side not in ("chosen", "rejected", "both"):
             raise SchemaError(f"side={self.side!r} is invalid; expected 'chosen', 'rejected' or 'both'")
+
+    def settled(self, ds: Any) -> Layout:
+        """The layout for all rows of a dataset, decided once: where its column `answer` may be a response or a truth,
+        the first 1,000 rows of its first split say which; see `hfclean.schema.truths`.
+
+        Args:
+            ds: a `Dataset`, or several by split.
+        """
+        if self.columns is not None:
+            return self
+        parts = list(ds.values()) if isinstance(ds, Mapping) else [ds]
+        part = next((part for part in parts if len(part)), None)
+        if part is None or ANSWER not in part.column_names:
+            return self
+        few = part.with_format(None).select_columns([ANSWER]).select(range(min(FIRST_ROWS, len(part))))
+        try:
+            columns = truth_columns(part.column_names, few[:][ANSWER])
+        except SchemaError:  # whoever reads the rows says what is wrong with them
+            return self
+        return replace(self, columns=columns) if columns else self
 
     def view(self, names: Iterable[str]) -> View:
         """How rows with columns of these names are read.

@@ -77,6 +77,12 @@ def shape_rows() -> dict[str, list[dict[str, Any]]]:
         "preference_messages": [{"prompt": c[:1], "chosen": c[1:], "rejected": c[1:]} for c in messages],
         "preference_turns": [{"conversations": c[:1], "chosen": c[1], "rejected": c[1]} for c in sharegpt],
         "preference_implicit": [{"chosen": c, "rejected": [c[0], c[0]]} for c in messages],
+        "question_answer": [{"question": q, "solution": a, "answer": "4", "reasoning": "So."} for q, _, a, _ in texts],
+        "prompt_response": [{"prompt": q, "response": a} for q, _, a, _ in texts],
+        "stepwise": [{"prompt": q, "completions": [a, "So  "], "labels": [True, False]} for q, _, a, _ in texts],
+        "ranked": [{"prompt": q, "responses": ["No.", a], "scores": [1.0, 2.0]} for q, _, a, _ in texts],
+        "verl": [{"prompt": c[:1], "reward_model": {"ground_truth": "4"}} for c in messages],
+        "prompt_only": [{"prompt": q, "id": k} for q, _, _, k in texts],
     }
 
 

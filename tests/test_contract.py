@@ -262,8 +262,8 @@ def test_a_whole_dataset_is_refused_with_the_right_call() -> None:
 def test_text_only_rows_are_refused() -> None:
     with pytest.raises(hfclean.errors.SchemaError, match="plain text has no instruction"):
         hfclean.revise({"text": "Once upon a time"})
-    with pytest.raises(hfclean.errors.SchemaError, match="instruction': 'question', 'response': 'answer'"):
-        hfclean.revise({"question": "q", "answer": "a"})
+    with pytest.raises(hfclean.errors.SchemaError, match="instruction': 'question', 'response': 'target'"):
+        hfclean.revise({"question": "q", "target": "a"})
     with pytest.raises(hfclean.errors.SchemaError, match="more than one shape"):
         hfclean.revise({"instruction": "q", "output": "a", "messages": []})
     named = hfclean.RuleReviser(columns={"instruction": "question", "response": "answer"})

@@ -66,8 +66,8 @@ def test_the_column_conversation() -> None:
     assert detect(("instruction", "output", "conversation")).shape == "alpaca"
     assert detect(("messages", "conversation")).columns == ("messages",)
     assert detect(("messages", "conversation"), "messages").shape == "messages"
-    with pytest.raises(hfclean.errors.SchemaError, match="--columns instruction=question,response=answer"):
-        detect(("question", "answer"))
+    with pytest.raises(hfclean.errors.SchemaError, match="--columns instruction=question,response=target"):
+        detect(("question", "target"))
 
 
 # ----------------------------------------------------------------------------------------------------- unknown roles

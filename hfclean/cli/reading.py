@@ -7,7 +7,7 @@ import ast
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from importlib import import_module
@@ -19,6 +19,7 @@ from hfclean.errors import RecordError, SourceError
 from hfclean.layout import Layout
 from hfclean.records.common import read_record
 from hfclean.records.dataset import read_layout
+from hfclean.schema.truths import FIRST_ROWS, MOST_WORDS
 
 if TYPE_CHECKING:
     from hfclean.source import Source
@@ -126,9 +127,25 @@ def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> It
             source = load(where, **{"columns": layout_of(args).columns, **choice, **options}, cache_dir=cache)
             for note in source.notes:
                 print(f"note: {note}", file=err)
+            settle(args, source.dataset, err)
             return source
 
         yield read
+
+
+def settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
+    """Decide once, for all that a command does, what is not clear from the names of the columns; and say so."""
+    if "columns" not in args or args.columns:
+        return
+    columns = Layout().settled(ds).columns
+    if isinstance(columns, Mapping):
+        args.columns = ",".join(f"{role}={column}" for role, column in columns.items())
+        print(
+            f"note: every {columns['truth']!r} of the first {FIRST_ROWS:,} rows is a number, an option or at most "
+            f"{MOST_WORDS} words, so it is the truth and the rows are prompts: --columns {args.columns}. To read it "
+            f"as the response: --columns instruction={columns['prompt']},response={columns['truth']}",
+            file=err,
+        )
 
 
 @contextmanager

@@ -37,8 +37,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
-    with KeptParts() as kept_parts, opened(args, err) as (source, _):
+    with KeptParts() as kept_parts, opened(args, err) as (source, layout):
         options: dict[str, Any] = {"strict": args.strict, "num_proc": args.num_proc, "kept_parts": kept_parts}
         scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, **options).dataset
-        report = compare(source.dataset, scored, tokenizer=tokenizer, max_tokens=args.max_tokens, **shared)
+        told = {"tokenizer": tokenizer, "max_tokens": args.max_tokens, **shared, **given(layout)}
+        report = compare(source.dataset, scored, **told)
     tell(args, out, report.to_dict, report.summary)

@@ -1,11 +1,12 @@
-"""What no repair may do, whichever rule made it: split delimiters, answer with the input, alter a thought."""
+"""What no repair may do, whichever rule made it: split delimiters, answer with the input, alter thoughts or truths."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-from hfclean.schema import Pair
+from hfclean.rules.marker_table import REMOVABLE
+from hfclean.schema import Pair, stated_truths
 
 FIELDS = ("instruction", "input", "response")
 TAG = re.compile(r"<(/?)([A-Za-z][\w.:-]{0,60})(?:\s[^<>]{0,400})?(/?)>")
@@ -14,6 +15,7 @@ BRACKETED = re.compile(r"\[(/?)([A-Z][A-Z_]{2,30})\]")
 ENVIRONMENT = re.compile(r"\\(begin|end)\{(\w{1,40}\*?)\}")
 LATEX = re.compile(r"\\[()\[\]]")
 BRACE = re.compile(r"\\[{}]|(\\boxed\s?\{)|[{}]")
+LEAKED = re.compile(rf"(?:{'|'.join(map(re.escape, REMOVABLE))}|</s>)\Z", re.IGNORECASE)
 FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 VOID = frozenset(("br", "hr", "img", "input", "meta", "link", "wbr", "s"))
 BEGINS = re.compile(r"(?:\b|_)(?:begin|start|bos|prefix)(?:\b|_)")
@@ -22,7 +24,7 @@ ENDS = re.compile(r"(?:\b|_)(?:end|eos|suffix)(?:\b|_)")
 
 def allowed(before: Pair, after: Pair) -> Pair:
     """`after` with every field reset whose change splits a pair of delimiters or turns the answer into the input; the
-    thought is as it was."""
+    thought is as it was, and so is a final answer in a box or behind `####`."""
     kept = {} if after.thought == before.thought else {"thought": before.thought}
     for name in FIELDS:
         old, new = getattr(before, name), getattr(after, name)
@@ -30,10 +32,28 @@ def allowed(before: Pair, after: Pair) -> Pair:
             kept[name] = old
     if kept:
         after = after.replace(**kept)
+    for name in FIELDS:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new and _changes_truth(old, new):
+            after = after.replace(**{name: old})
     answer = after.response.strip()
     if answer and answer == after.input.strip() and before.response.strip() != before.input.strip():
         after = after.replace(input=before.input, response=before.response)
     return after
+
+
+def _changes_truth(old: str, new: str) -> bool:
+    """Whether a final answer, in a box or behind `####`, is gone or another; a marker that leaked behind it does not
+    count."""
+    before = {_without_markers(truth) for truth in stated_truths(old)}
+    return bool(before) and before != {_without_markers(truth) for truth in stated_truths(new)}
+
+
+def _without_markers(truth: str) -> str:
+    truth = truth.strip()
+    while ended := LEAKED.search(truth):
+        truth = truth[: ended.start()].rstrip()
+    return truth
 
 
 def _tears(old: str, new: str) -> bool:

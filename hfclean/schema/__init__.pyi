@@ -1,3 +1,7 @@
+from .beyond_pairs import PromptOnlyView as PromptOnlyView
+from .beyond_pairs import RankedView as RankedView
+from .beyond_pairs import StepsView as StepsView
+from .declared import SHAPE_TABLE as SHAPE_TABLE
 from .messages import KNOWN_ROLES as KNOWN_ROLES
 from .messages import messages_of as messages_of
 from .pair import READING_VERSION as READING_VERSION
@@ -17,6 +21,9 @@ from .slots import Target as Target
 from .slots import read_at as read_at
 from .slots import recorded_at as recorded_at
 from .slots import write as write
+from .truths import stated_truths as stated_truths
+from .truths import truth_columns as truth_columns
+from .truths import truths_in as truths_in
 from .views import ChatView as ChatView
 from .views import FlatView as FlatView
 from .views import PreferenceView as PreferenceView

@@ -6,26 +6,24 @@ from functools import lru_cache
 from typing import Any
 
 from hfclean.errors import SchemaError
+from hfclean.schema.beyond_pairs import PromptOnlyView, RankedView, StepsView
+from hfclean.schema.declared import ANSWERS, QUESTIONS, RANKED, SHAPE_TABLE, TRUTHS, Names, shapes_of
 from hfclean.schema.messages import ROLE_KEYS
 from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 
 Columns = str | Mapping[str, str] | None
 
-SHAPES = ("alpaca", "dolly", "prompt_completion", "messages", "conversations", "conversation", "preference")
-KNOWN = (
-    "instruction (+ input or context) and output or response; prompt and completion; messages; conversations; "
-    "conversation; chosen and rejected"
-)
+SHAPES = tuple(shape.name for shape in SHAPE_TABLE)
+KNOWN = "; ".join(shape.columns for shape in SHAPE_TABLE)
 # columns that often hold conversations, and often something else
 TALKS = (
     *("dialog", "dialogue", "dialogs", "dialogues", "chat", "chats", "turns", "interactions", "conv", "convs"),
     "trace",
 )
 TOOLS = ("tools", "functions")
-TRUTHS = ("ground_truth", "reward_model", "ground_truths")
 _KEYS = (
-    *("instruction", "input", "response", "system", "history"),
-    *("prompt", "completion", "messages", "chosen", "rejected"),
+    *("instruction", "input", "response", "system", "history", "thought", "truth"),
+    *("prompt", "completion", "messages", "chosen", "rejected", "steps", "responses", "scores"),
 )
 
 
@@ -50,16 +48,17 @@ def detect(columns: Iterable[str], override: Columns = None) -> View:
 def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...] | None) -> View:
     if isinstance(override, tuple):
         return _with_beside(_named(columns, dict(override)), columns)
-    found = {view.shape: _with_beside(view, columns) for view in _candidates(columns)}
     if override is not None:
         if override not in SHAPES:
             raise SchemaError(f"columns={override!r} is not a known shape; expected one of {', '.join(SHAPES)}")
-        if override not in found:
+        view = SHAPE_TABLE[SHAPES.index(override)].read(Names(columns))
+        if view is None:
             raise SchemaError(
                 f"columns={override!r} was asked for, but the columns are {list(columns)}; "
                 f"name them instead: columns={{'instruction': '...', 'response': '...'}}"
             )
-        return found[override]
+        return _with_beside(view, columns)
+    found = {name: _with_beside(view, columns) for name, view in shapes_of(columns).items()}
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
@@ -75,37 +74,7 @@ def _with_beside(view: View, columns: tuple[str, ...]) -> View:
     """The view, with the columns beside its own that say something about the row as a whole."""
     left = [name for name in columns if name not in view.columns]
     tools, truth = (next((name for name in names if name in left), None) for names in (TOOLS, TRUTHS))
-    return replace(view, tools=tools, truth=truth) if tools or truth else view
-
-
-def _candidates(columns: tuple[str, ...]) -> list[View]:
-    has = set(columns).__contains__
-
-    def first(*names: str) -> str | None:
-        return next((name for name in names if has(name)), None)
-
-    system, history = first("system", "system_prompt"), first("history")
-    chat = first("messages", "conversations")
-    if has("chosen") and has("rejected"):
-        prompt = first("prompt", "conversations", "messages", "instruction", "question")
-        text = first("input") if prompt == "instruction" else None
-        return [PreferenceView("preference", "chosen", "rejected", prompt, text)]
-    found: list[View] = []
-    if has("instruction") and has("output"):
-        text = first("input", "context")
-        found.append(FlatView("alpaca", "instruction", "output", text, system, history))
-    elif has("instruction") and has("response"):
-        text = first("context", "input")
-        found.append(FlatView("dolly", "instruction", "response", text, system, history))
-    if has("prompt") and has("completion"):
-        found.append(PromptView("prompt_completion", "prompt", "completion"))
-    if has("messages") and has("conversations"):
-        found += [ChatView("messages", "messages", system), ChatView("conversations", "conversations", system)]
-    elif chat:
-        found.append(ChatView(chat, chat, system))
-    if not found and has("conversation"):  # a name that other columns have too: only where no other is
-        found.append(ChatView("conversation", "conversation", system))
-    return found
+    return replace(view, tools=tools, truth=view.truth or truth) if tools or truth else view
 
 
 def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:
@@ -115,20 +84,35 @@ def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:
     missing = [name for name in roles.values() if name not in columns]
     if missing:
         raise SchemaError(f"columns= names {missing[0]!r}, but the columns are {list(columns)}")
+    view = _view_of(roles)
+    if view is None:
+        raise SchemaError(
+            f"columns={roles} is not enough; expected instruction and response, prompt and completion, messages, "
+            "chosen and rejected, prompt and steps, prompt and responses, or prompt and truth"
+        )
+    return replace(view, truth=roles["truth"]) if "truth" in roles else view
+
+
+def _view_of(roles: dict[str, str]) -> View | None:
+    """The view that roles ask for; None where they do not say enough."""
     if "chosen" in roles and "rejected" in roles:
         prompt = roles.get("prompt", roles.get("instruction", roles.get("messages")))
         return PreferenceView("preference", roles["chosen"], roles["rejected"], prompt, roles.get("input"))
     if "messages" in roles:
         return ChatView("messages", roles["messages"], roles.get("system"))
+    asked = roles.get("prompt", roles.get("instruction"))
+    if asked and "steps" in roles:
+        return StepsView("stepwise", asked, roles["steps"])
+    if asked and "responses" in roles:
+        return RankedView("ranked", asked, roles["responses"], roles.get("scores"))
     if "prompt" in roles and "completion" in roles:
         return PromptView("prompt_completion", roles["prompt"], roles["completion"])
     if "instruction" in roles and "response" in roles:
-        view = {key: roles.get(key) for key in ("input", "system", "history")}
+        view = {key: roles.get(key) for key in ("input", "system", "history", "thought")}
         return FlatView("alpaca", roles["instruction"], roles["response"], **view)
-    raise SchemaError(
-        f"columns={roles} is not enough; expected instruction and response, prompt and completion, messages, "
-        "or chosen and rejected"
-    )
+    if "prompt" in roles or (asked and "truth" in roles):
+        return PromptOnlyView("prompt_only", str(asked), roles.get("system"), roles.get("input"))
+    return None
 
 
 def _nothing_found(columns: tuple[str, ...]) -> str:
@@ -138,12 +122,16 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
             "the only column is 'text': plain text has no instruction and no response to repair or score. hfclean "
             f"works on pairs; known columns: {KNOWN}. Split the text into such columns first"
         )
-    questions = [lowered[k] for k in ("instruction", "question", "query", "prompt", "user", "problem") if k in lowered]
-    answers = [
-        lowered[k]
-        for k in ("output", "response", "answer", "completion", "solution", "assistant", "target")
-        if k in lowered
-    ]
+    questions = [lowered[name] for name in ("instruction", *QUESTIONS, "user") if name in lowered]
+    answers = [lowered[name] for name in ANSWERS if name in lowered]
+    several = next((lowered[name] for name in RANKED if name in lowered), None)
+    if questions and several and not answers:
+        return (
+            f"no known row shape in the columns {list(columns)}; known: {KNOWN}. If {several!r} holds several answers "
+            f"to each {questions[0]!r}, say so: columns={{'prompt': {questions[0]!r}, 'responses': {several!r}}} (on "
+            f"the command line: --columns prompt={questions[0]},responses={several}), with scores=COLUMN where they "
+            "are ranked"
+        )
     talks = [lowered[name] for name in TALKS if name in lowered]
     if talks and not (questions and answers):
         return (

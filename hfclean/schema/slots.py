@@ -137,6 +137,15 @@ class Answer(NamedTuple):
     thought_slot: Slot | None = None
     written: str = ""
 
+    def after(self, text: str, slot: Slot | None) -> "Answer":
+        """The same with a thought from elsewhere before its own; the same one in two places counts once."""
+        if not text:
+            return self
+        if not self.thought:
+            return self._replace(thought=text, thought_slot=slot)
+        both = self.thought if text == self.thought else f"{text}\n\n{self.thought}"
+        return self._replace(thought=both, thought_slot=None)
+
 
 def read_answer_cell(path: Path, value: Any) -> Answer:
     """The answer of a flat cell, parted from a thought before it."""

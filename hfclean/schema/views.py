@@ -6,7 +6,7 @@ which `write` puts changed text back.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hfclean.errors import SchemaError
 from hfclean.schema.messages import Message, from_text, messages_of, read_answer, read_messages, read_prompt
@@ -19,6 +19,8 @@ from hfclean.text.thoughts import may_think
 class View(ABC):
     """How one row shape is read. `columns` are all columns with its pairs; `writable` those it may change; `tools` and
     `truth` those beside them that say which tools may be called, and which answer is known to be right."""
+
+    answers: ClassVar[bool] = True  # whether the rows have any
 
     shape: str
     tools: str | None = field(default=None, kw_only=True)
@@ -64,18 +66,20 @@ class FlatView(View):
     input: str | None = None
     system: str | None = None
     history: str | None = None
+    thought: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        names = (self.instruction, self.input, self.response, self.system, self.history)
+        names = (self.instruction, self.input, self.response, self.system, self.history, self.thought)
         return tuple(name for name in names if name)
 
     @property
     def writable(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.instruction, self.input, self.response, self.history) if name)
+        names = (self.instruction, self.input, self.response, self.history, self.thought)
+        return tuple(name for name in names if name)
 
     def pairs(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Pair]:
-        if self.history and cells[self.history]:
+        if self.thought or (self.history and cells[self.history]):
             return super().pairs(cells, turns=turns, side=side)
         given = as_text(cells[self.input]) if self.input else ""
         system = as_text(cells[self.system]) if self.system else ""
@@ -87,12 +91,14 @@ class FlatView(View):
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         instruction, instruction_slot = read_cell((self.instruction,), cells[self.instruction])
-        answered = read_answer_cell((self.response,), cells[self.response])
+        answer = read_answer_cell((self.response,), cells[self.response])
+        if self.thought:
+            answer = answer.after(*read_cell((self.thought,), cells[self.thought]))
         text, input_slot = read_cell((self.input,), cells[self.input]) if self.input else ("", None)
         system = as_text(cells[self.system]) if self.system else ""
         earlier = cells[self.history] if self.history else None
         if not earlier:
-            return [_answered(Pair(instruction, text, "", (), system), answered, instruction_slot, input_slot)]
+            return [answered(Pair(instruction, text, "", (), system), answer, instruction_slot, input_slot)]
         found: list[Target] = []
         history: list[Turn] = []
         for n, exchange in enumerate(earlier):
@@ -101,23 +107,23 @@ class FlatView(View):
                     f"entry {n} of column {self.history!r} is {str(exchange)[:60]!r}; expected [question, answer]. "
                     "Leave the column out by naming the others: columns={'instruction': ..., 'response': ...}"
                 )
-            question, answer = as_text(exchange[0]), exchange[1]
-            if turns == "all" and isinstance(answer, str):
-                earlier_answer = read_answer_cell((str(self.history), n, 1), answer)
-                found.append(_answered(Pair(question, "", "", tuple(history), system), earlier_answer))
-            history += [Turn("user", question), Turn("assistant", as_text(answer))]
+            question, said = as_text(exchange[0]), exchange[1]
+            if turns == "all" and isinstance(said, str):
+                earlier_answer = read_answer_cell((str(self.history), n, 1), said)
+                found.append(answered(Pair(question, "", "", tuple(history), system), earlier_answer))
+            history += [Turn("user", question), Turn("assistant", as_text(said))]
         pair = Pair(instruction, text, "", tuple(history), system)
-        return [*found, _answered(pair, answered, instruction_slot, input_slot)]
+        return [*found, answered(pair, answer, instruction_slot, input_slot)]
 
 
-def _answered(pair: Pair, answer: Answer, instruction: Slot | None = None, given: Slot | None = None) -> Target:
+def answered(pair: Pair, answer: Answer, instruction: Slot | None = None, given: Slot | None = None) -> Target:
     """The target of a pair that lacks only its answer."""
     text, slot, thought, thought_slot, written = answer
     pair = Pair(pair.instruction, pair.input, text, pair.history, pair.system, thought)
     return Target(pair, instruction, given, slot, (), thought_slot, written)
 
 
-def _conversation_targets(messages: list[Message], *, turns: str, first: int = 0) -> list[Target]:
+def conversation_targets(messages: list[Message], *, turns: str, first: int = 0) -> list[Target]:
     """Pairs of a conversation: every assistant turn from `first` on, with the user turn that it answers.
 
     The user turn can be written only when the conversation is one question and one answer; in a longer one an altered
@@ -173,7 +179,7 @@ class ChatView(View):
         messages = read_messages(self.messages, cells[self.messages])
         if self.system:
             messages = [Message("system", as_text(cells[self.system]), None), *messages]
-        return _conversation_targets(messages, turns=turns)
+        return conversation_targets(messages, turns=turns)
 
 
 @dataclass(frozen=True)
@@ -199,10 +205,10 @@ class PromptView(View):
         if not isinstance(completion, (list, dict)) and not isinstance(prompt, (list, dict)):
             instruction, instruction_slot = read_cell((self.prompt,), prompt)
             answer = read_answer_cell((self.completion,), completion)
-            return [_answered(Pair(instruction), answer, instruction_slot)]
+            return [answered(Pair(instruction), answer, instruction_slot)]
         before = read_prompt(self.prompt, prompt)
         after = read_answer(self.completion, completion)
-        return _conversation_targets([*before, *after], turns=turns, first=len(before))
+        return conversation_targets([*before, *after], turns=turns, first=len(before))
 
 
 @dataclass(frozen=True)
@@ -270,7 +276,7 @@ class PreferenceView(View):
                 after = [*map(_mirror, after[: len(before)], before), *after[len(before) :]]
             before = []
         first = len(before) if turns == "all" else 0
-        found = _conversation_targets([*before, *after], turns=turns, first=first)
+        found = conversation_targets([*before, *after], turns=turns, first=first)
         text = as_text(cells[self.input]) if self.input else ""
         targets = [
             t._replace(pair=t.pair.replace(input=text) if text else t.pair, instruction=None, input=None)
@@ -296,7 +302,7 @@ class PreferenceView(View):
         other = cells[self.rejected if name == self.chosen else self.chosen]
         shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
         text = cell[len(shared) :]
-        return _answered(Pair(shared), parted(text, Slot(((name,),), (text,), shared), shared))
+        return answered(Pair(shared), parted(text, Slot(((name,),), (text,), shared), shared))
 
 
 def _mirror(message: Message, other: Message) -> Message:

@@ -15,6 +15,7 @@ from hfclean.schema.messages import CALL_KEYS, CALL_PARTS, RESULT_PARTS, TEXT_KE
 from hfclean.schema.pair import Pair
 from hfclean.schema.shapes import plain
 from hfclean.schema.slots import Cells, as_text
+from hfclean.schema.truths import truths_in
 from hfclean.schema.views import ChatView, PreferenceView, PromptView, View
 
 ARGUMENTS = ("arguments", "parameters", "input", "args")
@@ -76,7 +77,7 @@ def whole_row(cells: Cells, view: View, pair: Pair) -> Whole:
         pair: its main pair, which is known already.
     """
     tools = cells.get(view.tools) if view.tools else None
-    truths = _truths(cells.get(view.truth)) if view.truth else ()
+    truths = truths_in(cells.get(view.truth)) if view.truth else ()
     if not isinstance(view, PreferenceView):
         return Whole(pair, _said(_raw_messages(cells, view)), tools, truths)
     rejected = view.pairs(cells, side="rejected")[-1]
@@ -157,10 +158,3 @@ def _call(call: Mapping[str, Any]) -> Call:
     name = inner.get("name") or inner.get("function") or call.get("tool_name") or ""
     arguments = next((inner[key] for key in ARGUMENTS if inner.get(key) is not None), None)
     return Call(as_text(name), arguments, as_text(call.get("id") or call.get("call_id") or call.get("tool_call_id")))
-
-
-def _truths(cell: Any) -> tuple[str, ...]:
-    cell = plain(cell)
-    if isinstance(cell, (list, tuple)):
-        return tuple(as_text(each) for each in cell if each is not None)
-    return () if cell is None else (as_text(cell),)

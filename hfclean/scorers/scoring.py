@@ -157,6 +157,10 @@ class Scorer(Transform):
                 columns[name].append(cell)
         return columns
 
+    def reason(self, view: View, cells: Mapping[str, Any], errors: Mapping[str, Exception]) -> str:
+        """Why a row lacks scores without any error, as a key of `hfclean.codes.REASONS`; empty where there is none."""
+        return ""
+
     def _name(self) -> str:
         return type(self).__name__
 
@@ -191,8 +195,10 @@ class Scorer(Transform):
                 kept += [s.line() for s in steps if s.is_revision or s.columns != names]
         columns, errors = self.scored_cells(rows, view)
         whole, lines = step.line(), []
-        for kept, raised in zip(before, errors, strict=True):
+        for k, (kept, raised) in enumerate(zip(before, errors, strict=True)):
             line = replace(step, errors=_described(raised)).line() if raised else whole
+            if reason := self.reason(view, {name: columns[name][k] for name in names}, raised):
+                line = replace(step, errors=_described(raised), reasons=(reason,)).line()
             lines.append("\n".join([*kept, line]) if kept else line)
         return {**{self.prefix + name: columns[name] for name in names}, history: lines}
 

@@ -9,11 +9,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
+from hfclean.codes import NO_ANSWER
 from hfclean.columns import Column
 from hfclean.limits import TooLong, too_long
 from hfclean.rules import ROW_RULES, RULES, WATCHED, Change, all_defects, mend, row_defects, row_rules, take_glance
-from hfclean.rules.rule import glanced_defects
-from hfclean.schema import Pair, View
+from hfclean.rules.rule import find_defects, glanced_defects
+from hfclean.schema import ChatView, Pair, View
 from hfclean.scorers.agreement import REPAIRABLE, SHARES, WITH_REPAIR, factor
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import read
@@ -23,6 +24,15 @@ from hfclean.scorers.scoring import Scorer
 # Pairs that are read before the rules see them: enough that the code of each rule stays in the processor's cache, few
 # enough that the texts do too.
 AT_ONCE = 50
+
+
+# what is found in a sound question whose answer is empty: of a question without an answer that says nothing
+OF_EMPTY = frozenset(find_defects(Pair("Name a fruit that grows on trees."), RULES))
+
+
+def _asks_only(view: View) -> bool:
+    """Whether rows may be questions whose answers are for a model to find."""
+    return not view.answers or (view.truth is not None and isinstance(view, ChatView))
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,9 @@ class Score(Scorer):
     and each defect of the row as it stands takes a share away, whether a rule repairs it or not. A row without defects
     has the score of its text, and a repaired row scores above the original row. Where a rule raises, it is
     left out, and `edit_history` says so. A pair of more than `hfclean.limits.LONGEST_PAIR` characters has nan and no
-    `defects`, and `edit_history` says why.
+    `defects`, and `edit_history` says why. A question without an answer has nan, the defects of the
+    question, and the reason `no_answer` in `edit_history`. What a
+    model thought before its answer is not scored: all of these are of the answer.
 
     Adds these columns, and a line to `edit_history`:
 
@@ -99,6 +111,8 @@ class Score(Scorer):
         if self.side != "both" or view.shape != "preference":
             pairs = [self.pairs(row, view) for row in rows]
             columns, errors = self.scored(pairs)
+            if _asks_only(view):
+                self._unscore_questions(columns, [each[-1] for each in pairs])
             if row_rules(view):
                 self._count_row_defects(columns, rows, view, [each[-1] for each in pairs], errors)
             return columns, errors
@@ -122,6 +136,18 @@ class Score(Scorer):
                 columns["defects"][k] = " ".join(filter(None, (columns["defects"][k], *found)))
                 for name in ("preference", "rating"):
                     columns[name][k] *= factor(found)
+
+    def _unscore_questions(self, columns: dict[str, list[Any]], pairs: Sequence[Pair]) -> None:
+        """Questions without answers have the defects of questions, and no numbers."""
+        for k, pair in enumerate(pairs):
+            if not pair.response and not _unread(pair):
+                for name in columns:
+                    if name != "defects":
+                        columns[name][k] = self._unscored(name)
+                columns["defects"][k] = " ".join(id for id in columns["defects"][k].split() if id not in OF_EMPTY)
+
+    def reason(self, view: View, cells: Mapping[str, Any], errors: Mapping[str, Exception]) -> str:
+        return NO_ANSWER if _asks_only(view) and math.isnan(cells["response_words"]) and not errors else ""
 
     def merged(self, name: str, values: list[Any]) -> Any:
         return math.fsum(values) if name == "response_words" else super().merged(name, values)

@@ -1,0 +1,75 @@
+"""Truths: answers that are known to be right. Whether `answer` is one, and where a response states one.
+
+No repair and no reviser changes a truth.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from hfclean.schema.declared import ANSWER
+from hfclean.schema.embedded import opened
+from hfclean.schema.shapes import detect, plain
+from hfclean.schema.slots import as_text
+from hfclean.schema.views import FlatView
+from hfclean.text import words
+from hfclean.text.protected import end_of_braces
+
+FIRST_ROWS = 1000
+MOST_WORDS = 3
+LONGEST_FORMULA = 200
+# numbers, units of money, formulas: names of LaTeX and single letters, but no words
+_FORMULA = re.compile(r"(?:\\[A-Za-z]++|[^\W\d_](?![^\W\d_])|[\W\d_])++")
+_FINAL = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)", re.MULTILINE)
+LONGEST_BOX, MOST_BOXES = 2000, 100
+_BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
+
+
+def is_bare(answer: Any) -> bool:
+    """Whether an answer is a number, a formula, an option or at most three words."""
+    text = as_text(answer).strip()
+    if len(text) > LONGEST_FORMULA:
+        return False
+    return len(words(text)) <= MOST_WORDS or _FORMULA.fullmatch(text) is not None
+
+
+def truth_columns(names: Iterable[str], answers: Iterable[Any]) -> Mapping[str, str] | None:
+    """Which columns hold prompt and truth, where `answer` would be read as the response and every answer is bare.
+
+    Args:
+        names: the columns of the rows.
+        answers: the cells of the column `answer` in the first `FIRST_ROWS` rows; empty ones say nothing.
+    """
+    view = detect(names)
+    if not isinstance(view, FlatView) or view.response != ANSWER:
+        return None
+    stated = [cell for cell in answers if as_text(cell).strip()]
+    if not stated or not all(map(is_bare, stated)):
+        return None
+    roles = {"prompt": view.instruction, "input": view.input, "system": view.system, "truth": ANSWER}
+    return {role: column for role, column in roles.items() if column}
+
+
+def truths_in(cell: Any) -> tuple[str, ...]:
+    """The truths that a cell holds: itself, all of a list, or the `ground_truth` of an object, which may be JSON."""
+    cell = plain(cell)
+    value = opened(cell) if isinstance(cell, str) else cell
+    if isinstance(value, Mapping) and "ground_truth" in value:
+        cell = value["ground_truth"]
+    if isinstance(cell, (list, tuple)):
+        return tuple(as_text(each) for each in cell if each is not None)
+    return () if cell is None else (as_text(cell),)
+
+
+def stated_truths(text: str) -> Iterator[str]:
+    """What a text states as its final answer: in boxes, and behind one `####` in its last line (several are heads)."""
+    if "\\boxed" in text or "\\fbox" in text:
+        for box in islice(_BOX.finditer(text), MOST_BOXES):
+            end = end_of_braces(text, box.end(), LONGEST_BOX)
+            if end > 0:
+                yield text[box.end() : end - 1]
+    if "####" in text:
+        lines = list(islice(_FINAL.finditer(text), 2))
+        if len(lines) == 1 and not text[lines[0].end() :].strip():
+            yield lines[0][1].rstrip()

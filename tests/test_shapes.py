@@ -1,0 +1,359 @@
+"""Every declared shape: detected, read, written back and restored exactly; truths stay as they are."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hfclean
+from hfclean.cleaning import clean
+from hfclean.cli import main
+from hfclean.errors import SchemaError
+from hfclean.layout import Layout
+from hfclean.records.dataset import read_layout
+from hfclean.rules import text_rule
+from hfclean.rules.guard import allowed
+from hfclean.schema import SHAPE_TABLE, SHAPES, Pair, detect, stated_truths, truth_columns, truths_in
+from hfclean.schema.declared import shapes_page
+from hfclean.schema.truths import is_bare
+from hfclean.selection.benchmarks import BenchmarkPack
+from hfclean.verifiers import verify
+
+PAGE = Path(__file__).parent.parent / "docs" / "shapes.md"
+UPPER = text_rule(
+    "upper",
+    severity="low",
+    meaning="not upper case",
+    detect=lambda text: not text.isupper() and text.upper().isupper(),
+    repair=str.upper,
+)
+EVERY = hfclean.RuleReviser(only=["upper"], extra=(UPPER,))
+ROWS = [(shape.name, row) for shape in SHAPE_TABLE for row in shape.rows]
+
+
+def test_the_page_is_made_from_the_table_and_its_examples_run() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.partition("shapes_page -->\n")[2].partition("\n<!-- end")[0] == shapes_page()
+    results = doctest.testfile(str(PAGE), module_relative=False, encoding="utf-8")
+    assert results.failed == 0
+    assert results.attempted >= 20
+
+
+def test_names_are_given_once() -> None:
+    assert len(set(SHAPES)) == len(SHAPE_TABLE)
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS)
+def test_each_row_of_the_table_has_its_shape_by_columns_and_by_name(name: str, row: dict[str, Any]) -> None:
+    view = detect(tuple(row))
+    assert view.shape == name
+    assert detect(tuple(row), name) == view
+    pair = view.pairs(row)[-1]
+    assert (pair.instruction in ("Name a fruit.", "What is 2 + 2?"), bool(pair.response)) == (
+        True,
+        view.answers and (name != "messages" or "ground_truth" not in row),
+    )
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], str]]:
+    if isinstance(value, str):
+        return [(path, value)]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [leaf for key, item in items for leaf in _leaves(item, (*path, key))]
+
+
+def _filled(value: Any, texts: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return texts.get(value, value)
+    if isinstance(value, dict):
+        return {key: _filled(item, texts) for key, item in value.items()}
+    return [_filled(item, texts) for item in value] if isinstance(value, list) else value
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+THINKING = st.sampled_from(["", "<think>So be it.</think>\n\n", "So be it.\n</think>\n", "[THINK]So be it.[/THINK]"])
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(ROWS), WORDS, WORDS, WORDS, THINKING)
+def test_any_row_of_any_shape_is_read_changed_and_restored(
+    shaped: tuple[str, dict[str, Any]], asked: str, said: str, other: str, thought: str
+) -> None:
+    name, row = shaped
+    texts = {"Name a fruit.": asked, "What is 2 + 2?": asked, "An apple.": thought + said, "It is 4.": thought + said}
+    row = _filled(row, {**texts, "A carrot.": other, "2 + 2 = 4.": other})
+    before = json.dumps(row)
+    view = detect(tuple(row), name)
+    for target in view.targets(row, side="both"):
+        for _, slot in target.slots():
+            if len(slot.paths) == 1 and not slot.prefix:
+                assert slot.texts[0] in asked + thought + said + other + "Two and two."
+    for side in ("chosen", "both"):
+        reviser = hfclean.RuleReviser(only=["upper"], extra=(UPPER,), side=side, columns=name)  # type: ignore[arg-type]
+        out = reviser(row)
+        assert json.dumps(row) == before
+        assert hfclean.restore({**row, **out}) == row
+        for column in view.columns:  # nothing but letters that are capitals now
+            was = [(path, text.upper()) for path, text in _leaves(row[column])]
+            assert [(path, text.upper()) for path, text in _leaves(out.get(column, row[column]))] == was
+
+
+def test_a_step_of_several_is_written_in_its_place() -> None:
+    row = {"prompt": "Add.", "completions": ["one  ", "two"], "labels": [True, False]}
+    out = EVERY(row)
+    assert (out["completions"], "labels" in out) == (["ONE  ", "TWO"], False)
+    view = detect(tuple(row))
+    assert view.pairs(row)[-1].response == "one  \ntwo"
+    talk = {"prompt": [{"role": "user", "content": "Add."}], "completions": ["one"], "labels": [True]}
+    assert EVERY(talk)["prompt"] == [{"role": "user", "content": "ADD."}]
+
+
+RANKED = [
+    ({"prompt": "q", "responses": ["a", "b", "c"], "scores": [2, 3, 1]}, "c b", ["c", "a", "b"]),
+    ({"prompt": "q", "responses": ["a", "b", "c"], "ranks": [2, 1, 3]}, "c b", ["c", "a", "b"]),
+    ({"prompt": "q", "responses": ["a", "b", "c"], "scores": [None, "x", 1]}, "b c", ["b", "a", "c"]),
+    ({"question": "q", "answers": [{"answer": "a", "x": 1}, {"answer": "b"}], "rank": [2, 1]}, "a b", ["a", "b"]),
+    ({"prompt": "q", "responses": [{"text": "a", "rank": 2}, {"text": "b", "rank": 1}]}, "a b", ["a", "b"]),
+    ({"prompt": "q", "responses": [{"text": "a", "score": 2}, {"text": "b", "score": 1}]}, "b a", ["b", "a"]),
+    ({"prompt": "q", "responses": ["a", "b"]}, "b a", ["b", "a"]),
+    ({"prompt": "q", "responses": ["a"]}, "a a", ["a"]),
+]
+
+
+@pytest.mark.parametrize(("row", "ends", "every"), RANKED)
+def test_of_ranked_answers_the_best_is_the_response(row: dict[str, Any], ends: str, every: list[str]) -> None:
+    view = detect(tuple(row))
+    worst, best = (view.targets(row, side=side)[-1] for side in ("rejected", "chosen"))
+    assert f"{worst.pair.response} {best.pair.response}" == ends
+    assert [target.pair.response for target in view.targets(row, side="both")] == every
+    assert best.instruction is None
+
+
+def test_ranked_answers_that_are_missing_are_an_empty_response() -> None:
+    for cell in (None, [], "text"):
+        row = {"prompt": "q", "responses": cell, "scores": None}
+        assert detect(tuple(row)).pairs(row) == [Pair("q")]
+
+
+AMBIGUOUS = [
+    (("question", "problem", "answer"), "question_answer"),
+    (("messages", "prompt", "completion"), "fit more than one shape"),
+    (("prompt", "solution"), "--columns instruction=prompt,response=solution"),
+    (("instruction", "completions"), "--columns prompt=instruction,responses=completions"),
+    (("user", "assistant"), "--columns instruction=user,response=assistant"),
+    (("interactions",), "--columns messages=interactions"),
+    (("query", "positive"), "instruction"),
+]
+
+
+@pytest.mark.parametrize(("columns", "words"), AMBIGUOUS)
+def test_where_columns_do_not_tell_the_error_proposes_them(columns: tuple[str, ...], words: str) -> None:
+    with pytest.raises(SchemaError) as raised:
+        detect(columns)
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("roles", "row", "pair"),
+    [
+        ({"prompt": "q", "truth": "t"}, {"q": "Add.", "t": "4"}, Pair("Add.")),
+        ({"instruction": "q", "truth": "t"}, {"q": "Add.", "t": "4"}, Pair("Add.")),
+        ({"prompt": "q"}, {"q": "Add."}, Pair("Add.")),
+        ({"prompt": "q", "steps": "s"}, {"q": "Add.", "s": ["1", "2"]}, Pair("Add.", "", "1\n2")),
+        (
+            {"prompt": "q", "responses": "s", "scores": "n"},
+            {"q": "A", "s": ["1", "2"], "n": [2, 1]},
+            Pair("A", "", "1"),
+        ),
+        (
+            {"instruction": "q", "response": "a", "thought": "t"},
+            {"q": "Add.", "a": "4", "t": "2 + 2"},
+            Pair("Add.", "", "4", thought="2 + 2"),
+        ),
+    ],
+)
+def test_roles_name_columns(roles: dict[str, str], row: dict[str, Any], pair: Pair) -> None:
+    view = detect(tuple(row), roles)
+    assert view.pairs(row)[-1] == pair
+    assert view.truth == roles.get("truth")
+
+
+# ------------------------------------------------------------------------------------------------------------- truths
+
+
+@pytest.mark.parametrize("answer", ["4", 4, "4.5 %", "(B)", "A red fox", r"\frac{1}{2}+\sqrt{x}", "yes"])
+def test_a_bare_answer(answer: Any) -> None:
+    assert is_bare(answer)
+
+
+@pytest.mark.parametrize("answer", ["It is four, I think.", "床前明月光", "x" + " 1" * 200, "so it is 4"])
+def test_an_answer_with_words(answer: str) -> None:
+    assert not is_bare(answer)
+
+
+def test_bare_answers_are_the_truth_unless_one_is_not() -> None:
+    names = ("question", "answer", "id")
+    assert truth_columns(names, ["4", "", None, "no"]) == {"prompt": "question", "truth": "answer"}
+    assert truth_columns(names, ["4", "It is a red fox."]) is None
+    assert truth_columns(names, ["", None]) is None
+    assert truth_columns(("question", "solution", "answer"), ["4"]) is None
+    assert truth_columns(("prompt", "completion", "answer"), ["4"]) is None
+
+
+def test_clean_decides_once_for_all_batches() -> None:
+    rows = [{"question": f"What is {k} + 1?</s>", "answer": str(k + 1)} for k in range(1200)]
+    rows[1100]["answer"] = "It is one thousand one hundred and one.</s>"  # behind the first 1,000 rows
+    cleaned = clean(Dataset.from_list(rows), show=False, num_proc=1)
+    out = cleaned.dataset
+    assert out["answer"] == [row["answer"] for row in rows]
+    assert set(out["edit"]) == {"revised"}
+    assert all(map(math.isnan, out["rating"]))
+    assert {json.loads(line.split("\n")[1])["reasons"][0] for line in out["edit_history"]} == {"no_answer"}
+    assert hfclean.restore(out)["question"] == [row["question"] for row in rows]
+    assert Layout().settled(Dataset.from_list(rows)).columns == {"prompt": "question", "truth": "answer"}
+    assert Layout("question_answer").settled(Dataset.from_list(rows)).columns == "question_answer"
+
+
+def test_the_command_line_decides_once_and_the_folder_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"question": "What is 2 + 2?</s>", "answer": "4"}\n')
+    assert main(["clean", str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "--columns prompt=question,truth=answer" in capsys.readouterr().err
+    record = json.loads((tmp_path / "out" / "hfclean.json").read_text())
+    assert read_layout(record).columns == {"prompt": "question", "truth": "answer"}
+    assert main(["score", str(file), "--json"]) == 0
+    assert main(["undo", str(tmp_path / "out")]) == 0
+
+
+def test_truths_of_every_spelling_are_read() -> None:
+    assert truths_in({"style": "rule", "ground_truth": "4"}) == ("4",)
+    assert truths_in('{"ground_truth": "4"}') == ("4",)
+    assert truths_in(["4", None, "four"]) == ("4", "four")
+    assert truths_in(4) == ("4",)
+    assert truths_in(None) == ()
+    assert truths_in("[1") == ("[1",)
+
+
+TRUTHS = [
+    {"prompt": "Add.</s>", "reward_model": {"ground_truth": "4</s>  "}},
+    {"prompt": "Add.</s>", "reward_model": '{"ground_truth": "4</s>  "}'},
+    {
+        "messages": [{"role": "user", "content": "Add.</s>"}, {"role": "assistant", "content": "4</s>"}],
+        "ground_truth": "4</s>",
+    },
+    {"question": "Add.</s>", "solution": "Four.</s>", "answer": "4</s>"},
+    {"question": "Add.</s>", "ground_truth": "4</s>"},
+]
+
+
+@pytest.mark.parametrize("row", TRUTHS)
+def test_no_rule_changes_a_truth(row: dict[str, Any]) -> None:
+    out = hfclean.revise(row)
+    truth = detect(tuple(row)).truth
+    assert truth is not None
+    assert out["edit"] == "revised"
+    assert truth not in out
+
+
+def test_final_answers_are_what_stands_in_boxes_and_behind_one_line_of_hashes() -> None:
+    assert list(stated_truths("So \\boxed{\\frac{1}{2}}.\n#### 0.5 ")) == ["\\frac{1}{2}", "0.5"]
+    assert list(stated_truths("#### One\n#### Two")) == []
+    assert list(stated_truths("#### One\nand more")) == []
+    assert list(stated_truths("\\boxed{" * 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ("It is 4.\n#### 4", "It is 4.\n#### 5", True),
+        ("It is 4.\n#### 4", "It is 4.", True),
+        ("It  is \\boxed{4}.", "It is \\boxed{4 }.", False),
+        ("It  is \\boxed{4}.", "It is \\boxed{5}.", True),
+        ("It is 4.\n#### 4</s>", "It is 4.\n#### 4", False),
+        ("#### Head\nIt  is.", "#### Heading\nIt is.", False),
+    ],
+)
+def test_the_guard_of_rules_holds_final_answers(old: str, new: str, kept: bool) -> None:
+    after = allowed(Pair("Add.", "", old), Pair("Add.", "", new))
+    assert after.response == (old if kept else new)
+
+
+# ------------------------------------------------------------------------------------------------------- prompts alone
+
+PROMPTS = [
+    {"prompt": "Name a fruit.</s>"},
+    {"prompt": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Name a fruit.</s>"}]},
+    {"prompt": json.dumps([{"role": "user", "content": "Name a fruit.</s>"}])},
+    {"question": "Name a fruit.</s>", "ground_truth": "apple"},
+]
+
+
+@pytest.mark.parametrize("row", PROMPTS)
+def test_a_prompt_alone_is_mended_and_not_scored(row: dict[str, Any]) -> None:
+    scores = hfclean.score(row)
+    assert scores["defects"] == "chat_markers"
+    assert all(math.isnan(scores[name]) for name in ("preference", "rating", "response_words", "lexical_diversity"))
+    assert json.loads(scores["edit_history"])["reasons"] == ["no_answer"]
+    out = hfclean.revise(row)
+    assert out["edit_reason"] == "chat_markers"
+    assert "</s>" not in json.dumps({name: out.get(name, row[name]) for name in row})
+    assert hfclean.restore({**row, **out}) == row
+    assert [finding.check for finding in verify(row)] == []
+
+
+def test_prompts_that_end_with_an_answer_keep_their_question() -> None:
+    turns = [("user", "Name a fruit.</s>"), ("assistant", "An apple.")]
+    row = {"prompt": [{"role": role, "content": text} for role, text in turns]}
+    assert hfclean.revise(row)["edit"] == "kept"
+
+
+def test_prompts_alone_are_deduplicated_and_decontaminated() -> None:
+    asked = ["Name a fruit.", "Name a river of this country.", "Name a fruit."]
+    ds = Dataset.from_list([{"prompt": [{"role": "user", "content": text}]} for text in asked])
+    assert list(hfclean.dedupe(ds)) == [0, 1]
+    question = "What is the capital of the country in which the longest river of all flows into the sea?"
+    ds = Dataset.from_list([{"prompt": question}, {"prompt": "Name a fruit."}])
+    assert list(hfclean.decontaminate(ds, BenchmarkPack.make("planted", [{"question": question}]))) == [1]
+
+
+# --------------------------------------------------------------------------------------------------- bounded and whole
+
+
+def _deep(depth: int) -> str:
+    return '{"ground_truth": ' * depth + "1" + "}" * depth
+
+
+LARGE: list[dict[str, Any]] = [
+    {"question": "word " * 200_000, "answer": "An apple.</s>"},
+    {"prompt": "Add.", "reward_model": _deep(10_000)},
+    {"messages": _deep(10_000)},
+    {"messages": [{"role": ("user", "assistant")[k % 2], "content": f"Turn {k}.</s>"} for k in range(1000)]},
+    {
+        "messages": [{"role": "user", "content": "Call."}, {"role": "assistant", "content": "Done.</s>"}],
+        "tools": json.dumps(
+            [{"type": "function", "function": {"name": f"f{k}", "parameters": {}}} for k in range(500)]
+        ),
+    },
+    {"prompt": "Add.", "completions": [f"Step {k}.</s>" for k in range(1000)], "labels": [True] * 1000},
+]
+
+
+@pytest.mark.parametrize("row", LARGE, ids=["long", "deep truth", "deep messages", "turns", "tools", "steps"])
+def test_large_and_deep_rows_are_read_and_restored(row: dict[str, Any]) -> None:
+    if isinstance(row.get("messages"), str):
+        with pytest.raises(SchemaError):
+            hfclean.revise(row)
+        return
+    out = hfclean.revise(row)
+    assert hfclean.restore({**row, **out}) == row
+    assert isinstance(hfclean.score(row)["defects"], str)
