@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 from hfclean.models import process
 from hfclean.models.fastest import fastest
-from hfclean.models.int8 import is_in_eight_bits
 from hfclean.models.local import unless_out_of_memory
 from hfclean.models.matrix_products import (
     Product,
@@ -242,14 +241,11 @@ class Backbone:
 
             wanted = alone()
             self.gathered = self._agrees("gathered", alone, wanted)
-            apart = is_in_eight_bits(self.model)  # rounding moves its losses, and so does what goes through with them
             with fused_activations(self.model) as keep:
-                self.fused = not apart and self._agrees("fused", alone, wanted)
+                self.fused = self._agrees("fused", alone, wanted)
                 if self.fused and (self.device.type != "cpu" or fused_is_faster()):
                     keep()
             self._choose_products(alone, wanted)
-            if apart:
-                return
             self.padded = self._agrees("padded", lambda: self._run(probes), wanted)
             self.packed = self._agrees("packed", lambda: self._run(probes), wanted)
             if self.packed and skip:

@@ -20,7 +20,6 @@ from hfclean.errors import HfcleanError, require
 from hfclean.models import process
 from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.failures import BackendError, ModelError
-from hfclean.models.int8 import INT8, in_eight_bits
 from hfclean.models.protocol import Answer, Conversation, Generation, tidy
 from hfclean.models.shared_prefix import Prefix, common_prefix, generates_behind, reach
 from hfclean.models.spec import ModelSpec
@@ -92,8 +91,7 @@ def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, A
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             files.folder if tokenizer_config.is_file() else base.folder, **safely
         )
-        wanted = "float32" if spec.dtype == INT8 else spec.dtype
-        dtype = dtype_of(torch, wanted, "cuda" if kind == "auto" else kind)
+        dtype = dtype_of(torch, spec.dtype, "cuda" if kind == "auto" else kind)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             base.folder, dtype=dtype, use_safetensors=True, **safely, **where
         )
@@ -106,8 +104,6 @@ def read_causal(spec: ModelSpec, files: ModelFiles, device: str) -> tuple[Any, A
         raise ModelError(f"{spec.name} cannot be loaded ({type(e).__name__}: {reason})") from e
     if not where:
         model = model.to(device)
-    if spec.dtype == INT8:
-        model = in_eight_bits(model, spec.name)
     return model.eval(), tokenizer
 
 
@@ -239,11 +235,6 @@ class LocalModel:
 
     def _read(self, torch: Any, device: str) -> _Loaded:
         transformers = require("transformers", extra="models")
-        if self.spec.dtype == INT8:
-            raise ModelError(
-                "dtype='int8' is for scores: in a batch, answers would depend on each other; leave dtype out, or name "
-                "'bfloat16'"
-            )
         model, tokenizer = read_causal(self.spec, self.files, device)
         if self.spec.chat_template:
             tokenizer.chat_template = self._template()
@@ -417,7 +408,9 @@ def dtype_of(torch: Any, wanted: str | None, kind: str) -> Any:
         return torch.float16 if kind == "mps" else torch.float32
     found = getattr(torch, wanted, None)
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ModelError(f"dtype={wanted!r} is not one of torch's; expected 'bfloat16', 'float16' or 'float32'")
+        raise ModelError(
+            f"dtype={wanted!r} is not one of torch's floating types; expected 'bfloat16', 'float16' or 'float32'"
+        )
     return found
 
 

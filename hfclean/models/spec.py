@@ -118,7 +118,6 @@ class ModelSpec(Spec):
         revision: git ref of a Hub id; the commit that it names is part of the key of every answer.
         chat_template: for a local model without one: a Jinja template, or `"plain"` for a simple one of ours.
         dtype: weights of a local model, such as `"bfloat16"`; by default bfloat16 or float16 on a GPU, float32 else.
-            For scores on a processor also `"int8"`.
         device: of a local model, such as `"cuda:1"`; by default a GPU if there is one.
         cache_as: whose answers these are. Takes the place of server (host, port, path) and model in the key, so that
             answers are found again when the same model moves to another host or port; needed for a custom backend.

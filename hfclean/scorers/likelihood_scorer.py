@@ -61,7 +61,6 @@ class LikelihoodScorer(Scorer):
             far as it fits, and the row says `truncated`.
         dtype: of the weights; `"auto"` is float32, which is exact. `"bfloat16"` is two to three times as fast where
             the processor has it, several times slower where it has not, and moves IFD by up to a few hundredths.
-            `"int8"`, on a processor only, has the linear layers in eight bits and moves scores by more.
         device: such as `"cuda:0"`; by default a GPU if there is one.
         cache_as: name of the model in the store, instead of its content.
         store: the file in which they are kept; None for the usual one under `HFCLEAN_HOME`, False to keep none.
