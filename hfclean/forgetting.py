@@ -263,7 +263,7 @@ def _purge_answers(gone: _Gone, store: str | Path | None) -> tuple[int, str]:
     if not place.exists():
         return 0, ""
     opened = open_store(place)
-    plain = [_bare(text) for text in gone.texts]
+    plain = [text for text in map(_bare, gone.texts) if len(text) >= LONG // 2]  # nothing is left of a line of dashes
     whole = [[re.compile(rf"(?<!\w){re.escape(part)}(?!\w)") for part in pair] for pair in gone.pairs]
     keys = []
     for answer in opened.rows():

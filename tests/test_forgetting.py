@@ -168,6 +168,19 @@ def test_an_unknown_id_is_one_line_and_nothing_is_changed(
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == files
 
 
+def test_a_text_of_marks_alone_finds_no_answers_of_other_rows(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": "Draw.", "input": "", "output": "-" * 60},
+        {"instruction": "Say.", "input": "", "output": "A"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = tmp_path / "out"
+    with ChatServer(default=Reply(encode(Pair("Say.", "", "B")))) as server:
+        words = ["--model", "tiny", "--base-url", server.url, "--quiet"]
+        assert main(["revise", str(tmp_path / "rows.jsonl"), "--out", str(folder), *words]) == 0
+    assert hfclean.forget(folder, data(folder)[0]["row_id"]).answers == 1
+
+
 KILLED = """
 import os, signal, sys
 from hfclean import durable
