@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hfclean
-from hfclean.rules import RULES, SEVERITIES, Rule, find_defects
+from hfclean.rules import ROW_RULES, RULES, SEVERITIES, Rule, find_defects
 from hfclean.rules import mend as repair
 from hfclean.schema import Pair, detect
 from hfclean.scorers.agreement import SHARES, counted, factor
@@ -140,8 +140,8 @@ def test_scores_are_those_of_today_after_a_revision_and_after_its_undoing() -> N
 
 def test_the_scores_know_which_rules_they_depend_on() -> None:
     score = hfclean.Score()
-    assert score.version == 3
-    assert score.depends()["rules"] == {rule.id: rule.version for rule in RULES}
+    assert score.version == 4
+    assert score.depends()["rules"] == {rule.id: rule.version for rule in (*RULES, *ROW_RULES)}
     assert score.depends()["shares"] == SHARES
 
 

@@ -1,7 +1,7 @@
 """Rows as a whole: what only shows between messages, or between them and other columns."""
 
 import hfclean
-from hfclean.schema import Call, detect, whole_row
+from hfclean.schema import Call, Result, detect, whole_row
 
 TOOLS = '[{"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]'
 
@@ -32,7 +32,7 @@ def test_calls_and_results_are_read_in_every_spelling():
     result = {"role": "tool", "content": "rain", "tool_call_id": "c1", "name": "weather"}
     whole = _whole({"messages": [turns["openai"], result], "tools": TOOLS})
     assert whole.tools == TOOLS
-    assert (whole.messages[1].role, whole.messages[1].answers, whole.messages[1].name) == ("tool", "c1", "weather")
+    assert (whole.messages[1].role, whole.messages[1].results) == ("tool", (Result("c1", "weather"),))
 
 
 def test_both_sides_of_a_preference_row_and_its_truth():

@@ -17,10 +17,10 @@ class _Proves:
     """Whether a verifier finds anything; a class, so that it pickles."""
 
     def __init__(self, verifier: RowVerifier) -> None:
-        self.find = verifier.find
+        self.verifier = verifier
 
     def __call__(self, row: Whole) -> bool:
-        return any(True for _ in self.find(row))
+        return any(found.check == self.verifier.id for found in self.verifier.find(row))
 
 
 ROW_RULES: tuple[Rule, ...] = tuple(
@@ -40,9 +40,14 @@ ROW_RULES: tuple[Rule, ...] = tuple(
 @lru_cache(maxsize=64)
 def row_rules(view: View) -> tuple[Rule, ...]:
     """The rules that may find something in rows that are read in this way."""
+    ids = {verifier.id for verifier in _able(view)}
+    return tuple(rule for rule in ROW_RULES if rule.id in ids)
+
+
+@lru_cache(maxsize=64)
+def _able(view: View) -> tuple[RowVerifier, ...]:
     there = parts_of(view)
-    needs = {verifier.id: verifier.needs for verifier in ROW_VERIFIERS}
-    return tuple(rule for rule in ROW_RULES if needs[rule.id] <= there)
+    return tuple(verifier for verifier in ROW_VERIFIERS if verifier.needs <= there)
 
 
 def row_defects(
@@ -57,16 +62,18 @@ def row_defects(
         errors: receives the errors of rules, by their ids; such a rule counts as not found. Without it, the error is
             raised.
     """
-    rules = row_rules(view)
-    if not rules:
+    verifiers = _able(view)
+    if not verifiers:
         return []
-    row, found = whole_row(cells, view, pair), []
-    for rule in rules:
+    families = {verifier.find: verifier.id for verifier in reversed(verifiers)}
+    found: set[str] = set()
+    row: Whole | None = None
+    for find, name in families.items():
         try:
-            if rule.detect(row):
-                found.append(rule.id)
+            row = row or whole_row(cells, view, pair)
+            found.update(finding.check for finding in find(row))
         except Exception as e:
             if errors is None:
                 raise
-            errors[rule.id] = of_row(e)
-    return found
+            errors[name] = of_row(e)
+    return [verifier.id for verifier in verifiers if verifier.id in found]

@@ -1,6 +1,8 @@
 from .beyond_pairs import PromptOnlyView as PromptOnlyView
 from .beyond_pairs import RankedView as RankedView
 from .beyond_pairs import StepsView as StepsView
+from .calls import Call as Call
+from .calls import Result as Result
 from .declared import SHAPE_TABLE as SHAPE_TABLE
 from .messages import KNOWN_ROLES as KNOWN_ROLES
 from .messages import messages_of as messages_of
@@ -21,6 +23,9 @@ from .slots import Target as Target
 from .slots import read_at as read_at
 from .slots import recorded_at as recorded_at
 from .slots import write as write
+from .tools import Tool as Tool
+from .tools import Tools as Tools
+from .tools import tools_of as tools_of
 from .truths import stated_truths as stated_truths
 from .truths import truth_columns as truth_columns
 from .truths import truths_in as truths_in
@@ -29,7 +34,6 @@ from .views import FlatView as FlatView
 from .views import PreferenceView as PreferenceView
 from .views import PromptView as PromptView
 from .views import View as View
-from .whole import Call as Call
 from .whole import Said as Said
 from .whole import Whole as Whole
 from .whole import whole_row as whole_row

@@ -10,41 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfclean.schema.embedded import opened
-from hfclean.schema.messages import CALL_KEYS, CALL_PARTS, RESULT_PARTS, TEXT_KEYS, key_of, message_of
+from hfclean.schema.calls import Call, Result, calls_of, own_tools, results_of
+from hfclean.schema.messages import (
+    CALL_KEYS,
+    CALL_PARTS,
+    RESULT_PARTS,
+    ROLE_KEYS,
+    TEXT_KEYS,
+    TEXT_PARTS,
+    key_of,
+    message_of,
+)
 from hfclean.schema.pair import Pair
 from hfclean.schema.shapes import plain
 from hfclean.schema.slots import Cells, as_text
 from hfclean.schema.truths import truths_in
 from hfclean.schema.views import ChatView, PreferenceView, PromptView, View
 
-ARGUMENTS = ("arguments", "parameters", "input", "args")
-
-
-class Call(NamedTuple):
-    """One call of a tool.
-
-    `arguments` are as they stand: an object, or the text that should be one. `id` is `""` where it has none.
-    """
-
-    name: str
-    arguments: Any
-    id: str = ""
+MESSAGES = 10_000  # of one row
 
 
 class Said(NamedTuple):
     """One message: who speaks (one of `KNOWN_ROLES`, or the role as it stands), and what.
 
-    `calls` are those of an assistant; `answers` is the id of the call whose result a tool gives, `""` where it has
-    none; `name` is the tool that speaks, `""` where it is not said.
+    `calls` are those of an assistant, `results` what tools gave back; `name` is who speaks, `""` where it is not said.
+    `more` says that there is something beside text, calls and results: pictures, sound, files.
     """
 
     role: str
     text: str
     thought: str = ""
     calls: tuple[Call, ...] = ()
-    answers: str = ""
+    results: tuple[Result, ...] = ()
     name: str = ""
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ class Whole:
     Attributes:
         pair: its main pair.
         messages: all of them, in order; empty where the row has columns of text instead.
-        tools: the cell that says which tools there are, as it stands; None where there is none.
+        tools: the cell that says which tools there are, as it stands, or what the first system message says of them;
+            None where nothing does. `tools.tools_of` reads it.
         truths: the answers that are known to be right.
         other: of a preference row, the messages of the answer that was rejected, with those before it.
         rejected: of a preference row, its main pair with the rejected answer.
@@ -78,11 +78,15 @@ def whole_row(cells: Cells, view: View, pair: Pair) -> Whole:
     """
     tools = cells.get(view.tools) if view.tools else None
     truths = truths_in(cells.get(view.truth)) if view.truth else ()
+    raw = _raw_messages(cells, view)
+    messages = _said(raw)
+    if tools is None:
+        system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
+        tools = own_tools(system[1], system[0].text) if system else None
     if not isinstance(view, PreferenceView):
-        return Whole(pair, _said(_raw_messages(cells, view)), tools, truths)
+        return Whole(pair, messages, tools, truths)
     rejected = view.pairs(cells, side="rejected")[-1]
-    sides = (_said(_raw_messages(cells, view, side)) for side in ("chosen", "rejected"))
-    return Whole(pair, next(sides), tools, truths, next(sides), rejected)
+    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), rejected)
 
 
 def _raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[str, Any]]:
@@ -107,7 +111,8 @@ def _raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[s
 
 def dicts_of(cell: Any, role: str = "") -> list[dict[str, Any]]:
     """A cell as messages: a list of them, one, columns of them, or a text of that role."""
-    cell = plain(cell)
+    if not isinstance(cell, (str, list, dict)):
+        cell = plain(cell)
     if isinstance(cell, dict):
         values = list(cell.values())
         if values and all(isinstance(value, list) for value in values):  # how datasets shows Sequence({...}) features
@@ -119,42 +124,32 @@ def dicts_of(cell: Any, role: str = "") -> list[dict[str, Any]]:
 
 
 def _said(messages: list[dict[str, Any]]) -> tuple[Said, ...]:
-    return tuple(map(_said_in, messages))
+    return tuple(map(_said_in, messages[:MESSAGES]))
 
 
 def _said_in(message: Mapping[str, Any]) -> Said:
     read = message_of(message, ())
-    role, text = read.role, read.text
-    calls, answers, name = _calls_in(message), message.get("tool_call_id"), message.get("name")
+    role, text, kind = read.role, read.text, message.get("type")
+    if not key_of(message, ROLE_KEYS) and kind in (*CALL_PARTS, *RESULT_PARTS):  # an item of a response has no role
+        role, text = ("tool_call" if kind in CALL_PARTS else "tool"), ""
+    calls = calls_of(message, role)
+    content = message.get(key_of(message, TEXT_KEYS))
     if role == "tool_call":  # an assistant that calls; its text is then the call's
         role = "assistant"
-        own = message.get(key_of(message, TEXT_KEYS))
-        text = "" if len(calls) and isinstance(own, str) and opened(own) is not None else text if own else ""
+        text = "" if calls and (not content or _is_call(message, content)) else text if content else ""
+    results = results_of(message, role, text)
+    return Said(role, text, read.thought, calls, results, as_text(message.get("name")), _more(message))
+
+
+def _is_call(message: Mapping[str, Any], content: Any) -> bool:
+    """Whether the text of a message with calls is these calls, and not what is said beside them."""
+    return isinstance(content, str) and not any(message.get(key) for key in CALL_KEYS)
+
+
+def _more(message: Mapping[str, Any]) -> bool:
     content = message.get(key_of(message, TEXT_KEYS))
-    for part in content if isinstance(content, list) else ():
-        if isinstance(part, Mapping) and part.get("type") in RESULT_PARTS:
-            answers = answers or part.get("tool_use_id") or part.get("tool_call_id") or part.get("call_id")
-    return Said(role, text, read.thought, calls, as_text(answers), as_text(name))
-
-
-def _calls_in(message: Mapping[str, Any]) -> tuple[Call, ...]:
-    """The calls of a message: beside its text, as typed parts of it, or as the JSON that it is."""
-    found: list[Any] = []
-    for key in CALL_KEYS:
-        value = message.get(key)
-        value = opened(value) if isinstance(value, str) else value
-        found += value if isinstance(value, list) else [value] if value else []
-    content = message.get(key_of(message, TEXT_KEYS))
-    if isinstance(content, list):
-        found += [part for part in content if isinstance(part, Mapping) and part.get("type") in CALL_PARTS]
-    elif isinstance(content, str) and message_of(message, ()).role == "tool_call":
-        value = opened(content)
-        found += value if isinstance(value, list) else [value] if value else []
-    return tuple(map(_call, (each for each in found if isinstance(each, Mapping))))
-
-
-def _call(call: Mapping[str, Any]) -> Call:
-    inner = next((call[key] for key in ("function", "functionCall") if isinstance(call.get(key), Mapping)), call)
-    name = inner.get("name") or inner.get("function") or call.get("tool_name") or ""
-    arguments = next((inner[key] for key in ARGUMENTS if inner.get(key) is not None), None)
-    return Call(as_text(name), arguments, as_text(call.get("id") or call.get("call_id") or call.get("tool_call_id")))
+    if isinstance(content, list) and any(
+        isinstance(part, Mapping) and part.get("type", "text") not in TEXT_PARTS for part in content
+    ):
+        return True
+    return any(message.get(key) for key in ("images", "image", "audio", "audios", "videos", "video", "attachments"))

@@ -6,20 +6,21 @@ for finding in hfclean.verify(row):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from hfclean.layout import Layout
-from hfclean.schema import Pair, View, whole_row
+from hfclean.schema import Pair, View, Whole, whole_row
 from hfclean.verifiers.answers import answers_disagree, option_disagrees
-from hfclean.verifiers.conversations import last_turn_unanswered
+from hfclean.verifiers.conversations import CONVERSATION_VERIFIERS
 from hfclean.verifiers.counts import answer_is_input, count_missed, item_twice, solved_input
 from hfclean.verifiers.orders import brackets_broken, order_broken
 from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
+from hfclean.verifiers.tools import TOOL_VERIFIERS
 from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, VerifierError, parts_of
 
 __all__ = [
@@ -46,7 +47,7 @@ VERIFIERS: tuple[Verifier, ...] = (
     solved_input,
 )
 # what only shows in a row as a whole
-ROW_VERIFIERS: tuple[RowVerifier, ...] = (last_turn_unanswered,)
+ROW_VERIFIERS: tuple[RowVerifier, ...] = (*TOOL_VERIFIERS, *CONVERSATION_VERIFIERS)
 
 
 def verify(
@@ -97,9 +98,18 @@ def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: Iterable[
     there = parts_of(view)
     able = [verifier for verifier in verifiers if verifier.needs <= there]
     if able:
-        whole = whole_row(row, view, pair)
-        for verifier in able:
-            yield from verifier.find(whole)
+        yield from findings_in(whole_row(row, view, pair), able)
+
+
+def findings_in(row: Whole, verifiers: Iterable[RowVerifier]) -> list[Finding]:
+    """What these verifiers find in a row, in their order; those of one family look together, once."""
+    families: dict[Callable[[Whole], Iterable[Finding]], list[Finding]] = {}
+    found: list[Finding] = []
+    for verifier in verifiers:
+        if verifier.find not in families:
+            families[verifier.find] = list(verifier.find(row))
+        found += [each for each in families[verifier.find] if each.check == verifier.id]
+    return found
 
 
 def select_verifiers(only: Iterable[str] | None = None) -> tuple[Verifier, ...]:

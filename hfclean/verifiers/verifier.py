@@ -73,7 +73,8 @@ class RowVerifier:
     Attributes:
         id, meaning, version: as those of a `Verifier`.
         severity: `low`, `medium` or `high`; see `hfclean.rules`.
-        find: row -> findings, in their order, each with its `turn`.
+        find: row -> findings, in their order, each with its `turn`. Verifiers of one family may share it, which then
+            gives the findings of all: it runs once for a row, and those with another id are left to their verifier.
         needs: what a row needs for it to have anything to find; some of `ROW_PARTS`.
         example: a text that shows the defect.
     """

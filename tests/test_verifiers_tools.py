@@ -1,0 +1,476 @@
+"""Tool calls: what is called, with which arguments, and whether each call and each result has its other half."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from extras import needs
+
+import hfclean
+from hfclean.schema import Call, detect, whole_row
+from hfclean.verifiers import arguments
+from hfclean.verifiers.tools import TOOL_VERIFIERS
+
+IDS = [verifier.id for verifier in TOOL_VERIFIERS]
+WEATHER = {
+    "name": "weather",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer"},
+            "unit": {"type": "string", "enum": ["celsius", "kelvin"]},
+        },
+        "required": ["city"],
+    },
+}
+NEWS = {"name": "news", "parameters": {"type": "object", "properties": {}}}
+GOOD = {"city": "Graz", "days": 2}
+BAD = {"city": 7}
+
+
+def user(text: str = "Will it rain in Graz?") -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def says(text: str = "It rains.") -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def calls(*given: Any, name: str = "weather", first: int = 1) -> dict[str, Any]:
+    listed = [
+        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": each}}
+        for n, each in enumerate(given, first)
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": listed}
+
+
+def result(ident: str = "c1", **more: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": ident, "content": "rain", **more}
+
+
+def found(*messages: dict[str, Any], tools: Any = (WEATHER, NEWS), column: str = "messages") -> list[str]:
+    row = {column: list(messages), "tools": list(tools) if isinstance(tools, tuple) else tools}
+    return [finding.check for finding in hfclean.verify(row, only=IDS)]
+
+
+def whole(*messages: dict[str, Any], tools: Any = None) -> Any:
+    row = {"messages": list(messages), "tools": tools}
+    view = detect(row)
+    return whole_row(row, view, view.pairs(row)[-1])
+
+
+# ------------------------------------------------------------------------------------------------------- spellings
+
+AS_TEXT = {
+    "hermes": '<tool_call>\n{"name": "weather", "arguments": %s}\n</tool_call>',
+    "hermes, unclosed": 'I look it up.\n<tool_call>{"name": "weather", "arguments": %s}',
+    "llama": '<|python_tag|>{"type": "function", "name": "weather", "parameters": %s}<|eom_id|>',
+    "llama 3.2": '{"name": "weather", "parameters": %s}',
+    "function tag": "<function=weather>%s</function>",
+    "mistral": '[TOOL_CALLS] [{"name": "weather", "arguments": %s}]</s>',
+    "mistral, later": "[TOOL_CALLS]weather[CALL_ID]a1b2c3d4e[ARGS]%s",
+    "harmony": "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>%s<|call|>",
+    "harmony, in the header": "<|start|>assistant to=functions.weather<|channel|>commentary json<|message|>%s<|call|>",
+    "deepseek": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n%s\n```"
+    "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    "deepseek, later": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>%s<｜tool▁call▁end｜>",
+    "kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>%s"
+    "<|tool_call_end|><|tool_calls_section_end|>",
+}
+AS_PART = {
+    "tool_use": lambda given: {"type": "tool_use", "id": "c1", "name": "weather", "input": given},
+    "tool_call": lambda given: {"type": "tool_call", "id": "c1", "name": "weather", "arguments": given},
+    "tool_call in value": lambda given: {
+        "type": "tool_call",
+        "value": json.dumps({"name": "weather", "arguments": given}),
+    },
+    "tool_call inside": lambda given: {
+        "type": "tool_call",
+        "tool_call": {"id": "c1", "function": {"name": "weather", "arguments": json.dumps(given)}},
+    },
+    "toolCall": lambda given: {"type": "toolCall", "id": "c1", "name": "weather", "arguments": given},
+    "functionCall": lambda given: {"functionCall": {"name": "weather", "args": given}},
+    "responses": lambda given: {
+        "type": "function_call",
+        "id": "fc_9",
+        "call_id": "c1",
+        "name": "weather",
+        "arguments": json.dumps(given),
+    },
+}
+
+
+@pytest.mark.parametrize("form", AS_TEXT)
+def test_a_call_inside_a_text_is_read_in_every_template(form: str) -> None:
+    (call,) = whole(user(), says(AS_TEXT[form] % json.dumps(GOOD))).messages[1].calls
+    given = json.loads(call.arguments) if isinstance(call.arguments, str) else call.arguments
+    assert (call.name, given, call.kind) == ("weather", GOOD, "text")
+    assert found(user(), says(AS_TEXT[form] % json.dumps(GOOD)), result(""), says()) == []
+    assert found(user(), says(AS_TEXT[form] % json.dumps(BAD)), result(""), says()) == ["tool_arguments_invalid"]
+    assert found(user(), says(AS_TEXT[form] % '{"city": Graz}'), result(""), says())[:1] == (
+        [] if form == "llama 3.2" else ["tool_arguments_invalid"]
+    )
+
+
+@pytest.mark.parametrize("form", AS_PART)
+def test_a_typed_part_is_read_in_every_spelling(form: str) -> None:
+    part = AS_PART[form]
+    (call,) = whole(user(), {"role": "assistant", "content": [part(GOOD)]}).messages[1].calls
+    given = json.loads(call.arguments) if isinstance(call.arguments, str) else call.arguments
+    assert (call.name, given, call.kind) == ("weather", GOOD, "structured")
+    assert call.id == ("" if form in ("tool_call in value", "functionCall") else "c1")
+    turn = {"role": "assistant", "content": [{"type": "text", "text": "One moment."}, part(BAD)]}
+    assert found(user(), turn, result(), says()) == ["tool_arguments_invalid"]
+
+
+def test_calls_in_xml_are_known_by_name_and_their_values_are_not_judged() -> None:
+    coder = "<tool_call>\n<function=weather>\n<parameter=city>\nGraz\n</parameter>\n<parameter=days>\n2\n</parameter>"
+    coder += "\n</function>\n</tool_call>"
+    glm = "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Graz</arg_value>\n</tool_call>"
+    for text, given in ((coder, {"city": "Graz", "days": "2"}), (glm, {"city": "Graz"})):
+        assert whole(user(), says(text)).messages[1].calls == (Call("weather", given, kind="strings"),)
+        assert found(user(), says(text), result(""), says()) == []
+        assert found(user(), says(text.replace("city", "town")), result(""), says()) == ["tool_arguments_invalid"] * 2
+
+
+def test_calls_in_a_thought_in_code_or_in_talk_about_them_are_none() -> None:
+    call = AS_TEXT["hermes"] % '{"town": 1}'
+    for text in (
+        f"<think>Shall I write {call}?</think>Yes.",
+        f"Write it like this:\n```\n{call}\n```\n",
+        "Calls stand in `<tool_call>` tags.",
+        'The form is <tool_call>{"name": <function-name>, "arguments": <args>}</tool_call>.',
+        "<tool_call>...</tool_call>",
+    ):
+        assert whole(user(), says(text)).messages[1].calls == (), text
+        assert found(user(), says(text)) == [], text
+
+
+def test_sharegpt_calls_are_read_alone_in_lists_and_one_after_another() -> None:
+    one, other = ({"name": "weather", "arguments": {"city": city}} for city in ("Graz", "Linz"))
+    for value in (json.dumps([one, other]), f"{json.dumps(one)}\n{json.dumps(other)}"):
+        turns = [
+            {"from": "human", "value": "Rain?"},
+            {"from": "function_call", "value": value},
+            {"from": "observation", "value": '["rain", "sun"]'},
+            {"from": "gpt", "value": "In Graz."},
+        ]
+        assert found(*turns, column="conversations") == []
+        assert found(*turns[:2], turns[3], column="conversations") == ["tool_call_unanswered"] * 2
+        assert found(*turns[:1], *turns[2:], column="conversations") == ["tool_result_unmatched"]
+        turns[1] = {**turns[1], "value": value.replace('"Graz"', '"Graz')}
+        assert found(*turns, column="conversations") == ["tool_arguments_invalid"]
+    action = {"from": "function_call", "value": "Action: weather\nAction Input: Graz"}  # spelled as nobody knows
+    assert found(turns[0], action, *turns[2:], column="conversations") == []
+
+
+# ------------------------------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ('{"city": "Graz"', "the arguments of 'weather' are not JSON: Expecting ',' delimiter at character 15"),
+        ("{'city': 'Graz'}", "the arguments of 'weather' are not JSON: Expecting property name enclosed in double"),
+        ('["Graz"]', "the arguments of 'weather' are a list; expected an object"),
+        ('"{}"', "the arguments of 'weather' are a string; expected an object"),
+        ("", "'weather': the required argument 'city' is missing"),
+        ({"days": 2}, "'weather': the required argument 'city' is missing"),
+        ({"city": "Graz", "town": 1}, "'weather': the argument 'town' is not declared"),
+        ({"city": "Graz", "days": "2"}, "'weather': 'days' is '2'; expected integer"),
+        ({"city": "Graz", "days": 2.5}, "'weather': 'days' is 2.5; expected integer"),
+        ({"city": "Graz", "days": True}, "'weather': 'days' is True; expected integer"),
+    ],
+)
+def test_what_is_wrong_with_arguments_is_said(given: Any, sentence: str) -> None:
+    row = {"messages": [user(), calls(given), result(), says()], "tools": [WEATHER]}
+    (finding,) = hfclean.verify(row, only=IDS)
+    assert (finding.check, finding.field, finding.turn) == ("tool_arguments_invalid", "messages", 1)
+    assert finding.sentence.replace("Illegal trailing comma", "Expecting").startswith(sentence)
+
+
+def test_what_the_library_adds() -> None:
+    needs("verify", "jsonschema")
+    assert found(user(), calls({"city": "Graz", "unit": "rankine"}), result(), says()) == ["tool_arguments_invalid"]
+    assert found(user(), calls({"city": "Graz", "unit": "Celsius"}), result(), says()) == []
+    bounded = {"properties": {"days": {"type": "integer", "minimum": 1, "maximum": 9}}}
+    tools = [{"name": "weather", "parameters": bounded}]
+    assert found(user(), calls({"days": 10}), result(), says(), tools=tools) == ["tool_arguments_invalid"]
+    assert found(user(), calls({"days": 9}), result(), says(), tools=tools) == []
+
+
+@pytest.mark.parametrize("library", [True, False])
+@pytest.mark.parametrize(
+    "given", [{"city": "Graz", "days": 2.0}, {"city": "Graz", "days": None, "other": None}, '{"city": "Graz"}']
+)
+def test_arguments_that_will_do_give_no_finding(given: Any, library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if library:
+        needs("verify", "jsonschema")
+    else:
+        monkeypatch.setattr(arguments, "_validator", lambda: None)
+    assert found(user(), calls(given), result(), says()) == []
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_types_are_read_in_the_words_of_any_language(library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if library:
+        needs("verify", "jsonschema")
+    else:
+        monkeypatch.setattr(arguments, "_validator", lambda: None)
+    right: dict[str, list[Any]] = {
+        "float": [1, 1.5],
+        "dict": [{"a": 1}],
+        "tuple": [[1, 2]],
+        "any": [1, "a", [1], {}],
+        "List[int]": [[1]],
+        "str, optional": ["a"],
+        "Optional[int]": [1],
+        "int | string": [1, "a"],
+        "STRING": ["a"],
+        "Callable[[float], float]": ["x", 1],
+        "no such type": ["x", 1],
+    }
+    wrong: dict[str, list[Any]] = {
+        "float": ["1", True, [1]],
+        "dict": ["a", [1]],
+        "tuple": ["(1, 2)", {"a": 1}],
+        "List[int]": ["[1]", 1],
+        "str, optional": [1],
+        "int | string": [[1]],
+        "STRING": [1],
+    }
+    for kind, values in right.items():
+        schema = arguments.read_schema({"type": "dict", "properties": {"x": {"type": kind}}})
+        assert [list(arguments.faults({"x": value}, schema)) for value in values] == [[]] * len(values), kind
+    for kind, values in wrong.items():
+        schema = arguments.read_schema({"type": "dict", "properties": {"x": {"type": kind}}})
+        assert [len(list(arguments.faults({"x": value}, schema))) for value in values] == [1] * len(values), kind
+
+
+def test_a_schema_is_judged_no_more_strictly_than_it_says() -> None:
+    def ok(given: dict[str, Any], **schema: Any) -> bool:
+        return not list(arguments.faults(given, arguments.read_schema(schema)))
+
+    x = {"x": {"type": "integer"}}
+    assert not ok({"y": 1}, properties=x)
+    assert ok({"y": 1}, properties=x, additionalProperties=True)
+    assert ok({"y": 1}, properties=x, patternProperties={"(a+)+$": {}})
+    assert ok({"y": 1}, properties=x, allOf=[{"properties": {"y": {}}}])
+    assert ok({"y": 1}, type="object")
+    assert not ok({"y": 1}, type="object", properties={})
+    assert ok({"x": 1}, properties=x, required=["x", "gone"])  # what is declared nowhere nobody can give
+    assert ok(
+        {"x": 7}, properties={"x": {"type": "integer", "enum": ["1", "2"]}}
+    )  # an enumeration that Arrow made text
+    assert ok({"x": "N/A"}, properties={"x": {"type": "string", "enum": ["a"], "default": "N/A"}})
+    assert ok({"x": "zz"}, properties={"x": {"type": "string", "pattern": "^a$", "format": "date"}})
+    assert ok({"x": "zz"}, properties={"x": {"not": {"pattern": "z"}}})
+    assert ok({"x": "zz"}, properties={"x": {"oneOf": [{"pattern": "z"}, {"type": "string"}]}})
+    assert ok({"x": {"y": 1}}, properties={"x": {"type": "object", "properties": {"z": {}}}})
+    assert ok({"x": 1}, properties={"x": {"$ref": "https://example.com/schema.json"}})
+    assert ok({"x": 1}, properties={"x": {"$ref": "#/$defs/gone"}})
+    assert ok({"x": 1}, properties={"x": {"type": "integer", "enum": None, "minimum": None}}, required=None)
+
+
+def test_references_inside_a_schema_are_followed_and_end() -> None:
+    schema = {
+        "properties": {"tree": {"$ref": "#/$defs/tree"}},
+        "$defs": {"tree": {"type": "object", "properties": {"next": {"$ref": "#/$defs/tree"}}}},
+    }
+    read = arguments.read_schema(schema)
+    assert list(arguments.faults({"tree": {"next": {"next": {}}}}, read)) == []
+    assert len(list(arguments.faults({"tree": {"next": {"next": 1}}}, read))) == 1
+    loop = {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}
+    assert list(arguments.faults({"x": 1}, arguments.read_schema(loop))) == []
+
+
+# ---------------------------------------------------------------------------------------------------- names of tools
+
+
+def test_tools_are_read_in_every_spelling() -> None:
+    bare = [WEATHER, NEWS]
+    wrapped = [{"type": "function", "function": tool} for tool in bare]
+    filled = [{**tool, "strict": None, "parameters": {**tool["parameters"], "items": None}} for tool in bare]
+    for tools in (
+        bare,
+        wrapped,
+        filled,
+        json.dumps(bare),
+        json.dumps(wrapped),
+        [json.dumps(tool) for tool in wrapped],
+        [{**tool, "parameters": json.dumps(tool["parameters"])} for tool in bare],
+        [{"name": tool["name"], "input_schema": tool["parameters"]} for tool in bare],
+        [{"name": tool["name"], "inputSchema": tool["parameters"]} for tool in bare],
+        [{"functionDeclarations": bare}],
+        {"functions": bare},
+        [{"name": "weather", "parameters": WEATHER["parameters"]["properties"]}, NEWS],  # no `properties` around them
+    ):
+        assert found(user(), calls(GOOD), result(), says(), tools=tools) == [], tools
+        assert found(user(), calls(BAD), result(), says(), tools=tools)[:1] == ["tool_arguments_invalid"], tools
+        assert found(user(), calls({}, name="wether"), result(), says(), tools=tools) == ["tool_unknown"], tools
+
+
+def test_tools_of_the_system_message_count_where_no_column_has_them() -> None:
+    for system in (
+        {"role": "system", "content": f"Call these: <tools>\n{json.dumps(WEATHER)}\n{json.dumps(NEWS)}\n</tools>"},
+        {"role": "system", "content": "Call tools.", "tools": [WEATHER, NEWS]},
+        {"role": "system", "content": [{"type": "tools", "value": json.dumps([WEATHER, NEWS])}]},
+    ):
+        assert found(system, user(), calls(GOOD), result(), says(), tools=None) == []
+        assert found(system, user(), calls(BAD), result(), says(), tools=None) == ["tool_arguments_invalid"]
+        assert found(system, user(), calls({}, name="wether"), result(), says(), tools=None) == ["tool_unknown"]
+
+
+def test_a_tool_is_unknown_only_where_all_tools_are_known() -> None:
+    call = calls({}, name="wether")
+    for tools in ([], "", None, "weather and news", [WEATHER, {"type": "web_search"}], [WEATHER, "and others"]):
+        assert found(user(), call, result(), says(), tools=tools) == [], tools
+    named = {"role": "system", "content": "There is a tool wether as well."}
+    assert found(named, user(), call, result(), says()) == []
+    for name in ("math.hypot", "math_hypot", "functions.math.hypot"):  # templates write other characters for dots
+        tools = [{"name": "math.hypot", "parameters": {}}]
+        assert found(user(), calls({}, name=name), result(), says(), tools=tools) == []
+
+
+# ---------------------------------------------------------------------------------------------------------- order
+
+
+def test_calls_and_results_that_belong_together_give_no_finding() -> None:
+    given = json.dumps(GOOD)
+    assert found(user(), calls(given), result(), says()) == []
+    assert found(user(), calls(given)) == []  # what is to be learned is the call
+    assert found(user(), calls(given, given), result("c2"), result("c1"), says()) == []
+    assert found(user(), calls(given), calls(given, first=2), result("c1"), result("c2"), says()) == []
+    assert found(user(), calls(given), says("I look it up."), result(), says()) == []
+    assert found(user(), calls(given), result(), says(), user(), calls(given), result(), says()) == []  # ids anew
+    assert found(user(), calls(given), result(""), says()) == []
+    both = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"c{n}"} for n in (1, 2)]}
+    assert found(user(), calls(given, given), both, says()) == []
+    several = {"role": "tool", "content": json.dumps([{"tool_call_id": f"c{n}", "output": "rain"} for n in (1, 2)])}
+    assert found(user(), calls(given, given), several, says()) == []
+    text = says(AS_TEXT["hermes"] % given)
+    assert found(user(), text, user("<tool_response>\nrain\n</tool_response>"), says()) == []
+    assert found(user(), text, user("OBSERVATION: rain"), says()) == []  # calls as text, results as turns
+
+
+def test_calls_without_a_result_are_found() -> None:
+    given = json.dumps(GOOD)
+    assert found(user(), calls(given), says()) == ["tool_call_unanswered"]
+    assert found(user(), calls(given), user("And Linz?"), says()) == ["tool_call_unanswered"]
+    assert found(user(), calls(given, given), result("c1"), says()) == ["tool_call_unanswered"]
+    assert found(user(), calls(given, given), result("c1")) == ["tool_call_unanswered"]
+    row = {"messages": [user(), calls(given, given), result("c1"), says()], "tools": [WEATHER]}
+    (finding,) = hfclean.verify(row, only=IDS)
+    assert (finding.turn, finding.found) == (1, "weather")
+    assert finding.sentence == "the call of 'weather' has no result, and the conversation goes on"
+
+
+def test_results_without_a_call_are_found() -> None:
+    given = json.dumps(GOOD)
+    assert found(user(), result("c1"), says()) == ["tool_result_unmatched"]
+    assert found(result("c1"), says()) == ["tool_result_unmatched"]
+    assert found(user(), calls(given), result("c9"), says()) == ["tool_call_unanswered", "tool_result_unmatched"]
+    assert found(user(), calls(given), result("c1"), result("c2"), says()) == ["tool_result_unmatched"]
+    assert found(user(), result("c1"), calls(given), says()) == ["tool_result_unmatched"]
+    assert found(user(), {"role": "assistant", "content": ""}, result("c1"), says()) == ["tool_result_unmatched"]
+    react = says("Action: weather[Graz]")
+    assert found(user(), react, {"role": "tool", "content": "rain"}, says()) == []  # a call that nobody can read
+
+
+def test_a_call_after_the_answer_is_found_and_one_after_an_announcement_is_not() -> None:
+    given = json.dumps(GOOD)
+    start = (user(), calls(given), result())
+    again = calls(given, first=2)
+    assert found(*start, says(), again) == ["tool_call_after_answer"]
+    assert found(*start, says(), again, result("c2"), says()) == ["tool_call_after_answer"]
+    for text in ("Let me look at Linz, too.", "I'll check Linz:", "Now I need to look at Linz", "接下来查一下林茨"):
+        assert found(*start, says(text), again, result("c2"), says()) == [], text
+    assert found(user(), says("Gladly."), calls(given), result(), says()) == []
+    assert found(*start, says(), user("And Linz?"), again, result("c2"), says()) == []
+    third = calls(given, first=3)  # who does it twice speaks between calls
+    assert found(*start, says(), again, result("c2"), says(), third, result("c3"), says()) == []
+
+
+# --------------------------------------------------------------------------------------------- bounds and failures
+
+
+def test_hostile_rows_end_and_nothing_is_fetched_or_run() -> None:
+    deep: Any = 1
+    for _ in range(10_000):
+        deep = {"a": deep}
+    nested = "[" * 10_000 + "]" * 10_000
+    assert found(user(), calls('{"city": ' + nested + "}"), result(), says()) == []
+    assert found(user(), calls('{"city": ' + "1" * 6_000 + "}"), result(), says()) == []
+    assert found(user(), calls(GOOD), result(), says(), tools="[" * 10_000 + "]" * 10_000) == []
+    bomb = {"type": "object", "properties": {"city": {"type": "string", "pattern": "^(a+)+$"}}}
+    tools = [{"name": "weather", "parameters": bomb}]
+    assert found(user(), calls({"city": "a" * 60 + "!"}), result(), says(), tools=tools) == []
+    doubling = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+    doubling["d40"] = {"type": "integer"}
+    schema = arguments.read_schema({"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": doubling})
+    assert list(arguments.faults({"x": "a"}, schema)) == []  # larger than what is judged
+    assert arguments.read_schema({"properties": {"x": deep}}).size <= arguments.LARGEST
+    wide = {"properties": {f"p{n}": {"type": "string"} for n in range(10_000)}}
+    assert arguments.read_schema(wide) == arguments.Schema({}, 1)
+
+
+def test_many_tools_turns_and_markers_take_linear_time() -> None:
+    tools = [{**WEATHER, "name": f"weather_{n}"} for n in range(500)]
+    turns = [user()]
+    for n in range(1_000):
+        turns += [calls(json.dumps(GOOD), name=f"weather_{n % 500}", first=n), result(f"c{n}")]
+    assert found(*turns, says(), tools=tools) == []
+    assert found(*turns[:-1], says(), tools=tools) == ["tool_call_unanswered"]
+    for text in ("<tool_call>" * 50_000, "<function=a" * 50_000, "to=x" * 50_000, "[TOOL_CALLS]" * 50_000):
+        assert found(user(), says(text)) == []
+
+
+def test_score_names_the_findings_and_lowers_its_ratings() -> None:
+    row = {"messages": [user(), calls(BAD, name="wether"), says()], "tools": [WEATHER]}
+    scored = hfclean.score(row)
+    assert scored["defects"] == "tool_unknown tool_call_unanswered"
+    right = hfclean.score({**row, "messages": [user(), calls(GOOD), result(), says()]})
+    assert right["defects"] == ""
+    bare = hfclean.score({"messages": row["messages"]})  # without tools, nobody can say that one is unknown
+    assert bare["defects"] == "tool_call_unanswered"
+    assert scored["rating"] == pytest.approx(bare["rating"] * 0.9)
+
+
+# ------------------------------------------------------------------------------------------------------- real rows
+
+
+@pytest.mark.realdata
+def test_valid_calls_give_no_finding_and_broken_ones_are_found(realdata: Callable[[str], Path]) -> None:
+    needs("verify", "jsonschema")
+    bench = _benchmark()
+    lines = realdata("tool_calls_bfcl.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = [json.loads(line) for line in lines][::8]  # the benchmark has all
+    alarms, table = bench.measure(questions)
+    assert alarms.pop("rows") > 700
+    assert not alarms
+    assert all(hits >= 0.98 * total for hits, total in table.values()), table
+    assert sum(total for _, total in table.values()) > 2_000
+
+
+@pytest.mark.realdata
+def test_real_rows_with_calls_have_the_one_defect_that_they_have(realdata: Callable[[str], Path]) -> None:
+    lines = realdata("sharegpt_toolcall_300.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [(n, finding) for n, line in enumerate(lines) for finding in hfclean.verify(json.loads(line), only=IDS)]
+    assert [(n, finding.sentence) for n, finding in found] == [
+        (259, "'track_calories': 'calories_per_item' is list; expected number")
+    ]
+
+
+def _benchmark() -> Any:
+    import importlib.util
+
+    path = Path(__file__).parent.parent / "benchmarks" / "tool_calls.py"
+    spec = importlib.util.spec_from_file_location("tool_calls", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
