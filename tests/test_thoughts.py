@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hfclean import Pair
 from hfclean.checks import accept
 from hfclean.rules.guard import allowed
 from hfclean.schema import detect, write
+from hfclean.testing_models import ScriptedBackend
 from hfclean.text.thoughts import read_thought, split_thought, with_thought
 from hfclean.verifiers import verify
 
@@ -235,3 +237,48 @@ def test_a_megabyte_of_markers_is_read(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     parts = read_thought(text)
     assert parts is None or "".join(parts) == text
+
+
+# --------------------------------------------------------------------------------------------------- revising thoughts
+
+SUM = "<think>\nTwo and too make four, since one and one make two.\n</think>\n\nFour"
+REVISION = "[Thought]\nTwo and two make four, since one and one make two.\n\\[Thought]\n[Response]\nIt is four.\n[End]"
+
+
+def test_a_reviser_neither_sees_nor_changes_a_thought() -> None:
+    model = ScriptedBackend(["[Response]\nIt is four.\n[End]"])
+    row = {"instruction": "Add two and two.", "input": "", "output": SUM}
+    out = hfclean.Reviser(model, revise="response")(row)
+    assert out["output"] == SUM.replace("Four", "It is four.")
+    assert "too make" not in "".join(message.content for message in model.asked[0])
+    assert hfclean.restore({**row, **out}) == row
+
+
+def test_a_thought_is_revised_with_its_response_on_request() -> None:
+    rows: list[dict[str, Any]] = [
+        {"instruction": "Add two and two.", "input": "", "output": SUM},
+        {
+            "messages": [
+                {"role": "user", "content": "Add two and two."},
+                {"role": "assistant", "content": "Four", "reasoning": SUM[8:-16]},
+            ]
+        },
+    ]
+    for row in rows:
+        model = ScriptedBackend([REVISION])
+        out = hfclean.Reviser(model, revise="thought")(row)
+        assert (out["edit"], out["edit_reason"]) == ("revised", "reviser")
+        (target,) = detect(tuple(row)).targets({**row, **out})
+        assert target.pair.thought == "Two and two make four, since one and one make two.\n[Thought]"
+        assert target.pair.response == "It is four."
+        assert "too make" in model.asked[0][0].content
+        assert hfclean.restore({**row, **out}) == row
+    plain = {"instruction": "Add two and two.", "input": "", "output": "Four"}
+    out = hfclean.Reviser(ScriptedBackend(["[Response]\nIt is four.\n[End]"]), revise="thought")(plain)
+    assert out["output"] == "It is four."
+
+
+def test_a_dropped_thought_is_refused() -> None:
+    row = {"instruction": "Add two and two.", "input": "", "output": SUM}
+    out = hfclean.Reviser(ScriptedBackend(["[Thought]\nSo.\n[Response]\nIt is four.\n[End]"]), revise="thought")(row)
+    assert (out["edit"], out["edit_reason"]) == ("reverted", "thought_lost")

@@ -154,8 +154,9 @@ def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
     group.add_argument("--method", choices=["coach", "reflection"], help="how the model is asked (default: coach)")
     group.add_argument(
         "--revise",
-        choices=["pair", "response"],
-        help="instruction, input and response together, or the response only (default: pair)",
+        choices=["pair", "response", "thought"],
+        help="instruction, input and response together, the response only, or it and the thought before it (default: "
+        "pair)",
     )
     group.add_argument(
         "--trust",

@@ -7,9 +7,9 @@ from hashlib import blake2b
 from typing import Any, ClassVar
 
 from hfclean.models import Answer, Asking, Conversation, Message, Work
-from hfclean.reviser.codec import CODEC_VERSION, FIELDS, CodecError, decode, encode, encode_context
+from hfclean.reviser.codec import CODEC_VERSION, FIELDS, THOUGHT_FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser
-from hfclean.reviser.prompts import COACH, COACH_RESPONSE, PROMPT_VERSION, READING
+from hfclean.reviser.prompts import COACH, COACH_RESPONSE, COACH_THOUGHT, PROMPT_VERSION, READING
 from hfclean.reviser.proposals import Proposal, Task
 from hfclean.transform import HUB
 
@@ -60,7 +60,7 @@ class Reviser(ModelReviser):
 
     def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
         conversations = [coach_conversation(task, self.instructions) for task in tasks]
-        guesses = [encode(task.pair, FIELDS if task.whole else ("response",)) for task in tasks]
+        guesses = [encode(task.pair, FIELDS if task.whole else task.fields) for task in tasks]
         answers = yield Asking(
             self.spec(),
             conversations,
@@ -122,8 +122,11 @@ def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
     A pair without an input may come back without the line for one, and a reviser that always writes whole pairs may do
     so where only the response was asked for.
     """
-    forms: list[tuple[str, ...]] = [FIELDS] if task.whole else [("response",), FIELDS]
-    if not task.pair.input:
+    if task.thinks:
+        forms: list[tuple[str, ...]] = [THOUGHT_FIELDS]
+    else:
+        forms = [FIELDS] if task.whole else [("response",), FIELDS]
+    if not task.pair.input and not task.thinks:
         forms.append(("instruction", "response"))
     for form in forms:
         try:
@@ -135,8 +138,9 @@ def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
 
 def coach_conversation(task: Task, instructions: str | None = None) -> Conversation:
     """The question to the model about a pair."""
-    prompt = instructions or (COACH if task.whole else COACH_RESPONSE)
+    prompt = instructions or (COACH if task.whole else COACH_THOUGHT if task.thinks else COACH_RESPONSE)
     pair = task.pair
     before = encode_context(pair.system, pair.history)
-    parts = [prompt, f"{READING}{before}" if before else "", encode(pair)]
+    fields = ("instruction", "input", *THOUGHT_FIELDS) if task.thinks else FIELDS
+    parts = [prompt, f"{READING}{before}" if before else "", encode(pair, fields)]
     return (Message("user", "\n\n".join(filter(None, parts))),)

@@ -22,13 +22,24 @@ from hfclean.schema import Pair, Turn
 CODEC_VERSION = 1
 FIELDS = ("instruction", "input", "response")
 
+# the same with what was thought before the response, where a reviser is told to revise that
+THOUGHT_FIELDS = ("thought", "response")
+
 _WORDS = "instruction|input|response|end|system|user|assistant|tool"
+
+
 # A marker begins its line. Models decorate it (**[Response]**, ## [Response]:) and go on after it; so nothing that
 # begins like this may stand in a field without a backslash. Every repetition has a limit, or nothing to share with
 # its neighbours: the time it takes grows with the line and no faster.
-_MARKER = re.compile(
-    rf"([^\S\n]{{0,8}}[*_#>]{{0,6}}[^\S\n]{{0,2}})(\\*)(\[[^\S\n]?({_WORDS})[^\S\n]?\])([*_:]{{0,4}})(.*)", re.I | re.S
-)
+def _markers(words: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"([^\S\n]{{0,8}}[*_#>]{{0,6}}[^\S\n]{{0,2}})(\\*)(\[[^\S\n]?({words})[^\S\n]?\])([*_:]{{0,4}})(.*)",
+        re.I | re.S,
+    )
+
+
+_MARKER = _markers(_WORDS)
+_THOUGHT_MARKER = _markers(f"{_WORDS}|thought")
 _FENCE = re.compile(r"\s*(```+|~~~+)[\w-]*\s*")
 _THINKING = re.compile(r"\s*<think(?:ing)?>.*?</think(?:ing)?>", re.S)
 
@@ -37,15 +48,20 @@ class CodecError(HfcleanError, ValueError):
     """A text is not a pair in the codec's form."""
 
 
-def escape(text: str) -> str:
+def escape(text: str, marker: re.Pattern[str] = _MARKER) -> str:
     """The text with a backslash before whatever would be read as a marker."""
     if "[" not in text:
         return text
-    return "\n".join(_shift(line, 1) for line in text.split("\n"))
+    return "\n".join(_shift(line, 1, marker) for line in text.split("\n"))
 
 
-def _shift(line: str, by: int) -> str:
-    found = _MARKER.fullmatch(line)
+def _marker_of(fields: Iterable[str]) -> re.Pattern[str]:
+    """What is a marker where these fields are written: the thought's only where it is one of them."""
+    return _THOUGHT_MARKER if "thought" in fields else _MARKER
+
+
+def _shift(line: str, by: int, marker: re.Pattern[str]) -> str:
+    found = marker.fullmatch(line)
     if found is None:
         return line
     before, slashes, bracket, _, after, rest = found.groups()
@@ -55,7 +71,9 @@ def _shift(line: str, by: int) -> str:
 
 def encode(pair: Pair, fields: Iterable[str] = FIELDS) -> str:
     """The fields of a pair as one text. `decode` returns exactly these."""
-    parts = [f"[{name.capitalize()}]\n{escape(getattr(pair, name))}" for name in fields]
+    fields = tuple(fields)
+    marked = _marker_of(fields)
+    parts = [f"[{name.capitalize()}]\n{escape(getattr(pair, name), marked)}" for name in fields]
     return "\n".join([*parts, "[End]"])
 
 
@@ -81,18 +99,19 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
     Raises:
         CodecError: a marker is missing, comes twice, or in another order: it is unclear which text belongs where.
     """
+    markers = _marker_of(fields)
     thinking = _THINKING.match(text)
     lines = text[thinking.end() if thinking else 0 :].split("\n")
     found: dict[str, list[str]] = {}
     preface: list[str] = []
     current: list[str] = preface
     for line in lines:
-        marker = _MARKER.fullmatch(line) if "[" in line else None
+        marker = markers.fullmatch(line) if "[" in line else None
         if marker is None:
             current.append(line)
             continue
         if marker[2]:
-            current.append(_shift(line, -1))
+            current.append(_shift(line, -1, markers))
             continue
         name = marker[4].lower()
         if name in found:

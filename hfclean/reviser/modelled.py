@@ -43,6 +43,8 @@ class ModelReviser(ModelTransform):
     Args:
         revise: `"pair"` to revise instruction, input and response together, `"response"` to leave the question alone.
             Where a row's question cannot change (longer conversations, preference rows) only the response does.
+            `"thought"` revises the response with what was thought before it, where there is such; otherwise models
+            neither see thoughts nor change them.
         candidates: how many revisions to ask for; the best that passes the gate is taken.
         choose: how the best is found: `"findings"` for the one with the fewest findings of `hfclean.verify`, and of
             these the one that changes least; `"preference"`, which follows length; a `Judge`; or a function of pairs
@@ -75,7 +77,7 @@ class ModelReviser(ModelTransform):
     # settings that may hold the user's own code, which no file can
     own_code: ClassVar[tuple[str, ...]] = ("checks", "choose")
 
-    revise: Literal["pair", "response"] = field(default="pair", kw_only=True, metadata=HUB)
+    revise: Literal["pair", "response", "thought"] = field(default="pair", kw_only=True, metadata=HUB)
     candidates: int = field(default=1, kw_only=True, metadata={**HUB, "most": 64})
     choose: Any = field(default="findings", kw_only=True)
     trust: Trust = field(default="normal", kw_only=True, metadata={"came_later": True})
@@ -97,8 +99,8 @@ class ModelReviser(ModelTransform):
                 object.__setattr__(self, setting, (value,) if isinstance(value, (str, Check)) else tuple(value))
         super().__post_init__()
         select_checks(None, self.skip_checks, self.checks, trust=self.trust)
-        if self.revise not in ("pair", "response"):
-            raise HfcleanError(f"{name}(revise={self.revise!r}): expected 'pair' or 'response'")
+        if self.revise not in ("pair", "response", "thought"):
+            raise HfcleanError(f"{name}(revise={self.revise!r}): expected 'pair', 'response' or 'thought'")
         if self.repair_refused < 0:
             raise HfcleanError(f"{name}(repair_refused={self.repair_refused}): expected 0 or more")
         if self.candidates < 1:
@@ -305,6 +307,14 @@ class ModelReviser(ModelTransform):
             if name in task.fields and old != new:
                 old, new = slot.whole(old), slot.whole(new)
                 found += [FieldChange(self.code, path, old, new) for path in slot.places()]
+        thought = task.target.thought
+        if thought is not None and "thought" in task.fields and after.thought != task.pair.thought:
+            (path,) = thought.places()
+            old = thought.whole(task.pair.thought)
+            # a response that changed in the same cell stands behind the thought
+            old = next((str(change.after) for change in found if change.path == path), old)
+            behind = old[len(thought.prefix) + len(task.pair.thought) :]
+            found.append(FieldChange(self.code, path, old, f"{thought.prefix}{after.thought}{behind}"))
         return found
 
     def tally(self, columns: Mapping[str, list[Any]]) -> dict[str, int]:
@@ -357,7 +367,9 @@ class ModelReviser(ModelTransform):
         fields = tuple(name for name, slot in target.slots() if len(slot.paths) == 1)
         if "response" not in fields or not (target.pair.prompt.strip() or target.pair.response.strip()):
             return Task(target.pair, (), target)
-        if self.revise == "response" or self.trust == "low" or "instruction" not in fields:
+        if self.revise == "thought" and self.trust != "low" and target.thought is not None and target.pair.thought:
+            fields = ("thought", "response")
+        elif self.revise != "pair" or self.trust == "low" or "instruction" not in fields:
             fields = ("response",)
         return Task(target.pair, fields, target)
 

@@ -26,6 +26,19 @@ pair is a fine answer.
 Answer with the whole pair in the very form in which it is given, and nothing else: the lines [Instruction], [Input], \
 [Response] and [End], once each, and under each its text. Where there is no input, leave it empty."""
 
+COACH_THOUGHT = f"""You improve the response of one training pair for a language model and what was thought before \
+it: to an instruction, perhaps with an input that belongs to it.
+
+Thought: correct wrong steps, cut loops and repetition, keep its language and its way; it ends where the response \
+begins, and comes to the same answer. Response: make it correct, to the point, complete and easy to read; obey every \
+requirement that the instruction states. Keep the code, and every number, name and address that is right. Leave alone \
+what is good already: an unchanged thought and response are a fine answer.
+
+{_FORM}
+
+Answer with both, in the form in which they are given, and nothing else: the lines [Thought], [Response] and [End], \
+once each, and under each of the first two its text."""
+
 COACH_RESPONSE = f"""You improve the response of one training pair for a language model: to an instruction, perhaps \
 with an input that belongs to it.
 

@@ -34,6 +34,11 @@ class Task(NamedTuple):
         """Whether the instruction may change with the response."""
         return "instruction" in self.fields
 
+    @property
+    def thinks(self) -> bool:
+        """Whether what was thought before the response may change with it."""
+        return "thought" in self.fields
+
     def revised(self, texts: Mapping[str, str]) -> Pair | None:
         """The pair with a model's texts in its fields; None if they cannot be written to the row."""
         new = {name: settle(getattr(self.pair, name), text) for name, text in texts.items()}
@@ -139,7 +144,9 @@ def _changed_share(before: Pair, after: Pair) -> float:
     """How much of the text changed, from 0 for nothing to less than 1: the edits by the characters of both."""
     from rapidfuzz.distance import Levenshtein
 
-    fields = [(getattr(before, name), getattr(after, name)) for name in ("instruction", "input", "response")]
+    fields = [
+        (getattr(before, name), getattr(after, name)) for name in ("instruction", "input", "thought", "response")
+    ]
     edits = sum(Levenshtein.distance(old, new) for old, new in fields)
     return edits / (1 + sum(len(old) + len(new) for old, new in fields))
 

@@ -91,7 +91,12 @@ class FlatView(View):
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         instruction, instruction_slot = read_cell((self.instruction,), cells[self.instruction])
-        answer = read_answer_cell((self.response,), cells[self.response])
+        cell = cells[self.response]
+        if type(cell) is str and not (self.history or self.thought or may_think(cell)):  # as most rows are
+            text, input_slot = read_cell((self.input,), cells[self.input]) if self.input else ("", None)
+            pair = Pair(instruction, text, cell, (), as_text(cells[self.system]) if self.system else "")
+            return [Target(pair, instruction_slot, input_slot, Slot(((self.response,),), (cell,)))]
+        answer = read_answer_cell((self.response,), cell)
         if self.thought:
             answer = answer.after(*read_cell((self.thought,), cells[self.thought]))
         text, input_slot = read_cell((self.input,), cells[self.input]) if self.input else ("", None)
