@@ -296,7 +296,7 @@ def test_settings_that_cannot_work_are_refused_with_the_next_move() -> None:
     for settings, words in (
         ({"candidates": 2}, "say temperature=0.7"),
         ({"candidates": 0}, "expected at least 1"),
-        ({"revise": "input"}, "expected 'pair' or 'response'"),
+        ({"revise": "input"}, "expected 'pair', 'response' or 'thought'"),
         ({"choose": "longest"}, "expected 'findings', 'preference', a Judge"),
         ({"skip_checks": ["refusals"]}, "did you mean 'refusal'"),
     ):
