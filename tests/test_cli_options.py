@@ -32,7 +32,7 @@ from hfclean.scorers.linear_rule import LinearRule
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 OPTIONS = ("--columns", "--prefix", "--turns", "--side")
-OWN = [{"question": f"Name fruit {k}.", "answer": f"It is fruit {k}.</s>", "length": k} for k in range(12)]
+OWN = [{"question": f"Name fruit {k}.", "target": f"It is fruit {k}.</s>", "length": k} for k in range(12)]
 TAKEN = [
     {"instruction": f"Name {k}.", "output": "An apple.</s>", "rating": k, "original": "mine", "edit": "x", "pii": "no"}
     for k in range(3)
@@ -63,7 +63,7 @@ EXPERTS = [
     }
     for k in range(4)
 ]
-MAP = "instruction=question,response=answer"
+MAP = "instruction=question,response=target"
 
 
 @pytest.fixture(autouse=True)
@@ -222,7 +222,7 @@ def test_diff_joins_on_the_ids_of_the_prefix(ran: Callable[..., Ran]) -> None:
 
 
 def test_what_tunes_a_model_is_given_columns_and_prefix(ran: Callable[..., Ran]) -> None:
-    mapped = {"instruction": "question", "response": "answer"}
+    mapped = {"instruction": "question", "response": "target"}
     pairs = ran("train", "own.jsonl", "--base", "m", "--out", "r", "--columns", MAP, "--prefix", "h_").given
     assert (pairs["columns"], pairs["prefix"]) == (mapped, "h_")
     words = ["ab", "--variant", "a=own.jsonl", "--variant", "b=own.jsonl", "--base", "m", "--eval", "own.jsonl"]
@@ -326,8 +326,8 @@ def test_undo_reads_the_columns_that_the_folder_was_cleaned_with(cleaned: Path, 
     capsys.readouterr()
     rows = Dataset.from_parquet([str(f) for f in Path("out/data").iterdir()]).to_list()
     back = 1 if "--row" in more else len(OWN)
-    assert [row["answer"] for row in rows[:back]] == [row["answer"] for row in OWN[:back]]
-    assert all(not row["answer"].endswith("</s>") for row in rows[back:])
+    assert [row["target"] for row in rows[:back]] == [row["target"] for row in OWN[:back]]
+    assert all(not row["target"].endswith("</s>") for row in rows[back:])
     assert {row["original"] for row in rows} == {"mine"}
 
 
