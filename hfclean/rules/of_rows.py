@@ -70,7 +70,7 @@ def row_defects(
     row: Whole | None = None
     for find, name in families.items():
         try:
-            row = row or whole_row(cells, view, pair)
+            row = row or whole_row(cells, view, pair, rejected=any("rejected" in each.needs for each in verifiers))
             found.update(finding.check for finding in find(row))
         except Exception as e:
             if errors is None:

@@ -51,9 +51,10 @@ class Result(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- results
 
 
-def results_of(message: Mapping[str, Any], role: str, text: str) -> tuple[Result, ...]:
-    """The results that a message of that role holds."""
-    content = message.get(key_of(message, TEXT_KEYS))
+def results_of(message: Mapping[str, Any], role: str, text: str, content: Any) -> tuple[Result, ...]:
+    """The results that a message holds, which is read as that role, text and content."""
+    if role != "tool" and type(content) is str and not text.startswith("<tool_response>"):
+        return ()
     parts = content if isinstance(content, list) else [message] if message.get("type") in RESULT_PARTS else []
     found = []
     for part in parts:
@@ -64,7 +65,7 @@ def results_of(message: Mapping[str, Any], role: str, text: str) -> tuple[Result
                 found.append(Result(_first(each, CALL_IDS) or _first(message, CALL_IDS), _first(each, NAMES)))
     if found:
         return tuple(found[:MOST])
-    if text.lstrip().startswith("<tool_response>") and role in ("user", "tool"):
+    if text.startswith("<tool_response>") and role in ("user", "tool"):
         return (Result(),) * min(text.count("<tool_response>"), MOST)
     if role != "tool":
         return ()
@@ -85,15 +86,14 @@ def _first(found: Mapping[str, Any], names: tuple[str, ...]) -> str:
 # --------------------------------------------------------------------------------------------------------------- calls
 
 
-def calls_of(message: Mapping[str, Any], role: str) -> tuple[Call, ...]:
+def calls_of(message: Mapping[str, Any], role: str, content: Any) -> tuple[Call, ...]:
     """The calls of an assistant's message, in their order; `role` as `messages.message_of` reads it."""
+    if role not in ("assistant", "tool_call"):
+        return ()
     found: list[Call] = []
     for key in CALL_KEYS:
         if message.get(key):
             found += _calls_in(message[key])
-    if role not in ("assistant", "tool_call"):
-        return tuple(found)
-    content = message.get(key_of(message, TEXT_KEYS))
     if isinstance(content, list):
         for part in content:
             if isinstance(part, Mapping) and (part.get("type") in CALL_PARTS or _wraps(part)):
@@ -203,6 +203,11 @@ _ENDS = {
     "to=": re.compile(r"<\|(?:call|end|return|start)\|>"),
 }
 _CLOSES = re.compile(r"<[|｜]tool[_▁]call[_▁]end[|｜]>")
+
+
+def may_call(text: str) -> bool:
+    """Whether a text may hold calls or results; False where that is quickly seen."""
+    return "<" in text or "[TOOL_CALLS]" in text or text.lstrip()[:1] in ("{", "[")
 
 
 def _calls_in_text(text: str) -> list[Call]:

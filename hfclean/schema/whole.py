@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hfclean.schema.calls import Call, Result, calls_of, own_tools, results_of
+from hfclean.schema.calls import Call, Result, calls_of, may_call, own_tools, results_of
 from hfclean.schema.messages import (
     CALL_KEYS,
     CALL_PARTS,
     RESULT_PARTS,
     ROLE_KEYS,
+    ROLES,
     TEXT_KEYS,
     TEXT_PARTS,
     key_of,
@@ -26,15 +27,17 @@ from hfclean.schema.shapes import plain
 from hfclean.schema.slots import Cells, as_text
 from hfclean.schema.truths import truths_in
 from hfclean.schema.views import ChatView, PreferenceView, PromptView, View
+from hfclean.text.thoughts import may_think
 
 MESSAGES = 10_000  # of one row
+MEDIA = ("images", "image", "audio", "audios", "videos", "video", "attachments")
 
 
 class Said(NamedTuple):
     """One message: who speaks (one of `KNOWN_ROLES`, or the role as it stands), and what.
 
     `calls` are those of an assistant, `results` what tools gave back; `name` is who speaks, `""` where it is not said.
-    `more` says that there is something beside text, calls and results: pictures, sound, files.
+    `more` says that a message without text has something else beside calls and results: pictures, sound, files.
     """
 
     role: str
@@ -68,13 +71,14 @@ class Whole:
     rejected: Pair | None = None
 
 
-def whole_row(cells: Cells, view: View, pair: Pair) -> Whole:
+def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) -> Whole:
     """A row as a whole; columns of `view.reads` may be missing in it.
 
     Args:
         cells: of the row.
         view: how it is read.
         pair: its main pair, which is known already.
+        rejected: whether the answer that was rejected is read as well.
     """
     tools = cells.get(view.tools) if view.tools else None
     truths = truths_in(cells.get(view.truth)) if view.truth else ()
@@ -83,10 +87,10 @@ def whole_row(cells: Cells, view: View, pair: Pair) -> Whole:
     if tools is None:
         system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
         tools = own_tools(system[1], system[0].text) if system else None
-    if not isinstance(view, PreferenceView):
+    if not rejected or not isinstance(view, PreferenceView):
         return Whole(pair, messages, tools, truths)
-    rejected = view.pairs(cells, side="rejected")[-1]
-    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), rejected)
+    other = view.pairs(cells, side="rejected")[-1]
+    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), other)
 
 
 def _raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[str, Any]]:
@@ -119,7 +123,7 @@ def dicts_of(cell: Any, role: str = "") -> list[dict[str, Any]]:
             return [dict(zip(cell, each, strict=True)) for each in zip(*values, strict=True)]
         return [cell]
     if isinstance(cell, list):
-        return [dict(message) for message in cell if isinstance(message, Mapping)]
+        return [message for message in cell if isinstance(message, dict)]
     return [{"role": role, "content": "" if cell is None else str(cell)}] if role else []
 
 
@@ -128,17 +132,33 @@ def _said(messages: list[dict[str, Any]]) -> tuple[Said, ...]:
 
 
 def _said_in(message: Mapping[str, Any]) -> Said:
-    read = message_of(message, ())
-    role, text, kind = read.role, read.text, message.get("type")
-    if not key_of(message, ROLE_KEYS) and kind in (*CALL_PARTS, *RESULT_PARTS):  # an item of a response has no role
-        role, text = ("tool_call" if kind in CALL_PARTS else "tool"), ""
-    calls = calls_of(message, role)
-    content = message.get(key_of(message, TEXT_KEYS))
+    return _plainly_said(message) or _said_fully(message)
+
+
+def _plainly_said(message: Mapping[str, Any]) -> Said | None:
+    """The same of a message that is a role and a text, without thought, call or result, as most are; else None."""
+    if len(message) != 2:
+        return None
+    role, text = message.get("role") or message.get("from"), message.get("content") or message.get("value")
+    name = ROLES.get(role) if type(role) is str else None
+    if type(text) is not str or name not in ("user", "assistant", "system") or may_call(text):
+        return None
+    return None if name == "assistant" and may_think(text) else Said(name, text)
+
+
+def _said_fully(message: Mapping[str, Any]) -> Said:
+    role, text, _, thought, *_ = message_of(message, ())
+    content, kind = message.get(key_of(message, TEXT_KEYS)), message.get("type")
+    if kind is not None and kind in (*CALL_PARTS, *RESULT_PARTS) and not key_of(message, ROLE_KEYS):
+        role, text = ("tool_call" if kind in CALL_PARTS else "tool"), ""  # an item of a response has no role
+    calls = calls_of(message, role, content)
     if role == "tool_call":  # an assistant that calls; its text is then the call's
         role = "assistant"
         text = "" if calls and (not content or _is_call(message, content)) else text if content else ""
-    results = results_of(message, role, text)
-    return Said(role, text, read.thought, calls, results, as_text(message.get("name")), _more(message))
+    results = results_of(message, role, text, content)
+    return Said(
+        role, text, thought, calls, results, as_text(message.get("name")), not text and _more(message, content)
+    )
 
 
 def _is_call(message: Mapping[str, Any], content: Any) -> bool:
@@ -146,10 +166,9 @@ def _is_call(message: Mapping[str, Any], content: Any) -> bool:
     return isinstance(content, str) and not any(message.get(key) for key in CALL_KEYS)
 
 
-def _more(message: Mapping[str, Any]) -> bool:
-    content = message.get(key_of(message, TEXT_KEYS))
+def _more(message: Mapping[str, Any], content: Any) -> bool:
     if isinstance(content, list) and any(
         isinstance(part, Mapping) and part.get("type", "text") not in TEXT_PARTS for part in content
     ):
         return True
-    return any(message.get(key) for key in ("images", "image", "audio", "audios", "videos", "video", "attachments"))
+    return any(message.get(key) for key in MEDIA)

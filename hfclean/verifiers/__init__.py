@@ -98,7 +98,8 @@ def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: Iterable[
     there = parts_of(view)
     able = [verifier for verifier in verifiers if verifier.needs <= there]
     if able:
-        yield from findings_in(whole_row(row, view, pair), able)
+        rejected = any("rejected" in verifier.needs for verifier in able)
+        yield from findings_in(whole_row(row, view, pair, rejected=rejected), able)
 
 
 def findings_in(row: Whole, verifiers: Iterable[RowVerifier]) -> list[Finding]:

@@ -46,11 +46,16 @@ _OPEN = frozenset(
 )
 
 
+# keywords that are checked here; any other one needs the library
+_SIMPLE = frozenset(("type", "properties", "required", "additionalProperties", "items", "enum"))
+
+
 class Schema(NamedTuple):
-    """A schema that is safe to check with, and the number of its nodes."""
+    """A schema that is safe to check with, and the number of its nodes. A `simple` one needs no library."""
 
     tree: Mapping[str, Any]
     size: int
+    simple: bool = True
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -72,7 +77,7 @@ def read_schema(raw: Any) -> Schema:
         # a function takes the arguments that it names, and no others
         tree["additionalProperties"] = False
     tree["type"] = "object"
-    return Schema(tree, reader.nodes)
+    return Schema(tree, reader.nodes, reader.simple)
 
 
 def _without_nulls(value: Any, deep: int = 0) -> Any:
@@ -101,7 +106,7 @@ class _Reader:
     """Reads one schema; counts its nodes, and those that it refers to."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        self.root, self.nodes = root, 0
+        self.root, self.nodes, self.simple = root, 0, True
 
     def node(self, raw: Any, deep: int) -> tuple[dict[str, Any], bool]:
         """What is left of a schema, and whether nothing that it forbids was left out."""
@@ -118,6 +123,7 @@ class _Reader:
                 return {}, False
         out: dict[str, Any] = {}
         exact = _NOTES.issuperset(key for key in raw if not self._keep(key, raw[key], raw, out, deep))
+        self.simple &= _SIMPLE.issuperset(out) and isinstance(out.get("additionalProperties", False), bool)
         return out, exact and not self._lost(raw, out)
 
     def _followed(self, raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
@@ -272,7 +278,7 @@ def faults(arguments: Mapping[str, Any], schema: Schema, *, strings: bool = Fals
     if not tree:
         return
     if strings:
-        yield from _names(arguments, tree)
+        yield from _names(arguments, tree, "")
         return
     try:
         yield from _faults(_given(arguments, tree, 0), schema)
@@ -283,12 +289,11 @@ def faults(arguments: Mapping[str, Any], schema: Schema, *, strings: bool = Fals
 def _faults(arguments: Mapping[str, Any], schema: Schema) -> Iterator[str]:
     tree = schema.tree
     if schema.size * _count(arguments) > WORK:
-        yield from _names(arguments, tree)
-    elif (validator := _validator()) is not None:
-        yield from _by_library(validator, arguments, tree)
+        yield from _names(arguments, tree, "")
+    elif schema.simple or (validator := _validator()) is None:
+        yield from _by_kind(arguments, tree, "", 0)
     else:
-        yield from _names(arguments, tree)
-        yield from _by_type(arguments, tree, "", 0)
+        yield from _by_library(validator, arguments, tree)
 
 
 def _given(value: Any, tree: Mapping[str, Any], deep: int) -> Any:
@@ -324,31 +329,39 @@ def _count(value: Any, most: int = WORK) -> int:
     return most
 
 
-def _names(arguments: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[str]:
+def _names(arguments: Mapping[str, Any], tree: Mapping[str, Any], where: str) -> Iterator[str]:
+    place = f" in {where[:SHOWN]!r}" if where else ""
     for name in tree.get("required", ()):
         if name not in arguments:
-            yield f"the required argument {name!r} is missing"
+            yield f"the required argument {name!r} is missing{place}"
     if tree.get("additionalProperties") is False:
         for name in arguments:
             if name not in tree.get("properties", {}):
-                yield f"the argument {name[:SHOWN]!r} is not declared"
+                yield f"the argument {str(name)[:SHOWN]!r} is not declared{place}"
 
 
-def _by_type(value: Any, tree: Mapping[str, Any], where: str, deep: int) -> Iterator[str]:
-    """The basic types alone, which need no library."""
+def _by_kind(value: Any, tree: Mapping[str, Any], where: str, deep: int) -> Iterator[str]:
+    """Names, basic types and enumerations, which need no library."""
     kinds = tree.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        yield f"{where or 'the object'} is {_shown(value)}; expected {' or '.join(kinds)}"
+        yield f"{where[:SHOWN]!r} is {_shown(value)}; expected {' or '.join(kinds)}"
+    elif "enum" in tree and not any(_same(value, each) for each in tree["enum"]):
+        yield f"{where[:SHOWN]!r} is {_shown(value)}; expected {_one_of(tree['enum'])}"
     elif deep > DEEPEST:
         return
     elif isinstance(value, Mapping):
+        yield from _names(value, tree, where)
         for key, child in tree.get("properties", {}).items():
             if key in value:
-                yield from _by_type(value[key], child, f"{where}.{key}" if where else repr(key), deep + 1)
+                yield from _by_kind(value[key], child, f"{where}.{key}" if where else key, deep + 1)
     elif isinstance(value, list) and isinstance(tree.get("items"), Mapping):
         for n, item in enumerate(value):
-            yield from _by_type(item, tree["items"], f"{where}[{n}]", deep + 1)
+            yield from _by_kind(item, tree["items"], f"{where}[{n}]", deep + 1)
+
+
+def _one_of(values: list[Any]) -> str:
+    return "one of " + ", ".join(map(repr, values[:8]))[:200]
 
 
 def _shown(value: Any) -> str:
@@ -374,8 +387,8 @@ def _same(value: Any, allowed: Any) -> bool:
     """Whether a value is meant by one of an enumeration: case and punctuation do not matter, initials will do."""
     if isinstance(value, str) and isinstance(allowed, str):
         short, words = _WORDS.findall(value.casefold()), _WORDS.findall(allowed.casefold())
-        initials = [word[0] for word in words]
-        return value == allowed or (bool(words) and ("".join(short) in ("".join(words), "".join(initials))))
+        initials = "".join(word[0] for word in words) if len(words) > 1 else ""
+        return value == allowed or (bool(short) and "".join(short) in ("".join(words), initials))
     return bool(value == allowed) and isinstance(value, bool) == isinstance(allowed, bool)
 
 
@@ -401,5 +414,5 @@ def _by_library(validator: Any, arguments: Any, tree: Mapping[str, Any]) -> Iter
             kinds = error.validator_value
             expected = kinds if isinstance(kinds, str) else " or ".join(kinds)
         elif keyword == "enum":
-            expected = "one of " + ", ".join(map(repr, error.validator_value[:8]))[:200]
+            expected = _one_of(error.validator_value)
         yield f"{where[:SHOWN]!r} is {_shown(value)}; expected {expected}"
