@@ -140,7 +140,7 @@ def test_scores_are_those_of_today_after_a_revision_and_after_its_undoing() -> N
 
 def test_the_scores_know_which_rules_they_depend_on() -> None:
     score = hfclean.Score()
-    assert score.version == 4
+    assert score.version == 5
     assert score.depends()["rules"] == {rule.id: rule.version for rule in (*RULES, *ROW_RULES)}
     assert score.depends()["shares"] == SHARES
 

@@ -26,6 +26,7 @@ from hfclean.report.stale_copies import stale_copies, stale_note
 from hfclean.reviser.refused import NOT_KEPT
 from hfclean.rules import Rule
 from hfclean.schema import Columns
+from hfclean.selection.contradictions import found_in
 from hfclean.version import __version__
 
 
@@ -135,6 +136,7 @@ def compare(
             *mask_note(masked),
             *([stale_note(stale)] if stale else ()),
             *_not_kept(transforms),
+            *_across_rows(new_splits, layout),
         ),
         edits=edits,
         more_changes=matched.edits.total - len(edits),
@@ -211,6 +213,12 @@ def _columns_only_in(these: dict[str, Any], those: dict[str, Any]) -> tuple[str,
     names = dict.fromkeys(name for ds in these.values() for name in ds.column_names)
     others = {name for ds in those.values() for name in ds.column_names}
     return tuple(name for name in names if name not in others) if any(len(ds) for ds in those.values()) else ()
+
+
+def _across_rows(splits: Mapping[str, Any], layout: Layout) -> list[str]:
+    """What only shows between rows: contradictions, and thoughts on some rows only."""
+    found = {name: found_in(ds, layout).notes() for name, ds in splits.items() if len(ds)}
+    return [f"{name}: {line}" if len(splits) > 1 else line for name, lines in found.items() for line in lines]
 
 
 def _not_kept(transforms: Sequence[Mapping[str, Any]]) -> list[str]:

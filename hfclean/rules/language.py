@@ -7,21 +7,18 @@ import re
 from hfclean.rules.glance import Glance, Possible
 from hfclean.rules.rule import Rule, asked_about
 from hfclean.schema import Pair
-from hfclean.text.certain_language import LOOK_UP, SAMPLE, SCRIPTS, clear_language, letters_of, script_of, small_words
+from hfclean.text.certain_language import (
+    ABOUT_LANGUAGE,
+    LOOK_UP,
+    SAMPLE,
+    SCRIPTS,
+    clear_language,
+    letters_of,
+    script_of,
+    small_words,
+)
 
 FOREIGN = frozenset(word for word, languages in LOOK_UP.items() if languages != ["en"])
-ABOUT_LANGUAGE = re.compile(
-    r"translat|language|\bin (?:english|french|german|spanish|italian|portuguese|dutch|latin|chinese|japanese|"
-    r"korean|russian|arabic|"
-    r"hindi|greek|hebrew|turkish|swedish|polish|mandarin|cantonese)\b|\b(?:english|french|german|spanish|italian|"
-    r"portuguese|dutch|latin|"
-    r"chinese|japanese|korean|russian|arabic|hindi|greek|hebrew|turkish|mandarin|esperanto|swahili|persian|farsi)\b|"
-    r"übersetz|"
-    r"auf (?:deutsch|englisch)|tradu[cizs]|en (?:inglés|español|anglais|français)|"
-    r"翻译|英文|英语|中文|法语|德语|日语|西班牙语|翻訳|"
-    r"перевод|перевед|англий|번역|영어|拼音|pinyin|foreign|polyglot|multilingual",
-    re.IGNORECASE,
-)
 ABOUT_CODE = re.compile(
     r"代码|函数|程序|编程|算法|脚本|命令|网页|公式|方程|计算|表达式|网址|链接|邮箱|单词|字母|缩写|元素|符号|歌|电影|"
     r"书|品牌|名字|名称|密码|序列|"

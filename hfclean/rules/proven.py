@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from hfclean.rules.glance import Glance, Possible, has_mark, has_word
 from hfclean.rules.rule import Rule
 from hfclean.schema import Pair
+from hfclean.text.thoughts import may_think
 from hfclean.verifiers import VERIFIERS
 from hfclean.verifiers.counts import COUNT_HINTS, FORM_HINTS, NUMBER_WORDS, may_state_a_count
+from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS
 from hfclean.verifiers.verifier import Finding
 
 
@@ -41,16 +43,26 @@ def _states_equality(pair: Pair, glance: Glance) -> bool:
     return not EQUAL_MARKS.isdisjoint(glance.marks) or not EQUALITIES.isdisjoint(glance.words)
 
 
+def _may_think(pair: Pair, glance: Glance) -> bool:
+    return bool(pair.thought) or (not MARKERS.isdisjoint(glance.marks) and may_think(pair.response))
+
+
+def _states_answers(pair: Pair, glance: Glance) -> bool:
+    return bool(pair.thought) or not ANSWER_MARKS.isdisjoint(glance.marks)
+
+
+MARKERS, ANSWER_MARKS = frozenset(b"<["), frozenset(b"\\#<")
 POSSIBLE = {
     "wrong_sum": Possible(_states_equality, EQUALITIES),
     "order_broken": has_mark("<"),
     "brackets_broken": has_word("stack"),
     "syntax_error": has_mark("`~{["),
-    "answers_disagree": has_mark("\\#<"),
+    "answers_disagree": Possible(_states_answers),
     "count_missed": Possible(_states_a_form, COUNT_HINTS | FORM_HINTS | NUMBER_WORDS),
     "item_twice": Possible(_has_lines),
     "answer_is_input": Possible(_has_input),
     "solved_input": Possible(_has_input),
+    **{verifier.id: Possible(_may_think) for verifier in THOUGHT_VERIFIERS},
 }
 EXAMPLES = {
     "wrong_sum": "There are 3 * 4 = 15 apples in the boxes.",
@@ -63,11 +75,17 @@ EXAMPLES = {
     "item_twice": "1. Eat plenty of fruit\n2. Sleep well at night\n3. Eat plenty of fruit",
     "answer_is_input": "The boat sails to Graz today.",
     "solved_input": "Paris",
+    "thought_unclosed": "<think>They ask for the capital of France. Paris.",
+    "answer_missing_after_thought": "<think>They ask for the capital of France.</think>",
+    "thought_cut": "<think>They ask for the capital of France, which has been Paris since the</think>\n\nParis.",
+    "thought_loops": f"<think>{'Wait, I should look at that once more before I go on. ' * 6}</think>\n\nParis.",
+    "thought_language": "<think>法国的首都是巴黎，所以答案是巴黎，可以直接写出来，不需要更多的解释，"
+    "因为问题很清楚。</think>\n\nParis has been the capital for a long time.",
 }
 PROVEN: tuple[Rule, ...] = tuple(
     Rule(
         verifier.id,
-        severity="high",
+        severity=verifier.severity,
         meaning=verifier.meaning,
         detect=_Proves(verifier.find),
         example=(EXAMPLES[verifier.id], ""),

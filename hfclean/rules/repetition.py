@@ -28,6 +28,7 @@ from hfclean.rules.rule import Rule
 from hfclean.rules.text_shapes import is_verse
 from hfclean.schema import Pair
 from hfclean.text import outside_protected, without_code
+from hfclean.text.loops import CHUNK, FEWEST_DIFFERENT, has_run, loops
 from hfclean.text.request_language import language_of_request
 
 __all__ = ["doubled_word", "repeated_text"]
@@ -41,14 +42,8 @@ EDGES = " \t-*•#>0123456789.)!?"
 LONG, SHORT, SHORTEST_ITEM = 70, 20, 10
 # Figures, quotations, formulas and code are repeated for good reasons.
 MATTER = re.compile(r"[{};=<>\\|\"“”«»\d]|\w\.\w|\b(?:pp|vol|et al|ed|eds|proc)\b")
-CHUNK = 40
-FEWEST_DIFFERENT = 10
-RUN = 160
-FEWEST_CHARACTERS = 6
-HEAD = 16
 # A chunk that loops consists for more than three quarters of words that were there before.
 FEWEST_AGAIN = 3 * CHUNK // 4 + 1 - FEWEST_DIFFERENT
-RULERS = frozenset("-=_*#.~ |+\n<>^/\\0123456789\u2500\u2550\u3000")
 
 
 def _repeats(pair: Pair) -> bool:
@@ -62,7 +57,7 @@ def _repeats(pair: Pair) -> bool:
         # The answer may quote the question as often as it needs.
         if again in pair.instruction or again in pair.input:
             return False
-    elif not _loops(text):
+    elif not loops(text):
         return False
     return not _belongs(pair)
 
@@ -160,39 +155,12 @@ def _is_telling(piece: str, count: int) -> bool:
     return words >= 4 and len(piece) >= (SHORT - 1 if count > 2 else LONG - 4)
 
 
-def _loops(text: str) -> bool:
-    """Whether a stretch of the text runs in a circle of a few words or characters."""
-    words = text.split()
-    for start in range(0, len(words) - CHUNK + 1, CHUNK):
-        if len(set(words[start : start + HEAD])) > FEWEST_DIFFERENT:
-            continue  # prose shows its words early
-        chunk = words[start : start + CHUNK]
-        if len(set(chunk)) <= FEWEST_DIFFERENT:
-            letters = sum(word.strip("#*\"'(").lower()[:1].isalpha() for word in chunk)
-            if 4 * letters > 3 * CHUNK:
-                return True
-    if len(text) < 2 * RUN and len(words) > len(text) // 20:
-        return False
-    return _has_run(text)
-
-
-def _has_run(text: str) -> bool:
-    """Whether a stretch of the text is made of a few characters."""
-    for start in range(0, len(text) - RUN + 1, RUN):
-        if len(set(text[start : start + HEAD])) > FEWEST_CHARACTERS:
-            continue
-        run = text[start : start + RUN]
-        if len(set(run)) <= FEWEST_CHARACTERS and 2 * sum(c not in RULERS for c in run) > RUN:
-            return True
-    return False
-
-
 def _may_repeat(pair: Pair, glance: Glance) -> bool:
     text = pair.response
     return len(text) >= SHORTEST and (
         ord("`") in glance.marks
         or not _all_differ(_with_full_stops(text))
-        or (_loops(text) if glance.repeats >= FEWEST_AGAIN else _has_run(text))
+        or (loops(text) if glance.repeats >= FEWEST_AGAIN else has_run(text))
     )
 
 

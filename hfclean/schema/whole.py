@@ -26,7 +26,7 @@ from hfclean.schema.pair import Pair
 from hfclean.schema.shapes import plain
 from hfclean.schema.slots import Cells, as_text
 from hfclean.schema.truths import truths_in
-from hfclean.schema.views import ChatView, PreferenceView, PromptView, View
+from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 from hfclean.text.thoughts import may_think
 
 MESSAGES = 10_000  # of one row
@@ -38,6 +38,7 @@ class Said(NamedTuple):
 
     `calls` are those of an assistant, `results` what tools gave back; `name` is who speaks, `""` where it is not said.
     `more` says that a message without text has something else beside calls and results: pictures, sound, files.
+    `written` is what its content says with a thought in it, `""` where that is `text`.
     """
 
     role: str
@@ -47,6 +48,7 @@ class Said(NamedTuple):
     results: tuple[Result, ...] = ()
     name: str = ""
     more: bool = False
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Whole:
         truths: the answers that are known to be right.
         other: of a preference row, the messages of the answer that was rejected, with those before it.
         rejected: of a preference row, its main pair with the rejected answer.
+        written: the answer as its column of text holds it, with a thought and the markers around it; `""` in
+            conversations, and where nothing is in front of the answer.
     """
 
     pair: Pair
@@ -69,6 +73,7 @@ class Whole:
     truths: tuple[str, ...] = ()
     other: tuple[Said, ...] = ()
     rejected: Pair | None = None
+    written: str = ""
 
 
 def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) -> Whole:
@@ -87,10 +92,21 @@ def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) ->
     if tools is None:
         system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
         tools = own_tools(system[1], system[0].text) if system else None
+    written = _written(cells, view, pair)
     if not rejected or not isinstance(view, PreferenceView):
-        return Whole(pair, messages, tools, truths)
+        return Whole(pair, messages, tools, truths, written=written)
     other = view.pairs(cells, side="rejected")[-1]
-    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), other)
+    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), other, written)
+
+
+def _written(cells: Cells, view: View, pair: Pair) -> str:
+    if isinstance(view, FlatView):
+        cell = cells.get(view.response)
+    elif isinstance(view, PromptView):
+        cell = cells.get(view.completion)
+    else:
+        cell = cells.get(view.chosen) if isinstance(view, PreferenceView) else None
+    return cell if isinstance(cell, str) and len(cell) > len(pair.response) else ""
 
 
 def _raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[str, Any]]:
@@ -147,7 +163,7 @@ def _plainly_said(message: Mapping[str, Any]) -> Said | None:
 
 
 def _said_fully(message: Mapping[str, Any]) -> Said:
-    role, text, _, thought, *_ = message_of(message, ())
+    role, text, _, thought, _, written = message_of(message, ())
     content, kind = message.get(key_of(message, TEXT_KEYS)), message.get("type")
     if kind is not None and kind in (*CALL_PARTS, *RESULT_PARTS) and not key_of(message, ROLE_KEYS):
         role, text = ("tool_call" if kind in CALL_PARTS else "tool"), ""  # an item of a response has no role
@@ -156,9 +172,8 @@ def _said_fully(message: Mapping[str, Any]) -> Said:
         role = "assistant"
         text = "" if calls and (not content or _is_call(message, content)) else text if content else ""
     results = results_of(message, role, text, content)
-    return Said(
-        role, text, thought, calls, results, as_text(message.get("name")), not text and _more(message, content)
-    )
+    name, more = as_text(message.get("name")), not text and _more(message, content)
+    return Said(role, text, thought, calls, results, name, more, written)
 
 
 def _is_call(message: Mapping[str, Any], content: Any) -> bool:

@@ -4,6 +4,8 @@ from .benchmarks import BenchmarkPack as BenchmarkPack
 from .by_score import Keep as Keep
 from .by_score import keep as keep
 from .by_score import top as top
+from .contradictions import Contradictions as Contradictions
+from .contradictions import contradictions as contradictions
 from .decontamination import Decontamination as Decontamination
 from .decontamination import decontaminate as decontaminate
 from .diversity import Diversity as Diversity

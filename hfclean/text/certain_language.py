@@ -44,6 +44,19 @@ LOOK_UP: dict[str, list[str]] = {}
 for _language, _listed in SMALL_WORDS.items():
     for _word in _listed.split():
         LOOK_UP.setdefault(_word, []).append(_language)
+# What names a language, or asks for another one.
+ABOUT_LANGUAGE = re.compile(
+    r"translat|language|\bin (?:english|french|german|spanish|italian|portuguese|dutch|latin|chinese|japanese|"
+    r"korean|russian|arabic|"
+    r"hindi|greek|hebrew|turkish|swedish|polish|mandarin|cantonese)\b|\b(?:english|french|german|spanish|italian|"
+    r"portuguese|dutch|latin|"
+    r"chinese|japanese|korean|russian|arabic|hindi|greek|hebrew|turkish|mandarin|esperanto|swahili|persian|farsi)\b|"
+    r"übersetz|"
+    r"auf (?:deutsch|englisch)|tradu[cizs]|en (?:inglés|español|anglais|français)|"
+    r"翻译|英文|英语|中文|法语|德语|日语|西班牙语|翻訳|"
+    r"перевод|перевед|англий|번역|영어|拼音|pinyin|foreign|polyglot|multilingual",
+    re.IGNORECASE,
+)
 # The same for ASCII, on bytes: letters in lower case, blanks for everything else.
 ASCII_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 NO_LETTERS = bytes(code for code in range(256) if ASCII_LETTERS[code] == 32)

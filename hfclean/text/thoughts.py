@@ -70,18 +70,41 @@ def read_thought(text: str) -> Split | None:
     """A text as thought and answer; None where no closed thought stands in front of the answer."""
     if not may_think(text):
         return None
-    opened = _OPENING.match(text)
+    opened = opening_of(text)
     if opened is not None:
-        form = _BY_OPENING.get((opened["form"] or "").lower())
-        closing = form.closing if form else f"</{opened['tag']}>"
-        end = text.find(closing, opened.end())
+        end = text.find(opened.closing, opened.end)
         if end < 0:
             return None
-        return _parted(text, opened.end(), end, end + len(closing), form)
+        return _parted(text, opened.end, end, end + len(opened.closing), opened.form)
     final = _FINAL.match(text)
     if final is not None:
         return _parted(text, 0, 0, 0, HARMONY)
     return _unopened(text)
+
+
+class Opened(NamedTuple):
+    """The marker at the beginning of a text that opens a thought: where it ends, and what would close it."""
+
+    end: int
+    closing: str
+    form: Form | None
+
+
+def opening_of(text: str) -> Opened | None:
+    """The marker with which a text opens a thought, closed or not."""
+    opened = _OPENING.match(text) if text[:1] in _FIRST else None
+    if opened is None:
+        return None
+    form = _BY_OPENING.get((opened["form"] or "").lower())
+    return Opened(opened.end(), form.closing if form else f"</{opened['tag']}>", form)
+
+
+def has_empty_thought(text: str) -> bool:
+    """Whether a text has the place of a thought in front of its answer, and nothing in it."""
+    parts = read_thought(text)
+    if parts is None or parts.thought:
+        return False
+    return bool(parts.before.strip()) or parts.between.lstrip().startswith(UNOPENED)
 
 
 def _unopened(text: str) -> Split | None:

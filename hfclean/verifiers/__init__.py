@@ -18,9 +18,12 @@ from hfclean.verifiers.answers import answers_disagree, option_disagrees
 from hfclean.verifiers.conversations import CONVERSATION_VERIFIERS
 from hfclean.verifiers.counts import answer_is_input, count_missed, item_twice, solved_input
 from hfclean.verifiers.orders import brackets_broken, order_broken
+from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
+from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS, thought_empty
 from hfclean.verifiers.tools import TOOL_VERIFIERS
+from hfclean.verifiers.truths import TRUTH_VERIFIERS
 from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, VerifierError, parts_of
 
 __all__ = [
@@ -45,9 +48,16 @@ VERIFIERS: tuple[Verifier, ...] = (
     item_twice,
     answer_is_input,
     solved_input,
+    *THOUGHT_VERIFIERS,
 )
 # what only shows in a row as a whole
-ROW_VERIFIERS: tuple[RowVerifier, ...] = (*TOOL_VERIFIERS, *CONVERSATION_VERIFIERS)
+ROW_VERIFIERS: tuple[RowVerifier, ...] = (
+    *TOOL_VERIFIERS,
+    *CONVERSATION_VERIFIERS,
+    thought_empty,
+    *PREFERENCE_VERIFIERS,
+    *TRUTH_VERIFIERS,
+)
 
 
 def verify(

@@ -99,6 +99,21 @@ def _stated(text: str) -> list[Stated]:
     return sorted(found, key=lambda stated: stated.start)
 
 
+def final_answer(text: str) -> Stated | None:
+    """The answer that a text gives in the end: behind `####`, in its last box, in words, or all of it where that is
+    nothing but a value; None where it says none, or says several that differ."""
+    ends = _stated(text)
+    if not ends:
+        return _whole(text)
+    by_way = {stated.way: stated for stated in ends}
+    if any(
+        one in by_way and other in by_way and differ(by_way[one].value, by_way[other].value) for one, other in WAYS
+    ):
+        return None
+    last = next(by_way[way] for way in ("truth", "box", "said") if way in by_way)
+    return None if TAKEN_BACK.search(text, last.end) else last
+
+
 def _answers_disagree(pair: Pair) -> Iterator[Finding]:
     text = pair.response
     if "\\boxed" not in text and "####" not in text and not (pair.thought or ("nswer" in text and may_think(text))):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from hfclean.text.numbers import plain_number
 from hfclean.verifiers.units import factors
@@ -157,18 +158,41 @@ def _closed_forms_differ(one: str, other: str) -> bool:
     return abs(a - b) > max(max(steps, default=0.0) / 2, NEAR * max(1.0, abs(a), abs(b)))
 
 
+def unreadable(text: str) -> bool:
+    """Whether a closed form in LaTeX is certainly none; False without `math-verify`, and where it might take long."""
+    text = text.strip("$ ")
+    if len(text) > LONGEST or not CLOSED.fullmatch(text) or text.count("^") > 1:
+        return False
+    parse = _parser()
+    return parse is not None and not parse(text)
+
+
 @lru_cache(maxsize=1)
-def _evaluator() -> Callable[[str], float | None] | None:
-    """LaTeX -> number through `math-verify`; None without it."""
+def _parser() -> Callable[[str], list[Any]] | None:
+    """LaTeX -> what `math-verify` makes of it; None without it."""
     try:
         from math_verify import LatexExtractionConfig, parse
     except ModuleNotFoundError:
         return None
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns at every call that it has no timeout
+    config = [LatexExtractionConfig()]
+
+    def read(text: str) -> list[Any]:
+        # its timeout is a signal, which works in the main thread alone; the forms are bounded instead
+        return list(parse(f"${text}$", extraction_config=config, parsing_timeout=None))
+
+    return read
+
+
+@lru_cache(maxsize=1)
+def _evaluator() -> Callable[[str], float | None] | None:
+    """LaTeX -> number through `math-verify`; None without it."""
+    parse = _parser()
+    if parse is None:
+        return None
 
     def evaluate(text: str) -> float | None:
-        # its timeout is a signal, which works in the main thread alone; the forms are bounded instead
-        found = parse(f"${text}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=None)
+        found = parse(text)
         number = getattr(found[0], "evalf", None) if found else None
         if number is None:
             return None

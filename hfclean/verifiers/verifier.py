@@ -14,6 +14,7 @@ from typing import Literal
 from hfclean.errors import HfcleanError
 from hfclean.schema import FlatView, Pair, PreferenceView, View, Whole
 
+Severity = Literal["low", "medium", "high"]
 FIELDS = ("response", "instruction", "input", "thought", "messages", "tools", "truth", "rejected")
 
 
@@ -54,12 +55,14 @@ class Verifier:
         meaning: one line for people.
         find: pair -> findings, in the order of the text. `turn` is 0 in them; `verify` sets it.
         version: raised when what it finds changes.
+        severity: `low`, `medium` or `high`; see `hfclean.rules`.
     """
 
     id: str
     meaning: str
     find: Callable[[Pair], Iterable[Finding]]
     version: int = 1
+    severity: Severity = "high"
 
     def __post_init__(self) -> None:
         if not self.id.isidentifier() or self.id != self.id.lower():
@@ -72,7 +75,7 @@ class RowVerifier:
 
     Attributes:
         id, meaning, version: as those of a `Verifier`.
-        severity: `low`, `medium` or `high`; see `hfclean.rules`.
+        severity: as that of a `Verifier`.
         find: row -> findings, in their order, each with its `turn`. Verifiers of one family may share it, which then
             gives the findings of all: it runs once for a row, and those with another id are left to their verifier.
         needs: what a row needs for it to have anything to find; some of `ROW_PARTS`.
@@ -80,7 +83,7 @@ class RowVerifier:
     """
 
     id: str
-    severity: Literal["low", "medium", "high"]
+    severity: Severity
     meaning: str
     find: Callable[[Whole], Iterable[Finding]]
     needs: frozenset[str] = frozenset()

@@ -73,7 +73,7 @@ class Score(Scorer):
     (4.0, 1.0, '')
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     adds: ClassVar[tuple[Column, ...]] = (
         Column(
             "preference",

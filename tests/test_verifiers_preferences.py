@@ -1,0 +1,106 @@
+"""Rows of two answers that teach nothing, and truths that are none or that the answer contradicts, are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import hfclean
+from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
+from hfclean.verifiers.truths import TRUTH_VERIFIERS
+
+SIDES = [verifier.id for verifier in PREFERENCE_VERIFIERS]
+TRUTHS = [verifier.id for verifier in TRUTH_VERIFIERS]
+GOOD = "Water boils at 100 degrees at the level of the sea, and at less than that in the mountains."
+BAD = "Water boils at 90 degrees wherever you are, no matter how high the place is."
+CUT = "Water boils at 90 degrees wherever you are, no matter how high the place is, because the"
+THOUGHT = "<think>They ask for a temperature.</think>\n\n"
+
+
+def ids(row: dict[str, Any], only: list[str]) -> list[str]:
+    return [found.check for found in hfclean.verify(row, only)]
+
+
+@pytest.mark.parametrize(
+    ("found", "chosen", "rejected"),
+    [
+        ([], GOOD, BAD),
+        (["sides_identical"], GOOD, GOOD),
+        (["sides_identical"], THOUGHT + GOOD, THOUGHT + GOOD),
+        (["sides_equal"], GOOD, GOOD.replace(" ", "  ").lower() + "\n"),
+        (["sides_equal"], THOUGHT + GOOD, THOUGHT.lower() + GOOD),
+        ([], GOOD, GOOD.replace("100", "90")),
+        (["side_cut"], GOOD, CUT),
+        (["side_cut"], CUT, GOOD),
+        ([], CUT, CUT.replace("90", "95")),
+        (["thought_on_one_side"], THOUGHT + GOOD, BAD),
+        (["thought_on_one_side"], GOOD, THOUGHT + BAD),
+        (["thought_on_one_side"], GOOD, f"<think>They ask for a temperature. {BAD}"),
+        ([], THOUGHT + GOOD, f"<think>They ask for a temperature. {BAD}"),
+        ([], THOUGHT + GOOD, ""),
+    ],
+)
+def test_sides_of_a_preference_row(found: list[str], chosen: str, rejected: str) -> None:
+    asked = {"role": "user", "content": "When does water boil?"}
+    answers = {"chosen": chosen, "rejected": rejected}
+    plain = {"prompt": "When does water boil?", **answers}
+    as_messages = {"prompt": [asked], **{k: [{"role": "assistant", "content": v}] for k, v in answers.items()}}
+    repeated = {k: [asked, {"role": "assistant", "content": v}] for k, v in answers.items()}
+    for row in (plain, as_messages, repeated):
+        assert ids(row, SIDES) == found, row
+
+
+def test_a_row_of_two_equal_sides_says_so_in_its_scores() -> None:
+    row = {"prompt": "When does water boil?", "chosen": GOOD, "rejected": BAD}
+    sound, same = hfclean.score(row), hfclean.score({**row, "rejected": GOOD})
+    assert (sound["defects"], same["defects"]) == ("", "sides_identical")
+    assert same["rating"] == sound["rating"] * 0.9
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "truth"),
+    [
+        ([], "It is \\boxed{12}.", "12"),
+        ([], "12", "12"),
+        ([], "The answer is 0.5.", "\\frac{1}{2}"),
+        ([], "A dozen.", "12"),
+        ([], "It is \\boxed{\\sqrt{2}}.", "x"),
+        (["truth_empty"], "It is \\boxed{12}.", " "),
+        (["truth_empty"], "12", None),
+        (["truth_empty"], "12", []),
+        (["truth_contradicted"], "It is \\boxed{15}.", "12"),
+        (["truth_contradicted"], "15", "12"),
+        (["truth_contradicted"], "The answer is (B).", "A"),
+        (["truth_contradicted"], "<think>The answer is 12.</think>\n\n#### 15", "It is 3 * 4.\n#### 12"),
+        (["truth_contradicted"], "It is \\boxed{15}.", ["12", "13"]),
+        ([], "It is \\boxed{15}.", ["12", "15"]),
+        (["truth_contradicted"], "It is \\boxed{15}.", '{"style": "rule", "ground_truth": "12"}'),
+        ([], "The answer is 15. Wait, that is wrong: 12.", "12"),
+        ([], "The answer is 15.\n#### 12", "12"),
+        (["truth_unparsable"], "Unknown.", "\\frac{1}{2"),
+        (["truth_unparsable"], "Unknown.", "\\frac{1}"),
+        (["truth_unparsable"], "Unknown.", "\\frac{}{2}"),
+        (["truth_unparsable"], "Unknown.", "$\\sqrt{2}"),
+        (["truth_unparsable"], "Unknown.", "\\left( 1, 2"),
+        (["truth_unparsable"], "Unknown.", "\\sqrt{2}}"),
+        ([], "Unknown.", "\\frac12"),
+        ([], "Unknown.", "\\frac{\\sqrt{3}}{2}"),
+        ([], "Unknown.", "\\left\\{ 1, 2 \\right\\}"),
+        ([], "Unknown.", "\\text{A and B}"),
+        ([], "Unknown.", "{"),
+        ([], "Unknown.", "a set {1, 2"),
+    ],
+)
+def test_truths(found: list[str], answer: str, truth: Any) -> None:
+    assert ids({"prompt": "How many boats?", "completion": answer, "ground_truth": truth}, TRUTHS) == found
+    asked = [{"role": "user", "content": "How many boats?"}, {"role": "assistant", "content": answer}]
+    assert ids({"messages": asked, "ground_truth": truth}, TRUTHS) == found
+
+
+def test_a_contradiction_says_where_and_what() -> None:
+    row = {"problem": "How many boats?", "solution": "Three by four.\n\\boxed{15}", "answer": "12"}
+    (found,) = hfclean.verify(row, TRUTHS)
+    assert (found.field, found.line, found.found, found.expected) == ("response", 1, "15", "12")
+    row["problem"] = "How many boats, and how many oars? And how many sails?"
+    assert hfclean.verify(row, TRUTHS) == []

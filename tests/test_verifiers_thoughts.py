@@ -1,0 +1,138 @@
+"""Thoughts that are open, empty, cut off, in a circle, in another language or without an answer are found."""
+
+from __future__ import annotations
+
+import pytest
+
+import hfclean
+from hfclean import Pair
+from hfclean.text.loops import circle
+from hfclean.verifiers import Finding, verify
+from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS
+
+IDS = [verifier.id for verifier in THOUGHT_VERIFIERS]
+TASK = "Which city is the capital of France, and since when has it been?"
+THOUGHT = (
+    "They want the capital of France. That is Paris, and has been for most of the time since the tenth century.\n"
+    "There were years in which the government sat elsewhere, such as Bordeaux. I will mention that in one sentence."
+)
+ANSWER = "Paris has been the capital of France for most of the time since the tenth century."
+CHINESE = "".join(f"法国的首都是巴黎，自{n}以来大部分时间都是如此，" for n in "一二三四") + "所以答案是巴黎。"
+MORE = "".join(f"第{n}位国王住在巴黎，因为那里是首都，" for n in range(100))
+FRENCH = (
+    "La question est de savoir quelle ville est la capitale de la France et depuis quand elle est la capitale, "
+    "donc nous pouvons dire que c'est Paris, avec une phrase pour les autres villes qui sont dans cette histoire."
+)
+LONG = "\n".join(f"In the year {n} the {n}th king sat in Paris, too." for n in range(900, 1000))
+STEP = "Wait, I should check once more whether the year is right before I go on with it. "
+
+
+def ids(pair: Pair) -> list[str]:
+    return [found.check for found in verify(pair, IDS)]
+
+
+FOUND = [
+    ("thought_unclosed", Pair(TASK, "", f"<think>{THOUGHT}\n\nAnswer: {ANSWER}")),
+    ("thought_unclosed", Pair(TASK, "", "<think>\n")),
+    ("thought_unclosed", Pair(TASK, "", f"<think>{THOUGHT}</thinking>{ANSWER}")),
+    ("thought_unclosed", Pair(TASK, "", f"<|begin_of_thought|>{THOUGHT}<|begin_of_solution|>{ANSWER}")),
+    ("thought_unclosed", Pair(TASK, "", f"<|channel|>analysis<|message|>{THOUGHT}")),
+    ("thought_unclosed", Pair(f"{TASK} Think in <think> and </think> first.", "", f"<think>{THOUGHT}")),
+    ("answer_missing_after_thought", Pair(TASK, "", "\n", thought=THOUGHT)),
+    ("answer_missing_after_thought", Pair(TASK, "", f"<think>{THOUGHT}</think>\n\n")),
+    ("answer_missing_after_thought", Pair(TASK, "", f"<|channel|>analysis<|message|>{THOUGHT}<|end|>")),
+    ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} Besides, that is the capital of the")),
+    ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} So I say that it is Paris,")),
+    ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} I should say more about the governm")),
+    ("thought_loops", Pair(TASK, "", ANSWER, thought=THOUGHT + STEP * 5)),
+    ("thought_loops", Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\n" * 3)),
+    ("thought_loops", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} " + "so it is Paris and " * 40 + "so.")),
+    ("thought_language", Pair(TASK, "", ANSWER, thought=CHINESE)),
+    ("thought_language", Pair(TASK, "", ANSWER, thought=f"{LONG}{MORE}")),
+    ("thought_language", Pair(TASK, "", ANSWER, thought=FRENCH)),
+    ("thought_language", Pair("法国的首都是哪一座城市，从什么时候开始的？", "", CHINESE, thought=THOUGHT)),
+]
+
+
+@pytest.mark.parametrize(("check", "pair"), FOUND)
+def test_a_faulty_thought_is_found(check: str, pair: Pair) -> None:
+    assert ids(pair) == [check]
+
+
+SOUND = [
+    Pair(TASK, "", ANSWER, thought=THOUGHT),
+    Pair(TASK, "", f"<think>{THOUGHT}</think>\n\n{ANSWER}"),
+    Pair(TASK, "", f"<think>{THOUGHT}</think>{ANSWER}"),
+    Pair("What does the marker <think> open?", "", "<think> opens a thought."),
+    Pair("Go on: <think>", "", "<think>Well."),
+    Pair(TASK, "", "`<think>` opens a thought."),
+    Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\nSo the answer is Paris"),
+    Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\nThe year is 987"),
+    Pair(TASK, "", ANSWER, thought=f"{THOUGHT} I should say more about the capital"),
+    Pair(TASK, "", ANSWER, thought=f"{THOUGHT} I should say more about the govern"),  # a word of its own
+    Pair(TASK, "", ANSWER, thought=THOUGHT + STEP * 3),
+    Pair(TASK, "", ANSWER, thought=THOUGHT * 2),
+    Pair(TASK, "", ANSWER, thought="\n".join(f"{n}: red, blue, green" for n in range(40))),
+    Pair("Translate into Chinese: Paris is the capital.", "", ANSWER, thought=CHINESE),
+    Pair("How is 巴黎 called in Europe, and since when?", "", ANSWER, thought=CHINESE),
+    Pair("法国的首都是哪一座城市，从什么时候开始的？", "", CHINESE, thought="x = 3, y = 4, z = 5, xy + z = 17 " * 4),
+    Pair("法国的首都是哪一座城市？", "", ANSWER, thought=CHINESE),  # the answer's language is the one that differs
+    Pair(TASK, "", CHINESE, thought=FRENCH),
+]
+
+
+@pytest.mark.parametrize("pair", SOUND)
+def test_nothing_is_said_of_a_sound_thought(pair: Pair) -> None:
+    assert ids(pair) == []
+
+
+def test_a_finding_says_where_it_is() -> None:
+    pair = Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\n{STEP * 5}")
+    assert verify(pair, IDS) == [
+        Finding("thought_loops", "thought", 0, 2, STEP.strip(), "", "the thought says the same again and again")
+    ]
+
+
+def test_a_thought_is_found_in_every_shape_and_an_empty_one_too() -> None:
+    whole = f"<think>{THOUGHT} It is the capital of the</think>\n\n{ANSWER}"
+    asked = {"role": "user", "content": TASK}
+    rows = [
+        {"instruction": TASK, "input": "", "output": whole},
+        {"prompt": TASK, "completion": whole},
+        {"messages": [asked, {"role": "assistant", "content": whole}]},
+        {"prompt": TASK, "chosen": whole, "rejected": whole},
+    ]
+    empty = "<think>\n\n</think>\n\nParis."
+    for row in rows:
+        assert "thought_cut" in hfclean.score(row)["defects"].split(), row
+        text = str(hfclean.verify(row, ["thought_cut"])[0].found)
+        assert text.endswith("the capital of the")
+    for row in (
+        {"instruction": TASK, "input": "", "output": empty},
+        {"prompt": TASK, "completion": empty},
+        {"messages": [asked, {"role": "assistant", "content": empty}]},
+    ):
+        assert hfclean.score(row)["defects"] == "thought_empty"
+    assert hfclean.score({"prompt": f"{TASK} /no_think", "completion": empty})["defects"] == ""
+    assert hfclean.score({"prompt": TASK, "completion": "</think>\n\nParis."})["defects"] == "thought_empty"
+    final = "<|start|>assistant<|channel|>final<|message|>Paris.<|return|>"
+    assert hfclean.score({"prompt": TASK, "completion": final})["defects"] == ""
+
+
+def test_a_conclusion_that_differs_from_the_answer_is_found_where_the_row_keeps_the_thought_apart() -> None:
+    message = {"role": "assistant", "content": "15", "reasoning_content": "3 * 4 boats, so the answer is 12."}
+    row = {"messages": [{"role": "user", "content": "How many boats lie in the harbour?"}, message]}
+    assert hfclean.score(row)["defects"] == "answers_disagree"
+    message["content"] = "12"
+    assert hfclean.score(row)["defects"] == ""
+
+
+def test_a_circle_begins_where_the_same_comes_for_the_third_time() -> None:
+    once = "One boat lies in the small harbour of the town. Two of them are out at sea since this very morning. "
+    again = "They will come back before the sun goes down. "
+    assert circle(once + again) == -1
+    assert circle((once + again) * 2) == -1
+    place = circle((once + again) * 4)
+    assert 2 * len(once + again) <= place < 3 * len(once + again)
+    assert circle("a b\n" * 500) == -1
+    assert circle("12 + 30 = 42, 42 - 2 = 40\n" * 50) == -1
