@@ -420,7 +420,7 @@ def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule]
         steps = [step for step in steps if step.edit == "revised" and not hides(step)]
         names = " ".join(dict.fromkeys(reason for step in steps for reason in (step.reasons or (step.by,))))
         found = [
-            FieldChange(names, path, old if isinstance(old, str) else "", str(read_at(row, path)))
+            FieldChange(names, path, old if isinstance(old, str) else "", _shown(read_at(row, path)))
             for path, old in original.items()
         ]
     for change in found:
@@ -457,10 +457,15 @@ def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: S
     name = " ".join(step.reasons) or step.by
     places = [(path, read_at(cells, path), read_at(row, path)) for path in paths]
     return [
-        FieldChange(name, path, old if isinstance(old, str) else "", str(new))
+        FieldChange(name, path, old if isinstance(old, str) else "", _shown(new))
         for path, old, new in places
         if old != new
     ]
+
+
+def _shown(value: Any) -> str:
+    """A value as the ledger shows it; nothing of what is gone."""
+    return "" if value is None else str(value)
 
 
 def ledger(ds: Any, *, prefix: str = "", columns: Columns = None, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:

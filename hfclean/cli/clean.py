@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.rules import Rule
 
     extra = tuple(load_named(spec, Rule, "rule") for spec in args.extra)
-    reviser = RuleReviser(args.only, args.skip or (), extra, **given(layout_of(args)))
+    reviser = RuleReviser(args.only, args.skip or (), extra, also=tuple(args.also), **given(layout_of(args)))
     if args.model:
         revised(args, out, err, (reviser, reviser_of(args)), extra)
     elif unused := [name for name in MODEL_OPTIONS if vars(args)[name.replace("-", "_")]]:

@@ -122,6 +122,14 @@ def rules(command: argparse.ArgumentParser) -> None:
         "--skip", action="append", metavar="RULE", help="do not run this rule (may be given several times)"
     )
     command.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="REPAIR",
+        help="a repair on request: canonical_arguments writes the JSON of tool arguments in one way, "
+        "last_turn_unanswered drops a last turn of the user that nobody answers (may be given several times)",
+    )
+    command.add_argument(
         "--with",
         dest="extra",
         action="append",

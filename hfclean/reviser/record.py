@@ -1,6 +1,6 @@
 """The one place where a revision becomes columns, for every reviser."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,14 +15,14 @@ from hfclean.provenance import (
     row_id,
     row_ids,
 )
-from hfclean.schema import Path, View, read_at, recorded_at, write
+from hfclean.schema import REMOVED, Path, View, read_at, recorded_at, write
 from hfclean.scorers.refresh import refresh
 from hfclean.transform import Transform
 
 
 class FieldChange(NamedTuple):
     """One change of one text: which rule or reviser changed the text at `path` from what to what; `after` is an object
-    where its keys are others now."""
+    where its keys are others now, and `REMOVED` where a turn is taken away."""
 
     by: str
     path: Path
@@ -80,6 +80,9 @@ def record(
             continue
         steps = own_steps(row, REVISION_COLUMNS, prefix, name)
         edits: dict[Path, Any] = {change.path: change.after for change in outcome.changes}
+        gone = {path for path, text in edits.items() if text is REMOVED}
+        if gone:  # what is changed inside them goes with them
+            edits = {path: text for path, text in edits.items() if path in gone or not _inside(path, gone)}
         edits = {path: text for path, text in edits.items() if read_at(row, path) != text}
         after = {**row, **write(row, edits)} if edits else row
         edit = outcome.edit or ("revised" if edits else "kept")
@@ -112,3 +115,7 @@ def record(
     for column in score_columns:
         out[column] = [new.get(column, row.get(column)) for new, row in zip(fresh, rows, strict=True)]
     return out
+
+
+def _inside(path: Path, places: Collection[Path]) -> bool:
+    return any(path[:n] in places for n in range(1, len(path)))

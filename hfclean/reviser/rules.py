@@ -5,16 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from hfclean.errors import FolderError, stop_at
+from hfclean.errors import FolderError, RuleError, stop_at
 from hfclean.limits import too_long
 from hfclean.provenance import own_columns
 from hfclean.records import reviser as saved
 from hfclean.records.common import ABOUT
 from hfclean.records.trust import settings_of
 from hfclean.reviser.record import FieldChange, Outcome, record
+from hfclean.reviser.row_repairs import ROW_REPAIRS, row_changes
 from hfclean.rules import Rule, mend, select_rules
 from hfclean.rules.rule import FIELDS
-from hfclean.schema import Pair, Target, View
+from hfclean.schema import Pair, Target, View, write
 from hfclean.scorers.agreement import WITH_REPAIR
 from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared, shared_repairs
 from hfclean.transform import HUB, STRICT, Batch, Transform
@@ -38,9 +39,12 @@ class RuleReviser(Transform):
         skip: ids of rules not to run.
         extra: your own rules, declared with `@hfclean.rule`; they run after the others.
         strict: stop at the first row on which a rule raises.
+        also: repairs of rows of messages that are done on request alone: `canonical_arguments` writes the JSON of tool
+            arguments in one way (blanks and escapes; order and numbers stay), `last_turn_unanswered` drops a last turn
+            of the user that nobody answers.
 
     Raises:
-        RuleError: an id that names no rule.
+        RuleError: an id that names no rule, or no such repair.
         StrictError: a rule raised, and `strict` is set.
         SchemaError: rows of no known shape.
         ColumnError: the dataset already has a column of one of these names.
@@ -58,18 +62,23 @@ class RuleReviser(Transform):
     skip: tuple[str, ...] = field(default=(), metadata=HUB)
     extra: tuple[Rule, ...] = ()
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
+    also: tuple[str, ...] = field(default=(), kw_only=True, metadata={**HUB, "came_later": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("only", "skip", "extra"):  # people write lists; tuples can be hashed
+        for name in ("only", "skip", "extra", "also"):  # people write lists; tuples can be hashed
             value = getattr(self, name)
             if value is not None and not isinstance(value, tuple):
                 object.__setattr__(self, name, (value,) if isinstance(value, (str, Rule)) else tuple(value))
         self.rules()
+        for name in self.also:
+            if name not in ROW_REPAIRS:
+                raise RuleError(f"also={name!r} is not a repair on request; expected {' or '.join(ROW_REPAIRS)}")
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules that run, in order."""
-        return select_rules(self.only, self.skip, self.extra)
+        skip = tuple(name for name in self.skip if name not in self.also)
+        return select_rules(self.only, skip, self.extra)
 
     def settings(self) -> dict[str, Any]:
         found = super().settings()
@@ -79,6 +88,8 @@ class RuleReviser(Transform):
 
     def depends(self) -> dict[str, Any]:
         found: dict[str, Any] = {"rules": {rule.id: rule.version for rule in self.rules()}}
+        if self.also:
+            found["row_repairs"] = {name: ROW_REPAIRS[name].version for name in self.also}
         return {**found, "shared_turns": 1} if self.turns == "all" else found
 
     # ------------------------------------------------------------------------------------------------ in a folder
@@ -135,7 +146,22 @@ class RuleReviser(Transform):
         `among` are the ids of those that are known to change it, where that is known: no others are run.
         """
         rules = [rule for rule in self._repairing() if among is None or rule.id in among]
-        return list(self._outcome(self.targets(cells, view), rules).changes)
+        changes = list(self._outcome(self.targets(cells, view), rules).changes)
+        return [*changes, *self._on_request(cells, view, changes, among)]
+
+    def _on_request(
+        self,
+        cells: Mapping[str, Any],
+        view: View,
+        changes: Sequence[FieldChange],
+        among: Container[str] | None = None,
+    ) -> list[FieldChange]:
+        """What the repairs on request change in the row that the rules leave."""
+        names = tuple(name for name in self.also if name not in self.skip and (among is None or name in among))
+        if not names:
+            return []
+        after = {**cells, **write(cells, {change.path: change.after for change in changes})} if changes else cells
+        return row_changes(after, view, names)
 
     def _repairing(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules() if rule.repair is not None)
@@ -164,6 +190,11 @@ class RuleReviser(Transform):
         if looks_are_shared():
             look_ahead([target.pair for each in targets for target in each])
         outcomes = [self._outcome(each, rules) for each in targets]
+        if self.also:
+            outcomes = [
+                outcome._replace(changes=[*outcome.changes, *self._on_request(row, view, outcome.changes)])
+                for row, outcome in zip(rows, outcomes, strict=True)
+            ]
         return record(self, rows, view, outcomes), outcomes
 
 

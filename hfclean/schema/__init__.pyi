@@ -17,6 +17,7 @@ from .shapes import Columns as Columns
 from .shapes import detect as detect
 from .shapes import is_batch as is_batch
 from .shapes import plain as plain
+from .slots import REMOVED as REMOVED
 from .slots import Path as Path
 from .slots import Slot as Slot
 from .slots import Target as Target

@@ -34,6 +34,18 @@ def replaced(text: str, path: Sequence[str | int], value: Any) -> str:
     return text[:start] + json.dumps(value, ensure_ascii=ascii_only) + text[end:]
 
 
+def without_last(text: str) -> str:
+    """The JSON text of a list of several items without its last one; every other character stays."""
+    place = _after_blanks(text, _after_blanks(text, 0) + 1)
+    ends = []
+    while text[place] != "]":
+        ends.append(DECODER.raw_decode(text, place)[1])
+        place = _after_blanks(text, ends[-1])
+        if text[place] == ",":
+            place = _after_blanks(text, place + 1)
+    return text[: ends[-2]] + text[ends[-1] :]
+
+
 def _item(text: str, start: int, key: str | int) -> int:
     """Where the item of that key or number begins in the object or list at `start`; the last of several."""
     found, number = None, 0

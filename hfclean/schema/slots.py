@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hfclean.schema.embedded import opened, replaced
+from hfclean.schema.embedded import opened, replaced, without_last
 from hfclean.schema.pair import Pair, Turn
 from hfclean.text.thoughts import may_think, read_thought
 
@@ -71,11 +71,22 @@ class Target(NamedTuple):
                 yield name, slot
 
 
+class _Removed(str):
+    """What is written to an item of a list that goes; a ledger shows it as no text."""
+
+    __slots__ = ()
+
+
+REMOVED = _Removed()
+
+
 def read_at(cells: Cells, path: Path) -> Any:
-    """The value at a path of a row."""
+    """The value at a path of a row; None where a list ends before it."""
     value: Any = cells
     for key in path:
         value = opened(value) if isinstance(value, str) else value
+        if isinstance(key, int) and isinstance(value, (list, tuple)) and key >= len(value):
+            return None
         value = value[_key_in(value, key)]
     return value
 
@@ -96,7 +107,10 @@ def recorded_at(cells: Cells, path: Path) -> Path:
 
 
 def write(cells: Cells, edits: Mapping[Path, Any]) -> dict[str, Any]:
-    """The columns that `edits` touch, with the new values in place; the row given is left as it was."""
+    """The columns that `edits` touch, with the new values in place; the row given is left as it was.
+
+    `REMOVED` takes the last item of a list away; a value that is written right behind the last one is added to it.
+    """
     changed: dict[str, Any] = {}
     for path, value in edits.items():
         column = str(path[0])
@@ -109,12 +123,16 @@ def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
     if not path:
         return value
     if isinstance(container, str):
-        return replaced(container, path, value)
+        return without_last(container) if isinstance(value, _Removed) else replaced(container, path, value)
     key, rest = path[0], path[1:]
     if isinstance(container, dict):
         key = _key_in(container, key)
         return {**container, key: _put(container[key], rest, value)}
     copy = list(container)
+    if not rest and isinstance(value, _Removed):
+        return copy[:-1]
+    if not rest and int(key) == len(copy):
+        return [*copy, value]
     copy[int(key)] = _put(copy[int(key)], rest, value)
     return copy
 
