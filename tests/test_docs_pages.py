@@ -1,4 +1,4 @@
-"""The pages for people who change hfclean say what is there: links, names, calls, commands, paths, papers."""
+"""The pages say what is there: links, names, calls, commands, paths, papers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,25 @@ from test_layers import ROOMS
 from hfclean.cli import parser
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "AGENTS.md", *(ROOT / "docs").rglob("*.md")])
+LOOSE = ("README.md", "CONTRIBUTING.md", "AGENTS.md", "SECURITY.md")
+PAGES = sorted([*(ROOT / name for name in LOOSE), *(ROOT / "docs").rglob("*.md")])
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 NAME = re.compile(r"(?<![\w.@/-])hfclean((?:\.[A-Za-z_]\w*)+)")
 INNER = re.compile(r"(?<!`)`([a-z_]+(?:\.[A-Za-z_]\w*)+)(?:\([^`]*\))?`(?!`)")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ARXIV = re.compile(r"(?<![\w.])\d{4}\.\d{5}(?![\w.]*\d)")
 FILES = (".html", ".json", ".md", ".py")
 
 
 def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
+
+
+def blocks_of(text: str) -> list[tuple[str, str, str]]:
+    """The blocks of code of a page: language, what else is said in the first line, code. What is said marks a block
+    that the tests cannot run, and why: ```python title="Needs a model"."""
+    return BLOCK.findall(text)
 
 
 def prose_of(text: str) -> str:
@@ -78,7 +85,7 @@ def wrong_names(text: str, *, rooms: bool = True) -> list[str]:
 def wrong_blocks(text: str) -> list[str]:
     """Blocks of Python that are not Python."""
     wrong = []
-    for language, code in BLOCK.findall(text):
+    for language, _, code in blocks_of(text):
         if language != "python":
             continue
         try:
@@ -93,7 +100,7 @@ def wrong_commands(text: str) -> list[str]:
     """Command lines of hfclean, in blocks and code spans, with a verb or an option that is not there."""
     verbs = next(a for a in parser()._actions if hasattr(a, "choices") and a.choices).choices
     spans = re.findall(r"(?<!`)`(hfclean [a-z][^`\n]*)`(?!`)", prose_of(text))
-    blocks = [code for language, code in BLOCK.findall(text) if language == "sh"]
+    blocks = [code for language, _, code in blocks_of(text) if language == "sh"]
     lines = [line for code in blocks for line in code.splitlines() if line.startswith("hfclean ")]
     wrong = []
     for command in [*lines, *spans]:
@@ -109,7 +116,7 @@ def wrong_commands(text: str) -> list[str]:
 
 def tree_of(text: str) -> dict[str, str]:
     """The paths of a tree of files with what is said of each; two blanks of indentation are a folder."""
-    (block,) = [code for language, code in BLOCK.findall(text) if language == "text" and code.startswith("hfclean/")]
+    (block,) = [code for language, _, code in blocks_of(text) if language == "text" and code.startswith("hfclean/")]
     paths: dict[str, str] = {}
     above: list[str] = []
     for line in block.splitlines():
@@ -128,7 +135,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_names_exist(page: Path) -> None:
-    # the README is for users: what looks like a room in it is a variable
+    # in pages for users, what looks like a room is a variable
     assert wrong_names(text_of(page), rooms=page.name != "README.md") == []
 
 
@@ -163,7 +170,7 @@ def test_what_is_not_there_is_found(find: Any, text: str) -> None:
 
 def test_what_is_there_is_not_found_wanting() -> None:
     text = (
-        "[a](README.md#rows-of-any-shape) `rules.guard.allowed` `provenance.Step` hfclean.json `hfclean.Pair` "
+        "[a](docs/shapes.md#truths) `rules.guard.allowed` `provenance.Step` hfclean.json `hfclean.Pair` "
         "`hfclean rules` jo@hfclean.dev https://example.org/hfclean.org `README.md` `folder.check_target(out)`\n"
         '```python\nhfclean.keep("rating", at_least=0.5)\n```\n'
     )

@@ -26,9 +26,9 @@ DISTRIBUTION = {  # of packages that are imported under another name
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-FOLDERS = ("benchmarks", "examples", "hfclean", "hub_scripts", "model_cards", "tests")
+FOLDERS = ("benchmarks", "docs", "examples", "hfclean", "hub_scripts", "model_cards", "tests")
 LOOSE = (".ci/run", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md")
-LOOSE += ("constraints.txt", "pyproject.toml", "setup.cfg")
+LOOSE += ("AGENTS.md", "CITATION.cff", "SECURITY.md", "constraints.txt", "mkdocs.yml", "pyproject.toml", "setup.cfg")
 RUBBISH = (
     ".ci/venv/bin/python",
     ".ci/versions/3.11.7-lowest/key",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import math
 from pathlib import Path
@@ -22,12 +21,10 @@ from hfclean.records.dataset import read_layout
 from hfclean.rules import text_rule
 from hfclean.rules.guard import allowed
 from hfclean.schema import SHAPE_TABLE, SHAPES, Pair, detect, stated_truths, truth_columns, truths_in
-from hfclean.schema.declared import shapes_page
 from hfclean.schema.truths import is_bare
 from hfclean.selection.benchmarks import BenchmarkPack
 from hfclean.verifiers import verify
 
-PAGE = Path(__file__).parent.parent / "docs" / "shapes.md"
 UPPER = text_rule(
     "upper",
     severity="low",
@@ -37,14 +34,6 @@ UPPER = text_rule(
 )
 EVERY = hfclean.RuleReviser(only=["upper"], extra=(UPPER,))
 ROWS = [(shape.name, row) for shape in SHAPE_TABLE for row in shape.rows]
-
-
-def test_the_page_is_made_from_the_table_and_its_examples_run() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert text.partition("shapes_page -->\n")[2].partition("\n<!-- end")[0] == shapes_page()
-    results = doctest.testfile(str(PAGE), module_relative=False, encoding="utf-8")
-    assert results.failed == 0
-    assert results.attempted >= 20
 
 
 def test_names_are_given_once() -> None:
