@@ -327,6 +327,31 @@ def test_convert_to_every_shape(messy: Path, work: Path, capsys: Any) -> None:
     assert (code, "--overwrite" in err) == (1, True)
     code, _, err = run("convert", "cleaned", "--to", "alpaca", "--out", "alpaca.xml", capsys=capsys)
     assert (code, ".jsonl" in err) == (2, True)
+    code, _, err = run("convert", "cleaned", "--to", "alpaca", capsys=capsys)
+    assert (code, "--dry-run" in err) == (2, True)
+
+
+def test_convert_counts_beforehand_what_would_be_lost(work: Path, capsys: Any) -> None:
+    asked = {"role": "user", "content": "Seven times six?"}
+    turns = [asked, {"role": "assistant", "content": "42", "reasoning_content": "7 * 6", "weight": 1}]
+    (work / "rows.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
+    code, out, _ = run("convert", "rows.jsonl", "--to", "alpaca", "--dry-run", capsys=capsys)
+    assert (code, out) == (
+        0,
+        "1 row to alpaca, left out or respelled:\n"
+        "  1  key 'weight' of messages\n"
+        "  1  thoughts beside an answer, now before it as <think>\n"
+        "nothing was written (--dry-run)\n",
+    )
+    code, out, _ = run("convert", "rows.jsonl", "--to", "messages", "--dry-run", "--json", capsys=capsys)
+    assert (code, json.loads(out)) == (0, {"rows": 1, "losses": {}})
+    words = ["--to", "conversations", "--thoughts", "content", "--out", "o.jsonl"]
+    assert run("convert", "rows.jsonl", *words, capsys=capsys)[0] == 0
+    assert json.loads((work / "o.jsonl").read_text())["conversations"][1] == {
+        "from": "gpt",
+        "value": "<think>\n7 * 6\n</think>\n\n42",
+        "weight": 1,
+    }
 
 
 def test_a_dataset_with_splits_and_its_card(work: Path, capsys: Any) -> None:

@@ -42,8 +42,8 @@ def test_other_keys_of_a_message_and_other_columns_come_along() -> None:
 def test_what_strings_cannot_hold_is_counted() -> None:
     losses = Losses()
     made = convert(Dataset.from_list([CHAT, CHAT]), "alpaca", losses=losses)
-    assert made[0]["output"] == "42"
-    assert losses == {"key 'reasoning_content' of messages": 2, "key 'weight' of messages": 2}
+    assert made[0]["output"] == "<think>\n7 * 6 = 42\n</think>\n\n42"
+    assert losses == {"thoughts beside an answer, now before it as <think>": 2, "key 'weight' of messages": 2}
     with pytest.warns(UserWarning, match="key 'weight' of messages: 1 row"):
         convert(Dataset.from_list([CHAT]), "alpaca")
 

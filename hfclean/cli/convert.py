@@ -1,38 +1,62 @@
 """Write the rows in another shape.
 
-Write the rows in another shape. preference: chosen = revised response, rejected = original one.
+Write the rows in another shape. preference: chosen = revised response, rejected = original one. What the shape cannot
+hold is counted; --dry-run counts it beforehand.
 """
 
 import argparse
 from typing import TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import given, opened
+from hfclean.cli.reading import UsageError, given, opened, tell
 from hfclean.cli.writing import check_file, tell_files, write_files
 
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command, pairs=False)
+    forms = ["messages", "conversations", "prompt_completion", "alpaca", "preference"]
+    command.add_argument("--to", required=True, choices=forms, help="the shape")
     command.add_argument(
-        "--to", required=True, choices=["messages", "prompt_completion", "alpaca", "preference"], help="the shape"
+        "--thoughts",
+        choices=["content", "reasoning_content"],
+        help="where what was thought before an answer goes: into its text, as <think>, or beside it (default: where "
+        "it stands; into the text where the shape has texts alone)",
     )
     command.add_argument(
         "--out",
-        required=True,
         metavar="FILE",
-        help="a .jsonl, .parquet or .csv file (one per split where there are several)",
+        help="a .jsonl, .parquet or .csv file (one per split where there are several); needed but for --dry-run",
     )
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    command.add_argument(
+        "--dry-run", action="store_true", help="write nothing; count what would be left out or respelled"
+    )
     options.formulas(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.conversion import Losses, convert
+    from hfclean.conversion import Losses, convert, losses_of
+    from hfclean.report.formatting import count, plural
 
+    if not args.out and not args.dry_run:
+        raise UsageError("--out FILE is missing: where the rows go, or --dry-run to see what they would lose")
     check_file(args)
     with opened(args, err, args.out) as (source, layout):
+        how = {"thoughts": args.thoughts, **given(layout)}
+        if args.dry_run:
+            losses = losses_of(source.dataset, args.to, **how)
+            rows = sum(map(len, source.dataset.values()))
+            outcome = "left out or respelled:" if losses else "nothing would be lost"
+            lines = [
+                f"{plural(rows, 'row')} to {args.to}, {outcome}",
+                *(f"  {count(n):>{len(count(rows))}}  {name}" for name, n in sorted(losses.items())),
+                "nothing was written (--dry-run)",
+            ]
+            data = {"rows": rows, "losses": dict(sorted(losses.items()))}
+            tell(args, out, lambda: data, lambda: "\n".join(lines))
+            return
         losses = Losses()
-        converted = convert(source.dataset, args.to, **given(layout), losses=losses)
+        converted = convert(source.dataset, args.to, **how, losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
         written = write_files(converted, args, err)

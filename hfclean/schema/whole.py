@@ -87,7 +87,7 @@ def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) ->
     """
     tools = cells.get(view.tools) if view.tools else None
     truths = truths_in(cells.get(view.truth)) if view.truth else ()
-    raw = _raw_messages(cells, view)
+    raw = raw_messages(cells, view)
     messages = _said(raw)
     if tools is None:
         system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
@@ -96,7 +96,7 @@ def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) ->
     if not rejected or not isinstance(view, PreferenceView):
         return Whole(pair, messages, tools, truths, written=written)
     other = view.pairs(cells, side="rejected")[-1]
-    return Whole(pair, messages, tools, truths, _said(_raw_messages(cells, view, "rejected")), other, written)
+    return Whole(pair, messages, tools, truths, _said(raw_messages(cells, view, "rejected")), other, written)
 
 
 def _written(cells: Cells, view: View, pair: Pair) -> str:
@@ -109,7 +109,7 @@ def _written(cells: Cells, view: View, pair: Pair) -> str:
     return cell if isinstance(cell, str) and len(cell) > len(pair.response) else ""
 
 
-def _raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[str, Any]]:
+def raw_messages(cells: Cells, view: View, side: str = "chosen") -> list[dict[str, Any]]:
     """The messages of a row as they stand, in their order; none where it has columns of text instead."""
     cells = view.laid_open(cells)
     if isinstance(view, ChatView):
