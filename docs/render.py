@@ -69,9 +69,10 @@ def rules(chosen: Iterable[Rule]) -> str:
         example = code(before) if before else ""
         if rule.repair and after:
             example += f" → {code(after)}"
-        return f"`{rule.id}`", rule.severity, "repaired" if rule.repair else "reported", prose(rule.meaning), example
+        severity = f"{rule.severity}, {'repaired' if rule.repair else 'reported'}"
+        return f"`{rule.id}`", severity, prose(rule.meaning), example
 
-    return table(("rule", "severity", "action", "what it finds", "example"), map(row, chosen))
+    return table(("rule", "severity", "what it finds", "example"), map(row, chosen))
 
 
 def words(meanings: Mapping[str, str]) -> str:
@@ -110,7 +111,7 @@ def spelled(action: argparse.Action) -> str:
 
 def code_of(action: argparse.Action) -> str:
     shorter = sorted(action.option_strings, key=len)[:-1]
-    return f"`{', '.join([*shorter, spelled(action)])}`"
+    return f"`{', '.join([*shorter, re.sub(r',(?! )', ', ', spelled(action))])}`"
 
 
 def help_of(action: argparse.Action, sub: argparse.ArgumentParser) -> str:

@@ -1,10 +1,9 @@
-"""A column is declared once: card, report, `why`, README and the refresh of stale scores read what it says."""
+"""A column is declared once: card, report, `why`, the pages and the refresh of stale scores read what it says."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ import hfclean
 from hfclean import scorers
 from hfclean.cards import dataset_card
 from hfclean.cli import main
-from hfclean.columns import DUPLICATE_OF, REVISION, Column, column_of, read_columns
+from hfclean.columns import Column, column_of, read_columns
 from hfclean.errors import ColumnError
 from hfclean.provenance import Step, parse_history
 from hfclean.report import Report
@@ -145,13 +144,6 @@ def test_names_in_place_of_columns_are_refused() -> None:
         type("Odd", (Scorer,), {"adds": ("odd",)})
     with pytest.raises(ColumnError, match="kind='int'"):
         Column("n", kind="int")  # type: ignore[arg-type]
-
-
-def test_the_readme_names_every_column_of_the_first_two_commands() -> None:
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    table = text[text.index("| column |") :].split("\n\n")[0]
-    named = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines()[2:]))
-    assert named == [column.name for column in (*REVISION, *scorers.Score.adds, DUPLICATE_OF)]
 
 
 def test_a_changed_meaning_is_another_cache_key() -> None:

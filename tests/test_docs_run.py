@@ -20,7 +20,7 @@ from test_docs_pages import ROOT, blocks_of, text_of
 import hfclean
 from hfclean.cli import main
 
-USERS = sorted((ROOT / "docs").glob("*.md"))
+USERS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 EXTERNAL = re.compile(
     r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^\s\"'>]+", re.IGNORECASE
 )
@@ -133,6 +133,16 @@ def test_the_site_builds_and_asks_nothing_of_any_network(tmp_path: Path) -> None
     assert len(pages) > 25
     assert [(page.name, found) for page in pages for found in EXTERNAL.findall(text_of(page))] == []
     assert "hfclean.dedupe" in text_of(site / "api.html")
+
+
+def test_the_readme_is_a_first_screen_and_begins_with_the_two_commands() -> None:
+    text = text_of(ROOT / "README.md")
+    assert len(text.splitlines()) <= 150
+    (language, _, code), *_ = blocks_of(text)
+    install, test = (line.split("#")[0].strip() for line in code.splitlines())
+    assert language == "sh"
+    assert install == "pip install . && hfclean clean examples/messy.jsonl --out cleaned"
+    assert test == 'pip install -c constraints.txt ".[test]" && pytest -n auto'
 
 
 def test_the_citation_names_this_version() -> None:
