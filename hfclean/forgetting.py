@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 import warnings
@@ -24,8 +25,11 @@ from hfclean.passes import column_batches, iterate
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.report.formatting import plural
 from hfclean.restoration import originals, restore
+from hfclean.reviser.codec import FIELDS, encode
 from hfclean.reviser.masked_texts import open_masked
 from hfclean.rules.row_texts import texts_of
+from hfclean.schema import Pair
+from hfclean.scorers.judge_prompt import frame
 from hfclean.source import Source
 
 LONG = 40  # characters: a text of as many that no other row has is known by itself, a shorter one with its neighbours
@@ -75,7 +79,8 @@ def forget(folder: str | Path, row_ids: str | Sequence[str], *, store: str | Pat
     replaced as a whole, last of all: after a kill the same call goes on.
 
     A text of at least 40 characters that no other row of the folder has finds an answer by itself. Shorter ones find
-    it together: instruction, input and response in one request.
+    it together: instruction, input and response in one request. So does a pair that lacks its instruction or
+    its response, in the forms in which revisers and judges show it to models.
 
     Args:
         folder: that hfclean wrote.
@@ -119,6 +124,7 @@ class _Gone:
     refusals: int
     texts: tuple[str, ...]
     pairs: tuple[tuple[str, ...], ...]
+    alone: tuple[tuple[str, ...], ...]
     masked: frozenset[str]
     note: str
 
@@ -138,14 +144,17 @@ class _Gone:
         texts = {text for state in states for row in state for text in _texts(row, old.layout)}
         for row in (row for part in (refusals or {}).values() for row in part):
             texts |= {row["before"].strip(), row["proposed"].strip()}
-        pairs = {pair for state in states for row in state for pair in _pairs(row, old.layout)}
+        pairs: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+        for pair in (pair for state in states for row in state for pair in _pairs(row, old.layout)):
+            pairs.setdefault(_stripped(pair), set()).add(pair)
         names = _masked_names(rows.values(), history) | _masked_names((dropped or {}).values(), history)
         texts = {text for text in texts if len(text) >= LONG}
         for part in left:
             for each in iterate(part, part.column_names):
                 for row in each:
                     texts.difference_update(_texts(row, old.layout))
-                    pairs.difference_update(_pairs(row, old.layout))
+                    for pair in _pairs(row, old.layout):
+                        pairs.pop(_stripped(pair), None)
         kept = {split: part for split, part in (removed or {}).items() if len(part)}
         return cls(
             type(old.dataset)(data),
@@ -155,7 +164,8 @@ class _Gone:
             _count(dropped),
             _count(refusals),
             tuple(texts),
-            tuple(pairs),
+            tuple(tuple(filter(None, pair)) for pair in pairs if pair[0] and pair[2]),
+            tuple(given for pair in pairs if not (pair[0] and pair[2]) for given in pairs[pair]),
             frozenset(names - _masked_names(left, history)),
             _twins(ids, known.difference(ids)),
         )
@@ -226,11 +236,16 @@ def _texts(row: Mapping[str, Any], layout: Layout) -> set[str]:
 
 
 def _pairs(row: Mapping[str, Any], layout: Layout) -> Iterator[tuple[str, ...]]:
-    """Instruction, input and response of each pair, where both sides are there."""
+    """Instruction, input and response of each pair in which there is any text."""
     view = layout.view(tuple(row))
     for pair in view.pairs(row, turns="all", side="both"):
-        if pair.instruction.strip() and pair.response.strip():
-            yield tuple(filter(None, (pair.instruction.strip(), pair.input.strip(), pair.response.strip())))
+        texts = (pair.instruction, pair.input, pair.response)
+        if any(map(str.strip, texts)):
+            yield texts
+
+
+def _stripped(pair: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(str.strip, pair))
 
 
 def _masked_names(parts: Collection[Any], history: str) -> set[str]:
@@ -265,15 +280,27 @@ def _purge_answers(gone: _Gone, store: str | Path | None) -> tuple[int, str]:
     opened = open_store(place)
     plain = [text for text in map(_bare, gone.texts) if len(text) >= LONG // 2]  # nothing is left of a line of dashes
     whole = [[re.compile(rf"(?<!\w){re.escape(part)}(?!\w)") for part in pair] for pair in gone.pairs]
+    shown = [form for pair in gone.alone for form in _shown(pair)]
     keys = []
     for answer in opened.rows():
         asked = "\n".join(_strings(answer["messages"]))
         both = _bare(f"{asked}\n{answer['text']}")
-        if any(text in both for text in plain) or any(all(part.search(asked) for part in pair) for pair in whole):
+        if (
+            any(text in both for text in plain)
+            or any(form in asked for form in shown)
+            or any(all(part.search(asked) for part in pair) for pair in whole)
+        ):
             keys.append(bytes.fromhex(str(answer["key"])))
     deleted, is_clear = opened.delete(keys)
     note = "another process has the file of answers open: its log holds them until that ends; run this again then"
     return deleted, "" if is_clear else note
+
+
+def _shown(pair: tuple[str, ...]) -> tuple[str, ...]:
+    """A pair as revisers and judges show it to models, its empty fields with it, by which one short text is known."""
+    judged = [(name.capitalize(), text) for name, text in zip(FIELDS, pair, strict=True) if text or name != "input"]
+    as_json = json.dumps(dict(zip(FIELDS, pair, strict=True)), ensure_ascii=False)
+    return encode(Pair(*pair)), as_json, frame(judged)
 
 
 def _bare(text: str) -> str:
@@ -291,7 +318,8 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _purge_parts(gone: _Gone) -> int:
     """Delete the parts that stopped runs left in which a row is; the same command makes them again."""
-    texts = [text.encode("utf-8", "surrogatepass") for text in (*gone.texts, *(max(p, key=len) for p in gone.pairs))]
+    wanted = (*gone.texts, *(max(pair, key=len).strip() for pair in (*gone.pairs, *gone.alone)))
+    texts = [text.encode("utf-8", "surrogatepass") for text in wanted]
     count = 0
     for file in kept_parts.files():
         if file.stat().st_size:

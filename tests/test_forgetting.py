@@ -22,7 +22,7 @@ from hfclean.errors import RecoveryWarning, SourceError
 from hfclean.hub import Patience
 from hfclean.kept_parts import folder as parts_folder
 from hfclean.models import process
-from hfclean.models.store import default_path
+from hfclean.models.store import default_path, open_store
 from hfclean.reviser.codec import encode
 from hfclean.reviser.masked_texts import masked_file
 from hfclean.schema import Pair
@@ -215,3 +215,20 @@ def test_killed_in_the_middle_the_folder_is_the_old_or_the_new_one_and_the_same_
         assert "'out.unfinished-1' lies beside the folder" in done.notes[0]
     assert data(folder) == before[:2] + before[3:]
     assert held(folder) == {}
+
+
+@pytest.mark.parametrize("asker", [hfclean.Reviser, hfclean.Reflection, hfclean.Judge])
+def test_a_row_without_an_answer_finds_what_was_asked_of_it_however_short_it_is(tmp_path: Path, asker: Any) -> None:
+    rows = [{"instruction": each, "input": "", "output": ""} for each in ("Greet Zarathe", "Greet", "Greet Zarathe 2")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = tmp_path / "out"
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(folder), "--quiet"]) == 0
+    with ChatServer(default=Reply(encode(Pair("Say hello.", "", "Hello.")))) as server:
+        asked = asker("tiny", base_url=server.url)
+        for row in rows:
+            asked(row)
+    kept = {answer["key"]: str(answer["messages"]) for answer in open_store().rows()}
+    goes = {key for key, text in kept.items() if "\\nGreet Zarathe\\n" in text}
+    assert 0 < len(goes) < len(kept)
+    assert hfclean.forget(folder, data(folder)[0]["row_id"]).answers == len(goes)
+    assert {answer["key"] for answer in open_store().rows()} == kept.keys() - goes

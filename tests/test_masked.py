@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import stat
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +340,47 @@ def test_values_of_types_are_kept() -> None:
     ds = raw.map(MaskPII(), batched=True)
     assert {name: ds.features[name] for name in features} == dict(features)
     assert hfclean.restore(ds).features == features
+
+
+def test_ids_kinds_and_addresses_within_messages_are_masked_and_pictures_stay(tmp_path: Path) -> None:
+    picture = "data:image/png;base64,AAAA@canary-mail.org"
+    content = [{"type": "image_url", "image_url": {"url": f"https://x.org/?u={MAIL}"}}, {"image_url": picture}]
+    row = {
+        "messages": [
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": "x", "tool_calls": [{"id": f"c-{MAIL}", "type": MAIL}]},
+            {"role": "tool", "tool_call_id": f"c-{MAIL}", "content": {"id": KEY, "type": CARD}},
+        ],
+        "trace": {"id": MAIL, "type": {"name": f"f {MAIL}"}},
+    }
+    ds = Dataset.from_list([row], features=Features({"messages": Json(), "trace": Json()}))
+    assert hfclean.scorers.PII()(row)["pii_count"] == 7
+    masked = ds.map(MaskPII(), batched=True)
+    assert found(str(masked.to_list()).encode()) == [CARD]  # in a name, a long number is no card
+    asked, called, given = masked["messages"][0]
+    assert asked["content"][0]["image_url"] == {"url": "https://x.org/?u=[EMAIL]"}
+    assert asked["content"][1]["image_url"] == picture
+    assert called["tool_calls"][0]["id"] == given["tool_call_id"] == "[EMAIL]"
+    assert hfclean.scorers.PII()(masked[0])["pii_count"] == 0
+    assert hfclean.restore(masked).to_list() == ds.to_list()
+
+
+@pytest.mark.parametrize("value", ["[1]", "no JSON", '{"completion": "planted"}', 7])
+def test_an_entry_that_was_changed_is_not_put_back(tmp_path: Path, value: Any) -> None:
+    ds = Dataset.from_list([SHAPES["prompt"]]).map(MaskPII(), batched=True)
+    process.close()
+    with closing(sqlite3.connect(masked_file())) as db, db:
+        db.execute("UPDATE texts SET value = ?", (value,))
+    with pytest.warns(RecoveryWarning, match="stays masked in every masked row"):
+        assert hfclean.restore(ds)["completion"][0] == "[EMAIL], call [PHONE], card [CARD], key [KEY] done</s>"
+
+
+def test_the_card_says_what_was_masked(tmp_path: Path) -> None:
+    source, folder = tmp_path / "rows.jsonl", tmp_path / "out"
+    source.write_text(json.dumps({"prompt": "Who?", "completion": MAIL}) + "\n")
+    for command, says in ((["pii", "--mask"], True), (["clean"], False)):
+        assert main([*command, str(source), "--out", str(folder), "--overwrite", "--quiet"]) == 0
+        card = (folder / "README.md").read_text()
+        assert ("| `pii_email`: an e-mail address was masked |" in card) is says
+        assert ("were masked where their form tells them" in card) is says
+        assert ("changes nothing about the license of the source, or about personal data" in card) is not says

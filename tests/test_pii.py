@@ -93,6 +93,33 @@ def test_what_only_looks_like_it_is_let_through(text: str) -> None:
     assert hfclean.rules.mask_pii(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("发到jo@hfclean.dev谢谢", "发到[EMAIL]谢谢"),
+        ("jo@hfclean.dev로", "[EMAIL]로"),
+        ("a@hf.co请看www.hf.co", "[EMAIL]请看www.hf.co"),
+        ("用户@例子.com", "[EMAIL]"),
+        ("拨打+8613800138000咨询", "拨打[PHONE]咨询"),
+        ("在93.184.216.34的", "在[IP]的"),
+        ("版本号93.184.216.34", "版本号93.184.216.34"),
+        ("卡4539148803436467。", "卡[CARD]。"),
+        ("_jo@hfclean.dev_", "_[EMAIL]_"),
+        ("?to=jo%40hfclean.dev&x", "?to=[EMAIL]&x"),
+        ("jo&#64;hfclean.dev", "[EMAIL]"),
+        ("to: jo\\u0040hfclean.dev", "to: [EMAIL]"),
+        ("jo＠hfclean.dev", "[EMAIL]"),
+        ("jo@hf.xn--p1ai", "[EMAIL]"),
+        (
+            "x%40y jo%40example.com /%40scope/a --@hf.co a@hf.co-x",
+            "x%40y jo%40example.com /%40scope/a --@hf.co a@hf.co-x",
+        ),
+    ],
+)
+def test_neighbours_and_other_spellings_hide_nothing(text: str, masked: str) -> None:
+    assert hfclean.rules.mask_pii(text) == masked
+
+
 @given(st.integers(10**11, 10**18))
 def test_one_check_digit_of_ten_fits(number: int) -> None:
     fitting = [digit for digit in range(10) if luhn(f"{number}{digit}")]
@@ -113,6 +140,8 @@ HOSTILE = [
     "a",
     "@",
     "a.a@",
+    "a%40中",
+    "a.a@a.中",
     "1",
     "1 ",
     "4444 ",

@@ -204,6 +204,7 @@ def _section(
             refused=refused if refused in names else "",
             folder=folder,
             ab_test=ab_test,
+            masked=any(rule.id.startswith("pii_") for rule in report.rules),
             stale=[note for note in report.notes if note.startswith(STALE)],
         )
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hfclean.checks import TRUSTS
+from hfclean.codes import REASONS
 from hfclean.columns import DUPLICATE_OF
 from hfclean.errors import describe_error
 from hfclean.layout import Layout
@@ -90,7 +91,7 @@ def rule_counts(matched: Matched, extra: Sequence[Rule], masked: Mapping[str, in
         RuleCounts(
             id=name,
             severity=known[name].severity if name in known else "",
-            meaning=known[name].meaning if name in known else "",
+            meaning=known[name].meaning if name in known else REASONS[name] if name in masks else "",
             rows=edits.rows[name] + masks.get(name, 0),
             changes=edits.changes[name] + masks.get(name, 0),
             fields=ranked(edits.fields.get(name, {})),

@@ -12,7 +12,7 @@ from hfclean.passes import column_batches
 from hfclean.provenance import HISTORY, Step, parse_history
 from hfclean.report.formatting import plural
 from hfclean.report.rows import identity
-from hfclean.reviser.pii import MaskPII, hides, is_masking, masking_of
+from hfclean.reviser.pii import HIDING, MaskPII, hides, is_masking, masking_of
 from hfclean.rules.pii import find_pii, mask_value
 
 
@@ -112,7 +112,7 @@ def _shows(history: Any, original: Any) -> bool:
         return False
     open_kinds: set[str] = set()
     for step in parse_history(history) or ():
-        if hides(step) or (step.by == MaskPII.__name__ and step.version >= MaskPII.version):
+        if hides(step) or (step.by == MaskPII.__name__ and step.version >= HIDING):
             open_kinds -= set(masking_of(step).kinds)
         elif is_masking(step):
             open_kinds |= {reason.removeprefix("pii_") for reason in step.reasons}

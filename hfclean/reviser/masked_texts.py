@@ -90,13 +90,13 @@ class MaskedTexts:
             self._db.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?)", rows)
 
     def get(self, names: Iterable[str]) -> dict[str, str]:
-        """The values that are here, by name."""
+        """The values that are here, by name; one that is not what was kept under its name is not here."""
         found: dict[str, str] = {}
         with self._explained(), process.sqlite_lock:
             for part in _chunks(names):
                 marks = ",".join("?" * len(part))
                 found |= self._db.execute(f"SELECT name, value FROM texts WHERE name IN ({marks})", part)  # noqa: S608
-        return found
+        return {name: value for name, value in found.items() if isinstance(value, str) and self.name_of(value) == name}
 
     def delete(self, names: Iterable[str]) -> int:
         """Delete values, so that their bytes are gone from the file; returns how many there were."""

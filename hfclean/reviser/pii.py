@@ -33,8 +33,8 @@ class MaskPII(Transform):
 
     Every text of the row is masked, as `hfclean.scorers.PII` counts it: also what other revisers only read (earlier
     turns, prompts and rejected answers of preference rows, system texts), and the columns beside those of the shape
-    that hold text, such as raw traces and rendered copies. In columns that name a thing (ids, hashes, addresses,
-    paths) only e-mail addresses and keys are.
+    that hold text, such as raw traces and rendered copies. At places that name a thing (ids, hashes, addresses,
+    paths; `id`, `type` and `image_url` of messages) only e-mail addresses and keys are.
 
     No other reviser alters tool calls and results; masking is the exception, since private data must not be published
     there either. JSON in a string stays JSON: its strings are masked as a program reads them, a number that matches
@@ -66,7 +66,7 @@ class MaskPII(Transform):
     True
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     kinds: tuple[str, ...] = PII_KINDS
     keep: bool = field(default=True, kw_only=True)
@@ -139,12 +139,13 @@ class MaskPII(Transform):
         columns = (*shape, *others)
         in_ids = tuple(kind for kind in self.kinds if kind in IN_IDS)
         changes: list[FieldChange] = []
-        for path, text in texts_of(row, columns):
-            wanted = in_ids if names_a_thing(path, shape) else self.kinds
+        for found in texts_of(row, columns):
+            path, text = found.path, found.text
+            wanted = in_ids if names_a_thing(found, shape) else self.kinds
             for _ in range(PASSES):
                 kinds = dict.fromkeys(mask_in(text, wanted)[1])
                 for kind in kinds:
-                    masked, _found = mask_in(text, (kind,))
+                    masked, _ = mask_in(text, (kind,))
                     if masked != text:
                         changes.append(FieldChange(f"pii_{kind}", path, text, masked))
                         text = masked

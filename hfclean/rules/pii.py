@@ -43,8 +43,17 @@ PASSES = 4  # a masked part may have hidden its neighbour
 KEY = re.compile(r"\s*:")  # what follows a string that is the key of an object
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*+)"|-?\d[\d.eE+-]*')  # the strings and numbers of a JSON text
 ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-MAY_HOLD = re.compile(r"[\d@_-]")  # every match has one of these
-EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@((?:[^\W_](?:[\w-]{0,62})\.){1,8}[A-Za-z]{2,24})(?![\w-])")
+MAY_HOLD = re.compile(r"[\d@\uff20_-]")  # every match has one of these
+# letters of scripts that put no space between words: a match may stand beside one
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff01-\uff1f"
+    r"\uff21-\uffef\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+AT = re.compile(r"[@\uff20]|%40|&#(?:64|x40);|\\u0040")  # as addresses, HTML and programs spell it, too
+LOCAL = re.compile(r"[\w.+%-]+\Z")
+DOMAIN = re.compile(
+    r"((?:[^\W_](?:[\w-]{0,62})\.){1,8}(?:xn--[A-Za-z0-9-]{2,59}|[A-Za-z]{2,24}))(?![A-Za-z0-9]|-[A-Za-z0-9])"
+)
 RESERVED = re.compile(r"(?:\A|\.)(?:example(?:\.(?:com|org|net|edu))?|test|invalid|localhost|local)\Z", re.IGNORECASE)
 FILES = _words("png jpg jpeg gif svg webp bmp ico pdf css js ts py json html htm txt md")
 
@@ -65,7 +74,8 @@ DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}")
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 IS_VERSION = re.compile(
-    r"(?:\b(?:v|ver|vers|version|release|rev|revision|build|section|chapter)\W{0,3}|\w/)\Z", re.IGNORECASE
+    r"(?:(?:\b(?:v|ver|vers|version|release|rev|revision|build|section|chapter)|(?:版本|バージョン|버전)[号號]?)\W{0,3}|\w/)\Z",
+    re.IGNORECASE,
 )
 UNICAST = ipaddress.ip_network("2000::/3")
 KNOWN_ADDRESSES = _words(
@@ -91,24 +101,39 @@ TEST_CARDS = _words(
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
-    if "@" not in text:
+    if not ("@" in text or "\uff20" in text or "%40" in text or "&#" in text or "u0040" in text):
         return
-    for found in EMAIL.finditer(text):
-        domain = found[1].lower()
-        if RESERVED.search(domain) or domain.rpartition(".")[2] in FILES or found[0].startswith("git@"):
+    plain = _spaced(text)
+    for sign in AT.finditer(text):
+        start = max(0, sign.start() - 65)
+        before = LOCAL.search(plain[start : sign.start()]) or LOCAL.search(text[start : sign.start()])
+        found = before and (DOMAIN.match(plain, sign.end()) or DOMAIN.match(text, sign.end()))
+        if not before or not found or len(before[0]) > 64:
             continue
-        yield found.start() + len(found[0]) - len(found[0].lstrip(".-")), found.end()
+        domain, end = found[1].lower(), found.end()
+        if RESERVED.search(domain) or domain.rpartition(".")[2] in FILES or before[0] == "git":
+            continue
+        local = before[0].lstrip("._-" if text[end : end + 1] == "_" else ".-")
+        if local:
+            yield sign.start() - len(local), end
+
+
+@lru_cache(maxsize=1)
+def _spaced(text: str) -> str:
+    """The text with a sign that ends words in place of each letter of a script without spaces."""
+    return text if text.isascii() else UNSPACED.sub("|", text)
 
 
 def _phones(text: str) -> Iterator[tuple[int, int]]:
+    plain = _spaced(text)
     if "+" in text:
-        for found in PLUS.finditer(text):
+        for found in PLUS.finditer(plain):
             groups = re.findall(r"\d+", found[0])
             lone = sum(len(group) == 1 for group in groups)
             decimal = len(groups) == 2 and "." in found[0]
             if 8 <= sum(map(len, groups)) <= 15 and lone <= 2 and not decimal and not _fictional("".join(groups)):
                 yield found.span()
-    for found in NORTH_AMERICAN.finditer(text):
+    for found in NORTH_AMERICAN.finditer(plain):
         if "555" not in (found[1] or found[2], found[3]):
             yield found.span()
     for found in CALLED.finditer(text):
@@ -125,12 +150,13 @@ def _fictional(digits: str) -> bool:
 
 
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    for found in IPV4.finditer(text):
+    plain = _spaced(text)
+    for found in IPV4.finditer(plain):
         if found[0] in KNOWN_ADDRESSES or IS_VERSION.search(text[max(0, found.start() - 12) : found.start()]):
             continue
         if _is_public(found[0]):
             yield found.span()
-    for found in IPV6.finditer(text):
+    for found in IPV6.finditer(plain):
         if _is_public(found[0]):
             yield found.span()
 
@@ -146,7 +172,7 @@ def _is_public(text: str) -> bool:
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
-    for found in CARD.finditer(text):
+    for found in CARD.finditer(_spaced(text)):
         groups = re.split("[ -]", found[1])
         # a number after it may look like the end of it
         for whole in (found[1], found[1][: -len(groups[-1]) - 1]) if len(groups) == 5 else (found[1],):

@@ -11,7 +11,7 @@ from hfclean.schema import Pair, Path, Target, View
 from hfclean.schema.messages import ROLE_KEYS, ROLES
 from hfclean.values import has_json, holds_text
 
-# keys that give the kind of a part, or tie a call to its result, and are not text
+# keys that give the kind of a part, name a picture, or tie a call to its result
 NAMES = frozenset(("type", "id", "tool_call_id", "image_url"))
 ARGUMENTS = frozenset(("arguments", "input", "parameters", "args", "result", "output"))
 KEYS = ("id", "uuid", "hash", "sha", "sha1", "sha256", "md5", "url", "uri", "path", "file", "file_name", "filename")
@@ -21,10 +21,11 @@ IN_IDS = ("key", "email")
 
 
 class Text(NamedTuple):
-    """One string of a row."""
+    """One string of a row; `is_name` where its key, outside of a call's arguments, says that it names a thing."""
 
     path: Path
     text: str
+    is_name: bool = False
 
 
 def texts_of(cells: Mapping[str, Any], columns: Iterable[str]) -> Iterator[Text]:
@@ -35,21 +36,23 @@ def texts_of(cells: Mapping[str, Any], columns: Iterable[str]) -> Iterator[Text]
             if value:
                 yield Text((column,), value)
         elif value is not None:
-            yield from _walk((column,), value, False)
+            yield from _walk((column,), value, False, False)
 
 
-def _walk(path: Path, value: Any, inside: bool) -> Iterator[Text]:
-    """`inside` the arguments of a call every key is the caller's own: one called "id" or "from" holds text as well."""
+def _walk(path: Path, value: Any, inside: bool, is_name: bool) -> Iterator[Text]:
+    """`inside` the arguments of a call every key is the caller's own: one called "id" or "from" holds text as well.
+    Pictures that are part of a name (`data:image/png;base64,...`) are left out."""
     if isinstance(value, str):
-        if value:
-            yield Text(path, value)
+        if value and not (is_name and value.startswith("data:")):
+            yield Text(path, value, is_name)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if inside or not (key in NAMES or (key in ROLE_KEYS and _is_role(item))):
-                yield from _walk((*path, str(key)), item, inside or key in ARGUMENTS)
+            if inside or not (key in ROLE_KEYS and _is_role(item)):
+                named = not inside and (is_name or key in NAMES)
+                yield from _walk((*path, str(key)), item, inside or key in ARGUMENTS, named)
     elif isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
-            yield from _walk((*path, k), item, inside)
+            yield from _walk((*path, k), item, inside, is_name)
 
 
 def objects_of(
@@ -104,10 +107,11 @@ def beside(columns: Mapping[str, Any], known: Sequence[str], features: Mapping[s
     return left if features is None else [name for name in left if name in features and holds_text(features[name])]
 
 
-def names_a_thing(path: Path, shape: Collection[str]) -> bool:
-    """Whether a place is in a column of ids, hashes, addresses or paths, beside those of the row's shape."""
-    column = str(path[0])
-    return column not in shape and (column.lower() in KEYS or column.lower().endswith(ENDINGS))
+def names_a_thing(found: Text, shape: Collection[str]) -> bool:
+    """Whether a text names a thing: by its key, or in a column of ids, hashes, addresses or paths beside those of the
+    row's shape."""
+    column = str(found.path[0])
+    return found.is_name or (column not in shape and (column.lower() in KEYS or column.lower().endswith(ENDINGS)))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class PII(Scorer):
 
     Every text of the row is read: all turns, both answers of a preference row, system texts, arguments of tool calls
     and what tools returned (JSON in a string as a program reads it), the keys of objects, and the columns beside those
-    of the shape that hold text: raw traces, rendered copies, tools. In columns that name a thing (ids, hashes,
+    of the shape that hold text: raw traces, rendered copies, tools. At places that name a thing (ids, hashes,
     addresses, paths) only e-mail addresses and keys count; hfclean's own are left out. `hfclean.rules.pii` says what
     counts.
 
@@ -48,7 +48,7 @@ class PII(Scorer):
     ('email', 2.0)
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     adds: ClassVar[tuple[Column, ...]] = (
         Column("pii", "kinds of personal data in the row, separated by spaces; empty for none", "text"),
         Column("pii_count", "matches of personal data in the row", low=0, better="lower"),
@@ -77,7 +77,7 @@ class PII(Scorer):
         shape = (view.inner if isinstance(view, Wide) else view).columns
         texts: dict[bool, list[str]] = {True: [], False: []}
         for found in texts_of(cells, view.columns):
-            texts[names_a_thing(found.path, shape)].append(found.text)
+            texts[names_a_thing(found, shape)].append(found.text)
         return [Pair(APART.join(texts[True]), "", APART.join([*texts[False], *names_of(cells, view.columns)]))]
 
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
