@@ -298,9 +298,10 @@ def _purge_answers(gone: _Gone, store: str | Path | None) -> tuple[int, str]:
 
 def _shown(pair: tuple[str, ...]) -> tuple[str, ...]:
     """A pair as revisers and judges show it to models, its empty fields with it, by which one short text is known."""
+    instruction, given, response = pair
     judged = [(name.capitalize(), text) for name, text in zip(FIELDS, pair, strict=True) if text or name != "input"]
     as_json = json.dumps(dict(zip(FIELDS, pair, strict=True)), ensure_ascii=False)
-    return encode(Pair(*pair)), as_json, frame(judged)
+    return encode(Pair(instruction, given, response)), as_json, frame(judged)
 
 
 def _bare(text: str) -> str:

@@ -25,7 +25,7 @@ _work: Callable[[range], Any] | None = None  # of the pool, for the processes th
 
 
 def count_for(rows: int, num_proc: NumProc) -> int:
-    """How many processes work on so many rows: one where they cannot be forked, or each would have no batch.
+    """How many processes work on this number of rows: one where they cannot be forked, or each would have no batch.
 
     Args:
         rows: how many there are.
@@ -52,7 +52,7 @@ def _can_fork() -> bool:
 
 
 def mapped(part: Any, transform: Callable[..., Any], label: str, count: int, **how: Any) -> list[Any]:
-    """What `map` makes of a split in so many processes, in one piece or two: batches are of the same rows for any
+    """What `map` makes of a split in this number of processes, in one piece or two: batches are of the same rows for any
     number.
 
     Args:
