@@ -52,8 +52,8 @@ def _can_fork() -> bool:
 
 
 def mapped(part: Any, transform: Callable[..., Any], label: str, count: int, **how: Any) -> list[Any]:
-    """What `map` makes of a split in this number of processes, in one piece or two: batches are of the same rows for any
-    number.
+    """What `map` makes of a split in this number of processes, in one piece or two: batches are of the same rows for
+    any number.
 
     Args:
         part: a `Dataset`.
