@@ -16,6 +16,7 @@ from typing import Any, get_args
 from hfclean.conversion.conversations import Shared, Thoughts, is_usual
 from hfclean.conversion.forms import MAKERS, CannotHold, is_rich
 from hfclean.conversion.losses import Losses
+from hfclean.conversion.rendered import read_rendered
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
 from hfclean.passes import Spool, column_batches, filled, folder_of, iterate, stored_stream
@@ -26,6 +27,7 @@ from hfclean.transform import cached_elsewhere
 from hfclean.values import exact_dataset
 
 FORMS = tuple(MAKERS)
+TEXT = "text"  # the column that may hold what a chat template wrote
 
 
 def convert(
@@ -40,8 +42,10 @@ def convert(
     """The dataset in another shape.
 
     Args:
-        ds: a `Dataset` or `DatasetDict` of any shape that hfclean reads. A streaming dataset is first read to its
-            end, into the temporary folder of `datasets`.
+        ds: a `Dataset` or `DatasetDict` of any shape that hfclean reads, or whose column `text` holds what a chat
+            template wrote (Qwen and other ChatML, Llama 3, Gemma, DeepSeek, gpt-oss), with calls, tools and thoughts
+            where the template has them. A streaming dataset is first read to its end, into the temporary folder of
+            `datasets`.
         to: `messages` (role, content, and every other key that a message has), `conversations` (the same as ShareGPT
             spells it: from, value), `prompt_completion` (strings; lists of messages where some row has more than one
             question and one answer in plain text), `alpaca` (instruction, input, output; system and history where
@@ -100,7 +104,7 @@ def losses_of(ds: Any, to: str, *, thoughts: Thoughts = None, columns: Columns =
     """
     layout, lost, ds = _checked(to, thoughts, columns, prefix), Losses(), stored_stream(ds)
     for part in ds.values() if isinstance(ds, Mapping) else (ds,):
-        source = _Source.of(part, to, layout)
+        source = _Source.of(_read_back(part, layout, lost), to, layout)
         if source.stays(to, thoughts):
             continue
         refused: list[str] = []
@@ -189,7 +193,7 @@ def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losse
     """One split in another shape."""
     from datasets import concatenate_datasets
 
-    source = _Source.of(ds, to, layout)
+    source = _Source.of(_read_back(ds, layout, lost), to, layout)
     ds, plain, view = source.ds, source.plain, source.view
     if source.stays(to, thoughts):
         return plain.remove_columns([name for name in ds.column_names if name in source.ours])
@@ -209,6 +213,41 @@ def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losse
         converted = exact_dataset(made, folder_of(ds))
     beside = plain if len(kept) == len(ds) else plain.select(kept)
     return concatenate_datasets([converted, beside.select_columns(others)], axis=1) if others and kept else converted
+
+
+def _read_back(ds: Any, layout: Layout, lost: Losses) -> Any:
+    """The rows with messages in place of the column `text`, where that holds what a chat template wrote, and no other
+    column holds pairs. Texts that cannot be read are kept beside messages that are empty, and are counted."""
+    from datasets import concatenate_datasets
+
+    names = ds.column_names
+    if layout.columns is not None or TEXT not in names or "messages" in names:
+        return ds
+    try:
+        layout.view(names)
+    except SchemaError as e:
+        problem = e
+    else:
+        return ds
+    ds, unread, tools = ds.with_format(None), 0, "tools" not in names
+    with Spool[dict[str, Any]](ds) as made:
+        for batch in column_batches(ds, [TEXT]):
+            for text in batch[TEXT]:
+                read = read_rendered(text) if isinstance(text, str) else None
+                unread += read is None
+                made.append(
+                    {"messages": read.messages if read else []}
+                    | ({"tools": read.tools if read else None} if tools else {})
+                )
+        if unread == len(made):
+            raise SchemaError(f"{problem}. No row's text is what a known chat template writes") from None
+        converted = exact_dataset(made, folder_of(ds))
+    if tools and str(getattr(converted.features["tools"], "dtype", "")) == "null":
+        converted = converted.remove_columns("tools")
+    if unread:
+        lost["texts that no known chat template wrote, kept in the column 'text' beside no messages"] += unread
+    others = [name for name in names if name != TEXT or unread]
+    return concatenate_datasets([converted, ds.select_columns(others)], axis=1) if others else converted
 
 
 def _is_spelled(ds: Any) -> bool:

@@ -120,7 +120,9 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     if set(lowered) == {"text"}:
         return (
             "the only column is 'text': plain text has no instruction and no response to repair or score. hfclean "
-            f"works on pairs; known columns: {KNOWN}. Split the text into such columns first"
+            f"works on pairs; known columns: {KNOWN}. Where a chat template wrote the text, convert it back first: "
+            "hfclean.convert(ds, 'messages') (on the command line: hfclean convert IN --to messages --out FILE); "
+            "split other text into such columns"
         )
     questions = [lowered[name] for name in ("instruction", *QUESTIONS, "user") if name in lowered]
     answers = [lowered[name] for name in ANSWERS if name in lowered]
