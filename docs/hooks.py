@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         image, text, path, anchor = match.groups()
         target = posixpath.normpath(posixpath.join(folder, path))
         target = "docs/index.md" if target == "README.md" else f"docs/{PAGES[target]}" if target in PAGES else target
+        if target.startswith("docs/") and (ROOT / target).is_dir():
+            raise PluginError(f"{uri}: {path} is a folder; link to a page in it")
         if target.startswith("docs/"):
             here = posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(uri) or ".")
             return f"{image}[{text}]({here}{anchor or ''})"

@@ -105,7 +105,7 @@ def test_text_in_a_made_table_is_no_markup() -> None:
     assert render.code("<b>|\x1b é") == "<code>&#60;b&#62;&#124;&#92;u001b é</code>"
 
 
-def test_links_out_of_the_site_become_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_out_of_the_site_become_text() -> None:
     needs("docs", "mkdocs")
     hooks = module_of(ROOT / "docs" / "hooks.py")
 
@@ -120,6 +120,8 @@ def test_links_out_of_the_site_become_text(monkeypatch: pytest.MonkeyPatch) -> N
     assert hooks.on_page_markdown(text + block, Page) == (
         "[a](../hub.md#x) [b](../benchmarks.md) c [d](https://e.org) ![f](../g.png)\n" + block
     )
+    with pytest.raises(Exception, match="is a folder; link to a page in it"):
+        hooks.on_page_markdown("[a](../decisions)", Page)
 
 
 def test_the_site_builds_and_asks_nothing_of_any_network(tmp_path: Path) -> None:

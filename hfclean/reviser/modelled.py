@@ -461,7 +461,7 @@ class ModelReviser(ModelTransform):
         return Rivals(good, errors)
 
     def _rest(self, before: Pair, proposal: Proposal, refused: Refused) -> Proposal | None:
-        """A refused proposal without the part for which it was refused; None where none is there or wanted."""
+        """A refused proposal without the part for which it was refused; None if there is none or none is asked for."""
         return salvaged(before, proposal, refused) if self.salvage else None
 
     def _outcome(self, judged: Sequence[tuple[Task, Verdict | None]]) -> Outcome:
