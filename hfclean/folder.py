@@ -28,7 +28,7 @@ from hfclean.layout import Layout
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim, file_hash, is_own
-from hfclean.passes import ReleasingFile, column_batches, filled
+from hfclean.passes import ReleasingFile, column_batches, filled, stored_bytes
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
@@ -38,12 +38,13 @@ from hfclean.reviser.refused import REFUSED_COLUMNS
 from hfclean.reviser.scored import BEFORE, RowBefore
 from hfclean.rules import Rule
 from hfclean.source import Source
-from hfclean.values import decoded, undecoded
+from hfclean.values import decoded, has_media, undecoded
 from hfclean.version import __version__
 
 LEDGER = "ledger.parquet"
 REFUSED = "refused.parquet"
 SHARD_BYTES = 500_000_000
+ROW_GROUP_BYTES = 100_000_000  # as datasets writes them
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
 
@@ -303,7 +304,7 @@ def _write_data(folder: Path, dataset: Any) -> dict[str, str]:
     for split, part in dataset.items():
         if len(part) == 0:
             continue  # load_dataset cannot read an empty split, nor then any other split of the folder
-        shards = max(1, -(-part.data.nbytes // SHARD_BYTES))
+        shards = max(1, -(-stored_bytes(part) // SHARD_BYTES))
         files, digest = [], sha256()
         for k in range(shards):
             shard = part.shard(num_shards=shards, index=k, contiguous=True) if shards > 1 else part
@@ -328,7 +329,18 @@ def _write_removed(folder: Path, removed: Any | None) -> dict[str, str]:
 
 def _to_parquet(part: Any, file: Path) -> None:
     with ReleasingFile(file, part) as f:  # opened here, since its path need not be text
-        decoded(part).to_parquet(f)
+        decoded(part).to_parquet(f, batch_size=_rows_of_group(part))
+
+
+def _rows_of_group(part: Any) -> int | None:
+    """Rows of a row group, as many as `datasets` takes, which would look at all files at once to know; None where it
+    also looks for pictures."""
+    if has_media(part.features) or not len(part):
+        return None
+    size = stored_bytes(part)
+    if part._indices is not None:
+        size = size * len(part) // len(part.data)
+    return max(1, len(part) * ROW_GROUP_BYTES // size) if size else 1
 
 
 def _changes(part: Any, layout: Layout, extra: tuple[Rule, ...], cells: Any | None) -> Iterator[LedgerEntry]:

@@ -50,7 +50,9 @@ def test_scores_of_a_long_row_are_nan_and_those_of_others_are_as_without_it() ->
     assert (parse_history(out["edit_history"][0]) or ())[0].errors == {"Score": SAID}
 
 
-def test_clean_does_the_same_in_one_pass_and_the_report_counts_the_row(tmp_path: Path) -> None:
+def test_clean_does_the_same_in_one_pass_and_the_report_counts_the_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     ds = Dataset.from_list([ROW, LONG, {**ROW, "instruction": "Name another."}])
     cleaned = clean(ds).dataset
     assert cleaned["edit_reason"][:] == ["chat_markers", "too_long_to_read", "chat_markers"]
@@ -61,6 +63,10 @@ def test_clean_does_the_same_in_one_pass_and_the_report_counts_the_row(tmp_path:
     assert "error: Score (Score) raised on 1 row" in report.summary()
     ds.to_json(tmp_path / "rows.jsonl")
     assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    capsys.readouterr()
+    for row, read in ((0, True), (1, False)):
+        assert main(["why", str(tmp_path / "out"), str(row)]) == 0
+        assert ("moved most by" in capsys.readouterr().out) == read
     assert main(["undo", str(tmp_path / "out"), "--out", str(tmp_path / "back")]) == 0
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import datasets
 import pytest
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
+from pyarrow import parquet
 
 import hfclean
-from hfclean import cleaning, passes, values
+from hfclean import cleaning, folder, passes, values
 from hfclean.cleaning import clean
 from hfclean.conversion import preference_pairs
 from hfclean.errors import HfcleanError
@@ -96,6 +98,22 @@ def test_distributions_of_long_columns_are_those_of_short_ones(monkeypatch: pyte
     small(monkeypatch)
     monkeypatch.setattr("hfclean.report.distributions.AT_ONCE", 8)
     assert (quantiles(after), histogram(before, after), histogram(None, after)) == found
+
+
+def test_parquet_of_files_has_the_row_groups_that_datasets_makes(
+    on_disk: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = {"flags": [k % 3 == 0 for k in range(60)], "tags": [["a"] * (k % 4) for k in range(60)]}
+    ds = concatenate_datasets([on_disk, Dataset.from_dict(wide)], axis=1)
+    monkeypatch.setattr(passes, "MEASURED", 2)
+    monkeypatch.setattr(datasets.config, "MAX_ROW_GROUP_SIZE", "1KB")
+    monkeypatch.setattr(folder, "ROW_GROUP_BYTES", 1000)
+    for part in (ds, concatenate_datasets([ds, ds]), ds.select([5, 3, 59, *range(20, 40)])):
+        assert passes.stored_bytes(part) == part.data.nbytes
+        part.to_parquet(expected := BytesIO())
+        folder._to_parquet(part, tmp_path / "rows.parquet")
+        assert (tmp_path / "rows.parquet").read_bytes() == expected.getvalue()
+        assert parquet.ParquetFile(tmp_path / "rows.parquet").num_row_groups > 1
 
 
 # ------------------------------------------------------------------------------------------------------------- streams

@@ -16,12 +16,13 @@ from datasets import Dataset
 from forked import forked
 
 import hfclean
-from hfclean import cleaning, processes
+from hfclean import cleaning, processes, restoration
 from hfclean.cleaning import clean
 from hfclean.cli import main, running
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.models import process
 from hfclean.reviser import RuleReviser
+from hfclean.selection import duplicates
 from hfclean.transform import Transform
 
 PARENT = os.getpid()
@@ -214,11 +215,11 @@ def test_undo_writes_the_same_bytes_in_any_number_of_processes(tmp_path: Path) -
     rows(30).to_json(tmp_path / "rows.jsonl")
     assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "cleaned"), "--quiet"]) == 0
     found = []
-    for count in ("1", "2", "3"):
+    for count in ("1", "2", "3", "500"):
         out = tmp_path / count
         assert main(["undo", str(tmp_path / "cleaned"), "--out", str(out), "--num-proc", count]) == 0
         found.append(contents(out))
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] == found[3]
     cleaned = clean(rows(30)).dataset
     assert list(hfclean.restore(cleaned, num_proc=3)) == list(rows(30))
 
@@ -263,3 +264,92 @@ def test_a_process_that_is_killed_while_benchmarks_are_looked_for_is_one_line_an
     )
     assert list((tmp_path / "new").iterdir()) == []
     assert main([*command, "1"]) == 0
+
+
+METHODS = [
+    {"method": "exact"},
+    {"method": "near"},
+    {"method": "near", "fields": "completion", "ngram": 2},
+    {"method": "near", "best": "rank", "threshold": 0.5},
+]
+
+
+def repeated(count: int = 40) -> Dataset:
+    """Rows of which some are equal, some nearly so and some differ by their tools alone, each far from the other."""
+    texts = [f"city {k % 13} is large and {'OLD' if k % 3 else 'old'} and far away from here" for k in range(count)]
+    data = {"prompt": [f"Name city {k % 13}." for k in range(count)], "completion": texts, "rank": list(range(count))}
+    return Dataset.from_dict({**data, "tools": [[f"tool {k % 2}"] for k in range(count)]})
+
+
+@pytest.mark.parametrize("how", METHODS, ids=str)
+def test_duplicates_are_the_same_for_any_number_of_processes(
+    how: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [hfclean.dedupe(repeated(), num_proc=count, **how) for count in (1, 2, 3)]
+    assert found[0] == found[1] == found[2]
+    assert found[0].report == found[1].report == found[2].report
+    assert 13 <= len(found[0]) < 40
+    monkeypatch.setattr(processes, "BATCH", 1000)
+    monkeypatch.setattr(duplicates, "AT_ONCE", 7)
+    assert hfclean.dedupe(repeated(), **how).report == found[0].report
+
+
+def test_dedupe_writes_the_same_bytes_in_any_number_of_processes_and_ends_with_one_that_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repeated().to_json(tmp_path / "rows.jsonl")
+    out = tmp_path / "new"
+    out.mkdir()
+    command = ["dedupe", str(tmp_path / "rows.jsonl"), "--quiet", "--num-proc"]
+    for count in ("1", "2", "3", "500"):
+        assert main([*command, count, "--out", str(out / f"{count}.parquet")]) == 0
+    assert len({file.read_bytes() for file in out.iterdir()}) == 1
+    killed_in_child(monkeypatch, duplicates, "shingles")
+    assert main([*command, "2", "--out", str(out / "killed.parquet")]) == 1
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("hfclean dedupe: one of the 2 processes looking for duplicates was ended from outside")
+    )
+    assert sorted(file.name for file in out.iterdir()) == ["1.parquet", "2.parquet", "3.parquet", "500.parquet"]
+
+
+def killed_in_child(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    real = getattr(owner, name)
+
+    def killed(*given: object) -> object:
+        if os.getpid() != PARENT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given)
+
+    monkeypatch.setattr(owner, name, killed)
+
+
+def test_an_undo_of_which_a_process_is_killed_leaves_the_folder_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows(30).to_json(tmp_path / "rows.jsonl")
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "cleaned"), "--quiet"]) == 0
+    before = contents(tmp_path / "cleaned")
+    killed_in_child(monkeypatch, restoration._Undo, "__call__")
+    capsys.readouterr()
+    assert main(["undo", str(tmp_path / "cleaned"), "--num-proc", "2"]) == 1
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("hfclean undo: one of the 2 processes restoring was ended from outside")
+    )
+    assert contents(tmp_path / "cleaned") == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cleaned", "rows.jsonl"]
+    assert main(["undo", str(tmp_path / "cleaned"), "--num-proc", "1"]) == 0
+
+
+def test_more_processes_than_rows_find_what_one_finds() -> None:
+    benchmark = {"cities": BENCHMARK["cities"][:1]}
+    found = [hfclean.decontaminate(contaminated(5), benchmark, num_proc=count) for count in (1, 500)]
+    assert found[0].report == found[1].report
+    assert 3 in found[0].report.rows_hit
+    assert hfclean.dedupe(repeated(3), num_proc=500) == [0, 1, 2]
+    assert hfclean.dedupe(repeated(0), num_proc=500) == []
+    with pytest.raises(ColumnError, match="no such field"):
+        hfclean.dedupe(repeated(0), fields="nowhere")

@@ -27,6 +27,7 @@ def add(command: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="near, semantic: compare all pairs, or only likely ones (default: all up to 100,000 rows)",
     )
+    options.processes(command)
     add_files(command)
 
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             column=args.vectors,
             columns=columns,
             complete=args.complete,
+            num_proc=args.num_proc,
         )
 
     choose_rows(args, out, err, choose, by_vectors=args.method == "semantic")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hfclean.limits import too_long
 from hfclean.plain_values import to_plain
 from hfclean.provenance import Step, parse_history
 from hfclean.report.meanings import meaning
@@ -207,7 +208,8 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
     layout = recorded_layout(steps, prefix=prefix, columns=folder.layout.columns)
     pairs = layout.pairs(row, layout.view(row))
     pair = pairs[-1]
-    scored = pairs if layout.turns == "all" and layout.side != "both" else [pair]
+    pairs = [each for each in pairs if not too_long(each.instruction, each.input, each.response)]
+    scored = pairs if layout.turns == "all" and layout.side != "both" else pairs[-1:] if pair in pairs else []
     linear = (preference_rule(), rating_rule())
     return RowStory(
         split=split,
@@ -220,7 +222,9 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         findings=tuple(finding for each in pairs for finding in verify(each)),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
-        moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear},
+        moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear}
+        if scored
+        else {},
         scores={n: row[prefix + n] for n in names if isinstance(row.get(prefix + n), float)},
         meanings={n: known[n].sentence() for n in names if n in known},
         texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
 from hfclean.passes import appended, numbers
 from hfclean.plain_values import to_plain
+from hfclean.processes import NumProc, by_batch
 from hfclean.row_ids import first_of
 from hfclean.schema import Columns
 from hfclean.selection import minhash, shingle_joins, vector_cells
@@ -24,6 +24,7 @@ from hfclean.selection.rows import (
     Vectors,
     check_count,
     check_dataset,
+    check_fields,
     is_number,
     pairs,
     stored_vectors,
@@ -36,7 +37,8 @@ from hfclean.text.thoughts import with_thought
 
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
-AT_ONCE = 20_000  # rows whose words are numbered at once
+AT_ONCE = 8_000  # rows that are read at once: some five MB of numbers
+LABEL = "looking for duplicates"
 EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all, if nothing else is asked for
 CELLS = 1 << 22  # similarities that are held at once
 LIKELY = {
@@ -120,6 +122,7 @@ def dedupe(
     column: str = "embedding",
     columns: Columns = None,
     complete: bool | None = None,
+    num_proc: NumProc = "auto",
 ) -> Picks:
     """Indices of the rows to keep, one of each group of duplicates: `ds.select(hfclean.dedupe(ds))`.
 
@@ -137,7 +140,8 @@ def dedupe(
     >>> hfclean.dedupe(Dataset.from_list(rows))
     [0, 2]
     """
-    groups = _find("dedupe", ds, method, threshold, ngram, best, fields, column, Layout(columns), complete)
+    layout = Layout(columns)
+    groups = _find("dedupe", ds, method, threshold, ngram, best, fields, column, layout, complete, num_proc)
     return Picks(groups.kept, groups)
 
 
@@ -152,6 +156,7 @@ def duplicate_groups(
     column: str = "embedding",
     columns: Columns = None,
     complete: bool | None = None,
+    num_proc: NumProc = "auto",
 ) -> DuplicateGroups:
     """The groups of duplicate rows.
 
@@ -185,6 +190,8 @@ def duplicate_groups(
         columns: which columns hold what, as in a transform.
         complete: whether `near` and `semantic` compare all pairs (True) or only likely ones (False); None: all up to
             100,000 rows. The groups say which it was.
+        num_proc: how many processes read the rows for `exact` and `near`, as `hfclean.clean` takes it; what is found
+            is the same. Runs of words and vectors are compared in one.
 
     Raises:
         ColumnError: a column is missing or of the wrong type.
@@ -198,7 +205,8 @@ def duplicate_groups(
     >>> found.groups, found.best
     (((0, 1, 2),), (2,))
     """
-    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, Layout(columns), complete)
+    layout = Layout(columns)
+    return _find("duplicate_groups", ds, method, threshold, ngram, best, fields, column, layout, complete, num_proc)
 
 
 def _find(
@@ -212,6 +220,7 @@ def _find(
     column: str,
     layout: Layout,
     complete: bool | None,
+    num_proc: NumProc,
 ) -> DuplicateGroups:
     check_dataset(ds, who)
     if method not in METHODS:
@@ -231,13 +240,17 @@ def _find(
         labels = _semantic(ds, embedded, threshold, whole)
         notes += embedded.notes("compared with nobody, and kept")
     elif method == "exact":
-        labels, notes = _exact(ds, fields, layout, who)
-        if fields is None and (keys := context_keys(ds, layout, exact=True)) is not None:
+        labels, notes = _exact(ds, fields, layout, who, num_proc)
+        if fields is None and (keys := context_keys(ds, layout, exact=True, num_proc=num_proc)) is not None:
             labels = _parted(labels, keys)
     else:
-        keys = context_keys(ds, layout) if fields is None else None
-        rows = ("\n".join(parts) for parts in texts(ds, fields, layout, who))
-        labels, empty = _near(rows, threshold, ngram, keys, ds, complete)
+        keys = context_keys(ds, layout, num_proc=num_proc) if fields is None else None
+
+        def read(batch: range) -> Iterator[str]:
+            return ("\n".join(parts) for parts in texts(ds.select(batch), fields, layout, who))
+
+        check_fields(ds, fields, who)
+        labels, empty = _near(read, threshold, ngram, keys, ds, complete, num_proc)
         notes += _empty(empty)
     groups = _groups(labels)
     kept = [_best(group, scores) for group in groups]
@@ -272,12 +285,20 @@ def _empty(empty: int) -> list[str]:
     return [f"{empty:,} rows have no text: they are duplicates of one another"] if empty else []
 
 
-def _exact(ds: Any, fields: Any, layout: Layout, who: str) -> tuple[Any, list[str]]:
-    halves, empty = numbers(2 * len(ds), np.uint64, ds).reshape(len(ds), 2), 0
-    for k, (words, whole) in enumerate(_whole(ds, fields, layout, who)):
-        data = "\0".join(f"{len(part)}\0{part}" for part in whole).encode("utf-8", "surrogatepass")
-        halves[k] = np.frombuffer(blake2b(data, digest_size=16).digest(), np.uint64)
-        empty += not "".join(words).strip()
+def _exact(ds: Any, fields: Any, layout: Layout, who: str, num_proc: NumProc) -> tuple[Any, list[str]]:
+    def digests(batch: range) -> tuple[Any, int]:
+        found, empty = np.empty((len(batch), 2), np.uint64), 0
+        for k, (words, whole) in enumerate(_whole(ds.select(batch), fields, layout, who)):
+            data = "\0".join(f"{len(part)}\0{part}" for part in whole).encode("utf-8", "surrogatepass")
+            found[k] = np.frombuffer(blake2b(data, digest_size=16).digest(), np.uint64)
+            empty += not "".join(words).strip()
+        return found, empty
+
+    check_fields(ds, fields, who)
+    halves, start, empty = numbers(2 * len(ds), np.uint64, ds).reshape(len(ds), 2), 0, 0
+    for found, without in by_batch(digests, len(ds), LABEL, num_proc, AT_ONCE):
+        halves[start : start + len(found)] = found
+        start, empty = start + len(found), empty + without
     return first_of(halves[:, 0], halves[:, 1]), _empty(empty)
 
 
@@ -300,40 +321,74 @@ def _parted(labels: Any, keys: Any) -> Any:
     return first_of(mix(labels.astype(np.uint64)), keys)
 
 
+@dataclass(frozen=True)
+class _Hashed:
+    """A batch of rows as numbers.
+
+    Args:
+        codes: of each row, of its text in small letters.
+        empty: how many have no text.
+        read: places in the batch of the rows whose runs of words follow, the first of each text.
+        runs: these runs.
+    """
+
+    codes: list[int]
+    empty: int
+    read: list[int]
+    runs: Shingles
+
+
 def _near(
-    rows: Iterable[str], threshold: float, ngram: int, keys: Any, near: Any, complete: bool | None
+    read: Callable[[range], Iterable[str]],
+    threshold: float,
+    ngram: int,
+    keys: Any,
+    ds: Any,
+    complete: bool | None,
+    num_proc: NumProc,
 ) -> tuple[Any, int]:
     """For each row the first row of its group, and how many are empty; rows of different `keys` are never in one: they
     share no run of words, since the key of a row goes into the number of each."""
     seen: dict[Any, int] = {}  # each different text, of each key, in small letters
-    places, first, empty = numbers(len(near), np.int64, near), array("q"), 0
+    places, first, empty = numbers(len(ds), np.int64, ds), array("q"), 0
     counts = array("q")
+
+    def known_as(code: int, row: int) -> Any:
+        return code if keys is None else (code, int(keys[row]))
+
+    def in_numbers(batch: range) -> _Hashed:
+        codes, without, fresh = [], 0, dict[Any, tuple[int, str]]()
+        for k, text in enumerate(read(batch)):
+            codes.append(code := text_hash(fold(text)))
+            without += not text.strip()
+            # another process does not know what is seen meanwhile, and reads some texts again
+            if (name := known_as(code, batch[k])) not in seen:
+                fresh.setdefault(name, (k, text))
+        return _Hashed(codes, without, [k for k, _ in fresh.values()], shingles([t for _, t in fresh.values()], ngram))
 
     def hashed() -> Iterator[Any]:
         nonlocal empty
-        start, left = 0, iter(rows)
-        while batch := list(islice(left, AT_ONCE)):
-            new = []
-            for k, row in enumerate(batch, start):
-                code = text_hash(fold(row))
-                places[k] = number = seen.setdefault(code if keys is None else (code, int(keys[k])), len(seen))
-                empty += not row.strip()
+        row = 0
+        for part in by_batch(in_numbers, len(ds), LABEL, num_proc, AT_ONCE):
+            new, start = np.zeros(len(part.codes), bool), row
+            for k, code in enumerate(part.codes):
+                places[row] = number = seen.setdefault(known_as(code, row), len(seen))
                 if number == len(first):
-                    first.append(k)
-                    new.append(row)
-            sets = shingles(new, ngram)
-            sizes = np.diff(sets.starts)
-            counts.extend(sizes.tolist())
-            if keys is None:
-                yield sets.hashes
-            else:
-                stirred = mix(keys[np.array(first[-len(new) :] if new else [], np.int64)].astype(np.uint64) + KEYED)
-                yield sets.hashes ^ np.repeat(stirred, sizes)
-            start += len(batch)
+                    first.append(row)
+                    new[k] = True
+                row += 1
+            empty += part.empty
+            here, sizes = new[part.read], np.diff(part.runs.starts)
+            counts.extend(sizes[here].tolist())
+            runs = part.runs.hashes[np.repeat(here, sizes)]
+            if keys is not None:
+                stirred = mix(keys[start:row][new].astype(np.uint64) + KEYED)
+                runs ^= np.repeat(stirred, sizes[here])
+            yield runs
 
-    hashes = appended(hashed(), np.uint64, near)
+    hashes = appended(hashed(), np.uint64, ds)
     seen.clear()
-    starts = numbers(len(counts) + 1, np.int64, near)
+    starts = numbers(len(counts) + 1, np.int64, ds)
     np.cumsum(np.array(counts, np.int64), out=starts[1:])
     together = shingle_joins.Components(len(first))
     for part in _near_parts(Shingles(hashes, starts), threshold, complete, together):

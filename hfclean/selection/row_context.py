@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from hfclean.layout import Layout
+from hfclean.passes import iterate
+from hfclean.processes import NumProc, by_batch
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, FlatView, PreferenceView, View
 from hfclean.schema.messages import ROLE_KEYS, TEXT_KEYS, key_of
@@ -31,7 +34,7 @@ BESIDE = ("tools", "functions", "system", "system_prompt", "history")
 BINARY = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
 NO_MARK = ("weight", "loss", "train", "id", "name")
 TEXT_PARTS = ("text", "input_text", "output_text")
-BATCH = 1000
+AT_ONCE = 8_000  # rows that are read at once
 
 
 def _context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
@@ -78,7 +81,9 @@ def _raw(feature: Any) -> Any:
     return type(feature)(decode=False) if type(feature).__name__ in BINARY else feature
 
 
-def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = False) -> Any | None:
+def context_keys(
+    ds: Any, layout: Layout, *, whole: bool = True, exact: bool = False, num_proc: NumProc = 1
+) -> Any | None:
     """For each row a number: equal where everything but the words of the turns is equal. None where no row has any.
 
     Args:
@@ -86,6 +91,7 @@ def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = F
         layout: how its rows are read.
         whole: with the shape's own messages, system and history; else only the columns beside them.
         exact: the rejected answer of a preference row counts as well.
+        num_proc: how many processes read the rows.
     """
     if not len(ds):
         return None
@@ -96,14 +102,13 @@ def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = F
     words = [name for name in inside if name not in names and name in _words(view, exact)]
     if not names and not words:
         return None
-    seen: dict[bytes, int] = {}
-    keys = []
     given = {*beside, *(() if not isinstance(view, FlatView) or not view.history else (view.history,))}
     texts = any(name in inside and _flat(ds.features[name]) for name in names)  # conversations as JSON strings
     wanted = list(dict.fromkeys([*names, *words, *(view.columns if texts else ())]))
-    for batch in undecoded(ds.with_format(None).select_columns(wanted)).iter(BATCH):
-        for k in range(len(batch[wanted[0]])):
-            cells = {name: batch[name][k] for name in wanted}
+
+    def digests(rows: range) -> list[bytes]:
+        found = []
+        for cells in chain.from_iterable(iterate(undecoded(ds.select(rows)), wanted)):
             if texts:
                 cells = dict(view.laid_open(cells))
             digest = blake2b(digest_size=16)
@@ -116,7 +121,15 @@ def context_keys(ds: Any, layout: Layout, *, whole: bool = True, exact: bool = F
             for name in words:
                 if cells[name]:
                     digest.update(f"{name}\0{_plain(cells[name])}\0".encode("utf-8", "surrogatepass"))
-            keys.append(seen.setdefault(digest.digest(), len(seen)))
+            found.append(digest.digest())
+        return found
+
+    seen: dict[bytes, int] = {}
+    keys = [
+        seen.setdefault(digest, len(seen))
+        for found in by_batch(digests, len(ds), "looking for duplicates", num_proc, AT_ONCE)
+        for digest in found
+    ]
     return np.array(keys, np.int64) if len(seen) > 1 else None
 
 

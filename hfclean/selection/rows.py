@@ -83,11 +83,23 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
     Raises:
         ColumnError: a field is neither a column nor a part of a pair.
     """
-    if fields is None:
+    names = check_fields(ds, fields, who)
+    if names is None:
         return (
             (*(turn.text for turn in pair.history), pair.instruction, pair.input, with_thought(pair))
             for pair in pairs(ds, layout)
         )
+    return zip(*(_field(ds, name, layout) for name in names), strict=True)
+
+
+def check_fields(ds: Any, fields: str | Sequence[str] | None, who: str) -> list[str] | None:
+    """The names of these fields; None where none are named.
+
+    Raises:
+        ColumnError: a field is neither a column nor a part of a pair.
+    """
+    if fields is None:
+        return None
     names = [fields] if isinstance(fields, str) else list(fields)
     unknown = [name for name in names if name not in ds.column_names and name not in ROLES]
     if unknown or not names:
@@ -95,7 +107,7 @@ def texts(ds: Any, fields: str | Sequence[str] | None, layout: Layout, who: str)
             f"{who}(fields={fields!r}): no such field; expected columns of {ds.column_names}, or some of instruction, "
             "input, response"
         )
-    return zip(*(_field(ds, name, layout) for name in names), strict=True)
+    return names
 
 
 def _field(ds: Any, name: str, layout: Layout) -> Iterator[str]:
