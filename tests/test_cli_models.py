@@ -19,6 +19,7 @@ import pytest
 from chat_server import PATIENCE_S, ChatServer, Received, Reply
 from datasets import Dataset
 
+import hfclean
 from hfclean.cli import main, parser
 from hfclean.cli.revisers import reviser_of
 from hfclean.errors import FolderError
@@ -206,7 +207,9 @@ def test_why_says_what_a_model_did_and_what_the_reasons_mean(cities: Path, capsy
         run("clean", "cities.jsonl", "--out", "done", *at(server), capsys=capsys)
     revised, failed, reverted = (run("why", "done", str(k), capsys=capsys)[1] for k in (0, 4, 7))
     assert "reviser in output: the model's revision was taken\n  - city 0 is large\n  + City 0 is large.\n" in revised
-    assert "\n  RuleReviser v2: revised chat_markers\n  Reviser v1, model tiny-2026: revised\n  Score v4\n" in revised
+    rules, score = hfclean.RuleReviser.version, hfclean.Score.version
+    steps = f"RuleReviser v{rules}: revised chat_markers\n  Reviser v1, model tiny-2026: revised\n  Score v{score}\n"
+    assert f"\n  {steps}" in revised
     assert "  Reviser v1, model tiny: failed because\n      refused_request: the server does not take" in failed
     assert "  Reviser v1, model tiny-2026: reverted because\n      number_changed: " in reverted
     steps = json.loads(run("why", "done", "7", "--json", capsys=capsys)[1])["steps"]
