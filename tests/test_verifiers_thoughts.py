@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 import hfclean
@@ -136,3 +140,22 @@ def test_a_circle_begins_where_the_same_comes_for_the_third_time() -> None:
     assert 2 * len(once + again) <= place < 3 * len(once + again)
     assert circle("a b\n" * 500) == -1
     assert circle("12 + 30 = 42, 42 - 2 = 40\n" * 50) == -1
+
+
+@pytest.mark.realdata
+def test_real_traces_are_sound_and_what_is_planted_in_them_is_found(realdata: Callable[[str], Path]) -> None:
+    with realdata("trace_mistakes.jsonl").open(encoding="utf-8") as lines:
+        rows = [row for row in map(json.loads, lines) if str(row["answer"]).strip()][::5]
+    found: dict[str, list[bool]] = {}
+    for row in rows:
+        thought, answer = "\n".join(row["steps"]), str(row["answer"])
+        assert ids(Pair(row["input"], "", answer, thought=thought)) == []
+        last = f"{row['steps'][-1]}\nThat is what the steps before it say, and nothing else follows from them. "
+        for check, pair in (
+            ("thought_unclosed", Pair(row["input"], "", f"<think>\n{thought}\n\n{answer}")),
+            ("answer_missing_after_thought", Pair(row["input"], "", "", thought=thought)),
+            ("thought_loops", Pair(row["input"], "", answer, thought=f"{thought}\n{last * 8}")),
+        ):
+            found.setdefault(check, []).append(check in ids(pair))
+    assert len(rows) == 130
+    assert {check: sum(hits) for check, hits in found.items()} == dict.fromkeys(found, 130)

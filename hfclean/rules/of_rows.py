@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +10,7 @@ from hfclean.errors import of_row
 from hfclean.rules.rule import Rule
 from hfclean.schema import Pair, View, Whole, whole_row
 from hfclean.verifiers import ROW_VERIFIERS, RowVerifier
-from hfclean.verifiers.verifier import parts_of
+from hfclean.verifiers.verifier import Finding, parts_of
 
 
 class _Proves:
@@ -50,6 +50,12 @@ def _able(view: View) -> tuple[RowVerifier, ...]:
     return tuple(verifier for verifier in ROW_VERIFIERS if verifier.needs <= there)
 
 
+@lru_cache(maxsize=64)
+def _families(verifiers: tuple[RowVerifier, ...]) -> dict[Callable[[Whole], Iterable[Finding]], str]:
+    """How these verifiers look, each way once, with the id of the first that looks so."""
+    return {verifier.find: verifier.id for verifier in reversed(verifiers)}
+
+
 def row_defects(
     cells: Mapping[str, Any], view: View, pair: Pair, errors: dict[str, Exception] | None = None
 ) -> list[str]:
@@ -65,10 +71,9 @@ def row_defects(
     verifiers = _able(view)
     if not verifiers:
         return []
-    families = {verifier.find: verifier.id for verifier in reversed(verifiers)}
     found: set[str] = set()
     row: Whole | None = None
-    for find, name in families.items():
+    for find, name in _families(verifiers).items():
         try:
             row = row or whole_row(cells, view, pair, rejected=any("rejected" in each.needs for each in verifiers))
             found.update(finding.check for finding in find(row))

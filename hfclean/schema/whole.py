@@ -87,12 +87,14 @@ def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) ->
     """
     tools = cells.get(view.tools) if view.tools else None
     truths = truths_in(cells.get(view.truth)) if view.truth else ()
+    written = _written(cells, view, pair)
+    if isinstance(view, FlatView):
+        return Whole(pair, (), tools, truths, written=written)
     raw = raw_messages(cells, view)
     messages = _said(raw)
     if tools is None:
         system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
         tools = own_tools(system[1], system[0].text) if system else None
-    written = _written(cells, view, pair)
     if not rejected or not isinstance(view, PreferenceView):
         return Whole(pair, messages, tools, truths, written=written)
     other = view.pairs(cells, side="rejected")[-1]

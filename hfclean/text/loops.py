@@ -42,6 +42,9 @@ def circle(text: str) -> int:
 
     One sentence alone has to come four times in a row. Short pieces and those without words count for nothing.
     """
+    pieces = text.replace("\n", ". ").split(". ")
+    if len(pieces) - len(set(pieces)) < IN_A_ROW:  # most texts end here
+        return -1
     last: dict[str, int] = {}
     place = period = run = size = number = 0
     for line in text.split("\n"):

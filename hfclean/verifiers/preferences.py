@@ -43,7 +43,7 @@ def _equal(row: Whole) -> Iterator[Finding]:
 
 def _ends_open(text: str) -> bool:
     text = text.rstrip()
-    return may_break_off(text) and breaks_off(text, certainly=True)
+    return may_break_off(text) and breaks_off(text)
 
 
 def _cut(row: Whole) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def _cut(row: Whole) -> Iterator[Finding]:
         return
     sides = {"response": row.pair.response, "rejected": row.rejected.response}
     cut = [field for field, text in sides.items() if _ends_open(text)]
-    if len(cut) == 1:
+    if len(cut) == 1 and all(sides.values()):
         side = "chosen" if cut[0] == "response" else "rejected"
         sentence = f"the {side} answer breaks off, and the other one does not"
         yield _finding("side_cut", cut[0], sides[cut[0]], sentence)

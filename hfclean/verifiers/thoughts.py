@@ -99,18 +99,26 @@ def _inside_word(text: str, pair: Pair, answer: str) -> bool:
     return bool(ends) and not any(INFLECTED.fullmatch(end) or not end for end in ends)
 
 
+# How a thought states what it comes to, which is often without a full stop.
+STATES = re.compile(
+    r"\b(?:answer|result|final|sorted|order|therefore|thus|hence|total|conclusion|equals?|done|so)\b|=", re.IGNORECASE
+)
+
+
 def _cut(pair: Pair) -> Iterator[Finding]:
     thought, answer, _ = split_thought(pair)
     text = thought.rstrip()
     if len(text) < SHORTEST:
         return
-    if (may_break_off(text) and breaks_off(text, certainly=True)) or _inside_word(text, pair, answer):
+    end = max(text.rfind("\n"), text.rfind(". "), len(text) - SAMPLE, 0)
+    concludes = STATES.search(text, end) is not None
+    if (may_break_off(text) and breaks_off(text, certainly=concludes)) or _inside_word(text, pair, answer):
         last = text[text.rfind("\n") + 1 :][-SHOWN:]
         yield _of_thought("thought_cut", text, len(text), last, "the thought ends in the middle of a sentence")
 
 
-# Words: lists of states have few different ones in a shorter stretch.
-LONG_LOOP = 120
+# Words: lists of states have few different ones in a shorter stretch. Such a loop runs to the end of its thought.
+LONG_LOOP, TAIL = 120, 4000
 
 
 def _loops(pair: Pair) -> Iterator[Finding]:
@@ -118,8 +126,8 @@ def _loops(pair: Pair) -> Iterator[Finding]:
     if not thought:
         return
     start = circle(thought)
-    if start >= 0 or loops(thought, LONG_LOOP):
-        start = max(start, 0)
+    if start >= 0 or loops(thought[-TAIL:], LONG_LOOP):
+        start = start if start >= 0 else max(0, len(thought) - TAIL)
         said = thought[start : start + SHOWN]
         yield _of_thought("thought_loops", thought, start, said, "the thought says the same again and again")
 
@@ -139,13 +147,18 @@ def _language(pair: Pair) -> Iterator[Finding]:
         or ABOUT_LANGUAGE.search(asked[:SAMPLE])
     ):
         return
-    scripts = {script_of(asked), script_of(answer)}
-    if len(scripts) != 1 or "" in scripts:
+    scripts = {script_of(asked), script_of(answer)} - {""}  # numbers and formulas are in none
+    if len(scripts) != 1:
         return
     (script,) = scripts
-    asked_words = small_words(f"{asked[:SAMPLE]} {answer[:SAMPLE]}") if script == "latin" else None
+    english = script == "latin" and (" the " in asked or " the " in answer)
+    asked_words = None
     for start in sorted({0, max(0, (len(thought) - SAMPLE) // 2), max(0, len(thought) - SAMPLE)}):
         part = thought[start : start + SAMPLE]
+        if english and part.isascii() and " the " in part:
+            continue  # nearly every part of a thought is passed over here
+        if script == "latin" and asked_words is None:
+            asked_words = small_words(f"{asked[:SAMPLE]} {answer[:SAMPLE]}")
         other = _other_than(script, asked_words, part)
         if other and not (other in SCRIPTS and SCRIPTS[other].search(f"{pair.prompt[:SAMPLE]}{answer[:SAMPLE]}")):
             sentence = "the thought is in another language than question and answer"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hfclean.schema import Whole
 from hfclean.text.thoughts import split_thought
 from hfclean.verifiers.answers import SEVERAL, final_answer
-from hfclean.verifiers.values import differ, unreadable
+from hfclean.verifiers.values import OPTION, differ, unreadable
 from hfclean.verifiers.verifier import Finding, RowVerifier
 
 SHOWN, LONGEST = 80, 1000
@@ -80,7 +80,10 @@ def _unparsable(row: Whole) -> Iterator[Finding]:
 def _contradicted(row: Whole) -> Iterator[Finding]:
     truths = [truth.strip() for truth in row.truths if truth.strip()]
     pair = row.pair
-    if not truths or not pair.response or pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt):
+    if not truths or not pair.response:
+        return
+    options = all(OPTION.fullmatch(truth) for truth in truths)  # a question with options is one question
+    if not options and (pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt)):
         return
     _, final, start = split_thought(pair)
     stated = final_answer(final)
