@@ -14,8 +14,14 @@ from hfclean.cli.writing import check_file, tell_files, write_files
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command, pairs=False)
-    forms = ["messages", "conversations", "prompt_completion", "alpaca", "preference"]
+    forms = ["messages", "conversations", "prompt_completion", "alpaca", "preference", "text"]
     command.add_argument("--to", required=True, choices=forms, help="the shape")
+    command.add_argument(
+        "--template",
+        metavar="T",
+        help="for --to text: the chat template that writes it, by its name in TRL (qwen3, llama3.1, gemma3, gpt-oss), "
+        "as a .jinja file, or as the folder of a tokenizer",
+    )
     command.add_argument(
         "--thoughts",
         choices=["content", "reasoning_content"],
@@ -42,7 +48,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError("--out FILE is missing: where the rows go, or --dry-run to see what they would lose")
     check_file(args)
     with opened(args, err, args.out) as (source, layout):
-        how = {"thoughts": args.thoughts, **given(layout)}
+        how = {"template": args.template, "thoughts": args.thoughts, **given(layout)}
         if args.dry_run:
             losses = losses_of(source.dataset, args.to, **how)
             rows = sum(map(len, source.dataset.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -20,12 +20,14 @@ CALL_KEYS = {"id", "name", "arguments", "parameters"}
 
 @dataclass(frozen=True)
 class Shared:
-    """What every row of a conversion shares: how it is read, where thoughts go, whether texts alone hold every row."""
+    """What every row of a conversion shares: how it is read, where thoughts go, whether rows need more than texts,
+    and what writes a row as one text."""
 
     view: View
     layout: Layout
     thoughts: Thoughts = None
     rich: bool = False
+    write: Callable[[list[dict[str, Any]], list[Any] | None], str] | None = None
 
 
 class Parts(NamedTuple):

@@ -17,6 +17,7 @@ from hfclean.conversion.conversations import Shared, Thoughts, is_usual
 from hfclean.conversion.forms import MAKERS, CannotHold, is_rich
 from hfclean.conversion.losses import Losses
 from hfclean.conversion.rendered import read_rendered
+from hfclean.conversion.templates import template_of
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
 from hfclean.passes import Spool, column_batches, filled, folder_of, iterate, stored_stream
@@ -34,6 +35,7 @@ def convert(
     ds: Any,
     to: str,
     *,
+    template: Any = None,
     thoughts: Thoughts = None,
     columns: Columns = None,
     prefix: str = "",
@@ -49,8 +51,12 @@ def convert(
         to: `messages` (role, content, and every other key that a message has), `conversations` (the same as ShareGPT
             spells it: from, value), `prompt_completion` (strings; lists of messages where some row has more than one
             question and one answer in plain text), `alpaca` (instruction, input, output; system and history where
-            some row has them), or `preference` (prompt, chosen = the revised response, rejected = the original one;
-            only rows whose response a reviser changed).
+            some row has them), `preference` (prompt, chosen = the revised response, rejected = the original one; only
+            rows whose response a reviser changed), or `text` (what a chat template writes).
+        template: for `text`: the name of a template that TRL has (`qwen3`, `llama3.1`, `gemma3`, `deepseekv3`,
+            `gpt-oss`, and those that end in `_training`, which keep every thought), a `.jinja` file, a tokenizer, or
+            the folder of one. It is rendered in a process of its own, bounded in time and memory; the token that
+            begins a text is left to the tokenizer.
         thoughts: where what was thought before an answer stands afterwards, in whatever spelling it was: `content`
             (before the answer, as `<think>`) or `reasoning_content` (a key of the message). By default where and as
             it stands; before the answer where the form has texts alone.
@@ -70,12 +76,13 @@ def convert(
     {'role': 'assistant', 'content': '<think>\\n7 * 6 = 42\\n</think>\\n\\n42'}
     """
     layout, lost, ds = _checked(to, thoughts, columns, prefix), Losses(), stored_stream(ds)
+    write = _writer(to, template)
     if isinstance(ds, Mapping):
         converted = type(ds)(  # type: ignore[call-arg]
-            {name: _converted(part, to, layout, thoughts, lost) for name, part in ds.items()}
+            {name: _converted(part, to, layout, thoughts, lost, write) for name, part in ds.items()}
         )
     else:
-        converted = _converted(ds, to, layout, thoughts, lost)
+        converted = _converted(ds, to, layout, thoughts, lost, write)
     if losses is not None:
         losses.update(lost)
     elif lost:
@@ -83,13 +90,15 @@ def convert(
     return converted
 
 
-def losses_of(ds: Any, to: str, *, thoughts: Thoughts = None, columns: Columns = None, prefix: str = "") -> Losses:
+def losses_of(
+    ds: Any, to: str, *, template: Any = None, thoughts: Thoughts = None, columns: Columns = None, prefix: str = ""
+) -> Losses:
     """What `convert` would leave out or respell, by name and number of rows; nothing is made.
 
     Rows that the form cannot hold, for which `convert` raises, are counted as well.
 
     Args:
-        ds, to, thoughts, columns, prefix: as for `convert`.
+        ds, to, template, thoughts, columns, prefix: as for `convert`.
 
     Raises:
         SchemaError: an unknown form.
@@ -103,13 +112,14 @@ def losses_of(ds: Any, to: str, *, thoughts: Thoughts = None, columns: Columns =
     Losses()
     """
     layout, lost, ds = _checked(to, thoughts, columns, prefix), Losses(), stored_stream(ds)
+    write = _writer(to, template)
     for part in ds.values() if isinstance(ds, Mapping) else (ds,):
         source = _Source.of(_read_back(part, layout, lost), to, layout)
         if source.stays(to, thoughts):
             continue
         refused: list[str] = []
         names: set[str] = set()
-        for _, new in source.made(to, thoughts, lost, refused):
+        for _, new in source.made(to, thoughts, lost, refused, write):
             names.update(new)
         if refused:
             lost["rows that do not fit, so that nothing is converted"] += len(refused)
@@ -164,10 +174,10 @@ class _Source:
         return to == "messages" == self.view.messages and not self.view.system and _is_spelled(self.ds)
 
     def made(
-        self, to: str, thoughts: Thoughts, lost: Losses, refused: list[str]
+        self, to: str, thoughts: Thoughts, lost: Losses, refused: list[str], write: Any
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Each row in the new form, with its number; what it loses is counted, and why rows are refused told."""
-        shared = Shared(self.view, self.layout, thoughts)
+        shared = Shared(self.view, self.layout, thoughts, write=write)
         if any(is_rich(shared, row, to) for rows in iterate(self.ds, self.view.columns) for row in rows):
             shared = replace(shared, rich=True)
         every = (row for rows in iterate(self.ds, self.ds.column_names) for row in rows)
@@ -189,7 +199,15 @@ class _Source:
                 lost[f"column {name!r} gave way to the new one of that name"] += rows
 
 
-def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losses) -> Any:
+def _writer(to: str, template: Any) -> Any:
+    """What writes messages as one text; None for the other forms."""
+    if (to == "text") != (template is not None):
+        wrong = "template= is for to='text' alone" if template is not None else "to='text' needs template="
+        raise SchemaError(f"convert(to={to!r}): {wrong}: a name such as 'qwen3', a .jinja file, or a tokenizer")
+    return None if template is None else template_of(template).write
+
+
+def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losses, write: Any) -> Any:
     """One split in another shape."""
     from datasets import concatenate_datasets
 
@@ -199,7 +217,7 @@ def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losse
         return plain.remove_columns([name for name in ds.column_names if name in source.ours])
     kept, refused = array("q"), list[str]()
     with Spool[dict[str, Any]](ds) as made:
-        for k, new in source.made(to, thoughts, lost, refused):
+        for k, new in source.made(to, thoughts, lost, refused, write):
             made.append(new)
             kept.append(k)
         if refused:

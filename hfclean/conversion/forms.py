@@ -7,8 +7,10 @@ from typing import Any
 
 from hfclean.conversion.conversations import Parts, Shared, asked, more_in, parts_of, text_of
 from hfclean.conversion.sharegpt import turns_of
+from hfclean.conversion.templates import missing_in, tools_in
 from hfclean.errors import SchemaError
 from hfclean.mining.examples import prompt_of
+from hfclean.models.template_trial import TemplateRefusal
 from hfclean.provenance import original_cells
 from hfclean.schema import PreferenceView, PromptView, Target
 from hfclean.text import thoughts
@@ -144,6 +146,20 @@ def _plain(message: Mapping[str, Any], lost: set[str]) -> str:
     return text_of(message)
 
 
+def _text(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> dict[str, Any]:
+    assert shared.write is not None
+    _count_rejected(shared, lost)
+    parts = parts_of(shared, row, target, lost)
+    messages = [{k: v for k, v in m.items() if v is not None or k == "content"} for m in parts.messages]
+    tools = tools_in(row.get(shared.view.tools)) if shared.view.tools else None
+    try:
+        text = shared.write(messages, tools)
+    except TemplateRefusal as e:
+        raise CannotHold(f"the template refuses a row: {e}") from e
+    lost.update(missing_in(text, messages, tools))
+    return {"text": text}
+
+
 def _count_rejected(shared: Shared, lost: set[str]) -> None:
     if isinstance(shared.view, PreferenceView):
         lost.add(f"column {shared.view.rejected!r}, the answer that was rejected")
@@ -155,4 +171,5 @@ MAKERS: dict[str, Maker] = {
     "prompt_completion": _prompt_completion,
     "alpaca": _alpaca,
     "preference": _preference,
+    "text": _text,
 }

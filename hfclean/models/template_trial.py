@@ -35,12 +35,15 @@ class _Stage:
         self.owner = 0
         self.known: set[str] = set()
 
-    def ask(self, template: str, values: Mapping[str, Any]) -> str:
-        """The result of a rendering: `ok`, `error`, or `time` or `memory` if it ran out."""
+    def ask(self, template: str, values: Mapping[str, Any], *, text: bool = False) -> str:
+        """The result of a rendering: `ok`, `error`, or `time` or `memory` if it ran out; with `text`, what was written
+        or what was wrong behind the first two, as JSON."""
         name = sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
         with self.lock:
             process = self._started()
-            request = {"name": name, "values": values} | ({} if name in self.known else {"template": template})
+            request = {"name": name, "values": values, "text": text} | (
+                {} if name in self.known else {"template": template}
+            )
             assert process.stdin is not None
             assert process.stdout is not None
             timer = threading.Timer(WALL_SECONDS, process.kill)
@@ -133,8 +136,31 @@ def rehearse(
     values = {**special, "messages": messages, "add_generation_prompt": answering, "tools": None, "documents": None}
     what = _stage.ask(template, json.loads(json.dumps({**values, **settings}, default=str)))
     if what in ("time", "memory"):
-        limit = f"{CPU_SECONDS:g} s" if what == "time" else f"{MEMORY:,} bytes or {LONGEST_OUTPUT:,} characters"
         raise ModelError(
-            f"the chat template of {name} was stopped: for {len(messages)} turns it takes over {limit}, as none of "
-            "a chat does. It is not used; take another model, or give your own template: chat_template="
+            f"the chat template of {name} was stopped: for {len(messages)} turns it takes over {_limit(what)}, as "
+            "none of a chat does. It is not used; take another model, or give your own template: chat_template="
         )
+
+
+class TemplateRefusal(ModelError):
+    """A chat template cannot be rendered with these values."""
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """The text that a chat template writes, in the process where it can be stopped; nothing of it is run here.
+
+    Raises:
+        TemplateRefusal: it says that it takes no such values, or fails with them.
+        ModelError: it takes more time or memory than any template of a chat does.
+    """
+    what, _, told = _stage.ask(template, json.loads(json.dumps(values, default=str)), text=True).partition(" ")
+    if what in ("time", "memory"):
+        raise ModelError(f"the chat template was stopped: it takes over {_limit(what)}, as none of a chat does")
+    text: str = json.loads(told)
+    if what == "error":
+        raise TemplateRefusal(text)
+    return text
+
+
+def _limit(what: str) -> str:
+    return f"{CPU_SECONDS:g} s" if what == "time" else f"{MEMORY:,} bytes or {LONGEST_OUTPUT:,} characters"

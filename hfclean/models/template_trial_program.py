@@ -12,7 +12,7 @@ from typing import Any
 
 
 def _main() -> None:
-    """Read requests, one JSON object a line, and answer each with one word."""
+    """Read requests, one JSON object a line, and answer each with one word, and with the text if asked."""
     import jinja2
     from jinja2.ext import Extension
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -54,16 +54,22 @@ def _main() -> None:
         try:
             if name not in compiled:
                 compiled[name] = env.from_string(sources[name])
-            size = 0
+            size, pieces = 0, []
             for piece in compiled[name].generate(**values):
                 size += len(piece)
                 if size > longest + 20 * len(line):
                     raise MemoryError
+                if request.get("text"):
+                    pieces.append(piece)
             answer = "ok"
+            if request.get("text"):
+                answer = "ok " + json.dumps("".join(pieces))
         except (MemoryError, RecursionError):
             answer = "memory"
-        except Exception:  # noqa: BLE001 the same error comes where it is named
+        except Exception as e:  # noqa: BLE001 the same error comes where it is named
             answer = "error"
+            if request.get("text"):
+                answer = "error " + json.dumps(f"{type(e).__name__}: {e}"[:300])
         timer(0)
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
