@@ -26,7 +26,7 @@ from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.report.formatting import plural
 from hfclean.restoration import originals, restore
 from hfclean.reviser.codec import FIELDS, encode
-from hfclean.reviser.masked_texts import open_masked
+from hfclean.reviser.masked_texts import masked_file, open_masked
 from hfclean.rules.row_texts import texts_of
 from hfclean.schema import Pair
 from hfclean.scorers.judge_prompt import frame
@@ -108,7 +108,7 @@ def forget(folder: str | Path, row_ids: str | Sequence[str], *, store: str | Pat
         masked = kept.delete(gone.masked) if kept else 0
         changes, ledger = _left_of_ledger(path / LEDGER, ids)
         _rewrite(path, old, gone, ledger, is_ours)
-    notes = tuple(filter(None, (note, gone.note, _beside(path.resolve()))))
+    notes = tuple(filter(None, (note, _not_here(len(gone.masked) - masked), gone.note, _beside(path.resolve()))))
     return Forgotten(path, gone.rows, gone.dropped, changes, gone.refusals, masked, answers, parts, notes)
 
 
@@ -169,6 +169,16 @@ class _Gone:
             frozenset(names - _masked_names(left, history)),
             _twins(ids, known.difference(ids)),
         )
+
+
+def _not_here(count: int) -> str:
+    """What was masked of these rows and is kept elsewhere: the texts by which answers are found are then unknown."""
+    return (
+        f"{plural(count, 'masked text')} of these rows {'is' if count == 1 else 'are'} not in {masked_file()}: run "
+        "this where they were masked, for what is kept there; answers that hold them were not found here"
+        if count
+        else ""
+    )
 
 
 def _beside(path: Path) -> str:

@@ -232,3 +232,14 @@ def test_a_row_without_an_answer_finds_what_was_asked_of_it_however_short_it_is(
     assert 0 < len(goes) < len(kept)
     assert hfclean.forget(folder, data(folder)[0]["row_id"]).answers == len(goes)
     assert {answer["key"] for answer in open_store().rows()} == kept.keys() - goes
+
+
+def test_what_was_masked_elsewhere_is_named_as_not_reached(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    assert main(["pii", source, "--mask", "--out", str(folder), "--quiet"]) == 0
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "elsewhere"))
+    done = hfclean.forget(folder, data(folder)[2]["row_id"])
+    assert (done.rows, done.masked, len(done.notes)) == (1, 0, 1)
+    assert "1 masked text of these rows is not in " in done.notes[0]
