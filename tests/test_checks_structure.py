@@ -380,6 +380,9 @@ def test_what_stands_in_boxes() -> None:
     ]
     assert boxes("#### 42.\ntext\n#### x") == ["42", "x"]
     assert boxes(r"\boxed{never closed") == ["neverclosed"]
+    assert boxes(r"\boxed{" + 3000 * "x") == [2000 * "x"]
+    assert boxes(r"\boxed{" + 1999 * "x" + "}") == [1999 * "x"]
+    assert boxes(150 * r"\boxed{1}") == 100 * ["1"]
     assert boxes("nothing here") == []
 
 

@@ -253,6 +253,29 @@ def test_what_a_revision_mends(old: str, new: str, only: tuple[str, ...], mended
     assert mends(Case(Pair("Tell me.", "", old), Pair("Tell me.", "", new)), *only) is mended
 
 
+STEPS = ("Sand the board with fine paper.", "Paint it with a thin coat.", "Let it dry for a whole day.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ((0, 1, 2), (0, 1, 2, 1), True),  # a step that was there once
+        ((0, 1), (0, 1, 2, 1, 2), True),
+        ((0,), (0, 1, 2, 1, 2), False),  # steps that are all new
+        ((0, 1, 2, 1), (0, 1, 2, 1), False),
+        ((0, 1, 2), (2, 1, 0), False),
+    ],
+)
+def test_a_step_that_was_there_once_may_not_come_again(
+    old: tuple[int, ...], new: tuple[int, ...], refused: bool
+) -> None:
+    before, after = (
+        Pair("How do I paint a board?", "", "\n".join(f"{k}. {STEPS[step]}" for k, step in enumerate(steps, start=1)))
+        for steps in (old, new)
+    )
+    assert accept(before, after, only=["item_twice"]) == ["item_twice"] * refused
+
+
 def test_only_new_findings_are_new() -> None:
     def found(old: str, new: str) -> list[tuple[int, str]]:
         pairs = Pair("Tell me.", "", old), Pair("Tell me.", "", new)

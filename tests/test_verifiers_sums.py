@@ -20,6 +20,8 @@ from hfclean.verifiers.sums import find_wrong_sums
 WRONG = [
     ("3 + 4 = 8", 0, "8", "7"),
     ("The total is 3 + 4 = 8.", 0, "8", "7"),
+    ("3 + 4 = 8 then a boat comes", 0, "8", "7"),
+    ("50% + 10% = 30% + 20%", 0, "30% + 20%", "0.6"),
     ("3 plus 4 equals 8", 0, "8", "7"),
     ("3 plus 4 is equal to 8", 0, "8", "7"),
     ("12 minus 5 equals 8 apples.", 0, "8", "7"),
@@ -164,6 +166,7 @@ WRONG = [
 ]
 
 SILENT = [
+    "3 + 4 = 8 q",
     "",
     "3 + 4 = 7",
     "x = 5",

@@ -162,8 +162,10 @@ def accept(
     raised: dict[str, Exception] = {}
     for each in every:
         try:
-            if any(each.refuses(case) for case in cases):
-                reasons.append(each.id)
+            for case in cases:
+                if each.refuses(case):
+                    reasons.append(each.id)
+                    break
         except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
             raised[each.id] = of_row(e)
     if reasons and trust == "low" and WAIVED.issuperset(reasons) and all(map(verified.mends, cases)):

@@ -147,6 +147,11 @@ class Case:
         return self.asked.terms | TextFacts(turns).terms
 
     @_lazy
+    def known(self) -> frozenset[str]:
+        """The terms of the question, of the turns before it and of the answer as it was."""
+        return self.given | self.old.terms
+
+    @_lazy
     def asks(self) -> TextFacts:
         """Instruction and input as they would be."""
         return self.asked if self.same_task else TextFacts(self.after.prompt)
@@ -175,6 +180,11 @@ class Case:
     def same_task(self) -> bool:
         """Whether instruction and input stay as they were."""
         return self.before.instruction == self.after.instruction and self.before.input == self.after.input
+
+    @_lazy
+    def unchanged(self) -> bool:
+        """Whether nothing at all is changed."""
+        return self.before == self.after
 
 
 @dataclass(frozen=True)

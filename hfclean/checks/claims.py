@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby, islice
+from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from hfclean.checks.check import Case, Check
+from hfclean.checks.check import Case, Check, TextFacts
 from hfclean.text.words import word_set
 
 KEPT = 0.7  # of the words of a sentence: with fewer it is another one
 FEWEST, LONGEST = 4, 60  # words of a sentence that is compared
 MOST = 40  # changed sentences of a text that are compared
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=;)\s+")
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")  # the same, faster
+SENTENCE = re.compile(r"\s(?:(?<=[.!?;]\s)|(?<=\n))\s*")
 PAIRS = """
     more-less/fewer most-least/fewest higher-lower high-low highest-lowest above-below larger-smaller largest-smallest
     bigger-smaller greater-lesser/smaller/less greatest-least/smallest longer-shorter longest-shortest taller-shorter
@@ -40,12 +42,14 @@ PAIRS = """
     encourages-discourages gain-loss gains-losses profit-loss win-lose wins-loses won-lost buy-sell import-export
     absorb-emit/release absorbs-emits/releases acidic-alkaline/basic even-odd with-without presence-absence
 """
-OPPOSITES = {  # of words that stand in several pairs the last is kept here: `_opposite` looks both ways
-    word: frozenset(other.split("/"))
-    for one, others in (pair.split("-") for pair in PAIRS.split())
-    for word, other in ((one, others), *((each, one) for each in others.split("/")))
-}
+OPPOSITES: dict[str, set[str]] = {}
+for _one, _others in (pair.split("-") for pair in PAIRS.split()):
+    for _other in _others.split("/"):
+        OPPOSITES.setdefault(_one, set()).add(_other)
+        OPPOSITES.setdefault(_other, set()).add(_one)
+OPPOSED = frozenset(OPPOSITES)
 NEGATIONS = frozenset(("not", "never", "no"))
+DENIALS = NEGATIONS | {"cannot"}
 DENIES = word_set(
     "lack lacks lacked without avoid avoids fail fails failed hardly barely neither nor none nothing few"
 )
@@ -62,21 +66,52 @@ def _claim_reversed(case: Case) -> bool:
     old, new = case.before.response, case.after.response
     if old == new or not case.same_task:
         return False
+    opposite = _opposites_in(case.old.vocabulary, case.new.vocabulary)
+    if not opposite and not _may_deny(case.old) and not _may_deny(case.new):
+        return False  # most revisions end here
     before, after = (dict.fromkeys(SENTENCE.split(text)) for text in (old, new))
-    gone = _compared(part for part in before if part not in after)
-    come = _compared(part for part in after if part not in before)
-    return not ASKS_FOR_IT.search(case.before.instruction[:3000]) and any(_reversed_in(one, come) for one in gone)
+    gone = _compared((part for part in before if part not in after), opposite)
+    come = _compared((part for part in after if part not in before), opposite)
+    if not any(sentence.may_turn for sentence in (*gone, *come)) or ASKS_FOR_IT.search(case.before.instruction[:3000]):
+        return False
+    return any(_reversed_in(one, come) for one in gone)
 
 
-def _compared(parts: Iterable[str]) -> list[list[str]]:
-    """The words of the sentences that are compared."""
+def _opposites_in(old: frozenset[str], new: frozenset[str]) -> set[str]:
+    """The words of either text whose opposite stands in the other."""
+    found: set[str] = set()
+    for one, other in ((old, new), (new, old)):
+        found.update(word for word in one & OPPOSED if not other.isdisjoint(OPPOSITES[word]))
+        for word in [word for word in one if word[:2] == "un"]:
+            if word[2:] in other:
+                found |= {word, word[2:]}
+    return found
+
+
+def _may_deny(text: TextFacts) -> bool:
+    return not text.vocabulary.isdisjoint(DENIALS) or "n't" in text.lower or "n’t" in text.lower
+
+
+class _Sentence(NamedTuple):
+    words: list[str]
+    may_turn: bool  # whether it holds an opposite of a word of the other text, or a "not"
+
+
+def _compared(parts: Iterable[str], opposite: set[str]) -> list[_Sentence]:
+    """The sentences that are compared."""
+    turning = opposite | NEGATIONS
     found = (_words(part) for part in parts)
-    return list(islice((words for words in found if FEWEST <= len(words) <= LONGEST), MOST))
+    kept = (words for words in found if FEWEST <= len(words) <= LONGEST)
+    return [_Sentence(words, not turning.isdisjoint(words)) for words in islice(kept, MOST)]
 
 
 def _words(text: str) -> list[str]:
+    text = text.lower().replace("’", "'")
+    words: list[str] = (ASCII_WORD if text.isascii() else WORD).findall(text)
+    if "n't" not in text and "cannot" not in text:
+        return words
     found: list[str] = []
-    for word in WORD.findall(text.lower().replace("’", "'")):
+    for word in words:
         if word == "cannot" or word.endswith("n't"):
             found += ["can" if word in ("cannot", "can't") else word[:-3], "not"]
         else:
@@ -84,10 +119,10 @@ def _words(text: str) -> list[str]:
     return found
 
 
-def _reversed_in(old: Sequence[str], come: Sequence[Sequence[str]]) -> bool:
+def _reversed_in(old: _Sentence, come: Sequence[_Sentence]) -> bool:
     """Whether new sentences say the contrary of an old one, and none of them still says it."""
-    turns = {_turned(old, new) for new in come}
-    return 1 in turns and 0 not in turns
+    against = (new.words for new in come if old.may_turn or new.may_turn)
+    return any(_turned(old.words, new) == 1 for new in against) and all(_turned(old.words, new.words) for new in come)
 
 
 def _turned(old: Sequence[str], new: Sequence[str]) -> int:
@@ -125,7 +160,7 @@ def _turns(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def _opposite(one: str, other: str) -> bool:
-    if other in OPPOSITES.get(one, ()) or one in OPPOSITES.get(other, ()):
+    if other in OPPOSITES.get(one, ()):
         return True
     short, long = sorted((one, other), key=len)
     return len(short) >= 5 and long == f"un{short}"

@@ -11,8 +11,8 @@ from itertools import islice
 
 from hfclean.checks.check import Case, Check
 from hfclean.checks.verified import mends
-from hfclean.text.protected import end_of_braces
 from hfclean.verifiers.answers import TRUTH
+from hfclean.verifiers.boxes import MOST_BOXES, boxes_in, may_box
 from hfclean.verifiers.options import offered_anyhow
 from hfclean.verifiers.values import one_spelling
 
@@ -49,17 +49,22 @@ def _label_flipped(case: Case) -> bool:
     old, new = case.before.response.strip(), case.after.response.strip()
     if old == new or not old or not new:
         return False
-    before = [word.lower() for word in WORD.findall(old[:300])]
     if case.same_task and _verdict_flipped(old, new):
         return True
+    before = _first_words(old[:300], SHORT + 1)
     if not 0 < len(before) <= SHORT:
         return _option_flipped(case)
-    after = [word.lower() for word in WORD.findall(new[:600])][:HEAD]
-    for labels in (*OPPOSITES, *_listed(case.before.prompt)):
+    after = _first_words(new[:600], HEAD)
+    named = [labels for labels in OPPOSITES if not labels.isdisjoint(before)]
+    for labels in (*named, *_listed(case.asked.text)):
         had, has = _label(before, labels), _label(after, labels)
         if had and has and had != has:
             return True
     return _option_flipped(case)
+
+
+def _first_words(text: str, most: int) -> list[str]:
+    return [match[0].lower() for match in islice(WORD.finditer(text), most)]
 
 
 def _verdict_flipped(old: str, new: str) -> bool:
@@ -99,7 +104,7 @@ def _listed(prompt: str) -> list[frozenset[str]]:
 def _option_flipped(case: Case) -> bool:
     options = {
         letter: " ".join(text.lower().split()).rstrip(" .;,")
-        for letter, text in offered_anyhow(case.before.prompt).items()
+        for letter, text in offered_anyhow(case.asked.text).items()
     }
     if not options:
         return False
@@ -124,18 +129,10 @@ label_flipped = Check(
 
 # ----------------------------------------------------------------------------------------------------- boxed_changed
 
-BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
-LONGEST_BOX, MOST_BOXES = 2000, 100
-
 
 def boxes(text: str) -> list[str]:
     """What stands in boxes and behind `####`, in one spelling."""
-    found = []
-    if "\\boxed" in text or "\\fbox" in text:
-        for match in islice(BOXED.finditer(text), MOST_BOXES):
-            start = match.end()
-            end = end_of_braces(text, start, LONGEST_BOX)
-            found.append(one_spelling(text[start : start + LONGEST_BOX if end < 0 else end - 1]))
+    found = [one_spelling(box.value) for box in islice(boxes_in(text), MOST_BOXES)] if may_box(text) else []
     if "####" in text:
         found += map(one_spelling, TRUTH.findall(text))
     return found

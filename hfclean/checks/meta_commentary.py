@@ -35,11 +35,13 @@ REMARKS = (
     r"above|below)\b",
     r"\bthe (?:instruction|response|prompt) (?:was|is|should be|could be|needs?|lacks?|lacked|did not|"
     r"does not) (?:\w+ )?(?:vague|unclear|ambiguous|incomplete|more|improved|revised|specific|detail\w*|too|clear)\b",
-    r"\b(?:my|this|the above|our) revis(?:ion|ed version)\b|\b(?:than|over) the original(?: (?:one|version|answer|"
+    r"\b(?:my|this|the above|our) revis(?:ion|ed version)\b",
+    r"\b(?:than|over) the original(?: (?:one|version|answer|"
     r"response))?(?=[.,;!\n]|\Z)",
     # headings of a form, alone on the first line; lists of changes; notes
     rf"\A\W*(?:the |final |my )?(?:{REVISED} )?(?:response|output|instruction)(?: \({REVISED}\))?(?: below)?[\W_]*\n",
-    rf"\A\W*(?:the |final |my )?{REVISED}(?: {OBJECT}| {MATTER})?(?: below)?[\W_]*(?:\n|:)|{OBJECT} \({REVISED}\)",
+    rf"\A\W*(?:the |final |my )?{REVISED}(?: {OBJECT}| {MATTER})?(?: below)?[\W_]*(?:\n|:)",
+    rf"\b{OBJECT} \({REVISED}\)",
     r"^\W{0,5}(?:(?:explanation|summary|list) of (?:the )?(?:changes|edits|revisions|improvements)|"
     r"changes(?: i)? made|(?:key |main )?(?:improvements|revisions|changes|edits)(?: made)?|revision notes?|"
     r"notes? on (?:the )?revision|"
@@ -50,12 +52,15 @@ REMARKS = (
     r"\bno (?:changes|revisions?|improvements?) (?:is |are |were |was )?(?:needed|necessary|required|made)\b",
     r"\b(?:let me know|tell me|feel free to (?:ask|reach)|please (?:tell|let) me)\b[^.!?\n]{0,60}\b(?:further|more|"
     r"other|additional|any) (?:\w+ )?(?:revis\w+|edits?|adjust\w+|changes|modif\w+|improvements|tweaks|refinements)\b",
-    r"\bas (?:an? )?(?:editor|reviser|revision assistant)\b|\b(?:sure|certainly|of course|okay)[,!.][^.\n]{0,20}\b"
+    r"\bas (?:an? )?(?:editor|reviser|revision assistant)\b",
+    r"\b(?:sure|certainly|of course|okay)[,!.][^.\n]{0,20}\b"
     r"(?:revise|rewrite|improve) (?:the|this|your) (?:\w+ )?(?:instruction|response|answer|pair|output)\b",
     # a model that thinks aloud
     r"\A\W*(?:thinking|thoughts?|critique|reasoning):",
 )
-META = re.compile("|".join(REMARKS), re.MULTILINE)
+# Those that begin with a word behind one sign for that: the pattern needs half the time so.
+AT_WORD = "|".join(remark[2:] for remark in REMARKS if remark[:2] == r"\b")
+META = re.compile("|".join([rf"\b(?:{AT_WORD})", *(one for one in REMARKS if one[:2] != r"\b")]), re.MULTILINE)
 # Words of which a text must have one of each of two sets before the pattern is run over it.
 MADE_BETTER = word_set(
     """
@@ -123,9 +128,10 @@ def _talks(case: Case) -> bool:
     before, after = case.before, case.after
     if after.response != before.response and _says_meta(case.new, False) and _talks_in(case.new, case.old, case):
         return True
-    about = ABOUT_REVISING.search(case.asked.text[:2000]) is not None
-    if after.response != before.response and strays(case, about_texts=about) > ASIDE_LIMIT:
-        return strays(case.as_it_was, about_texts=about) <= ASIDE_LIMIT
+    if after.response != before.response and strays(case) > ASIDE_LIMIT:
+        about = ABOUT_REVISING.search(case.asked.text[:2000]) is not None
+        if not about or strays(case, about_texts=True) > ASIDE_LIMIT:
+            return strays(case.as_it_was, about_texts=about) <= ASIDE_LIMIT
     if after.instruction == before.instruction:
         return False
     return _says_meta(case.instruction, False) and _talks_in(case.instruction, TextFacts(before.instruction), case)

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 
 from hfclean.checks.check import STEM, Case, TextFacts
+from hfclean.text.numbers import has_digit
 from hfclean.text.vocabulary import META_FUNCTION_WORDS
 from hfclean.text.words import word_set
 
@@ -127,6 +128,7 @@ IDLE = _begins(
 )
 # A sentence without one of these is not an aside.
 CORE = frozenset(("pair", "answer", "text", "revise", "score", "dimension"))
+CORE_WORDS = frozenset().union(*(SORTS[name] for name in CORE))
 ABOUT_IT = re.compile(
     r"\b(?:the|this|that|my|your|an?|these|both|some|no|any)(?: [\w-]+){0,2}? (?:instruction|response|repl(?:y|"
     r"ie)|prompt|completion|pair|answer|output|question|version|text|draft|wording|revision|rewrite|original|edit|"
@@ -156,12 +158,29 @@ def edges(text: str) -> list[str]:
     return [unit.strip() for unit in found if len(unit) <= LONGEST]
 
 
+def _may_have_figure(text: str) -> bool:
+    return has_digit(text) or "[[" in text or "out of" in text or "+" in text or "-" in text
+
+
+def _has_figure(unit: str) -> bool:
+    return _may_have_figure(unit) and FIGURE.search(unit) is not None
+
+
+def _core(case: Case) -> bool:
+    """Whether the new answer has a word that an aside needs and the question has not."""
+    asked, stems = case.asked.vocabulary, case.asked_stems
+    return any(word not in asked and word[:STEM] not in stems for word in CORE_WORDS & case.new.vocabulary)
+
+
 def aside_signs(unit: str, case: Case, term_counts: Counter[str] | None = None) -> dict[str, float]:
     """The signs of one sentence of the new answer, from 0 to 1; empty for one that mentions no text.
 
     `term_counts` counts the terms of the whole new answer, for one who asks about several of its sentences.
     """
     facts, asked, stems = TextFacts(unit), case.asked.vocabulary, case.asked_stems
+    figure = _has_figure(unit)
+    if not figure and CORE_WORDS.isdisjoint(facts.words):
+        return {}
     found: dict[str, int] = {}
     sorted_words = 0
     for word in facts.words:
@@ -173,7 +192,6 @@ def aside_signs(unit: str, case: Case, term_counts: Counter[str] | None = None) 
             found[name] = found.get(name, 0) + 1
     if "answer" in found and SAYS_ANSWER.search(unit):
         del found["answer"]
-    figure = FIGURE.search(unit) is not None
     if not figure and CORE.isdisjoint(found):
         return {}
     signs = dict.fromkeys(found, 1.0)
@@ -194,7 +212,7 @@ def aside_signs(unit: str, case: Case, term_counts: Counter[str] | None = None) 
         ):
             signs["heading"] = 1.0
     term_counts = Counter(case.new.stems) if term_counts is None else term_counts
-    mine, known = Counter(facts.stems), case.given | case.old.terms
+    mine, known = Counter(facts.stems), case.known
     # terms that stand neither in the question nor elsewhere in an answer; the odd ones are of no sort
     strange = [term for term in mine if term not in known and term_counts[term] <= mine[term]]
     odd = [term for term in strange if term not in SORT_BEGINS and term not in IDLE]
@@ -219,10 +237,13 @@ def strays(case: Case, *, about_texts: bool = False) -> float:
 
     `about_texts` where the row asks for a text to be rewritten: then only remarks about the pair itself count.
     """
+    core = _core(case)
+    if not core and not _may_have_figure(case.new.text):
+        return -math.inf
     term_counts: Counter[str] | None = None
     most = -math.inf
     for unit in edges(case.new.text):
-        if unit in case.old.text:
+        if unit in case.old.text or not (core or _has_figure(unit)):
             continue
         term_counts = Counter(case.new.stems) if term_counts is None else term_counts
         signs = aside_signs(unit, case, term_counts)

@@ -5,12 +5,16 @@ change a number in one of six, so the gate stops at a level that they hardly eve
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
+from rapidfuzz.distance import Levenshtein
+
 from hfclean.checks.check import Case, Check, TextFacts
+from hfclean.checks.claims import ASKS_FOR_IT, KEPT, LONGEST, MOST, SENTENCE
+from hfclean.checks.verified import mends
 from hfclean.text.counting import SMALL
-from hfclean.text.numbers import THOUSANDS, plain_number
+from hfclean.text.numbers import THOUSANDS, has_digit, plain_number
 from hfclean.text.words import word_set
 
 ORDINALS = "first second third fourth fifth"
@@ -150,6 +154,131 @@ def _contradicts_answer(case: Case) -> bool:
     return _out_of_place(case.old, case.new, both=True)
 
 
+# ------------------------------------------------------------------------------------ figures of a sentence that stays
+
+TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[°%$£€]")
+BULLET = re.compile(r"\W*\d{1,3}[.):]\s")
+FEWEST_TOKENS = 3
+# Each line is one unit in its spellings. Of units whose names have other meanings as well, none is here.
+UNITS = """
+    cup cups
+    tablespoon tablespoons tbsp tbsps
+    teaspoon teaspoons tsp tsps
+    clove cloves
+    pinch pinches
+    ounce ounces oz
+    pound pounds lb lbs
+    gram grams g
+    kilogram kilograms kg kgs
+    milligram milligrams mg
+    milliliter milliliters millilitre millilitres ml
+    liter liters litre litres l
+    pint pints
+    quart quarts
+    gallon gallons
+    inch inches
+    feet foot ft
+    yard yards
+    mile miles
+    millimeter millimeters millimetre millimetres mm
+    centimeter centimeters centimetre centimetres cm
+    meter meters metre metres m
+    kilometer kilometers kilometre kilometres km
+    second seconds sec secs
+    minute minutes min mins
+    hour hours hr hrs
+    day days
+    week weeks
+    month months
+    year years yr yrs
+    decade decades
+    century centuries
+    thousand
+    million
+    billion
+    trillion
+    celsius
+    fahrenheit
+    kelvin
+"""
+UNIT_OF = {word: line.split()[0] for line in UNITS.strip().splitlines() for word in line.split()}
+UNITS_KNOWN = frozenset(UNIT_OF)
+
+
+def _figure_replaced(case: Case) -> bool:
+    """A sentence of the old answer stays, but for a number, which the question does not give, or for a unit."""
+    old, new = case.old, case.new
+    if not case.same_task or old.text == new.text or not old.numbers or not new.numbers:
+        return False
+    asked = case.asked
+    lost, come = old.numbers - new.numbers, new.numbers - old.numbers
+    if asked.numbers:
+        lost = come = frozenset()  # what follows from them may have been worked out wrong
+    units = new.vocabulary & UNITS_KNOWN - asked.vocabulary
+    if not (lost and come) and (not units or old.vocabulary.isdisjoint(UNITS_KNOWN)):
+        return False
+    before, after = (dict.fromkeys(SENTENCE.split(text.lower)) for text in (old, new))
+    gone = _with_figures(part for part in before if part not in after)
+    now = _with_figures(part for part in after if part not in before) if gone else []
+    replaced = any(
+        _is_other_unit(figure, instead, units)
+        or (figure in lost and instead in come and not _same_rounded({figure}, {instead}))
+        for one in gone
+        for other in now
+        for figure, instead in _replaced(one, other)
+    )
+    return (
+        replaced
+        and not ASKS_FOR_IT.search(case.before.instruction[:3000])
+        and not mends(case, "wrong_sum", "answers_disagree")
+    )
+
+
+def _is_other_unit(figure: str, instead: str, allowed: frozenset[str]) -> bool:
+    return figure in UNIT_OF and instead in allowed and UNIT_OF[figure] != UNIT_OF[instead]
+
+
+def _with_figures(parts: Iterable[str]) -> list[tuple[list[str], list[str]]]:
+    """The tokens of each sentence that has a number, and the same with a sign for each number and its unit."""
+    found = []
+    for part in parts:
+        if has_digit(part):
+            mark = BULLET.match(part)
+            tokens: list[str] = TOKEN.findall(part, mark.end() if mark else 0)
+            tokens = [plain_number(token.replace(",", "")) if token[0].isdecimal() else token for token in tokens]
+            signs = ["#" if token[0].isdecimal() else token for token in tokens]
+            for place, (one, other) in enumerate(pairwise(signs)):
+                if one == "#" and other in UNIT_OF:
+                    signs[place + 1] = "@"
+            if FEWEST_TOKENS <= len(tokens) <= LONGEST and "#" in signs:
+                found.append((tokens, signs))
+    return found[:MOST]
+
+
+def _replaced(one: tuple[list[str], list[str]], other: tuple[list[str], list[str]]) -> Iterator[tuple[str, str]]:
+    """Numbers of one unit, and units of one number, that differ in sentences that are the same but for some words."""
+    (old, signs), (new, others) = one, other
+    need = KEPT * max(len(signs), len(others))
+    if len(set(signs) & set(others)) < need / 2:
+        return
+    same = [op for op in Levenshtein.opcodes(signs, others) if op.tag == "equal"]
+    if sum(op.src_end - op.src_start for op in same) < need:
+        return
+    for op in same:
+        for place, instead in zip(range(op.src_start, op.src_end), range(op.dest_start, op.dest_end), strict=True):
+            if old[place] == new[instead]:
+                continue
+            if old[place - 1] == new[instead - 1] if signs[place] == "@" else _unit(old, place) == _unit(new, instead):
+                yield old[place], new[instead]
+
+
+def _unit(tokens: list[str], place: int) -> tuple[str, str]:
+    """What the number at a place is a number of: the sign of money before it, the unit or the degrees behind it."""
+    money = tokens[place - 1] if place and tokens[place - 1] in "$£€" else ""
+    behind, further = [*tokens[place + 1 : place + 3], "", ""][:2]
+    return money, f"°{further[:1]}" if behind in ("°", "degree", "degrees") else UNIT_OF.get(behind, "")
+
+
 # ------------------------------------------------------------------------------------ numbers that do not fit together
 
 LIST_NUMBER = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]", re.MULTILINE)
@@ -253,11 +382,12 @@ LEVELS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("contradicts_question", _contradicts_question),
     ("question_lost", _question_lost),
     ("contradicts_answer", _contradicts_answer),
+    ("figure_replaced", _figure_replaced),
     ("one_digit_changed", _one_digit_changed),
     ("any_replaced", _any_replaced),
     ("any_lost", _any_lost),
 )
-KEPT_LEVELS = 9
+KEPT_LEVELS = 10
 
 
 def _number_changed(case: Case) -> bool:
@@ -267,5 +397,8 @@ def _number_changed(case: Case) -> bool:
 
 
 number_changed = Check(
-    "number_changed", "a number of the question, or a sum, that is not what it was", _number_changed
+    "number_changed",
+    "a number of the question, a sum, or a figure of a sentence that stays, which is not what it was",
+    _number_changed,
+    version=2,
 )

@@ -21,6 +21,8 @@ FEWEST_STEMS, STRETCH = 16, 12
 LONGEST_RUN, MOST_LOST = 8, 6
 MOST_SENTENCES = 400
 GROWN, LEAST_GROWTH = 50, 1.2
+LOST = ("lost", "lost_in_row", "lost_in_tail")
+MOST_OF_LOST = sum(max(0.0, DRIFT_WEIGHTS[name]) for name in LOST)
 
 
 def drift_signs(case: Case) -> dict[str, float]:
@@ -28,31 +30,44 @@ def drift_signs(case: Case) -> dict[str, float]:
 
     Shares from 0 to 1, and logarithms of sizes; empty for answers that are short, or hardly longer than the old one.
     """
+    signs = _of_parts(case)
+    return signs and signs | _of_sentences(case)
+
+
+def _base(case: Case) -> frozenset[str]:
+    return case.known if case.same_task else case.known | case.asks.terms
+
+
+def _of_parts(case: Case) -> dict[str, float]:
+    """The signs of the thirds and the stretches."""
     if len(case.new.text) < LEAST_GROWTH * len(case.old.text) or len(case.new.stems) < FEWEST_STEMS:
         return {}
-    stems = case.new.stems
-    base = case.given | case.old.terms
-    if not case.same_task:
-        base |= case.asks.terms
+    stems, base = case.new.stems, _base(case)
     third = len(stems) // 3
     head, tail = stems[:third], stems[2 * third :]
-    start = frozenset(head)
     apart = [base.isdisjoint(stems[at : at + STRETCH]) for at in range(0, len(stems) - STRETCH // 2, STRETCH)]
-    lost = _lost(case.new.sentences[:MOST_SENTENCES], base)
     return {
-        "lost": sum(lost) / len(lost),
-        "lost_in_row": min(_longest_run(lost), MOST_LOST) / MOST_LOST,
-        "lost_in_tail": sum(lost[len(lost) // 2 :]) / (len(lost) - len(lost) // 2),
         "head_known": _share(head, base),
         "middle_known": _share(stems[third : 2 * third], base),
         "tail_known": _share(tail, base),
-        "tail_like_head": _share(tail, start),
+        "tail_like_head": _share(tail, frozenset(head)),
         "apart": sum(apart) / len(apart),
         "apart_in_row": min(_longest_run(apart), LONGEST_RUN) / LONGEST_RUN,
         "size": math.log(len(stems)),
         "growth": math.log((len(case.new.text) + GROWN) / (len(case.old.text) + GROWN)),
         "base": math.log1p(len(base)),
     }
+
+
+def _of_sentences(case: Case) -> dict[str, float]:
+    """The signs of the sentences; those of `LOST`."""
+    lost = _lost(case.new.sentences[:MOST_SENTENCES], _base(case))
+    signs = (
+        sum(lost) / len(lost),
+        min(_longest_run(lost), MOST_LOST) / MOST_LOST,
+        sum(lost[len(lost) // 2 :]) / (len(lost) - len(lost) // 2),
+    )
+    return dict(zip(LOST, signs, strict=True))
 
 
 def _lost(sentences: list[str], base: frozenset[str]) -> list[bool]:
@@ -74,16 +89,18 @@ def _longest_run(apart: list[bool]) -> int:
     return longest
 
 
-def _wanders(case: Case) -> float:
-    """How certain it is that the new answer holds foreign content: above `DRIFT_LIMIT` it is refused."""
-    signs = drift_signs(case)
-    if not signs:
-        return -math.inf
-    return DRIFT_OFFSET + sum(DRIFT_WEIGHTS[name] * value for name, value in signs.items())
-
-
 def _drifts(case: Case) -> bool:
-    return case.after.response != case.before.response and _wanders(case) > DRIFT_LIMIT
+    if case.after.response == case.before.response:
+        return False
+    signs = _of_parts(case)
+    if not signs or _weigh(signs) + MOST_OF_LOST <= DRIFT_LIMIT:
+        return False  # whatever its sentences are: nearly every answer ends here
+    return _weigh(signs | _of_sentences(case)) > DRIFT_LIMIT
+
+
+def _weigh(signs: dict[str, float]) -> float:
+    """How certain it is that the new answer holds foreign content: above `DRIFT_LIMIT` it is refused."""
+    return DRIFT_OFFSET + sum(DRIFT_WEIGHTS[name] * value for name, value in signs.items())
 
 
 drifts = Check("drifts", "an answer that goes on about something else than the question", _drifts, 2)

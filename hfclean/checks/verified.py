@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from hfclean.checks.check import Case, Check
 from hfclean.schema import Pair
 from hfclean.verifiers import VERIFIERS, Finding, Verifier, verify
+from hfclean.verifiers.counts import item_twice, items_twice
 from hfclean.verifiers.syntax import syntax_error
-
-_Findings = Counter[tuple[str, str, str]]  # verifier, field, what stands there
 
 
 def _key(finding: Finding) -> tuple[str, str, str]:
+    """Verifier, field, and what stands there."""
     return finding.check, finding.field, finding.found
-
-
-def _findings(verifier: Verifier, pair: Pair) -> _Findings:
-    return Counter(map(_key, verifier.find(pair)))
 
 
 @dataclass(frozen=True)
@@ -28,14 +24,31 @@ class _Worse:
     verifier: Verifier
 
     def __call__(self, case: Case) -> bool:
-        if case.after == case.before:
+        if case.unchanged:
             return False
-        after = _findings(self.verifier, case.after)
-        return bool(after) and bool(after - _findings(self.verifier, case.before))
+        after = list(self.verifier.find(case.after))
+        return bool(after) and bool(Counter(map(_key, after)) - Counter(map(_key, self.verifier.find(case.before))))
+
+
+class _ItemTwice(_Worse):
+    """Also a step that comes again, where the old answer has it once."""
+
+    def __call__(self, case: Case) -> bool:
+        if case.unchanged:
+            return False
+        twice = list(items_twice(case.after, steps=True))
+        return bool(twice) and (
+            super().__call__(case) or any(case.before.response.count(finding.found) == 1 for finding in twice)
+        )
 
 
 VERIFIED = tuple(
-    Check(verifier.id, f"{verifier.meaning}, which was not there before", _Worse(verifier), verifier.version)
+    Check(
+        verifier.id,
+        f"{verifier.meaning}, which was not there before",
+        (_ItemTwice if verifier is item_twice else _Worse)(verifier),
+        verifier.version,
+    )
     for verifier in VERIFIERS
 )
 

@@ -10,6 +10,7 @@ ASCII_CONTRACTION = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?")  # the same of lower
 LETTERS_OR_CONTRACTION = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")  # the same without digits
 ALPHANUMERICS = re.compile(r"[^\W_]+")
 LETTERS = re.compile(r"[^\W\d_]+")
+NOT_IN_WORDS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))  # turned into spaces
 # Scripts written without spaces: each character counts as a word of its own.
 CJK = re.compile("[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ가-힣฀-๿຀-໿ក-៿က-႟]")
 
@@ -42,7 +43,11 @@ def words(text: str) -> list[str]:
 
 def contractions(lower: str) -> list[str]:
     """The words of a text in lower case, "don't" as one and "well-known" as two."""
-    return ASCII_CONTRACTION.findall(lower) if lower.isascii() else CONTRACTION.findall(lower)
+    if not lower.isascii():
+        return CONTRACTION.findall(lower)
+    if "'" in lower:
+        return ASCII_CONTRACTION.findall(lower)
+    return lower.encode().translate(NOT_IN_WORDS).decode("ascii").split()
 
 
 def is_cjk(text: str) -> bool:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from hfclean.schema import Pair
-from hfclean.text.protected import end_of_braces
 from hfclean.text.thoughts import may_think, split_thought
+from hfclean.verifiers.boxes import MOST_BOXES, boxes_in, may_box
 from hfclean.verifiers.options import offered
 from hfclean.verifiers.units import factors
 from hfclean.verifiers.values import LONGEST, differ, read_value
@@ -19,8 +20,6 @@ from hfclean.verifiers.verifier import Finding, Verifier
 
 # ------------------------------------------------------------------------------------------------------ final answers
 
-BOXED = re.compile(r"\\boxed\s?\{")
-MOST_BOXES = 100
 TRUTH = re.compile(r"^####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 SAID = re.compile(
     r"\b(?:final |correct |right )?answer(?: to (?:the|this) (?:question|problem))?(?: (?:is|must be|should be|"
@@ -72,18 +71,12 @@ class Stated(NamedTuple):
     way: str
 
 
-def _boxes(text: str) -> Iterator[Stated]:
-    for opened in BOXED.finditer(text):
-        end = end_of_braces(text, opened.end(), 2 * LONGEST)
-        if end >= 0:
-            yield Stated(text[opened.end() : end - 1], opened.start(), end, "box")
-
-
 def _stated(text: str) -> list[Stated]:
     """The answers that a text states, in its order."""
-    if text.count("\\boxed") > MOST_BOXES:
+    boxes = list(islice(boxes_in(text), MOST_BOXES + 1)) if may_box(text) else []
+    if len(boxes) > MOST_BOXES:
         return []
-    found = list(_boxes(text)) if "\\boxed" in text else []
+    found = [Stated(box.value, box.start, box.end, "box") for box in boxes if box.closed]
     if "####" in text:
         truths = list(TRUTH.finditer(text))
         if len(truths) == 1 and not text[truths[0].end() :].strip():  # else they are headings
@@ -116,7 +109,7 @@ def final_answer(text: str) -> Stated | None:
 
 def _answers_disagree(pair: Pair) -> Iterator[Finding]:
     text = pair.response
-    if "\\boxed" not in text and "####" not in text and not (pair.thought or ("nswer" in text and may_think(text))):
+    if not may_box(text) and "####" not in text and not (pair.thought or ("nswer" in text and may_think(text))):
         return
     thought, final, offset = split_thought(pair)
     if pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt) or SEVERAL.search(final):

@@ -157,7 +157,8 @@ WORD = re.compile(r"\w+")
 FEWEST_WORDS, FEWEST_LINES = 3, 2
 
 
-def _item_twice(pair: Pair) -> Iterator[Finding]:
+def items_twice(pair: Pair, *, steps: bool = False) -> Iterator[Finding]:
+    """Items of a list that are said twice; `steps`: also those of a procedure, in which one may come again."""
     text = pair.response
     lines = text.split("\n")
     if len(lines) < FEWEST_LINES:
@@ -175,7 +176,7 @@ def _item_twice(pair: Pair) -> Iterator[Finding]:
         said = item["said"].strip().lower()
         first, last, above = seen.setdefault(said, number), above, number
         if first != number and len(WORD.findall(said)) >= FEWEST_WORDS:
-            if first < last and item["mark"][:1].isdigit() and PROCEDURE.search(pair.instruction):
+            if not steps and first < last and item["mark"][:1].isdigit() and PROCEDURE.search(pair.instruction):
                 continue
             if "```" in text or "|" in said or REPEATS.search(pair.prompt) or said in pair.prompt.lower():
                 return
@@ -183,7 +184,7 @@ def _item_twice(pair: Pair) -> Iterator[Finding]:
             yield Finding("item_twice", "response", 0, number, item["said"].strip(), "", sentence)
 
 
-item_twice = Verifier("item_twice", "an item of a list that is said twice, word for word", _item_twice)
+item_twice = Verifier("item_twice", "an item of a list that is said twice, word for word", items_twice)
 
 # --------------------------------------------------------------------------------------- answer_is_input, solved_input
 

@@ -17,6 +17,8 @@ def offered(prompt: str) -> dict[str, str]:
 
 def offered_anyhow(prompt: str) -> dict[str, str]:
     """The options by letter or number, however they are marked; of several lists the last text of each."""
+    if ")" not in prompt and "A." not in prompt and "A:" not in prompt:
+        return {}  # nearly every prompt ends here
     for pattern in (MARK, *OTHER_MARKS):
         options = _texts(prompt, list(pattern.finditer(prompt[:LONGEST_PROMPT])))
         if any(sorted(options) == list(letters[: len(options)]) for letters in LETTERS if options):
