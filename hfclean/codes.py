@@ -44,6 +44,7 @@ REASONS: Mapping[str, str] = {
     "rule_error": "a rule raised an error on this row and was left out",
     "too_long_to_read": "the text is longer than is read, and was left as it is",
     NO_ANSWER: "the row has a question and no answer, and so no number that needs one",
+    "unreadable": "the row cannot be read as a conversation, and was left as it is",
     "turns_changed": "answers, tool calls or their results that are not as many as before, or not the same",
     "check_error": "a check raised an error on the revision, which was therefore not taken",
     "unrecorded": "the text changed and no step says why",

@@ -18,6 +18,28 @@ AT_ONCE, MOST_ROWS = 1 << 30, 1000  # bytes and rows of parquet that are unpacke
 LONGEST_PAIR = 10_000_000
 
 
+# levels of lists and objects in one row of a file; what works on rows goes down level by level
+DEEPEST_ROW = 200
+
+
+def nested_deeply(value: Any, text: bytes | str) -> bool:
+    """Whether JSON has more than `DEEPEST_ROW` levels; a look at the `text` that it was read from mostly does."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if data.count(b"[") + data.count(b"{") <= DEEPEST_ROW:
+        return False
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_ROW + 1):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
 class TooLong(ValueError):
     """A row's text is longer than is read."""
 

@@ -178,10 +178,18 @@ def _hashed(name: str, cells: Sequence[Any]) -> list[bytes]:
         if value is None or value == "":
             found.append(b"")
             continue
-        text = value if isinstance(value, str) else json.dumps(_without_nulls(value), sort_keys=True, default=str)
+        text = value if isinstance(value, str) else _canonical(value)
         data = text.encode("utf-8", "surrogatepass")
         found.append(b"%b\0%d\0%b" % (column, len(data), data))
     return found
+
+
+def _canonical(value: Any) -> str:
+    """A value as JSON; of one that is nested too deeply for that, its type alone."""
+    try:
+        return json.dumps(_without_nulls(value), sort_keys=True, default=str)
+    except RecursionError:
+        return type(value).__name__
 
 
 def _without_nulls(value: Any) -> Any:

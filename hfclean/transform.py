@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,7 +23,7 @@ from hfclean.errors import HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.provenance import HISTORY, own_columns
 from hfclean.schema import READING_VERSION, Columns, Pair, Target, View, detect, is_batch, plain
-from hfclean.values import stored_columns
+from hfclean.values import has_json, loaded, stored_cells, stored_columns
 
 # How fields are declared. Any record of a saved reviser, even a stranger's, may set it; see `records.trust`.
 HUB: Mapping[str, bool] = {"hub": True}
@@ -211,7 +212,8 @@ class Transform(Spec):
                 table = table.append_column(name, pa.array(column))
             elif column != batch[name]:
                 index = table.column_names.index(name)
-                table = table.set_column(index, name, pa.array(column, type=table.schema.field(index).type))
+                cells = columns.stored(name, column, batch[name])
+                table = table.set_column(index, name, _array(cells, table.schema.field(index).type))
         return table
 
 
@@ -300,6 +302,10 @@ class _Columns(Mapping[str, Any]):
     def table(self, texts: frozenset[str]) -> Any:
         """All of them as an Arrow table; `texts` are the columns whose nulls are of text."""
 
+    def stored(self, name: str, new: list[Any], old: list[Any]) -> list[Any]:
+        """The cells of a changed column as the table holds them."""
+        return new
+
 
 class _FrameColumns(_Columns):
     """A pandas or polars frame as a mapping of plain lists, each column read when it is asked for."""
@@ -339,18 +345,52 @@ class _FrameColumns(_Columns):
         return name in self._frame.columns
 
 
+def _json_features(schema: Any) -> Mapping[str, Any]:
+    """The features of the columns of a table that hold JSON text, as `datasets` writes `Json()`."""
+    if "arrow.json" not in str(schema):
+        return {}
+    from datasets import Features
+
+    return {name: feature for name, feature in Features.from_arrow_schema(schema).items() if has_json(feature)}
+
+
+def _array(cells: Sequence[Any], kind: Any) -> Any:
+    """An Arrow array of cells as they are stored, also where JSON stands inside lists and structs."""
+    import pyarrow as pa
+
+    if "extension" not in str(kind) or not (isinstance(kind, pa.BaseExtensionType) or pa.types.is_nested(kind)):
+        return pa.array(cells, type=kind)
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.ExtensionArray.from_storage(kind, pa.array(cells, type=kind.storage_type))
+    mask = pa.array([cell is None for cell in cells], type=pa.bool_())
+    if pa.types.is_struct(kind):
+        inner = [_array([cell and cell.get(field.name) for cell in cells], field.type) for field in kind]
+        return pa.StructArray.from_arrays(inner, fields=list(kind), mask=mask)
+    ends = [0, *accumulate(len(cell or ()) for cell in cells)]
+    values = _array([item for cell in cells for item in cell or ()], kind.value_type)
+    large = pa.types.is_large_list(kind)
+    whole, offset = (pa.LargeListArray, pa.int64()) if large else (pa.ListArray, pa.int32())
+    return whole.from_arrays(pa.array(ends, type=offset), values, type=kind, mask=mask)
+
+
 class _ArrowColumns(_Columns):
     """An Arrow table as a mapping of plain lists, read column by column."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
+        self._json = _json_features(table.schema)
 
     def table(self, texts: frozenset[str]) -> Any:
         return self._table
 
+    def stored(self, name: str, new: list[Any], old: list[Any]) -> list[Any]:
+        if name not in self._json:
+            return new
+        return stored_cells(new, old, self._table.column(name).to_pylist(), self._json[name])
+
     def __getitem__(self, name: str) -> list[Any]:
         values: list[Any] = self._table.column(name).to_pylist()
-        return values
+        return [loaded(value, self._json[name]) for value in values] if name in self._json else values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table.column_names)

@@ -197,17 +197,25 @@ def stored(value: Any, feature: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A value as JSON that `json` and the reader of `Json()` read alike."""
+    """A value as JSON that `json` and the reader of `Json()` read alike; one that is nested too deeply, as `json` has
+    it."""
+    try:
+        return _exact_text(value)
+    except RecursionError:
+        return json.dumps(value, ensure_ascii=False)
+
+
+def _exact_text(value: Any) -> str:
     kind = type(value)
     if kind is float:
         return spelled(value) or json.dumps(value)
     if kind is int and not INT64[0] <= value <= UINT64[1]:
         return f'"{value}"'  # the reader fails on whole numbers of more than 64 bits
     if kind is dict:
-        items = (f"{json.dumps(key, ensure_ascii=False)}: {_text(item)}" for key, item in value.items())
+        items = (f"{json.dumps(key, ensure_ascii=False)}: {_exact_text(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
     if kind is list or kind is tuple:
-        return "[" + ", ".join(map(_text, value)) + "]"
+        return "[" + ", ".join(map(_exact_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -351,22 +359,42 @@ def stored_columns(columns: Mapping[str, list[Any]], data: Any) -> dict[str, lis
             continue
         feature, cells = features[name], table.column(name).to_pylist()
         before = data.format(name) if type(data).__name__ == "LazyBatch" else [data.format(name)]
-        out[name] = [
-            cell if new == old and type(new) is type(old) else stored(_kept(new, old, loaded(cell, feature)), feature)
-            for new, old, cell in zip(columns[name], before, cells, strict=True)
-        ]
+        out[name] = stored_cells(columns[name], before, cells, feature)
     return out
+
+
+def stored_cells(new: Sequence[Any], old: Sequence[Any], cells: Sequence[Any], feature: Any) -> list[Any]:
+    """New values of a column with `Json()` as Arrow stores them: what is as before is what was stored.
+
+    Args:
+        new: the values.
+        old: those before, as they were read.
+        cells: those before, as they were stored.
+        feature: the column's type.
+    """
+    return [
+        cell if after == before and type(after) is type(before) else stored(_kept(after, before, was), feature)
+        for after, before, cell in zip(new, old, cells, strict=True)
+        for was in (loaded(cell, feature),)
+    ]
 
 
 def _kept(new: Any, old: Any, exact: Any) -> Any:
     """A new value, whose parts that are equal to the old one's are taken from the exact one."""
+    try:
+        return _with_kept(new, old, exact)
+    except RecursionError:
+        return new
+
+
+def _with_kept(new: Any, old: Any, exact: Any) -> Any:
     if isinstance(new, dict) and isinstance(old, dict) and isinstance(exact, dict):
         return {
-            key: _kept(item, old[key], exact[key]) if key in old and key in exact else item
+            key: _with_kept(item, old[key], exact[key]) if key in old and key in exact else item
             for key, item in new.items()
         }
     if isinstance(new, list) and isinstance(old, list) and isinstance(exact, list) and len(new) == len(old):
-        return [_kept(*items) for items in zip(new, old, exact, strict=True)]
+        return [_with_kept(*items) for items in zip(new, old, exact, strict=True)]
     return exact if type(new) is type(old) and new == old else new
 
 

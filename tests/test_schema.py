@@ -198,13 +198,20 @@ def test_numbers_and_structures_are_read_and_never_written() -> None:
     assert revised({"instruction": "a", "output": {"b": ["c"]}})["output"] == {"b": ["c"]}
 
 
-def test_broken_messages_say_what_was_found() -> None:
-    with pytest.raises(hfclean.errors.SchemaError, match="not a list of messages"):
-        pair_of({"messages": "plain text"})
-    with pytest.raises(hfclean.errors.SchemaError, match="message 0 of column 'messages' is str"):
-        pair_of({"messages": ["plain text"]})
-    with pytest.raises(hfclean.errors.SchemaError, match=r"expected \[question, answer\]"):
-        pair_of({"instruction": "a", "output": "b", "history": ["x"]})
+def test_broken_messages_say_what_was_found_and_end_nothing() -> None:
+    assert pair_of({"messages": "plain text"}).history == (
+        Turn("not a list of messages: str 'plain text'", "plain text"),
+    )
+    asked = pair_of({"messages": ["plain text", {"role": "assistant", "content": "b"}]})
+    assert asked.response == "b"
+    assert asked.history == (Turn("not a message: str 'plain text'", "plain text"),)
+    row = {"instruction": "a", "output": "b", "history": ["x", ["c", "d"]]}
+    assert pair_of(row).history == (
+        Turn("not a pair of question and answer: str 'x'", "x"),
+        Turn("user", "c"),
+        Turn("assistant", "d"),
+    )
+    assert [turn.text for turn in pair_of({**row, "history": "x"}).history] == ["x"]
 
 
 def test_columns_can_be_named() -> None:

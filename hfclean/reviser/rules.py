@@ -15,7 +15,7 @@ from hfclean.reviser.record import FieldChange, Outcome, record
 from hfclean.reviser.row_repairs import ROW_REPAIRS, row_changes
 from hfclean.rules import Rule, mend, select_rules
 from hfclean.rules.rule import FIELDS
-from hfclean.schema import Pair, Target, View, write
+from hfclean.schema import Pair, Target, View, is_unreadable, write
 from hfclean.scorers.agreement import WITH_REPAIR
 from hfclean.scorers.embedded.score import defects_now, known_defects, look_ahead, looks_are_shared, shared_repairs
 from hfclean.transform import HUB, STRICT, Batch, Transform
@@ -32,7 +32,8 @@ class RuleReviser(Transform):
 
     A rule that raises on a row is left out there and the others go on: the row has the reason `rule_error`, its line
     in `edit_history` says which rule raised what, and reports count such rows. A row whose text is longer than
-    `hfclean.limits.LONGEST_PAIR` characters is left as it is in the same way, with the reason `too_long_to_read`.
+    `hfclean.limits.LONGEST_PAIR` characters is left as it is in the same way, with the reason `too_long_to_read`. One
+    that cannot be read as a conversation has the reason `unreadable`.
 
     Args:
         only: ids of the rules to run, and no others.
@@ -178,7 +179,10 @@ class RuleReviser(Transform):
             if errors and self.strict:
                 stop_at(errors, "rule", pair.instruction)
         reasons = ("too_long_to_read",) if UNREAD in errors else ("rule_error",)
-        return Outcome(changes, reasons=reasons, errors=errors) if errors else Outcome(changes)
+        if errors:
+            return Outcome(changes, reasons=reasons, errors=errors)
+        pair = targets[-1].pair
+        return Outcome(changes, reasons=("unreadable",) if not pair.response and is_unreadable(pair) else ())
 
     def apply(self, batch: Batch, view: View) -> dict[str, list[Any]]:
         return self.revised(batch, view)[0]

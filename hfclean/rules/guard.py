@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from hfclean.rules.marker_table import REMOVABLE
+from hfclean.rules.sealed import resealed, without_markers
 from hfclean.schema import Pair, stated_truths
 
 FIELDS = ("instruction", "input", "response")
@@ -15,7 +15,6 @@ BRACKETED = re.compile(r"\[(/?)([A-Z][A-Z_]{2,30})\]")
 ENVIRONMENT = re.compile(r"\\(begin|end)\{(\w{1,40}\*?)\}")
 LATEX = re.compile(r"\\[()\[\]]")
 BRACE = re.compile(r"\\[{}]|(\\boxed\s?\{)|[{}]")
-LEAKED = re.compile(rf"(?:{'|'.join(map(re.escape, REMOVABLE))}|</s>)\Z", re.IGNORECASE)
 FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 VOID = frozenset(("br", "hr", "img", "input", "meta", "link", "wbr", "s"))
 BEGINS = re.compile(r"(?:\b|_)(?:begin|start|bos|prefix)(?:\b|_)")
@@ -24,8 +23,12 @@ ENDS = re.compile(r"(?:\b|_)(?:end|eos|suffix)(?:\b|_)")
 
 def allowed(before: Pair, after: Pair) -> Pair:
     """`after` with every field reset whose change splits a pair of delimiters or turns the answer into the input; the
-    thought is as it was, and so is a final answer in a box or behind `####`."""
+    thought is as it was, and so are thoughts and calls inside a text, and a final answer in a box or behind `####`."""
     kept = {} if after.thought == before.thought else {"thought": before.thought}
+    for name in FIELDS:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new and (whole := resealed(old, new)) != new:
+            after = after.replace(**{name: whole})
     for name in FIELDS:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and _tears(old, new):
@@ -45,15 +48,8 @@ def allowed(before: Pair, after: Pair) -> Pair:
 def _changes_truth(old: str, new: str) -> bool:
     """Whether a final answer, in a box or behind `####`, is gone or another; a marker that leaked behind it does not
     count."""
-    before = {_without_markers(truth) for truth in stated_truths(old)}
-    return bool(before) and before != {_without_markers(truth) for truth in stated_truths(new)}
-
-
-def _without_markers(truth: str) -> str:
-    truth = truth.strip()
-    while ended := LEAKED.search(truth):
-        truth = truth[: ended.start()].rstrip()
-    return truth
+    before = {without_markers(truth) for truth in stated_truths(old)}
+    return bool(before) and before != {without_markers(truth) for truth in stated_truths(new)}
 
 
 def _tears(old: str, new: str) -> bool:

@@ -9,6 +9,7 @@ from .messages import messages_of as messages_of
 from .pair import READING_VERSION as READING_VERSION
 from .pair import Pair as Pair
 from .pair import Turn as Turn
+from .roles import is_unreadable as is_unreadable
 from .roles import nobody_answers as nobody_answers
 from .roles import refuse_unknown_roles as refuse_unknown_roles
 from .roles import unknown_roles as unknown_roles

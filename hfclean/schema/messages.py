@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hfclean.errors import SchemaError
 from hfclean.schema.embedded import opened
 from hfclean.schema.slots import Path, Slot, as_text, parted, read_cell
 from hfclean.text import thoughts
@@ -19,6 +18,7 @@ KNOWN_ROLES = frozenset(ROLES.values())
 ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 TEXT_KEYS = ("content", "value", "text", "message", "utterance")
 CALL_KEYS = ("tool_calls", "function_call")
+NOT_A = "not a "  # how the role of what is no message begins
 # what a message holds beside its text: without one of `TEXT_KEYS`, anything else is an unknown text
 BESIDE = frozenset((*ROLE_KEYS, *CALL_KEYS, *thoughts.KEYS, "name", "id", "tool_call_id", "refusal"))
 TEXT_PARTS = ("text", "input_text", "output_text")
@@ -87,7 +87,7 @@ def messages_of(cell: Any) -> Any:
 
 def read_messages(column: str, cell: Any) -> list[Message]:
     """The messages of a conversation cell, in any of its spellings (list of dicts, dict of lists, one dict, or the
-    JSON of these)."""
+    JSON of these). What cannot be read as one is a message of an unknown role, so that one row never ends a run."""
     if cell is None or cell == "":
         return []
     text, cell = cell, messages_of(cell)
@@ -105,20 +105,16 @@ def read_messages(column: str, cell: Any) -> list[Message]:
             ]
         return [message_of(cell, (column,))]
     if not isinstance(cell, list):
-        raise SchemaError(
-            f"column {column!r} holds {type(text).__name__} {str(text)[:40]!r}, not a list of messages; expected "
-            "[{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. If it is plain text, say so: "
-            f"columns={{'instruction': ..., 'response': {column!r}}}"
-        )
-    messages = []
-    for n, message in enumerate(cell):
-        if not isinstance(message, dict):
-            raise SchemaError(
-                f"message {n} of column {column!r} is {type(message).__name__}, not a dict; expected "
-                "{'role': ..., 'content': ...} or {'from': ..., 'value': ...}"
-            )
-        messages.append(message_of(message, (column, n)))
-    return messages
+        return [unreadable("list of messages", text)]
+    return [
+        message_of(message, (column, n)) if isinstance(message, dict) else unreadable("message", message)
+        for n, message in enumerate(cell)
+    ]
+
+
+def unreadable(what: str, value: Any) -> Message:
+    """What stands where `what` was expected, as a message that nobody writes, with a role that nobody knows."""
+    return Message(f"{NOT_A}{what}: {type(value).__name__} {as_text(value)[:40]!r}", as_text(value), None)
 
 
 def message_of(message: Mapping[str, Any], path: Path) -> Message:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hfclean.errors import SchemaError
-from hfclean.schema.messages import KNOWN_ROLES, ROLE_KEYS, ROLES, TEXT_KEYS
+from hfclean.schema.messages import KNOWN_ROLES, NOT_A, ROLE_KEYS, ROLES, TEXT_KEYS
 from hfclean.schema.pair import Pair
 from hfclean.schema.views import FlatView, View
 
@@ -16,6 +16,11 @@ def unknown_roles(pair: Pair) -> list[str]:
     if pair.response or not pair.history:
         return []
     return list(dict.fromkeys(turn.role for turn in pair.history if turn.role not in KNOWN_ROLES))
+
+
+def is_unreadable(pair: Pair) -> bool:
+    """Whether the conversation of a row cannot be read."""
+    return any(role.startswith(NOT_A) for role in unknown_roles(pair))
 
 
 def nobody_answers(rows: Iterable[Mapping[str, Any]], view: View) -> str:
@@ -31,6 +36,12 @@ def nobody_answers(rows: Iterable[Mapping[str, Any]], view: View) -> str:
     if not found:
         return ""
     roles = list(found)[:SHOWN]
+    if roles[0].startswith(NOT_A):
+        return (
+            f"no row of the column {view.columns[-1]!r} can be read as a conversation: it holds what is {roles[0]}. "
+            "Expected are lists such as [{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. "
+            f"If it is plain text, say so: columns={{'instruction': ..., 'response': {view.columns[-1]!r}}}"
+        )
     keys = [role for role in roles if role.startswith("keys: ")]
     what = f"messages with the {keys[0]}" if keys else f"the roles {', '.join(map(repr, roles))}"
     names = {kind: [name for name, known in ROLES.items() if known == kind] for kind in ("user", "assistant")}

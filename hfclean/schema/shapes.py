@@ -189,14 +189,22 @@ def _batched(value: Any, *, chat: bool) -> bool | None:
 
 
 def plain(value: Any) -> Any:
-    """A value with arrays, Series and numpy scalars turned into lists and Python scalars, all the way down."""
+    """A value with arrays, Series and numpy scalars turned into lists and Python scalars, all the way down; one that
+    is nested too deeply for that comes from JSON, which has none of them."""
+    try:
+        return _plain(value)
+    except RecursionError:
+        return [plain(item) for item in value] if isinstance(value, list) and len(value) > 1 else value
+
+
+def _plain(value: Any) -> Any:
     if type(value) in (str, int, float, bool, type(None)):
         return value
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     for method in ("tolist", "to_list", "to_pylist"):  # numpy and pandas, polars, pyarrow
         if hasattr(value, method):
-            return plain(getattr(value, method)())
+            return _plain(getattr(value, method)())
     return value

@@ -8,8 +8,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from hfclean.errors import SchemaError
-from hfclean.schema.messages import Message, from_text, messages_of, read_answer, read_messages, read_prompt
+from hfclean.schema.messages import (
+    Message,
+    from_text,
+    messages_of,
+    read_answer,
+    read_messages,
+    read_prompt,
+    unreadable,
+)
 from hfclean.schema.pair import Pair, Turn
 from hfclean.schema.slots import Answer, Cells, Slot, Target, as_text, parted, read_answer_cell, read_cell
 from hfclean.text.thoughts import may_think
@@ -106,12 +113,11 @@ class FlatView(View):
             return [answered(Pair(instruction, text, "", (), system), answer, instruction_slot, input_slot)]
         found: list[Target] = []
         history: list[Turn] = []
-        for n, exchange in enumerate(earlier):
+        for n, exchange in enumerate(earlier if isinstance(earlier, (list, tuple)) else [earlier]):
             if not isinstance(exchange, (list, tuple)) or len(exchange) != 2:
-                raise SchemaError(
-                    f"entry {n} of column {self.history!r} is {str(exchange)[:60]!r}; expected [question, answer]. "
-                    "Leave the column out by naming the others: columns={'instruction': ..., 'response': ...}"
-                )
+                said = unreadable("pair of question and answer", exchange)
+                history.append(Turn(said.role, said.text))
+                continue
             question, said = as_text(exchange[0]), exchange[1]
             if turns == "all" and isinstance(said, str):
                 earlier_answer = read_answer_cell((str(self.history), n, 1), said)

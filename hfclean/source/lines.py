@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from hfclean.errors import SchemaError, SourceError
+from hfclean.limits import DEEPEST_ROW, nested_deeply
 from hfclean.outside_names import may_name_split
 from hfclean.schema import Columns, detect
 from hfclean.schema.messages import ROLE_KEYS
@@ -99,10 +100,19 @@ def _row(name: str, number: int, line: bytes, last: bool) -> dict[str, Any]:
             "line"
         ) from e
     except RecursionError as e:
-        raise SourceError(f"{name!r}, line {number} is nested too deeply to be read") from e
+        raise _too_deep(f"{name!r}, line {number}") from e
     if not isinstance(row, dict):
         raise SourceError(f"{name!r}, line {number} is {type(row).__name__}; expected an object with columns")
+    if nested_deeply(row, line):
+        raise _too_deep(f"{name!r}, line {number}")
     return row
+
+
+def _too_deep(where: str) -> SourceError:
+    return SourceError(
+        f"{where} is nested too deeply to be read: more than {DEEPEST_ROW} levels of lists and objects. Delete that "
+        "row, or put what is nested into a string"
+    )
 
 
 def _not_utf8(name: str, where: str) -> SourceError:
@@ -127,11 +137,13 @@ def json_parts(file: Opened, columns: Columns, notes: list[str]) -> dict[str | N
     try:
         value = json.loads(text)
     except RecursionError as e:
-        raise SourceError(f"{file.name!r} is nested too deeply to be read") from e
+        raise _too_deep(repr(file.name)) from e
     except ValueError as e:
         if first == b"[":
             raise SourceError(f"{file.name!r} is not valid JSON: {e}") from e
         return {None: _JsonLines(file)}  # JSON lines under another suffix, or a line that is broken
+    if nested_deeply(value, text):
+        raise _too_deep(repr(file.name))
     try:
         parts = _rows_of(file.name, value, columns, notes)
     except SourceError:
