@@ -402,12 +402,15 @@ class LedgerEntry:
     after: str
 
 
-def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule] = ()) -> Iterator[LedgerEntry]:
+def ledger_entries(
+    row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule] = (), view: View | None = None
+) -> Iterator[LedgerEntry]:
     """Every change of one row, in the order in which it was made.
 
     The steps of rules are done again to tell them apart, and what remains was changed by a model's step.
     Where that does not lead to today's text (several models' steps, or rules of another version), the row's changes
-    are given whole, under the names that the history has.
+    are given whole, under the names that the history has. `view` is how the row is read, where that is known: it need
+    not hold every column then by which its shape is told.
     """
     history = parse_history(row.get(layout.own(HISTORY)))
     original = decode_original(row.get(layout.own("original"))) if history else None
@@ -415,7 +418,7 @@ def ledger_entries(row: Mapping[str, Any], layout: Layout, extra: Sequence[Rule]
         return
     steps = [step for step in history if step.is_revision]
     start = {**row, **write(row, original)}
-    found = _replayed(row, start, steps, layout.columns, extra, tuple(original))
+    found = _replayed(row, start, steps, layout.columns, extra, tuple(original), view)
     if found is None:
         steps = [step for step in steps if step.edit == "revised" and not hides(step)]
         names = " ".join(dict.fromkeys(reason for step in steps for reason in (step.reasons or (step.by,))))
@@ -434,8 +437,9 @@ def _replayed(
     columns: Columns,
     extra: Sequence[Rule],
     paths: Sequence[Path],
+    known: View | None,
 ) -> list[FieldChange] | None:
-    view = None
+    view: View | None = None
     found: list[FieldChange] = []
     steps = [step for step in steps if step.edit == "revised" and not hides(step)]
     for step in steps:
@@ -445,7 +449,9 @@ def _replayed(
             reviser = _reviser(step, extra)
         except ValueError:  # a rule that this version does not know, or one of the user's own
             return None
-        view = view or detect(row, columns if columns is not None else reviser.columns)
+        if view is None:
+            named = columns if columns is not None else reviser.columns
+            view = known if known is not None and named == columns else detect(row, named)
         changes = reviser.changes(cells, view, among=step.reasons)
         found += changes
         cells = {**cells, **write(cells, {change.path: change.after for change in changes})}

@@ -51,8 +51,8 @@ def _recorded(
 ) -> list[LedgerEntry] | None:
     """The changes that the row's record speaks of since `before`; None when they do not lead to `after`."""
     try:
-        done = list(ledger_entries(after, layout, extra))
-        earlier = list(ledger_entries(before, layout, extra))
+        done = list(ledger_entries(after, layout, extra, view))
+        earlier = list(ledger_entries(before, layout, extra, view))
         if done[: len(earlier)] != earlier:
             return None
         entries = done[len(earlier) :]
