@@ -47,6 +47,7 @@ REASONS: Mapping[str, str] = {
     "unreadable": "the row cannot be read as a conversation, and was left as it is",
     "turns_changed": "answers, tool calls or their results that are not as many as before, or not the same",
     "check_error": "a check raised an error on the revision, which was therefore not taken",
+    "canonical_arguments": "the arguments of tool calls were written in one way, on request",
     "unrecorded": "the text changed and no step says why",
     "no_reason_recorded": "the step that left the row as it was says no reason",
 }

@@ -12,7 +12,7 @@ import hfclean
 from hfclean.checks import CHECKS
 from hfclean.codes import ERRORS, REASONS
 from hfclean.report.meanings import meaning
-from hfclean.rules import RULES
+from hfclean.rules import ROW_RULES, RULES
 from hfclean.rules.pii import PII_KINDS
 
 PACKAGE = Path(hfclean.__file__).parent
@@ -30,7 +30,7 @@ OTHER = {
 }  # what else these are given
 CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 WRITERS = {"reviser", "models", "checks", "restoration.py"}  # of reasons
-DECLARED = {*ERRORS, *REASONS, *(check.id for check in CHECKS), *(rule.id for rule in RULES)}
+DECLARED = {*ERRORS, *REASONS, *(check.id for check in CHECKS), *(rule.id for rule in (*ROW_RULES, *RULES))}
 
 
 @cache
@@ -101,7 +101,7 @@ def test_a_code_that_is_declared_is_used() -> None:
 
 
 def test_no_code_is_declared_twice_and_each_has_a_meaning() -> None:
-    assert len(DECLARED) == len(ERRORS) + len(REASONS) + len(CHECKS) + len(RULES) - len(
+    assert len(DECLARED) == len(ERRORS) + len(REASONS) + len(CHECKS) + len(RULES) + len(ROW_RULES) - len(
         {check.id for check in CHECKS} & {rule.id for rule in RULES}
     )
     assert all(map(meaning, DECLARED))

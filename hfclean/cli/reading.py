@@ -127,13 +127,13 @@ def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> It
             source = load(where, **{"columns": layout_of(args).columns, **choice, **options}, cache_dir=cache)
             for note in source.notes:
                 print(f"note: {note}", file=err)
-            settle(args, source.dataset, err)
+            _settle(args, source.dataset, err)
             return source
 
         yield read
 
 
-def settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
+def _settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
     """Decide once, for all that a command does, what is not clear from the names of the columns; and say so."""
     if "columns" not in args or args.columns:
         return

@@ -16,7 +16,7 @@ DEEPEST = 4
 
 
 @dataclass(frozen=True)
-class RowRepair:
+class _RowRepair:
     """One of them: its id, what it does in one line, and how; `version` is raised when its result changes."""
 
     id: str
@@ -119,7 +119,7 @@ def _drop_last(cells: Mapping[str, Any], view: ChatView) -> Iterator[FieldChange
 ROW_REPAIRS = {
     repair.id: repair
     for repair in (
-        RowRepair("canonical_arguments", "writes the JSON of tool arguments in one way", _canonical),
-        RowRepair("last_turn_unanswered", "drops a last turn of the user that nobody answers", _drop_last),
+        _RowRepair("canonical_arguments", "writes the JSON of tool arguments in one way", _canonical),
+        _RowRepair("last_turn_unanswered", "drops a last turn of the user that nobody answers", _drop_last),
     )
 }

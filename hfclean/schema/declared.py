@@ -38,7 +38,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Shape:
+class _Shape:
     """A row shape.
 
     Attributes:
@@ -146,7 +146,7 @@ def _prompt_only(names: Names) -> View | None:
 
 _ASKED, _SAID = {"role": "user", "content": "Name a fruit."}, {"role": "assistant", "content": "An apple."}
 SHAPE_TABLE = (
-    Shape(
+    _Shape(
         "preference",
         "chosen and rejected (+ prompt)",
         "two answers: strings, messages or single turns, also as JSON in strings; the prompt in a column or implicit",
@@ -157,7 +157,7 @@ SHAPE_TABLE = (
             {"chosen": [_ASKED, _SAID], "rejected": [_ASKED, {"role": "assistant", "content": "A carrot."}]},
         ),
     ),
-    Shape(
+    _Shape(
         "alpaca",
         "instruction (+ input or context) and output",
         "texts; also `system` and `history`",
@@ -165,7 +165,7 @@ SHAPE_TABLE = (
         1,
         ({"instruction": "Name a fruit.", "input": "", "output": "An apple."},),
     ),
-    Shape(
+    _Shape(
         "dolly",
         "instruction (+ context or input) and response",
         "texts",
@@ -173,7 +173,7 @@ SHAPE_TABLE = (
         1,
         ({"instruction": "Name a fruit.", "context": "", "response": "An apple."},),
     ),
-    Shape(
+    _Shape(
         "prompt_completion",
         "prompt and completion",
         "strings or lists of messages; with `label`, as KTO has it, the label is left alone",
@@ -184,7 +184,7 @@ SHAPE_TABLE = (
             {"prompt": [_ASKED], "completion": [_SAID], "label": True},
         ),
     ),
-    Shape(
+    _Shape(
         "messages",
         "messages",
         "a list of `role` and `content` (a string or typed parts), with calls and thoughts; also as one JSON string, "
@@ -197,7 +197,7 @@ SHAPE_TABLE = (
             {"messages": [_ASKED], "ground_truth": "An apple."},
         ),
     ),
-    Shape(
+    _Shape(
         "conversations",
         "conversations",
         "ShareGPT: a list of `from` and `value`; all that is said of messages",
@@ -205,7 +205,7 @@ SHAPE_TABLE = (
         1,
         ({"conversations": [{"from": "human", "value": "Name a fruit."}, {"from": "gpt", "value": "An apple."}]},),
     ),
-    Shape(
+    _Shape(
         "conversation",
         "conversation",
         "the same, where no other shape fits",
@@ -213,7 +213,7 @@ SHAPE_TABLE = (
         2,
         ({"conversation": [_ASKED, _SAID]},),
     ),
-    Shape(
+    _Shape(
         "question_answer",
         "question and answer",
         "`answer` is the response; beside `response`, `solution`, `rationale` or `reasoning` it is the truth",
@@ -224,7 +224,7 @@ SHAPE_TABLE = (
             {"question": "What is 2 + 2?", "response": "2 + 2 = 4.", "answer": "4"},
         ),
     ),
-    Shape(
+    _Shape(
         "problem_answer",
         "problem and solution or answer",
         "the same; `reasoning` beside a solution is the thought",
@@ -235,7 +235,7 @@ SHAPE_TABLE = (
             {"problem": "What is 2 + 2?", "reasoning": "Two and two.", "solution": "It is 4."},
         ),
     ),
-    Shape(
+    _Shape(
         "query_response",
         "query and response",
         "texts",
@@ -243,7 +243,7 @@ SHAPE_TABLE = (
         3,
         ({"query": "Name a fruit.", "response": "An apple."},),
     ),
-    Shape(
+    _Shape(
         "prompt_response",
         "prompt and response",
         "as prompt and completion",
@@ -251,7 +251,7 @@ SHAPE_TABLE = (
         3,
         ({"prompt": "Name a fruit.", "response": "An apple."},),
     ),
-    Shape(
+    _Shape(
         "input_output",
         "input and output",
         "texts",
@@ -259,7 +259,7 @@ SHAPE_TABLE = (
         3,
         ({"input": "Name a fruit.", "output": "An apple."},),
     ),
-    Shape(
+    _Shape(
         "stepwise",
         "prompt, completions and labels",
         "an answer in steps, each with a label; the response is the steps, line by line",
@@ -267,7 +267,7 @@ SHAPE_TABLE = (
         3,
         ({"prompt": "What is 2 + 2?", "completions": ["2 + 2 = 4.", "It is 4."], "labels": [True, True]},),
     ),
-    Shape(
+    _Shape(
         "ranked",
         "prompt and responses (+ scores or ranks)",
         'several answers, texts or objects; the best is the response, with side="rejected" the worst, with "both" all',
@@ -275,7 +275,7 @@ SHAPE_TABLE = (
         3,
         ({"prompt": "Name a fruit.", "responses": ["A carrot.", "An apple."], "scores": [1.0, 5.0]},),
     ),
-    Shape(
+    _Shape(
         "verl",
         "prompt and reward_model",
         "a prompt without an answer; the truth is `reward_model.ground_truth`, in a struct or JSON",
@@ -283,7 +283,7 @@ SHAPE_TABLE = (
         3,
         ({"prompt": [_ASKED], "reward_model": {"style": "rule", "ground_truth": "An apple."}},),
     ),
-    Shape(
+    _Shape(
         "prompt_only",
         "prompt, or question and ground_truth",
         "a prompt without an answer, as a string or messages",

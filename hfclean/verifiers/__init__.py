@@ -109,10 +109,10 @@ def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: Iterable[
     able = [verifier for verifier in verifiers if verifier.needs <= there]
     if able:
         rejected = any("rejected" in verifier.needs for verifier in able)
-        yield from findings_in(whole_row(row, view, pair, rejected=rejected), able)
+        yield from _findings_of(whole_row(row, view, pair, rejected=rejected), able)
 
 
-def findings_in(row: Whole, verifiers: Iterable[RowVerifier]) -> list[Finding]:
+def _findings_of(row: Whole, verifiers: Iterable[RowVerifier]) -> list[Finding]:
     """What these verifiers find in a row, in their order; those of one family look together, once."""
     families: dict[Callable[[Whole], Iterable[Finding]], list[Finding]] = {}
     found: list[Finding] = []

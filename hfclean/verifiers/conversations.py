@@ -10,7 +10,7 @@ from hfclean.verifiers.verifier import Finding, RowVerifier
 SHOWN = 80
 
 
-def turn_findings(row: Whole) -> Iterator[Finding]:
+def _turn_findings(row: Whole) -> Iterator[Finding]:
     """All findings about the turns of a conversation."""
     said = row.messages
     if not said:
@@ -79,7 +79,7 @@ CONVERSATION_VERIFIERS = (
         "first_turn_empty",
         "medium",
         "a conversation whose first turn of the user is empty",
-        turn_findings,
+        _turn_findings,
         _MESSAGES,
         "user: (nothing). assistant: Hello!",
     ),
@@ -87,7 +87,7 @@ CONVERSATION_VERIFIERS = (
         "last_turn_unanswered",
         "medium",
         "a conversation that ends with a turn of the user, or with the result of a tool",
-        turn_findings,
+        _turn_findings,
         _MESSAGES,
         "user: Hi. assistant: Hello! user: How are you?",
         version=2,
@@ -96,7 +96,7 @@ CONVERSATION_VERIFIERS = (
         "same_role_twice",
         "low",
         "two turns of the user, or two of the assistant, that follow each other",
-        turn_findings,
+        _turn_findings,
         _MESSAGES,
         "user: Hi. user: Are you there? assistant: Yes.",
     ),
@@ -104,7 +104,7 @@ CONVERSATION_VERIFIERS = (
         "system_in_middle",
         "low",
         "a system message after the first turn, which many chat templates refuse",
-        turn_findings,
+        _turn_findings,
         _MESSAGES,
         "user: Hi. assistant: Hello! system: Be brief.",
     ),

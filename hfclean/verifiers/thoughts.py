@@ -27,7 +27,7 @@ SHOWN = 80
 SHORTEST = 60  # of which something is said
 
 
-def thinks(pair: Pair) -> bool:
+def _thinks(pair: Pair) -> bool:
     """Whether a pair has a thought, or may have one in its response."""
     return bool(pair.thought) or may_think(pair.response)
 

@@ -18,7 +18,7 @@ NEAR = 64  # calls among which a result finds its own by name
 BUILT_IN = frozenset(("multi_tool_use.parallel", "python", "ipython", "code_interpreter", "browser", "web_search"))
 
 
-def tool_findings(row: Whole) -> Iterator[Finding]:
+def _tool_findings(row: Whole) -> Iterator[Finding]:
     """All findings about the calls and results of a row."""
     if not any(said.calls or said.results for said in row.messages):
         return
@@ -272,7 +272,7 @@ tool_arguments_invalid = RowVerifier(
     "tool_arguments_invalid",
     "high",
     "arguments of a tool call that are not JSON, or do not satisfy the schema that the row gives for the tool",
-    tool_findings,
+    _tool_findings,
     _MESSAGES,
     'weather({"city": 7}), where city is a string',
 )
@@ -280,7 +280,7 @@ tool_unknown = RowVerifier(
     "tool_unknown",
     "high",
     "a call of a tool that is not among those of the row",
-    tool_findings,
+    _tool_findings,
     _MESSAGES,
     "wether(...), where the row's tools are weather and news",
 )
@@ -288,7 +288,7 @@ tool_call_unanswered = RowVerifier(
     "tool_call_unanswered",
     "medium",
     "a tool call without a result, although the conversation goes on",
-    tool_findings,
+    _tool_findings,
     _MESSAGES,
     "assistant: weather(Graz). assistant: It rains.",
 )
@@ -296,7 +296,7 @@ tool_result_unmatched = RowVerifier(
     "tool_result_unmatched",
     "medium",
     "the result of a tool that nothing in the row called",
-    tool_findings,
+    _tool_findings,
     _MESSAGES,
     "user: Does it rain in Graz? tool: rain",
 )
@@ -304,7 +304,7 @@ tool_call_after_answer = RowVerifier(
     "tool_call_after_answer",
     "medium",
     "a tool call after the answer that the earlier ones led to",
-    tool_findings,
+    _tool_findings,
     _MESSAGES,
     "assistant: weather(Graz). tool: rain. assistant: It rains. assistant: weather(Graz)",
 )
