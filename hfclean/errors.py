@@ -23,6 +23,7 @@ Each message names what was found, what was expected and the next move.
 import importlib
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Self
 
 __all__ = [
     "ColumnError",
@@ -47,7 +48,19 @@ __all__ = [
 
 
 class HfcleanError(Exception):
-    """Base class of every error that hfclean raises on purpose."""
+    """Base class of every error that hfclean raises on purpose.
+
+    Attributes:
+        in_flags: the same message for the command line, where it names options and not arguments of Python; empty
+            where one message serves both.
+    """
+
+    in_flags: str = ""
+
+    def with_flags(self, message: str) -> Self:
+        """The error, with its message for the command line."""
+        self.in_flags = message
+        return self
 
 
 class RecoveryWarning(UserWarning):

@@ -143,7 +143,7 @@ class Transform(Spec):
         try:
             _ = self.layout
         except SchemaError as e:
-            raise SchemaError(f"{type(self).__name__}: {e}") from None
+            raise SchemaError(f"{type(self).__name__}: {e}").with_flags(e.in_flags) from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "reading": READING_VERSION}

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 from hfclean.cli.old_options import new_spelling
 from hfclean.version import __version__
@@ -54,9 +55,25 @@ EPILOG = """examples:
 """
 
 
+class _Words(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, and which option may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        from hfclean.cli.mistyped import meant_option
+
+        self.exit(2, f"{self.prog}: {message}{meant_option(message, self._option_string_actions)}; see --help\n")
+
+    def parse_known_args(self, *args: Any, **more: Any) -> Any:
+        """As the verb's parser would refuse them: it knows its options, and the one above it does not."""
+        space, unknown = super().parse_known_args(*args, **more)
+        if unknown and any(word.startswith("-") for word in unknown):
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return space, unknown
+
+
 def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     """The command line with these verbs."""
-    top = argparse.ArgumentParser(
+    top = _Words(
         prog="hfclean",
         description="Make instruction-tuning data better instead of throwing it away. Every original is kept.",
         epilog=EPILOG,
@@ -82,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if renamed := new_spelling(words):
         print(f"hfclean {words[0]}: {renamed}", file=sys.stderr)
+        return 2
+    if words and words[0] not in VERBS and not words[0].startswith("-"):
+        from hfclean.cli.mistyped import meant_word
+
+        print(f"hfclean: no command {words[0]!r}{meant_word(words[0], VERBS)}; see hfclean --help", file=sys.stderr)
         return 2
     args = parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
     if args.version:

@@ -70,6 +70,15 @@ def check_places(args: argparse.Namespace) -> None:
             check_outside(Path(out).expanduser(), Path(name).expanduser())
 
 
+def check_license(args: argparse.Namespace, err: TextIO) -> None:
+    """Say before any work is done that a `--license` is none that the Hub knows."""
+    if license := vars(args).get("license"):
+        from hfclean.cards.licences import doubt_about
+
+        if doubt := doubt_about(license):
+            print(f"note: {doubt}", file=err)
+
+
 def as_cleaned(args: argparse.Namespace, err: TextIO) -> None:
     """Read a folder that hfclean wrote as it was read when it was written: with the `--columns` and the `--prefix` of
     its hfclean.json, where the command has these options and they were not given. Of several folders the last that

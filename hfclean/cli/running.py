@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
-from hfclean.cli.reading import UsageError, as_cleaned, check_places
+from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places
 from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
 from hfclean.models import StoreWarning
 from hfclean.verifiers import VerifierError
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     try:
         with _notes_on(err), _interruptible():
             check_places(args)
+            check_license(args, err)
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             print(f"hfclean {args.verb}: {shortage}; {_what_is_kept(args, before)}", file=err)
             sys.unraisablehook = _but_shortages(sys.unraisablehook)
         elif isinstance(e, HfcleanError):
-            print(f"hfclean {args.verb}: {e}", file=err)
+            print(f"hfclean {args.verb}: {e.in_flags or e}", file=err)
         elif isinstance(e, PermissionError):
             print(f"hfclean {args.verb}: not allowed: {_forbidden(e)}; {_what_is_kept(args, before)}", file=err)
         elif isinstance(e, OSError):

@@ -200,11 +200,11 @@ def _shape(old: dict[str, SplitRows], new: dict[str, SplitRows]) -> str:
     shape_names = list(dict.fromkeys([*shapes[0], *shapes[1]]))
     if len(shape_names) > 1:
         first, second = (" and ".join(side) or "empty" for side in shapes)
-        raise SchemaError(
+        said = (
             f"the first dataset holds {first} rows and the second {second}, so their texts cannot be compared. "
-            "Compare "
-            "before converting, or name the columns that hold the same: columns={...}"
+            "Compare before converting, or name the columns that hold the same:"
         )
+        raise SchemaError(f"{said} columns={{...}}").with_flags(f"{said} --columns ROLE=COLUMN,...")
     return shape_names[0] if shape_names else ""
 
 

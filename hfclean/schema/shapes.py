@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -50,24 +51,33 @@ def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...
         return _with_beside(_named(columns, dict(override)), columns)
     if override is not None:
         if override not in SHAPES:
-            raise SchemaError(f"columns={override!r} is not a known shape; expected one of {', '.join(SHAPES)}")
+            expected = f"is not a known shape{_meant(override, SHAPES)}; expected one of {', '.join(SHAPES)}"
+            raise SchemaError(f"columns={override!r} {expected}").with_flags(
+                f"--columns {override} {expected}, or ROLE=COLUMN pairs such as instruction=question,response=answer"
+            )
         view = SHAPE_TABLE[SHAPES.index(override)].read(Names(columns))
         if view is None:
+            asked = f"was asked for, but the columns are {list(columns)}; name them instead:"
             raise SchemaError(
-                f"columns={override!r} was asked for, but the columns are {list(columns)}; "
-                f"name them instead: columns={{'instruction': '...', 'response': '...'}}"
-            )
+                f"columns={override!r} {asked} columns={{'instruction': '...', 'response': '...'}}"
+            ).with_flags(f"--columns {override} {asked} --columns instruction=...,response=...")
         return _with_beside(view, columns)
     found = {name: _with_beside(view, columns) for name, view in shapes_of(columns).items()}
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
         names = ", ".join(f"{shape} ({' + '.join(view.columns)})" for shape, view in found.items())
-        raise SchemaError(
-            f"the columns {list(columns)} fit more than one shape: {names}. Say which one to read, for example "
-            f"columns={next(iter(found))!r} (on the command line: --columns {next(iter(found))})"
+        first = next(iter(found))
+        said = f"the columns {list(columns)} fit more than one shape: {names}. Say which one to read, for example"
+        raise SchemaError(f"{said} columns={first!r} (on the command line: --columns {first})").with_flags(
+            f"{said} --columns {first}"
         )
-    raise SchemaError(_nothing_found(columns))
+    raise _nothing_found(columns)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _with_beside(view: View, columns: tuple[str, ...]) -> View:
@@ -80,16 +90,19 @@ def _with_beside(view: View, columns: tuple[str, ...]) -> View:
 def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:
     unknown = [role for role in roles if role not in _KEYS]
     if unknown:
-        raise SchemaError(f"columns= names the unknown role {unknown[0]!r}; expected some of {', '.join(_KEYS)}")
+        said = f"the unknown role {unknown[0]!r}{_meant(unknown[0], _KEYS)}; expected some of {', '.join(_KEYS)}"
+        raise SchemaError(f"columns= names {said}").with_flags(f"--columns names {said}")
     missing = [name for name in roles.values() if name not in columns]
     if missing:
-        raise SchemaError(f"columns= names {missing[0]!r}, but the columns are {list(columns)}")
+        said = f"names {missing[0]!r}, but the columns are {list(columns)}{_meant(missing[0], columns)}"
+        raise SchemaError(f"columns= {said}").with_flags(f"--columns {said}")
     view = _view_of(roles)
     if view is None:
-        raise SchemaError(
-            f"columns={roles} is not enough; expected instruction and response, prompt and completion, messages, "
+        said = (
+            "is not enough; expected instruction and response, prompt and completion, messages, "
             "chosen and rejected, prompt and steps, prompt and responses, or prompt and truth"
         )
+        raise SchemaError(f"columns={roles} {said}").with_flags(f"--columns {_flag(roles)} {said}")
     return replace(view, truth=roles["truth"]) if "truth" in roles else view
 
 
@@ -115,10 +128,10 @@ def _view_of(roles: dict[str, str]) -> View | None:
     return None
 
 
-def _nothing_found(columns: tuple[str, ...]) -> str:
+def _nothing_found(columns: tuple[str, ...]) -> SchemaError:
     lowered = {name.lower(): name for name in columns}
     if set(lowered) == {"text"}:
-        return (
+        return SchemaError(
             "the only column is 'text': plain text has no instruction and no response to repair or score. hfclean "
             f"works on pairs; known columns: {KNOWN}. Where a chat template wrote the text, convert it back first: "
             "hfclean.convert(ds, 'messages') (on the command line: hfclean convert IN --to messages --out FILE); "
@@ -127,26 +140,32 @@ def _nothing_found(columns: tuple[str, ...]) -> str:
     questions = [lowered[name] for name in ("instruction", *QUESTIONS, "user") if name in lowered]
     answers = [lowered[name] for name in ANSWERS if name in lowered]
     several = next((lowered[name] for name in RANKED if name in lowered), None)
+    nothing = f"no known row shape in the columns {list(columns)}; known: {KNOWN}."
     if questions and several and not answers:
-        return (
-            f"no known row shape in the columns {list(columns)}; known: {KNOWN}. If {several!r} holds several answers "
-            f"to each {questions[0]!r}, say so: columns={{'prompt': {questions[0]!r}, 'responses': {several!r}}} (on "
-            f"the command line: --columns prompt={questions[0]},responses={several}), with scores=COLUMN where they "
-            "are ranked"
-        )
+        roles = {"prompt": questions[0], "responses": several}
+        said = f"{nothing} If {several!r} holds several answers to each {questions[0]!r}, say so:"
+        ranked = ", with scores=COLUMN where they are ranked"
+        return SchemaError(
+            f"{said} columns={roles} (on the command line: --columns {_flag(roles)}){ranked}"
+        ).with_flags(f"{said} --columns {_flag(roles)}{ranked}")
     talks = [lowered[name] for name in TALKS if name in lowered]
     if talks and not (questions and answers):
-        return (
-            f"no known row shape in the columns {list(columns)}; known: {KNOWN}. If {talks[0]!r} holds conversations "
-            f"(lists of messages), say so: columns={{'messages': {talks[0]!r}}} (on the command line: --columns "
-            f"messages={talks[0]}), or rename it: ds.rename_column({talks[0]!r}, 'messages')"
-        )
+        roles = {"messages": talks[0]}
+        said = f"{nothing} If {talks[0]!r} holds conversations (lists of messages), say so:"
+        return SchemaError(
+            f"{said} columns={roles} (on the command line: --columns {_flag(roles)}), or rename it: "
+            f"ds.rename_column({talks[0]!r}, 'messages')"
+        ).with_flags(f"{said} --columns {_flag(roles)}")
     names = {"instruction": questions[0] if questions else "...", "response": answers[0] if answers else "..."}
-    return (
-        f"no known row shape in the columns {list(columns)}; known: {KNOWN}. Name yours: columns={names} (on the "
-        f"command line: --columns instruction={names['instruction']},response={names['response']}), or rename them: "
+    return SchemaError(
+        f"{nothing} Name yours: columns={names} (on the command line: --columns {_flag(names)}), or rename them: "
         "ds.rename_columns(...)"
-    )
+    ).with_flags(f"{nothing} Name yours: --columns {_flag(names)}")
+
+
+def _flag(roles: Mapping[str, str]) -> str:
+    """Roles and columns as `--columns` takes them."""
+    return ",".join(f"{role}={column}" for role, column in roles.items())
 
 
 def is_batch(data: Mapping[str, Any], view: View) -> bool:

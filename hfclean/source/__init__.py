@@ -18,7 +18,6 @@ from typing import Any
 
 from hfclean.durable import recover
 from hfclean.errors import FolderError, SchemaError, SourceError
-from hfclean.hub_id import is_hub_id
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, split_names, text_path
 from hfclean.ownership import is_own
@@ -26,7 +25,8 @@ from hfclean.records.common import ABOUT
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
 from hfclean.source.lines import is_shape, json_parts
-from hfclean.source.opening import COMPRESSIONS, LOADERS, Opened, digest_of, holds_rows, opened, standard_input
+from hfclean.source.missing import EXPECTED, ask_for, meant, near_names, refuse_path
+from hfclean.source.opening import LOADERS, Opened, digest_of, holds_rows, opened, standard_input
 from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
@@ -35,7 +35,6 @@ __all__ = ["LOADERS", "Source", "load", "local_paths"]
 
 ADDRESS = ("://", "::")  # in what `datasets` takes for the address of a file
 SEPARATORS = (";", "\t", "|", ",")
-EXPECTED = f"a {', '.join(LOADERS)} file (which may be compressed: {', '.join(COMPRESSIONS)}), a folder or a Hub id"
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,8 @@ def load(
         source = _folder(path, split, config, columns, cache_dir)
     elif path.is_file():
         source = _files([path], columns, cache_dir)
-    elif path.suffix.lower() in (*LOADERS, *COMPRESSIONS) or not is_hub_id(str(where)):
-        raise SourceError(f"no file or folder {str(where)!r}; expected {EXPECTED}")
     else:
+        refuse_path(str(where))
         source = _hub(str(where), split, config, columns)
     if not any(len(part) for part in source.dataset.values()):
         raise SourceError(f"{source.name!r} holds no rows")
@@ -134,7 +132,8 @@ def _found(patterns: Iterable[str | Path]) -> list[Path]:
         matches = [path] if path.exists() else [Path(name) for name in sorted(glob(str(path), recursive=True))]
         matches = matches if path.exists() else [match for match in matches if match.is_file()]
         if not matches:
-            raise SourceError(f"no file {str(pattern)!r}; expected {EXPECTED}")
+            near = "" if has_magic(str(path)) else meant(near_names(path))
+            raise SourceError(f"no file {str(pattern)!r}{near}; expected {EXPECTED}")
         if folder := next((match for match in matches if not match.is_file()), None):
             raise SourceError(f"{str(folder)!r} is a folder; give it alone, or the files in it: {folder}/*.jsonl")
         found += matches
@@ -285,6 +284,7 @@ def _hub(repo_id: str, split: str | None, config: str | None, columns: Columns) 
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    ask_for(repo_id)
     try:
         _check_card(repo_id)
         builder = load_dataset_builder(repo_id, config)
