@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -53,7 +54,7 @@ PART = 100_000  # rows that are mapped at a time
 PURE = (RuleReviser, Score, RevisedAndScored, MaskPII, PII)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cleaned:
     """A dataset after the whole cleaning.
 
@@ -78,6 +79,35 @@ class Cleaned:
     failures: tuple[str, ...] = ()
     refused: Any | None = None
     known: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        """One line: how many rows, what was done, and what is left."""
+        facts = [f"{name} {count:,}" for name, count in self._counts().items()]
+        return f"Cleaned({', '.join([*facts, 'by ' + ', '.join(self._done())])})"
+
+    def _repr_html_(self) -> str:
+        """The same as a table for a notebook's cell: numbers and the names of our own classes, everything escaped."""
+        lines = [*((name, f"{count:,}") for name, count in self._counts().items()), ("by", ", ".join(self._done()))]
+        lines += [("failed", failure) for failure in self.failures]
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in lines)
+        return (
+            f"<div><p><strong>Cleaned</strong></p><table><tbody>{cells}</tbody></table>"
+            "<p><code>hfclean.compare(ds, cleaned.dataset)</code> says what changed.</p></div>"
+        )
+
+    def _counts(self) -> dict[str, int]:
+        """Rows by what became of them, what was none left out."""
+        parts = {"removed": self.removed, "refused": self.refused}
+        counts = {name: _rows_in(part) for name, part in parts.items() if part is not None}
+        return {"rows": _rows_in(self.dataset), **counts}
+
+    def _done(self) -> list[str]:
+        return [str(entry.get("by", "")) for entry in self.transforms]
+
+
+def _rows_in(data: Any) -> int:
+    """The rows of a dataset, of all its splits."""
+    return sum(map(len, data.values())) if isinstance(data, Mapping) else len(data)
 
 
 def clean(

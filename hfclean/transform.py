@@ -174,8 +174,17 @@ class Transform(Spec):
 
     # ------------------------------------------------------------------------------------------------ for datasets
 
-    def __call__(self, data: Any) -> Any:
-        """One example or one batch in; the new and changed columns of it out, in the same form."""
+    def __call__(self, data: Any, *values: Any) -> Any:
+        """One example or one batch in; the new and changed columns of it out, in the same form.
+
+        Raises:
+            HfcleanError: something else, such as the values alone that `map(..., input_columns=)` hands over.
+        """
+        if values:
+            raise HfcleanError(
+                f"{type(self).__name__} got {1 + len(values)} values in place of one row or batch; leave out "
+                "input_columns=, with_indices= and with_rank= of map: which columns are read says columns="
+            )
         kind = type(data).__module__.partition(".")[0]
         if kind in ("pyarrow", "pandas", "polars"):
             return self._table(data, kind)
@@ -189,7 +198,7 @@ class Transform(Spec):
             raise HfcleanError(
                 f"{type(self).__name__} got a {type(data).__name__}; expected an example or a batch (a mapping of "
                 "columns). "
-                "A whole dataset goes through map: ds.map(...)"
+                "A whole dataset goes through map: ds.map(...), without input_columns=, which hands over values alone"
             )
         view = detect(tuple(data.keys()), self.columns)
         single = not is_batch(data, view)

@@ -152,6 +152,7 @@ COLUMNS = {
     "revise": "own.jsonl --out out",
     "estimate": "own.jsonl",
     "score": "own.jsonl",
+    "head": "own.jsonl",
     "verify": "own.jsonl",
     "diff": "own.jsonl own.jsonl",
     "convert": "own.jsonl --to messages --out out/rows.jsonl",
@@ -167,6 +168,7 @@ PREFIX = {
     "revise": "taken.jsonl --out out",
     "estimate": "taken.jsonl",
     "score": "taken.jsonl",
+    "head": "taken.jsonl --where defect=chat_markers",
     "pii": "taken.jsonl",
 }
 PAIRS = {
@@ -174,6 +176,7 @@ PAIRS = {
     "revise": "--out out",
     "estimate": "",
     "score": "",
+    "head": "",
 }
 
 

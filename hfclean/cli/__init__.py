@@ -20,6 +20,7 @@ VERBS = (
     "estimate",
     "cache",
     "score",
+    "head",
     "verify",
     "rules",
     "why",

@@ -21,7 +21,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.cli.render import describe_change
+    from hfclean.cli.render import columns_wide, describe_change
     from hfclean.report import compare
 
     with reader(args, err) as read:
@@ -31,4 +31,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     more = report.changes - args.first
     changes = [f"\n{describe_change(edit)}" for edit in report.edits[: max(args.first, 0)]]
     changes += [f"\n... {more} more changes (--first, or --html FILE for all)"] if more > 0 else []
-    tell(args, out, report.to_dict, lambda: "\n".join([report.summary(), *changes]))
+    tell(args, out, report.to_dict, lambda: "\n".join([report.summary(columns_wide()), *changes]))

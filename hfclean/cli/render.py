@@ -34,9 +34,15 @@ def visible(text: str, limit: int = LONGEST) -> str:
     return text
 
 
+def columns_wide() -> int:
+    """How many characters a line may have: as wide as the terminal is (or COLUMNS says), and 80 where there is
+    none."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
 def rules_table(rules: Sequence[Rule]) -> str:
     """The rules, for people."""
-    width = min(shutil.get_terminal_size().columns, 110)
+    width = min(columns_wide(), 110)
     blocks = []
     for rule in rules:
         action = "repairs" if rule.repair else "reports"
@@ -59,7 +65,7 @@ def describe_change(entry: LedgerEntry) -> str:
 
 def before_after(before: str, after: str, depth: int = 2) -> str:
     """What a text was and what it is, around the place where they differ."""
-    old, new = (indent(visible(text), depth + 2) for text in _window(before, after))
+    old, new = (indent(visible(text), depth + 2) for text in windows(before, after))
     return f"{' ' * depth}- {old}\n{' ' * depth}+ {new}"
 
 
@@ -86,7 +92,7 @@ def _word_diff_text(before: str, after: str, context: int = 60) -> str:
     return "".join(parts)
 
 
-def _window(before: str, after: str, context: int = 60) -> tuple[str, str]:
+def windows(before: str, after: str, context: int = 60) -> tuple[str, str]:
     """The part of two texts in which they differ, with a little of what surrounds it."""
     shortest = min(len(before), len(after))
     start = next((k for k in range(shortest) if before[k] != after[k]), shortest)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from hfclean.cli.render import before_after, indent, visible
+from hfclean.cli.render import before_after, columns_wide, indent, visible
 from hfclean.kept_parts import KEPT_DAYS
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio
 from hfclean.report.meanings import meaning
+from hfclean.report.tables import table
 
 if TYPE_CHECKING:
     from hfclean.kept_parts import Kept
@@ -25,7 +26,8 @@ EDITS = ("revised", "kept", "reverted", "failed")
 def describe_refusals(report: Report) -> str:
     """Why revisions were not taken, and how often."""
     lines = [(f"{each.edit}: {each.reason}", count(each.rows), meaning(each.reason)) for each in report.refusals]
-    return _columns(["why rows have no revision", "rows", ""], lines)
+    head = ["why rows have no revision", "rows", ""]
+    return table([head, *lines], left=(0, 2), width=columns_wide(), cut=2) if lines else ""
 
 
 def describe_estimate(estimate: Estimate, spec: ModelSpec, *, rows: int, sampled: int) -> str:
@@ -137,7 +139,8 @@ def describe_stats(stats: StoreStats, shown: Mapping[str, SourceStats]) -> str:
         )
         for source, each in shown.items()
     ]
-    table = _columns(["model", "answers", "tokens read", "tokens written", ""], lines)
+    columns = ["model", "answers", "tokens read", "tokens written", ""]
+    models = table([columns, *lines], left=(0, 4), width=columns_wide(), cut=0) if lines else ""
     untold, undated = (sum(getattr(each, name) for each in shown.values()) for name in ("untold", "undated"))
     notes = ""
     if untold:
@@ -147,7 +150,7 @@ def describe_stats(stats: StoreStats, shown: Mapping[str, SourceStats]) -> str:
             f"\n{plural(undated, 'answer')} of hfclean 0.1.0, which recorded neither port nor date: those of a server "
             "on another port are used with --model-option cache_as= and the name above"
         )
-    return f"{head}\n\n{table}{notes}" if table else head
+    return f"{head}\n\n{models}{notes}" if models else head
 
 
 def describe_parts(parts: Kept) -> str:
@@ -161,22 +164,6 @@ def describe_parts(parts: Kept) -> str:
 def _stored(each: SourceStats) -> str:
     days = [(day, 1) for day in dict.fromkeys((each.first_stored, each.last_stored)) if day]
     return days_of([*days, *([("", each.undated)] if each.undated else [])])
-
-
-def _columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table: the first column flush left, numbers flush right, and a last column without a head flush left."""
-    if not lines:
-        return ""
-    table = [head, *lines]
-    widths = [max(len(line[k]) for line in table) for k in range(len(head))]
-    left = [k == 0 or (k == len(head) - 1 and not head[k]) for k in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if flush else cell.rjust(width)
-            for cell, width, flush in zip(line, widths, left, strict=True)
-        ).rstrip()
-        for line in table
-    )
 
 
 def _time(hours: float) -> str:

@@ -1,9 +1,11 @@
 """Score every row and change nothing.
 
-Score every row and print how the scores are distributed; with --out, write the scored dataset.
+Score every row and print how the scores are distributed, the most frequent defects with one row each, and the worst
+rows; with --out, write the scored dataset. hfclean head shows more of the worst rows, or those with one defect.
 """
 
 import argparse
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from hfclean.cli import options
@@ -26,6 +28,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
+    from hfclean.cli.render import columns_wide
+    from hfclean.cli.render_scores import describe_scores
     from hfclean.kept_parts import KeptParts
     from hfclean.report import compare
     from hfclean.scorers.embedded.score import Score
@@ -42,4 +46,6 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         scored = clean(source.dataset, reviser=None, score=score, scorers=scorers, **options).dataset
         told = {"tokenizer": tokenizer, "max_tokens": args.max_tokens, **shared, **given(layout)}
         report = compare(source.dataset, scored, **told)
-    tell(args, out, report.to_dict, report.summary)
+        splits = scored if isinstance(scored, Mapping) else {"": scored}
+        text = describe_scores(report, splits, layout_of(args), columns_wide())
+    tell(args, out, report.to_dict, lambda: text)

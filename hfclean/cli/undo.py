@@ -26,6 +26,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import Cleaned
+    from hfclean.cli.render import columns_wide
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own
     from hfclean.restoration import originals, restore
@@ -74,4 +75,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             scored=folder.dataset,
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
-    tell(args, out, lambda: data, lambda: f"{report.summary()}\n\nrewrote {target}")
+    tell(args, out, lambda: data, lambda: f"{report.summary(columns_wide())}\n\nrewrote {target}")

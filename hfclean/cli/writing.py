@@ -184,6 +184,7 @@ def write_cleaned(
 ) -> None:
     """Read what the options name, clean it, and write the folder."""
     from hfclean.cleaning import clean
+    from hfclean.cli.render import columns_wide
     from hfclean.cli.render_models import describe_refusals
     from hfclean.folder import check_target, write_folder
     from hfclean.kept_parts import KeptParts
@@ -224,7 +225,7 @@ def write_cleaned(
             max_tokens=args.max_tokens,
         )
     data = {"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}
-    parts = [report.summary(), describe_refusals(report), f"{target}/report.html  what changed and why"]
+    parts = [report.summary(columns_wide()), describe_refusals(report), f"{target}/report.html  what changed and why"]
     use = f"{target}  the dataset: load_dataset({str(target)!r})"
     tell(args, out, lambda: data, lambda: "\n\n".join(filter(None, parts)) + f"\n{use}")
     tell_failures(cleaned, target, out)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Self
 
 from hfclean.errors import SourceError
+from hfclean.report.formatting import count, plural
 from hfclean.report.page import render_notebook, render_page
 from hfclean.report.plots import draw_plots
 from hfclean.report.record import ReportData
 from hfclean.report.summary import summarize
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(ReportData):
     """What changed between two datasets and why, what was removed, how the scores moved, and what is left to do.
 
@@ -41,9 +42,22 @@ class Report(ReportData):
 
     # ---------------------------------------------------------------------------------------------------- for people
 
-    def summary(self) -> str:
-        """A short plain-text table: rows, rows changed per rule, score quantiles before and after."""
-        return summarize(self)
+    def summary(self, width: int | None = None) -> str:
+        """A short plain-text table: rows, rows changed per rule, score quantiles before and after.
+
+        Args:
+            width: the number of characters that tables may take, of which outer quantiles and names of fields are left
+                out then; as many as they need by default.
+        """
+        return summarize(self, width)
+
+    def __repr__(self) -> str:
+        """One line: a notebook prints the rest, and `print(report)`."""
+        return (
+            f"Report({plural(self.rows_before, 'row')} before, {count(self.rows_after)} after, "
+            f"{count(self.rows_changed)} changed, {count(self.rows_with_defects_before)} with defects before, "
+            f"{count(self.rows_with_defects_after)} after)"
+        )
 
     def __str__(self) -> str:
         return self.summary()

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from hfclean.report.facts import model_facts, random_as_one
 from hfclean.report.formatting import count, one_line, percent, plural, quantity, ratio
 from hfclean.report.record import Quantiles, ReportData
+from hfclean.report.tables import table
 
 QUANTILES = ("lowest", "5%", "25%", "median", "75%", "95%", "highest", "mean", "unscored")
 
 
-def summarize(report: ReportData) -> str:
-    """Rows, rows changed per rule, score quantiles before and after; ends without a newline."""
+def summarize(report: ReportData, width: int | None = None) -> str:
+    """Rows, rows changed per rule, score quantiles before and after; ends without a newline. Where tables need more
+    than `width` characters, the outer quantiles and the names of fields give way."""
     parts = [
         _rows(report),
         _failures(report),
         _models(report),
-        _rules(report),
-        _scores(report),
+        _rules(report, width),
+        _scores(report, width),
         _tokens(report),
-        _baselines(report),
+        _baselines(report, width),
     ]
     parts += [f"note: {one_line(note)}" for note in report.notes]
     return "\n\n".join(part for part in parts if part)
@@ -64,27 +64,31 @@ def _models(report: ReportData) -> str:
     return "\n\n".join(blocks)
 
 
-def _rules(report: ReportData) -> str:
-    table = [["rule", "severity", "rows changed", "found before", "left", "fields"]]
+def _rules(report: ReportData, width: int | None) -> str:
+    lines = [["rule", "severity", "rows changed", "found before", "left", "fields"]]
     for rule in report.rules:
         fields = ", ".join(f"{one_line(field.name, 30)} {count(field.rows)}" for field in rule.fields[:4])
         numbers = [count(rule.rows), count(rule.defects_before), count(rule.defects_after)]
-        table.append([one_line(rule.id, 40), one_line(rule.severity, 10), *numbers, fields])
-    return _table(table, left=(0, 1, 5)) if report.rules else ""
+        lines.append([one_line(rule.id, 40), one_line(rule.severity, 10), *numbers, fields])
+    return table(lines, left=(0, 1, 5), width=width, drop=((1,),), cut=5) if report.rules else ""
 
 
-def _scores(report: ReportData) -> str:
-    table = [["score", "", *QUANTILES]]
+def _scores(report: ReportData, width: int | None) -> str:
+    lines = [["score", "", *QUANTILES]]
     for score in report.scores:
         name = one_line(score.name, 40)
         if score.before is not None:
-            table.append([name, "before", *_cells(score.before)])
+            lines.append([name, "before", *quantile_cells(score.before)])
             name = ""
-        table.append([name, "after", *_cells(score.after)])
-    return _table(table, left=(0, 1)) if len(table) > 1 and (report.rows_before or report.rows_after) else ""
+        lines.append([name, "after", *quantile_cells(score.after)])
+    if len(lines) == 1 or not (report.rows_before or report.rows_after):
+        return ""
+    # the outer quantiles go first, then the quartiles
+    return table(lines, left=(0, 1), width=width, drop=((3, 7), (4, 6), (2, 8)), cut=0)
 
 
-def _cells(quantiles: Quantiles) -> list[str]:
+def quantile_cells(quantiles: Quantiles) -> list[str]:
+    """The cells of a table below `QUANTILES`."""
     marks = (
         quantiles.p0,
         quantiles.p5,
@@ -112,23 +116,12 @@ def _tokens(report: ReportData) -> str:
     return line
 
 
-def _baselines(report: ReportData) -> str:
+def _baselines(report: ReportData, width: int | None) -> str:
     """What was kept beside plain choices of as many rows; all random choices as one line."""
     if not report.baselines:
         return ""
-    table = [["kept, compared with plain choices of as many rows", "overlap", "words: mean", "5%", "median", "95%"]]
+    lines = [["kept, compared with plain choices of as many rows", "overlap", "words: mean", "5%", "median", "95%"]]
     for each in random_as_one(report.baselines):
         marks = (each.mean, each.p5, each.p50, each.p95)
-        table.append([one_line(each.name, 40), percent(each.shared, each.rows), *(quantity(mark) for mark in marks)])
-    return _table(table, left=(0,))
-
-
-def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if k in left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+        lines.append([one_line(each.name, 40), percent(each.shared, each.rows), *(quantity(mark) for mark in marks)])
+    return table(lines, width=width, cut=0)

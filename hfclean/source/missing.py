@@ -27,7 +27,7 @@ def refuse_path(where: str) -> None:
     """Refuse a name that can only be meant as a path on this machine, where nothing is; the Hub is not asked.
 
     That is what has no form of a Hub id (`./rows`, `a/b/c`, `~/rows`), ends as files with data do, or would lie in a
-    folder that is there and holds something of a similar name.
+    folder of this machine that holds something of a similar name.
 
     Raises:
         SourceError: it names what is similar.
