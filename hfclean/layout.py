@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hfclean.errors import SchemaError
-from hfclean.schema import Columns, Pair, Target, View, detect, truth_columns
-from hfclean.schema.declared import ANSWER
-from hfclean.schema.truths import FIRST_ROWS
+from hfclean.schema import Columns, Pair, Target, View, detect
+from hfclean.schema.declared import ANSWER, WORKED
+from hfclean.schema.truths import FIRST_ROWS, answer_columns
 
 LONGEST_PREFIX = 100
 
@@ -52,7 +52,7 @@ class Layout:
 
     def settled(self, ds: Any) -> Layout:
         """The layout for all rows of a dataset, decided once: where its column `answer` may be a response or a truth,
-        the first 1,000 rows of its first split say which; see `hfclean.schema.truths`.
+        the first 1,000 rows of its first split say which; see `hfclean.schema.truths.answer_columns`.
 
         Args:
             ds: a `Dataset`, or several by split.
@@ -63,9 +63,10 @@ class Layout:
         part = next((part for part in parts if len(part)), None)
         if part is None or ANSWER not in part.column_names:
             return self
-        few = part.with_format(None).select_columns([ANSWER]).select(range(min(FIRST_ROWS, len(part))))
+        names = [name for name in (ANSWER, *WORKED) if name in part.column_names]
+        few = part.with_format(None).select_columns(names).select(range(min(FIRST_ROWS, len(part))))
         try:
-            columns = truth_columns(part.column_names, few[:][ANSWER])
+            columns = answer_columns(part.column_names, few[:])
         except SchemaError:  # whoever reads the rows says what is wrong with them
             return self
         return replace(self, columns=columns) if columns else self

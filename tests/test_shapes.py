@@ -20,7 +20,7 @@ from hfclean.layout import Layout
 from hfclean.records.dataset import read_layout
 from hfclean.rules import text_rule
 from hfclean.rules.guard import allowed
-from hfclean.schema import SHAPE_TABLE, SHAPES, Pair, detect, stated_truths, truth_columns, truths_in
+from hfclean.schema import SHAPE_TABLE, SHAPES, Pair, answer_columns, detect, stated_truths, truths_in
 from hfclean.schema.truths import is_bare
 from hfclean.selection.benchmarks import BenchmarkPack
 from hfclean.verifiers import verify
@@ -190,11 +190,25 @@ def test_an_answer_with_words(answer: str) -> None:
 
 def test_bare_answers_are_the_truth_unless_one_is_not() -> None:
     names = ("question", "answer", "id")
-    assert truth_columns(names, ["4", "", None, "no"]) == {"prompt": "question", "truth": "answer"}
-    assert truth_columns(names, ["4", "It is a red fox."]) is None
-    assert truth_columns(names, ["", None]) is None
-    assert truth_columns(("question", "solution", "answer"), ["4"]) is None
-    assert truth_columns(("prompt", "completion", "answer"), ["4"]) is None
+    assert answer_columns(names, {"answer": ["4", "", None, "no"]}) == {"prompt": "question", "truth": "answer"}
+    assert answer_columns(names, {"answer": ["4", "It is a red fox."]}) is None
+    assert answer_columns(names, {"answer": ["", None]}) is None
+    assert answer_columns(("question", "solution", "answer"), {"answer": ["4"]}) is None
+    assert answer_columns(("prompt", "completion", "answer"), {"answer": ["4"]}) is None
+
+
+def test_a_solution_that_no_row_has_makes_no_truth_of_the_answer() -> None:
+    names = ("problem", "solution", "answer")
+    told = ["It is four.", "Five apples are left over."]
+    assert answer_columns(names, {"answer": told, "solution": [None, ""]}) == {
+        "instruction": "problem",
+        "response": "answer",
+    }
+    assert answer_columns(names, {"answer": ["4"], "solution": [None]}) == {"prompt": "problem", "truth": "answer"}
+    assert answer_columns(names, {"answer": told, "solution": [None, "2 + 2 = 4"]}) is None
+    rows = [{"problem": "What is 2 + 2?", "solution": None, "answer": "It is four, as everybody knows.</s>"}] * 3
+    cleaned = clean(Dataset.from_list(rows), show=False, num_proc=1).dataset
+    assert set(cleaned["answer"]) == {"It is four, as everybody knows."}
 
 
 def test_clean_decides_once_for_all_batches() -> None:

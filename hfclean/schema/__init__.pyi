@@ -28,8 +28,8 @@ from .slots import write as write
 from .tools import Tool as Tool
 from .tools import Tools as Tools
 from .tools import tools_of as tools_of
+from .truths import answer_columns as answer_columns
 from .truths import stated_truths as stated_truths
-from .truths import truth_columns as truth_columns
 from .truths import truths_in as truths_in
 from .views import ChatView as ChatView
 from .views import FlatView as FlatView

@@ -11,6 +11,7 @@ from hfclean.schema.beyond_pairs import PromptOnlyView, RankedView, StepsView
 from hfclean.schema.views import ChatView, FlatView, PreferenceView, PromptView, View
 
 QUESTIONS = ("question", "problem", "query", "prompt")
+WORKED = ("response", "solution", "rationale", "reasoning")  # beside which `answer` is the truth
 ANSWERS = ("response", "solution", "output", "answer", "completion", "assistant", "target")
 ANSWER = "answer"  # a response, or a truth: what stands beside it and how long it is decide
 TRUTHS = ("ground_truth", "reward_model", "ground_truths")
@@ -95,7 +96,7 @@ def _asked(question: str) -> Callable[[Names], View | None]:
     def read(names: Names) -> View | None:
         if not names.has(question):
             return None
-        worked = names.first("response", "solution") or (names.has("answer") and names.first("rationale", "reasoning"))
+        worked = names.first(*WORKED[:2]) or (names.has("answer") and names.first(*WORKED[2:]))
         response = worked or names.first("answer")
         if not response:
             return None

@@ -4,7 +4,7 @@ No repair and no reviser changes a truth.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -34,20 +34,29 @@ def is_bare(answer: Any) -> bool:
     return len(words(text)) <= MOST_WORDS or _FORMULA.fullmatch(text) is not None
 
 
-def truth_columns(names: Iterable[str], answers: Iterable[Any]) -> Mapping[str, str] | None:
-    """Which columns hold prompt and truth, where `answer` would be read as the response and every answer is bare.
+def answer_columns(names: Sequence[str], first: Mapping[str, Sequence[Any]]) -> Mapping[str, str] | None:
+    """Which columns hold what, where that shows in the rows alone: `answer` would be read as the response and every
+    answer is bare, or as the truth beside a response that no row has. None elsewhere.
 
     Args:
         names: the columns of the rows.
-        answers: the cells of the column `answer` in the first `FIRST_ROWS` rows; empty ones say nothing.
+        first: the cells of `answer`, and of `WORKED` where they are there, in the first `FIRST_ROWS` rows.
     """
+    filled = {name for name, cells in first.items() if any(as_text(cell).strip() for cell in cells)}
+    unused = {name for name in first if name != ANSWER and name not in filled}
     view = detect(names)
+    if not isinstance(view, FlatView) or ANSWER not in filled:
+        return None
+    emptied = view.truth == ANSWER and view.response in unused
+    if emptied:
+        view = detect([name for name in names if name not in unused])
     if not isinstance(view, FlatView) or view.response != ANSWER:
         return None
-    stated = [cell for cell in answers if as_text(cell).strip()]
-    if not stated or not all(map(is_bare, stated)):
+    bare = all(is_bare(cell) for cell in first[ANSWER] if as_text(cell).strip())
+    if not bare and not emptied:
         return None
-    roles = {"prompt": view.instruction, "input": view.input, "system": view.system, "truth": ANSWER}
+    asked, answered = ("prompt", "truth") if bare else ("instruction", "response")
+    roles = {asked: view.instruction, "input": view.input, "system": view.system, answered: ANSWER}
     return {role: column for role, column in roles.items() if column}
 
 
