@@ -110,7 +110,13 @@ def test_a_planted_fault_is_refused(
 
 def test_every_verifier_has_a_planted_fault() -> None:
     whole = {"answer_is_input", "solved_input"}  # of the whole text: test_verifiers_counts.py
-    assert VERIFIED_IDS - whole <= {check for check, *_ in PLANTED}
+    thoughts = {check for check in VERIFIED_IDS if "thought" in check}
+    assert VERIFIED_IDS - whole - thoughts <= {check for check, *_ in PLANTED}
+    thought = "Two and two. " * 3
+    open_end = Pair("What is 2 + 2?", "", "It is 4.")
+    assert "thought_unclosed" in accept(open_end, open_end.replace(response=f"<think>{thought}\n\nIt is 4."))
+    told = Pair("What is 2 + 2?", "", f"<think>{thought}</think>\n\nIt is 4.")
+    assert "answer_missing_after_thought" in accept(told, told.replace(response=f"<think>{thought}</think>"))
     text = "The boats sail over the deep blue water."
     before = Pair("Paraphrase it.", text, "Boats cross it.")
     assert "answer_is_input" in accept(before, before.replace(response=text))
@@ -242,7 +248,7 @@ def test_a_long_instruction_is_read(long_text: Callable[[str], str]) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- real rows
 
-MOST_REFUSED = 0.045  # of all expert revisions; benchmarks/gate.py has the figure check by check
+MOST_REFUSED = 0.05  # of all expert revisions; benchmarks/gate.py has the figure check by check
 MOST_BY_ONE = 0.012
 
 

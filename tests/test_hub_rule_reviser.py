@@ -105,7 +105,9 @@ def test_rules_of_ones_own_stay_here(fake_hub: FakeHub, tmp_path: Path) -> None:
 
 def record(**changes: Any) -> str:
     rules = {rule.id: rule.version for rule in RULES}
-    return json.dumps({"reviser": "RuleReviser", "version": 1, "rules": rules, "settings": {}, **changes})
+    return json.dumps(
+        {"reviser": "RuleReviser", "version": hfclean.RuleReviser.version, "rules": rules, "settings": {}, **changes}
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def record(**changes: Any) -> str:
     [
         ("{", "no reviser here"),
         ("{}", "no reviser here"),
-        (record(version=2), r"version 2 of its kind, and this hfclean knows up to 1: pip install --upgrade"),
+        (record(version=9), r"version 9 of its kind, and this hfclean knows up to 2: pip install --upgrade"),
         (record(version="1"), "names the version '1'"),
         (record(rules=[]), "no rules and settings"),
         (record(settings=3), "no rules and settings"),

@@ -77,6 +77,11 @@ TWINS = {
     "test_of_a_weak_models_harmful_answers_few_pass_at_low_trust": (
         "test_little_trust_stops_harm_and_takes_minimal_edits"
     ),
+    "test_valid_calls_give_no_finding_and_broken_ones_are_found": "test_what_is_wrong_with_arguments_is_said",
+    "test_real_rows_with_calls_have_the_one_defect_that_they_have": (
+        "test_calls_and_results_that_belong_together_give_no_finding"
+    ),
+    "test_real_traces_are_sound_and_what_is_planted_in_them_is_found": "test_a_faulty_thought_is_found",
 }
 
 

@@ -140,7 +140,8 @@ def describe_stats(stats: StoreStats, shown: Mapping[str, SourceStats]) -> str:
         for source, each in shown.items()
     ]
     columns = ["model", "answers", "tokens read", "tokens written", ""]
-    models = table([columns, *lines], left=(0, 4), width=columns_wide(), cut=0) if lines else ""
+    # the names are what is copied from here, and stay whole
+    models = table([columns, *lines], left=(0, 4), width=columns_wide(), drop=((2, 3),)) if lines else ""
     untold, undated = (sum(getattr(each, name) for each in shown.values()) for name in ("untold", "undated"))
     notes = ""
     if untold:

@@ -10,7 +10,7 @@ from hfclean.cli.render import visible, windows
 from hfclean.cli.rows_shown import ShownRow, lowest, places_where, shown_rows
 from hfclean.layout import Layout
 from hfclean.report.formatting import count, one_line, percent, plural
-from hfclean.report.summary import QUANTILES, quantile_cells
+from hfclean.report.summary import QUANTILES, failures, quantile_cells
 from hfclean.report.tables import table
 from hfclean.rules import RULES, mend
 from hfclean.rules.rule import FIELDS
@@ -28,7 +28,7 @@ def describe_scores(report: Report, splits: Mapping[str, Any], layout: Layout, w
     rows, wrong = report.rows_after, report.rows_with_defects_after
     head = f"{plural(rows, 'row')} scored, {count(wrong)} with a defect that the rules see ({percent(wrong, rows)})"
     notes = [f"note: {one_line(note)}" for note in report.notes]
-    blocks = [head, _table(report, width), _defects(report, splits, layout, width)]
+    blocks = [head, failures(report), _table(report, width), _defects(report, splits, layout, width)]
     blocks += [_worst(report, width), _lowest(splits, layout, width), *notes]
     return "\n\n".join(filter(None, blocks))
 

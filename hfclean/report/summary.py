@@ -15,7 +15,7 @@ def summarize(report: ReportData, width: int | None = None) -> str:
     than `width` characters, the outer quantiles and the names of fields give way."""
     parts = [
         _rows(report),
-        _failures(report),
+        failures(report),
         _models(report),
         _rules(report, width),
         _scores(report, width),
@@ -46,7 +46,7 @@ def _rows(report: ReportData) -> str:
     return "\n".join(lines)
 
 
-def _failures(report: ReportData) -> str:
+def failures(report: ReportData) -> str:
     """What raised errors and was left out on those rows."""
     return "\n".join(
         f"error: {one_line(each.name, 60)} ({one_line(each.by, 40)}) raised on {plural(each.rows, 'row')} and was "

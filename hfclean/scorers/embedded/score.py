@@ -14,7 +14,7 @@ from hfclean.columns import Column
 from hfclean.limits import TooLong, too_long
 from hfclean.rules import ROW_RULES, RULES, WATCHED, Change, all_defects, mend, row_defects, row_rules, take_glance
 from hfclean.rules.rule import find_defects, glanced_defects
-from hfclean.schema import ChatView, Pair, View
+from hfclean.schema import ChatView, Pair, PreferenceView, View
 from hfclean.scorers.agreement import REPAIRABLE, SHARES, WITH_REPAIR, factor
 from hfclean.scorers.embedded import preference_rule, rating_rule
 from hfclean.scorers.indicators import read
@@ -114,7 +114,10 @@ class Score(Scorer):
             if _asks_only(view):
                 self._unscore_questions(columns, [each[-1] for each in pairs])
             if row_rules(view):
-                self._count_row_defects(columns, rows, view, [each[-1] for each in pairs], errors)
+                mains = [each[-1] for each in pairs]
+                if self.side == "rejected" and isinstance(view, PreferenceView):  # a row as a whole has one main pair
+                    mains = [view.pairs(row)[-1] for row in rows]
+                self._count_row_defects(columns, rows, view, mains, errors)
             return columns, errors
         rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
         chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
