@@ -211,6 +211,17 @@ def test_a_solution_that_no_row_has_makes_no_truth_of_the_answer() -> None:
     assert set(cleaned["answer"]) == {"It is four, as everybody knows."}
 
 
+def test_the_command_line_says_that_a_solution_is_in_no_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"problem": "What is 2 + 2?", "solution": None, "answer": "It is four, as everybody knows.</s>"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    assert main(["score", str(tmp_path / "rows.jsonl"), "--quiet"]) == 0
+    told = capsys.readouterr()
+    assert "'answer', so that is the response: --columns instruction=problem,response=answer" in told.err
+    assert "chat_markers: 1 row" in told.out
+
+
 def test_clean_decides_once_for_all_batches() -> None:
     rows = [{"question": f"What is {k} + 1?</s>", "answer": str(k + 1)} for k in range(1200)]
     rows[1100]["answer"] = "It is one thousand one hundred and one.</s>"  # behind the first 1,000 rows

@@ -147,8 +147,16 @@ def _settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
     if "columns" not in args or args.columns:
         return
     columns = Layout().settled(ds).columns
-    if isinstance(columns, Mapping):
-        args.columns = ",".join(f"{role}={column}" for role, column in columns.items())
+    if not isinstance(columns, Mapping):
+        return
+    args.columns = ",".join(f"{role}={column}" for role, column in columns.items())
+    if "truth" not in columns:
+        print(
+            f"note: no row of the first {FIRST_ROWS:,} has a text beside {columns['response']!r}, so that is the "
+            f"response: --columns {args.columns}",
+            file=err,
+        )
+    else:
         print(
             f"note: every {columns['truth']!r} of the first {FIRST_ROWS:,} rows is a number, an option or at most "
             f"{MOST_WORDS} words, so it is the truth and the rows are prompts: --columns {args.columns}. To read it "
