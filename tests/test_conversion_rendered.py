@@ -13,22 +13,13 @@ import pytest
 from datasets import Dataset
 from extras import needs
 from jinja2.ext import Extension
+from rain import ASKED, CALL, CALLING, SAID, SYSTEM, TOOL, WET
 
 from hfclean.conversion import Losses, convert, losses_of
 from hfclean.conversion.rendered import read_rendered
 from hfclean.errors import SchemaError
 from hfclean.values import exact_dataset
 
-SYSTEM = {"role": "system", "content": "Be brief."}
-ASKED = {"role": "user", "content": "Rain in Oslo?"}
-SAID = {"role": "assistant", "content": "Yes, a little."}
-CALL = {"type": "function", "function": {"name": "rain", "arguments": {"city": "Oslo"}}}
-CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-WET = {"role": "tool", "content": "wet"}
-TOOL = {
-    "type": "function",
-    "function": {"name": "rain", "description": "Is it wet?", "parameters": {"type": "object"}},
-}
 QWEN = ("qwen3", "qwen3_training", "qwen2_5")
 DEEPSEEK = ("deepseekv3", "deepseekv3_training", "deepseek_r1_distill")
 

@@ -7,22 +7,13 @@ from typing import Any
 
 import pytest
 from extras import needs
+from rain import ASKED, CALL, CALLING, SAID, SYSTEM, TOOL, WET
 
 from hfclean.conversion import Losses, convert, losses_of
 from hfclean.errors import SchemaError
 from hfclean.models import ModelError, template_trial
 from hfclean.values import exact_dataset
 
-SYSTEM = {"role": "system", "content": "Be brief."}
-ASKED = {"role": "user", "content": "Rain in Oslo?"}
-SAID = {"role": "assistant", "content": "Yes, a little."}
-CALL = {"type": "function", "function": {"name": "rain", "arguments": {"city": "Oslo"}}}
-CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
-WET = {"role": "tool", "content": "wet"}
-TOOL = {
-    "type": "function",
-    "function": {"name": "rain", "description": "Is it wet?", "parameters": {"type": "object"}},
-}
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 DROPPED = "thoughts that the template drops"
 

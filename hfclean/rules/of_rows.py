@@ -9,8 +9,8 @@ from typing import Any
 from hfclean.errors import of_row
 from hfclean.rules.rule import Rule
 from hfclean.schema import Pair, View, Whole, whole_row
-from hfclean.verifiers import ROW_VERIFIERS, RowVerifier
-from hfclean.verifiers.verifier import Finding, parts_of
+from hfclean.verifiers import ROW_VERIFIERS, RowVerifier, able_verifiers
+from hfclean.verifiers.verifier import Finding
 
 
 class _Proves:
@@ -40,14 +40,8 @@ ROW_RULES: tuple[Rule, ...] = tuple(
 @lru_cache(maxsize=64)
 def row_rules(view: View) -> tuple[Rule, ...]:
     """The rules that may find something in rows that are read in this way."""
-    ids = {verifier.id for verifier in _able(view)}
+    ids = {verifier.id for verifier in able_verifiers(view)}
     return tuple(rule for rule in ROW_RULES if rule.id in ids)
-
-
-@lru_cache(maxsize=64)
-def _able(view: View) -> tuple[RowVerifier, ...]:
-    there = parts_of(view)
-    return tuple(verifier for verifier in ROW_VERIFIERS if verifier.needs <= there)
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +62,7 @@ def row_defects(
         errors: receives the errors of rules, by their ids; such a rule counts as not found. Without it, the error is
             raised.
     """
-    verifiers = _able(view)
+    verifiers = able_verifiers(view)
     if not verifiers:
         return []
     found: set[str] = set()

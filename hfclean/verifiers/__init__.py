@@ -33,6 +33,7 @@ __all__ = [
     "RowVerifier",
     "Verifier",
     "VerifierError",
+    "able_verifiers",
     "select_verifiers",
     "verify",
 ]
@@ -104,12 +105,17 @@ def _in_pairs(pairs: Sequence[Pair], verifiers: Iterable[Verifier]) -> list[Find
     ]
 
 
-def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: Iterable[RowVerifier]) -> Iterator[Finding]:
-    there = parts_of(view)
-    able = [verifier for verifier in verifiers if verifier.needs <= there]
-    if able:
+def _in_row(row: Mapping[str, Any], view: View, pair: Pair, verifiers: tuple[RowVerifier, ...]) -> Iterator[Finding]:
+    if able := able_verifiers(view, verifiers):
         rejected = any("rejected" in verifier.needs for verifier in able)
         yield from _findings_of(whole_row(row, view, pair, rejected=rejected), able)
+
+
+@lru_cache(maxsize=64)
+def able_verifiers(view: View, verifiers: tuple[RowVerifier, ...] = ROW_VERIFIERS) -> tuple[RowVerifier, ...]:
+    """Those that may find something in rows that are read in this way."""
+    there = parts_of(view)
+    return tuple(verifier for verifier in verifiers if verifier.needs <= there)
 
 
 def _findings_of(row: Whole, verifiers: Iterable[RowVerifier]) -> list[Finding]:
