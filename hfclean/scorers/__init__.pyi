@@ -26,4 +26,5 @@ from .rubrics import Rubric as Rubric
 from .scoring import FunctionScorer as FunctionScorer
 from .scoring import Scorer as Scorer
 from .scoring import scorer as scorer
+from .thoughts import ThoughtScore as ThoughtScore
 from .unieval import UniEval as UniEval

@@ -15,7 +15,7 @@ from hfclean.text.thoughts import may_think, split_thought
 from hfclean.verifiers.boxes import MOST_BOXES, boxes_in, may_box
 from hfclean.verifiers.options import offered
 from hfclean.verifiers.units import factors
-from hfclean.verifiers.values import LONGEST, differ, read_value
+from hfclean.verifiers.values import LONGEST, agree, differ, read_value
 from hfclean.verifiers.verifier import Finding, Verifier
 
 # ------------------------------------------------------------------------------------------------------ final answers
@@ -127,11 +127,32 @@ def _answers_disagree(pair: Pair) -> Iterator[Finding]:
             return
     if GRADES.search(pair.prompt):
         return
-    thoughts = _stated(thought)
-    if thoughts and not TAKEN_BACK.search(thought, thoughts[-1].end):
+    conclusion = _conclusion(thought)
+    if conclusion is not None:
         answer = ends[-1] if ends else _whole(final)
-        if answer is not None and differ(thoughts[-1].value, answer.value):
-            yield _finding(text, offset, thoughts[-1], answer)
+        if answer is not None and differ(conclusion.value, answer.value):
+            yield _finding(text, offset, conclusion, answer)
+
+
+def _conclusion(thought: str) -> Stated | None:
+    """What a thought comes to, and does not take back."""
+    stated = _stated(thought)
+    return stated[-1] if stated and not TAKEN_BACK.search(thought, stated[-1].end) else None
+
+
+def conclusion_agrees(pair: Pair) -> bool | None:
+    """Whether the answer is the value that the thought comes to; None where one of them states none, where the task
+    has several answers, and where it is not certain."""
+    thought, final, _ = split_thought(pair)
+    if pair.prompt.count("?") > 1 or SEVERAL.search(pair.prompt) or GRADES.search(pair.prompt):
+        return None
+    conclusion, ends = _conclusion(thought), _stated(final)
+    answer = ends[-1] if ends else _whole(final)
+    if conclusion is None or answer is None:
+        return None
+    if differ(conclusion.value, answer.value):
+        return False
+    return True if agree(conclusion.value, answer.value) else None
 
 
 def _whole(final: str) -> Stated | None:

@@ -100,6 +100,17 @@ def differ(one: str, other: str) -> bool:
     return _numbers_differ(a, b)
 
 
+def agree(one: str, other: str) -> bool:
+    """Whether two answers are certainly the same; False where they differ or a program cannot tell."""
+    if one_spelling(one) == one_spelling(other):
+        return True
+    a, b = read_value(one), read_value(other)
+    if a is None or b is None:
+        return False
+    same_unit = not (a.unit and b.unit) or _same_unit(a.unit, b.unit)
+    return (a.number, a.letter) == (b.number, b.letter) and same_unit
+
+
 def _numbers_differ(a: Value, b: Value) -> bool:
     assert a.number is not None
     assert b.number is not None
