@@ -312,7 +312,8 @@ def _processes(rows: int, transform: Transform, num_proc: NumProc) -> int:
 
 def _describe(transform: Transform) -> dict[str, Any]:
     entry = {"by": type(transform).__name__, "version": transform.version, "settings": transform.settings()}
-    return {**entry, **transform.depends()}
+    words = transform.own_words() if isinstance(transform, ModelTransform) else {}
+    return {**entry, **({"words": words} if words else {}), **transform.depends()}
 
 
 # --------------------------------------------------------------------------------------------------------- with models

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
+from hfclean.cli.prompt_files import judge_rubric
 from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell
 from hfclean.cli.settings import training_settings
 
@@ -43,6 +44,7 @@ def add(command: argparse.ArgumentParser) -> None:
     judge = command.add_argument_group("the judge")
     judge.add_argument("--judge", metavar="M", help="have this model judge the answers to held-out rows as well")
     options.server(judge)
+    options.rubric(judge)
     judge.add_argument("--sample", type=int, default=100, metavar="N", help="rows to answer and judge (default: 100)")
     options.json_output(command)
     options.quiet(command)
@@ -55,11 +57,12 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     named = [text.partition("=") for text in args.variant]
     if any(not name or not where for name, _, where in named) or len({name for name, _, _ in named}) < len(named):
         raise UsageError(f"--variant {' '.join(args.variant)}: expected NAME=IN, each name once")
-    if args.judge is None and (args.base_url or args.api_key_env):
-        raise UsageError("--base-url and --api-key-env are for the judge; name it: --judge M")
+    if args.judge is None and (args.base_url or args.api_key_env or args.criteria):
+        raise UsageError("--base-url, --api-key-env and --criteria are for the judge; name it: --judge M")
     judge = None
     if args.judge:
-        judge = Judge(args.judge, base_url=args.base_url, api_key_env=args.api_key_env)
+        rubric = judge_rubric(args.criteria) if args.criteria else Judge.rubric
+        judge = Judge(args.judge, rubric, base_url=args.base_url, api_key_env=args.api_key_env)
         judge.check_access()
     settings, fields = training_settings(args, {"lora_rank": int})
     with reader(args, err, args.out) as read:

@@ -14,7 +14,7 @@ from hfclean.cli.revisers import revised, reviser_of
 from hfclean.cli.writing import write_cleaned
 
 MODEL_OPTIONS = (
-    *("preview", "method", "base-url", "api-key-env", "revise", "trust", "model-option"),
+    *("preview", "method", "base-url", "api-key-env", "revise", "trust", "instructions", "criteria", "model-option"),
     *("limit", "prices", "max-cost", "store"),
 )
 

@@ -173,6 +173,18 @@ def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
         "(default: normal)",
     )
     group.add_argument(
+        "--instructions",
+        metavar="FILE",
+        help="a text file with your own prompt before each pair, instead of that of hfclean; it has to ask for an "
+        "answer in the form of the pair (--method coach)",
+    )
+    group.add_argument(
+        "--criteria",
+        metavar="FILE",
+        help="a yaml or json file with your own criteria, a list of name, meaning and side: instruction or response "
+        "(--method reflection)",
+    )
+    group.add_argument(
         "--model-option",
         action=SettingAction,
         kinds=_revisers,
@@ -216,6 +228,16 @@ def server(command: Any) -> None:
         "--api-key-env",
         metavar="NAME",
         help="the environment variable that holds the server's key: its name, never the key (default: no key)",
+    )
+
+
+def rubric(command: Any) -> None:
+    """The criteria of a judge."""
+    command.add_argument(
+        "--criteria",
+        metavar="FILE",
+        help="a yaml or json file with the rubric that the judge grades by: name, low, high, and dimensions, a list "
+        "of name and meaning (default: that of alpagasus, 0 to 5 for accuracy)",
     )
 
 

@@ -145,7 +145,7 @@ def _check_stranger(args: argparse.Namespace, step: dict[str, Any]) -> dict[str,
                 f"others, since you pay for it: {spelled(name, 'N')}"
             )
     taken = {name: value for name, value in settings.items() if name in known and known[name].hub}
-    followed = {**step, "settings": taken}
+    followed = {**step, "settings": taken, "words": {}}
     names = ["base_url", "extra_body"]
     if args.base_url is None:  # a server's name for a model says nothing of where rows go
         names.append("model")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from hfclean.cli.prompt_files import read_text, read_yaml, reviser_criteria
 from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
 from hfclean.cli.settings import parse_settings, settable
 from hfclean.cli.writing import write_cleaned
@@ -25,7 +26,7 @@ GIVEN_ELSEWHERE = {
     *(*FLAGS, "model", "prices", "limits", "columns", "prefix", "turns", "side", "strict"),
     *("trained_on", "retry_unparsed"),
 }
-WORDS = ("instructions", "criteria")  # of which hfclean.json holds a digest only
+WORDS = ("instructions", "criteria")  # of which settings have a digest; they stand beside them in hfclean.json
 
 
 def store_of(args: argparse.Namespace) -> str | None:
@@ -52,7 +53,7 @@ def reviser_of(
 
     step = step or {}
     kind = _kind(args, step)
-    settings = {**_settings_of(step), **stated(args, step), **given(layout or layout_of(args))}
+    settings = {**_settings_of(step, kind), **stated(args, step), **given(layout or layout_of(args))}
     model = args.model or settings.pop("model", None)
     settings.pop("model", None)
     if not model:
@@ -69,10 +70,10 @@ def reviser_of(
         if settings.get("base_url") is None and (folder / ABOUT).is_file():
             loaded: ModelTransform = kind.from_pretrained(folder, **settings)
             return loaded
-        if any(name in step.get("settings", {}) for name in WORDS):
+        if missing := [name for name in WORDS if name in step.get("settings", {}) and name not in settings]:
             raise FolderError(
-                "the folder was revised with a custom prompt, which hfclean.json does not hold; name the folder "
-                "of the reviser: --model FOLDER"
+                f"the folder was revised with a custom prompt, which its hfclean.json does not hold; say it again: "
+                f"--{missing[0]} FILE, or the folder of the reviser: --model FOLDER"
             )
         reviser: ModelTransform = kind(model, **settings)
         return reviser
@@ -95,19 +96,43 @@ def stated(args: argparse.Namespace, step: Mapping[str, Any]) -> dict[str, Any]:
     hints = settable(_kind(args, step), GIVEN_ELSEWHERE)
     settings = parse_settings("--model-option", args.model_option, hints)
     settings |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
+    settings |= _words_of(args, step)
     if args.store:
         settings["store"] = store_of(args)
     return settings
 
 
+def _words_of(args: argparse.Namespace, step: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's own prompt, as `--instructions` and `--criteria` say it."""
+    reflects = _kind(args, step).code == "reflection"
+    if args.instructions and reflects:
+        raise UsageError(
+            "--instructions with --method reflection: that method asks by criteria; give them with --criteria FILE, "
+            "or use --method coach"
+        )
+    if args.criteria and not reflects:
+        raise UsageError(
+            "--criteria needs --method reflection, which criticizes by them; the words for --method coach are given "
+            "with --instructions FILE"
+        )
+    words: dict[str, Any] = {}
+    if args.instructions:
+        words["instructions"] = read_text("--instructions", args.instructions)
+    if args.criteria:
+        words["criteria"] = reviser_criteria(args.criteria)
+    return words
+
+
 def spelled(name: str, value: str = "...") -> str:
     """How a setting of a reviser is said on the command line."""
+    if name in WORDS:
+        return f"--{name} FILE"
     flag = name == "model" or name in FLAGS
     return f"--{name.replace('_', '-')} {value}" if flag else f"--model-option {name}={value}"
 
 
-def _settings_of(step: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an entry in hfclean.json, as the reviser takes them."""
+def _settings_of(step: Mapping[str, Any], kind: type[ModelReviser]) -> dict[str, Any]:
+    """The settings of an entry in hfclean.json, as the reviser takes them, with the words of its prompt."""
     from hfclean.errors import FolderError
 
     settings = dict(step.get("settings", {}))
@@ -120,6 +145,8 @@ def _settings_of(step: Mapping[str, Any]) -> dict[str, Any]:
         )
     for name in WORDS:
         settings.pop(name, None)
+    if words := step.get("words"):
+        settings |= kind.read_own_words(words)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
@@ -156,7 +183,7 @@ def _prices(text: str, model: str) -> Prices:
     hints = settable(Prices)
     if text.partition("=")[0] not in hints:
         try:
-            return Prices.from_table(_table(Path(text).expanduser()), model)
+            return Prices.from_table(_table(text), model)
         except HfcleanError as e:
             raise UsageError(str(e)) from e
     settings = parse_settings("--prices", text.split(","), hints)
@@ -167,18 +194,11 @@ def _prices(text: str, model: str) -> Prices:
     return _made(Prices, settings)
 
 
-def _table(path: Path) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        prices = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except OSError as e:
-        raise UsageError(f"--prices {path.name!r} cannot be read: {e.strerror or e}") from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UsageError(f"--prices {path.name!r} is neither yaml nor json: {str(e).splitlines()[0]}") from e
+def _table(path: str) -> Mapping[str, Any]:
+    prices = read_yaml("--prices", path)
     if not isinstance(prices, Mapping):
         raise UsageError(
-            f"--prices {path.name!r} holds no table; expected lines such as MODEL: {{input: 1, output: 4}}"
+            f"--prices {Path(path).name!r} holds no table; expected lines such as MODEL: {{input: 1, output: 4}}"
         )
     return prices
 

@@ -6,10 +6,12 @@ rows; with --out, write the scored dataset. hfclean head shows more of the worst
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import given, layout_of, load_scorer, opened, tell, tokenizer_of
+from hfclean.cli.prompt_files import judge_rubric
+from hfclean.cli.reading import UsageError, given, layout_of, load_scorer, opened, tell, tokenizer_of
 from hfclean.cli.writing import write_cleaned
 
 WITH = (
@@ -22,6 +24,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.source(command)
     options.output(command, required=False)
     command.add_argument("--with", dest="extra", action="append", default=[], metavar="SCORER", help=WITH)
+    options.rubric(command)
     options.strict(command)
     options.processes(command)
 
@@ -38,6 +41,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     score = Score(**shared)
     # what a scorer was declared with stands where the command line says nothing
     scorers = [load_scorer(spec, **shared) for spec in args.extra]
+    if args.criteria:
+        scorers = _by_criteria(scorers, judge_rubric(args.criteria))
     if args.out:
         write_cleaned(args, out, err, scorers=scorers, score=score)
         return
@@ -49,3 +54,21 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         splits = scored if isinstance(scored, Mapping) else {"": scored}
         text = describe_scores(report, splits, layout_of(args), columns_wide())
     tell(args, out, report.to_dict, lambda: text)
+
+
+def _by_criteria(scorers: list[Any], rubric: Any) -> list[Any]:
+    """The scorers, their judges with this rubric.
+
+    Raises:
+        UsageError: no scorer is a judge, or one has a rubric of its own.
+    """
+    from hfclean.scorers.judge import Judge
+
+    judges = [each for each in scorers if isinstance(each, Judge)]
+    if not judges:
+        raise UsageError(
+            "--criteria is for a judge; name one: --with \"Judge(model='M', base_url='http://localhost:8000/v1')\""
+        )
+    if any(each.rubric != Judge.rubric or each.dimension for each in judges):
+        raise UsageError("--criteria beside a judge with a rubric or dimension of its own: say one of the two")
+    return [replace(each, rubric=rubric) if isinstance(each, Judge) else each for each in scorers]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, emit, given, layout_of, unpacked
+from hfclean.cli.prompt_files import read_text
+from hfclean.cli.reading import emit, given, layout_of, unpacked
 from hfclean.cli.settings import training_settings
 from hfclean.records.common import read_record
 
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             seed=args.seed,
             resume=args.resume,
             revise=args.revise,
-            instructions=_text(args.instructions),
+            instructions=read_text("--instructions", args.instructions) if args.instructions else None,
             revision=args.revision,
             **settings,
         )
@@ -106,12 +107,3 @@ def _source(where: str, cache: Path) -> Any:
     if path.is_file() and path.suffix in (".jsonl", ".json", ".parquet") and path.name != LEDGER:
         return load(path, cache_dir=cache).dataset
     return where
-
-
-def _text(file: str | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as e:
-        raise UsageError(f"--instructions {file!r} cannot be read ({e})") from e

@@ -133,6 +133,11 @@ class ModelTransform(Transform):
     def settings(self) -> dict[str, Any]:
         return {**self.spec().settings(), **super().settings()}
 
+    def own_words(self) -> dict[str, Any]:
+        """The caller's own texts of the prompt, by the name of the field, as JSON can hold them: `settings` has their
+        digests, and hfclean.json both. Empty where all words are ours."""
+        return {}
+
     def depends(self) -> dict[str, Any]:
         spec = self.spec()
         if spec.kind != "local" or not isinstance(spec.model, str):

@@ -105,6 +105,9 @@ class Reviser(ModelReviser):
             found["instructions"] = blake2b(self.instructions.encode(), digest_size=8).hexdigest()
         return found
 
+    def own_words(self) -> dict[str, Any]:
+        return {} if self.instructions is None else {"instructions": self.instructions}
+
     def words(self) -> dict[str, Any]:
         return {**super().words(), "prompt": self.prompt()}
 

@@ -176,6 +176,11 @@ class ModelReviser(ModelTransform):
         return {"trained_on": join_hashes(self.trained_on)} if self.trained_on else {}
 
     @classmethod
+    def read_own_words(cls, words: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings behind `own_words`, of a record that was written here."""
+        return dict(words)
+
+    @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
         """The settings behind `words`."""
         return {"trained_on": split_hashes(about["trained_on"])} if "trained_on" in about else {}

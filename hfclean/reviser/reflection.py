@@ -155,8 +155,15 @@ class Reflection(ModelReviser):
             return super().depends()
         return {**super().depends(), "scored_by": forward_scorer(self.scored_by, self.spec()).depends()}
 
+    def own_words(self) -> dict[str, Any]:
+        return {} if self.criteria == CRITERIA else {"criteria": [asdict(one) for one in self.criteria]}
+
     def words(self) -> dict[str, Any]:
         return {**super().words(), "prompt": self.prompt(), "criteria": [asdict(one) for one in self.criteria]}
+
+    @classmethod
+    def read_own_words(cls, words: Mapping[str, Any]) -> dict[str, Any]:
+        return {"criteria": tuple(Criterion(**one) for one in words["criteria"])}
 
     @classmethod
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hfclean.errors import ColumnError, SchemaError
 from hfclean.models import Answer, Asking, Estimate, ModelTransform, Work
 from hfclean.models.useless_answers import Use
 from hfclean.models.work import NOT_KEPT, in_attempts
+from hfclean.plain_values import to_plain
 from hfclean.provenance import HISTORY, UNPARSED, Step, own_steps
 from hfclean.schema import Pair, View
 from hfclean.scorers.judge_answers import Grading, read_scores
@@ -130,6 +131,9 @@ class Judge(ModelTransform):
         if isinstance(self.rubric, Rubric):  # its words would stand in every row
             found["rubric"] = f"{self.rubric.name} {self.rubric.digest}"
         return found
+
+    def own_words(self) -> dict[str, Any]:
+        return {"rubric": to_plain(self.rubric)} if isinstance(self.rubric, Rubric) else {}
 
     def depends(self) -> dict[str, Any]:
         return {**super().depends(), "prompt_version": PROMPT_VERSION, "rubric": self.criteria().digest}
