@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hfclean.errors import SchemaError
 from hfclean.schema import Columns, Pair, Target, View, detect
 from hfclean.schema.declared import ANSWER, WORKED
+from hfclean.schema.shapes import in_small_letters
 from hfclean.schema.truths import FIRST_ROWS, answer_columns
 
 LONGEST_PREFIX = 100
@@ -61,9 +62,10 @@ class Layout:
             return self
         parts = list(ds.values()) if isinstance(ds, Mapping) else [ds]
         part = next((part for part in parts if len(part)), None)
-        if part is None or ANSWER not in part.column_names:
+        known = in_small_letters(part.column_names) if part is not None else {}
+        if part is None or ANSWER not in known:
             return self
-        names = [name for name in (ANSWER, *WORKED) if name in part.column_names]
+        names = [known[name] for name in (ANSWER, *WORKED) if name in known]
         few = part.with_format(None).select_columns(names).select(range(min(FIRST_ROWS, len(part))))
         try:
             columns = answer_columns(part.column_names, few[:])

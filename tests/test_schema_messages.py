@@ -104,9 +104,9 @@ def test_a_row_of_unknown_roles_among_others_is_marked_and_left_alone(messages: 
     assert outs[1]["messages"] == messages
     assert [hfclean.score(row)["defects"] for row in rows] == ["chat_markers", "unknown_roles", "empty_output"]
     view = detect(("messages",))
-    assert nobody_answers(rows, view) == ""
-    assert nobody_answers(rows[1:2], view) != ""
-    assert nobody_answers([], view) == ""
+    assert nobody_answers(rows, view) is None
+    assert isinstance(nobody_answers(rows[1:2], view), hfclean.errors.SchemaError)
+    assert nobody_answers([], view) is None
 
 
 def test_a_role_that_nobody_knows_beside_an_answer_is_no_defect() -> None:

@@ -175,6 +175,70 @@ def test_roles_name_columns(roles: dict[str, str], row: dict[str, Any], pair: Pa
     assert view.truth == roles.get("truth")
 
 
+@pytest.mark.parametrize("how", [str.capitalize, str.upper, str.title])
+@pytest.mark.parametrize(("name", "row"), ROWS)
+def test_columns_may_have_capitals_and_keep_them(name: str, row: dict[str, Any], how: Any) -> None:
+    small = detect(tuple(row))
+    row = {how(column): cell for column, cell in row.items()}
+    view = detect(tuple(row))
+    assert (view.shape, detect(tuple(row), name)) == (name, view)
+    assert view.columns == tuple(map(how, small.columns))
+    assert (view.truth, view.tools) == (small.truth and how(small.truth), None)
+    out = EVERY(row)
+    assert {column for column in out if column in row} <= set(view.writable)
+    assert hfclean.restore({**row, **out}) == row
+
+
+def test_of_columns_that_differ_in_capitals_alone_the_one_without_counts() -> None:
+    view = detect(("Instruction", "instruction", "OUTPUT", "Input", "Tools"))
+    assert view.columns == ("instruction", "Input", "OUTPUT")
+    assert view.tools == "Tools"
+    with pytest.raises(SchemaError, match="instruction=INSTRUCTION,response=Output"):
+        detect(("Instruction", "INSTRUCTION", "Output"))
+
+
+def test_bare_answers_are_the_truth_whatever_the_capitals() -> None:
+    assert answer_columns(("Question", "Answer"), {"Answer": ["4"]}) == {"prompt": "Question", "truth": "Answer"}
+    ds = Dataset.from_list([{"Question": "What is 2 + 2?", "Answer": "4"}])
+    assert Layout().settled(ds).columns == {"prompt": "Question", "truth": "Answer"}
+
+
+def test_the_command_line_reads_columns_with_capitals_and_writes_them_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"Instruction": "Name a fruit.", "Output": "An apple.</s>", "Id": 1}\n')
+    assert main(["clean", str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    again = tmp_path / "again.jsonl"
+    assert main(["undo", str(tmp_path / "out"), "--out", str(tmp_path / "undone")]) == 0
+    assert main(["convert", str(tmp_path / "out"), "--to", "messages", "--out", str(again), "--quiet"]) == 0
+    row = json.loads(again.read_text())
+    assert (row["messages"][1]["content"], row["Id"]) == ("An apple.", 1)
+    capsys.readouterr()
+
+
+def test_the_command_line_speaks_of_its_options_where_no_conversation_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"messages": "[see above]"}\n')
+    assert main(["score", str(file), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert told.endswith("If it is plain text, say so: --columns instruction=...,response=messages\n")
+    assert "columns={" not in told
+
+
+def test_personal_data_are_counted_in_rows_that_are_read_as_the_note_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"Question": "Who is jo@hfclean.dev?", "Answer": "4"}\n')
+    assert main(["pii", str(file), "--quiet"]) == 0
+    told = capsys.readouterr()
+    assert "--columns prompt=Question,truth=Answer" in told.err
+    assert told.out.startswith("1 of 1 rows contain personal data (1 matches)")
+
+
 # ------------------------------------------------------------------------------------------------------------- truths
 
 

@@ -52,8 +52,8 @@ def _count(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.out and not args.drop:
         raise UsageError("--out is for --mask or --drop; without them nothing is written")
     check_file(args)
-    report = PII(tuple(args.kind or KINDS), **given(layout_of(args)))
     with opened(args, err, args.out) as (source, layout):
+        report = PII(tuple(args.kind or KINDS), **given(layout))
         splits = source.dataset.items()
         scored = {split: mapped(part, report, f"searching {split}", args.num_proc) for split, part in splits}
         if args.drop:

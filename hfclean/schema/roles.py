@@ -23,29 +23,33 @@ def is_unreadable(pair: Pair) -> bool:
     return any(role.startswith(NOT_A) for role in unknown_roles(pair))
 
 
-def nobody_answers(rows: Iterable[Mapping[str, Any]], view: View) -> str:
-    """What to say of rows in which nobody has a role that is known; `""` as soon as one row has."""
+def nobody_answers(rows: Iterable[Mapping[str, Any]], view: View) -> SchemaError | None:
+    """What to say of rows in which nobody has a role that is known; None as soon as one row has."""
     if isinstance(view, FlatView):
-        return ""
+        return None
     found: dict[str, None] = {}
     for row in rows:
         roles = unknown_roles(view.pairs(row)[-1])
         if not roles:
-            return ""
+            return None
         found.update(dict.fromkeys(roles))
     if not found:
-        return ""
+        return None
     roles = list(found)[:SHOWN]
     if roles[0].startswith(NOT_A):
-        return (
-            f"no row of the column {view.columns[-1]!r} can be read as a conversation: it holds what is {roles[0]}. "
+        column = view.columns[-1]
+        said = (
+            f"no row of the column {column!r} can be read as a conversation: it holds what is {roles[0]}. "
             "Expected are lists such as [{'role': ..., 'content': ...}, ...] or [{'from': ..., 'value': ...}, ...]. "
-            f"If it is plain text, say so: columns={{'instruction': ..., 'response': {view.columns[-1]!r}}}"
+            "If it is plain text, say so:"
+        )
+        return SchemaError(f"{said} columns={{'instruction': '...', 'response': {column!r}}}").with_flags(
+            f"{said} --columns instruction=...,response={column}"
         )
     keys = [role for role in roles if role.startswith("keys: ")]
     what = f"messages with the {keys[0]}" if keys else f"the roles {', '.join(map(repr, roles))}"
     names = {kind: [name for name, known in ROLES.items() if known == kind] for kind in ("user", "assistant")}
-    return (
+    return SchemaError(
         f"the column {view.columns[-1]!r} has {what}, which nobody knows, so no answer is found in any row. Known are "
         f"the keys {', '.join(ROLE_KEYS)} with {', '.join(TEXT_KEYS)}, and the roles {', '.join(names['user'])} (who "
         f"asks), {', '.join(names['assistant'])} (who answers), system, tool. Rename yours first"
@@ -59,4 +63,4 @@ def refuse_unknown_roles(rows: Iterable[Mapping[str, Any]], view: View) -> None:
         SchemaError: none has; the message says which roles were found.
     """
     if problem := nobody_answers(rows, view):
-        raise SchemaError(problem)
+        raise problem

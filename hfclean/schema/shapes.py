@@ -1,7 +1,8 @@
 """Which shape a set of columns has, and whether a mapping is one example or a batch of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -29,7 +30,7 @@ _KEYS = (
 
 
 def detect(columns: Iterable[str], override: Columns = None) -> View:
-    """The view for rows with these columns.
+    """The view for rows with these columns, whichever of their letters are capitals.
 
     Args:
         columns: the column names that the rows have; the columns that hfclean adds may be among them.
@@ -55,20 +56,22 @@ def _detect(columns: tuple[str, ...], override: str | tuple[tuple[str, str], ...
             raise SchemaError(f"columns={override!r} {expected}").with_flags(
                 f"--columns {override} {expected}, or ROLE=COLUMN pairs such as instruction=question,response=answer"
             )
-        view = SHAPE_TABLE[SHAPES.index(override)].read(Names(columns))
+        names = in_small_letters(columns)
+        view = SHAPE_TABLE[SHAPES.index(override)].read(Names(tuple(names)))
         if view is None:
             asked = f"was asked for, but the columns are {list(columns)}; name them instead:"
             raise SchemaError(
                 f"columns={override!r} {asked} columns={{'instruction': '...', 'response': '...'}}"
             ).with_flags(f"--columns {override} {asked} --columns instruction=...,response=...")
-        return _with_beside(view, columns)
-    found = {name: _with_beside(view, columns) for name, view in shapes_of(columns).items()}
+        return _with_beside(_spelled(view, names), columns)
+    names = in_small_letters(columns)
+    found = {name: _with_beside(_spelled(view, names), columns) for name, view in shapes_of(tuple(names)).items()}
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        names = ", ".join(f"{shape} ({' + '.join(view.columns)})" for shape, view in found.items())
+        fitting = ", ".join(f"{shape} ({' + '.join(view.columns)})" for shape, view in found.items())
         first = next(iter(found))
-        said = f"the columns {list(columns)} fit more than one shape: {names}. Say which one to read, for example"
+        said = f"the columns {list(columns)} fit more than one shape: {fitting}. Say which one to read, for example"
         raise SchemaError(f"{said} columns={first!r} (on the command line: --columns {first})").with_flags(
             f"{said} --columns {first}"
         )
@@ -80,10 +83,24 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def in_small_letters(columns: Iterable[str]) -> dict[str, str]:
+    """The columns by their names in small letters; of those that differ in capitals alone the one without any, or
+    none."""
+    columns = tuple(columns)
+    several = Counter(map(str.lower, columns))
+    return {name.lower(): name for name in columns if several[name.lower()] == 1 or name == name.lower()}
+
+
+def _spelled(view: View, names: Mapping[str, str]) -> View:
+    """A view of columns in small letters, with the columns as they are spelled."""
+    said = {each.name: getattr(view, each.name) for each in fields(view) if each.name != "shape"}
+    return replace(view, **{key: names[name] for key, name in said.items() if names.get(name, name) != name})
+
+
 def _with_beside(view: View, columns: tuple[str, ...]) -> View:
     """The view, with the columns beside its own that say something about the row as a whole."""
-    left = [name for name in columns if name not in view.columns]
-    tools, truth = (next((name for name in names if name in left), None) for names in (TOOLS, TRUTHS))
+    left = in_small_letters(name for name in columns if name not in view.columns)
+    tools, truth = (next((left[name] for name in names if name in left), None) for names in (TOOLS, TRUTHS))
     return replace(view, tools=tools, truth=view.truth or truth) if tools or truth else view
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hfclean.schema.declared import ANSWER
 from hfclean.schema.embedded import opened
-from hfclean.schema.shapes import detect, plain
+from hfclean.schema.shapes import detect, in_small_letters, plain
 from hfclean.schema.slots import as_text
 from hfclean.schema.views import FlatView
 from hfclean.text import words
@@ -43,20 +43,21 @@ def answer_columns(names: Sequence[str], first: Mapping[str, Sequence[Any]]) -> 
         first: the cells of `answer`, and of `WORKED` where they are there, in the first `FIRST_ROWS` rows.
     """
     filled = {name for name, cells in first.items() if any(as_text(cell).strip() for cell in cells)}
-    unused = {name for name in first if name != ANSWER and name not in filled}
+    answer = in_small_letters(names).get(ANSWER, ANSWER)
+    unused = {name for name in first if name != answer and name not in filled}
     view = detect(names)
-    if not isinstance(view, FlatView) or ANSWER not in filled:
+    if not isinstance(view, FlatView) or answer not in filled:
         return None
-    emptied = view.truth == ANSWER and view.response in unused
+    emptied = view.truth == answer and view.response in unused
     if emptied:
         view = detect([name for name in names if name not in unused])
-    if not isinstance(view, FlatView) or view.response != ANSWER:
+    if not isinstance(view, FlatView) or view.response != answer:
         return None
-    bare = all(is_bare(cell) for cell in first[ANSWER] if as_text(cell).strip())
+    bare = all(is_bare(cell) for cell in first[answer] if as_text(cell).strip())
     if not bare and not emptied:
         return None
     asked, answered = ("prompt", "truth") if bare else ("instruction", "response")
-    roles = {asked: view.instruction, "input": view.input, "system": view.system, answered: ANSWER}
+    roles = {asked: view.instruction, "input": view.input, "system": view.system, answered: answer}
     return {role: column for role, column in roles.items() if column}
 
 

@@ -112,7 +112,7 @@ def _check_roles(source: Source, columns: Columns) -> None:
     except (SchemaError, KeyError, ValueError):
         return  # not every command reads pairs; one that does says what is wrong with them
     if problem:
-        raise SchemaError(problem)
+        raise problem
 
 
 def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:
