@@ -159,13 +159,6 @@ class ChatServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def __enter__(self) -> Self:
-        from extras import needs
-
-        try:
-            needs("models", "aiohttp")  # what hfclean asks a server with
-        except BaseException:
-            self._loop.close()
-            raise
         ready = threading.Event()
 
         def serve() -> None:

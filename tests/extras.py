@@ -2,7 +2,7 @@
 
     needs("models", "torch", "transformers")  # in a module, a fixture or a test: skips it where one of them is missing
 
-    @pytest.mark.needs_extra("models", "aiohttp")  # the same for one test
+    @pytest.mark.needs_extra("models", "peft")  # the same for one test
 
 With HFCLEAN_ALL_EXTRAS=1, as in `.ci/run`, such a test fails instead: no test is left out without a word.
 """

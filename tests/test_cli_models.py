@@ -265,11 +265,7 @@ def test_the_key_is_nowhere_but_in_the_request(
     ("args", "said"),
     [
         (["revise", "cities.jsonl", "--out", "x"], "--model is missing"),
-        pytest.param(
-            ["revise", "cities.jsonl", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"],
-            "--out DIR is missing",
-            marks=pytest.mark.needs_extra("models", "aiohttp"),
-        ),
+        (["revise", "cities.jsonl", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"], "--out DIR is missing"),
         (["revise", "cities.jsonl", "--model", "m", "--api-key-env", "K", "--out", "x"], "without --base-url"),
         (["revise", "cities.jsonl", "--model", "m", "--max-cost", "1", "--out", "x"], "--max-cost needs prices"),
         (["revise", "cities.jsonl", "--model", "m", "--prices", "input=1", "--out", "x"], "output is missing"),

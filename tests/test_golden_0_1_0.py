@@ -211,7 +211,6 @@ def test_the_file_of_answers_is_counted_and_read(work: Path, capsys: Any) -> Non
     assert lines[0]["text"] == "from the server: Name a fruit, number 0."
 
 
-@pytest.mark.needs_extra("models", "aiohttp")
 def test_answers_of_a_default_port_and_of_a_name_are_found_as_before(work: Path) -> None:
     path = str(unpack("store", work) / "answers.sqlite3")
     asked = [f"Name a fruit, number {k}." for k in range(3)]

@@ -178,7 +178,6 @@ def test_rows_that_are_not_looked_up_yet_are_not_asked_for_when_the_run_has_ende
         assert len(server.counts) <= 8
 
 
-@pytest.mark.needs_extra("models", "aiohttp")
 def test_a_dead_address_stops_the_run_at_once() -> None:
     with socket.socket() as taken:  # nobody else can listen there meanwhile
         taken.bind(("127.0.0.1", 0))

@@ -184,7 +184,6 @@ def test_answers_of_no_known_port_are_not_used_and_named_before_anything_is_aske
 
 
 @pytest.mark.usefixtures("earlier")
-@pytest.mark.needs_extra("models", "aiohttp")
 def test_nothing_is_said_where_no_such_answers_are_or_the_server_has_more_of_its_own() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreWarning)

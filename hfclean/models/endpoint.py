@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hfclean.errors import HfcleanError, require
+from hfclean.errors import HfcleanError
 from hfclean.models import process
 from hfclean.models.api_key import read_key, without_key
 from hfclean.models.budget import Budget, Ledger
@@ -63,6 +63,8 @@ class Endpoint:
     def __init__(
         self, spec: ModelSpec, *, ledger: Ledger | None = None, budget: Budget | None = None, keep: Keep | None = None
     ) -> None:
+        import aiohttp
+
         self.spec = spec
         self.ledger = ledger or Ledger(spec.prices)
         self.budget = budget or Budget(spec)
@@ -88,7 +90,7 @@ class Endpoint:
         self._session: aiohttp.ClientSession | None = None
         self._url: Any = None
         self._plain_url: Any = None
-        self._http: Any = require("aiohttp", extra="models")
+        self._http: Any = aiohttp
 
     def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
         """Ask for all of them, without looking in any store."""
