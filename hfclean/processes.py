@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -102,6 +102,22 @@ def by_batch(
     size = max(1, min(at_once, -(-rows // count)))
     batches = (range(start, min(start + size, rows)) for start in range(0, rows, size))
     return map(work, batches) if count == 1 else _in_pool(work, batches, label, count)
+
+
+def by_part(work: Callable[[range], T], parts: Sequence[int], label: str, num_proc: NumProc) -> Iterator[T]:
+    """The same for parts whose edges are given, such as those of a file: what `work` makes of each, by its number.
+
+    Args:
+        work: takes the number of a part, as a range of one.
+        parts: how many rows each has.
+        label, num_proc: as for `by_batch`.
+
+    Raises:
+        HfcleanError: a process was ended from outside; not a number of processes.
+    """
+    count = min(count_for(sum(parts), num_proc), len(parts)) if _can_fork() else 1
+    each = (range(k, k + 1) for k in range(len(parts)))
+    return map(work, each) if count <= 1 else _in_pool(work, each, label, count)
 
 
 def _in_pool(work: Callable[[range], T], batches: Iterator[range], label: str, count: int) -> Iterator[T]:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -13,19 +14,23 @@ from select import select
 
 import pytest
 from datasets import Dataset
+from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from forked import forked
 
 import hfclean
 from hfclean import cleaning, processes, restoration
 from hfclean.cleaning import clean
-from hfclean.cli import main, running
-from hfclean.errors import ColumnError, HfcleanError
+from hfclean.cli import main, running, writing
+from hfclean.conversion import converting, losses_of
+from hfclean.errors import ColumnError, HfcleanError, SchemaError
+from hfclean.hub import secrets
 from hfclean.models import process
 from hfclean.reviser import RuleReviser
 from hfclean.selection import duplicates
 from hfclean.transform import Transform
 
 PARENT = os.getpid()
+TOKEN = "hf" + "_" + "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3x"
 
 
 @hfclean.rule("deadly", severity="low", meaning="ends every other process")
@@ -317,10 +322,10 @@ def test_dedupe_writes_the_same_bytes_in_any_number_of_processes_and_ends_with_o
 def killed_in_child(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
     real = getattr(owner, name)
 
-    def killed(*given: object) -> object:
+    def killed(*given: object, **how: object) -> object:
         if os.getpid() != PARENT:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*given)
+        return real(*given, **how)
 
     monkeypatch.setattr(owner, name, killed)
 
@@ -353,3 +358,109 @@ def test_more_processes_than_rows_find_what_one_finds() -> None:
     assert hfclean.dedupe(repeated(0), num_proc=500) == []
     with pytest.raises(ColumnError, match="no such field"):
         hfclean.dedupe(repeated(0), fields="nowhere")
+
+
+def talks(count: int = 30) -> Dataset:
+    """Rows that a chat template wrote, all but one."""
+    texts = [f"<|im_start|>user\nCity {k}?<|im_end|>\n<|im_start|>assistant\nLarge.<|im_end|>\n" for k in range(count)]
+    return Dataset.from_dict({"text": [*texts[:-1], "City?"], "place": list(range(count))})
+
+
+CONVERSIONS = [(rows, "messages", "jsonl"), (talks, "prompt_completion", "jsonl"), (talks, "messages", "parquet")]
+
+
+@pytest.mark.parametrize(("given", "to", "kind"), CONVERSIONS)
+def test_convert_writes_the_same_bytes_and_counts_the_same_in_any_number_of_processes(
+    given: Callable[[int], Dataset], to: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given(30).to_json(tmp_path / "rows.jsonl")
+    files, told = set(), set()
+    for count in ("1", "2", "3", "500"):
+        file = tmp_path / f"{count}.{kind}"
+        capsys.readouterr()
+        command = ["convert", str(tmp_path / "rows.jsonl"), "--to", to, "--quiet", "--num-proc", count]
+        assert main([*command, "--out", str(file)]) == 0
+        assert main([*command, "--dry-run"]) == 0
+        files.add(file.read_bytes())
+        told.add(re.sub(r".*\.(jsonl|parquet)  ", "", "".join(capsys.readouterr())))
+    assert (len(files), len(told)) == (1, 1)
+    assert ("texts that no known chat template wrote" in told.pop()) == (given is talks)
+
+
+def test_rows_that_do_not_fit_are_counted_the_same_in_any_number_of_processes() -> None:
+    turns = [{"role": role, "content": role} for role in ("user", "user", "assistant")]
+    ds = Dataset.from_dict({"messages": [turns[k % 3 == 0 :] for k in range(30)]})
+    for count in (1, 2, 3):
+        with pytest.raises(SchemaError, match=r"20 of 30 rows do not fit: a row has the turns \['user', 'user'\]"):
+            hfclean.convert(ds, "alpaca", num_proc=count)
+        lost = losses_of(ds, "alpaca", num_proc=count)
+        assert lost["rows that do not fit, so that nothing is converted"] == 20
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "at_work"),
+    [
+        (converting, "rows_of", "converting"),
+        (converting, "read_rendered", "converting"),
+        (writing, "_line", "writing"),
+    ],
+)
+def test_a_conversion_of_which_a_process_is_killed_is_one_line_and_no_file(
+    module: object,
+    name: str,
+    at_work: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    talks().to_json(tmp_path / "rows.jsonl")
+    (tmp_path / "new").mkdir()
+    killed_in_child(monkeypatch, module, name)
+    command = ["convert", str(tmp_path / "rows.jsonl"), "--to", "conversations", "--quiet"]
+    command += ["--out", str(tmp_path / "new" / "rows.jsonl"), "--num-proc"]
+    assert main([*command, "2"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"hfclean convert: one of the 2 processes {at_work} was ended from outside")
+    assert list((tmp_path / "new").iterdir()) == []
+    assert main([*command, "1"]) == 0
+
+
+def with_keys(tmp_path: Path) -> str:
+    texts = [f"Use {TOKEN}." if k % 11 == 0 else f"City {k}." for k in range(30)]
+    rows(30).remove_columns("completion").add_column("completion", texts).to_json(tmp_path / "rows.jsonl")
+    assert main(["clean", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "cleaned"), "--quiet"]) == 0
+    return str(tmp_path / "cleaned")
+
+
+def test_push_masks_and_writes_the_same_bytes_and_ends_with_a_process_that_is_killed(
+    fake_hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["push", with_keys(tmp_path), "me/x", "--dry-run", "--mask-secrets", "--quiet", "--num-proc"]
+    for count in ("1", "2", "3", "500"):
+        assert main([*command, count, "--out", str(tmp_path / count)]) == 0
+    assert (
+        contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "3") == contents(tmp_path / "500")
+    )
+    (file,) = (tmp_path / "3" / "data").iterdir()
+    assert (
+        Dataset.from_parquet(str(file), cache_dir=str(tmp_path / "c"))["completion"][11] == "Use [hf_token removed]."
+    )
+    killed_in_child(monkeypatch, secrets, "_mask_row")
+    assert main([*command, "2", "--out", str(tmp_path / "killed")]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("hfclean push: one of the 2 processes masking was ended from outside")
+    assert not (tmp_path / "killed").exists()
+
+
+def test_keys_in_the_parts_of_a_table_are_the_same_for_any_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"Use {TOKEN}." if k % 11 == 0 else f"City {k}." for k in range(30)]
+    Dataset.from_dict({"text": texts}).to_parquet(tmp_path / "rows.parquet", batch_size=7)
+    files = {"rows.parquet": tmp_path / "rows.parquet", "README.md": b"none"}
+    found = [secrets.scan_files(files, num_proc=count) for count in (1, 2, 3, 500)]
+    places = tuple(f"rows.parquet, row {k}, column text" for k in (0, 11, 22))
+    assert [(each[0].places, each[0].count) for each in found] == [(places, 3)] * 4
+    killed_in_child(monkeypatch, secrets, "_in_table")
+    with pytest.raises(HfcleanError, match="one of the 3 processes looking for keys was ended from outside"):
+        secrets.scan_files(files, num_proc=3)

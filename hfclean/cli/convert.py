@@ -38,6 +38,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="write nothing; count what would be left out or respelled"
     )
     options.formulas(command)
+    options.processes(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         raise UsageError("--out FILE is missing: where the rows go, or --dry-run to see what they would lose")
     check_file(args)
     with opened(args, err, args.out) as (source, layout):
-        how = {"template": args.template, "thoughts": args.thoughts, **given(layout)}
+        how = {"template": args.template, "thoughts": args.thoughts, "num_proc": args.num_proc, **given(layout)}
         if args.dry_run:
             losses = losses_of(source.dataset, args.to, **how)
             rows = sum(map(len, source.dataset.values()))

@@ -44,6 +44,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="let this key through, a documented sample (may be given several times)",
     )
     command.add_argument("--mask-secrets", action="store_true", help="dataset: replace keys by their kind in brackets")
+    options.processes(command)
     command.add_argument("--base", metavar="ID", help="reviser: Hub id of the model that it was tuned from")
     options.json_output(command)
     options.quiet(command)
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         "message": args.message,
         "dry_run": args.dry_run,
         "folder": args.out,
+        "num_proc": args.num_proc,
     }
     if kind != "dataset" and (args.config != "default" or args.mask_secrets):
         raise UsageError(f"--config and --mask-secrets are for datasets, and {folder.name!r} is a {kind}")

@@ -6,9 +6,9 @@ import gc
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hfclean.cli.reading import UsageError, opened, tell, tokenizer_of
 from hfclean.durable import new_file
@@ -16,6 +16,9 @@ from hfclean.errors import FolderError
 from hfclean.layout import Layout
 from hfclean.passes import ReleasingFile
 from hfclean.values import decoded, has_json, has_media, loaded
+
+if TYPE_CHECKING:
+    from hfclean.processes import NumProc
 
 BATCH_ROWS = 1000
 # What a spreadsheet runs as a formula: how such a cell begins, and what begins so and is a mere number.
@@ -65,7 +68,7 @@ def write_files(splits: Mapping[str, Any], args: argparse.Namespace, err: TextIO
                 with ReleasingFile(partial, part) as f:
                     decoded(part).to_parquet(f)
             elif target.suffix == ".jsonl":
-                _json_lines(part, partial, target.name)
+                _json_lines(part, partial, target.name, vars(args).get("num_proc", 1))
             else:
                 formulas = _csv(part, partial, target.name, escape=args.escape_formulas)
                 if formulas and not args.escape_formulas:
@@ -79,11 +82,17 @@ def write_files(splits: Mapping[str, Any], args: argparse.Namespace, err: TextIO
     return written
 
 
-def _json_lines(part: Any, file: Path, name: str) -> None:
+def _json_lines(part: Any, file: Path, name: str, num_proc: "NumProc") -> None:
     """JSON lines in which every number has all its digits; `to_json` of pandas rounds them."""
+    from hfclean.processes import by_batch
+
+    read = _reader(part)
+
+    def lines(batch: range) -> str:
+        return "".join(_line(row, name) + "\n" for row in read(batch))
+
     with file.open("w", encoding="utf-8", newline="\n") as f:
-        for row in _rows(part):
-            f.write(_line(row, name) + "\n")
+        f.writelines(by_batch(lines, len(part), "writing", num_proc))
 
 
 def _csv(part: Any, file: Path, name: str, *, escape: bool) -> int:
@@ -109,17 +118,22 @@ def _csv(part: Any, file: Path, name: str, *, escape: bool) -> int:
 def _table(part: Any, name: str) -> Iterator[list[Any]]:
     """The cells of a CSV file, its header first."""
     yield list(part.column_names)
-    for row in _rows(part):
-        yield [_cell(value, name) for value in row.values()]
+    read = _reader(part)
+    for start in range(0, len(part), BATCH_ROWS):
+        for row in read(range(start, min(start + BATCH_ROWS, len(part)))):
+            yield [_cell(value, name) for value in row.values()]
 
 
-def _rows(part: Any) -> Iterator[dict[str, Any]]:
-    """The rows as they are stored: neither rounded by the reader of `Json()` nor made into arrays."""
-    part = part.with_format(None)
+def _reader(part: Any) -> Callable[[range], Iterator[dict[str, Any]]]:
+    """Reads rows as they are stored: neither rounded by the reader of `Json()` nor made into arrays."""
     stored = {name: feature for name, feature in part.features.items() if has_json(feature)}
-    for batch in part.with_format("arrow").iter(BATCH_ROWS):
-        for row in batch.to_pylist():
+    tables = part.with_format("arrow")
+
+    def read(batch: range) -> Iterator[dict[str, Any]]:
+        for row in tables[batch.start : batch.stop].to_pylist():
             yield row | {name: loaded(row[name], feature) for name, feature in stored.items()}
+
+    return read
 
 
 def _cell(value: Any, name: str) -> Any:

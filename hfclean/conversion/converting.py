@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -20,7 +20,8 @@ from hfclean.conversion.rendered import read_rendered
 from hfclean.conversion.templates import template_of
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
-from hfclean.passes import Spool, column_batches, filled, folder_of, iterate, stored_stream
+from hfclean.passes import RELEASED, Spool, column_batches, filled, folder_of, release, rows_of, stored_stream
+from hfclean.processes import BATCH, NumProc, by_batch
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, Columns, View
 from hfclean.selection.row_context import undecoded
@@ -29,6 +30,7 @@ from hfclean.values import exact_dataset
 
 FORMS = tuple(MAKERS)
 TEXT = "text"  # the column that may hold what a chat template wrote
+LABEL = "converting"
 
 
 def convert(
@@ -40,6 +42,7 @@ def convert(
     columns: Columns = None,
     prefix: str = "",
     losses: Losses | None = None,
+    num_proc: NumProc = "auto",
 ) -> Any:
     """The dataset in another shape.
 
@@ -64,6 +67,7 @@ def convert(
         losses: records what the form cannot hold, by name and number of rows: keys of messages where the form has
             plain strings, pictures and other typed parts, calls kept as text, columns that give way to new ones. A
             warning says the same where none is passed. `losses_of` tells it beforehand.
+        num_proc: how many processes read and convert rows, as `hfclean.clean` takes it; the rows are the same.
 
     Raises:
         SchemaError: an unknown form, or rows that it cannot hold.
@@ -79,10 +83,10 @@ def convert(
     write = _writer(to, template)
     if isinstance(ds, Mapping):
         converted = type(ds)(  # type: ignore[call-arg]
-            {name: _converted(part, to, layout, thoughts, lost, write) for name, part in ds.items()}
+            {name: _converted(part, to, layout, thoughts, lost, write, num_proc) for name, part in ds.items()}
         )
     else:
-        converted = _converted(ds, to, layout, thoughts, lost, write)
+        converted = _converted(ds, to, layout, thoughts, lost, write, num_proc)
     if losses is not None:
         losses.update(lost)
     elif lost:
@@ -91,14 +95,21 @@ def convert(
 
 
 def losses_of(
-    ds: Any, to: str, *, template: Any = None, thoughts: Thoughts = None, columns: Columns = None, prefix: str = ""
+    ds: Any,
+    to: str,
+    *,
+    template: Any = None,
+    thoughts: Thoughts = None,
+    columns: Columns = None,
+    prefix: str = "",
+    num_proc: NumProc = "auto",
 ) -> Losses:
     """What `convert` would leave out or respell, by name and number of rows; nothing is made.
 
     Rows that the form cannot hold, for which `convert` raises, are counted as well.
 
     Args:
-        ds, to, template, thoughts, columns, prefix: as for `convert`.
+        ds, to, template, thoughts, columns, prefix, num_proc: as for `convert`.
 
     Raises:
         SchemaError: an unknown form.
@@ -114,12 +125,12 @@ def losses_of(
     layout, lost, ds = _checked(to, thoughts, columns, prefix), Losses(), stored_stream(ds)
     write = _writer(to, template)
     for part in ds.values() if isinstance(ds, Mapping) else (ds,):
-        source = _Source.of(_read_back(part, layout, lost), to, layout)
+        source = _Source.of(_read_back(part, layout, lost, num_proc), to, layout)
         if source.stays(to, thoughts):
             continue
         refused: list[str] = []
         names: set[str] = set()
-        for _, new in source.made(to, thoughts, lost, refused, write):
+        for _, new in source.made(to, thoughts, lost, refused, write, num_proc):
             names.update(new)
         if refused:
             lost["rows that do not fit, so that nothing is converted"] += len(refused)
@@ -174,23 +185,42 @@ class _Source:
         return to == "messages" == self.view.messages and not self.view.system and _is_spelled(self.ds)
 
     def made(
-        self, to: str, thoughts: Thoughts, lost: Losses, refused: list[str], write: Any
+        self, to: str, thoughts: Thoughts, lost: Losses, refused: list[str], write: Any, num_proc: NumProc
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Each row in the new form, with its number; what it loses is counted, and why rows are refused told."""
         shared = Shared(self.view, self.layout, thoughts, write=write)
-        if any(is_rich(shared, row, to) for rows in iterate(self.ds, self.view.columns) for row in rows):
+
+        def holds_more(batch: range) -> bool:
+            return any(is_rich(shared, row, to) for row in self._rows(batch, self.view.columns))
+
+        if any(by_batch(holds_more, len(self.ds), LABEL, num_proc)):
             shared = replace(shared, rich=True)
-        every = (row for rows in iterate(self.ds, self.ds.column_names) for row in rows)
-        for k, row in enumerate(every):
-            left_out: set[str] = set()
-            try:
-                new = MAKERS[to](shared, row, self.view.targets(row)[-1], left_out)
-            except CannotHold as e:
-                refused.append(str(e) if not refused else "")
-                continue
-            lost.update(left_out)
-            if new is not None:
-                yield k, new
+
+        def make(batch: range) -> tuple[list[tuple[int, dict[str, Any]]], Losses, list[str]]:
+            made, lost_here, refused_here = [], Losses(), list[str]()
+            for k, row in zip(batch, self._rows(batch, self.ds.column_names), strict=True):
+                left_out: set[str] = set()
+                try:
+                    new = MAKERS[to](shared, row, self.view.targets(row)[-1], left_out)
+                except CannotHold as e:
+                    refused_here.append(str(e) if not refused_here else "")
+                    continue
+                lost_here.update(left_out)
+                if new is not None:
+                    made.append((k, new))
+            return made, lost_here, refused_here
+
+        for made, lost_here, refused_here in by_batch(make, len(self.ds), LABEL, num_proc):
+            lost.update(lost_here)
+            refused += refused_here
+            yield from made
+
+    def _rows(self, batch: range, columns: Sequence[str]) -> list[dict[str, Any]]:
+        present = [name for name in dict.fromkeys(columns) if name in self.ds.column_names]
+        cells = self.ds.select_columns(present)[batch.start : batch.stop]
+        if batch.start % (RELEASED * BATCH) == 0:
+            release(self.ds)
+        return rows_of(cells, present)
 
     def count_columns(self, names: set[str] | Mapping[str, Any], rows: int, lost: Losses) -> None:
         """Count the columns that give way to new ones of their name."""
@@ -207,17 +237,19 @@ def _writer(to: str, template: Any) -> Any:
     return None if template is None else template_of(template).write
 
 
-def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losses, write: Any) -> Any:
+def _converted(
+    ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losses, write: Any, num_proc: NumProc
+) -> Any:
     """One split in another shape."""
     from datasets import concatenate_datasets
 
-    source = _Source.of(_read_back(ds, layout, lost), to, layout)
+    source = _Source.of(_read_back(ds, layout, lost, num_proc), to, layout)
     ds, plain, view = source.ds, source.plain, source.view
     if source.stays(to, thoughts):
         return plain.remove_columns([name for name in ds.column_names if name in source.ours])
     kept, refused = array("q"), list[str]()
     with Spool[dict[str, Any]](ds) as made:
-        for k, new in source.made(to, thoughts, lost, refused, write):
+        for k, new in source.made(to, thoughts, lost, refused, write, num_proc):
             made.append(new)
             kept.append(k)
         if refused:
@@ -233,7 +265,7 @@ def _converted(ds: Any, to: str, layout: Layout, thoughts: Thoughts, lost: Losse
     return concatenate_datasets([converted, beside.select_columns(others)], axis=1) if others and kept else converted
 
 
-def _read_back(ds: Any, layout: Layout, lost: Losses) -> Any:
+def _read_back(ds: Any, layout: Layout, lost: Losses, num_proc: NumProc) -> Any:
     """The rows with messages in place of the column `text`, where that holds what a chat template wrote, and no other
     column holds pairs. Texts that cannot be read are kept beside messages that are empty, and are counted."""
     from datasets import concatenate_datasets
@@ -248,15 +280,17 @@ def _read_back(ds: Any, layout: Layout, lost: Losses) -> Any:
     else:
         return ds
     ds, unread, tools = ds.with_format(None), 0, "tools" not in names
+
+    def read(batch: range) -> list[dict[str, Any] | None]:
+        texts = ds.select_columns([TEXT])[batch.start : batch.stop][TEXT]
+        found = [read_rendered(text) if isinstance(text, str) else None for text in texts]
+        return [known and {"messages": known.messages, **({"tools": known.tools} if tools else {})} for known in found]
+
     with Spool[dict[str, Any]](ds) as made:
-        for batch in column_batches(ds, [TEXT]):
-            for text in batch[TEXT]:
-                read = read_rendered(text) if isinstance(text, str) else None
-                unread += read is None
-                made.append(
-                    {"messages": read.messages if read else []}
-                    | ({"tools": read.tools if read else None} if tools else {})
-                )
+        for rows in by_batch(read, len(ds), LABEL, num_proc):
+            unread += rows.count(None)
+            for row in rows:
+                made.append(row or {"messages": [], **({"tools": None} if tools else {})})
         if unread == len(made):
             raise SchemaError(f"{problem}. No row's text is what a known chat template writes") from None
         converted = exact_dataset(made, folder_of(ds))

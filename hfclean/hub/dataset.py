@@ -77,7 +77,8 @@ def push_dataset(
             refuses to push to a public one), `revision` (the branch), `create_pr` (open a pull request instead),
             `message` of the commit, `dry_run` (push nothing; write the exact files into `folder`, a fresh one by
             default, and say what a push would do), `allow_secrets` (ids of keys that may stay, as the refusal names
-            them), `patience` with failures that may pass.
+            them), `patience` with failures that may pass, `num_proc` (how many processes look for keys in the rows;
+            what is pushed is the same).
 
     Returns:
         What was pushed, or with `dry_run` what would be.
@@ -102,11 +103,22 @@ def push_dataset(
         if isinstance(ds, (str, Path)):
             if report is not None or removed is not None or refused is not None:
                 raise HubRefusal("report=, removed= and refused= go with a dataset; a folder has its own")
-            prepared = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed)
+            prepared = prepare_folder(Path(ds).expanduser(), scratch, mask_secrets, allowed, options.num_proc)
         else:
             layout = Layout(columns, prefix)
             prepared = prepare_dataset(
-                ds, scratch, layout, report, removed, refused, transforms, stated, mask_secrets, allowed, tuple(extra)
+                ds,
+                scratch,
+                layout,
+                report,
+                removed,
+                refused,
+                transforms,
+                stated,
+                mask_secrets,
+                allowed,
+                tuple(extra),
+                num_proc=options.num_proc,
             )
         prepared = _with_source(prepared, source, license, language, api)
         below = folder_of(config_name)

@@ -17,6 +17,7 @@ from hfclean.layout import Layout
 from hfclean.limits import check_inside
 from hfclean.outside_names import is_split, text_path
 from hfclean.ownership import file_hash, is_own
+from hfclean.processes import NumProc
 from hfclean.provenance import HISTORY, parse_history
 from hfclean.records.common import ABOUT, read_record, record_text
 from hfclean.records.dataset import LAYOUT, About
@@ -50,7 +51,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[str]) -> Prepared:
+def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[str], num_proc: NumProc = 1) -> Prepared:
     """The files of a folder, as they are."""
     if not (path / ABOUT).is_file():
         raise RepoError(f"{str(path)!r} is not a cleaned folder (no {ABOUT}); make one: hfclean clean IN --out DIR")
@@ -61,14 +62,14 @@ def prepare_folder(path: Path, scratch: Path, mask: bool, allowed: Collection[st
     about, report = read_about(path, f"{path.name}/{ABOUT}")
     if not about.files:
         return replace(
-            prepare_folder(_hashed(path, scratch), scratch, mask, allowed),
+            prepare_folder(_hashed(path, scratch), scratch, mask, allowed, num_proc),
             notes=(
                 "the folder was written by an earlier version of hfclean, whose record has no hashes: its files were "
                 "taken as they are now, and whether they were changed since cannot be told",
             ),
         )
     if mask:
-        return _masked(path, scratch, about, allowed)
+        return _masked(path, scratch, about, allowed, num_proc)
     for name, digest in about.files.items():
         if not (path / name).is_file() or file_hash(path / name) != digest:
             raise HubRefusal(
@@ -131,7 +132,7 @@ def _pattern(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 and "-of-" not in head else f"{head.rsplit('-', 3)[0]}-*-{content}"
 
 
-def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -> Prepared:
+def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str], num_proc: NumProc) -> Prepared:
     """The folder written again, with its secrets masked."""
     folder = read_folder(path, cache_dir=scratch / "cache")
     prepared = prepare_dataset(
@@ -146,6 +147,7 @@ def _masked(path: Path, scratch: Path, about: About, allowed: Collection[str]) -
         True,
         allowed,
         source=about.source,
+        num_proc=num_proc,
     )
     stated = about.stated
     return replace(
@@ -171,6 +173,7 @@ def prepare_dataset(
     allowed: Collection[str],
     extra: tuple[Rule, ...] = (),
     source: Mapping[str, Any] | None = None,
+    num_proc: NumProc = 1,
 ) -> Prepared:
     """The files of a dataset, written into a fresh folder."""
     splits, removed_splits = _as_dict(ds, "ds"), _as_dict(removed, "removed") if removed is not None else None
@@ -190,9 +193,9 @@ def prepare_dataset(
     report = replace(report, refused=refused_sample(refused)) if report is not None else None
     if mask:
         stated, source = mask_all(dict(stated), allowed), mask_all(source, allowed)
-        splits = type(splits)({name: masked_rows(part, allowed) for name, part in splits.items()})
+        splits = type(splits)({name: masked_rows(part, allowed, num_proc) for name, part in splits.items()})
         removed_splits = (
-            type(splits)({name: masked_rows(part, allowed) for name, part in removed_splits.items()})
+            type(splits)({name: masked_rows(part, allowed, num_proc) for name, part in removed_splits.items()})
             if removed_splits
             else None
         )

@@ -12,6 +12,7 @@ from hfclean.cards import check_card
 from hfclean.hub.failures import HubRefusal, Repo
 from hfclean.hub.remote import Remote, RepoChange
 from hfclean.hub.secrets import UNSCANNED, Secret, scan_files
+from hfclean.processes import NumProc
 
 # What the Hub takes: hub docs, "Repository limitations and recommendations".
 LARGEST_FILE = 50_000_000_000
@@ -68,9 +69,9 @@ class PushPlan:
         return "\n".join(lines)
 
 
-def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = ()) -> list[str]:
-    """Reasons not to push these files: secrets and sizes."""
-    problems = [_told(secret) for secret in scan_files(files, allowed=allowed)]
+def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = (), num_proc: NumProc = 1) -> list[str]:
+    """Reasons not to push these files: secrets, for which tables are read in so many processes, and sizes."""
+    problems = [_told(secret) for secret in scan_files(files, allowed=allowed, num_proc=num_proc)]
     folders: dict[str, int] = {}
     for path, content in files.items():
         folder = path.rpartition("/")[0]

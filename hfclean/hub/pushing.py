@@ -12,6 +12,7 @@ from hfclean.hub.failures import Repo
 from hfclean.hub.push_plan import PushPlan, check_files, new_problems, refuse, write_plan
 from hfclean.hub.remote import Patience, Pushed, Remote, RepoChange, check_token, commit, look
 from hfclean.hub.secrets import mask_secrets
+from hfclean.processes import NumProc
 
 README = "README.md"
 BESIDE = "README.hfclean.md"
@@ -31,6 +32,7 @@ class PushOptions:
         folder: where a dry run writes; a fresh folder for temporary files by default.
         allow_secrets: ids of keys that may stay, as the refusal names them.
         patience: with failures that may pass.
+        num_proc: how many processes look for keys in tables, and mask them, as `hfclean.clean` takes it.
     """
 
     private: bool | None = None
@@ -41,6 +43,7 @@ class PushOptions:
     folder: str | Path | None = None
     allow_secrets: Collection[str] = ()
     patience: Patience | None = None
+    num_proc: NumProc = "auto"
 
 
 class PushKeywords(TypedDict, total=False):
@@ -54,6 +57,7 @@ class PushKeywords(TypedDict, total=False):
     folder: str | Path | None
     allow_secrets: Collection[str]
     patience: Patience | None
+    num_proc: NumProc
 
 
 # the card on top of the existing one; CardError where that one cannot be merged into
@@ -91,7 +95,7 @@ def push_files(
         check_target(folder, overwrite=False)
     # the commit's message is read by everybody who looks at the repo
     message_as_file = {"the message of the commit": message.encode("utf-8", "replace")}
-    static = [*check_files(files, allowed), *check_files(message_as_file, allowed)]
+    static = [*check_files(files, allowed, options.num_proc), *check_files(message_as_file, allowed)]
     if not options.dry_run:
         refuse(repo, static)
         check_token(api, repo)

@@ -10,11 +10,13 @@ import hashlib
 import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
 from hfclean.hub.packed import HIDDEN, UnscannedError, changed_wide, narrowed, plain_streams
 from hfclean.keys import HINT, KINDS, find_secrets
+from hfclean.processes import NumProc, by_batch, by_part, count_for, mapped
 from hfclean.transform import cached_elsewhere
 
 __all__ = ["KINDS", "Secret", "find_secrets", "mask_all", "mask_secrets", "masked_rows", "names_of", "scan_files"]
@@ -60,27 +62,35 @@ def mask_all(value: Any, allowed: Collection[str] = ()) -> Any:
     return _mask_value(value, sorted(allowed))
 
 
-def masked_rows(ds: Any, allowed: Collection[str] = ()) -> Any:
-    """A `Dataset` with the keys in its texts and in the names of its classes masked; the same one where there are
-    none."""
+def masked_rows(ds: Any, allowed: Collection[str] = (), num_proc: NumProc = 1) -> Any:
+    """A `Dataset` with the keys in its texts and in the names of its classes masked, in so many processes; the same
+    one where there are none."""
     ds = cached_elsewhere(ds)
     features = {name: _masked_feature(feature, allowed) for name, feature in ds.features.items()}
     if features != dict(ds.features):
         ds = ds.cast(type(ds.features)(features))
-    tables = ds.with_format("arrow").iter(batch_size=1000)
-    hit = {column for table in tables for column, _, _ in _in_table(table)}
+    tables = ds.with_format("arrow")
+
+    def columns(batch: range) -> set[str]:
+        return {column for column, _, _ in _in_table(tables[batch.start : batch.stop])}
+
+    hit = set[str]().union(*by_batch(columns, len(ds), "looking for keys", num_proc))
     if not hit:
         return ds
     from datasets import concatenate_datasets
 
     # the other columns stay as they are: Python would take the nanoseconds from their times
     plain = ds.with_format(None)
-    masked = plain.select_columns(sorted(hit)).map(
+    parts = mapped(
+        plain.select_columns(sorted(hit)),
         _mask_row,
+        "masking",
+        count_for(len(ds), num_proc),
+        batched=False,
         fn_kwargs={"allowed": sorted(allowed)},
         features=type(ds.features)({name: ds.features[name] for name in sorted(hit)}),
-        desc="masking",
     )
+    masked = parts[0] if len(parts) == 1 else concatenate_datasets(parts)
     rest = [name for name in ds.column_names if name not in hit]
     if rest:
         masked = concatenate_datasets([plain.select_columns(rest), masked], axis=1)
@@ -150,24 +160,27 @@ def _mask_value(value: Any, allowed: list[str]) -> Any:
 # ------------------------------------------------------------------------------------------------------------- files
 
 
-def scan_files(files: Mapping[str, Path | bytes], *, allowed: Collection[str] = ()) -> list[Secret]:
-    """The keys in files by their names in the repo, each once, in the order found."""
+def scan_files(
+    files: Mapping[str, Path | bytes], *, allowed: Collection[str] = (), num_proc: NumProc = 1
+) -> list[Secret]:
+    """The keys in files by their names in the repo, each once, in the order found; tables are read in so many
+    processes."""
     found: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
     # the data first: its places say more than those in the report that is made of it
     for name in sorted(files, key=lambda name: (not name.endswith(".parquet"), name)):
         named = ((kind, secret, "the name of a file") for kind, secret, *_ in find_secrets(name))
-        for kind, secret, place in (*named, *_scan_file(name, files[name])):
+        for kind, secret, place in (*named, *_scan_file(name, files[name], num_proc)):
             if secret not in allowed:
                 kinds[secret] = kind
                 found.setdefault(secret, []).append(mask_secrets(place))  # of which a column's name is a part
     return [Secret(name, kinds[name], tuple(places[:3]), len(places)) for name, places in found.items()]
 
 
-def _scan_file(name: str, content: Path | bytes) -> Iterator[tuple[str, str, str]]:
+def _scan_file(name: str, content: Path | bytes, num_proc: NumProc) -> Iterator[tuple[str, str, str]]:
     """Kind, id and place of every key in a parquet or text file of any size; weights are not looked into."""
     if name.endswith(".parquet"):
-        yield from _in_parquet(name, io.BytesIO(content) if isinstance(content, bytes) else content)
+        yield from _in_parquet(name, io.BytesIO(content) if isinstance(content, bytes) else content, num_proc)
         return
     if name.endswith(WEIGHTS):
         return
@@ -209,25 +222,33 @@ def _parts(stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield part, True
 
 
-def _in_parquet(name: str, source: Path | io.BytesIO) -> Iterator[tuple[str, str, str]]:
+def _in_parquet(name: str, source: Path | io.BytesIO, num_proc: NumProc) -> Iterator[tuple[str, str, str]]:
     import pyarrow.parquet as pq
 
-    row = 0
     with pq.ParquetFile(source) as file:
-        schema = file.schema_arrow
-        about = [value.decode("utf-8", "replace") for value in (schema.metadata or {}).values()]
-        for kind, secret in dict.fromkeys(
-            (kind, secret)
-            for text in (*about, schema.to_string(show_schema_metadata=False, truncate_metadata=False))
-            for kind, secret, *_ in find_secrets(text)
-        ):
-            yield kind, secret, f"{name}, in its schema"
-        for batch in file.iter_batches(batch_size=1000):
-            for column, k, cell in _in_table(batch):
-                place = f"{name}, row {row + k}, column {column}"
-                for kind, secret in _in_cell(cell):
-                    yield kind, secret, place
-            row += batch.num_rows
+        about, schema = file.metadata, file.schema_arrow
+    told = [value.decode("utf-8", "replace") for value in (schema.metadata or {}).values()]
+    for kind, secret in dict.fromkeys(
+        (kind, secret)
+        for text in (*told, schema.to_string(show_schema_metadata=False, truncate_metadata=False))
+        for kind, secret, *_ in find_secrets(text)
+    ):
+        yield kind, secret, f"{name}, in its schema"
+    sizes = [about.row_group(k).num_rows for k in range(about.num_row_groups)]
+    starts = [0, *accumulate(sizes)]
+
+    def look(group: range) -> list[tuple[str, str, str]]:
+        row, found = starts[group.start], []
+        with pq.ParquetFile(source, metadata=about) as file:
+            for batch in file.iter_batches(batch_size=1000, row_groups=list(group)):
+                for column, k, cell in _in_table(batch):
+                    place = f"{name}, row {row + k}, column {column}"
+                    found += [(kind, secret, place) for kind, secret in _in_cell(cell)]
+                row += batch.num_rows
+        return found
+
+    for found in by_part(look, sizes, "looking for keys", num_proc):
+        yield from found
 
 
 def _in_cell(cell: str | bytes) -> Iterator[tuple[str, str]]:
