@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 import hfclean
+from hfclean.cli import main
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 
@@ -104,3 +107,79 @@ def test_a_contradiction_says_where_and_what() -> None:
     assert (found.field, found.line, found.found, found.expected) == ("response", 1, "15", "12")
     row["problem"] = "How many boats, and how many oars? And how many sails?"
     assert hfclean.verify(row, TRUTHS) == []
+
+
+class Letters:
+    """One token a character."""
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(sign) for sign in text]
+
+
+class Encoding:
+    ids: ClassVar[list[int]] = [1, 2, 3]
+
+
+class Wrapped:
+    def encode(self, text: str) -> Encoding:
+        return Encoding()
+
+
+def truncated(row: dict[str, Any], tokens: int, only: list[str] | None = None) -> list[str]:
+    found = hfclean.verify(row, only, tokenizer=Letters(), max_tokens=tokens)
+    return [each.check for each in found if each.check == "sides_equal_when_truncated"]
+
+
+def test_sides_that_differ_behind_the_last_token_alone_are_found() -> None:
+    asked, long = "Name a river.", "The Rhine is a river of Europe. "
+    row = {"prompt": asked, "chosen": f"{long}It is long.", "rejected": f"{long}No."}
+    same = len(f"{asked}\n{long}")
+    asks = {"role": "user", "content": asked}
+    turns = {side: [asks, {"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
+    implicit = {side: f"{asked} {row[side]}" for side in ("chosen", "rejected")}
+    for each in (row, turns, implicit):
+        assert truncated(each, same - 1) == ["sides_equal_when_truncated"]
+        assert truncated(each, same + 2) == []
+    assert truncated({**row, "rejected": row["chosen"]}, 5) == []
+    assert truncated({**row, "rejected": long}, len(f"{asked}\n{long}")) == ["sides_equal_when_truncated"]
+    assert truncated({**row, "rejected": long}, len(f"{asked}\n{long}") + 1) == []
+
+
+def test_a_thought_is_a_part_of_what_is_truncated() -> None:
+    row = {"prompt": "When does water boil?", "chosen": f"{THOUGHT}{GOOD}", "rejected": f"{THOUGHT}{BAD}"}
+    assert truncated(row, 30) == ["sides_equal_when_truncated"]
+    assert truncated({**row, "rejected": BAD}, 30) == []
+
+
+def test_only_names_it_and_a_tokenizer_is_needed_for_it() -> None:
+    row = {"prompt": "When?", "chosen": GOOD, "rejected": BAD}
+    assert truncated(row, 10, ["sides_equal_when_truncated"]) == ["sides_equal_when_truncated"]
+    assert truncated(row, 10, ["side_cut"]) == []
+    found = hfclean.verify(row, ["sides_equal_when_truncated"], tokenizer=Wrapped(), max_tokens=3)
+    assert [each.sentence for each in found] == [
+        "chosen and rejected are the same in the first 3 tokens, and differ behind them alone"
+    ]
+    for settings, message in (
+        ({}, "needs a tokenizer"),
+        ({"tokenizer": Letters(), "max_tokens": 0}, "max_tokens=0; expected 1 or more"),
+        ({"tokenizer": len}, r"has no encode\(\)"),
+    ):
+        with pytest.raises(hfclean.verifiers.VerifierError, match=message):
+            hfclean.verify(row, ["sides_equal_when_truncated"], **settings)
+
+
+def test_the_command_line_takes_a_tokenizer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "hfclean.cli.verify.tokenizer_of", lambda path: None if path is None else {"letters": Letters()}[path]
+    )
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"prompt": "When?", "chosen": "Water boils now.", "rejected": "Water boils, well"}))
+    command = ["verify", str(file), "--quiet", "--tokenizer", "letters"]
+    assert main([*command, "--max-tokens", "17"]) == 0
+    assert "sides_equal_when_truncated 1" in capsys.readouterr().out
+    assert main([*command, "--only", "sides_equal_when_truncated", "--max-tokens", "18"]) == 0
+    assert "0 findings" in capsys.readouterr().out
+    assert main([*command[:3], "--only", "sides_equal_when_truncated"]) == 2
+    assert "--tokenizer PATH" in capsys.readouterr().err

@@ -13,13 +13,22 @@ from itertools import chain
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import layout_of, opened, tell
+from hfclean.cli.reading import layout_of, opened, tell, tokenizer_of
 
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command, pairs=False, prefixed=False)
     command.add_argument(
         "--only", action="append", metavar="VERIFIER", help="run only this verifier (may be given several times)"
+    )
+    command.add_argument(
+        "--tokenizer",
+        metavar="PATH",
+        help="look for preference rows whose sides are the same when this tokenizer truncates them (a folder or a Hub "
+        "id)",
+    )
+    command.add_argument(
+        "--max-tokens", type=int, default=2048, metavar="N", help="the tokens of prompt and answer that are left"
     )
 
 
@@ -51,9 +60,10 @@ def _findings(args: argparse.Namespace, dataset: Any) -> Iterator[dict[str, Any]
     from hfclean.passes import iterate
     from hfclean.verifiers import verify
 
-    columns = layout_of(args).columns
+    columns, tokenizer = layout_of(args).columns, tokenizer_of(args.tokenizer)
+    options: dict[str, Any] = {"columns": columns, "tokenizer": tokenizer, "max_tokens": args.max_tokens}
     for split, part in dataset.items():
         rows = chain.from_iterable(iterate(part, part.column_names))
         for number, row in enumerate(rows):
-            for finding in verify(row, args.only, columns=columns):
+            for finding in verify(row, args.only, **options):
                 yield {"split": split, "row": number, **asdict(finding)}

@@ -23,6 +23,7 @@ from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
 from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS, thought_empty
 from hfclean.verifiers.tools import TOOL_VERIFIERS
+from hfclean.verifiers.truncation import TRUNCATED_ALIKE, Encode, encoder_of, truncated_alike
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, VerifierError, parts_of
 
@@ -66,6 +67,8 @@ def verify(
     only: Iterable[str] | None = None,
     *,
     columns: str | Mapping[str, str] | None = None,
+    tokenizer: Any = None,
+    max_tokens: int = 2048,
 ) -> list[Finding]:
     """What a program can prove wrong in a row; offline, without a model.
 
@@ -74,13 +77,19 @@ def verify(
             then the row as a whole, with the tools and the truths beside it.
         only: ids of the verifiers to run, and no others.
         columns: which columns of a row hold what, where their names do not say it, as for `hfclean.score`.
+        tokenizer: anything with `encode`, such as a tokenizer of `transformers`. With it, preference rows are also
+            looked at as a trainer truncates them: `sides_equal_when_truncated` says that the first `max_tokens` tokens
+            of prompt and answer are the same on both sides. What a chat template adds is not counted, so that such
+            rows are certain, and some more are missed.
+        max_tokens: the length to which the trainer truncates.
 
     Returns:
         The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; those of the row as a whole
         come last. Empty where nothing can be proved wrong, which does not say that all is right.
 
     Raises:
-        VerifierError: an id in `only` does not name a verifier.
+        VerifierError: an id in `only` does not name a verifier, or one that needs a tokenizer, which is not given; a
+            tokenizer without `encode`; `max_tokens` below 1.
         SchemaError: a row of no known shape.
 
     >>> from hfclean.schema import Pair
@@ -88,12 +97,29 @@ def verify(
     []
     """
     pair_verifiers, row_verifiers = _selected(only)
+    encode = _truncating(only, tokenizer, max_tokens)
     if isinstance(row, Pair):
         return _in_pairs([row], pair_verifiers)
     layout = Layout(turns="all", columns=columns)
     view = layout.view(row)
     pairs = layout.pairs(row, view)
-    return [*_in_pairs(pairs, pair_verifiers), *_in_row(row, view, pairs[-1], row_verifiers)]
+    found = [*_in_pairs(pairs, pair_verifiers), *_in_row(row, view, pairs[-1], row_verifiers)]
+    if encode is not None and "rejected" in parts_of(view):
+        found += truncated_alike(whole_row(row, view, pairs[-1]), encode, max_tokens)
+    return found
+
+
+def _truncating(only: Iterable[str] | None, tokenizer: Any, max_tokens: int) -> Encode | None:
+    """What tokenizes the sides of preference rows; None where nobody asks for it."""
+    named = only is not None and TRUNCATED_ALIKE in only
+    if max_tokens < 1:
+        raise VerifierError(f"max_tokens={max_tokens}; expected 1 or more")
+    if named and tokenizer is None:
+        raise VerifierError(
+            f"{TRUNCATED_ALIKE} needs a tokenizer; name one: tokenizer=AutoTokenizer.from_pretrained(...), on the "
+            "command line --tokenizer PATH"
+        )
+    return encoder_of(tokenizer) if tokenizer is not None and (named or only is None) else None
 
 
 def _in_pairs(pairs: Sequence[Pair], verifiers: Iterable[Verifier]) -> list[Finding]:
@@ -146,7 +172,7 @@ def _selected(only: Iterable[str] | None) -> tuple[tuple[Verifier, ...], tuple[R
 
 @lru_cache(maxsize=64)
 def _select(only: tuple[str, ...]) -> tuple[tuple[Verifier, ...], tuple[RowVerifier, ...]]:
-    known = [*(verifier.id for verifier in VERIFIERS), *(verifier.id for verifier in ROW_VERIFIERS)]
+    known = [*(verifier.id for verifier in (*VERIFIERS, *ROW_VERIFIERS)), TRUNCATED_ALIKE]
     for name in only:
         if name not in known:
             near = get_close_matches(name, known, 1)
