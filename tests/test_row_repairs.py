@@ -105,3 +105,59 @@ def test_arguments_are_written_in_one_way_on_request() -> None:
 )
 def test_only_what_loses_nothing_is_written_anew(text: str, new: str | None) -> None:
     assert canonical_json(text) == new
+
+
+CLOSED = [
+    ("<think>\nTwo.\n\n<answer>Four.</answer>", "<think>\nTwo.\n</think>\n\n<answer>Four.</answer>"),
+    ("<think>Two. <answer>Four.</answer>\n", "<think>Two.</think> <answer>Four.</answer>\n"),
+    ("<think>Two.</thinking>Four.", "<think>Two.</think>Four."),
+    ("<think>Two.\n</THINK>\nFour.", "<think>Two.\n</think>\nFour."),
+    ("[THINK]Two.</think>Four.", "[THINK]Two.[/THINK]Four."),
+    (
+        "<|begin_of_thought|>\n\nTwo.\n\n<|begin_of_solution|>\n\nFour.\n\n<|end_of_solution|>",
+        "<|begin_of_thought|>\n\nTwo.\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\nFour.\n\n<|end_of_solution|>",
+    ),
+    (
+        "<|channel|>analysis<|message|>Two.<|start|>assistant<|channel|>final<|message|>Four.<|return|>",
+        "<|channel|>analysis<|message|>Two.<|end|><|start|>assistant<|channel|>final<|message|>Four.<|return|>",
+    ),
+]
+UNCERTAIN = [
+    "<think>Two and two. Four.",
+    "<think>Two and two.\n\n**Answer:** Four.",
+    "<think>It ends with `</thinking>` and so on. Four.",
+    "<think>It ends with </thinking> and so on. Four.",
+    "<think>Two.</thinking>Or three.</reasoning>Four.",
+    "<think>I write <answer> and then <answer>Four.</answer>",
+    "<think>I write <answer>Four.</answer> Then I stop. Five.",
+    "<think>Two.</thinking>",
+    "<think><answer>Four.</answer>",
+    "<think>Two.<|begin_of_solution|>Four.<|end_of_solution|>",
+    "<|channel|>analysis<|message|>Two. The end.",
+]
+
+
+@pytest.mark.parametrize(("text", "closed"), CLOSED)
+def test_a_thought_is_closed_on_request_where_the_answer_certainly_begins(text: str, closed: str) -> None:
+    asked = turn("user", "What is 2 + 2?")
+    reviser = hfclean.RuleReviser(only=(), also=["thought_unclosed"])
+    rows: list[dict[str, Any]] = [
+        {"instruction": "What is 2 + 2?", "output": text},
+        {"prompt": "What is 2 + 2?", "completion": text},
+        {"messages": [asked, turn("assistant", text)]},
+        {"prompt": [asked], "chosen": [turn("assistant", text)], "rejected": [turn("assistant", "Five.")]},
+    ]
+    for row in rows:
+        out = {**row, **reviser(row)}
+        assert json.dumps(closed) in json.dumps(out), row
+        assert out["edit_reason"] == "thought_unclosed"
+        assert hfclean.score(out)["defects"].split().count("thought_unclosed") == 0
+        assert hfclean.restore(out) == row
+        assert reviser(out)["edit"] == "kept"
+    assert hfclean.RuleReviser(only=())(rows[0])["edit"] == "kept"
+
+
+@pytest.mark.parametrize("text", UNCERTAIN)
+def test_a_thought_stays_open_where_the_answer_may_begin_anywhere(text: str) -> None:
+    out = hfclean.RuleReviser(only=(), also=["thought_unclosed"])({"prompt": "What is 2 + 2?", "completion": text})
+    assert (out["completion"], out["edit"]) == (text, "kept")

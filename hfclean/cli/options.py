@@ -127,7 +127,8 @@ def rules(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="REPAIR",
         help="a repair on request: canonical_arguments writes the JSON of tool arguments in one way, "
-        "last_turn_unanswered drops a last turn of the user that nobody answers (may be given several times)",
+        "last_turn_unanswered drops a last turn of the user that nobody answers, thought_unclosed closes a thought "
+        "where the answer certainly begins (may be given several times)",
     )
     command.add_argument(
         "--with",

@@ -1,14 +1,16 @@
-"""Repairs of a row as a whole that are done on request alone: what they take away, somebody may want to keep."""
+"""Repairs that are done on request alone: what they change in a row, somebody may want to keep as it is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hfclean.reviser.record import FieldChange
-from hfclean.schema import REMOVED, ChatView, Path, View, whole_row
+from hfclean.schema import REMOVED, ChatView, Path, Target, View, whole_row
+from hfclean.text.thoughts import closed_thought
+from hfclean.verifiers import verify
 
 ARGUMENTS = ("arguments", "parameters", "input", "args")
 CALLS = ("tool_calls", "function_call", "function", "tool_call")
@@ -21,23 +23,31 @@ class _RowRepair:
 
     id: str
     meaning: str
-    changes: Callable[[Mapping[str, Any], ChatView], Iterator[FieldChange]]
+    changes: Callable[[Mapping[str, Any], View, Sequence[Target]], Iterator[FieldChange]]
     version: int = 1
 
 
-def row_changes(cells: Mapping[str, Any], view: View, names: tuple[str, ...]) -> list[FieldChange]:
-    """What these repairs change in a row, each seeing it as it stands."""
-    if not names or not isinstance(view, ChatView):
-        return []
-    return [change for name in ROW_REPAIRS if name in names for change in ROW_REPAIRS[name].changes(cells, view)]
+def row_changes(
+    cells: Mapping[str, Any], view: View, targets: Sequence[Target], names: tuple[str, ...]
+) -> list[FieldChange]:
+    """What these repairs change in a row, each seeing it as it stands; `targets` are those of its answers that are
+    worked on."""
+    found: list[FieldChange] = []
+    for name in ROW_REPAIRS:
+        if name in names:
+            found += ROW_REPAIRS[name].changes(cells, view, targets)
+    return found
 
 
-def _canonical(cells: Mapping[str, Any], view: ChatView) -> Iterator[FieldChange]:
-    messages = view.laid_open(cells)[view.messages]
-    if not isinstance(messages, list):
-        return
-    for n, message in enumerate(messages):
-        if isinstance(message, Mapping):
+def _messages(cells: Mapping[str, Any], view: View) -> list[Any]:
+    """The messages of a conversation as they stand; none in rows of other kinds."""
+    messages = view.laid_open(cells)[view.messages] if isinstance(view, ChatView) else None
+    return messages if isinstance(messages, list) else []
+
+
+def _canonical(cells: Mapping[str, Any], view: View, _targets: Sequence[Target]) -> Iterator[FieldChange]:
+    for n, message in enumerate(_messages(cells, view)):
+        if isinstance(view, ChatView) and isinstance(message, Mapping):
             for path, text in _texts(message, (view.messages, n), 0):
                 new = canonical_json(text)
                 if new is not None and new != text:
@@ -106,9 +116,9 @@ def _dumped(value: Any) -> str:
     return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 
-def _drop_last(cells: Mapping[str, Any], view: ChatView) -> Iterator[FieldChange]:
-    messages = view.laid_open(cells)[view.messages]
-    if not isinstance(messages, list) or len(messages) < 2:
+def _drop_last(cells: Mapping[str, Any], view: View, _targets: Sequence[Target]) -> Iterator[FieldChange]:
+    messages = _messages(cells, view)
+    if not isinstance(view, ChatView) or len(messages) < 2:
         return
     said = whole_row(cells, view, view.pairs(cells)[-1], rejected=False).messages
     last = said[-1]
@@ -116,10 +126,22 @@ def _drop_last(cells: Mapping[str, Any], view: ChatView) -> Iterator[FieldChange
         yield FieldChange("last_turn_unanswered", (view.messages, len(messages) - 1), last.text, REMOVED)
 
 
+def _close_thought(_cells: Mapping[str, Any], _view: View, targets: Sequence[Target]) -> Iterator[FieldChange]:
+    for target in targets:
+        pair, slot = target.pair, target.response
+        if slot is None or len(slot.paths) > 1 or not verify(pair, ["thought_unclosed"]):
+            continue
+        closed = closed_thought(pair.response)
+        if closed is not None:
+            for path in slot.places():
+                yield FieldChange("thought_unclosed", path, slot.whole(pair.response), slot.whole(closed))
+
+
 ROW_REPAIRS = {
     repair.id: repair
     for repair in (
         _RowRepair("canonical_arguments", "writes the JSON of tool arguments in one way", _canonical),
         _RowRepair("last_turn_unanswered", "drops a last turn of the user that nobody answers", _drop_last),
+        _RowRepair("thought_unclosed", "closes a thought where the answer certainly begins", _close_thought),
     )
 }

@@ -40,9 +40,11 @@ class RuleReviser(Transform):
         skip: ids of rules not to run.
         extra: your own rules, declared with `@hfclean.rule`; they run after the others.
         strict: stop at the first row on which a rule raises.
-        also: repairs of rows of messages that are done on request alone: `canonical_arguments` writes the JSON of tool
-            arguments in one way (blanks and escapes; order and numbers stay), `last_turn_unanswered` drops a last turn
-            of the user that nobody answers.
+        also: repairs that are done on request alone. In rows of messages, `canonical_arguments` writes the JSON of
+            tool arguments in one way (blanks and escapes; order and numbers stay), `last_turn_unanswered` drops a last
+            turn of the user that nobody answers. In all rows, `thought_unclosed` closes a thought where the answer
+            certainly begins: before a marker of answers (`<answer>`, `<|begin_of_solution|>`, Harmony's final
+            channel), or at the only closing marker, which is spelled in another way.
 
     Raises:
         RuleError: an id that names no rule, or no such repair.
@@ -162,7 +164,7 @@ class RuleReviser(Transform):
         if not names:
             return []
         after = {**cells, **write(cells, {change.path: change.after for change in changes})} if changes else cells
-        return row_changes(after, view, names)
+        return row_changes(after, view, self.targets(after, view), names)
 
     def _repairing(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules() if rule.repair is not None)

@@ -48,6 +48,17 @@ _OPENING = re.compile(
 _FINAL = re.compile(r"\s*+(?:<\|start\|>assistant)?<\|channel\|>final(?: [^<\n]{0,60})?<\|message\|>")
 _BY_OPENING = {form.opening.lower(): form for form in FORMS}
 _ANY_OPENING = re.compile(rf"<(?:{'|'.join(INNER_TAGS)})>|<\|begin_of_thought\|>|◁think▷", re.IGNORECASE)
+_ANY_CLOSING = re.compile(
+    rf"</(?:{'|'.join(INNER_TAGS)})>|{'|'.join(re.escape(form.closing) for form in FORMS if form is not HARMONY)}",
+    re.IGNORECASE,
+)
+_ANSWERS = re.compile(
+    r"<(?P<tag>answer)>|(?:<\|start\|>assistant)?"
+    rf"(?:{'|'.join(re.escape(form.answer) for form in FORMS if form.answer)})"
+)
+# What stands before a marker that closes a thought, where the thought is over and the marker is not spoken of.
+_ENDED = re.compile(r"[.!?…。！？)\]}$*\d]\s?\Z|\n\s{0,9}\Z")
+_QUOTES = frozenset("`'\"“‘«")
 _FENCES = ("```", "~~~")
 
 
@@ -97,6 +108,41 @@ def opening_of(text: str) -> Opened | None:
         return None
     form = _BY_OPENING.get((opened["form"] or "").lower())
     return Opened(opened.end(), form.closing if form else f"</{opened['tag']}>", form)
+
+
+def closed_thought(text: str) -> str | None:
+    """A text whose thought is opened and not closed, with that closed where the answer certainly begins; None where
+    that is not certain.
+
+    It begins behind the only closing marker, where that is spelled in another way than the opening one, or at the only
+    marker of an answer.
+    """
+    opened = opening_of(text)
+    if opened is None or opened.closing in text[opened.end :]:
+        return None
+    wrong = list(_ANY_CLOSING.finditer(text, opened.end))
+    begins = list(_ANSWERS.finditer(text, opened.end))
+    if len(wrong) == 1 and _ENDED.search(text[max(0, wrong[0].start() - 10) : wrong[0].start()]):
+        closed = f"{text[: wrong[0].start()]}{opened.closing}{text[wrong[0].end() :]}"
+    elif not wrong and len(begins) == 1 and _is_marker_of(opened.form, begins[0], text):
+        start = begins[0].start()
+        thought = text[:start].rstrip()
+        gap = text[len(thought) : start]
+        line = "\n" if "\n" in gap else ""
+        closed = f"{thought}{line}{opened.closing}{gap}{text[start:]}"
+    else:
+        return None
+    parts = read_thought(closed)
+    return closed if parts is not None and parts.thought and parts.answer.strip() else None
+
+
+def _is_marker_of(form: Form | None, found: re.Match[str], text: str) -> bool:
+    """Whether a marker begins the answer of a thought of this form; `<answer>` alone may stand behind any."""
+    if found["tag"]:
+        closing = f"</{found['tag']}>"
+        bare = text.rstrip()
+        return bare.endswith(closing) and bare.count(closing) == 1 and text[found.start() - 1] not in _QUOTES
+    return form is not None and bool(form.answer) and form.answer in found[0]
 
 
 def has_empty_thought(text: str) -> bool:
