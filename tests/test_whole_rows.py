@@ -1,5 +1,9 @@
 """Rows as a whole: what only shows between messages, or between them and other columns."""
 
+import json
+
+import pytest
+
 import hfclean
 from hfclean.schema import Call, Result, detect, whole_row
 
@@ -57,3 +61,57 @@ def test_a_conversation_that_ends_with_the_user_is_found_and_lowers_its_scores()
     open_end = hfclean.score({"messages": messages})
     assert (ended["defects"], open_end["defects"]) == ("", "last_turn_unanswered")
     assert open_end["rating"] == ended["rating"] * 0.95
+
+
+ASKED = [{"role": "user", "content": "Does it rain in Graz?"}, {"role": "assistant", "content": "It rains."}]
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": 7}'}}
+STEPS = [{"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "content": "rain"}]
+
+
+@pytest.mark.parametrize("name", ["trace", "trajectory"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_trace_of_messages_is_checked_as_messages_are(name, as_json):
+    trace = json.dumps(STEPS) if as_json else STEPS
+    rows = (
+        {"messages": ASKED, "tools": TOOLS, name: trace},
+        {"prompt": "Does it rain in Graz?", "completion": "It rains.", "tools": TOOLS, name: trace},
+        {"instruction": "Does it rain in Graz?", "output": "It rains.", "tools": TOOLS, name: trace},
+    )
+    for row in rows:
+        found = [(each.check, each.field, each.turn) for each in hfclean.verify(row)]
+        assert found == [("tool_arguments_invalid", "trace", 0)]
+        assert hfclean.score(row)["defects"] == "tool_arguments_invalid"
+        assert hfclean.verify({key: value for key, value in row.items() if key != name}) == []
+
+
+def test_findings_in_a_trace_are_those_of_the_order_of_its_turns():
+    twice = [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello?"}]
+    thought = [{"role": "assistant", "content": "<think>\n\n</think>\n\nIt rains."}]
+    late = [*ASKED, {"role": "system", "content": "Be brief."}]
+    stray = [ASKED[0], {"role": "tool", "content": "rain", "tool_call_id": "c9"}]
+    for trace, check in (
+        (twice, "same_role_twice"), (thought, "thought_empty"), (late, "system_in_middle"),
+        (stray, "tool_result_unmatched"),
+    ):  # fmt: skip
+        found = hfclean.verify({"messages": ASKED, "trace": trace})
+        assert [(each.check, each.field) for each in found] == [(check, "trace")]
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        None, [], "", "I looked it up.", ["step"], [STEPS[0], "step"], {"role": "tool"}, 7, "[" * 5000,
+        [{"type": "user", "message": STEPS[1]}], [{"role": "planner", "content": "x"}], [{**STEPS[1], "role": 3}],
+        [{"role": "user", "content": "Does it rain in Graz?"}], ASKED,
+    ],
+)  # fmt: skip
+def test_a_trace_in_another_form_or_a_part_of_a_conversation_is_left_alone(trace):
+    row = {"messages": ASKED, "tools": TOOLS, "trace": trace}
+    assert hfclean.verify(row) == []
+    assert hfclean.score(row)["defects"] == ""
+
+
+def test_a_trace_that_repeats_the_messages_has_no_finding_twice():
+    messages = [*ASKED[:1], *STEPS, ASKED[1]]
+    found = hfclean.verify({"messages": messages, "trace": messages, "tools": TOOLS})
+    assert [(each.check, each.field) for each in found] == [("tool_arguments_invalid", "messages")]

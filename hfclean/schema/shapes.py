@@ -23,6 +23,7 @@ TALKS = (
     "trace",
 )
 TOOLS = ("tools", "functions")
+TRACES = ("trace", "trajectory")
 _KEYS = (
     *("instruction", "input", "response", "system", "history", "thought", "truth"),
     *("prompt", "completion", "messages", "chosen", "rejected", "steps", "responses", "scores"),
@@ -100,8 +101,12 @@ def _spelled(view: View, names: Mapping[str, str]) -> View:
 def _with_beside(view: View, columns: tuple[str, ...]) -> View:
     """The view, with the columns beside its own that say something about the row as a whole."""
     left = in_small_letters(name for name in columns if name not in view.columns)
-    tools, truth = (next((left[name] for name in names if name in left), None) for names in (TOOLS, TRUTHS))
-    return replace(view, tools=tools, truth=view.truth or truth) if tools or truth else view
+    tools, truth, trace = (
+        next((left[name] for name in names if name in left), None) for names in (TOOLS, TRUTHS, TRACES)
+    )
+    if not (tools or truth or trace):
+        return view
+    return replace(view, tools=tools, truth=view.truth or truth, trace=trace)
 
 
 def _named(columns: tuple[str, ...], roles: dict[str, str]) -> View:

@@ -24,19 +24,21 @@ from hfclean.text.thoughts import may_think
 
 @dataclass(frozen=True)
 class View(ABC):
-    """How one row shape is read. `columns` are all columns with its pairs; `writable` those it may change; `tools` and
-    `truth` those beside them that say which tools may be called, and which answer is known to be right."""
+    """How one row shape is read. `columns` are all columns with its pairs; `writable` those it may change; `tools`,
+    `truth` and `trace` those beside them that say which tools may be called, which answer is known to be right, and
+    by which steps it was reached."""
 
     answers: ClassVar[bool] = True  # whether the rows have any
 
     shape: str
     tools: str | None = field(default=None, kw_only=True)
     truth: str | None = field(default=None, kw_only=True)
+    trace: str | None = field(default=None, kw_only=True)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Every column that says something about the row as a whole: `columns`, and those beside them."""
-        beside = (name for name in (self.tools, self.truth) if name and name not in self.columns)
+        beside = (name for name in (self.tools, self.truth, self.trace) if name and name not in self.columns)
         return (*self.columns, *beside)
 
     @property

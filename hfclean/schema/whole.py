@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.schema.calls import Call, Result, calls_of, may_call, own_tools, results_of
+from hfclean.schema.embedded import opened
 from hfclean.schema.messages import (
     CALL_KEYS,
     CALL_PARTS,
@@ -63,6 +64,8 @@ class Whole:
         truths: the answers that are known to be right.
         other: of a preference row, the messages of the answer that was rejected, with those before it.
         rejected: of a preference row, its main pair with the rejected answer.
+        trace: the messages of a column beside the others that holds the steps to the answer; empty where it holds
+            something else than messages, or those that `messages` has.
         written: the answer as its column of text holds it, with a thought and the markers around it; `""` in
             conversations, and where nothing is in front of the answer.
     """
@@ -74,6 +77,7 @@ class Whole:
     other: tuple[Said, ...] = ()
     rejected: Pair | None = None
     written: str = ""
+    trace: tuple[Said, ...] = ()
 
 
 def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) -> Whole:
@@ -89,16 +93,36 @@ def whole_row(cells: Cells, view: View, pair: Pair, *, rejected: bool = True) ->
     truths = truths_in(cells.get(view.truth)) if view.truth else ()
     written = _written(cells, view, pair)
     if isinstance(view, FlatView):
-        return Whole(pair, (), tools, truths, written=written)
+        return Whole(pair, (), tools, truths, written=written, trace=_trace(cells, view))
     raw = raw_messages(cells, view)
     messages = _said(raw)
     if tools is None:
         system = next(((said, each) for said, each in zip(messages, raw, strict=False) if said.role == "system"), None)
         tools = own_tools(system[1], system[0].text) if system else None
+    trace = _trace(cells, view)
+    trace = () if trace == messages else trace
     if not rejected or not isinstance(view, PreferenceView):
-        return Whole(pair, messages, tools, truths, written=written)
+        return Whole(pair, messages, tools, truths, written=written, trace=trace)
     other = view.pairs(cells, side="rejected")[-1]
-    return Whole(pair, messages, tools, truths, _said(raw_messages(cells, view, "rejected")), other, written)
+    return Whole(pair, messages, tools, truths, _said(raw_messages(cells, view, "rejected")), other, written, trace)
+
+
+def _trace(cells: Cells, view: View) -> tuple[Said, ...]:
+    """The messages of the trace; none where something in it is not a message."""
+    cell = cells.get(view.trace) if view.trace else None
+    if not cell:
+        return ()
+    cell = opened(cell) if isinstance(cell, str) else plain(cell)
+    steps = dicts_of(cell) if isinstance(cell, (list, dict)) else []
+    whole = not isinstance(cell, list) or len(steps) == len(cell)
+    return _said(steps) if steps and whole and all(map(_is_message, steps)) else ()
+
+
+def _is_message(step: Mapping[str, Any]) -> bool:
+    """Whether a step says who speaks, in a role that is known, and what, as messages do."""
+    role = step.get(key_of(step, ROLE_KEYS))
+    known = isinstance(role, str) and role in ROLES
+    return known and (bool(key_of(step, TEXT_KEYS)) or any(step.get(key) for key in CALL_KEYS))
 
 
 def _written(cells: Cells, view: View, pair: Pair) -> str:

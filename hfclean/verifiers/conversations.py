@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hfclean.schema import Said, Whole
-from hfclean.verifiers.verifier import Finding, RowVerifier
+from hfclean.verifiers.verifier import Finding, RowVerifier, found_in_trace
 
 SHOWN = 80
 
 
 def _turn_findings(row: Whole) -> Iterator[Finding]:
-    """All findings about the turns of a conversation."""
-    said = row.messages
-    if not said:
-        return
-    yield from _empty(said)
-    yield from _unanswered(said)
-    yield from _twice(said)
-    yield from _system(said)
+    """All findings about the turns of a conversation, and of its trace."""
+    if row.messages:
+        yield from _empty(row.messages)
+        yield from _unanswered(row.messages)
+        yield from _of_order(row)
+    # a trace may begin behind the question and end before the answer, which stand in other columns
+    yield from found_in_trace(_of_order, row)
+
+
+def _of_order(row: Whole) -> Iterator[Finding]:
+    yield from _twice(row.messages)
+    yield from _system(row.messages)
 
 
 def _finding(check: str, n: int, said: Said, sentence: str) -> Finding:
@@ -99,6 +103,7 @@ CONVERSATION_VERIFIERS = (
         _turn_findings,
         _MESSAGES,
         "user: Hi. user: Are you there? assistant: Yes.",
+        version=2,
     ),
     RowVerifier(
         "system_in_middle",
@@ -107,5 +112,6 @@ CONVERSATION_VERIFIERS = (
         _turn_findings,
         _MESSAGES,
         "user: Hi. assistant: Hello! system: Be brief.",
+        version=2,
     ),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hfclean.schema import Pair, Whole
 from hfclean.text.certain_language import (
@@ -21,7 +22,7 @@ from hfclean.text.certain_language import (
 from hfclean.text.endings import breaks_off, may_break_off
 from hfclean.text.loops import circle, loops
 from hfclean.text.thoughts import has_empty_thought, may_think, opening_of, split_thought
-from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier
+from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, found_in_trace
 
 SHOWN = 80
 SHORTEST = 60  # of which something is said
@@ -188,6 +189,12 @@ def _other_than(script: str, asked_words: SmallWords | None, part: str) -> str:
 
 
 def _empty(row: Whole) -> Iterator[Finding]:
+    yield from _empty_in(row)
+    if row.trace:
+        yield from found_in_trace(_empty_in, replace(row, written=""))
+
+
+def _empty_in(row: Whole) -> Iterator[Finding]:
     places = [(0, "response", row.written)] if row.written else []
     places += [(n, "messages", said.written) for n, said in enumerate(row.messages) if said.written]
     for turn, field, text in places:
@@ -216,4 +223,5 @@ thought_empty = RowVerifier(
     "the place of a thought with nothing in it",
     _empty,
     example="<think>\n\n</think>\n\nParis.",
+    version=2,
 )

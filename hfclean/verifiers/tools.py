@@ -10,7 +10,7 @@ from typing import Any
 
 from hfclean.schema import Call, Result, Said, Tools, Whole, tools_of
 from hfclean.verifiers.arguments import Schema, faults, read_schema
-from hfclean.verifiers.verifier import Finding, RowVerifier
+from hfclean.verifiers.verifier import Finding, RowVerifier, found_in_trace
 
 SHOWN = 80
 NEAR = 64  # calls among which a result finds its own by name
@@ -19,7 +19,12 @@ BUILT_IN = frozenset(("multi_tool_use.parallel", "python", "ipython", "code_inte
 
 
 def _tool_findings(row: Whole) -> Iterator[Finding]:
-    """All findings about the calls and results of a row."""
+    """All findings about the calls and results of a row, and of its trace."""
+    yield from _of_messages(row)
+    yield from found_in_trace(_of_messages, row)
+
+
+def _of_messages(row: Whole) -> Iterator[Finding]:
     if not any(said.calls or said.results for said in row.messages):
         return
     tools = tools_of(row.tools) if row.tools is not None else Tools(complete=False)
@@ -275,6 +280,7 @@ tool_arguments_invalid = RowVerifier(
     _tool_findings,
     _MESSAGES,
     'weather({"city": 7}), where city is a string',
+    version=2,
 )
 tool_unknown = RowVerifier(
     "tool_unknown",
@@ -283,6 +289,7 @@ tool_unknown = RowVerifier(
     _tool_findings,
     _MESSAGES,
     "wether(...), where the row's tools are weather and news",
+    version=2,
 )
 tool_call_unanswered = RowVerifier(
     "tool_call_unanswered",
@@ -291,6 +298,7 @@ tool_call_unanswered = RowVerifier(
     _tool_findings,
     _MESSAGES,
     "assistant: weather(Graz). assistant: It rains.",
+    version=2,
 )
 tool_result_unmatched = RowVerifier(
     "tool_result_unmatched",
@@ -299,6 +307,7 @@ tool_result_unmatched = RowVerifier(
     _tool_findings,
     _MESSAGES,
     "user: Does it rain in Graz? tool: rain",
+    version=2,
 )
 tool_call_after_answer = RowVerifier(
     "tool_call_after_answer",
@@ -307,6 +316,7 @@ tool_call_after_answer = RowVerifier(
     _tool_findings,
     _MESSAGES,
     "assistant: weather(Graz). tool: rain. assistant: It rains. assistant: weather(Graz)",
+    version=2,
 )
 TOOL_VERIFIERS = (
     tool_arguments_invalid,

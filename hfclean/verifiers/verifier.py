@@ -7,8 +7,8 @@ miss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hfclean.errors import HfcleanError
@@ -29,8 +29,9 @@ class Finding:
     Attributes:
         check: the id of the verifier.
         field: the text in which it stands (`response`, `instruction`, `input`, `thought`), or, of what shows in a row
-            as a whole, `messages`, `tools`, `truth` or `rejected`.
-        turn: which pair of the row, 0 for the first answer of a conversation; of `messages`, which message.
+            as a whole, `messages`, `trace`, `tools`, `truth` or `rejected`.
+        turn: which pair of the row, 0 for the first answer of a conversation; of `messages` and `trace`, which
+            message.
         line: 0-based, of that text; 0 where it is none.
         found: what stands there.
         expected: what would be right; `""` where only the error is known.
@@ -97,5 +98,17 @@ ROW_PARTS = ("messages", "tools", "truth", "rejected")
 def parts_of(view: View) -> frozenset[str]:
     """Which of `ROW_PARTS` rows that are read in this way may have."""
     flat, preference = isinstance(view, FlatView), isinstance(view, PreferenceView)
-    has = {"messages": not flat, "tools": bool(view.tools), "truth": bool(view.truth), "rejected": preference}
+    has = {
+        "messages": not flat or bool(view.trace),
+        "tools": bool(view.tools),
+        "truth": bool(view.truth),
+        "rejected": preference,
+    }
     return frozenset(part for part, there in has.items() if there)
+
+
+def found_in_trace(find: Callable[[Whole], Iterable[Finding]], row: Whole) -> Iterator[Finding]:
+    """What is found in the messages of a row, of those of its trace, where it has any."""
+    if row.trace:
+        for finding in find(replace(row, messages=row.trace, trace=())):
+            yield replace(finding, field="trace")
