@@ -172,7 +172,7 @@ def _selected(only: Iterable[str] | None) -> tuple[tuple[Verifier, ...], tuple[R
 
 @lru_cache(maxsize=64)
 def _select(only: tuple[str, ...]) -> tuple[tuple[Verifier, ...], tuple[RowVerifier, ...]]:
-    known = [*(verifier.id for verifier in (*VERIFIERS, *ROW_VERIFIERS)), TRUNCATED_ALIKE]
+    known = [*(each.id for each in VERIFIERS), *(each.id for each in ROW_VERIFIERS), TRUNCATED_ALIKE]
     for name in only:
         if name not in known:
             near = get_close_matches(name, known, 1)
