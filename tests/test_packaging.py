@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,10 @@ from typing import NamedTuple
 
 import pytest
 from extras import needs
+from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from run_versions import REQUIREMENT, VersionsError, lowest, requirements
+
+import hfclean
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hfclean"
@@ -225,6 +229,31 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (unpacked,) = (tree.parent / "unpacked").iterdir()
     _build("wheel", unpacked, out)  # as `python -m build` does it: what lies in build/ does not get into it
     return out
+
+
+def test_uv_runs_a_script_of_the_hub_with_the_wheel(built: Path, fake_hub: FakeHub, tmp_path: Path) -> None:
+    needs("test", "uv")
+    fake_hub.add_repo(
+        "me/raw", "dataset", files={"train.jsonl": '{"instruction": "Greet me.", "output": "Hi!</s>"}\n'}
+    )
+    (wheel,) = built.glob("*.whl")
+    words = [
+        str(Path(sys.executable).parent / "uv"),
+        "run",
+        "--no-project",
+        "--python",
+        sys.executable,
+        "--with",
+        str(wheel),
+    ]
+    words += [str(ROOT / "hub_scripts" / "clean_dataset.py"), "me/raw", "me/clean", "--push"]
+    env = {**os.environ, **fake_hub.env()}
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    if done.returncode == 2 and re.search("Failed to fetch|not found in the package registry", done.stderr):
+        pytest.skip("uv does not reach a package index")
+    assert done.returncode == 0, done.stderr
+    assert "Hi!" in str(hfclean.load_cleaned("me/clean")[0]["train"]["output"])
 
 
 def _build(what: str, tree: Path, out: Path) -> None:
