@@ -108,7 +108,8 @@ def wrong_commands(text: str) -> list[str]:
         if verb not in verbs:
             wrong.append(command)
             continue
-        options = {option for action in verbs[verb]._actions for option in action.option_strings}
+        takes = verbs["clean" if verb == "run" else verb]  # what is run takes the options of its command
+        options = {option for action in takes._actions for option in action.option_strings}
         if not {word for word in rest if re.fullmatch(r"--[a-z-]+", word)} <= options:
             wrong.append(command)
     return wrong

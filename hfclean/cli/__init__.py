@@ -39,6 +39,7 @@ VERBS = (
     "card",
     "evaluate",
     "ab",
+    "run",
 )
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        repair, score and write a dataset folder with card and report
@@ -53,6 +54,7 @@ EPILOG = """examples:
   hfclean push cleaned me/alpaca-cleaned --dry-run
                                                   what a push to the Hub would write; then the same without --dry-run
   hfclean rules                                   every rule, with an example
+  hfclean run recipe.toml                         repeat what --print-recipe wrote of another command line
 """
 
 
@@ -85,12 +87,42 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     for verb in verbs:
         module = import_module(f"hfclean.cli.{verb}")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
-        module.add(
-            commands.add_parser(
-                verb, help=summary[:1].lower() + summary[1:].rstrip("."), description=description or summary
-            )
+        command = commands.add_parser(
+            verb, help=summary[:1].lower() + summary[1:].rstrip("."), description=description or summary
         )
+        module.add(command)
+        if verb != "run":
+            command.add_argument(
+                "--print-recipe",
+                action="store_true",
+                help="print these options as a recipe in TOML, for hfclean run, and do nothing else",
+            )
     return top
+
+
+def _command(verb: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    (commands,) = (each for each in parser([verb])._actions if isinstance(each, argparse._SubParsersAction))
+    found: argparse.ArgumentParser = commands.choices[verb]
+    return found
+
+
+def _of_recipe(args: argparse.Namespace) -> int:
+    """Print the recipe of a command line, or run that of a file; returns the exit code."""
+    from hfclean.cli.reading import UsageError
+    from hfclean.cli.recipes import command_line, recipe_text, shown_line
+
+    try:
+        if args.verb != "run":
+            print(recipe_text(args, _command(args.verb), args.verb), end="")
+            return 0
+        words = command_line(args.recipe, args.more, _command, VERBS)
+    except UsageError as e:
+        print(f"hfclean {args.verb}: {e}", file=sys.stderr)
+        return 2
+    if "--print-recipe" not in words:
+        print(f"note: hfclean {shown_line(words)}", file=sys.stderr)
+    return main(words)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,6 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # a terminal that cannot show a character gets its escape, not a crash
             stream.reconfigure(errors="backslashreplace")
+    if args.verb == "run" or args.print_recipe:
+        return _of_recipe(args)
     from hfclean.cli.running import run
 
     return run(args, sys.stdout, sys.stderr)
