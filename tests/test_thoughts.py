@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 import hfclean
 from hfclean import Pair
 from hfclean.checks import accept
+from hfclean.reviser.answers import read_rewriting
+from hfclean.reviser.codec import decode
 from hfclean.rules.guard import allowed
 from hfclean.schema import detect, write
+from hfclean.scorers.judge_answers import read_scores
+from hfclean.scorers.rubrics import RUBRICS
 from hfclean.testing_models import ScriptedBackend
-from hfclean.text.thoughts import read_thought, split_thought, with_thought
+from hfclean.text.thoughts import read_thought, split_thought, with_thought, without_thought
 from hfclean.verifiers import verify
 
 INLINE = {
@@ -282,3 +286,43 @@ def test_a_dropped_thought_is_refused() -> None:
     row = {"instruction": "Add two and two.", "input": "", "output": SUM}
     out = hfclean.Reviser(ScriptedBackend(["[Thought]\nSo.\n[Response]\nIt is four.\n[End]"]), revise="thought")(row)
     assert (out["edit"], out["edit_reason"]) == ("reverted", "thought_lost")
+
+
+# ------------------------------------------------------------------------------------------------- answers of models
+
+PLAIN = "[Response]\nFour.\n[End]"
+MISSPELLED = ("<think>Two.</thinking>\nFour.", "<THINK>Two.</think>\nFour.", "<reasoning>Two.</Thought>Four.")
+
+
+@pytest.mark.parametrize("text", [*INLINE.values(), *MISSPELLED])
+def test_a_models_answer_is_read_without_its_thought_in_every_spelling(text: str) -> None:
+    told = without_thought(text)
+    assert told is not None
+    assert told.strip() == "Four."
+    graded = text.replace("Two and two.", "Score: 2\nI go on.").replace("Two.", "Score: 2\n").replace("Four.", "4.5")
+    assert read_scores(graded, RUBRICS["alpagasus"]).scores == {"accuracy": 4.5}
+    revised = text.replace("Two", "[Response]\nFive.\n[End]\nTwo").replace("Four.", PLAIN)
+    pair = Pair("What is 2 + 2?", "", "4")
+    assert read_rewriting(revised, pair, whole=False).texts == {"response": "Four."}
+    if text.lstrip()[0] in "<[◁" and "opened" not in text:
+        assert decode(revised, ("response",)) == {"response": "Four."}
+
+
+@pytest.mark.parametrize("text", ["<think>Score: 2\n[Response]\nFour.\n[End]", "◁think▷Score: 2", "<think>"])
+def test_an_answer_whose_thought_does_not_end_is_refused(text: str) -> None:
+    assert without_thought(text) is None
+    assert read_scores(text, RUBRICS["alpagasus"]).reason == "unparsed"
+    assert read_rewriting(text, Pair("What is 2 + 2?", "", "4"), whole=False).reason == "unparsed"
+
+
+def test_a_marker_that_the_model_was_shown_may_be_a_part_of_its_answer() -> None:
+    text = "Draft:\n</think>\nFour."
+    assert without_thought(text) == "Four."
+    assert without_thought(text, "Explain </THINK> to me.") == text
+    assert without_thought("Four.\n</think>\nFive.\n</think>\nSix.") == "Four.\n</think>\nFive.\n</think>\nSix."
+
+
+@given(st.text(st.sampled_from("<>/think[]THINK◁▷\n a")))
+def test_what_is_left_of_a_models_answer_is_its_end(text: str) -> None:
+    told = without_thought(text)
+    assert told is None or told in text

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from hfclean.models.protocol import tidy
 from hfclean.reviser.codec import FIELDS, CodecError, decode, escape
 from hfclean.schema import Pair
+from hfclean.text.thoughts import without_thought
 
-_THOUGHTS = re.compile(r"\s*<(think|thinking|reasoning)>(?P<end>.*?</\1>)?", re.S | re.I)
-_THOUGHTS_END = re.compile(r"^[ \t]*</(think|thinking|reasoning)>[ \t]*$", re.M | re.I)
 _END_BEHIND_TEXT = re.compile(r"(?<=[^\s\\])[ \t]*([*_]{0,2}\[end\][*_]{0,2}\s*)\Z", re.I)
 _FENCE = re.compile(r"\s*(?:```|~~~)\w*[ \t]*\n")
 _LINE_WITH_BRACE = re.compile(r"^[ \t]*\{", re.M)
@@ -70,7 +69,7 @@ def read_rewriting(text: str, pair: Pair, *, whole: bool, ended: bool = True) ->
         ended: whether `[End]` has to be there; without it the last field ends with the text.
     """
     row_text = "\n".join([pair.system, *(turn.text for turn in pair.history), pair.prompt, pair.response])
-    body = _without_thoughts(text.removeprefix("\ufeff"), row_text)
+    body = without_thought(text.removeprefix("\ufeff"), row_text)
     if body is None:
         return Rewriting({}, "unparsed")
     if "\r" not in row_text:
@@ -93,16 +92,6 @@ def _forms(pair: Pair, whole: bool) -> list[tuple[str, ...]]:
     if whole:
         return [FIELDS] if pair.input.strip() else [FIELDS, without_input]
     return [("response",), FIELDS, without_input]
-
-
-def _without_thoughts(text: str, row_text: str) -> str | None:
-    """The answer after a model's thoughts; None if they do not end: they hold drafts at best."""
-    opened = _THOUGHTS.match(text)
-    if opened:
-        return text[opened.end() :] if opened["end"] else None
-    closed = _THOUGHTS_END.search(text)  # some templates keep the opening tag to themselves
-    # where the row itself has such a line, the text after it may be the row's
-    return text[closed.end() :] if closed and f"</{closed[1]}".lower() not in row_text.lower() else text
 
 
 def _read(body: str, forms: Sequence[tuple[str, ...]], ended: bool) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import Pair, Turn
+from hfclean.text.thoughts import opening_of, without_thought
 
 CODEC_VERSION = 1
 FIELDS = ("instruction", "input", "response")
@@ -41,7 +42,6 @@ def _markers(words: str) -> re.Pattern[str]:
 _MARKER = _markers(_WORDS)
 _THOUGHT_MARKER = _markers(f"{_WORDS}|thought")
 _FENCE = re.compile(r"\s*(```+|~~~+)[\w-]*\s*")
-_THINKING = re.compile(r"\s*<think(?:ing)?>.*?</think(?:ing)?>", re.S)
 
 
 class CodecError(HfcleanError, ValueError):
@@ -100,8 +100,8 @@ def decode(text: str, fields: Sequence[str] = FIELDS, *, ended: bool = True) -> 
         CodecError: a marker is missing, comes twice, or in another order: it is unclear which text belongs where.
     """
     markers = _marker_of(fields)
-    thinking = _THINKING.match(text)
-    lines = text[thinking.end() if thinking else 0 :].split("\n")
+    answer = without_thought(text) if opening_of(text) else text
+    lines = (text if answer is None else answer).split("\n")
     found: dict[str, list[str]] = {}
     preface: list[str] = []
     current: list[str] = preface

@@ -89,7 +89,7 @@ class Judge(ModelTransform):
     (4.5, '')
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     adds: ClassVar[tuple[Column, ...]] = (
         Column("judge", "a model's grade, on the scale of its rubric; nan = not scored", better="higher"),
         Column("judge_reason", "why there is no grade", "text"),

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hfclean.scorers.rubrics import Rubric
+from hfclean.text.thoughts import without_thought
 
 MOST_OBJECTS = 50  # an answer with more is none
 
-_THINKING = re.compile(r"\s*<think(?:ing)?>(?:.*?</think(?:ing)?>)?", re.S)
 _WHOLE_FENCE = re.compile(r"\s*(```+|~~~+)\w*[ \t]*\n(.*?)\n?[ \t]*\1\s*", re.S)
 _ELSEWHERE = re.compile(  # fenced code, inline code, what is quoted on one line, lines of a block quote
     r"(?:```|~~~).*?(?:```|~~~|\Z)|`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|«[^»\n]*»|^[ \t]*>.*?$", re.S | re.M
@@ -65,7 +65,7 @@ def read_scores(text: str, rubric: Rubric) -> Grading:
     Reasons for none: `unparsed`; `several_scores`, which contradict each other; `out_of_range`, which is also a number
     on another scale (`7/10` where 5 is the highest).
     """
-    body = _body(text)
+    body = without_thought(text)
     if body is None:
         return Grading({}, "unparsed")
     objects, rest = _objects(body)
@@ -157,7 +157,7 @@ _BETTER_FIRST = re.compile(rf"\s*[*_`]*{_SLOTS}[*_`. \t]*$", re.M | re.I)
 def read_better(text: str) -> tuple[str, str]:
     """Which response an answer calls better, `"1"`, `"2"` or `"tie"`; or `""` and the reason for none: `unparsed` or
     `several_verdicts`."""
-    body = _body(text)
+    body = without_thought(text)
     if body is None:
         return "", "unparsed"
     objects, rest = _objects(body)
@@ -177,14 +177,6 @@ def _whole(value: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------------ objects
-
-
-def _body(text: str) -> str | None:
-    """The answer without a model's thoughts before it; None if they do not end."""
-    thinking = _THINKING.match(text)
-    if thinking is None:
-        return text
-    return text[thinking.end() :] if "</think" in thinking.group() else None
 
 
 def _objects(text: str) -> tuple[list[dict[str, list[Any]]], str]:

@@ -202,6 +202,26 @@ def _blanks(text: str, start: int, end: int) -> int:
     return len(part) - len(part.lstrip())
 
 
+def without_thought(text: str, told: str = "") -> str | None:
+    """What a model answered, without its thought before; None where that is opened and never closed, so that there are
+    drafts at best.
+
+    Args:
+        text: of a model.
+        told: what the model was given. A marker that closes a thought nobody opened counts only where that holds none:
+            it may be a part of the answer.
+    """
+    opened, parts = opening_of(text), read_thought(text)
+    if opened is not None:
+        if parts is not None:
+            return parts.answer
+        other = _ANY_CLOSING.search(text, opened.end)
+        return text[other.end() :] if other else None
+    if parts is None or any(marker in parts.between and marker in told.lower() for marker in UNOPENED):
+        return text
+    return parts.answer
+
+
 class _Thoughtful(Protocol):
     @property
     def thought(self) -> str: ...
