@@ -30,7 +30,7 @@ DISTRIBUTION = {  # of packages that are imported under another name
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-FOLDERS = ("benchmarks", "docs", "examples", "hfclean", "hub_scripts", "model_cards", "tests")
+FOLDERS = ("benchmarks", "docs", "examples", "hfclean", "hub_scripts", "model_cards", "spaces", "tests")
 LOOSE = (".ci/run", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md")
 LOOSE += (
     "AGENTS.md",
