@@ -70,7 +70,7 @@ class PushPlan:
 
 
 def check_files(files: Mapping[str, Path | bytes], allowed: Collection[str] = (), num_proc: NumProc = 1) -> list[str]:
-    """Reasons not to push these files: secrets, for which tables are read in so many processes, and sizes."""
+    """Reasons not to push these files: secrets, for which tables are read in this number of processes, and sizes."""
     problems = [_told(secret) for secret in scan_files(files, allowed=allowed, num_proc=num_proc)]
     folders: dict[str, int] = {}
     for path, content in files.items():
