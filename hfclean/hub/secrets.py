@@ -63,8 +63,8 @@ def mask_all(value: Any, allowed: Collection[str] = ()) -> Any:
 
 
 def masked_rows(ds: Any, allowed: Collection[str] = (), num_proc: NumProc = 1) -> Any:
-    """A `Dataset` with the keys in its texts and in the names of its classes masked, in this number of processes; the same
-    one where there are none."""
+    """A `Dataset` with the keys in its texts and in the names of its classes masked; the same one where there are
+    none."""
     ds = cached_elsewhere(ds)
     features = {name: _masked_feature(feature, allowed) for name, feature in ds.features.items()}
     if features != dict(ds.features):
