@@ -10,6 +10,8 @@ import pytest
 
 import hfclean
 from hfclean.cli import main
+from hfclean.layout import Layout
+from hfclean.scorers.embedded import score as scoring
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 
@@ -107,6 +109,17 @@ def test_a_contradiction_says_where_and_what() -> None:
     assert (found.field, found.line, found.found, found.expected) == ("response", 1, "15", "12")
     row["problem"] = "How many boats, and how many oars? And how many sails?"
     assert hfclean.verify(row, TRUTHS) == []
+
+
+def test_a_row_whose_both_sides_are_scored_is_looked_at_as_a_whole_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+    find = scoring.row_defects
+    monkeypatch.setattr(scoring, "row_defects", lambda *given: looked.append(given) or find(*given))
+    row = {"prompt": "When does water boil?", "chosen": GOOD, "rejected": f"{THOUGHT}{BAD}</s>"}
+    chosen, both = (hfclean.score.with_layout(Layout(side=side))(row) for side in ("chosen", "both"))
+    assert len(looked) == 2
+    assert (chosen["defects"], both["defects"]) == ("thought_on_one_side", "chat_markers thought_on_one_side")
+    assert both["rating"] == chosen["rating"]
 
 
 class Letters:

@@ -108,22 +108,28 @@ class Score(Scorer):
     def scored_cells(
         self, rows: Sequence[Mapping[str, Any]], view: View
     ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]]]:
-        if self.side != "both" or view.shape != "preference":
-            pairs = [self.pairs(row, view) for row in rows]
-            columns, errors = self.scored(pairs)
+        if self.side == "both" and view.shape == "preference":
+            rejected, of_rejected, _ = replace(self, side="rejected")._answers_scored(rows, view)
+            columns, errors, mains = replace(self, side="chosen")._answers_scored(rows, view)
+            both = zip(rejected["defects"], columns["defects"], strict=True)
+            columns["defects"] = [self.merged("defects", list(each)) for each in both]
+            errors = [one | other for one, other in zip(of_rejected, errors, strict=True)]
+        else:
+            columns, errors, mains = self._answers_scored(rows, view)
             if _asks_only(view):
-                self._unscore_questions(columns, [each[-1] for each in pairs])
-            if row_rules(view):
-                mains = [each[-1] for each in pairs]
-                if self.side == "rejected" and isinstance(view, PreferenceView):  # a row as a whole has one main pair
-                    mains = [view.pairs(row)[-1] for row in rows]
-                self._count_row_defects(columns, rows, view, mains, errors)
-            return columns, errors
-        rejected, of_rejected = replace(self, side="rejected").scored_cells(rows, view)
-        chosen, of_chosen = replace(self, side="chosen").scored_cells(rows, view)
-        both = zip(rejected["defects"], chosen["defects"], strict=True)
-        columns = {**chosen, "defects": [self.merged("defects", list(pair)) for pair in both]}
-        return columns, [one | other for one, other in zip(of_rejected, of_chosen, strict=True)]
+                self._unscore_questions(columns, mains)
+        if row_rules(view):
+            if self.side == "rejected" and isinstance(view, PreferenceView):  # a row as a whole has one main pair
+                mains = [view.pairs(row)[-1] for row in rows]
+            self._count_row_defects(columns, rows, view, mains, errors)
+        return columns, errors
+
+    def _answers_scored(
+        self, rows: Sequence[Mapping[str, Any]], view: View
+    ) -> tuple[dict[str, list[Any]], list[dict[str, Exception]], list[Pair]]:
+        """Scores and errors of the answers alone, and the main pair of each row."""
+        pairs = [self.pairs(row, view) for row in rows]
+        return (*self.scored(pairs), [each[-1] for each in pairs])
 
     @staticmethod
     def _count_row_defects(
