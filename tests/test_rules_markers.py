@@ -126,12 +126,53 @@ def test_a_marker_that_is_a_word_of_the_sentence_stays(text: str) -> None:
             "Hi!",
         ),
         Pair(ASKED, "", "[INST] Which moon? [/INST] Ours.</s>"),
-        Pair(ASKED, "", "<|assistant|>Round.<|end|>\n<|user|>Really?"),
     ],
 )
 def test_what_may_belong_to_the_text_is_reported_and_left(pair: Pair) -> None:
     assert mend(pair, [chat_markers]) == []
     assert "chat_markers" in find_defects(pair, RULES)
+
+
+FOLLOWED = [
+    "Round.<|im_end|>\n<|im_start|>user\nReally?",
+    "Round.<|im_end|>\n<|im_start|>user\nReally?<|im_end|>\n<|im_start|>assistant\nYes, it is.<|im_end|>",
+    "<|im_start|>assistant\nRound.<|im_end|>\n<|im_start|>user\nReally?",
+    "<|assistant|>Round.<|end|>\n<|user|>Really?",
+    "Round.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nReally?<|eot_id|>",
+    "Round.<end_of_turn>\n<start_of_turn>user\nReally?<end_of_turn>\n<start_of_turn>model\nYes.",
+    "Round. </s><s>[INST] Really? [/INST] Yes.</s>",
+    "Round.<｜end▁of▁sentence｜><｜User｜>Really?<｜Assistant｜>Yes.",
+]
+
+
+@pytest.mark.parametrize("text", FOLLOWED)
+def test_a_turn_of_the_user_that_an_answer_makes_up_behind_its_own_is_cut(text: str) -> None:
+    assert mend(Pair(ASKED, "", text), RULES)[-1].after == Pair(ASKED, "", "Round.")
+    assert find_defects(Pair(ASKED, "", "Round."), RULES) == []
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        # turns may be what was asked for
+        Pair("Write a short chat about the moon.", "", FOLLOWED[1]),
+        Pair("Show me an example of how a model is asked about the moon.", "", FOLLOWED[1]),
+        Pair("写一段关于月亮的对话", "", FOLLOWED[1]),
+        # there are other turns before it, or another speaker's
+        Pair(ASKED, "", f"Round.<|im_end|>\n<|im_start|>assistant\nAnd bright.{FOLLOWED[0][6:]}"),
+        Pair(ASKED, "", "[INST] Which moon? [/INST] Ours.</s><s>[INST] Really? [/INST]"),
+        # nothing would be left, or half a block of code
+        Pair(ASKED, "", "<|im_end|>\n<|im_start|>user\nReally?"),
+        Pair(ASKED, "", f"```\n{FOLLOWED[0]}\n```\nThat is it.<|im_end|>x"),
+        # the answer would not state what it states now, or lose a call
+        Pair(ASKED, "", f"It is \\boxed{{1}}.{FOLLOWED[0][6:]}<|im_end|>\n<|im_start|>assistant\n\\boxed{{2}}"),
+        Pair(ASKED, "", f"{FOLLOWED[1]}<tool_call>\n{{}}\n</tool_call>"),
+        # no end before it
+        Pair(ASKED, "", "Round.\n<|im_start|>user\nReally?"),
+    ],
+)
+def test_a_following_turn_is_left_where_it_may_be_wanted_or_more_would_be_lost(pair: Pair) -> None:
+    assert mend(pair, [chat_markers]) == []
 
 
 def test_the_table_knows_each_marker_once_and_says_where_it_comes_from() -> None:

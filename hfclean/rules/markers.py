@@ -1,9 +1,10 @@
 """Rules about markup that belongs to a prompt template or a tokenizer, not to the text.
 
 Markers are cut off at the two ends of a field, where no text can be lost; between two pieces of text they
-are only reported, since the text around them may be a second conversation. Only turn and end markers of the table
-(`marker_table`) are cut: content markers stay, unknown ones are reported. A text that shows them on purpose (in code,
-in quotes, in a sentence about them) is left alone.
+are only reported, since the text around them may be a second conversation. One text goes with them: a turn of the user
+that an answer makes up behind the marker of its own end (see `following_turns`), and what comes after it. Only turn
+and end markers of the table (`marker_table`) are cut: content markers stay, unknown ones are reported. A text that
+shows them on purpose (in code, in quotes, in a sentence about them) is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hfclean.rules.following_turns import following_turn
 from hfclean.rules.glance import has_mark
 from hfclean.rules.marker_table import REMOVABLE, kind_of
 from hfclean.rules.markup_mentions import joins
@@ -140,10 +142,24 @@ def _without_markers(pair: Pair) -> Pair:
     for name in ("instruction", "input", "response"):
         text = getattr(pair, name)
         if text and _hints(text) and not found_in(ABOUT_TEMPLATES, text) and not found_in(IN_FORM, text):
-            cut = _cut(text, name)
+            cut = _cut(_without_following(text, pair) if name == "response" else text, name)
             if cut != text:
                 changed[name] = cut
     return pair.replace(**changed) if changed else pair
+
+
+def _without_following(text: str, pair: Pair) -> str:
+    """An answer without the turn of the user that it makes up behind its own, where that is certain."""
+    end = following_turn(text, pair.instruction)
+    if end < 0:
+        return text
+    own = LEADING.match(text)
+    start = own.end() if own else 0
+    if ASKER.search(text, 0, start) or any(
+        kind_of(m.group()) != "content" for m in _matches(ANY_TOKEN, text[start:end])
+    ):
+        return text  # more turns than its own are there
+    return text[:end].rstrip()
 
 
 def _is_about(pair: Pair) -> bool:
@@ -321,5 +337,5 @@ chat_markers = Rule(
     repair=_without_markers,
     example=("<|im_start|>assistant\nAn apple.<|im_end|>", "An apple."),
     scope="text",
-    version=2,
+    version=3,
 )
