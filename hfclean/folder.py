@@ -191,6 +191,7 @@ def write_folder(
             extra=extra,
             known=cleaned.known if cleaned.removed is None else {},
             changes=ledger,
+            title=source_id or source.name,
         )
         write_about(
             folder,
@@ -240,17 +241,18 @@ def write_parts(
     extra: tuple[Rule, ...] = (),
     known: Mapping[str, Any] = MappingProxyType({}),
     changes: Any = None,
+    title: str = "",
 ) -> Parts:
     """Write the splits of a `DatasetDict`, what was removed of it, which revisions of it were refused, its ledger,
     report and pictures into a folder. `known` is `Cleaned.known`, where no row was dropped; `changes` the ledger as an
-    Arrow table, where it is known."""
+    Arrow table, where it is known; `title` what the report is of."""
     _check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     count = _write_ledger(folder / LEDGER, dataset, layout, extra, known, changes)
     removed_files = _write_removed(folder, removed)
     if refused is not None:
         _to_parquet(refused, folder / REFUSED)
-    report.save_html(folder / "report.html")
+    report.save_html(folder / "report.html", title=title or "hfclean report")
     plots = report.plots()
     if plots:
         (folder / "plots").mkdir()

@@ -420,8 +420,11 @@ def ledger_entries(
     start = {**row, **write(row, original)}
     found = _replayed(row, start, steps, layout.columns, extra, tuple(original), view)
     if found is None:
-        steps = [step for step in steps if step.edit == "revised" and not hides(step)]
-        names = " ".join(dict.fromkeys(reason for step in steps for reason in (step.reasons or (step.by,))))
+        names = " ".join(
+            dict.fromkeys(
+                name for step, undone in _made(steps) for name in step.reasons or (step.by,) if name not in undone
+            )
+        )
         found = [
             FieldChange(names, path, old if isinstance(old, str) else "", _shown(read_at(row, path)))
             for path, old in original.items()
@@ -441,10 +444,10 @@ def _replayed(
 ) -> list[FieldChange] | None:
     view: View | None = None
     found: list[FieldChange] = []
-    steps = [step for step in steps if step.edit == "revised" and not hides(step)]
-    for step in steps:
+    made = _made(steps)
+    for step, undone in made:
         if step.by != "RuleReviser":
-            return [*found, *_rest(row, cells, step, paths)] if step is steps[-1] and step.by != "restore" else None
+            return [*found, *_rest(row, cells, step, paths)] if step is made[-1][0] and not undone else None
         try:
             reviser = _reviser(step, extra)
         except ValueError:  # a rule that this version does not know, or one of the user's own
@@ -452,10 +455,23 @@ def _replayed(
         if view is None:
             named = columns if columns is not None else reviser.columns
             view = known if known is not None and named == columns else detect(row, named)
-        changes = reviser.changes(cells, view, among=step.reasons)
+        if undone:  # done again without the rule, as it was undone: other rules may have found more
+            reviser = replace(reviser, skip=tuple(dict.fromkeys([*reviser.skip, *undone])))
+        changes = reviser.changes(cells, view, among=None if undone else step.reasons)
         found += changes
         cells = {**cells, **write(cells, {change.path: change.after for change in changes})}
     return found if view and all(cells[name] == row[name] for name in view.writable) else None
+
+
+def _made(steps: Sequence[Step]) -> list[tuple[Step, tuple[str, ...]]]:
+    """The steps that changed text, and which of their rules were undone by a later one."""
+    made, undone = [], tuple[str, ...]()
+    for step in reversed(steps):
+        if step.by == "restore":
+            undone = (*undone, *([str(step.settings["rule"])] if step.settings.get("rule") else []))
+        elif step.edit == "revised" and not hides(step):
+            made.append((step, undone))
+    return made[::-1]
 
 
 def _rest(row: Mapping[str, Any], cells: Mapping[str, Any], step: Step, paths: Sequence[Path]) -> list[FieldChange]:

@@ -182,10 +182,10 @@ def test_a_folder_has_them_as_a_config_and_its_record_and_report_name_them(folde
     assert "refused.parquet" in about["files"]
     assert "refused" not in about["report"]
     page = (folder / "report.html").read_text()
-    section = page[page.index('<section id="refused"') : page.index('<section id="left"')]
-    assert "<code>wrong_sum</code> in 2 rows" in section
-    assert section.count("<article") == 2
-    assert re.search(r"<ins>[^<]*21[^<]*</ins>", section)
+    assert "<code>wrong_sum</code></a> in 2 rows" in page
+    cards = re.findall(r'<article class="row refused".*?</article>', page, re.DOTALL)
+    assert len(cards) == 2
+    assert all(re.search(r"<ins>[^<]*21[^<]*</ins>", card) for card in cards)
     assert read_folder(folder, cache_dir=work / "cache").refused.to_list() == loaded.to_list()
 
 

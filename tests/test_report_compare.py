@@ -172,6 +172,20 @@ def test_undoing_everything_is_a_change_like_any_other(raw: Dataset, cleaned: Da
     assert compare(raw, hfclean.restore(cleaned)).rows_changed == 0
 
 
+def test_after_one_rule_is_undone_the_changes_left_have_the_names_of_theirs() -> None:
+    raw = Dataset.from_list([{"instruction": "Say it.", "input": "n/a", "output": "isnâ€™t it  \n</s>"}])
+    cleaned = raw.map(hfclean.revise)
+    assert {e.rule for e in hfclean.ledger(cleaned)} == {"mojibake", "chat_markers", "placeholder_input"}
+    undone = hfclean.restore(cleaned, rule="chat_markers")
+    assert undone[0]["edit_reason"] == "restored"
+    for edits in (compare(raw, undone).edits, list(hfclean.ledger(undone))):
+        assert {(e.field, e.rule) for e in edits} == {("output", "mojibake"), ("input", "placeholder_input")}
+    assert "restored" not in compare(raw, undone).to_html()
+    again = undone.map(hfclean.RuleReviser(only=("chat_markers",)))
+    assert again[0]["output"] == cleaned[0]["output"]
+    assert {e.rule for e in hfclean.ledger(again)} == {"mojibake", "chat_markers", "placeholder_input"}
+
+
 @dataclass(frozen=True)
 class Coach(Transform):
     """Stands for a model: rewrites, refuses and fails by what the row says."""

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from browser import dumped_dom, needs_chromium
 from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hfclean
 from hfclean.report import Report, compare
+from hfclean.report.changes import shown_changes
 from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.markup import diff_markup, text_markup
 from hfclean.report.plots import draw_histogram
+from hfclean.report.record import Removed, RowExcerpt
 from hfclean.report.worddiff import Stretch, readable_diff, word_diff
+from hfclean.reviser.refused import RefusedRevision
 
 VOID = {"meta", "input", "br"}
 
@@ -216,9 +224,10 @@ def test_the_page_says_what_changed_and_how_to_undo_it() -> None:
     assert done["train"][0]["row_id"] in page.text
     assert "Worst rows left" in page.text
     report = compare(raw, done)
-    assert page.count("svg") == len(report.rules) + len(report.scores) + 1  # a bar per rule, and the lengths
-    options = re.findall(r"<option value=\"(\d+)\">(\w+)</option>", compare(raw, done).to_html())
-    assert {name for _, name in options} == {"chat_markers", "train", "test"}
+    fired = [rule for rule in report.rules if rule.rows]
+    assert page.count("svg") == len(fired) + len(report.scores) + 1  # a bar per rule, and the lengths
+    options = re.findall(r"<option value=\"\d+\">([^<]+)</option>", report.to_html())
+    assert options == ["changed rows (2)", "chat_markers (2)", "train", "test"]
     for tag in ("header", "main", "nav", "footer"):
         assert page.count(tag) >= 1
     (form,) = [attrs for tag, attrs in page.tags if tag == "form"]
@@ -266,6 +275,116 @@ def test_a_report_from_elsewhere_cannot_break_the_page() -> None:
         assert [e.tag for e in ElementTree.fromstring(svg).iter() if "script" in e.tag] == []
 
 
+def test_the_first_of_each_kind_come_first_and_the_most_telling_before_the_others() -> None:
+    before = ["one \n", "isnâ€™t", "three \n", "a</s>", "five</s></s>", "x  \n\n\n"]
+    raw = rows(*before)
+    report = compare(raw, raw.map(hfclean.revise))
+    refused = RefusedRevision(
+        "train", "r9", "output", "Yes.", "I cannot.", "refusal off_topic", ("It declines.",), "m"
+    )
+    gone = RowExcerpt("r8", "train", 8, "exact duplicate of r1", "Q", "A")
+    report = replace(report, refused=(refused,), removed=(Removed("exact duplicate of another row", 4, (gone,)),))
+    shown = shown_changes(report, 100)
+    assert [(card.kind, card.index, card.names[0]) for card in shown.cards] == [
+        ("refused", None, "refusal"),
+        ("changed", 1, "mojibake"),
+        ("changed", 4, "chat_markers"),
+        ("changed", 5, "whitespace"),
+        ("removed", 8, "exact duplicate of another row"),
+        ("changed", 3, "chat_markers"),
+        ("changed", 0, "whitespace"),
+        ("changed", 2, "whitespace"),
+    ]
+    assert [(label.kind, label.name, label.rows) for label in shown.labels] == [
+        *(("changed", "", 6), ("refused", "", 1), ("removed", "", 1)),
+        *(("changed", "whitespace", 3), ("changed", "chat_markers", 2), ("changed", "mojibake", 1)),
+        *(("refused", "off_topic", 1), ("refused", "refusal", 1)),
+        ("removed", "exact duplicate of another row", 1),
+    ]
+    page = Page(report.to_html(title="rows.jsonl"))
+    kinds = [attrs["class"] for tag, attrs in page.tags if tag == "article" and "data-r" in attrs]
+    assert kinds == ["row refused", "row", "row", "row", "row removed", "row", "row", "row"]
+    (first,) = [attrs for tag, attrs in page.tags if tag == "article" and attrs.get("class") == "row refused"]
+    assert [shown.labels[int(number)].name for number in str(first["data-r"]).split()] == ["", "refusal", "off_topic"]
+    assert "It declines." in page.text
+    assert [attrs["id"] for tag, attrs in page.tags if tag == "section"][:2] == ["changes", "rules"]
+
+
+def test_rules_that_changed_nothing_are_folded_away() -> None:
+    raw = rows("one</s>", "", "What a")
+    html = compare(raw, raw.map(hfclean.revise)).to_html()
+    fired, _, folded = html.partition('<section id="rules"')[2].partition("<details")
+    assert "chat_markers" in fired
+    assert "empty_output" not in fired
+    assert "empty_output" in folded.partition("</details>")[0]
+
+
+def test_the_colours_can_be_read() -> None:
+    css = (files("hfclean.report") / "page.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"--([\w-]+):light-dark\((#\w+,#\w+)\)", css))
+
+    def brightness(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    pairs = [(ink, ground) for ink in ("ink", "soft", "accent") for ground in ("paper", "card", "wash")]
+    pairs += [("out", "out-bg"), ("in", "in-bg"), ("mark", "mark-bg"), ("warn", "warn-bg"), ("ink", "warn-bg")]
+    for ink, ground in pairs:
+        for one, other in zip(colours[ink].split(","), colours[ground].split(","), strict=True):
+            low, high = sorted((brightness(one), brightness(other)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground, one, other)
+
+
+TRIED = """
+document.addEventListener("securitypolicyviolation", () => { document.body.dataset.violation = "yes"; });
+const key = (name) => document.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+const cards = () => Array.from(document.querySelectorAll("#cards > .row:not([hidden])"));
+const label = document.querySelector("select[name=label]"), search = document.querySelector("input[name=text]");
+const fire = (element, name) => element.dispatchEvent(new Event(name, { bubbles: true }));
+const at = () => Array.from(document.querySelectorAll("#cards > .row")).indexOf(document.activeElement);
+const said = [cards().length];
+document.body.focus();
+document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true })); said.push(at());
+document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true })); said.push(at());
+document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "k", bubbles: true })); said.push(at());
+document.querySelector("#more button").click(); said.push(cards().length);
+label.value = Array.from(label.options).find((o) => o.text.startsWith("mojibake")).value;
+fire(label, "change"); said.push(cards().length);
+label.value = ""; fire(label, "change"); said.push(cards().length);
+document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+said.push(document.activeElement === search);
+search.value = "MAÑANA"; fire(search, "change"); said.push(cards().length);
+document.querySelector("a[data-label]").click(); said.push(cards().length, search.value);
+search.blur();
+document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true }));
+said.push(document.getElementById("help").matches(":popover-open"));
+document.getElementById("theme").click(); said.push(document.documentElement.dataset.theme);
+said.push(document.getElementById("date").hidden, document.body.dataset.violation || "no violation");
+said.push(document.documentElement.scrollWidth <= innerWidth);
+document.body.dataset.said = JSON.stringify(said);
+"""
+
+
+@needs_chromium
+def test_filter_search_and_keys_work_in_a_browser(tmp_path: Path) -> None:
+    raw = rows(*(f"row {n}</s>" for n in range(118)), "maÃ±ana", "a" * 300 + " isnâ€™t")
+    html = compare(raw, raw.map(hfclean.revise)).to_html()
+    digest = b64encode(sha256(TRIED.encode()).digest()).decode()
+    html = html.replace("script-src '", f"script-src 'sha256-{digest}' '", 1)
+    (tmp_path / "page.html").write_text(html.replace("</body>", f"<script>{TRIED}</script></body>"), encoding="utf-8")
+    dom = dumped_dom(tmp_path / "page.html", width=390)
+    (said,) = [attrs["data-said"] for tag, attrs in Page(dom).tags if tag == "body"]
+    assert json.loads(str(said)) == [
+        *(100, 0, 1, 0),  # a part is shown at first; j, j and k
+        120,  # the rest
+        *(2, 100, True, 1),  # one rule, all again, the search by its key, one row
+        *(100, "", True),  # a rule's name in the table, and the help
+        *("dark", False, "no violation", True),
+    ]
+
+
 def test_the_same_data_give_the_same_bytes() -> None:
     before, after = ["one</s>", "two"], ["one", "two"]
     assert changed(before, after).to_html() == changed(before, after).to_html()
@@ -283,7 +402,7 @@ def test_more_changes_than_fit_are_sampled_evenly() -> None:
 
 @pytest.mark.parametrize("hostile", [False, True])
 def test_the_page_stays_below_its_size_whatever_the_rows_hold(hostile: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hfclean.report.page.CHANGES_BYTES", 100_000)
+    monkeypatch.setattr("hfclean.report.changes.CHANGES_BYTES", 100_000)
     filler = "\u202e\x00<\"'&" * 330 if hostile else "word and other " * 130
     report = changed([f"{n} {filler}" for n in range(75)], [f"{n} {filler[::-1]}" for n in range(75)])
     html = report.to_html()
@@ -360,7 +479,7 @@ def test_plots_stand_alone_and_have_names_safe_for_files() -> None:
     for svg in plots.values():
         root = ElementTree.fromstring(svg)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        assert root.attrib["width"] == "560"
+        assert root.attrib["width"] == "320"
         assert "prefers-color-scheme" in svg
         assert "url(" not in svg
         assert "href" not in svg

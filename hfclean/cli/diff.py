@@ -4,6 +4,7 @@ Compare two versions of a dataset: what changed, what was removed, how the score
 """
 
 import argparse
+from pathlib import Path
 from typing import TextIO
 
 from hfclean.cli import options
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with reader(args, err) as read:
         report = compare(read(args.before).dataset, read(args.after).dataset, **given(layout_of(args)))
         if args.html:
-            report.save_html(args.html)
+            report.save_html(args.html, title=f"{Path(args.before).name} and {Path(args.after).name}")
     more = report.changes - args.first
     changes = [f"\n{describe_change(edit)}" for edit in report.edits[: max(args.first, 0)]]
     changes += [f"\n... {more} more changes (--first, or --html FILE for all)"] if more > 0 else []

@@ -205,15 +205,22 @@ def prepare_dataset(
     if report is None:
         report = _remembered(splits, removed_splits, refused, transforms, layout, extra)
     _check_counts(report, {split: len(part) for split, part in splits.items() if len(part)})
+    names = [stated["source"]] if isinstance(stated["source"], str) else list(stated["source"] or ())
     folder = scratch / "files"
     folder.mkdir()
     parts: Parts = write_parts(
-        folder, splits, layout, report=report, removed=removed_splits, refused=refused, extra=extra
+        folder,
+        splits,
+        layout,
+        report=report,
+        removed=removed_splits,
+        refused=refused,
+        extra=extra,
+        title=str(source["name"]) if source else ", ".join(names),
     )
     if parts.ledger is None:
         (folder / LEDGER).unlink()
         parts.files.pop(LEDGER)
-    names = [stated["source"]] if isinstance(stated["source"], str) else list(stated["source"] or ())
     language = stated["language"]
     write_about(
         folder,

@@ -29,6 +29,8 @@ from hfclean.schema import Columns
 from hfclean.selection.contradictions import found_in
 from hfclean.version import __version__
 
+MOST_STEPS = 20  # that a report names
+
 
 def compare(
     before: Any,
@@ -95,7 +97,8 @@ def compare(
     old_splits, refused = masked_as(old_splits, masks, prefix), masked_refused(refused, masks)
     if removed is not None and masks:
         removed = masked_as(splits_of(removed, "removed"), masks, prefix)
-    steps = [step for ds in (*new_splits.values(), *old_splits.values()) for step in recorded_steps(ds, prefix)]
+    done = [step for ds in new_splits.values() for step in recorded_steps(ds, prefix)]
+    steps = [*done, *(step for ds in old_splits.values() for step in recorded_steps(ds, prefix))]
     layout = recorded_layout(steps, prefix=prefix, columns=columns, turns=turns, side=side)
     scored_splits = scored if isinstance(scored, Mapping) else dict.fromkeys(new_splits, scored)
     texts = {"": 0}
@@ -144,6 +147,7 @@ def compare(
         failures=findings.failures(matched),
         columns=findings.column_meanings(matched, layout),
         refused=refused_sample(refused),
+        steps=tuple(sorted({f"{step.by} {step.version}" for step in done}))[:MOST_STEPS],
     )
 
 

@@ -91,7 +91,7 @@ def rule_counts(matched: Matched, extra: Sequence[Rule], masked: Mapping[str, in
         RuleCounts(
             id=name,
             severity=known[name].severity if name in known else "",
-            meaning=known[name].meaning if name in known else REASONS[name] if name in masks else "",
+            meaning=known[name].meaning if name in known else REASONS.get(name, ""),
             rows=edits.rows[name] + masks.get(name, 0),
             changes=edits.changes[name] + masks.get(name, 0),
             fields=ranked(edits.fields.get(name, {})),

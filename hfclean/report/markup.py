@@ -205,7 +205,7 @@ def _changed(text: str) -> str:
                 parts.append(str(escape(run[start : blank.start()])))
                 parts.append(_blanks(blank.group()))
                 if blank.group()[0] in "\n\t":
-                    parts.append(blank.group())
+                    parts.append(blank.group()[0])  # one break is enough: the signs say how many there are
                 start = blank.end()
             parts.append(str(escape(run[start:])))
     return "".join(parts)

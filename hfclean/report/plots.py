@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hfclean.report.formatting import count, quantity
+from hfclean.report.formatting import count, one_line, plural, quantity
 from hfclean.report.record import Histogram, Quantiles, ReportData
 
-WIDTH, HEIGHT = 560, 230
-LEFT, RIGHT, TOP, FLOOR = 14, 14, 34, 168
+# Small enough that two or three stand side by side, on a page and on the Hub.
+WIDTH, HEIGHT = 320, 164
+LEFT, RIGHT, TOP, FLOOR = 10, 10, 40, 112
+LONGEST_TITLE = 26
+LABEL, OPEN_LABEL = 56, 100  # room for the label at the right edge
+BEFORE, AFTER = 143, 155  # where the strips of both sides are drawn
 
 # Told apart by form (dashed line, filled bars) before colour; both shades keep 3:1 against white and near-black.
 # The background is part of the picture: a page may be dark where the system is light, and the other way round.
 STYLE = """
-.g{fill:#fff;stroke:#d1d9e0}text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#59636e}
-.t{font-weight:600;font-size:14px;fill:#1f2328}.a{fill:#4493f8;fill-opacity:.55}
+.g{fill:#fff;stroke:#d1d9e0}text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#59636e}
+.t{font-weight:600;font-size:13px;fill:#1f2328}.a{fill:#4493f8;fill-opacity:.55}
 .b{fill:none;stroke:#9a6700;stroke-width:1.6;stroke-dasharray:4 2.5}.x,.k{stroke:#818b98;stroke-width:1;fill:none}
 .qa{stroke:#2f81f7;fill:#2f81f7}.qb{stroke:#9a6700;fill:#9a6700}.m{stroke:#cf222e;stroke-dasharray:2 3}
 @media(prefers-color-scheme:dark){.g{fill:#151b23;stroke:#3d444d}text{fill:#9198a1}.t{fill:#f0f6fc}.b{stroke:#d29922}
@@ -77,8 +81,10 @@ def draw_histogram(
     if alone:
         parts.append(f"<style>{STYLE}</style>")
         parts.append(f'<rect class="g" x=".5" y=".5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>')
-    name = f'<tspan class="t">{_escape(title)}</tspan>, ' if named else ""
-    parts.append(f'<text x="{LEFT}" y="20">{name}{count(high)} rows at most in a bar</text>')
+    if named:
+        parts.append(f'<text class="t" x="{LEFT}" y="18">{_escape(one_line(title, LONGEST_TITLE))}</text>')
+    parts.append(f'<text x="{LEFT}" y="{TOP - 5}">{plural(high, "row")}</text>')
+    parts.append(f'<path class="k" stroke-opacity=".4" d="M{LEFT} {TOP}H{WIDTH - RIGHT}"/>')
     parts += _legend(before is not None)
     parts.append(f'<path class="a" d="{_bars(histogram.edges, histogram.after, high, x)}"/>')
     if histogram.before is not None:
@@ -90,9 +96,9 @@ def draw_histogram(
     parts.append(f'<path class="x" d="M{LEFT} {FLOOR}H{WIDTH - RIGHT}"/>')
     parts += _axis(histogram, x)
     if before is not None and before.n:
-        parts.append(_strip(before, x, 200, "qb"))
+        parts.append(_strip(before, x, BEFORE, "qb"))
     if after.n:
-        parts.append(_strip(after, x, 214, "qa"))
+        parts.append(_strip(after, x, AFTER, "qa"))
     parts.append("</svg>")
     return "".join(parts)
 
@@ -112,7 +118,7 @@ def _at(number: float) -> str:
 
 
 def _top(rows: int, high: int) -> str:
-    return _at(FLOOR - (FLOOR - TOP - 8) * rows / high)
+    return _at(FLOOR - (FLOOR - TOP) * rows / high)
 
 
 def _bars(edges: Sequence[float], rows: Sequence[int], high: int, x: _Scale) -> str:
@@ -133,23 +139,23 @@ def _outline(edges: Sequence[float], rows: Sequence[int], high: int, x: _Scale) 
 def _legend(has_before: bool) -> list[str]:
     right = WIDTH - RIGHT
     parts = [
-        f'<path class="a" d="M{right - 44} 12h12v8h-12z"/><text x="{right}" y="20" text-anchor="end">after</text>',
+        f'<path class="a" d="M{right - 40} 10h10v8h-10z"/><text x="{right}" y="18" text-anchor="end">after</text>',
     ]
     if has_before:
-        parts.append(f'<path class="b" d="M{right - 110} 20v-8h14v8"/>')
-        parts.append(f'<text x="{right - 54}" y="20" text-anchor="end">before</text>')
+        parts.append(f'<path class="b" d="M{right - 106} 18v-8h12v8"/>')
+        parts.append(f'<text x="{right - 50}" y="18" text-anchor="end">before</text>')
     return parts
 
 
 def _axis(histogram: Histogram, x: _Scale) -> list[str]:
-    """About six labels at bin edges; the last one says when the last bin is open."""
+    """About four labels at bin edges; the last one says when the last bin is open."""
     edges = histogram.edges
-    step = max(1, -(-(len(edges) - 1) // 6))
-    marks = list(range(0, len(edges), step))
-    if histogram.open_end:  # the open bin's label needs the room
-        marks = [k for k in marks if k <= len(edges) - 1 - step / 2 - 1] + [len(edges) - 2]
-    elif len(edges) - 1 - marks[-1] >= step / 2:
-        marks.append(len(edges) - 1)
+    step = max(1, -(-(len(edges) - 1) // 4))
+    last = len(edges) - 2 if histogram.open_end else len(edges) - 1
+    room = OPEN_LABEL if histogram.open_end else LABEL
+    marks = [k for k in range(0, last, step) if not k or x(edges[k]) <= x(edges[-1]) - room]
+    if x(edges[-1]) - LEFT > room:
+        marks.append(last)
     parts = []
     for k in dict.fromkeys(marks):
         label = quantity(edges[k]) if abs(edges[k]) >= 1000 else f"{edges[k]:g}"
@@ -158,7 +164,7 @@ def _axis(histogram: Histogram, x: _Scale) -> list[str]:
         anchor = "start" if k == 0 else "end" if k >= len(edges) - 2 else "middle"
         at = _at(x(edges[k]) if anchor != "end" else x(edges[-1]))
         parts.append(f'<path class="k" d="M{_at(x(edges[k]))} {FLOOR}v4"/>')
-        parts.append(f'<text x="{at}" y="{FLOOR + 17}" text-anchor="{anchor}">{label}</text>')
+        parts.append(f'<text x="{at}" y="{FLOOR + 15}" text-anchor="{anchor}">{label}</text>')
     return parts
 
 
@@ -169,8 +175,8 @@ def _strip(quantiles: Quantiles, x: _Scale, y: int, kind: str) -> str:
     )
     return (
         f'<path class="{kind}" stroke-width="1.5" d="M{p5} {y}H{p95}"/>'
-        f'<path class="{kind}" stroke-width="5" stroke-opacity=".45" d="M{p25} {y}H{p75}"/>'
-        f'<circle class="{kind}" cx="{p50}" cy="{y}" r="3.6"/>'
+        f'<path class="{kind}" stroke-width="4" stroke-opacity=".45" d="M{p25} {y}H{p75}"/>'
+        f'<circle class="{kind}" cx="{p50}" cy="{y}" r="3"/>'
     )
 
 

@@ -297,6 +297,9 @@ class ReportData:
     columns: tuple[ColumnMeaning, ...] = field(default=(), metadata={"later": True})
     more_changes: int = field(default=0, metadata={"later": True})  # beside `edits`, which are evenly spaced then
     refused: tuple[RefusedRevision, ...] = field(default=(), metadata={"later": True})  # some, evenly spaced
+    steps: tuple[str, ...] = field(
+        default=(), metadata={"later": True}
+    )  # the transforms of the second dataset, with their versions
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -363,8 +366,9 @@ class ReportData:
         parts = to_plain(report)
         if not self.more_changes:  # most reports hold every change, and say nothing of it
             del parts["more_changes"]
-        if not parts["refused"]:
-            del parts["refused"]
+        for name in ("refused", "steps"):
+            if not parts[name]:
+                del parts[name]
         return {"format": FORMAT, "version": FORMAT_VERSION, **parts}
 
     @classmethod
