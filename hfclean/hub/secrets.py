@@ -163,8 +163,8 @@ def _mask_value(value: Any, allowed: list[str]) -> Any:
 def scan_files(
     files: Mapping[str, Path | bytes], *, allowed: Collection[str] = (), num_proc: NumProc = 1
 ) -> list[Secret]:
-    """The keys in files by their names in the repo, each once, in the order found; tables are read in so many
-    processes."""
+    """The keys in files by their names in the repo, each once, in the order found; `num_proc` processes
+    read the tables."""
     found: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
     # the data first: its places say more than those in the report that is made of it
