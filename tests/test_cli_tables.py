@@ -103,9 +103,9 @@ def test_head_shows_the_first_the_worst_and_those_with_a_defect(work: Path, caps
     ("words", "line"),
     [
         (["--where", "defect=whitspace"], "no such defect (did you mean 'whitespace'?)"),
-        (["--where", "defect"], "--where 'defect': expected defect=RULE or COLUMN=VALUE"),
-        (["--worst", "ratng"], "--worst ratng: no such column"),
-        (["--where", "outptu=x"], "--where outptu: no such column (did you mean 'output'?)"),
+        (["--where", "output"], "--where 'output': expected defect, defect=RULE, SCORE<NUMBER"),
+        (["--worst", "ratng"], "--worst ratng: no column 'ratng' (did you mean 'rating'?)"),
+        (["--where", "outptu=x"], "--where outptu=x: no column 'outptu' (did you mean 'output'?)"),
         (["-n", "0"], "-n 0: expected at least 1"),
     ],
 )

@@ -1,4 +1,5 @@
-"""The command line: one module a verb, no logic. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+"""The command line: one module a verb, no logic. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 what
+`--fail-on` says."""
 
 import argparse
 import io

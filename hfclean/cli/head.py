@@ -8,10 +8,8 @@ import argparse
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.mistyped import meant_word
+from hfclean.cli.conditions import Condition, condition_of, places_matching
 from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
-
-DEFECT = "defect"
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -22,41 +20,36 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--where",
+        action="append",
+        default=[],
         metavar="WHAT",
-        help="only rows with a defect (defect=whitespace; hfclean rules lists them) or with a value (COLUMN=VALUE)",
+        help="only rows with a defect (defect=whitespace; hfclean rules lists them; defect alone is any), a score "
+        "(rating<0.3) or a value (COLUMN=VALUE); given several times, all have to hold",
     )
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render import columns_wide
-    from hfclean.cli.rows_shown import lowest, places_where, shown_rows
+    from hfclean.cli.rows_shown import lowest, shown_rows
 
     if args.n < 1:
         raise UsageError(f"-n {args.n}: expected at least 1")
-    what, equals, value = (args.where or "").partition("=")
-    if args.where and not (what and equals and value):
-        raise UsageError(f"--where {args.where!r}: expected defect=RULE or COLUMN=VALUE")
+    conditions = [condition_of("--where", text) for text in args.where]
     with opened(args, err) as (source, _):
         layout = layout_of(args)
-        if what == DEFECT:
-            _check_defect(value)
-        splits, better = _scored(source.dataset, args, what)
-        column = layout.own("defects") if what == DEFECT else what
-        for name in filter(None, (column, args.worst)):
-            _check_column(name, splits, "--worst" if name == args.worst else "--where")
+        splits, better = _scored(source.dataset, args, {each.wants() for each in conditions} | {args.worst})
+        names = list(dict.fromkeys([*next(iter(splits.values())).column_names, *better]))
+        columns = [each.column(layout, names, "--where") for each in conditions]
+        worst = args.worst and Condition(args.worst, args.worst).column(layout, names, "--worst")
         keep = None
-        if args.where:
-
-            def matches(cell: Any) -> bool:
-                return value in str(cell or "").split() if what == DEFECT else str(cell) == value
-
-            keep = dict.fromkeys(places_where(splits, column, matches))
-        if args.worst:
-            places = lowest(splits, args.worst, args.n, keep, highest=better.get(args.worst) == "lower")
+        if conditions:
+            keep = dict.fromkeys(places_matching(splits, conditions, layout, "--where"))
+        if worst:
+            places = lowest(splits, worst, args.n, keep, highest=better.get(worst) == "lower")
         else:
             every = keep if keep is not None else ((s, k) for s, part in splits.items() for k in range(len(part)))
             places = [place for place, _ in zip(every, range(args.n), strict=False)]
-        noted = (args.worst or "", column, layout.own("defects"), layout.own("edit"))
+        noted = (worst or "", *columns, layout.own("defects"), layout.own("edit"))
         rows = shown_rows(splits, places, layout, tuple(dict.fromkeys(filter(None, noted))))
     width = columns_wide()
     tell(
@@ -67,30 +60,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     )
 
 
-def _scored(ds: Any, args: argparse.Namespace, what: str) -> tuple[Any, dict[str, str]]:
+def _scored(ds: Any, args: argparse.Namespace, wanted: set[str | None]) -> tuple[Any, dict[str, str]]:
     """The splits, scored where what is asked for is not in them; and which numbers of a column are better."""
     from hfclean.cleaning import clean
     from hfclean.scorers.embedded.score import Score
 
     score = Score(**given(layout_of(args)))
-    better: dict[str, str] = {score.layout.own(column.name): column.better for column in score.adds}
-    wanted = {args.worst, score.layout.own("defects") if what == DEFECT else what} & set(better)
-    if any(not wanted <= set(part.column_names) for part in ds.values()):
+    own = score.layout.own
+    better: dict[str, str] = {own(column.name): column.better for column in score.adds}
+    added = {own(column.name) for column in score.adds if {column.name, own(column.name)} & wanted}
+    if any(not added <= set(part.column_names) for part in ds.values()):
         ds = clean(ds, reviser=None, score=score, show=not args.quiet).dataset
     return ds, better
-
-
-def _check_defect(name: str) -> None:
-    from hfclean.rules import ROW_RULES, RULES
-    from hfclean.verifiers import ROW_VERIFIERS, VERIFIERS
-
-    known = [rule.id for rule in (*RULES, *ROW_RULES)] + [one.id for one in VERIFIERS]
-    known += [one.id for one in ROW_VERIFIERS]
-    if name not in known:
-        raise UsageError(f"--where defect={name}: no such defect{meant_word(name, known)}; hfclean rules lists them")
-
-
-def _check_column(name: str, splits: Any, option: str) -> None:
-    columns = next(iter(splits.values())).column_names
-    if name not in columns:
-        raise UsageError(f"{option} {name}: no such column{meant_word(name, columns)}; there are {', '.join(columns)}")

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from hfclean.checks import CheckError
+from hfclean.cli.conditions import ConditionsMet
 from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places
 from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
 from hfclean.models import StoreWarning
@@ -57,6 +58,9 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     except (UsageError, RuleError, CheckError, VerifierError) as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
+    except ConditionsMet as e:
+        print("\n".join(f"hfclean {args.verb}: failed on {line}" for line in str(e).split("\n")), file=err)
+        return 3
     except BrokenPipeError:  # the reader of our output went away: `hfclean rules | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

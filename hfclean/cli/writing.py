@@ -1,5 +1,7 @@
 """Rows into files: one for each split, whole or not at all."""
 
+from __future__ import annotations
+
 import argparse
 import csv
 import gc
@@ -18,6 +20,7 @@ from hfclean.passes import ReleasingFile
 from hfclean.values import decoded, has_json, has_media, loaded
 
 if TYPE_CHECKING:
+    from hfclean.cleaning import Cleaned
     from hfclean.processes import NumProc
 
 BATCH_ROWS = 1000
@@ -195,8 +198,8 @@ def write_cleaned(
     extra: tuple[Any, ...] = (),
     scorers: Sequence[Any] = (),
     score: Any = True,
-) -> None:
-    """Read what the options name, clean it, and write the folder."""
+) -> Cleaned:
+    """Read what the options name, clean it, and write the folder; returns what was written."""
     from hfclean.cleaning import clean
     from hfclean.cli.render import columns_wide
     from hfclean.cli.render_models import describe_refusals
@@ -243,6 +246,7 @@ def write_cleaned(
     use = f"{target}  the dataset: load_dataset({str(target)!r})"
     tell(args, out, lambda: data, lambda: "\n\n".join(filter(None, parts)) + f"\n{use}")
     tell_failures(cleaned, target, out)
+    return cleaned
 
 
 def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:
