@@ -135,3 +135,31 @@ def test_values_without_their_columns_are_refused_in_words() -> None:
         ds.map(hfclean.score, input_columns=["instruction", "output"])
     with pytest.raises(HfcleanError, match=r"Score got a str; expected .* without input_columns="):
         ds.map(hfclean.score, input_columns="instruction")
+
+
+def test_commands_that_choose_rows_show_some_with_control_characters_escaped(work: Path, capsys: Any) -> None:
+    texts = ["Name the red river of the north.", "Say hi.", "Name the red river of the north.", "Count to ten."]
+    rows = [
+        {"instruction": text, "input": "", "output": f"{k} \x1b[31m {text} " * 40, "n": k}
+        for k, text in enumerate(texts)
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    Path("bench.jsonl").write_text(json.dumps({"id": "\x1b[2J", "question": texts[0]}))
+
+    def told(*words: str) -> list[str]:
+        assert main([*words, "--quiet"]) == 0
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        lines: list[str] = out.splitlines()
+        assert max(len(line) for line in lines if line.startswith("  ")) <= 80
+        return lines
+
+    duplicates = told("dedupe", "rows.jsonl", "--field", "instruction", "--method", "exact")
+    place = duplicates.index("for example, kept and left out:")
+    assert duplicates[place + 1 : place + 3] == ["  train:0", f"    instruction: {texts[0]}"]
+    assert duplicates[place + 3].startswith("    response: 0 \\u001b[31m Name")
+    assert duplicates[place + 4] == "  train:2"
+    leaked = told("decontaminate", "rows.jsonl", "--against", "bench.jsonl")
+    assert leaked[leaked.index("for example, left out:") + 1] == "  train:0"
+    chosen = told("select", "rows.jsonl", "-n", "1", "--method", "top", "--by", "n")
+    assert chosen[chosen.index("the first that were chosen:") + 1] == "  train:3"

@@ -10,8 +10,11 @@ from hfclean.cli import options
 from hfclean.cli.reading import opened, tell
 from hfclean.cli.writing import check_file, write_files
 from hfclean.errors import FolderError
+from hfclean.layout import Layout
 
 EMBEDDING = "embedding"
+EXAMPLES = 2
+LONGEST_SUMMARY = 100_000  # characters
 OUT = "write the rows that stay to this .jsonl, .parquet or .csv file, one for each split (default: only report)"
 VECTORS = "the column of vectors (default: embedding, made here with hfclean.scorers.Embed if missing)"
 
@@ -33,6 +36,7 @@ def choose_rows(
     by_vectors: bool = False,
 ) -> None:
     """Choose rows of every split, say what was found, and write them."""
+    from hfclean.cli.render import visible
     from hfclean.selection.plain_choices import baselines
 
     check_file(args)
@@ -54,13 +58,41 @@ def choose_rows(
             results[split] = {"rows": len(ds), "kept": len(chosen)}
             for report in reports:
                 results[split] |= {type(report).__name__.lower(): report.to_dict()}
-            words += [f"split {split}:" if len(source.dataset) > 1 else "", *(r.summary() for r in reports)]
+            summaries = [visible(each.summary(), LONGEST_SUMMARY) for each in reports]
+            shown = "" if args.json else _examples(split, ds, chosen, Layout(layout.columns))
+            words += [f"split {split}:" if len(source.dataset) > 1 else "", *summaries, shown]
         if args.out:
             written = write_files(kept, args, err)
     if report_file is not None:
         report_file.write_text(json.dumps(results) + "\n", encoding="ascii")
     words += [f"{name}  {count:,} rows" for name, count in written.items()]
     tell(args, out, lambda: {"splits": results, "files": written}, lambda: "\n".join(filter(None, words)))
+
+
+def _examples(split: str, ds: Any, chosen: Any, layout: Layout) -> str:
+    """A few rows that show what was found: a pair of duplicates, rows with an item of a benchmark, else the first
+    that were chosen."""
+    from hfclean.cli.render import columns_wide
+    from hfclean.cli.rows_shown import shown_rows
+    from hfclean.selection.decontamination import Decontamination
+    from hfclean.selection.duplicates import DuplicateGroups
+
+    report = getattr(chosen, "report", None)
+    if isinstance(report, DuplicateGroups):
+        pairs = [
+            (best, next(row for row in group if row != best))
+            for group, best in zip(report.groups, report.best, strict=True)
+        ]
+        title, places = "for example, kept and left out:", [row for pair in pairs[:EXAMPLES] for row in pair]
+    elif isinstance(report, Decontamination):
+        title, places = "for example, left out:", list(report.rows_hit[:EXAMPLES])
+    else:
+        title, places = "the first that were chosen:", list(chosen)[:EXAMPLES]
+    if not places:
+        return ""
+    rows = shown_rows({split: ds}, [(split, int(row)) for row in places], layout)
+    lines = "\n".join(row.text(columns_wide() - 2) for row in rows).split("\n")
+    return "\n".join([title, *(f"  {line}" for line in lines)])
 
 
 def _embedded(ds: Any, columns: Any, err: TextIO) -> Any:

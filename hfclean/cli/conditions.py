@@ -193,6 +193,7 @@ def _check_defect(option: str, text: str, name: str) -> None:
     from hfclean.rules import ROW_RULES, RULES
     from hfclean.verifiers import ROW_VERIFIERS, VERIFIERS
 
-    known = [rule.id for rule in (*RULES, *ROW_RULES)] + [one.id for one in (*VERIFIERS, *ROW_VERIFIERS)]
+    known = [rule.id for rule in (*RULES, *ROW_RULES)] + [one.id for one in VERIFIERS]
+    known += [one.id for one in ROW_VERIFIERS]
     if name not in known:
         raise UsageError(f"{option} {text}: no such defect{meant_word(name, known)}; hfclean rules lists them")

@@ -85,7 +85,7 @@ def write_files(splits: Mapping[str, Any], args: argparse.Namespace, err: TextIO
     return written
 
 
-def _json_lines(part: Any, file: Path, name: str, num_proc: "NumProc") -> None:
+def _json_lines(part: Any, file: Path, name: str, num_proc: NumProc) -> None:
     """JSON lines in which every number has all its digits; `to_json` of pandas rounds them."""
     from hfclean.processes import by_batch
 
