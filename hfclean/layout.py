@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hfclean.errors import SchemaError
+from hfclean.passes import narrowed
 from hfclean.schema import Columns, Pair, Target, View, detect
 from hfclean.schema.declared import ANSWER, WORKED
 from hfclean.schema.shapes import in_small_letters
@@ -66,9 +67,9 @@ class Layout:
         if part is None or ANSWER not in known:
             return self
         names = [known[name] for name in (ANSWER, *WORKED) if name in known]
-        few = part.with_format(None).select_columns(names).select(range(min(FIRST_ROWS, len(part))))
+        few = narrowed(part, names)[:FIRST_ROWS]
         try:
-            columns = answer_columns(part.column_names, few[:])
+            columns = answer_columns(part.column_names, few)
         except SchemaError:  # whoever reads the rows says what is wrong with them
             return self
         return replace(self, columns=columns) if columns else self

@@ -14,6 +14,7 @@ import pickle
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -27,10 +28,29 @@ BATCH = 1000  # rows
 RELEASED = 4  # batches after which the pages that were read are given back
 WRITTEN = 1 << 22  # bytes after which a file that is written does the same
 IN_MEMORY = 1 << 20  # bytes; a longer array lies in a file
+WORTH_RELEASING = 1 << 22  # bytes; with smaller files, looking for where they are mapped takes longer than it gives
 PIECE = (1 << 31) - 1  # bytes of the strings of one Arrow array
 AT_ONCE = 1 << 17  # numbers that are sorted in memory
 DONT_NEED = 4  # of madvise, the same on every Linux
 MEASURED = 256  # arrays whose sizes are read before pages are given back
+
+
+def narrowed(ds: Any, columns: Sequence[str], kind: str | None = None) -> Any:
+    """The dataset with these columns alone, to be read: `select_columns` and `with_format` each copy the types of all
+    columns, which takes longer than reading a few rows. It has the fingerprint of the whole: map `select_columns`.
+
+    Args:
+        ds: a `Dataset`.
+        columns: their names, each once.
+        kind: the format in which rows are read, None or "arrow".
+    """
+    from datasets import DatasetInfo, Features
+
+    types, part = ds.features, copy(ds)
+    part._data = ds.data.select(list(columns))
+    part._info = DatasetInfo(features=Features({name: types[name] for name in columns}))
+    part._format_type, part._format_kwargs, part._format_columns, part._output_all_columns = kind, {}, None, False
+    return part
 
 
 def column_batches(ds: Any, columns: Sequence[str], indices: Any = None) -> Iterator[dict[str, list[Any]]]:
@@ -42,7 +62,7 @@ def column_batches(ds: Any, columns: Sequence[str], indices: Any = None) -> Iter
         indices: which rows, by default all; a sequence or an array.
     """
     present = [name for name in dict.fromkeys(columns) if name in ds.column_names]
-    rows = ds.with_format(None).select_columns(present)
+    rows = narrowed(ds, present)
     if indices is None:
         batches = rows.iter(BATCH)
     else:
@@ -67,7 +87,7 @@ def rows_of(batch: Mapping[str, list[Any]], columns: Sequence[str]) -> list[dict
 
 def arrow_batches(ds: Any, name: str) -> Iterator[Any]:
     """A column as Arrow arrays, a batch of rows each."""
-    for number, table in enumerate(ds.with_format("arrow").select_columns([name]).iter(BATCH), 1):
+    for number, table in enumerate(narrowed(ds, [name], "arrow").iter(BATCH), 1):
         yield table.column(name)
         if number % RELEASED == 0:
             release(ds)
@@ -383,13 +403,20 @@ def release(*datasets: Any) -> None:
     pa.default_memory_pool().release_unused()
     maps = Path("/proc/self/maps")
     files = {os.path.realpath(file["filename"]) for ds in datasets for file in ds.cache_files}
-    if not files or not maps.exists():
+    if sum(map(_size, files)) < WORTH_RELEASING or not maps.exists():
         return
     for line in maps.read_text("utf-8", "surrogateescape").splitlines():
         place, rights, *_, file = line.split(maxsplit=5)
         if file in files and "w" not in rights:
             start, end = (int(edge, 16) for edge in place.split("-"))
             _system().madvise(start, end - start, DONT_NEED)
+
+
+def _size(file: str) -> int:
+    try:
+        return os.path.getsize(file)
+    except OSError:  # it was deleted, and what is mapped is still there
+        return WORTH_RELEASING
 
 
 def stored_bytes(ds: Any) -> int:

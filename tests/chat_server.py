@@ -132,6 +132,9 @@ class ChatServer:
         self.on_request: Callable[[Received], None] = lambda _: None
         self._loop = asyncio.new_event_loop()
         self._connections: set[_Connection] = set()
+        self._left = asyncio.Event()  # nobody is connected
+        self._left.set()
+        self._came = threading.Condition()
         self._held: list[tuple[_Connection, Reply, Received]] = []
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
@@ -145,7 +148,9 @@ class ChatServer:
         """What this request gets."""
         content = request.content
         self.counts[content] += 1
-        self.received.append(request)
+        with self._came:
+            self.received.append(request)
+            self._came.notify_all()
         self.on_request(request)
         if content in self.replies:
             found = self.replies[content]
@@ -175,6 +180,11 @@ class ChatServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def wait_for_requests(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.received) >= count, PATIENCE_S)
+
     def release(self) -> None:
         """Let go of the replies that are held back; from any thread."""
         self._loop.call_soon_threadsafe(self.send_held)
@@ -195,8 +205,7 @@ class ChatServer:
         """Wait until every client has hung up: what they had sent is counted by then."""
 
         async def left() -> None:
-            while self._connections:
-                await asyncio.sleep(0.001)
+            await self._left.wait()
 
         asyncio.run_coroutine_threadsafe(left(), self._loop).result(PATIENCE_S)
 
@@ -234,9 +243,12 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.server._connections.add(self)
+        self.server._left.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server._connections.discard(self)
+        if not self.server._connections:
+            self.server._left.set()
         if self.busy:
             self.server.open -= 1
 

@@ -62,7 +62,9 @@ def test_every_block_runs_or_is_marked(page: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    run_blocks(text_of(page), module)
+    text = text_of(page)
+    can_run = [code for language, mark, code in blocks_of(text) if language in ("python", "sh") and not mark]
+    assert run_blocks(text, module) == len(can_run)
 
 
 @pytest.mark.parametrize(

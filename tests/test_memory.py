@@ -35,8 +35,23 @@ def on_disk(tmp_path: Path) -> Dataset:
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"BATCH": 4, "RELEASED": 2, "IN_MEMORY": 0, "AT_ONCE": 8, "WRITTEN": 1}.items():
+    few = {"BATCH": 4, "RELEASED": 2, "IN_MEMORY": 0, "AT_ONCE": 8, "WRITTEN": 1, "WORTH_RELEASING": 0}
+    for name, value in few.items():
         monkeypatch.setattr(passes, name, value)
+
+
+@pytest.mark.parametrize("kind", [None, "arrow"])
+@pytest.mark.parametrize("shape", ["alpaca", "messages", "conversations"])
+def test_a_narrowed_dataset_is_read_as_one_of_selected_columns(shape: str, kind: str | None) -> None:
+    whole = Dataset.from_list(hfclean.testing.shape_rows()[shape]).with_format("numpy")
+    for ds in (whole, whole.select([5, 0, 7]), whole.shuffle(seed=1).select(range(4)), whole.select([])):
+        for columns in (ds.column_names[::-1], ds.column_names[:1]):
+            narrow, selected = passes.narrowed(ds, columns, kind), ds.with_format(kind).select_columns(columns)
+            assert (narrow.column_names, narrow.features) == (columns, selected.features)
+            assert narrow.format == selected.format
+            assert narrow[:] == selected[:]
+            assert list(narrow.iter(2)) == list(selected.iter(2))
+        assert (ds.column_names, ds.format["type"]) == (whole.column_names, "numpy")
 
 
 def test_rows_cleaned_in_parts_from_files_are_those_cleaned_at_once(

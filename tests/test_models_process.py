@@ -104,8 +104,7 @@ def test_rows_of_an_async_map_share_one_pool_and_equal_ones_are_asked_once() -> 
 def test_an_async_call_that_is_given_up_leaves_the_others_alone() -> None:
     async def go(spec: ModelSpec) -> str:
         given_up = asyncio.ensure_future(aask(spec, [f"row {k}" for k in range(50)]))
-        while server.counts.total() < 8:  # four are answered, four held
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(server.wait_for_requests, 8)  # four are answered, four held
         same = asyncio.ensure_future(aask(spec, ["row 49"]))
         await asyncio.sleep(0)
         given_up.cancel()

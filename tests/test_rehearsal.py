@@ -94,14 +94,16 @@ def test_whatever_a_usual_template_does_is_let_through() -> None:
         "{{ nothing.of_the_kind.at_all }}",
         "{% broken",
     ):
-        tried(template)
+        assert render_turns(Tokenizer(template), [Message("user", "x")], ["fine"], name="you/model") == "1 turns"
+    long = Tokenizer(CHATML)
     rehearse(
-        Tokenizer(CHATML),
+        long,
         [{"role": "user", "content": "\ud800 " + "a" * 5_000_000}],
         {"x": object()},
         answering=True,
         name="m",
     )
+    assert long.rendered == 0
 
 
 def test_a_template_is_no_book() -> None:

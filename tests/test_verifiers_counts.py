@@ -358,10 +358,14 @@ def test_what_is_not_a_filled_gap_is_not_found(instruction: str, response: str, 
 # ---------------------------------------------------------------------------------------------------- bounds
 
 
+LISTS = ("- a b c\n" * 20_000, "\t- x\n" * 30_000)
+
+
+@pytest.mark.usefixtures("ending")
 @pytest.mark.parametrize(
     "text",
     [
-        "- a b c\n" * 20_000,
+        *LISTS,
         "\n" * 200_000,
         " " * 200_000,
         "_" * 200_000,
@@ -372,13 +376,12 @@ def test_what_is_not_a_filled_gap_is_not_found(instruction: str, response: str, 
         "- " * 100_000,
         "<" * 200_000,
         "[ " * 100_000,
-        "\t- x\n" * 30_000,
     ],
 )
 def test_hostile_texts_are_read_in_linear_time(text: str) -> None:
-    for id in IDS:
-        found(id, "Name three boats in 3 sentences.", text, text)
-        found(id, f"Fill in the blank. {text}", "a b c", text)
+    three = [id for id in IDS if found(id, "Name three boats in 3 sentences.", text, text)]
+    assert three == (["count_missed"] if text in LISTS else [])
+    assert [id for id in IDS if found(id, f"Fill in the blank. {text}", "a b c", text)] == []
 
 
 def test_the_choice_of_verifiers_is_a_list_of_ids() -> None:

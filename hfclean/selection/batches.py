@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import ColumnError, require
+from hfclean.passes import narrowed
 from hfclean.schema import Columns
 from hfclean.selection.novelty import Novelty, novel
 from hfclean.selection.rows import check_count, check_dataset, vectors
@@ -226,7 +227,7 @@ def _labels(np: Any, ds: Any, column: str, kept: Any) -> tuple[Any, Any]:
     if column not in ds.column_names:
         raise ColumnError(f"diverse_batches(clusters={column!r}): no such column in {ds.column_names}")
     numbers: dict[Any, int] = {}
-    cells = ds.with_format(None).select_columns([column])[column][:]
+    cells = narrowed(ds, [column])[:][column]
     values = [cells[index] for index in kept.tolist()]
     if any(isinstance(value, (list, dict)) for value in values):
         raise ColumnError(f"diverse_batches(clusters={column!r}): the column holds lists, not labels")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hfclean.layout import Layout
-from hfclean.passes import iterate
+from hfclean.passes import iterate, narrowed
 from hfclean.processes import NumProc, by_batch
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, FlatView, PreferenceView, View
@@ -42,7 +42,7 @@ def _context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
     ours: set[str] = set()
     history = layout.own(HISTORY)
     if history in ds.column_names and len(ds):
-        first = ds.with_format(None).select_columns([history])[0][history]
+        first = narrowed(ds, [history])[0][history]
         ours = set(added_columns(parse_history(first) or (), layout.prefix))
     others = [name for name in ds.column_names if name not in view.columns and name not in ours]
     return [name for name in others if name.lower() in (*MEDIA, *BESIDE) or _binary(ds.features.get(name))]
@@ -144,7 +144,7 @@ def _may_be_json(ds: Any, name: str, view: View) -> bool:
 
     if isinstance(view, FlatView) or name not in _talks(view):
         return False
-    cells = ds.with_format("arrow").select_columns([name])[:][name]
+    cells = narrowed(ds, [name], "arrow")[:][name]
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
         return False
     return bool(pc.any(pc.match_substring_regex(cells, r"^[ \t\r\n]*[\[{]")).as_py())
