@@ -5,6 +5,8 @@
     python tests/run_versions.py --lowest --newest --python 3.11 3.12 3.13
     python tests/run_versions.py --lowest --list             # only print the constraints
     python tests/run_versions.py --lowest -- -k folder -x    # what follows goes to pytest
+    python tests/run_versions.py --lowest --make             # only make the environment
+    python tests/run_versions.py --lowest --kept             # and later run the tests in it
 
 Each environment holds hfclean with what it requires and pytest with its plugins, and none of the extras. It lies below
 `.ci/versions` and is made again when the requirements change, or with `--fresh`: the newest versions are those of the
@@ -180,6 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--newest", action="store_true", help="the newest versions that setup.cfg allows")
     parser.add_argument("--python", nargs="+", default=[f"{sys.version_info.major}.{sys.version_info.minor}"])
     parser.add_argument("--fresh", action="store_true", help="make the environments again")
+    once = parser.add_mutually_exclusive_group()
+    once.add_argument("--make", action="store_true", help="only make the environments, and run no tests")
+    once.add_argument("--kept", action="store_true", help="run the tests in the environments as they were made last")
     parser.add_argument("--list", action="store_true", help="print the constraints of --lowest, and run nothing")
     settings = parser.parse_args(mine)
     asked = [name for name in ("lowest", "newest") if getattr(settings, name)]
@@ -190,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(lowest(requirements())))
             return 0
         passed = [
-            _passes(Environment(interpreter(python), versions), settings.fresh, for_pytest)
+            _passes(Environment(interpreter(python), versions), settings, for_pytest)
             for python in settings.python
             for versions in asked
         ]
@@ -200,10 +205,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(passed) else 1
 
 
-def _passes(environment: Environment, fresh: bool, for_pytest: Sequence[str]) -> bool:
+def _passes(environment: Environment, settings: argparse.Namespace, for_pytest: Sequence[str]) -> bool:
     begun = time.monotonic()
-    environment.make(fresh)
+    if not settings.kept:
+        environment.make(settings.fresh)
+    elif not (environment.folder / "key").is_file():
+        raise VersionsError(f"{environment.folder} was not made; make it first: --make in place of --kept")
     made = time.monotonic()
+    if settings.make:
+        return True
     print(f"== Python {environment.name}: {environment.packages()}", flush=True)
     code = environment.test(for_pytest)
     took = f"environment {made - begun:.0f} s, tests {time.monotonic() - made:.0f} s"
