@@ -4,6 +4,8 @@
     ├── SchemaError        the rows have no shape that hfclean can read, or two at once
     ├── ColumnError        a column is missing, has the wrong type, or is a foreign one of the same name
     ├── RuleError          an unknown rule id, or a rule that is declared wrongly
+    ├── CheckError         an unknown check id, or a check that is declared wrongly
+    ├── VerifierError      an unknown verifier id, or a verifier that is declared wrongly
     ├── RestoreError       the originals cannot be put back as asked
     ├── SourceError        the input cannot be read
     ├── RecordError        hfclean.json says something else than what hfclean writes
@@ -26,6 +28,7 @@ from types import ModuleType
 from typing import Self
 
 __all__ = [
+    "CheckError",
     "ColumnError",
     "FolderError",
     "HfcleanError",
@@ -38,8 +41,10 @@ __all__ = [
     "RuleError",
     "SchemaError",
     "SourceError",
+    "StoreWarning",
     "StrictError",
     "TrainingError",
+    "VerifierError",
     "describe_error",
     "of_row",
     "require",
@@ -68,6 +73,10 @@ class RecoveryWarning(UserWarning):
     leaves for the next could not be kept."""
 
 
+class StoreWarning(UserWarning):
+    """The file of answers holds some that are not used but may be intended; the message says how to use them."""
+
+
 class SchemaError(HfcleanError, ValueError):
     """The rows have no shape that hfclean can read, or more than one."""
 
@@ -78,6 +87,14 @@ class ColumnError(HfcleanError, ValueError):
 
 class RuleError(HfcleanError, ValueError):
     """An unknown rule id, or a rule that is declared wrongly."""
+
+
+class CheckError(HfcleanError, ValueError):
+    """An unknown check id, or a check that is declared wrongly."""
+
+
+class VerifierError(HfcleanError, ValueError):
+    """An unknown verifier id, or a verifier that is declared wrongly."""
 
 
 class RestoreError(HfcleanError, ValueError):

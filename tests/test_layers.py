@@ -8,11 +8,13 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import hfclean
+from hfclean.cli import VERBS
 
 PACKAGE = Path(hfclean.__file__).parent
 ROOMS = [
@@ -160,6 +162,24 @@ def test_a_verb_loads_no_other_verb() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.endswith("['convert']\n")
+
+
+def test_a_file_that_is_missing_is_named_before_anything_heavy_is_loaded() -> None:
+    heavy = ("datasets", "pyarrow", "pandas", "numpy", "torch", "hfclean.rules", "hfclean.checks")
+    code = (
+        "import sys\nfrom hfclean.cli import main\n"
+        "lines = ('score no.jsonl', 'clean no.csv --out x', 'why no 0', 'diff a.csv b')\n"
+        "print([main(line.split()) for line in lines])\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[1, 1, 1, 1]\n[]\n"
+
+
+def test_the_list_of_commands_says_what_their_own_help_begins_with() -> None:
+    for verb, summary in VERBS.items():
+        first, _, _ = (import_module(f"hfclean.cli.{verb}").__doc__ or "").partition("\n\n")
+        assert summary == first[:1].lower() + first[1:].rstrip("."), verb
 
 
 def test_a_transform_needs_no_datasets() -> None:

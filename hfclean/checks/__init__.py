@@ -33,9 +33,9 @@ from hfclean.checks import (
     topic_drift,
     verified,
 )
-from hfclean.checks.check import Case, Check, CheckError, check
+from hfclean.checks.check import Case, Check, check
 from hfclean.checks.preference_gate import PREFERENCE_MARGIN
-from hfclean.errors import describe_error, of_row, stop_at
+from hfclean.errors import CheckError, describe_error, of_row, stop_at
 from hfclean.layout import Layout
 from hfclean.schema import Pair, Turn
 

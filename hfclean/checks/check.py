@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, Self, TypeVar, overload
 
-from hfclean.errors import HfcleanError
+from hfclean.errors import CheckError
 from hfclean.schema import Pair
 from hfclean.text.language import main_language
 from hfclean.text.numbers import numbers_in
@@ -46,10 +46,6 @@ class _lazy(Generic[T]):
             return self
         value = instance.__dict__[self.function.__name__] = self.function(instance)
         return value
-
-
-class CheckError(HfcleanError, ValueError):
-    """An unknown check id, or a check that is declared wrongly."""
 
 
 class TextFacts:

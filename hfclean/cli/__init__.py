@@ -5,7 +5,7 @@ import argparse
 import io
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -14,34 +14,35 @@ from hfclean.version import __version__
 
 __all__ = ["VERBS", "main", "parser"]
 
-# Each is a module of this folder: its docstring is the help, `add` declares options, `run` does it.
-VERBS = (
-    "clean",
-    "revise",
-    "estimate",
-    "cache",
-    "score",
-    "head",
-    "verify",
-    "rules",
-    "why",
-    "diff",
-    "undo",
-    "forget",
-    "convert",
-    "dedupe",
-    "decontaminate",
-    "select",
-    "train",
-    "pii",
-    "mine",
-    "push",
-    "pull",
-    "card",
-    "evaluate",
-    "ab",
-    "run",
-)
+# Each is a module of this folder: its docstring is the help, which begins with what is said here; `add` declares
+# options, `run` does it. No module is loaded to list them.
+VERBS: dict[str, str] = {
+    "clean": "repair what rules can repair, score every row, and write a dataset folder",
+    "revise": "have a model revise every row, and write a dataset folder",
+    "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
+    "cache": "count, export or delete stored answers of models",
+    "score": "score every row and change nothing",
+    "head": "show a few rows: the first, the worst, or those with a defect",
+    "verify": "list what a program can prove wrong, row by row",
+    "rules": "list the rules: id, severity, meaning, example",
+    "why": "explain what happened to one row",
+    "diff": "compare two versions of a dataset",
+    "undo": "put originals back in a cleaned folder",
+    "forget": "purge rows from a cleaned folder and from what is kept of them here",
+    "convert": "write the rows in another shape",
+    "dedupe": "find duplicate rows and keep one of each group",
+    "decontaminate": "find rows that hold items of benchmarks, and leave them out",
+    "select": "select N rows by score and diversity, with random/longest/shortest baselines",
+    "train": "fine-tune a reviser on pairs of raw and revised text",
+    "pii": "count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers",
+    "mine": "fit a linear rule to experiments, or rank rows by the loss that one predicts",
+    "push": "push a cleaned folder or a reviser to the Hub, with its card, in one commit",
+    "pull": "download a cleaned dataset or a reviser from the Hub as a folder",
+    "card": "render the card of a folder as a push would",
+    "evaluate": "measure a reviser against expert revisions",
+    "ab": "fine-tune a small model on several versions of a dataset and compare held-out loss",
+    "run": "repeat a run that a recipe or a folder describes",
+}
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        repair, score and write a dataset folder with card and report
   hfclean clean tatsu-lab/alpaca --out cleaned    the same for a dataset of the Hub
@@ -75,8 +76,8 @@ class _Words(argparse.ArgumentParser):
         return space, unknown
 
 
-def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The command line with these verbs."""
+def parser(verbs: Iterable[str] = VERBS, *, overview: bool = False) -> argparse.ArgumentParser:
+    """The command line with these verbs; of an `overview`, their names and what they are for alone."""
     top = _Words(
         prog="hfclean",
         description="Make instruction-tuning data better instead of throwing it away. Every original is kept.",
@@ -86,11 +87,12 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     commands = top.add_subparsers(dest="verb", metavar="COMMAND", title="commands")
     for verb in verbs:
+        if overview:
+            commands.add_parser(verb, help=VERBS[verb])
+            continue
         module = import_module(f"hfclean.cli.{verb}")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
-        command = commands.add_parser(
-            verb, help=summary[:1].lower() + summary[1:].rstrip("."), description=description or summary
-        )
+        command = commands.add_parser(verb, help=VERBS[verb], description=description or summary)
         module.add(command)
         if verb != "run":
             command.add_argument(
@@ -117,7 +119,7 @@ def _of_recipe(args: argparse.Namespace) -> int:
         if args.verb != "run":
             print(recipe_text(args, _command(args.verb), args.verb), end="")
             return 0
-        words = command_line(args.recipe, args.more, _command, VERBS)
+        words = command_line(args.recipe, args.more, _command, tuple(VERBS))
     except UsageError as e:
         print(f"hfclean {args.verb}: {e}", file=sys.stderr)
         return 2
@@ -139,12 +141,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"hfclean: no command {words[0]!r}{meant_word(words[0], VERBS)}; see hfclean --help", file=sys.stderr)
         return 2
-    args = parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
+    is_overview = not words or words[0] not in VERBS
+    args = parser(VERBS if is_overview else words[:1], overview=is_overview).parse_args(words)
     if args.version:
         print(f"hfclean {__version__}")
         return 0
     if args.verb is None:
-        parser().print_help()
+        parser(overview=True).print_help()
         return 2
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

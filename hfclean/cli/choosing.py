@@ -36,7 +36,7 @@ def choose_rows(
     by_vectors: bool = False,
 ) -> None:
     """Choose rows of every split, say what was found, and write them."""
-    from hfclean.cli.render import visible
+    from hfclean.cli.terminal import visible
     from hfclean.selection.plain_choices import baselines
 
     check_file(args)
@@ -72,8 +72,8 @@ def choose_rows(
 def _examples(split: str, ds: Any, chosen: Any, layout: Layout) -> str:
     """A few rows that show what was found: a pair of duplicates, rows with an item of a benchmark, else the first
     that were chosen."""
-    from hfclean.cli.render import columns_wide
     from hfclean.cli.rows_shown import shown_rows
+    from hfclean.cli.terminal import columns_wide
     from hfclean.selection.decontamination import Decontamination
     from hfclean.selection.duplicates import DuplicateGroups
 

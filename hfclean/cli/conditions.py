@@ -156,7 +156,7 @@ class Outcome(NamedTuple):
         }
 
     def line(self) -> str:
-        from hfclean.cli.render import visible
+        from hfclean.cli.terminal import visible
         from hfclean.report.formatting import percent, plural
 
         more = ", ..." if self.rows > len(self.first) else ""

@@ -22,7 +22,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.cli.render import columns_wide, describe_change
+    from hfclean.cli.render import describe_change
+    from hfclean.cli.terminal import columns_wide
     from hfclean.report import compare
 
     with reader(args, err) as read:

@@ -29,8 +29,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.cli.render import columns_wide
     from hfclean.cli.rows_shown import lowest, shown_rows
+    from hfclean.cli.terminal import columns_wide
 
     if args.n < 1:
         raise UsageError(f"-n {args.n}: expected at least 1")

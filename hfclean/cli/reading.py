@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from hfclean.durable import check_outside, scratch_folder
-from hfclean.errors import RecordError, SourceError
+from hfclean.durable import check_outside, recover, scratch_folder
+from hfclean.errors import FolderError, RecordError, SourceError
 from hfclean.layout import Layout
 from hfclean.records.common import read_record
 from hfclean.records.dataset import read_layout
@@ -23,6 +23,13 @@ from hfclean.schema.truths import FIRST_ROWS, MOST_WORDS
 
 if TYPE_CHECKING:
     from hfclean.source import Source
+
+
+# what commands read that take no dataset
+TABLES = {
+    "train": "a cleaned folder, ledger.parquet, or pairs.jsonl",
+    "mine": "a table of experiments, .parquet or lines of JSON objects",
+}
 
 
 class UsageError(Exception):
@@ -68,6 +75,33 @@ def check_places(args: argparse.Namespace) -> None:
     for out in filter(None, (vars(args).get(name) for name in ("out", "report"))):
         for name in filter(None, names):
             check_outside(Path(out).expanduser(), Path(name).expanduser())
+
+
+def check_sources(args: argparse.Namespace) -> None:
+    """Refuse names of files and folders under which nothing is, before anything heavy is loaded.
+
+    Raises:
+        SourceError: it names what is similar.
+        FolderError: the same for a folder that hfclean wrote.
+    """
+    given = vars(args)
+    names = [given.get(name) for name in ("before", "after", "clean", "eval")]
+    names += [where.partition("=")[2] for where in given.get("variant", ())]
+    expected = TABLES.get(args.verb if given.get("action") != "predict" else "")
+    if not expected:
+        names.append(given.get("source"))
+    from hfclean.source import check_there
+    from hfclean.source.missing import meant, near_names
+
+    for name in filter(None, names):
+        check_there(name)
+    if expected and not (path := Path(args.source).expanduser()).exists():
+        raise SourceError(f"no file or folder {args.source!r}{meant(near_names(path))}; expected {expected}")
+    if folder := given.get("dir"):
+        path = Path(folder).expanduser()
+        recover(path)
+        if not path.exists():
+            raise FolderError(f"no folder {folder!r}{meant(near_names(path))}; expected one that hfclean wrote")
 
 
 def check_license(args: argparse.Namespace, err: TextIO) -> None:

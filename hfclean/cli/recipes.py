@@ -226,6 +226,6 @@ def _toml(value: Any) -> str:
 
 def shown_line(words: Iterable[str]) -> str:
     """A command line as it can be pasted into a shell, control characters as escapes."""
-    from hfclean.cli.render import visible
+    from hfclean.cli.terminal import visible
 
     return visible(shlex.join(words), 2000)

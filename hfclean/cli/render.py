@@ -1,15 +1,12 @@
-"""Text for the terminal. Row text is shown with its control characters spelled out, so that it cannot steer the
-terminal."""
+"""Text for the terminal about one row: what happened to it, and why."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hfclean.cli.terminal import before_after, indent, visible
 from hfclean.limits import too_long
 from hfclean.plain_values import to_plain
 from hfclean.provenance import Step, parse_history
@@ -18,61 +15,15 @@ from hfclean.report.refused import as_refused
 from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.reviser.refused import RefusedRevision
-from hfclean.rules import Rule
-from hfclean.text.characters import UNPRINTABLE
 from hfclean.verifiers import Finding, verify
 
-LONGEST = 600
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
-
-
-def visible(text: str, limit: int = LONGEST) -> str:
-    """Text for a terminal: invisible and control characters as escapes, cut in the middle when it is long."""
-    text = UNPRINTABLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-    if len(text) > limit:
-        text = f"{text[: limit * 2 // 3]} [... {len(text) - limit:,} characters ...] {text[-limit // 3 :]}"
-    return text
-
-
-def columns_wide() -> int:
-    """How many characters a line may have: as wide as the terminal is (or COLUMNS says), and 80 where there is
-    none."""
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
-
-
-def rules_table(rules: Sequence[Rule]) -> str:
-    """The rules, for people."""
-    width = min(columns_wide(), 110)
-    blocks = []
-    for rule in rules:
-        action = "repairs" if rule.repair else "reports"
-        head = f"{rule.id}  [{rule.severity}, {action}]"
-        lines = [head, *textwrap.wrap(rule.meaning, width - 4, initial_indent="    ", subsequent_indent="    ")]
-        before, after = rule.example
-        if before:
-            lines.append(f"    e.g. {visible(json.dumps(before, ensure_ascii=False), 120)}")
-            if rule.repair and after:
-                lines.append(f"      -> {visible(json.dumps(after, ensure_ascii=False), 120)}")
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks)
 
 
 def describe_change(entry: LedgerEntry) -> str:
     """One change: where, by what, and what it did."""
     head = f"{entry.row_id}  {entry.field}  {entry.rule}"
     return f"{head}\n{before_after(entry.before, entry.after)}"
-
-
-def before_after(before: str, after: str, depth: int = 2) -> str:
-    """What a text was and what it is, around the place where they differ."""
-    old, new = (indent(visible(text), depth + 2) for text in windows(before, after))
-    return f"{' ' * depth}- {old}\n{' ' * depth}+ {new}"
-
-
-def indent(text: str, depth: int = 4) -> str:
-    """The lines after the first, set in."""
-    first, *others = text.split("\n")
-    return "\n".join([first, *(" " * depth + line if line else "" for line in others)])
 
 
 def _word_diff_text(before: str, after: str, context: int = 60) -> str:
@@ -90,20 +41,6 @@ def _word_diff_text(before: str, after: str, context: int = 60) -> str:
             text = f"[-{visible(text)}-]" if kind == "out" else f"{{+{visible(text)}+}}"
         parts.append(text)
     return "".join(parts)
-
-
-def windows(before: str, after: str, context: int = 60) -> tuple[str, str]:
-    """The part of two texts in which they differ, with a little of what surrounds it."""
-    shortest = min(len(before), len(after))
-    start = next((k for k in range(shortest) if before[k] != after[k]), shortest)
-    end = next((k for k in range(shortest - start) if before[-1 - k] != after[-1 - k]), shortest - start)
-    left, right = max(0, start - context), max(0, end - context)
-
-    def cut(text: str) -> str:
-        stop = len(text) - right
-        return f"{'...' if left else ''}{text[left:stop]}{'...' if right else ''}"
-
-    return cut(before), cut(after)
 
 
 @dataclass(frozen=True)

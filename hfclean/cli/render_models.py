@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from hfclean.cli.render import before_after, columns_wide, indent, visible
+from hfclean.cli.terminal import before_after, columns_wide, indent, visible
 from hfclean.kept_parts import KEPT_DAYS
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hfclean.cli.render import visible, windows
 from hfclean.cli.rows_shown import ShownRow, lowest, places_where, shown_rows
+from hfclean.cli.terminal import visible, windows
 from hfclean.layout import Layout
 from hfclean.report.formatting import count, one_line, percent, plural
 from hfclean.report.summary import QUANTILES, failures, quantile_cells

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.cli.render import visible
+from hfclean.cli.terminal import visible
 from hfclean.layout import Layout
 from hfclean.passes import column_batches, iterate
 from hfclean.report.formatting import one_line, quantity

@@ -16,12 +16,9 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, TextIO
 
-from hfclean.checks import CheckError
 from hfclean.cli.conditions import ConditionsMet
-from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places
-from hfclean.errors import HfcleanError, RecoveryWarning, RuleError
-from hfclean.models import StoreWarning
-from hfclean.verifiers import VerifierError
+from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places, check_sources
+from hfclean.errors import CheckError, HfcleanError, RecoveryWarning, RuleError, StoreWarning, VerifierError
 
 # how the loader of libraries and the maker of threads say that there is not enough memory
 UNMAPPED: dict[type[BaseException], tuple[str, ...]] = {
@@ -52,6 +49,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         with _notes_on(err), _interruptible():
             check_places(args)
             check_license(args, err)
+            check_sources(args)
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)

@@ -43,8 +43,8 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaning import clean
-    from hfclean.cli.render import columns_wide
     from hfclean.cli.render_scores import describe_scores
+    from hfclean.cli.terminal import columns_wide
     from hfclean.kept_parts import KeptParts
     from hfclean.report import compare
     from hfclean.scorers.embedded.score import Score

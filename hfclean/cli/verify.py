@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         findings = list(_findings(args, source.dataset))
 
     def text() -> str:
-        from hfclean.cli.render import visible
+        from hfclean.cli.terminal import visible
         from hfclean.report.formatting import plural
 
         lines = [

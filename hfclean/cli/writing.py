@@ -201,8 +201,8 @@ def write_cleaned(
 ) -> Cleaned:
     """Read what the options name, clean it, and write the folder; returns what was written."""
     from hfclean.cleaning import clean
-    from hfclean.cli.render import columns_wide
     from hfclean.cli.render_models import describe_refusals
+    from hfclean.cli.terminal import columns_wide
     from hfclean.folder import check_target, write_folder
     from hfclean.kept_parts import KeptParts
     from hfclean.source import local_paths

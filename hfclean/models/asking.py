@@ -12,11 +12,12 @@ from itertools import islice
 from time import sleep
 from typing import Any, cast
 
+from hfclean.errors import StoreWarning
 from hfclean.models import process
 from hfclean.models.ask_plan import GroupCommit, KeptRequest, Plan, checked
 from hfclean.models.budget import Budget, Ledger, Usage, progress
 from hfclean.models.endpoint import Endpoint
-from hfclean.models.failures import BackendError, StoreWarning
+from hfclean.models.failures import BackendError
 from hfclean.models.leases import LEASE_S, Leases, Taken, pauses
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation, Message, as_conversation
 from hfclean.models.request import Done, Request

@@ -14,6 +14,7 @@ Each message names what was found, what was expected and the next move. None of 
 """
 
 from hfclean.errors import HfcleanError
+from hfclean.errors import StoreWarning as StoreWarning
 
 
 class BackendError(HfcleanError, RuntimeError):
@@ -34,7 +35,3 @@ class ModelError(BackendError):
 
 class StoreError(HfcleanError, OSError):
     """The file of answers cannot be read or written, or is not one of ours; nothing in it was changed."""
-
-
-class StoreWarning(UserWarning):
-    """The file of answers holds some that are not used but may be intended; the message says how to use them."""

@@ -31,7 +31,7 @@ from hfclean.source.saved import is_saved, read_saved
 from hfclean.source.table import dataset_of
 from hfclean.values import undecoded
 
-__all__ = ["LOADERS", "Source", "load", "local_paths"]
+__all__ = ["LOADERS", "Source", "check_there", "load", "local_paths"]
 
 ADDRESS = ("://", "::")  # in what `datasets` takes for the address of a file
 SEPARATORS = (";", "\t", "|", ",")
@@ -113,6 +113,24 @@ def _check_roles(source: Source, columns: Columns) -> None:
         return  # not every command reads pairs; one that does says what is wrong with them
     if problem:
         raise problem
+
+
+def check_there(where: str | Sequence[str]) -> None:
+    """Refuse at once what `load` would refuse for want of a file or folder; nothing is read, and the Hub is not asked.
+
+    Raises:
+        SourceError: it names what is similar.
+    """
+    if not isinstance(where, str) and len(where) == 1:
+        where = where[0]
+    if where == "-" or (isinstance(where, str) and Path(where).expanduser().exists()):
+        return
+    if not isinstance(where, str) or has_magic(where):
+        _found([where] if isinstance(where, str) else where)
+        return
+    recover(Path(where).expanduser())
+    if not Path(where).expanduser().exists():
+        refuse_path(where)
 
 
 def local_paths(where: str | Path | Sequence[str | Path]) -> list[Path]:

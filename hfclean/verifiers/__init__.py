@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from hfclean.errors import VerifierError
 from hfclean.layout import Layout
 from hfclean.schema import Pair, View, Whole, whole_row
 from hfclean.verifiers.answers import answers_disagree, option_disagrees
@@ -25,7 +26,7 @@ from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS, thought_empty
 from hfclean.verifiers.tools import TOOL_VERIFIERS
 from hfclean.verifiers.truncation import TRUNCATED_ALIKE, Encode, encoder_of, truncated_alike
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
-from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, VerifierError, parts_of
+from hfclean.verifiers.verifier import Finding, RowVerifier, Verifier, parts_of
 
 __all__ = [
     "ROW_VERIFIERS",

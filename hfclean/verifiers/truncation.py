@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from hfclean.errors import VerifierError
 from hfclean.schema import Pair, Whole
 from hfclean.text.thoughts import with_thought
-from hfclean.verifiers.verifier import Finding, VerifierError
+from hfclean.verifiers.verifier import Finding
 
 TRUNCATED_ALIKE = "sides_equal_when_truncated"
 SHOWN = 80

@@ -11,15 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hfclean.errors import HfcleanError
+from hfclean.errors import VerifierError
 from hfclean.schema import FlatView, Pair, PreferenceView, View, Whole
 
 Severity = Literal["low", "medium", "high"]
 FIELDS = ("response", "instruction", "input", "thought", "messages", "tools", "truth", "rejected")
-
-
-class VerifierError(HfcleanError, ValueError):
-    """An unknown verifier id, or a verifier that is declared wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
