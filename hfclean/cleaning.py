@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hfclean import processes
+from hfclean.cleaned import Cleaned, origin_of
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.kept_parts import KeptParts
 from hfclean.layout import Layout
@@ -29,7 +29,6 @@ from hfclean.passes import (
     folder_of,
     numbers,
     release,
-    stored_stream,
     strings_table,
 )
 from hfclean.processes import NumProc, count_for
@@ -54,62 +53,6 @@ PART = 100_000  # rows that are mapped at a time
 PURE = (RuleReviser, Score, RevisedAndScored, MaskPII, PII)
 
 
-@dataclass(frozen=True, repr=False)
-class Cleaned:
-    """A dataset after the whole cleaning.
-
-    Attributes:
-        dataset: as many rows as went in, less the duplicates where they were to be dropped; `Dataset` or `DatasetDict`
-            as it was passed in.
-        removed: the dropped rows, with a column `removed_reason`; `None` when there are none.
-        transforms: what was done, as JSON can hold it: class, version, settings and what they depend on. Where a model
-            was asked, also `models`, the names or commits that answered, and `usage`, what this run took; see
-            `hfclean.models.Usage`. `cost` is null where no prices were given; where a server was asked, `answers_of`
-            is the name under which its answers are kept: host, port, path and model, or what `cache_as` says.
-        refused: the revisions that the last reviser, a model's, proposed for rows that it left `reverted`: a `Dataset`
-            as `hfclean.reviser.refused_revisions` gives it; `None` when there are none, or no answers are kept.
-        failures: for each transform that asked a model about rows and got nothing usable for any of them, one line
-            that says so. The rows stay all the same, and their columns say what was wrong.
-        known: for speed alone, by split, what the rules' pass knew of its rows as they were; see `compare`.
-    """
-
-    dataset: Any
-    removed: Any | None
-    transforms: tuple[dict[str, Any], ...]
-    failures: tuple[str, ...] = ()
-    refused: Any | None = None
-    known: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def __repr__(self) -> str:
-        """One line: how many rows, what was done, and what is left."""
-        facts = [f"{name} {count:,}" for name, count in self._counts().items()]
-        return f"Cleaned({', '.join([*facts, 'by ' + ', '.join(self._done())])})"
-
-    def _repr_html_(self) -> str:
-        """The same as a table for a notebook's cell: numbers and the names of our own classes, everything escaped."""
-        lines = [*((name, f"{count:,}") for name, count in self._counts().items()), ("by", ", ".join(self._done()))]
-        lines += [("failed", failure) for failure in self.failures]
-        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in lines)
-        return (
-            f"<div><p><strong>Cleaned</strong></p><table><tbody>{cells}</tbody></table>"
-            "<p><code>hfclean.compare(ds, cleaned.dataset)</code> says what changed.</p></div>"
-        )
-
-    def _counts(self) -> dict[str, int]:
-        """Rows by what became of them, what was none left out."""
-        parts = {"removed": self.removed, "refused": self.refused}
-        counts = {name: _rows_in(part) for name, part in parts.items() if part is not None}
-        return {"rows": _rows_in(self.dataset), **counts}
-
-    def _done(self) -> list[str]:
-        return [str(entry.get("by", "")) for entry in self.transforms]
-
-
-def _rows_in(data: Any) -> int:
-    """The rows of a dataset, of all its splits."""
-    return sum(map(len, data.values())) if isinstance(data, Mapping) else len(data)
-
-
 def clean(
     ds: Any,
     *,
@@ -122,7 +65,7 @@ def clean(
     num_proc: NumProc = "auto",
     kept_parts: KeptParts | None = None,
 ) -> Cleaned:
-    """Revise, score and look for exact duplicates over a whole `Dataset` or `DatasetDict`, or a stream.
+    """Revise, score and look for exact duplicates over a whole dataset.
 
     Adds the columns of the reviser and of `hfclean.score`, makes `row_id` unique (the second row of the same text gets
     the suffix `-2`), and adds `duplicate_of`: the id of the first row of the same split that has the same text after
@@ -132,8 +75,10 @@ def clean(
     kept as it comes: after a crash, the same call asks for the rest only.
 
     Args:
-        ds: a `Dataset` or `DatasetDict`; left as it is. A streaming dataset is first read to its end and written to
-            the temporary folder of `datasets`.
+        ds: a `Dataset` or `DatasetDict`; left as it is. Or what one is made of: the name of a file or folder, or an id
+            of the Hub, as the command line takes it (several files as a list), which gives a `DatasetDict`; a list of
+            dicts, or a frame of pandas or polars, which give a `Dataset`. A streaming dataset is first read to its end
+            and written to the temporary folder of `datasets`.
         reviser: what revises, or several in order, such as `(hfclean.revise, hfclean.Reviser(...))`; `None` only
             scores.
         score: whether the embedded scores are added, reading rows as the reviser does; or a `Score` that says how.
@@ -153,15 +98,21 @@ def clean(
             can be used. Every answer so far is kept.
         SchemaError: rows of no known shape.
         ColumnError: the dataset already has a column of one of these names.
-        HfcleanError: not a dataset, or a stream that fails.
+        SourceError: there is nothing of that name, or it cannot be read.
+        HfcleanError: no rows in any of these forms, or a stream that fails.
+
+    >>> import hfclean
+    >>> cleaned = hfclean.clean([{"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}])
+    >>> cleaned.dataset[0]["output"]
+    'An apple.'
     """
     from datasets import Dataset, DatasetDict
 
-    ds = stored_stream(ds)
-    if not isinstance(ds, (Dataset, DatasetDict)):
-        raise HfcleanError(f"clean got {type(ds).__name__}; expected a Dataset, a DatasetDict or a streaming one")
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
+    origin = origin_of(ds, first.layout if first else Layout())
+    extra = tuple(rule for each in revisers if isinstance(each, RuleReviser) for rule in each.extra)
+    origin, ds = replace(origin, extra=extra), origin.rows
     embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()
     transforms = [*revisers, *embedded, *scorers]
     if strict:
@@ -204,10 +155,10 @@ def clean(
                     removed[name] = dropped
     refused = _refused(splits[""] if isinstance(ds, Dataset) else splits, revisers[-1]) if revisers else None
     if isinstance(ds, Dataset):
-        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures), refused)
+        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures), refused, origin=origin)
     dropped_rows = DatasetDict(removed) if removed else None
     known = before if len(revisers) == 1 else {}
-    return Cleaned(DatasetDict(splits), dropped_rows, tuple(done), tuple(failures), refused, known)
+    return Cleaned(DatasetDict(splits), dropped_rows, tuple(done), tuple(failures), refused, known, origin)
 
 
 def _refused(ds: Any, reviser: Transform) -> Any | None:

@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from hfclean.cards import dataset_card
-from hfclean.cleaning import Cleaned
 from hfclean.durable import check_outside, new_folder, recover
 from hfclean.errors import FolderError, RecordError
 from hfclean.layout import Layout
@@ -46,6 +45,30 @@ REFUSED = "refused.parquet"
 SHARD_BYTES = 500_000_000
 ROW_GROUP_BYTES = 100_000_000  # as datasets writes them
 LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
+
+
+class CleanedRows(Protocol):
+    """What is written into a folder: the result of `hfclean.clean`, by split."""
+
+    @property
+    def dataset(self) -> Any:
+        """The rows."""
+
+    @property
+    def removed(self) -> Any | None:
+        """Those that were dropped."""
+
+    @property
+    def refused(self) -> Any | None:
+        """The revisions that were refused."""
+
+    @property
+    def transforms(self) -> Sequence[Mapping[str, Any]]:
+        """What was done."""
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What is known of the rows as they were; see `compare`."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +126,8 @@ def check_target(out: Path, *, overwrite: bool, source: str | Path | None = None
     if source is not None and Path(source).exists():
         inside = Path(source).resolve()
         if out.resolve() == inside or out.resolve() in inside.parents:
-            raise FolderError(f"--out {out.name} holds the source itself, which would be lost; choose another folder")
+            held = f"{out.name} holds the source itself, which would be lost; choose another folder"
+            raise FolderError(held).with_flags(f"--out {held}")
         check_outside(out, inside)
     check_place(out, overwrite=overwrite)
 
@@ -119,14 +143,15 @@ def check_place(out: Path, *, overwrite: bool) -> None:
     if not out.is_dir():
         raise FolderError(f"{out.name!r} is a file; expected a folder's name")
     if not overwrite:
-        raise FolderError(f"the folder {out.name!r} already exists; name another, or replace it with --overwrite")
+        there = f"the folder {out.name!r} already exists; name another, or replace it with"
+        raise FolderError(f"{there} overwrite=True").with_flags(f"{there} --overwrite")
     if any(out.iterdir()) and not (out / ABOUT).is_file():
         raise FolderError(f"the folder {out.name!r} was not written by hfclean (no {ABOUT}), so it is not replaced")
 
 
 def write_folder(
     out: str | Path,
-    cleaned: Cleaned,
+    cleaned: CleanedRows,
     *,
     before: Any,
     source: Source,
@@ -213,7 +238,7 @@ def write_folder(
             existing=source.card,
             keep_configs=False,  # the files of the source's other configurations are not in this folder
             name=as_text(out.resolve().name),
-            source=source_id or source.name,
+            source=source_id or source.name or None,
             source_is_hub=source_id is not None or source.kind == "hub",
             license=license,
             language=language,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean import kept_parts
-from hfclean.cleaning import Cleaned
+from hfclean.cleaned import Cleaned
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
 from hfclean.folder import LEDGER, CleanedFolder, read_folder, write_folder

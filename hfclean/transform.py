@@ -285,7 +285,7 @@ def link_or_copy(file: Path, link: Path) -> None:
             return
 
 
-def _usual(kind: Any, *, text: bool) -> Any:
+def usual_type(kind: Any, *, text: bool) -> Any:
     """Arrow's ordinary types for the large ones that pandas and polars always return.
 
     `datasets` stores what a table holds: without this a map under these formats would change the feature types.
@@ -298,9 +298,9 @@ def _usual(kind: Any, *, text: bool) -> Any:
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return pa.binary()
     if pa.types.is_large_list(kind) or pa.types.is_list(kind):
-        return pa.list_(_usual(kind.value_type, text=text))
+        return pa.list_(usual_type(kind.value_type, text=text))
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _usual(field.type, text=text)) for field in kind])
+        return pa.struct([pa.field(field.name, usual_type(field.type, text=text)) for field in kind])
     return kind
 
 
@@ -338,7 +338,9 @@ class _FrameColumns(_Columns):
         import pyarrow as pa
 
         arrays = {name: self._array(name) for name in self}
-        return pa.table({name: array.cast(_usual(array.type, text=name in texts)) for name, array in arrays.items()})
+        return pa.table(
+            {name: array.cast(usual_type(array.type, text=name in texts)) for name, array in arrays.items()}
+        )
 
     def __getitem__(self, name: str) -> list[Any]:
         values: list[Any] = self._array(name).to_pylist()

@@ -72,6 +72,23 @@ def test_the_counts_are_those_of_the_report(report: Report) -> None:
     assert "They do not see whether an answer is true" in body
 
 
+def test_the_card_begins_with_what_a_reader_wants_and_names_only_rules_that_fired() -> None:
+    raw = Dataset.from_list([*ROWS, {"instruction": "Name a tree.", "input": "", "output": ""}])
+    report = hfclean.compare(raw, raw.map(hfclean.revise).map(hfclean.score))
+    body = read_card(
+        dataset_card(report, plots=["rating", "tokens"], removed_files={"train": "removed/train.parquet"})
+    )[1]
+    parts = ["| rows before |", "**License:**", "### Load and undo", "### Limits", "### What changed", "### Scores"]
+    places = [body.index(part) for part in [*parts, "### Columns that were added"]]
+    assert places == sorted(places)
+    assert "| 3 | 3 | 1 | 0 | 2 | 1 |" in body
+    rows = [line.split("`")[1] for line in body[places[4] : places[5]].splitlines() if line.startswith("| `")]
+    assert rows == ["chat_markers", "placeholder_input"]
+    assert "Found and left as it was: `empty_output` in 1 row." in body
+    pictures = [line for line in body.splitlines() if line.startswith("![")]
+    assert pictures == ["![rating before and after](plots/rating.svg) ![tokens before and after](plots/tokens.svg)"]
+
+
 def test_a_dataset_that_nothing_changed_has_nothing_to_undo(unchanged: Report) -> None:
     body = read_card(dataset_card(unchanged, name="me/fruit"))[1]
     assert "restore" not in body

@@ -184,6 +184,7 @@ def _section(
     licenses = [data.get("license_name") or item for item in strings(data.get("license")) if item != "unknown"]
     known = meanings(report)
     columns = [(name, formatting.one_line(known[name], EXCERPT)) for name in report.columns_added if known.get(name)]
+    rules = sorted(report.rules, key=lambda rule: -rule.rows)
     text = (
         environment()
         .get_template("card.md.jinja")
@@ -194,6 +195,9 @@ def _section(
             license=[str(item) for item in licenses],
             language=strings(data.get("language")),
             recorded=report.is_recorded,
+            figures=_figures(report),
+            fired=[rule for rule in rules if rule.rows],
+            only_found=[rule for rule in rules if not rule.rows and rule.defects_after],
             plots=[plot for plot in plots if re.fullmatch(r"\w+", plot)],
             columns=columns,
             examples=_examples(report),
@@ -209,6 +213,23 @@ def _section(
         )
     )
     return text.strip()
+
+
+def _figures(report: Report) -> list[tuple[str, str]]:
+    """What a reader wants to know first, as names and numbers."""
+    edits = {name: sum(getattr(split, name) for split in report.splits) for name in ("reverted", "failed")}
+    rows = {
+        "rows before": report.rows_before,
+        "rows after": report.rows_after,
+        "changed": report.rows_changed,
+        **({"refused": edits["reverted"]} if report.models or edits["reverted"] else {}),
+        **({"failed": edits["failed"]} if edits["failed"] else {}),
+        "removed": report.rows_removed,
+        **({"added": report.rows_added} if report.rows_added else {}),
+        "with a defect before": report.rows_with_defects_before,
+        "with a defect left": report.rows_with_defects_after,
+    }
+    return [(name, formatting.count(number)) for name, number in rows.items()]
 
 
 def _examples(report: Report) -> list[Edit]:

@@ -53,7 +53,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 def _retry(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     """Ask again for the rows of a folder that failed, and rewrite the folder."""
-    from hfclean.cleaning import Cleaned, failed_rows, retry_failed
+    from hfclean.cleaned import Cleaned
+    from hfclean.cleaning import failed_rows, retry_failed
     from hfclean.cli.terminal import columns_wide
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own

@@ -25,7 +25,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
-    from hfclean.cleaning import Cleaned
+    from hfclean.cleaned import Cleaned
     from hfclean.cli.terminal import columns_wide
     from hfclean.folder import check_target, read_folder, write_folder
     from hfclean.ownership import is_own

@@ -20,7 +20,7 @@ from hfclean.passes import ReleasingFile
 from hfclean.values import decoded, has_json, has_media, loaded
 
 if TYPE_CHECKING:
-    from hfclean.cleaning import Cleaned
+    from hfclean.cleaned import Cleaned
     from hfclean.processes import NumProc
 
 BATCH_ROWS = 1000
