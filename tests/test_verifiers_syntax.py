@@ -10,7 +10,8 @@ from extras import needs
 from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding
-from hfclean.verifiers.parsers import LONGEST, LONGEST_CODE, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML
+from hfclean.verifiers.grammars import LONGEST_CODE
+from hfclean.verifiers.parsers import LONGEST, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML
 
 
 def found(text: str, instruction: str = "Do it.") -> list[Finding]:
@@ -393,13 +394,14 @@ def test_nothing_is_said_of_right_code_and_of_fragments_in_other_languages(langu
 def test_without_the_extra_nothing_is_said(
     language: str, code: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hfclean.verifiers import parsers
+    from hfclean.verifiers.grammars import grammar
+    from hfclean.verifiers.parsers import sql_parser
 
-    for cached in (parsers.sql_parser, parsers.grammar):
+    for cached in (sql_parser, grammar):
         cached.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
     assert found(fenced(language, code)) == []
-    for cached in (parsers.sql_parser, parsers.grammar):
+    for cached in (sql_parser, grammar):
         cached.cache_clear()
 
 

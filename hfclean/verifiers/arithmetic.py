@@ -1,7 +1,7 @@
-"""Written arithmetic read as exact numbers: tokens, the several ways in which they can be read, and what they come to.
+"""Written arithmetic read as exact numbers: the several ways in which tokens can be read, and what they come to.
 
-`tokens` cuts a line, `Part` is a run of tokens between two signs of equality, and `Part.value` is what it comes to
-under one reading, or None where it is not plain arithmetic. Every step is linear, and sizes are capped.
+`Part` is a run of tokens between two signs of equality, and `Part.value` is what it comes to under one reading, or
+None where it is not plain arithmetic. Every step is linear, and sizes are capped.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from math import factorial, isqrt
-from typing import NamedTuple
 
 from hfclean.text.words import word_set
+from hfclean.verifiers.tokens import OPERATORS, Token, Value, is_joined, is_mixed, is_power_of_ten
 from hfclean.verifiers.units import unit_name
 
 LONGEST_PART = 400  # tokens
@@ -25,48 +25,6 @@ LARGEST_FACTORIAL = 100
 LARGEST_BITS = 4096
 ROOT_DIGITS = 10**40  # a root that is irrational is taken to 40 decimals
 
-TOKEN = re.compile(
-    r"""
-    (?P<skip> \\(?:left|right|boxed|displaystyle|quad|qquad|[,;!:\ ()\[\]]) (?![a-z])
-        | (?:US|CA|AU|NZ|HK)?\\?[$€£¥₹] | \bRs\b\.? | \b(?:USD|EUR|GBP|INR)\b | & | \\\\
-        | (?<=[\s=(]) \*\* (?=[^\s*]) | (?<=[^\s*]) \*\* (?=[\s.,;:!)] | $) )
-    | (?P<bad> (?<![\w.]) \d{4}-\d\d-\d\d (?![\w.])
-        | (?<![\w.]) 0[xXbBoO][\da-fA-F]\w* | \d+(?:[.,]\d+)*(?::\d+)+ | \d[\d.,]*[eE][+-]?\d+
-        | (?<=\d)[–'’](?=\d) | \.\.\. )
-    | (?P<n> \d+(?:[.,]\d+)* | (?<![\w.])\.\d+ )
-    | (?P<bad2> [=!<>+\-*/:~^%]=+>? | //+ | \+\+ | =[~<] | \\(?:pm|mp|neq?|bmod|mod|pmod)(?![a-z]) )
-    | (?P<break> =>{1,3} | <?-{1,3}> | [,;:.…"'“”’`→⇒|<>≤≥•\#，。；：、]
-        | \\(?:begin|end)\{\w{1,20}\*?\}
-        | \\(?:implies|[Rr]ightarrow|to)(?![a-z]) )
-    | (?P<eq> = | ≈ | \\approx(?![a-z]) | \b(?:is\ )?equal(?:s|\ to)\b )
-    | (?P<plus> \+ | \bplus\b )
-    | (?P<minus> [-−–] | \bminus\b )
-    | (?P<times> \\?\* (?!\*) | [×·∗✕]
-        | \\(?:times|cdot)(?![a-z]) | \b(?:times|multiplied\ by)\b | (?<=\d)[xX](?=\d) )
-    | (?P<over> [/÷] (?![^\W\d]) | \\div(?![a-z]) | \bdivided\ by\b )
-    | (?P<power> \*\* | \^ )
-    | (?P<exponent> [²³] )
-    | (?P<open> [(\[{] | \\\{ ) | (?P<close> [)\]}] | \\\} )
-    | (?P<percent> \\?% | \bper\ ?cent\b )
-    | (?P<of> \bof\b )
-    | (?P<fraction> \\[dt]?frac(?=\s*\{) )
-    | (?P<root> √ | \\sqrt(?=\s*\{) | \bsqrt(?=\() )
-    | (?P<bang> ! )
-    | (?P<word> \\(?:text|mathrm|textbf|mathbf|mbox)\{[^{}\n]{0,60}\}
-        | /?[^\W\d_]\w* (?:/[^\W\d_]\w*)? (?:\^\{?\d\}?|[²³])? | [¢°] )
-    | (?P<other> \S )
-    """,
-    re.VERBOSE,
-)
-ARITHMETIC = word_set("n name plus minus times over power exponent open close percent of fraction root bang")
-OPERATORS = word_set("plus minus times over power of")
-VALUES = word_set("n close percent exponent bang")  # what a unit can follow
-# Words behind a number that are not its unit.
-NOT_UNITS = word_set(
-    """a an and are as at be because but by can for from get gets give gives has have hence if in into is it makes now
-    of on or per since so than that the then there therefore they this thus to was we were when where which while will
-    with you"""
-)
 GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?")
 DOT_GROUPED = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 PLAIN = re.compile(r"\d*(?:\.\d+)?")
@@ -75,69 +33,10 @@ LOST_SQUARE = re.compile(r"(?:[2-9]|\d\d+)[23]")  # 5² as 52
 LOST_POWER = re.compile(r"(\d+\.\d\d)(\d\d?)")  # 1.05¹⁰ as 1.0510
 LIST_NUMBER = re.compile(r"\d{1,2}\.\d+")
 SCALING = word_set("times over fraction power exponent of percent root")
-LETTER_X = frozenset("xX")
-
-Value = int | Fraction  # exact either way; whole numbers stay `int` for speed
-
-
-class Token(NamedTuple):
-    """A piece of a line: what kind of piece, as it is written, and where."""
-
-    kind: str
-    text: str
-    start: int
-    end: int
 
 
 class _NotArithmetic(Exception):
     """The tokens are not arithmetic that can be worked out."""
-
-
-def tokens(text: str, start: int, end: int, names: Mapping[str, Value]) -> list[Token]:
-    """The pieces of a stretch of the text; spaces, currency signs and what LaTeX needs for its layout are left out.
-
-    A word that is one of the names stands for its value, and is of the kind `name`.
-    """
-    found = []
-    for match in TOKEN.finditer(text, start, end):
-        kind = match.lastgroup or ""
-        if kind == "word" and match.group() in names:
-            kind = "name"
-        if kind != "skip":
-            found.append(Token("bad" if kind == "bad2" else kind, match.group(), match.start(), match.end()))
-    return _with_times(found)
-
-
-def _with_times(found: list[Token]) -> list[Token]:
-    """The same, with the letter x as a sign where it stands between two numbers."""
-    last = len(found) - 1
-    for at, token in enumerate(found):
-        if token.kind == "word" and token.text in LETTER_X and 0 < at < last:
-            before, after = found[at - 1], found[at + 1]
-            apart = token.start > before.end and after.start > token.end
-            if (before.kind in VALUES or before.kind == "word") and after.kind in ("n", "open", "fraction") and apart:
-                found[at] = token._replace(kind="times")
-    return found
-
-
-def is_mixed(tokens: Sequence[Token], at: int) -> bool:
-    """Whether the number there goes on with the one before it, as in 1 1/2."""
-    over, bottom = (tokens[at + 1], tokens[at + 2]) if at + 2 < len(tokens) else (tokens[at], tokens[at])
-    return (over.kind, bottom.kind) == ("over", "n") and tokens[at].end == over.start and over.end == bottom.start
-
-
-def _is_joined(tokens: Sequence[Token], at: int) -> bool:
-    """Whether what begins there may be the rest of a mixed number, as in 1\\frac{1}{2} and 3-3/4."""
-    kinds = [token.kind for token in tokens[at : at + 4]]
-    whole = tokens[at - 1]
-    if whole.kind != "n" or whole.end != tokens[at].start:
-        return False
-    return kinds[:1] == ["fraction"] or (kinds == ["minus", "n", "over", "n"] and is_mixed(tokens, at + 1))
-
-
-def _is_power_of_ten(tokens: Sequence[Token], at: int) -> bool:
-    """Whether × 10^ stands there."""
-    return [token.kind for token in tokens[at : at + 3]] == ["times", "n", "power"] and tokens[at + 1].text == "10"
 
 
 class Part:
@@ -210,9 +109,9 @@ class Part:
             found.add("list_number")
         if "of" in self.kinds and "percent" not in self.kinds:
             found.add("share_of")
-        if self.divided and any(_is_power_of_ten(self.tokens, at) for at in range(len(self.tokens))):
+        if self.divided and any(is_power_of_ten(self.tokens, at) for at in range(len(self.tokens))):
             found.add("scientific")
-        if any(_is_joined(self.tokens, at) for at in range(1, len(self.tokens))):
+        if any(is_joined(self.tokens, at) for at in range(1, len(self.tokens))):
             found.add("mixed")
         if not self.plain and any(LOST_SQUARE.fullmatch(number) for number in self.numbers):
             found.add("lost_square")
@@ -378,10 +277,10 @@ class _Reader:
                 if value.denominator != 1:
                     raise _NotArithmetic
                 value += self.share()
-            elif "mixed" in self.reading and self.at < len(self.tokens) and _is_joined(self.tokens, self.at):
+            elif "mixed" in self.reading and self.at < len(self.tokens) and is_joined(self.tokens, self.at):
                 self.at += self.kind() == "minus"
                 value += self.signed()[0] if self.kind() == "fraction" else self.share()
-            elif "scientific" in self.reading and _is_power_of_ten(self.tokens, self.at):
+            elif "scientific" in self.reading and is_power_of_ten(self.tokens, self.at):
                 self.at += 2
                 value = _bounded(value * self.raised(10))
         elif kind == "name":

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from hfclean.schema import Pair
 from hfclean.text.thoughts import split_thought
-from hfclean.verifiers import parsers
+from hfclean.verifiers import grammars, parsers
 from hfclean.verifiers.parsers import Fault
 from hfclean.verifiers.verifier import Finding, Verifier
 
@@ -48,7 +48,7 @@ PARSERS: dict[str, Callable[[str], Fault | None]] = {
     "YAML": parsers.yaml_fault,
     "TOML": parsers.toml_fault,
     "XML": parsers.xml_fault,
-    "HTML": parsers.html_fault,
+    "HTML": grammars.html_fault,
     "SQL": parsers.sql_fault,
     "regular expression": parsers.regex_fault,
 }
@@ -134,7 +134,7 @@ def _finding(block: Block) -> Iterator[Finding]:
     if not code.strip() or len(code) > parsers.LONGEST or "\0" in code or not parsers.is_text(code):
         return
     parse = PARSERS.get(block.language) or partial(
-        parsers.grammar_fault, GRAMMARS.get(block.language, block.language.lower())
+        grammars.grammar_fault, GRAMMARS.get(block.language, block.language.lower())
     )
     fault = parse(code)
     if fault is not None:
