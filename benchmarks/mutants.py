@@ -18,7 +18,6 @@ import ast
 import csv
 import gc
 import os
-import random
 import re
 import resource
 import shutil
@@ -29,6 +28,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
+from hashlib import sha256
 from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, spec_from_file_location
@@ -372,15 +372,16 @@ def known_equivalents() -> dict[tuple[str, str], str]:
         return {(row["module"], row["mutant"]): row["reason"] for row in csv.DictReader(file)}
 
 
-def chosen(all_of_them: Sequence[Mutant], sample: int, seed: int) -> list[Mutant]:
-    """So many of them, half of which are of tables where there are as many; 0: all."""
-    tables = [mutant for mutant in all_of_them if mutant.kind == "table"]
-    others = [mutant for mutant in all_of_them if mutant.kind != "table"]
-    if not sample or sample >= len(all_of_them):
-        return list(all_of_them)
-    share = max(sample - len(others), min(len(tables), sample // 2))
-    chance = random.Random(seed)
-    return [*chance.sample(tables, share), *chance.sample(others, sample - share)]
+def chosen(every: Sequence[Mutant], sample: int, seed: int) -> list[int]:
+    """The places of so many of them, half of which are of tables where there are as many; 0: all.
+
+    Which ones depends on their words, so that a change of a module leaves the rest of its sample as it was.
+    """
+    order = sorted(range(len(every)), key=lambda at: sha256(f"{seed} {every[at].words}".encode()).digest())
+    tables = [at for at in order if every[at].kind == "table"]
+    others = [at for at in order if every[at].kind != "table"]
+    share = max(sample - len(others), sample // 2)
+    return sorted([*tables[:share], *others[: sample - len(tables[:share])]] if sample else order)
 
 
 def measure(module: str, tests: Tests, options: argparse.Namespace, equivalents: dict[tuple[str, str], str]) -> str:
@@ -388,8 +389,8 @@ def measure(module: str, tests: Tests, options: argparse.Namespace, equivalents:
     name = f"hfclean.{module}".replace("/", ".").removesuffix(".__init__")
     source = path.read_text(encoding="utf-8")
     found: Counter[str] = Counter()
-    count = len(mutants(ast.parse(source)))
-    for at in chosen_places(source, options):
+    every = mutants(ast.parse(source))
+    for at in chosen(every, options.sample, options.seed):
         tree = ast.parse(source)
         mutant = mutants(tree)[at]
         mutant.apply()
@@ -400,14 +401,8 @@ def measure(module: str, tests: Tests, options: argparse.Namespace, equivalents:
         if options.show and ended == "survived":
             print(f"    {module}: {mutant.words}", flush=True)
     killed = found["killed"] + found["timed out"]
-    row = (module, count, found.total(), killed, found["equivalent"], found["survived"])
+    row = (module, len(every), found.total(), killed, found["equivalent"], found["survived"])
     return "| " + " | ".join(map(str, row)) + " |"
-
-
-def chosen_places(source: str, options: argparse.Namespace) -> list[int]:
-    every = mutants(ast.parse(source))
-    place = {id(mutant): at for at, mutant in enumerate(every)}
-    return sorted(place[id(mutant)] for mutant in chosen(every, options.sample, options.seed))
 
 
 def main() -> None:

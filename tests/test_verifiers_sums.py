@@ -521,6 +521,103 @@ def test_an_instruction_can_make_wrong_sums_right(instruction: str) -> None:
     assert find_wrong_sums(Pair("Answer.", instruction, "3 + 4 = 8")) == []
 
 
+# The words of each table, every one of which counts: in the place of * it leaves a wrong sum as it is.
+LEAVES = [
+    (
+        "* 15 = 3 × 4",
+        "are as be calculate compute equals evaluate get gets gives have hence is so solve then therefore thus was",
+    ),
+    ("The * of 6 + 4 = 14", "sum total result value expression calculation answer"),
+    ("3 + 4 = 8 *", "a A C F g H h I J K l L m N P s V W ° ¢"),
+    (
+        "3 + 4 = 8*",
+        "kg mg cm mm km ml mL lb lbs oz ft in hr hrs min mph kb mb gb tb kW kWh cents m² km² cm² m2 hours",
+    ),
+    (
+        "3 + 4 = 8 * 2 boats",
+        "a an and are as at be because but by can for from get gets give gives has have hence if in into is it makes "
+        "now on since so that the then there therefore they this thus was we were when where which while will you",
+    ),
+    ("*5 + *3 = *9", "US$ CA$ AU$ NZ$ HK$ \\$ $ € £ ¥ ₹ Rs_ Rs. USD_ EUR_ GBP_ INR_"),
+    ("3 + 4 = 8* x", ", ; : . … \" ' “ ” ’ ` → ⇒ | < > ≤ ≥ • # ， 。 ； ： 、 => -> --> \\to \\implies \\Rightarrow"),
+    ("3 + \\* 4 = 8", "left right quad qquad displaystyle boxed , ; ! :"),
+    ("* 3 + 4 = 8", "* • + > # 1. 12) (3) a) B. (c) - #_1."),
+    ("3 + 4 * 8", "= ≈ \\approx equals equal_to is_equal_to"),
+]
+# With these in its place, what stands there is no wrong sum.
+TURNS = [
+    (
+        "* 3 + 4 = 8",
+        "abs and arccos arcsin arctan average avg base ceil ceiling cos cosh cot csc cube divide divided double exp "
+        "factorial floor from gcd half hcf integral lcm lg lim ln log max mean median min mode modulo multiplied "
+        "multiply or over per pow power quarter root sec sin sinh sqrt square std subtract tan tanh than third "
+        "thrice triple twice var variance version with",
+    ),
+    (
+        "3 + 4 = 8 * boats",
+        "am apart choose cubed divided dozen factorial fewer greater less minus modulo more multiplied of or out over "
+        "per plus pm point r rem remainder smaller squared than times to too with",
+    ),
+    ("* 1 - 3 + 4 = 7", "case day example exercise level part problem question round step task week"),
+    (
+        "3 + 4 = 8. Here: *",
+        "wrong incorrect incorrectly inaccurate not cannot never should_be should_have false mistake mistaken mistakes "
+        "error errors instead suppose supposed imagine pretend wait oops hmm actually invalid untrue typo contradicts "
+        "contradiction impossible approximately roughly estimated round rounded rounding rounds nearest but_it "
+        "too_high too_low too_big too_large too_small too_many too_much too_few carry_the_1 carry_a_ten "
+        "carried_over_1 carrying_one borrow borrowed borrowing forgot forgetting attempt misconception slogan phrase "
+        "metaphors synergy teamwork Orwell left-to-right left_to_right calculator falsch stimmt_nicht incorrecto "
+        "errónea erróneo faux fausse неверно неправильно isn't isn’t ≠ \\ne \\neq ❌ ✗ ✘ ✖ 错 錯 </del> </s>",
+    ),
+    (
+        "Tom * 3 + 4 = 8",
+        "says said claims claimed claiming wrote writes written thinks believes believed argues argued insists insisted "
+        "told guesses guessed typed answered work_shows working_shows students_answer pupils_write people_put "
+        "children_say kids_answer many_write some_put they_answer sagt rechnet schreibt behauptet dit écrit dice escribe",
+    ),
+    (
+        "It is * 3 + 4 = 8",
+        "like as_in such_as a_case_of the_idea_that the_notion_of the_concept: the_saying a_motto a_belief principles_of",
+    ),
+    (
+        "The * is 5 - 8 = 3",
+        "loss lost deficit debt owe owes shortfall difference decrease drop dropped distance apart",
+    ),
+    ("So * 3 + 4 = 8", "if suppose assume let when say if_it_were_true_that when_it_was_true_that if_it_is_true_that"),
+    ("3 * 4 = 8", "!= <> += -= ~ // ++ =~ =< \\pm \\mp \\ne \\bmod \\mod \\pmod @ & ..."),
+]
+# And below an instruction that holds one of these.
+RULES = """
+binary|hex|hexadecimal|octal|base 5|base-2|base2|modulo|modular|modulus|mod|clock|boolean|bitwise|xor|roman|mathbb{Z}|
+mathbb{F}|mathbbZ|Z_5|F_{5}|GF(2|left-to-right|left to right|puzzle|riddle|cryptarithm|alphametics|cipher|incorrect|
+incorrectly|wrong|wrongly|false|mistake|error|true or|quiz|quizzes|joke|nonsense|define|defines|defined|tropical|
+paradox|fallacy|debug|multiple-choice|multiple choice|where a * b =|if a*b=|let a @ b =|that x # y =|by a ⊕ b =|
+as a ★ b =|operation a ∗ b =|operator *|operation @
+"""
+
+
+def wrong(text: str, instruction: str = "Work it out.") -> bool:
+    return find_wrong_sums(Pair(instruction, "", text)) != []
+
+
+@pytest.mark.parametrize(("template", "words"), LEAVES)
+def test_each_of_these_words_leaves_a_sum_as_it_is(template: str, words: str) -> None:
+    spelled = [word.replace("_", " ") for word in words.split()]
+    assert [word for word in spelled if not wrong(template.replace("*", word))] == []
+
+
+@pytest.mark.parametrize(("template", "words"), TURNS)
+def test_each_of_these_words_makes_a_sum_something_else(template: str, words: str) -> None:
+    assert wrong(template.replace("*", "+" if "* 4" in template else "so"))
+    spelled = [word.replace("_", " ") for word in words.split()]
+    assert [word for word in spelled if wrong(template.replace("*", word))] == []
+
+
+def test_each_of_these_words_of_an_instruction_makes_sums_something_else() -> None:
+    assert wrong("3 + 4 = 8", "Write in base 10.")
+    assert [words for words in RULES.replace("\n", "").split("|") if wrong("3 + 4 = 8", f"Write {words}.")] == []
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -36,7 +36,7 @@ LEAD_IN = word_set(
 SUMS_OF = word_set("sum total result value expression calculation answer")
 SINGLE_LETTERS_AFTER = frozenset("aACFgHhIJKlLmNPsVW°¢")
 ATTACHED_UNITS = word_set(
-    "kg mg cm mm km ml mL lb lbs oz ft in hr hrs hours min mph kb mb gb tb kW kWh cents °C °F m² km² cm² m2"
+    "kg mg cm mm km ml mL lb lbs oz ft in hr hrs hours min mph kb mb gb tb kW kWh cents m² km² cm² m2"
 )
 LAST_SIGN = "\u22ff"  # of mathematics; behind it are pictures
 
