@@ -394,3 +394,72 @@ def test_among_very_many_answers_the_one_that_disagrees_is_found() -> None:
     text = "The answer is 1\n" * 30_000 + "\\boxed{2}"
     assert [(f.check, f.found, f.expected, f.line) for f in found(text)] == [("answers_disagree", "2", "1", 30_000)]
     assert found("B", text) == []
+
+
+# ------------------------------------------------------------------------------------------------- every word counts
+
+# In the place of *: whose answer it is, what goes on behind a number, what takes it back, and what a task is about.
+NOT_FINAL = [
+    (
+        "<think>So the * answer is 5.</think>\nThe answer is 6.",
+        "good",
+        "first|second|third|one|other|another|naive|initial|expected|user|users|given|reference|old|"
+        "previous|wrong|obvious|tempting|intuitive|guessed|his|her|their|your|if the|suppose an|whether my|"
+        "if our|Tom's|Tom’s",
+    ),
+    (
+        "<think>So the answer is 5*</think>\nThe answer is 6.",
+        " boats",
+        "+ 1|- 1|× 2|x 2|* 2|/ 2|= 4|^2|: 1|– 5|~ 4|< 4|> 4|≈ 4|(a|!|_1|°|\\cdot 2| or 5| and 5| to 5|"
+        " times 2| plus 2| minus 2|th|st|nd|rd| of 5| per 5| squared| cubed| dozen| hundred| thousand|"
+        " million| billion| more| less| fewer| divided by 2| multiplied by 2| degrees| o'clock| o’clock|"
+        ", or 5|, 5|.5.5",
+    ),
+    (
+        "<think>So the answer is 5. There: *</think>\nThe answer is 6.",
+        "good",
+        "wait|hmm|actually|however|but|no, 6|mistake|wrong|incorrect|not correct|recheck|re-check|"
+        "double-check|let me|corrected|correction|instead|alternatively|approximately|about|rounded|"
+        "converted|in terms of|otherwise|if|≈",
+    ),
+]
+TASKS = [
+    (
+        "Count the boats, *.",
+        "<think>So the answer is 5.</think>\nThe answer is 6.",
+        "grade|grades|graded|grading|score|scores|scored|scoring|mark|marks|rate|rates|rated|rating|"
+        "evaluate|assess|judge|judging|verify|check|student|students|how many are|how many were|"
+        "how many of|(a)|(i)|\na) this|\nb. this|\n1) this|\n3. this|both|each|respectively|questions|"
+        "problems|parts|following equations|all solutions|all values|all roots|all possible ones|part 1|"
+        "part a|question 1|question 2",
+    ),
+    (
+        CITIES.replace("capital", "capital, *,"),
+        "B) Paris",
+        "sort|order|rank|arrange|shuffle|reverse|swap|re-order|reorder|rearrange|rewrite|rephrase|match|"
+        "permute|translate",
+    ),
+    (
+        CITIES.replace("capital", "capital, *,"),
+        "F) Oslo",
+        "add|new|another|more|create|generate|write|suggest|additional|missing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("response", "other", "words"), NOT_FINAL)
+def test_each_of_these_words_makes_it_another_answer(response: str, other: str, words: str) -> None:
+    assert found(response.replace("*", other)) != []
+    assert [word for word in words.split("|") if found(response.replace("*", word))] == []
+
+
+@pytest.mark.parametrize(("task", "response", "words"), TASKS)
+def test_each_of_these_words_makes_it_another_task(task: str, response: str, words: str) -> None:
+    assert found(response, task.replace("*", "ok")) != []
+    assert [word for word in words.split("|") if found(response, task.replace("*", word))] == []
+
+
+def test_a_letter_before_such_a_word_is_no_option() -> None:
+    words = "is|was|are|can|has|would|should|will|none|all|neither|both|other|others"
+    assert found("F) Oslo", CITIES) != []
+    assert [word for word in words.split("|") if found(f"F) {word} of them", CITIES)] == []

@@ -389,3 +389,157 @@ def test_the_choice_of_verifiers_is_a_list_of_ids() -> None:
         verify(Pair("a", "", "b"), only="item_twice")
     with pytest.raises(VerifierError, match=r"unknown verifier 'x'\. Known: wrong_sum, "):
         verify(Pair("a", "", "b"), only=["x"])
+
+
+# ------------------------------------------------------------------------------------------------- every word counts
+
+# The words of an instruction after which nothing is sure any more, each in the place of *.
+UNSURE = [
+    (
+        "count_missed",
+        "Name three boats, *.",
+        numbered("Ketch", "Sloop", "Yawl", "Brig"),
+        "pros|cons|similarities|differences|advantages|disadvantages|strengths|weaknesses|both|each|every|"
+        "and 2|and two|and three|and four|and five|and six|questions|steps|a step|then|also|plus|another|"
+        "two more|three more|2 more|function|program|code|script|algorithm|regex|query|```",
+    ),
+    (
+        "count_missed",
+        "Write a poem with 8 lines, *.",
+        LINES,
+        "improve|edit|given|following|this|analyze|analyse|rewrite|continue|complete|add|each|every|per|"
+        "stanza|stanzas|verses|translate",
+    ),
+    (
+        "count_missed",
+        "Describe it in 3 sentences, *",
+        FIVE,
+        "a)|b)|you will|keyword|keywords|tag|tags|starter|starters|each|every|per|title|name|slogan|"
+        "headline|phrase|phrases",
+    ),
+    (
+        "count_missed",
+        "Describe the boat in one word, *.",
+        "It is fast.",
+        "explain|explained|explanation|reason|reasons|why|then|because|elaborate|justify|followed|phrase",
+    ),
+    (
+        "count_missed",
+        "Sort the words in alphabetical order, *.",
+        "Cat, Bear, Ant, Ape",
+        "reverse|reversed|descending|backward|backwards|last|Z to A|Z-A",
+    ),
+    (
+        "count_missed",
+        "Tell me of boats, * in 3 sentences.",
+        FIVE,
+        "not|without|avoid|avoiding|n't|never|no|don't",
+    ),
+    (
+        "item_twice",
+        "Tell me, *.",
+        numbered("The boat is fast", "The boat is fast"),
+        "repeat|repeated|again|twice|times|song|lyrics|poem|chant|refrain|chorus|rap|verse|loop|sequence|"
+        "pattern|schedule|plan|dialogue|dialog|conversation|script|label|classify|categorize|categorise|"
+        "identify|each|every|rate|score|true or false|sort|code|program|function|list of lists|table|chart|"
+        "itinerary|menu|workout|playlist|ballad|hymn|mantra|translate|extract|answer|answers|questions|"
+        "sentiment|sentiments|evaluate|assess|predict|transcribe|commit|commits|log|logs|simulate|dice|"
+        "move|moves|game|quiz|price|prices|day|week|these",
+    ),
+    (
+        "item_twice",
+        "Tell me, *.",
+        numbered("Paint the boat red", "Let it dry well", "Paint the boat red"),
+        "how do|how to|how can|how would|how should|how does|step|steps|instruction|instructions|instruct|"
+        "direction|directions|guide|recipe|process|procedure|tutorial|method|solve|yoga|exercise|exercises|"
+        "knit|fold|origami",
+    ),
+    (
+        "count_missed",
+        'Write a pun with the word "*".',
+        "The ship sails.",
+        "be|become|begin|bring|buy|catch|come|do|drink|eat|fall|feel|find|get|give|go|good|have|know|leave|"
+        "make|see|speak|take|teach|think|write",
+    ),
+]
+
+
+@pytest.mark.parametrize(("id", "instruction", "response", "words"), UNSURE)
+def test_each_of_these_words_of_an_instruction_leaves_it_unsure(
+    id: str, instruction: str, response: str, words: str
+) -> None:
+    assert found(id, instruction.replace("*", "boat"), response) != []
+    assert [word for word in words.split("|") if found(id, instruction.replace("*", word), response)] == []
+
+
+STAYS = (
+    "correct|correctly|fix|grammar|grammatically|error|errors|mistake|mistakes|proofread|spelling|"
+    "punctuation|if needed|where necessary|if required|where possible|if there|if it|where any|repeat|"
+    "copy|echo|identify|whether|check|edit|verify|detect|format|capitalize|capitalised|upper case|"
+    "uppercase|lower case|lowercase|any|all|every|first-person|second person|third person|plural|"
+    "singular|active|passive|positive|negative|palindrome|profanity|decimal|decimals|fraction|metric|"
+    "duplicates|list|pronoun|abbreviations|acronym|name|names|number|numbers|at most|or less|or fewer|"
+    "under|no more than|fewer than"
+)
+ASKED = (
+    "rewrite|re-write|rephrase|reword|paraphrase|translate|summarise|summarize|shorten|condense|"
+    "simplify|expand|convert|transform|turn|change|reverse|replace|modify|reformulate|restate|"
+    "elaborate|revise"
+)
+
+
+def test_each_of_these_words_asks_for_a_change_or_lets_the_input_stay() -> None:
+    assert [
+        word for word in ASKED.split("|") if not found("answer_is_input", f"Please {word} this.", TEXT, TEXT)
+    ] == []
+    assert [word for word in STAYS.split("|") if found("answer_is_input", f"Rewrite it, {word}.", TEXT, TEXT)] == []
+
+
+FILL = "Fill in the blank"
+CAPITAL = "The capital * of France is Paris."
+ELSEWHERE = (
+    "from the box|of the list|in the text|from the passage|in the bank|in the story|first sentence|"
+    "second blank|last blank|angle|angles|side|sides|length|lengths|value|values|letter|letters|comma|"
+    "commas|punctuation"
+)
+ALL_FILLS = (
+    "Fill in the blank|Fill in the gap|Fill-in the missing|Filling in the blanks|Complete the sentence|"
+    "Completing this sentence|Finish a sentence|Insert the blank|Find the gaps|Infer the missing|"
+    "Supply the missing|Provide the missing"
+)
+
+
+def test_each_of_these_words_asks_to_fill_a_gap_or_is_one() -> None:
+    text = CAPITAL.replace(" *", "")
+    assert [words for words in ALL_FILLS.split("|") if not found("solved_input", f"{words}.", "Paris", text)] == []
+    elsewhere = [words for words in ELSEWHERE.split("|") if found("solved_input", f"{FILL}, {words}.", "Paris", text)]
+    assert elsewhere == []
+    gaps = [
+        *[
+            "_",
+            "[ ]",
+            "( )",
+            "[blank]",
+            "[mask]",
+            "[gap 1]",
+            "<x>",
+            "..",
+            "…",
+            "---",
+            "***",
+            "blank",
+            "{x}",
+            "??",
+            "＿",
+            "—",
+            ", ,",
+        ],
+        "/",
+        "(x",
+        ";",
+        "or",
+        "A.",
+        "A)",
+        "A:",
+    ]
+    assert [gap for gap in gaps if found("solved_input", f"{FILL}.", "Paris", CAPITAL.replace("*", gap))] == []

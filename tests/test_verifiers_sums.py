@@ -561,23 +561,26 @@ TURNS = [
     ("* 1 - 3 + 4 = 7", "case day example exercise level part problem question round step task week"),
     (
         "3 + 4 = 8. Here: *",
-        "wrong incorrect incorrectly inaccurate not cannot never should_be should_have false mistake mistaken mistakes "
-        "error errors instead suppose supposed imagine pretend wait oops hmm actually invalid untrue typo contradicts "
-        "contradiction impossible approximately roughly estimated round rounded rounding rounds nearest but_it "
-        "too_high too_low too_big too_large too_small too_many too_much too_few carry_the_1 carry_a_ten "
-        "carried_over_1 carrying_one borrow borrowed borrowing forgot forgetting attempt misconception slogan phrase "
-        "metaphors synergy teamwork Orwell left-to-right left_to_right calculator falsch stimmt_nicht incorrecto "
-        "errónea erróneo faux fausse неверно неправильно isn't isn’t ≠ \\ne \\neq ❌ ✗ ✘ ✖ 错 錯 </del> </s>",
+        "wrong incorrect incorrectly inaccurate not cannot never should_be should_have false mistake mistaken "
+        "mistakes error errors instead suppose supposed imagine pretend wait oops hmm actually invalid untrue "
+        "typo contradicts contradiction impossible approximately roughly estimated round rounded rounding "
+        "rounds nearest but_it too_high too_low too_big too_large too_small too_many too_much too_few "
+        "carry_the_1 carry_a_ten carried_over_1 carrying_one borrow borrowed borrowing forgot forgetting "
+        "attempt misconception slogan phrase metaphors synergy teamwork Orwell left-to-right left_to_right "
+        "calculator falsch stimmt_nicht incorrecto errónea erróneo faux fausse неверно неправильно isn't "
+        "isn’t ≠ \\ne \\neq ❌ ✗ ✘ ✖ 错 錯 </del> </s>",
     ),
     (
         "Tom * 3 + 4 = 8",
-        "says said claims claimed claiming wrote writes written thinks believes believed argues argued insists insisted "
-        "told guesses guessed typed answered work_shows working_shows students_answer pupils_write people_put "
-        "children_say kids_answer many_write some_put they_answer sagt rechnet schreibt behauptet dit écrit dice escribe",
+        "says said claims claimed claiming wrote writes written thinks believes believed argues argued insists "
+        "insisted told guesses guessed typed answered work_shows working_shows students_answer pupils_write "
+        "people_put children_say kids_answer many_write some_put they_answer sagt rechnet schreibt behauptet dit "
+        "écrit dice escribe",
     ),
     (
         "It is * 3 + 4 = 8",
-        "like as_in such_as a_case_of the_idea_that the_notion_of the_concept: the_saying a_motto a_belief principles_of",
+        "like as_in such_as a_case_of the_idea_that the_notion_of the_concept: the_saying a_motto a_belief "
+        "principles_of",
     ),
     (
         "The * is 5 - 8 = 3",

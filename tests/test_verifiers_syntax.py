@@ -387,6 +387,136 @@ def test_nothing_is_said_of_right_code_and_of_fragments_in_other_languages(langu
     assert found(fenced(language, code)) == []
 
 
+# Each of these in the place of * makes a block something that is not looked at; the last word does not.
+LET_BE = [
+    (
+        "json",
+        '{"a": *}',
+        "number|string|str|int|integer|float|double|decimal|bool|boolean|object|array|list|any|date|text|value|"
+        "undefined|ISODate(1)|A b]|<a>|$a|%a|#a|(a)",
+        "other",
+    ),
+    (
+        "python",
+        "x = (1\n*\ny = 2",
+        ">>> a|In [1]: a|In[1]: a|Out[1]: a|Out [1]: a|$ ls|%run|!ls|?a|@@ -1|- a b|+ a b|-a|+a|"
+        "sudo pip install a|pip install a|pip3 install a|conda install a|apt install a|apt-get install a|"
+        "brew install a|uv add a|python a.py|python3 a.py|cd a|Traceback (most|Output|Outputs|Result: 1|"
+        "Results|=> a|> a|#include <a>|<div>|is it so?",
+        "z",
+    ),
+    (
+        "python",
+        "x = 1\n*\ny = (2",
+        "print a|print >>f, a|exec 'a'|except A, a|raise A, 'a'|if a <> b: c()|a = 012|a = 1L|a = 2l|a = ur'b'|"
+        "a = UR'b'|`a`|lambda (a, b): a|def f((a, b)): pass",
+        "z",
+    ),
+    (
+        "python",
+        "x = (1\n*\ny = 2",
+        "type A = b|type A[T] = b|lazy import a|def f[T](a): pass|async def f[T](a): pass|class A[T]: pass|"
+        "except A, b:|except* A, b:|a = f'''|a = t'''|a = Rf'''|a = fr'''",
+        "z",
+    ),
+    (
+        "toml",
+        "a = 'b\n*\nc = 1",
+        "; a|[a:b]|[a/b]|key|key: b|a = b|a = /b|a = ~/b|a = *|a = %b|a = $b|a = @b|a = \\b|a = :b|"
+        "a = <b|a = -b|a = 1.2.3|a = 5s|a = 5m|a = 5h|a = 5d|a = 5K|a = 5M|a = 5G|a = 5%",
+        "",
+    ),
+    (
+        "xml",
+        "<a>*</b>",
+        "<!DOCTYPE a>|&nbsp;|{{ a }}|{% a %}|${a}|<...>|< …>|<% a %>|...",
+        "x",
+    ),
+    (
+        "regex",
+        "(a*",
+        "\\p{L}|\\P{L}|\\X|\\K|\\h|\\H|\\R|\\G|\\Q|\\E|\\z|\\Z|\\x|\\u|\\U|\\k|\\g|\\c|\\o|\\N|(?<a>b)|"
+        "(?P<a>b)|(?i)|(?>a)|[[a]|[:a|[]|[^]|(*a)|&&|--|{,2}|a++|a*+|a}*|\\<|\\>|\\(|\\)|\\{|\\}",
+        "b",
+    ),
+]
+OTHER_LET_BE = [
+    (
+        "sql",
+        "SELECT a * FROM (1",
+        "DELIMITER|BEGIN|DECLARE|PROCEDURE|FUNCTION|TRIGGER|EXEC|EXECUTE|PIVOT|MODEL|MATCH_RECOGNIZE|COPY|"
+        "GRANT|LOAD|PARTITION BY RANGE|PARTITION BY LIST|PARTITION BY HASH|ENGINE|\nGO\n|\nUSE a\n|\n\\d a\n|"
+        "\n+--\n|mysql>|<a|[a|{a|$a|:a|#a|??",
+        "",
+    ),
+    (
+        "js",
+        "* f(1;",
+        "else {|} else {|elif a {|elsif a {|catch (a) {|finally {|case 1: {|default: {|when a {|rescue {|"
+        'ensure {|end {|endif {|fi {|done {|) {|] {|, {|= {|& {|? {|.then({|"a": {|@page {|@model {|@inject {|'
+        "@using {",
+        "if (a) {",
+    ),
+    (
+        "js",
+        "f(1;\n*",
+        "$ a|> a|>>> a|+ a|- a|@@ a|PS a|C:\\a>|irb a|Output|#=> 1|go run a|go get a|go build a|go mod a|"
+        "go test a|go install a|cargo run|npm i|npx i|yarn i|composer i|dotnet i|java a|javac a",
+        "a",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "template", "words", "other"), LET_BE)
+def test_each_of_these_makes_a_block_something_else(language: str, template: str, words: str, other: str) -> None:
+    assert lines(language, template.replace("*", other)) != []
+    assert [word for word in words.split("|") if lines(language, template.replace("*", word))] == []
+
+
+@pytest.mark.parametrize(("language", "template", "words", "other"), OTHER_LET_BE)
+def test_each_of_these_makes_a_block_of_another_language_something_else(
+    language: str, template: str, words: str, other: str
+) -> None:
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
+    assert lines(language, template.replace("*", other)) != []
+    assert [word for word in words.split("|") if lines(language, template.replace("*", word))] == []
+
+
+# And of these none does.
+READ = [
+    (
+        "toml",
+        "*",
+        "a = true x|a = false x|a = inf x|a = nan x|a = 'b|a = [1",
+    ),
+    (
+        "xml",
+        "<a>*</b>",
+        "&amp;|&lt;|&gt;|&quot;|&apos;|&#65;|&#x4F;",
+    ),
+]
+OTHER_READ = [
+    ("sql", "*SELECT (1", "|\n|-- a\n|/* a */ "),
+    (
+        "sql",
+        "*",
+        "SELECT (1|INSERT INTO t VALUES (1|UPDATE t SET a = (1|DELETE FROM t WHERE a = (1|"
+        "CREATE TABLE t (a INT|WITH a AS (SELECT 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "template", "words"), READ)
+def test_each_of_these_is_looked_at(language: str, template: str, words: str) -> None:
+    assert [word for word in words.split("|") if not lines(language, template.replace("*", word))] == []
+
+
+@pytest.mark.parametrize(("language", "template", "words"), OTHER_READ)
+def test_each_of_these_of_other_languages_is_looked_at(language: str, template: str, words: str) -> None:
+    needs("verify", "sqlglot")
+    assert [word for word in words.split("|") if not lines(language, template.replace("*", word))] == []
+
+
 @pytest.mark.parametrize(
     ("language", "code", "package"),
     [("sql", "SELECT (1", "sqlglot"), ("go", "func f() {", "tree_sitter_language_pack")],
@@ -408,6 +538,45 @@ def test_without_the_extra_nothing_is_said(
 # ------------------------------------------------------------------------------------------ fences
 
 BROKEN = "def f(x):\nreturn x"
+# Words right above a block, below it, and in the task.
+ABOVE = (
+    "syntax error|syntax errors|syntaxerror|invalid|malformed|broken|incorrect|wrong|erroneous|faulty|"
+    "buggy|a typo|typos|a mistake|mistakes|pseudocode|pseudo-code|does not work|doesn't compile|"
+    "does not parse|doesn't run|before|the original|instead of|bad|a bug|what fails|not valid|"
+    "what won't do|what will not do|don't do it|to avoid|a problem|problematic|your code|your own|"
+    "your current one|your version|missing|a fragment|an excerpt|partial|abbreviated|syntax|a schema|"
+    "a skeleton|the output:|the outputs|what results|the result|what it prints|the print:"
+)
+BELOW = (
+    "a syntax error|invalid|SyntaxError|missed|misses|missing|forgot|forgets|unclosed|unbalanced|"
+    "unterminated|should be|should have been"
+)
+TASK = "invalid|malformed|broken|incorrect|wrong|erroneous|faulty|buggy|pseudocode|pseudo-code"
+ASKS_FOR_JSON = (
+    "in json|as json|into json|to json|return json|output json|generate json|create json|valid json|"
+    "only json|in a json|as the json|in valid json|as an only json|in the following json|json object|"
+    "json format|json array|json string|json file|json only|json response|json output|json structure|"
+    "json data|json code"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "instruction", "words"),
+    [
+        (f"This is *\n```python\n{BROKEN}\n```", "Do it.", ABOVE),
+        (f"```python\n{BROKEN}\n```\nHere: *", "Do it.", BELOW),
+        (f"```python\n{BROKEN}\n```", "Write * now.", TASK),
+    ],
+)
+def test_each_of_these_words_speaks_of_faulty_code(text: str, instruction: str, words: str) -> None:
+    assert found(text.replace("*", "code"), instruction.replace("*", "code")) != []
+    spoken = [word for word in words.split("|") if found(text.replace("*", word), instruction.replace("*", word))]
+    assert spoken == []
+
+
+def test_each_of_these_asks_for_json() -> None:
+    assert found('{"a" 1}', "Give it such as json.") == []
+    assert [words for words in ASKS_FOR_JSON.split("|") if not found('{"a" 1}', f"Give it {words}.")] == []
 
 
 def test_a_finding_says_what_stands_where() -> None:

@@ -51,7 +51,7 @@ SEVERAL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 TAKEN_BACK = re.compile(
-    r"\b(?:wait|hmm+|actually|however|but|no,|mistake|wrong|incorrect|not correct|recheck|re-check|double-check|"
+    r"\b(?:wait|hmm+|actually|however|but|no(?=,)|mistake|wrong|incorrect|not correct|recheck|re-check|double-check|"
     r"let me|correct(?:ed|ion)|instead|alternatively|approximat\w+|about|round\w*|convert\w*|in terms of|otherwise|"
     r"if)\b|≈",
     re.IGNORECASE,
@@ -177,7 +177,10 @@ def _finding(text: str, offset: int, expected: Stated, found: Stated) -> Finding
 
 
 answers_disagree = Verifier(
-    "answers_disagree", "final answers that differ: in thought, box, words or behind `####`", _answers_disagree
+    "answers_disagree",
+    "final answers that differ: in thought, box, words or behind `####`",
+    _answers_disagree,
+    version=2,
 )
 
 # ------------------------------------------------------------------------------------------------------------- options
