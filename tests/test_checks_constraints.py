@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hfclean.checks import accept
 from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.constraints import broken_constraints
 from hfclean.schema import Pair
 from hfclean.text.constraint_kinds import KINDS, stated
-from hfclean.text.counting import QUANTITY, Bounds, body, count_sentences, items, read_bounds
+from hfclean.text.counting import NUMBER, QUANTITY, Bounds, body, count_sentences, items, may_quantify, read_bounds
 
 LIST = "- red\n- green\n- blue"
 # kind, instruction, an answer that meets it, one that breaks it
@@ -215,3 +217,9 @@ def test_the_body_of_an_answer() -> None:
     assert body("Here are three colours:\n\n- red\n- blue") == "- red\n- blue"
     assert body("Red and blue.\n\nI hope this helps!") == "Red and blue."
     assert body("Red: a colour") == "Red: a colour"
+
+
+@given(st.lists(st.sampled_from([*NUMBER.split("|")[2:], "12", "1,000", "some", "Five", "ﬁve", " ", "-"]), max_size=4))
+def test_a_text_that_cannot_quantify_has_no_quantity(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert may_quantify(text) or not re.search(QUANTITY, text, re.IGNORECASE)

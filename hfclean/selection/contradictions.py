@@ -224,15 +224,15 @@ def _digest(text: str) -> bytes:
 
 def _closed_answer(pair: Pair) -> str:
     """The number, option or yes or no that a pair is answered with; "" where it may be one of many."""
-    asked = pair.prompt
-    if asked.count("?") > 1 or SEVERAL.search(asked[:5000]) or OPEN.search(asked[:5000]):
-        return ""
     _, final, _ = split_thought(pair)
-    word = final.strip(" \n\t.!*").lower()
-    if word in OPPOSITES:
-        return word
-    stated = final_answer(final)
-    return stated.value if stated is not None and len(stated.value) <= LONGEST else ""
+    answer = final.strip(" \n\t.!*").lower()
+    if answer not in OPPOSITES:  # few answers are closed, and the question takes longer to look through
+        stated = final_answer(final)
+        if stated is None or len(stated.value) > LONGEST:
+            return ""
+        answer = stated.value
+    asked = pair.prompt
+    return "" if asked.count("?") > 1 or SEVERAL.search(asked[:5000]) or OPEN.search(asked[:5000]) else answer
 
 
 def _differing(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from hfclean.text import constraint_tests as tests
-from hfclean.text.counting import AFTER, QUANTITY
+from hfclean.text.counting import AFTER, QUANTITY, may_quantify
 
 _Met = Callable[[str, re.Match[str]], bool | None]
 
@@ -19,16 +19,18 @@ class Kind:
         hints: words of which the instruction must have one, in lower case; they spare the search.
         asks: the pattern that states it in an instruction.
         met: answer, match of `asks` -> whether it is met; None where a program cannot tell.
+        counts: whether `asks` holds `QUANTITY`.
     """
 
     id: str
     hints: frozenset[str]
     asks: re.Pattern[str]
     met: _Met
+    counts: bool = False
 
 
 def _kind(id: str, hints: str, asks: str, met: _Met) -> Kind:
-    return Kind(id, frozenset(hints.split()), re.compile(asks, re.IGNORECASE), met)
+    return Kind(id, frozenset(hints.split()), re.compile(asks, re.IGNORECASE), met, QUANTITY in asks)
 
 
 MAKE = (
@@ -291,11 +293,13 @@ def stated(
     if not hints:
         return []
     text = text[:LONGEST_TASK]
+    quantified = may_quantify(text)
     found = []
     for place in sorted({place for word in hints for place in PLACES[word]}):
-        if only is not None and KINDS[place].id not in only:
+        kind = KINDS[place]
+        if (only is not None and kind.id not in only) or (kind.counts and not quantified):
             continue
-        match = KINDS[place].asks.search(text)
+        match = kind.asks.search(text)
         if match:
-            found.append((KINDS[place], match))
+            found.append((kind, match))
     return found

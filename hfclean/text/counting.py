@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from hfclean.text.numbers import has_digit
 from hfclean.text.words import WORD
 
 SMALL = """
@@ -15,6 +16,11 @@ SMALL_NUMBERS |= {"thirty": 30, "fifty": 50, "hundred": 100}
 NUMBER = (
     r"\d{1,3}(?:,\d{3})+|\d{1,5}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|"
     r"fifty"
+)
+# Of the numbers in words, as few as are part of every one: "one", and also of "someone".
+_NUMBER_PARTS = (
+    *("one", "two", "three", "four", "five", "fift", "six", "seven"),
+    *("eight", "nine", "ten", "eleven", "twe", "thirty"),
 )
 # "at most 50", "2-3", "two to three", "50 or fewer": the thing that is counted follows.
 QUANTITY = (
@@ -46,6 +52,14 @@ class Bounds:
     def hold(self, count: int, slack: float = 0.0) -> bool:
         """Whether a count is within the bounds, each widened by a share of itself."""
         return self.low * (1 - slack) <= count <= self.high * (1 + slack)
+
+
+def may_quantify(text: str) -> bool:
+    """Whether `QUANTITY` may match in a text; for speed alone."""
+    if has_digit(text) or not text.isascii():
+        return True
+    lower = text.lower()
+    return any(part in lower for part in _NUMBER_PARTS)
 
 
 def _value(number: str) -> int:
@@ -130,6 +144,8 @@ def without_footnotes(text: str) -> str:
 
 def items(text: str) -> list[str]:
     """The items of the list that an answer is, its outermost level, without marks; empty where there is no list."""
+    if "\n" not in text:
+        return []
     text = without_footnotes(text)
     marks = list(BULLET.finditer(text))
     if len(marks) < 2:

@@ -155,6 +155,7 @@ PROCEDURE = re.compile(
 LINE = re.compile(r"(?P<indent>[ \t]*)(?:(?P<mark>[-•–‣◦*]|\d{1,3}[.):])[ \t]+(?=\S))?(?P<said>.*)")
 WORD = re.compile(r"\w+")
 FEWEST_WORDS, FEWEST_LINES = 3, 2
+SHORTEST_ITEM = 2 * FEWEST_WORDS - 1  # characters
 
 
 def items_twice(pair: Pair, *, steps: bool = False) -> Iterator[Finding]:
@@ -163,6 +164,9 @@ def items_twice(pair: Pair, *, steps: bool = False) -> Iterator[Finding]:
     lines = text.split("\n")
     if len(lines) < FEWEST_LINES:
         return
+    ends = [end for line in lines if (end := line.rstrip().lower()[-SHORTEST_ITEM:])]
+    if len(set(ends)) == len(ends):
+        return  # what is said twice ends twice in the same way
     seen: dict[str, int] = {}
     above = 0  # the line of the item before
     for number, line in enumerate(lines):
