@@ -33,7 +33,9 @@ DISTRIBUTION = {  # of packages that are imported under another name
 FOLDERS = ("benchmarks", "docs", "examples", "hfclean", "hub_scripts", "model_cards", "spaces", "tests")
 LOOSE = (".ci/run", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md")
 LOOSE += (
+    ".pre-commit-hooks.yaml",
     "AGENTS.md",
+    "action.yml",
     "CITATION.cff",
     "SECURITY.md",
     "SKILL.md",
