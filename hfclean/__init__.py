@@ -12,10 +12,13 @@ torch, transformers and datasets.
 
 from __future__ import annotations
 
+import logging
 from pkgutil import iter_modules
 from typing import Any
 
 import lazy_loader
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who wants to read it sets up logging
 
 _load, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
 _ROOMS = {module.name for module in iter_modules(__path__)}

@@ -42,6 +42,7 @@ VERBS: dict[str, str] = {
     "evaluate": "measure a reviser against expert revisions",
     "ab": "fine-tune a small model on several versions of a dataset and compare held-out loss",
     "run": "repeat a run that a recipe or a folder describes",
+    "completion": "print a completion script for a shell",
 }
 EPILOG = """examples:
   hfclean clean alpaca.jsonl --out cleaned        repair, score and write a dataset folder with card and report
@@ -67,6 +68,17 @@ class _Words(argparse.ArgumentParser):
         from hfclean.cli.mistyped import meant_option
 
         self.exit(2, f"{self.prog}: {message}{meant_option(message, self._option_string_actions)}; see --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Names the choice that may have been meant."""
+        if action.choices is not None and value not in action.choices:
+            from hfclean.cli.mistyped import meant_word
+
+            known = [str(each) for each in action.choices]
+            hint = meant_word(str(value), known)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {str(value)[:80]!r}{hint}; expected {' or '.join(known)}"
+            )
 
     def parse_known_args(self, *args: Any, **more: Any) -> Any:
         """As the verb's parser would refuse them: it knows its options, and the one above it does not."""
@@ -94,11 +106,14 @@ def parser(verbs: Iterable[str] = VERBS, *, overview: bool = False) -> argparse.
         summary, _, description = (module.__doc__ or "").partition("\n\n")
         command = commands.add_parser(verb, help=VERBS[verb], description=description or summary)
         module.add(command)
-        if verb != "run":
+        if verb not in ("run", "completion"):
             command.add_argument(
                 "--print-recipe",
                 action="store_true",
                 help="print these options as a recipe in TOML, for hfclean run, and do nothing else",
+            )
+            command.add_argument(
+                "-v", "--verbose", action="store_true", help="say what is done, and where an error came from"
             )
     return top
 
@@ -108,6 +123,18 @@ def _command(verb: str) -> argparse.ArgumentParser:
     (commands,) = (each for each in parser([verb])._actions if isinstance(each, argparse._SubParsersAction))
     found: argparse.ArgumentParser = commands.choices[verb]
     return found
+
+
+def _completion(shell: str) -> int:
+    """Print the completion script of a shell; returns the exit code."""
+    from hfclean.errors import MissingExtraError, require
+
+    try:
+        print(require("shtab", extra="completion").complete(parser(), shell))
+    except MissingExtraError as e:
+        print(f"hfclean completion: {e}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _of_recipe(args: argparse.Namespace) -> int:
@@ -153,6 +180,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # a terminal that cannot show a character gets its escape, not a crash
             stream.reconfigure(errors="backslashreplace")
+    if args.verb == "completion":
+        return _completion(args.shell)
     if args.verb == "run" or args.print_recipe:
         return _of_recipe(args)
     from hfclean.cli.running import run

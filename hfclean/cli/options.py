@@ -32,7 +32,7 @@ def json_output(command: argparse.ArgumentParser) -> None:
 
 def quiet(command: argparse.ArgumentParser) -> None:
     """`--quiet`."""
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
 
 
 def reading(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="NAME", default="default", help="dataset: name of its config")
     command.add_argument("--overwrite", action="store_true", help="replace DIR if hfclean wrote it")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:

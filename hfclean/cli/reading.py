@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,8 @@ from hfclean.schema.truths import FIRST_ROWS, MOST_WORDS
 if TYPE_CHECKING:
     from hfclean.source import Source
 
+
+_log = logging.getLogger(__name__)
 
 # what commands read that take no dataset
 TABLES = {
@@ -168,6 +171,8 @@ def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> It
         def read(where: str | list[str], **options: Any) -> Source:
             choice = {name: vars(args).get(name) for name in ("split", "config")}
             source = load(where, **{"columns": layout_of(args).columns, **choice, **options}, cache_dir=cache)
+            rows = ", ".join(f"{len(part):,} in {split}" for split, part in source.dataset.items())
+            _log.info("read %s (%s): %s rows", source.name, source.kind, rows)
             for note in source.notes:
                 print(f"note: {note}", file=err)
             _settle(args, source.dataset, err)

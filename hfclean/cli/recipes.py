@@ -19,9 +19,9 @@ from hfclean.cli.prompt_files import read_text
 from hfclean.cli.reading import UsageError
 
 COMMAND = "command"
-UNSAID = ("help", "print_recipe")
+UNSAID = ("help", "print_recipe", "verbose")
 # what publishes, deletes or rewrites in place: nobody's file says that
-TYPED = ("push", "forget", "undo", "cache", "run")
+TYPED = ("push", "forget", "undo", "cache", "run", "completion")
 # what decides where rows and keys go, whose code runs, and what is replaced
 GUARDED = ("base-url", "api-key-env", "with", "overwrite")
 PATHS = ("out", "store", "report", "html", "instructions", "criteria")

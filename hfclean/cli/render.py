@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.cli.terminal import before_after, indent, visible
+from hfclean.cli.terminal import before_after, head, indent, put_in, taken_out, visible
 from hfclean.limits import too_long
 from hfclean.plain_values import to_plain
 from hfclean.provenance import Step, parse_history
@@ -38,7 +38,7 @@ def _word_diff_text(before: str, after: str, context: int = 60) -> str:
             tail = text[-context:] if n + 1 < len(stretches) else ""
             text = visible(text if len(text) <= 2 * context else f"{head}...{tail}")
         else:
-            text = f"[-{visible(text)}-]" if kind == "out" else f"{{+{visible(text)}+}}"
+            text = taken_out(f"[-{visible(text)}-]") if kind == "out" else put_in(f"{{+{visible(text)}+}}")
         parts.append(text)
     return "".join(parts)
 
@@ -105,7 +105,7 @@ class RowStory:
 
     def text(self) -> str:
         """The story for people."""
-        lines = [f"row {self.split}:{self.index}  id {self.row_id}  {self.edit}"]
+        lines = [head(f"row {self.split}:{self.index}  id {self.row_id}  {self.edit}")]
         lines += [f"  {name}: {indent(visible(text, 300))}" for name, text in self.texts.items() if text]
         if self.changes:
             lines.append("\nwhat changed, in order:")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hfclean.cli.rows_shown import ShownRow, lowest, places_where, shown_rows
-from hfclean.cli.terminal import visible, windows
+from hfclean.cli.terminal import head, put_in, taken_out, visible, windows
 from hfclean.layout import Layout
 from hfclean.report.formatting import count, one_line, percent, plural
 from hfclean.report.summary import QUANTILES, failures, quantile_cells
@@ -26,9 +26,11 @@ WORST = 5
 def describe_scores(report: Report, splits: Mapping[str, Any], layout: Layout, width: int) -> str:
     """Scored rows for people: `report` compares them with what they were, `splits` are the scored rows."""
     rows, wrong = report.rows_after, report.rows_with_defects_after
-    head = f"{plural(rows, 'row')} scored, {count(wrong)} with a defect that the rules see ({percent(wrong, rows)})"
+    first = head(
+        f"{plural(rows, 'row')} scored, {count(wrong)} with a defect that the rules see ({percent(wrong, rows)})"
+    )
     notes = [f"note: {one_line(note)}" for note in report.notes]
-    blocks = [head, failures(report), _table(report, width), _defects(report, splits, layout, width)]
+    blocks = [first, failures(report), _table(report, width), _defects(report, splits, layout, width)]
     blocks += [_worst(report, width), _lowest(splits, layout, width), *notes]
     return "\n\n".join(filter(None, blocks))
 
@@ -74,7 +76,7 @@ def _repair_of(name: str, row: ShownRow, width: int) -> str:
     field = next(each for each in FIELDS if getattr(old, each) != getattr(new, each))
     texts = (one_line(visible(text), width - 2) for text in windows(getattr(old, field), getattr(new, field)))
     return "\n".join(
-        [f"{row.split}:{row.index}  {field}", *(f"  {sign} {text}" for sign, text in zip("-+", texts, strict=True))]
+        [f"{row.split}:{row.index}  {field}", f"  {taken_out(f'- {next(texts)}')}", f"  {put_in(f'+ {next(texts)}')}"]
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hfclean.cli.terminal import visible
+from hfclean.cli.terminal import head, visible
 from hfclean.layout import Layout
 from hfclean.passes import column_batches, iterate
 from hfclean.report.formatting import one_line, quantity
@@ -24,9 +24,9 @@ class ShownRow:
     def text(self, width: int) -> str:
         """The row in lines of at most `width` characters, one for each text."""
         notes = "  ".join(f"{name} {_shown(value)}" for name, value in self.notes.items() if value not in ("", None))
-        head = one_line(f"{self.split}:{self.index}  {notes}".rstrip(), width)
+        first = head(one_line(f"{self.split}:{self.index}  {notes}".rstrip(), width))
         texts = [one_line(f"  {name}: {visible(text, 4 * width)}", width) for name, text in self.texts.items() if text]
-        return "\n".join([head, *texts])
+        return "\n".join([first, *texts])
 
 
 def _shown(value: Any) -> str:

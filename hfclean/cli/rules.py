@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from hfclean.cli.reading import tell
-from hfclean.cli.terminal import columns_wide, visible
+from hfclean.cli.terminal import columns_wide, head, visible
 
 if TYPE_CHECKING:
     from hfclean.rules import Rule
@@ -37,8 +37,10 @@ def _table(rules: Sequence[Rule]) -> str:
     blocks = []
     for rule in rules:
         action = "repairs" if rule.repair else "reports"
-        head = f"{rule.id}  [{rule.severity}, {action}]"
-        lines = [head, *textwrap.wrap(rule.meaning, width - 4, initial_indent="    ", subsequent_indent="    ")]
+        lines = [
+            head(f"{rule.id}  [{rule.severity}, {action}]"),
+            *textwrap.wrap(rule.meaning, width - 4, initial_indent="    ", subsequent_indent="    "),
+        ]
         before, after = rule.example
         if before:
             lines.append(f"    e.g. {visible(json.dumps(before, ensure_ascii=False), 120)}")

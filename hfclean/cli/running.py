@@ -18,7 +18,10 @@ from typing import Any, TextIO
 
 from hfclean.cli.conditions import ConditionsMet
 from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places, check_sources
+from hfclean.cli.terminal import PLAIN, colors_of, using, visible
 from hfclean.errors import CheckError, HfcleanError, RecoveryWarning, RuleError, StoreWarning, VerifierError
+
+_log = logging.getLogger(__name__)
 
 # how the loader of libraries and the maker of threads say that there is not enough memory
 UNMAPPED: dict[type[BaseException], tuple[str, ...]] = {
@@ -35,6 +38,7 @@ SHORTAGES = {
 }
 ERRNO = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)  # as pyarrow says it
 NO_SPACE = "Not enough disk space"  # as datasets does
+LONGEST_NOTE = 20_000  # characters; a traceback has some thousands
 AGAIN_S = 0.05  # until a signal is sent once more
 PARENT_DEATH_SIGNAL = 1  # of prctl, the same on every Linux
 SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -46,7 +50,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Run one subcommand; returns the exit code. Expected failures are one line on `err`."""
     before = _written(args)
     try:
-        with _notes_on(err), _interruptible():
+        with using(PLAIN if vars(args).get("json") else colors_of(out)), _notes_on(err, args), _interruptible():
             check_places(args)
             check_license(args, err)
             check_sources(args)
@@ -224,8 +228,9 @@ def _interrupt(kind: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _notes_on(err: TextIO) -> Iterator[None]:
-    """Within the block, what the library warns of on purpose is a line on `err`, as it comes."""
+def _notes_on(err: TextIO, args: argparse.Namespace) -> Iterator[None]:
+    """Within the block, what the library warns of on purpose is a line on `err`, as it comes; and all that it logs,
+    where that is asked for."""
     with warnings.catch_warnings():
         for kind in NOTES:
             warnings.simplefilter("always", kind)
@@ -238,20 +243,28 @@ def _notes_on(err: TextIO) -> Iterator[None]:
                 show(message, category, *rest, **more)
 
         warnings.showwarning = tell
-        log, handler = logging.getLogger("hfclean"), _Notes(err)
+        log, handler = logging.getLogger("hfclean"), _Notes(err, verbose=args.verbose)
         log.addHandler(handler)
+        level = log.level
+        if args.verbose:
+            log.setLevel(logging.DEBUG)
         try:
             yield
+        except (HfcleanError, UsageError, OSError):
+            _log.debug("where this came from:", exc_info=True)
+            raise
         finally:
+            log.setLevel(level)
             log.removeHandler(handler)
 
 
 class _Notes(logging.Handler):
     """What the library logs is a line on `err`."""
 
-    def __init__(self, err: TextIO) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, err: TextIO, *, verbose: bool) -> None:
+        super().__init__(logging.DEBUG if verbose else logging.WARNING)
         self.err = err
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"note: {record.getMessage()}", file=self.err, flush=True)
+        label = "note" if record.levelno >= logging.WARNING else record.levelname.lower()
+        print(f"{label}: {visible(self.format(record), LONGEST_NOTE)}", file=self.err, flush=True)
