@@ -132,7 +132,7 @@ LONG = "Rivers carry water from the hills to the sea. They shape the land as the
 
 REPORTED = [
     ("broken_unicode", answer("The r\ufffdver is long.")),
-    ("chat_markers", answer("An apple.<|im_end|>\n<|im_start|>user\nAnd a pear?")),
+    ("chat_markers", answer("An apple.\n<|im_start|>user\nAnd a pear?")),
     ("chat_markers", answer("An apple.\n### Human: And a pear?\nA pear.")),
     ("chat_markers", answer("It is subjective.</s> \nHow can I help?")),
     ("instruction_echo", answer(ASKED)),
