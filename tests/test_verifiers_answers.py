@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from extras import needs
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding
+from hfclean.verifiers.answers import SAID, _sayings
 from hfclean.verifiers.values import differ, read_value
 
 TASK = "How many boats lie in the harbour?"
@@ -463,3 +466,12 @@ def test_a_letter_before_such_a_word_is_no_option() -> None:
     words = "is|was|are|can|has|would|should|will|none|all|neither|both|other|others"
     assert found("F) Oslo", CITIES) != []
     assert [word for word in words.split("|") if found(f"F) {word} of them", CITIES)] == []
+
+
+WORDS = ("final ", "Final ", "correct ", "answer", "Answer", "ANSWER", " is", ":", " 5", " (B)", "x", "\n")
+
+
+@given(st.lists(st.sampled_from(WORDS)))
+def test_answers_in_words_are_those_that_the_whole_pattern_finds(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert [said.span() for said in _sayings(text)] == [said.span() for said in SAID.finditer(text)]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hfclean
 from hfclean import Pair
@@ -159,3 +161,27 @@ def test_real_traces_are_sound_and_what_is_planted_in_them_is_found(realdata: Ca
             found.setdefault(check, []).append(check in ids(pair))
     assert len(rows) == 130
     assert {check: sum(hits) for check, hits in found.items()} == dict.fromkeys(found, 130)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ("Wait, I should check once more whether the year is right", "- Wait, I should check it all once more",
+             "The kings of France sat in Paris", "Yes", "")
+        ),
+        max_size=12,
+    ),
+    st.sampled_from((". ", ".\n", "\n", ".\n- ")),
+)  # fmt: skip
+def test_a_circle_begins_where_a_sentence_is_said_for_the_third_time(pieces: list[str], between: str) -> None:
+    text = between.join(pieces)
+    start = circle(text)
+    assert start == -1 or (0 <= start < len(text) and text.count(text[start : start + 20], 0, start) >= 2)
+
+
+def test_sentences_in_turn_are_a_circle_at_their_third_round() -> None:
+    one = "Wait, I should check once more whether all of it is right"
+    other = "The kings of France sat in Paris for most of the time"
+    text = f"So be it.\n{one}. {other}.\n" + f"{one}. {other}.\n" * 2
+    assert text[circle(text) :].startswith(other)
+    assert circle(f"{one}. {other}.\n{other}. {one}.\n") == -1

@@ -1,5 +1,8 @@
 """Texts that run in a circle of a few words or characters."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 CHUNK = 40
 FEWEST_DIFFERENT = 10
 RUN = 160
@@ -18,8 +21,8 @@ def loops(text: str, size: int = CHUNK) -> bool:
             continue  # prose shows its words early
         chunk = words[start : start + size]
         if len(set(chunk)) <= FEWEST_DIFFERENT:
-            letters = sum(word.strip("#*\"'(").lower()[:1].isalpha() for word in chunk)
-            if 4 * letters > 3 * size:
+            starts = {word: word.strip("#*\"'(").lower()[:1].isalpha() for word in set(chunk)}
+            if 4 * sum(map(starts.__getitem__, chunk)) > 3 * size:
                 return True
     if len(text) < 2 * RUN and len(words) > len(text) // 20:
         return False
@@ -43,25 +46,50 @@ def circle(text: str) -> int:
     One sentence alone has to come four times in a row. Short pieces and those without words count for nothing.
     """
     pieces = text.replace("\n", ". ").split(". ")
-    if len(pieces) - len(set(pieces)) < IN_A_ROW:  # most texts end here
+    counts = Counter(pieces)
+    again = sum([(count - 1) * len(piece) for piece, count in counts.items() if count > 1])
+    # nearly all texts end here: of what is said three times, two at least are the same to the mark
+    if len(pieces) - len(counts) < IN_A_ROW or 2 * again < CIRCLE:
         return -1
+    bare = _bare_pieces(counts)
     last: dict[str, int] = {}
-    place = period = run = size = number = 0
+    period = run = size = number = 0
+    for place, piece in enumerate(pieces):
+        said = bare.get(piece)
+        if said is None:
+            continue
+        number += 1
+        before = number - last.get(said, number)
+        last[said] = number
+        if not before:
+            period = run = size = 0
+            continue
+        run, size = (run + 1, size + len(said)) if before == period else (1, len(said))
+        period = before
+        if size >= CIRCLE and run >= max(2 * period, IN_A_ROW):
+            return _start_of(text, place)
+    return -1
+
+
+def _bare_pieces(pieces: Iterable[str]) -> dict[str, str]:
+    """Sentences and lines without the marks around them; without those that are short or have no words."""
+    found = {}
+    for piece in pieces:
+        if piece.count(" ") >= FEWEST_WORDS - 1:
+            bare = piece.strip(" \t-*•#>.!?,;:")
+            if bare.count(" ") >= FEWEST_WORDS - 1 and (bare[0].isalpha() or any(map(str.isalpha, bare[:HEAD]))):
+                found[piece] = bare
+    return found
+
+
+def _start_of(text: str, place: int) -> int:
+    """Where the sentence or line with a number begins."""
+    start = 0
     for line in text.split("\n"):
         for piece in line.split(". "):
-            start, place = place, place + len(piece) + 2
-            bare = piece.strip(" \t-*•#>.!?,;:")
-            if bare.count(" ") < FEWEST_WORDS - 1 or not any(map(str.isalpha, bare[:HEAD])):
-                continue
-            number += 1
-            before = number - last.get(bare, number)
-            last[bare] = number
-            if not before:
-                period = run = size = 0
-                continue
-            run, size = (run + 1, size + len(bare)) if before == period else (1, len(bare))
-            period = before
-            if size >= CIRCLE and run >= max(2 * period, IN_A_ROW):
+            if not place:
                 return start
-        place -= 1  # a line break is one character
-    return -1
+            place -= 1
+            start += len(piece) + 2
+        start -= 1  # a line break is one character
+    return start
