@@ -20,7 +20,9 @@ class _Proves:
     find: Callable[[Pair], Iterable[Finding]]
 
     def __call__(self, pair: Pair) -> bool:
-        return any(True for _ in self.find(pair))
+        for _ in self.find(pair):
+            return True
+        return False
 
 
 def _has_input(pair: Pair, glance: Glance) -> bool:
