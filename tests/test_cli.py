@@ -440,7 +440,7 @@ def stopped_in(module: types.ModuleType, function: str, name: str) -> Ended:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_ctrl_c_leaves_nothing_behind(name: str, messy: Path, work: Path) -> None:
-    done = stopped_in(cleaning, "_mark_duplicates", name)
+    done = stopped_in(cleaning, "mark_duplicates", name)
     assert (done.returncode, "stopped; nothing was written" in done.stderr) == (1, True)
     assert [p.name for p in work.iterdir()] == ["messy.jsonl"]
 
