@@ -260,6 +260,8 @@ HEALTHY = [
     ("empty_output", answer("N/A", "Fill in the missing cell.")),
     ("empty_output", answer(".", "Which punctuation mark ends a sentence?")),
     ("empty_output", answer("👍")),
+    ("empty_output", answer("< >", "( < [ ] > <")),
+    ("empty_output", answer("]", "Close all brackets.", "[ ( )")),
     ("empty_output", answer("無")),
     ("truncated_output", answer("Thank you for the boat. I had a wonderful time on the river.\n\nWith love,")),
     (

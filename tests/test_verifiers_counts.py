@@ -118,6 +118,7 @@ KEPT = [
     ("Write a poem with four lines in each stanza.", LINES + "\n\n" + LINES),
     ("Write a four-line poem and translate each line.", LINES + "\n" + LINES),
     ("Answer in one word, then explain.", "Yes, because it floats."),
+    ("Say the same with one word changed.", "The fast boat floats."),
     ("Answer in one word and give a reason.", "Yes, because it floats."),
     ("Write a sentence using the word 'be'.", "She is here."),
     ("Write a sentence using the word 'go'.", "She went home."),

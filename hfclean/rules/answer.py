@@ -229,7 +229,7 @@ GENERATIVE = re.compile(
     re.IGNORECASE,
 )
 ABOUT_SIGNS = re.compile(
-    r"punctuat|symbol|character|\bsigns?\b|\bmarks?\b|morse|operator|emoji|ellips|dash|dots?\b",
+    r"punctuat|symbol|character|bracket|parenthes|\bbraces?\b|\bsigns?\b|\bmarks?\b|morse|operator|emoji|ellips|dash|dots?\b",
     re.IGNORECASE,
 )
 
@@ -245,7 +245,10 @@ def _is_empty(pair: Pair) -> bool:
         return False
     words = " ".join(ALPHANUMERICS.findall(text.lower()))
     if not words:
-        return text.strip(" -–—.…_<>()[]{}`\"'\\") == "" and not asked_about(ABOUT_SIGNS, pair.instruction)
+        if text.strip(" -–—.…_<>()[]{}`\"'\\") or asked_about(ABOUT_SIGNS, pair.instruction):
+            return False
+        # a task of nothing but brackets is answered by some
+        return bool(text.strip("<>()[]{} ")) or any(map(str.isalpha, pair.prompt))
     if words == "n a":
         return GENERATIVE.match(pair.instruction) is not None
     return SAYS_NO_OUTPUT.fullmatch(words) is not None and words not in pair.instruction.lower()
@@ -257,7 +260,7 @@ empty_output = Rule(
     meaning="an answer that is empty, blank or a placeholder",
     detect=_is_empty,
     example=("<nooutput>", ""),
-    version=2,
+    version=3,
 )
 
 

@@ -68,7 +68,8 @@ KINDS: tuple[Kind, ...] = (
         "one_word",
         "word",
         r"\b(?:in|with|using|as|into|just|only) (?:a |one |just one |exactly one |only one )?(?:single |"
-        r"one )?word\b(?! ?(?:list|art|search|from|that|in))|\b(?:one|single)[- ]word (?:answer|response|reply|"
+        r"one )?word\b(?! ?(?:list|art|search|from|that|in))(?! (?:changed|different|replaced|removed|added|missing|"
+        r"altered|substituted|swapped)\b)|\b(?:one|single)[- ]word (?:answer|response|reply|"
         r"output|summary)\b",
         tests.one_word,
     ),

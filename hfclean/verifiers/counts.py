@@ -133,7 +133,7 @@ def _missed(kind: Kind, match: re.Match[str]) -> Finding:
 
 
 count_missed = Verifier(
-    "count_missed", "a count or form that the instruction states and the response misses", _count_missed
+    "count_missed", "a count or form that the instruction states and the response misses", _count_missed, 2
 )
 
 # ---------------------------------------------------------------------------------------------------------- item_twice
