@@ -9,6 +9,7 @@ import pytest
 from datasets import disable_progress_bars
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_rows import same, talks, texts
 
 from hfclean.conversion import Losses, convert, losses_of
 from hfclean.errors import SchemaError
@@ -31,51 +32,6 @@ SPELLED: dict[str, dict[str, Any]] = {
     },
 }
 
-texts = st.one_of(
-    st.sampled_from(
-        ["", "Name a fruit.", "<think>\nApples.\n</think>\n\nAn apple.", "[1,  2]", '{"name": "f"}', "null"]
-    ),
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
-)
-arguments = st.one_of(st.just({"city": "Oslo", "n": 7}), st.just('{"city": "Oslo"}'), st.just("{broken"), st.just({}))
-
-
-@st.composite
-def call(draw: st.DrawFn) -> dict[str, Any]:
-    named = {"id": draw(st.sampled_from(["c1", "c2"]))} if draw(st.booleans()) else {}
-    function = {"name": draw(st.sampled_from(["f", "rain"])), "arguments": draw(arguments)}
-    return {**named, "type": "function", "function": function}
-
-
-contents = st.one_of(texts, texts, st.just([{"type": "image"}, {"type": "text", "text": "What is it?"}]))
-
-
-@st.composite
-def answers(draw: st.DrawFn) -> dict[str, Any]:
-    more: dict[str, Any] = draw(
-        st.sampled_from([{}, {}, {"weight": 0}, {"reasoning_content": "Hm."}, {"thinking": "Hm."}, {"name": "Ann"}])
-    )
-    return {"role": "assistant", "content": draw(contents), **more}
-
-
-@st.composite
-def talks(draw: st.DrawFn) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    if draw(st.booleans()):
-        found.append({"role": draw(st.sampled_from(["system", "developer"])), "content": draw(texts)})
-    for _ in range(draw(st.integers(1, 2))):
-        found.append({"role": "user", "content": draw(contents)})
-        if draw(st.integers(0, 2)) == 0:
-            calls = draw(st.lists(call(), min_size=1, max_size=2))
-            found.append(
-                {"role": "assistant", "content": draw(st.sampled_from([None, "", "Wait."])), "tool_calls": calls}
-            )
-            for n, each in enumerate(calls):
-                named = {"tool_call_id": each["id"]} if "id" in each and draw(st.booleans()) else {}
-                found.append({"role": "tool", "content": f"rain {n}", **named})
-        found.append(draw(answers()))
-    return found
-
 
 @st.composite
 def rows(draw: st.DrawFn, shape: str) -> dict[str, Any]:
@@ -92,13 +48,6 @@ def rows(draw: st.DrawFn, shape: str) -> dict[str, Any]:
     return convert(ds, shape, losses=Losses())[0]  # type: ignore[no-any-return]
 
 
-def same(value: Any) -> Any:
-    """A value without what Arrow fills in: keys that hold nothing."""
-    if isinstance(value, dict):
-        return {key: same(item) for key, item in value.items() if item is not None}
-    return [same(item) for item in value] if isinstance(value, list) else value
-
-
 def of_row(row: dict[str, Any]) -> dict[str, Any]:
     """A row in the one spelling of its shape: Alpaca's may lack what is empty, strings are one message each."""
     row = {key: value for key, value in same(row).items() if value or key not in ("system", "history")}
@@ -109,7 +58,7 @@ def of_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("shape", "to"), [*permutations(SHAPES, 2)])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data())
 def test_what_is_not_reported_lost_comes_back(shape: str, to: str, data: st.DataObject) -> None:
     ds = exact_dataset(data.draw(st.lists(rows(shape), min_size=1, max_size=2)))

@@ -21,7 +21,7 @@ import hfclean
 from hfclean import cleaning, processes, restoration
 from hfclean.cleaning import clean
 from hfclean.cli import main, running, writing
-from hfclean.conversion import converting, losses_of
+from hfclean.conversion import converting, losses_of, plans
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.hub import secrets
 from hfclean.models import process
@@ -400,7 +400,7 @@ def test_rows_that_do_not_fit_are_counted_the_same_in_any_number_of_processes() 
 @pytest.mark.parametrize(
     ("module", "name", "at_work"),
     [
-        (converting, "rows_of", "converting"),
+        (plans, "rows_of", "converting"),
         (converting, "read_rendered", "converting"),
         (writing, "_line", "writing"),
     ],

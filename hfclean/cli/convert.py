@@ -1,7 +1,7 @@
 """Write the rows in another shape.
 
-Write the rows in another shape. preference: chosen = revised response, rejected = original one. What the shape cannot
-hold is counted; --dry-run counts it beforehand.
+Write the rows in another shape. preference, ranked and kto: of rows with several answers, or the revised response
+against the original one. What the shape cannot hold is counted; --dry-run counts it beforehand.
 """
 
 import argparse
@@ -10,12 +10,12 @@ from typing import TextIO
 from hfclean.cli import options
 from hfclean.cli.reading import UsageError, given, opened, tell
 from hfclean.cli.writing import check_file, tell_files, write_files
+from hfclean.schema import SHAPES
 
 
 def add(command: argparse.ArgumentParser) -> None:
     options.source(command, pairs=False)
-    forms = ["messages", "conversations", "prompt_completion", "alpaca", "preference", "text"]
-    command.add_argument("--to", required=True, choices=forms, help="the shape")
+    command.add_argument("--to", required=True, choices=[*SHAPES, "kto", "text"], help="the shape")
     command.add_argument(
         "--template",
         metavar="T",

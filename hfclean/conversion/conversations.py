@@ -9,25 +9,59 @@ from typing import Any, Literal, NamedTuple
 
 from hfclean.layout import Layout
 from hfclean.mining.examples import prompt_of
-from hfclean.schema import ChatView, FlatView, PreferenceView, PromptView, Target, View, plain
-from hfclean.schema.messages import ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, Message, key_of, message_of
+from hfclean.schema import (
+    ChatView,
+    FlatView,
+    PreferenceView,
+    PromptOnlyView,
+    PromptView,
+    RankedView,
+    StepsView,
+    Target,
+    View,
+    plain,
+)
+from hfclean.schema.messages import NOT_A, ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, Message, key_of, message_of
+from hfclean.schema.slots import as_text
 from hfclean.schema.whole import dicts_of, raw_messages
 from hfclean.text import thoughts
 
 Thoughts = Literal["content", "reasoning_content"] | None
 CALL_KEYS = {"id", "name", "arguments", "parameters"}
+INPUTS = "inputs, now part of the question"
+SHAREGPT = ("human", "gpt", "observation", "function_call")  # its roles that have other names elsewhere
+MOVED = "where the completion begins, before the last answer"
+LABELS = "labels"  # of steps
+NULLS = "null cells, as empty ones"
+UNREADABLE = "entries of conversations that cannot be read"
+Write = Callable[[list[dict[str, Any]], list[Any] | None], str]
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What every row of a conversion shares: how it is read, where thoughts go, whether rows need more than texts,
-    and what writes a row as one text."""
+    """What every row of a conversion shares.
+
+    Attributes:
+        view: how it is read.
+        layout: what the columns that hfclean added are called.
+        to: the form.
+        into: how a row of that form is read, where the form is a shape.
+        thoughts: where thoughts go.
+        rich: whether rows need more than texts.
+        truth_answers: whether rows have truths and no answers, and the form the truth in the place of the answer.
+        revisions: whether the answers to choose from are the revised and the original one.
+        write: what writes a row as one text.
+    """
 
     view: View
     layout: Layout
+    to: str
+    into: View | None = None
     thoughts: Thoughts = None
     rich: bool = False
-    write: Callable[[list[dict[str, Any]], list[Any] | None], str] | None = None
+    truth_answers: bool = False
+    revisions: bool = False
+    write: Write | None = None
 
 
 class Parts(NamedTuple):
@@ -61,9 +95,9 @@ def more_in(message: Mapping[str, Any]) -> Iterator[str]:
             yield f"parts of type {part.get('type')!r}"
 
 
-def parts_of(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> Parts:
-    """The messages of a row, with all that they hold, whatever its shape."""
-    parts = _parts(shared, row, target, lost)
+def parts_of(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[str], side: str = "chosen") -> Parts:
+    """The messages of a row, with all that they hold, whatever its shape; of a preference row those of one side."""
+    parts = _parts(shared, row, target, lost, side)
     if not shared.thoughts:
         return parts
     moved = [_moved(message, shared.thoughts, lost) for message in parts.messages]
@@ -72,46 +106,147 @@ def parts_of(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[s
     return Parts(moved[:place], moved[place] if parts.answer else None, moved[answered:])
 
 
-def _parts(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[str]) -> Parts:
+def _parts(shared: Shared, row: Mapping[str, Any], target: Target, lost: set[str], side: str) -> Parts:
     view, pair = shared.view, target.pair
-    messages = raw_messages(row, view)
-    if isinstance(view, FlatView) and any(
-        row[name] is not None and not isinstance(row[name], str) for name in view.columns if name != view.history
-    ):
-        lost.add("cells that are not text, as text")
+    if isinstance(view, FlatView):
+        _count_cells(view, row, lost)
+    else:
+        _count_spellings(view, row, lost)
     if pair.input:
-        lost.add("inputs, now part of the question")
+        lost.add(INPUTS)
+    if isinstance(view, (PromptOnlyView, StepsView, RankedView)):
+        return _beyond(view, row, target, lost)
+    messages = raw_messages(row, view, side)
+    stated = isinstance(view, ChatView) and view.system is not None
+    place = len(target.turns) - _unreadable(view, row, len(target.turns) - stated, lost)
     if not messages:
-        before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
-        before += [{"role": turn.role, "content": turn.text} for turn in pair.history]
-        if isinstance(view, ChatView):
-            return Parts(before, None, [])
-        if not view.answers:
-            return Parts([*before, {"role": "user", "content": prompt_of(pair)}], None, [])
-        answer = {"role": "assistant", "content": target.answer}
-        if pair.thought and not target.written:
-            answer["reasoning_content"] = pair.thought
-        return Parts([*before, {"role": "user", "content": prompt_of(pair)}], answer, [])
-    place = len(target.turns)
+        before = [] if isinstance(view, ChatView) else _asked_in_texts(target, lost)
+        return Parts(before, None if isinstance(view, ChatView) else _answered_in_text(view, row, target), [])
     if isinstance(view, ChatView) and view.system and not row[view.system]:
         place = max(place - 1, 0)  # `Target.turns` counts a system prompt that is empty
     first = messages[0]
     if not place and _role(first.get(key_of(first, ROLE_KEYS))) not in ("assistant", "tool_call"):
         place = len(messages)  # nobody answers
     if isinstance(view, PromptView) and (asked(row, view), len(messages)) != (place, place + 1):
-        lost.add("where the completion begins, before the last answer")
+        lost.add(MOVED)
     found = _respelled(messages, lost)
-    if pair.input and isinstance(view, PreferenceView):
-        last = max((k for k, message in enumerate(found[:place]) if message["role"] == "user"), default=None)
-        if last is not None and isinstance(found[last]["content"], str):
-            found[last] = {**found[last], "content": prompt_of(pair)}
+    if pair.input:
+        found[:place] = _with_input(found[:place], target)
     return Parts(found[:place], next(iter(found[place:]), None), found[place + 1 :])
+
+
+def _count_cells(view: FlatView, row: Mapping[str, Any], lost: set[str]) -> None:
+    """Count the cells of a row of texts that are none."""
+    if any(row[name] is not None and not isinstance(row[name], str) for name in view.columns if name != view.history):
+        lost.add("cells that are not text, as text")
+    if row[view.instruction] is None or row[view.response] is None:
+        lost.add(NULLS)
+    earlier = row[view.history] if view.history else None
+    if earlier and not all(
+        isinstance(each, (list, tuple)) and len(each) == 2 and all(isinstance(text, str) for text in each)
+        for each in (earlier if isinstance(earlier, (list, tuple)) else [earlier])
+    ):
+        lost.add("entries of the history that are not two texts, as text or left out")
+
+
+def _asked_in_texts(target: Target, lost: set[str]) -> list[dict[str, Any]]:
+    """What a row of texts has before its answer."""
+    pair = target.pair
+    before: list[dict[str, Any]] = [{"role": "system", "content": pair.system}] if pair.system else []
+    turns = [turn for turn in pair.history if not turn.role.startswith(NOT_A)]
+    if len(turns) < len(pair.history):
+        lost.add(UNREADABLE)
+    before += [{"role": turn.role, "content": turn.text} for turn in turns]
+    return [*before, {"role": "user", "content": prompt_of(pair)}]
+
+
+def _answered_in_text(view: View, row: Mapping[str, Any], target: Target) -> dict[str, Any] | None:
+    if not view.answers:
+        return None
+    thought = "" if target.written else target.pair.thought
+    if isinstance(view, FlatView) and view.thought:
+        thought = as_text(row[view.thought])  # one in the response as well stays there
+    answer = {"role": "assistant", "content": target.answer}
+    return {**answer, "reasoning_content": thought} if thought else answer
+
+
+def _unreadable(view: View, row: Mapping[str, Any], place: int, lost: set[str]) -> int:
+    """How many entries before a place of a conversation are not messages; any in it are counted."""
+    cells, entries = view.laid_open(row), list[Any]()
+    for name in view.columns:
+        cell = cells[name]
+        if isinstance(view, ChatView) and name == view.messages and cell and not isinstance(cell, (list, Mapping)):
+            lost.add("conversations that cannot be read, left empty")
+        chosen = not isinstance(view, PreferenceView) or name != view.rejected
+        entries += plain(cell) if chosen and isinstance(cell, list) else []
+    wrong = [not isinstance(entry, Mapping) for entry in entries]
+    if any(wrong):
+        lost.add(UNREADABLE)
+    return sum(wrong[:place])
+
+
+def _beyond(
+    view: PromptOnlyView | StepsView | RankedView, row: Mapping[str, Any], target: Target, lost: set[str]
+) -> Parts:
+    """The same of a prompt alone, of an answer in steps, and of the best of several answers."""
+    cell = view.laid_open(row)[view.prompt]
+    answer = _answered_in_text(view, row, target)
+    if isinstance(view, StepsView):
+        steps, labels = row[view.steps], row.get(LABELS)
+        texts = target.answer.split("\n") if steps else []
+        if texts != steps or not isinstance(labels, list) or len(labels) != len(steps):
+            lost.add("steps, joined: they cannot be told apart again")
+    if not isinstance(cell, (list, Mapping)):
+        return Parts(_asked_in_texts(target, lost), answer, [])
+    entries = cell if isinstance(cell, list) else []
+    if not all(isinstance(entry, Mapping) for entry in entries):
+        lost.add(UNREADABLE)
+    system = row[view.system] if isinstance(view, PromptOnlyView) and view.system else ""
+    before = [{"role": "system", "content": system}] if system else []
+    before += _respelled(dicts_of(cell), lost)
+    return Parts(_with_input(before, target) if target.pair.input else before, answer, [])
+
+
+def _with_input(before: list[dict[str, Any]], target: Target) -> list[dict[str, Any]]:
+    """Messages with the row's input joined to the last question."""
+    last = max((k for k, message in enumerate(before) if message["role"] == "user"), default=None)
+    if last is None or not isinstance(before[last]["content"], str):
+        return before
+    return [*before[:last], {**before[last], "content": prompt_of(target.pair)}, *before[last + 1 :]]
 
 
 def _role(role: Any) -> str:
     """A role as OpenAI spells it; a developer is not a system to every template."""
     name = str(role).strip().lower()
     return name if name == "developer" else ROLES.get(name, str(role))
+
+
+def _count_spellings(view: View, row: Mapping[str, Any], lost: set[str]) -> None:
+    """Count what a row of conversations loses in any form: how it is spelled, where that is not a usual way."""
+    laid_open, system = view.laid_open(row), getattr(view, "system", None)
+    if system and row[system]:
+        lost.add(f"column {system!r}, now the first message")
+    kept = {system, getattr(view, "input", None), getattr(view, "scores", None)}
+    texts = {getattr(view, "responses", None), getattr(view, "steps", None)}
+    for name in view.columns:
+        cell = laid_open[name]
+        if cell is None and name not in kept:
+            lost.add(NULLS)
+        if cell is not row[name]:
+            lost.add("conversations as JSON in a string, now as lists")
+        if name in kept | texts:
+            continue
+        if isinstance(cell, Mapping):
+            lost.add("single messages or columns of them, now lists of messages")
+        if not all(map(_is_named_usually, dicts_of(cell) if isinstance(cell, (list, Mapping)) else ())):
+            lost.add("other keys and roles of messages, now the usual ones")
+
+
+def _is_named_usually(message: Mapping[str, Any]) -> bool:
+    role_key, text_key = key_of(message, ROLE_KEYS), key_of(message, TEXT_KEYS)
+    role = message.get(role_key)
+    keys = text_key in ("", {"role": "content", "from": "value"}.get(role_key))
+    return keys and (_role(role) == role or role in SHAREGPT)
 
 
 def is_usual(message: Any) -> bool:
@@ -185,6 +320,8 @@ def _calls(text: Any, lost: set[str]) -> list[dict[str, Any]] | None:
             data = json.loads(text)
         except (ValueError, RecursionError):
             return None
+        if json.dumps(data, ensure_ascii=False) != text:
+            lost.add("JSON of tool calls, with other spaces and escapes")
     data = data if isinstance(data, list) else [data]
     found = [_call(each) for each in data]
     if not found or not all(found):

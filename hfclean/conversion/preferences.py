@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hfclean.conversion.converting import convert
+from hfclean.conversion.converting import converted_as, warn_of
+from hfclean.conversion.losses import Losses
 from hfclean.errors import RestoreError
 from hfclean.layout import Layout
 from hfclean.passes import stored_stream
@@ -66,7 +67,11 @@ def _preference_pairs(ds: Any, layout: Layout, conversational: bool, same_questi
     if row_id in ds.column_names:
         ds = ds.add_column(ROW_ID, list(ds.with_format(None)[row_id]))  # not one of ours: it goes along
         wanted.append(ROW_ID)
-    pairs = convert(ds, "preference", columns=layout.columns, prefix=layout.prefix).select_columns(wanted)
+    lost = Losses()
+    pairs = converted_as(
+        ds, "preference", lost, columns=layout.columns, prefix=layout.prefix, revisions=True
+    ).select_columns(wanted)
+    warn_of(lost)
     if ROW_ID in wanted:
         pairs = pairs.rename_column(ROW_ID, "row_id")
     if conversational and isinstance(pairs[0]["prompt"], str):

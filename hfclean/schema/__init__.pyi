@@ -4,6 +4,7 @@ from .beyond_pairs import StepsView as StepsView
 from .calls import Call as Call
 from .calls import Result as Result
 from .declared import SHAPE_TABLE as SHAPE_TABLE
+from .declared import written_view as written_view
 from .messages import KNOWN_ROLES as KNOWN_ROLES
 from .messages import messages_of as messages_of
 from .pair import READING_VERSION as READING_VERSION

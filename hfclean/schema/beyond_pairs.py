@@ -110,13 +110,22 @@ class RankedView(View):
 
     def targets(self, cells: Cells, *, turns: str = "last", side: str = "chosen") -> list[Target]:
         cells = self.laid_open(cells)
-        before, found = read_prompt(self.prompt, cells[self.prompt]), cells[self.responses]
-        every = list(found) if isinstance(found, list) else []
+        before, every = read_prompt(self.prompt, cells[self.prompt]), self.answers_in(cells)
         if not every:
             return conversation_targets([*before, *read_answer(self.responses, None)], turns="last", first=len(before))
-        ranked = sorted(range(len(every)), key=lambda n: (self._worth(cells, every[n], n), -n))  # the best last
+        worths = self.worths(cells)
+        ranked = sorted(range(len(every)), key=lambda n: (worths[n], -n))  # the best last
         wanted = {"chosen": ranked[-1:], "rejected": ranked[:1]}.get(side, ranked)
         return [self._target(before, every[n], n) for n in wanted]
+
+    def answers_in(self, cells: Cells) -> list[Any]:
+        """The answers of a row, as they stand."""
+        found = cells[self.responses]
+        return list(found) if isinstance(found, list) else []
+
+    def worths(self, cells: Cells) -> list[float]:
+        """How good each answer of a row is said to be: higher = better; lowest where nothing is said of it."""
+        return [self._worth(cells, answer, n) for n, answer in enumerate(self.answers_in(cells))]
 
     def _target(self, before: list[Message], answer: Any, place: int) -> Target:
         key = next((k for k in TEXT_KEYS if answer.get(k) is not None), None) if isinstance(answer, Mapping) else None
@@ -127,7 +136,6 @@ class RankedView(View):
         return answered(pair, read_answer_cell(path, text))._replace(turns=turns)
 
     def _worth(self, cells: Cells, answer: Any, place: int) -> float:
-        """How good an answer is said to be: higher = better; lowest where nothing is said of it."""
         if self.scores:
             beside = cells[self.scores]
             value = beside[place] if isinstance(beside, list) and place < len(beside) else None

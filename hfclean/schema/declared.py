@@ -3,7 +3,7 @@
 Names, errors, the help of `--columns` and the table in the docs are made from here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,8 @@ class _Shape:
         read: the view of rows with columns of these names; None where they do not have it.
         level: a shape is looked for only where none of a lower level fits; of one level only one may fit.
         rows: some of it.
+        writes: the columns of a row that is converted to it.
+        may_write: further ones, for what only some rows have.
     """
 
     name: str
@@ -57,6 +59,8 @@ class _Shape:
     read: Callable[[Names], View | None]
     level: int
     rows: tuple[Row, ...]
+    writes: tuple[str, ...]
+    may_write: tuple[str, ...] = ()
 
 
 def _alpaca(names: Names) -> View | None:
@@ -157,6 +161,7 @@ SHAPE_TABLE = (
             {"prompt": "Name a fruit.", "chosen": "An apple.", "rejected": "A carrot."},
             {"chosen": [_ASKED, _SAID], "rejected": [_ASKED, {"role": "assistant", "content": "A carrot."}]},
         ),
+        ("prompt", "chosen", "rejected"),
     ),
     _Shape(
         "alpaca",
@@ -165,6 +170,8 @@ SHAPE_TABLE = (
         _alpaca,
         1,
         ({"instruction": "Name a fruit.", "input": "", "output": "An apple."},),
+        ("instruction", "input", "output"),
+        ("system", "history"),
     ),
     _Shape(
         "dolly",
@@ -173,6 +180,8 @@ SHAPE_TABLE = (
         _dolly,
         1,
         ({"instruction": "Name a fruit.", "context": "", "response": "An apple."},),
+        ("instruction", "context", "response"),
+        ("system", "history"),
     ),
     _Shape(
         "prompt_completion",
@@ -184,6 +193,7 @@ SHAPE_TABLE = (
             {"prompt": "Name a fruit.", "completion": "An apple."},
             {"prompt": [_ASKED], "completion": [_SAID], "label": True},
         ),
+        ("prompt", "completion"),
     ),
     _Shape(
         "messages",
@@ -197,6 +207,7 @@ SHAPE_TABLE = (
             {"messages": [_ASKED, _SAID], "label": False},
             {"messages": [_ASKED], "ground_truth": "An apple."},
         ),
+        ("messages",),
     ),
     _Shape(
         "conversations",
@@ -205,6 +216,7 @@ SHAPE_TABLE = (
         _chat("conversations"),
         1,
         ({"conversations": [{"from": "human", "value": "Name a fruit."}, {"from": "gpt", "value": "An apple."}]},),
+        ("conversations",),
     ),
     _Shape(
         "conversation",
@@ -213,6 +225,7 @@ SHAPE_TABLE = (
         _chat("conversation"),
         2,
         ({"conversation": [_ASKED, _SAID]},),
+        ("conversation",),
     ),
     _Shape(
         "question_answer",
@@ -224,6 +237,8 @@ SHAPE_TABLE = (
             {"question": "Name a fruit.", "answer": "An apple."},
             {"question": "What is 2 + 2?", "response": "2 + 2 = 4.", "answer": "4"},
         ),
+        ("question", "answer"),
+        ("response", "reasoning", "context", "system"),
     ),
     _Shape(
         "problem_answer",
@@ -235,6 +250,8 @@ SHAPE_TABLE = (
             {"problem": "What is 2 + 2?", "solution": "2 + 2 = 4.", "answer": "4"},
             {"problem": "What is 2 + 2?", "reasoning": "Two and two.", "solution": "It is 4."},
         ),
+        ("problem", "solution"),
+        ("answer", "reasoning", "context", "system"),
     ),
     _Shape(
         "query_response",
@@ -243,6 +260,8 @@ SHAPE_TABLE = (
         _flat("query_response", "query", "response"),
         3,
         ({"query": "Name a fruit.", "response": "An apple."},),
+        ("query", "response"),
+        ("system",),
     ),
     _Shape(
         "prompt_response",
@@ -251,6 +270,7 @@ SHAPE_TABLE = (
         _prompt_response,
         3,
         ({"prompt": "Name a fruit.", "response": "An apple."},),
+        ("prompt", "response"),
     ),
     _Shape(
         "input_output",
@@ -259,6 +279,8 @@ SHAPE_TABLE = (
         _flat("input_output", "input", "output"),
         3,
         ({"input": "Name a fruit.", "output": "An apple."},),
+        ("input", "output"),
+        ("system",),
     ),
     _Shape(
         "stepwise",
@@ -267,6 +289,7 @@ SHAPE_TABLE = (
         _stepwise,
         3,
         ({"prompt": "What is 2 + 2?", "completions": ["2 + 2 = 4.", "It is 4."], "labels": [True, True]},),
+        ("prompt", "completions", "labels"),
     ),
     _Shape(
         "ranked",
@@ -275,6 +298,7 @@ SHAPE_TABLE = (
         _ranked,
         3,
         ({"prompt": "Name a fruit.", "responses": ["A carrot.", "An apple."], "scores": [1.0, 5.0]},),
+        ("prompt", "responses", "ranks"),
     ),
     _Shape(
         "verl",
@@ -283,6 +307,7 @@ SHAPE_TABLE = (
         _verl,
         3,
         ({"prompt": [_ASKED], "reward_model": {"style": "rule", "ground_truth": "An apple."}},),
+        ("prompt", "reward_model"),
     ),
     _Shape(
         "prompt_only",
@@ -291,6 +316,8 @@ SHAPE_TABLE = (
         _prompt_only,
         4,
         ({"prompt": "Name a fruit."}, {"question": "Name a fruit.", "ground_truth": "An apple."}),
+        ("prompt",),
+        ("ground_truth",),
     ),
 )
 
@@ -303,6 +330,14 @@ def shapes_of(columns: tuple[str, ...]) -> dict[str, View]:
         if found:
             return found
     return {}
+
+
+def written_view(name: str, more: Collection[str] = ()) -> View:
+    """The view of rows that are converted to a shape, with those of the columns `more` that it may have."""
+    shape = next(shape for shape in SHAPE_TABLE if shape.name == name)
+    view = shape.read(Names((*shape.writes, *(column for column in shape.may_write if column in more))))
+    assert view is not None
+    return view
 
 
 def shapes_page() -> str:
