@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from hfclean.checks import CHECKS, Check, CheckError, accept, check, select_checks
-from hfclean.checks.check import Case
+from hfclean.checks.answers import _refuses
+from hfclean.checks.check import Case, TextFacts
 from hfclean.checks.ending import ENDING_WEIGHTS, breaks_off, ending_signs
 from hfclean.checks.lengths import longest, shortest
 from hfclean.checks.prompt_leaks import rubric_leak
@@ -481,3 +482,112 @@ def test_earlier_turns_count_as_given() -> None:
     bread = (Turn("user", "I like to bake bread with flour and yeast."), Turn("assistant", "Knead the dough well."))
     reply = REFUSED["off_topic"][0]
     assert accept(Pair("And then?", "", "Wait.", bread), Pair("And then?", "", reply, bread)) == []
+
+
+# --------------------------------------------------------------------------------------------------- every word counts
+
+MORE = " The rest of the answer goes on for some more lines." * 6
+# In the place of *: what cannot be done, what a service is, what is against rules, and what excuses.
+DECLINES = [
+    (
+        "I * assist with that.",
+        "cannot|can not|can't|can’t|cant|could not|couldn't|couldn’t|am not able to|am unable to|"
+        "'m not able to|’m unable to|am currently unable to|am really unable to|am simply unable to|"
+        "am not capable to|am not allowed to|am not permitted to|am not in a position to|"
+        "am not comfortable to|am not programmed to|won't|won’t|won't be able to|wouldn't|"
+        "wouldn’t be able to|will not|will not be able to|must decline to|must respectfully decline to|"
+        "must politely refuse to|have to refuse to|need to abstain to|will have to decline to|"
+        "do not have the ability to|don't have permission to|don't have any information to|"
+        "don't have direct access to|don't have enough information to|don't have sufficient information to|"
+        "don't have real-time access to|don't have the capability to|don't have the capabilities to|"
+        "don't have the abilities to|refuse to|decline to|am not going to|'m not going to|’m not going to",
+    ),
+    (
+        "I cannot *.",
+        "assist|help|fulfill it|fulfil it|comply|comply with it|provide it|answer it|generate it|create it|"
+        "draw it|write it|produce it|perform it|complete it|access it|browse it|do that|do this|do it|"
+        "do so|process it|respond|continue|engage|discuss it|support it|offer it|give it|tell you it|"
+        "share it|determine it|predict it|execute it|translate it|summarize it|summarise it|carry out it|"
+        "participate|accommodate it|revise it|rewrite it|improve it|edit it|identify it|analyze it|"
+        "analyse it",
+    ),
+    (
+        "*.",
+        "It goes against my guidelines|That is against our policy|This violates the guidelines|"
+        "That is beyond my abilities|It is against my programming|It is against my core principles|"
+        "It is beyond my capabilities|That is against my rules|This request cannot be done|"
+        "That task can't be done|Your instruction is not possible|The prompt was impossible|"
+        "This question is declined|Your request is inappropriate|The request violates it|"
+        "That request goes against it|This request is harmful|This request can not be met|"
+        "It is unable to assist|It is unable to help|It is not able to comply|It is unable to fulfil it|"
+        "It is unable to complete it|It is unable to process it|It is unable to answer|"
+        "It is unable to provide it|It is unable to respond|Request declined here|The task was declined|"
+        "The request has been denied|Your task is rejected|That request was refused|很抱歉，我无法说|抱歉，这不能说|"
+        "对不起，我没有办法|对不起，这没办法|作为AI，我无法|作为一个人工智能，我不能|作为一名AI，我没有|作为一款AI，我并不|我无法回答|我不能提供|我无法协助|我不能帮助|我无法满足|"
+        "Lo siento, no|Je suis désolé, non|Je suis désolée, non|Désolé, mais ce n'est pas possible|"
+        "Es tut mir leid, nein|Desculpe, mas não|Sinto muito, não|Mi dispiace, no",
+    ),
+    (
+        "Well, *, and so it is that I cannot help.",
+        "sorry|I apologize|I apologise|my apologies|unfortunately|I regret|I am afraid|forgive me|as an AI|"
+        "I am an AI|I'm a language model|I’m a virtual one|being an artificial one|as a digital one|"
+        "as a large language model|as a text-based AI|as a responsible AI|as a helpful AI|as only an AI|"
+        "as just an AI",
+    ),
+]
+# Short answers that say no more.
+SAYS_NO_MORE = (
+    "I don't know|I do not know|I really don't know|I don’t actually know|I'm not sure how|"
+    "I am uncertain what|I’m not sure which|I'm not sure about|I don't feel comfortable|"
+    "I do not have personal feelings|I don't have opinions|I don't have any opinion|"
+    "I don't have preferences|I don't have real emotions|I don't have human beliefs|I'm just an AI|"
+    "I am only a language model|I’m a chatbot|I am a chat bot|I can only help|I may only assist|"
+    "I can only answer|I can only discuss|That's not something I do|This isn't anything for me|"
+    "It is not possible for me|That is not a task we do|That isn't a thing I do|The assistant cannot|"
+    "This model can't|The AI is unable|This chatbot is not able|The chat bot does not|"
+    "The assistant will not|Error: cannot answer|Can't assist|can not help|Unable to process|"
+    "Not able to comply|Cannot generate|Cannot complete|Cannot provide|Cannot fulfil it|Cannot perform|"
+    "Cannot do|Request denied|No answer|Sorry, I don't know|I'm very sorry, but I don't know|"
+    "I am so afraid that I don't know|I apologize, but I don't know|I apologise. I don't know|"
+    "Unfortunately I don't know|As an AI model, I don't know|As an artificial mind, I don't know|"
+    "As a language model, I don't know|As a virtual one, I don't know|I need more information|"
+    "I would need some further context|I will require additional details|I need a bit more context|"
+    "I need a little more detail|Could you provide it|Can you please share it|"
+    "Would you kindly clarify it|Will you specify it|Could you give it|Could you tell me|"
+    "Could you paste it|Could you rephrase it|Please provide it|Please share it|Please specify it|"
+    "Please clarify it|Please paste it|Please upload it|Please enter it|Please give it|"
+    "Please rephrase it|There is no text provided|There was no text given|There is no text attached|"
+    "You have not provided it|You had not given it|You did not attach it|You haven't specified it|"
+    "No text has been provided|No text was given|No text were attached|No text is included|"
+    "No text had been specified|No text have been given|It seems that you didn't provide it|"
+    "It looks like you have not given it|It appears no text was provided|Sorry, but please provide it|"
+    "I'm sorry. Please provide it|I apologize, but please provide it|Unfortunately, please provide it"
+)
+PLACEHOLDERS = (
+    "response|answer|output|input|result|text|content|insert|placeholder|todo|tbd|nothing given|"
+    "not provided|not available|not applicable|missing value|undefined|example response|"
+    "revised response|improved response|new response|final response|yet to be answered|to be added|"
+    "to follow|follows|pending|your answer|my answer|a response|go here|nan|nil|na|null|none|nan|"
+    "undefined|nil|n/a|[empty]|(empty)|<empty>|(blank)|not applicable"
+)
+
+
+def declines(text: str) -> bool:
+    return _refuses(TextFacts(text))
+
+
+@pytest.mark.parametrize(("template", "words"), DECLINES)
+def test_each_of_these_words_declines(template: str, words: str) -> None:
+    assert not declines(template.replace("*", "gladly sing") + MORE)
+    assert [word for word in words.split("|") if not declines(template.replace("*", word) + MORE)] == []
+
+
+def test_each_of_these_answers_says_no_more_and_each_of_these_words_goes_on() -> None:
+    assert [words for words in SAYS_NO_MORE.split("|") if not declines(f"{words}.")] == []
+    on = "however|but|that said|instead|nevertheless|in this context|here is|here are|here's|here’s|according to"
+    assert [words for words in on.split("|") if declines(f"I don't know; {words} it.")] == []
+    assert declines("I don't know; so it.")
+
+
+def test_each_of_these_is_no_answer() -> None:
+    assert [text for text in PLACEHOLDERS.split("|") if "empty_response" not in revised(text)] == []

@@ -143,3 +143,95 @@ def test_it_holds_for_any_text(old: str, new: str) -> None:
     one, other = Pair("q", "", old), Pair("q", "", new)
     assert not claim_reversed(one, one)
     assert claim_reversed(one, other) in ("", "claim_reversed")
+
+
+# Every word counts: pairs that turn a sentence, helpers that come with a "not", words that deny already, and tasks.
+TURNING = """
+    more-less/fewer most-least/fewest higher-lower high-low highest-lowest above-below larger-smaller largest-smallest
+    bigger-smaller greater-lesser/smaller/less greatest-least/smallest longer-shorter longest-shortest taller-shorter
+    faster-slower fast-slow fastest-slowest quickly-slowly stronger-weaker strong-weak strongest-weakest
+    better-worse best-worst earlier-later hotter-colder/cooler warmer-colder/cooler hottest-coldest heavier-lighter
+    older-younger/newer oldest-youngest/newest easier-harder easy-hard/difficult richer-poorer
+    increase-decrease/reduce increases-decreases/reduces increased-decreased/reduced increasing-decreasing/reducing
+    rise-fall/drop rises-falls/drops rising-falling/dropping rose-fell/dropped grow-shrink grows-shrinks
+    raise-lower raises-lowers raising-lowering improve-worsen improves-worsens expand-contract expands-contracts
+    always-never often-rarely/seldom usually-rarely/seldom everyone-nobody everything-nothing everybody-nobody
+    before-after maximum-minimum maximize-minimize maximizes-minimizes inside-outside internal-external
+    north-south northern-southern east-west eastern-western left-right clockwise-counterclockwise/anticlockwise
+    positive-negative true-false correct-incorrect valid-invalid legal-illegal safe-dangerous/unsafe able-unable
+    possible-impossible visible-invisible direct-indirect dependent-independent efficient-inefficient
+    complete-incomplete accurate-inaccurate sufficient-insufficient effective-ineffective active-inactive
+    advantage-disadvantage advantages-disadvantages agree-disagree agrees-disagrees accept-reject accepts-rejects
+    include-exclude includes-excludes allow-forbid/prevent allows-forbids/prevents encourage-discourage
+    encourages-discourages gain-loss gains-losses profit-loss win-lose wins-loses won-lost buy-sell import-export
+    absorb-emit/release absorbs-emits/releases acidic-alkaline/basic even-odd with-without presence-absence
+"""
+HELPING = "do|does|did|is|are|was|were|be|has|have|had|will|would|can|could|may|might|should|must"
+DENYING = "lack|lacks|lacked|without|avoid|avoids|fail|fails|failed|hardly|barely|neither|nor|none|nothing|few"
+ASKING = (
+    "opposite|opposites|antonym|antonyms|negate|negation|contrary|reverse|reversed|contradict|"
+    "counterargument|counter-arguments|edit|correct|fix|error|errors|mistake|mistakes|wrong"
+)
+LABELS = """
+yes/no true/false positive/negative positive/neutral correct/incorrect right/wrong spam/ham fact/opinion agree/disagree
+entailment/contradiction entailment/neutral formal/informal safe/unsafe toxic/non-toxic active/passive valid/invalid
+grammatical/ungrammatical subjective/objective living/nonliving singular/plural male/female hot/cold odd/even
+"""
+CHOOSING = (
+    "classify this as red or blue|categorize it as red or blue|categorise it as red or blue|"
+    "label it as red or blue|identify it as red or blue|determine it as red or blue|"
+    "decide it as red or blue|tell it as red or blue|say it as red or blue|state it as red or blue|"
+    "choose it as red or blue|select it as red or blue|pick it as red or blue|answer it as red or blue|"
+    "is it seen as red or blue|is this seen as red or blue|is that seen as red or blue|"
+    "is the boat seen as red or blue|whether it counts as red or blue|sort it into red or blue|"
+    "respond with red or blue|reply with red or blue|classify it as either red or blue|"
+    "classify it as one of red or blue|decide between red and blue|choose from red or blue|"
+    "say if it is red or blue|say if they are red or blue|say either red or blue|"
+    "sort by category: red or blue|sort by categories red or blue|sort it: red or blue|"
+    "sort it (red or blue)"
+)
+
+
+def turns(old: str, new: str, asked: str = "Write a line about it.") -> bool:
+    return claim_reversed(Pair(asked, "", old), Pair(asked, "", new)) != ""
+
+
+def flips(old: str, new: str, asked: str = "Judge this.") -> bool:
+    return label_flipped(Pair(asked, "", old), Pair(asked, "", new)) != ""
+
+
+def test_each_of_these_words_turns_a_sentence_or_does_not() -> None:
+    line = "They say the {} one stays here today."
+    pairs = [
+        (one, other)
+        for pair in TURNING.split()
+        for one, *others in [pair.replace("-", "/").split("/")]
+        for other in others
+    ]
+    assert [pair for pair in pairs if not turns(line.format(pair[0]), line.format(pair[1]))] == []
+    assert not turns(line.format("red"), line.format("blue"))
+    sail = "Boats {} not sail north today."
+    assert [word for word in HELPING.split("|") if not turns("Boats sail north today.", sail.format(word))] == []
+    assert not turns("Boats sail north today.", sail.format("gladly"))
+    old, new = "The people there {} money for bread.", "The people there do not have money for bread."
+    assert [word for word in DENYING.split("|") if turns(old.format(word), new)] == []
+    old, new = REVERSED[1]
+    assert [word for word in ASKING.split("|") if turns(old, new, f"Give it, {word}.")] == []
+
+
+def test_each_of_these_labels_is_one_and_each_of_these_tasks_offers_some() -> None:
+    pairs = [pair.split("/") for pair in LABELS.split()]
+    assert [pair for pair in pairs if not flips(f"It is {pair[0]}.", f"It is {pair[1]}.")] == []
+    denials = "not|isn't|isn’t|no|never|neither|nor|both|cannot|can't"
+    assert [word for word in denials.split("|") if flips("It is hot.", f"It is {word} cold.")] == []
+    assert [asked for asked in CHOOSING.split("|") if not flips("It is red.", "It is blue.", asked)] == []
+    assert not flips("It is red.", "It is blue.", "Look at red or blue.")
+
+
+def test_a_label_has_at_most_six_words_around_it() -> None:
+    assert flips("It is very hot in here.", "It is very cold in here.")
+    assert not flips("It is very hot in here now.", "It is very cold in here now.")
+
+
+def test_an_option_of_two_letters_is_not_looked_for_within_words() -> None:
+    assert not flips("We all know it now, as it is so.", "Give some more of it to them all.", "Pick.\nA) no\nB) me")

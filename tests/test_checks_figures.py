@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfclean.checks import Case, accept
-from hfclean.checks.numbers import UNIT_OF, UNITS, _figure_replaced
+from hfclean.checks.numbers import UNIT_OF, UNITS, _contradicts_question, _figure_replaced
 from hfclean.schema import Pair
 
 REPLACED = [
@@ -120,3 +120,47 @@ def test_each_unit_stands_once() -> None:
 def test_no_text_differs_from_itself(text: str) -> None:
     assert not _figure_replaced(Case(Pair("q", "", text), Pair("q", "", text)))
     assert not _figure_replaced(Case(Pair("q", "", text), Pair("q", "", f" {text}\n")))
+
+
+SPELLINGS = """
+cup/cups tablespoon/tablespoons/tbsp/tbsps teaspoon/teaspoons/tsp/tsps clove/cloves pinch/pinches ounce/ounces/oz
+pound/pounds/lb/lbs gram/grams/g kilogram/kilograms/kg/kgs milligram/milligrams/mg
+milliliter/milliliters/millilitre/millilitres/ml liter/liters/litre/litres/l pint/pints quart/quarts gallon/gallons
+inch/inches feet/foot/ft yard/yards mile/miles millimeter/millimeters/millimetre/millimetres/mm
+centimeter/centimeters/centimetre/centimetres/cm meter/meters/metre/metres/m
+kilometer/kilometers/kilometre/kilometres/km second/seconds/sec/secs minute/minutes/min/mins hour/hours/hr/hrs
+day/days week/weeks month/months year/years/yr/yrs decade/decades century/centuries thousand million billion
+trillion celsius fahrenheit kelvin
+"""
+
+
+def test_each_of_these_spellings_is_of_one_unit() -> None:
+    text = "Add 3 {} of it to the bowl."
+    replaced = {one: _figure_replaced(case(text.format(one), text.format("furlongs"))) for one in ("cups", "grams")}
+    assert replaced == {"cups": False, "grams": False}
+    for unit in (names.split("/") for names in SPELLINGS.split()):
+        other = "grams" if unit[0] == "cup" else "cups"
+        assert [one for one in unit if not _figure_replaced(case(text.format(one), text.format(other)))] == []
+        assert [one for one in unit if _figure_replaced(case(text.format(unit[0]), text.format(one)))] == []
+
+
+def case(old: str, new: str, asked: str = "Write a line about it.") -> Case:
+    return Case(Pair(asked, "", old), Pair(asked, "", new))
+
+
+def test_a_number_of_the_question_may_stand_beside_another() -> None:
+    asked = "Name 5 boats and 6 boats."
+    assert _contradicts_question(case("Here.", "Here are 7 boats.", asked))
+    assert not _contradicts_question(case("Here.", "Here are 5 boats and 7 boats.", asked))
+
+
+def test_each_of_these_words_says_nothing_of_the_number_before_it() -> None:
+    words = "of in to and or the is at by for from with on as than are was be step chapter day item page no number"
+    words += " figure part"
+    found = [
+        word
+        for word in words.split()
+        if _contradicts_question(case("So.", f"It is 7 {word} it.", f"Is it 5 {word} it?"))
+    ]
+    assert found == []
+    assert _contradicts_question(case("So.", "It is 7 boats.", "Is it 5 boats?"))

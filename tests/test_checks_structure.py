@@ -366,6 +366,12 @@ def test_a_place_in_the_question_stays(field: str, place: str) -> None:
     assert accept(before, before.replace(**{field: f"Well, what is in {place}?"}), only=["placeholder_lost"]) == []
 
 
+def test_a_box_may_come_to_what_the_text_works_out() -> None:
+    old = Pair("q", "", "2 * 4 = 8, and 1.7 more. \\boxed{7}")
+    assert accept(old, Pair("q", "", old.response.replace("{7}", "{8}"))) == []
+    assert accept(old, Pair("q", "", old.response.replace("{7}", "{6}"))) == ["boxed_changed"]
+
+
 def test_what_stands_in_boxes() -> None:
     assert boxes(r"\boxed{\frac{1}{2}} and \boxed {1,234.50}, \fbox{a b}") == [r"\frac{1}{2}", "1234.5", "ab"]
     same = [r"\boxed{1\,234.50}", r"\boxed{ 1234.5 }", r"\boxed{x = 1{,}234.5}", r"\boxed{$1234.5$.}"]

@@ -13,7 +13,7 @@ from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding
 from hfclean.verifiers.answers import SAID, _sayings
-from hfclean.verifiers.values import differ, read_value
+from hfclean.verifiers.values import differ, one_spelling, read_value
 
 TASK = "How many boats lie in the harbour?"
 
@@ -170,6 +170,9 @@ def test_a_thought_about_an_answer_that_is_graded_ends_in_a_grade(instruction: s
 # -------------------------------------------------------------------------------------------------------------- values
 
 SAME = [
+    ("€5", "6 pounds"),
+    ("\\displaystyle 5", "5"),
+    ("5\\quad", "5"),
     ("1.000", "1000"),
     ("1.234.567", "1234567"),
     ("\\pi", "3.14"),
@@ -234,6 +237,7 @@ def test_values_that_are_the_same_or_beyond_a_program(one: str, other: str) -> N
 
 
 DIFFERENT = [
+    ("1.2345", "12345"),
     ("1.000", "1001"),
     ("1.0", "10"),
     ("12", "15"),
@@ -284,6 +288,11 @@ def test_closed_forms_differ_in_any_thread(one: str, other: str) -> None:
     with ThreadPoolExecutor(1) as other_thread:
         assert differ(one, other)
         assert other_thread.submit(differ, one, other).result()
+
+
+def test_only_groups_of_three_digits_lose_their_commas() -> None:
+    texts = ["1,234", "1,2345", "12,34", "1{,}234", "1\\,234"]
+    assert [one_spelling(text) for text in texts] == ["1234", "1,2345", "12,34", "1234", "1234"]
 
 
 def test_a_value_is_read_with_its_unit() -> None:
@@ -339,6 +348,7 @@ def test_a_finding_says_which_option_is_meant() -> None:
 
 
 RIGHT_OPTION = [
+    ("A)", "Pick.\nA) x\nB) /\nC) y"),
     ("C) Paris", CITIES),
     ("C", CITIES),
     ("The answer is (C).", CITIES),

@@ -93,6 +93,12 @@ def test_a_row_of_two_equal_sides_says_so_in_its_scores() -> None:
         ([], "Unknown.", "\\frac{\\sqrt{3}}{2}"),
         ([], "Unknown.", "\\left\\{ 1, 2 \\right\\}"),
         ([], "Unknown.", "\\text{A and B}"),
+        (["truth_unparsable"], "Unknown.", "\\frac{1}2}"),
+        (["truth_unparsable"], "Unknown.", "\\frac{1} {2"),
+        (["truth_unparsable"], "Unknown.", "\\frac{1}{\\}"),
+        ([], "Unknown.", "\\frac\\pi2 + \\sqrt{\\{}"),
+        ([], "Unknown.", "\\leftarrow \\pi"),
+        ([], "Unknown.", "\\fracture"),
         ([], "Unknown.", "{"),
         ([], "Unknown.", "a set {1, 2"),
     ],
@@ -101,6 +107,13 @@ def test_truths(found: list[str], answer: str, truth: Any) -> None:
     assert ids({"prompt": "How many boats?", "completion": answer, "ground_truth": truth}, TRUTHS) == found
     asked = [{"role": "user", "content": "How many boats?"}, {"role": "assistant", "content": answer}]
     assert ids({"messages": asked, "ground_truth": truth}, TRUTHS) == found
+
+
+def test_each_of_these_commands_is_latex() -> None:
+    commands = "frac dfrac tfrac cfrac sqrt boxed left right begin pi cdot times infty text mathrm mathbf"
+    rows = {name: {"prompt": "q", "completion": "a", "ground_truth": f"\\{name} {{"} for name in commands.split()}
+    assert [name for name, row in rows.items() if ids(row, TRUTHS) != ["truth_unparsable"]] == []
+    assert ids({"prompt": "q", "completion": "a", "ground_truth": "\\other {"}, TRUTHS) == []
 
 
 def test_a_contradiction_says_where_and_what() -> None:

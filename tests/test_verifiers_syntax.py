@@ -45,6 +45,8 @@ FAULTS = [
     ("python", "d = {'a': 1, 'b' 2}", 0),
     ("python", "1. Import the library\nimport nltk", 0),
     ("python", "x = 'é'\ny = (1", 1),
+    ("python", "x = 1\n@d\n\n\n", 1),
+    ("xml", "<a/>\n<!-- b", 1),
     ("json", '\n{"a" 1}', 1),
     ("json", '{"a" 1,\n"b": 2,\n"c": 3}', 0),
     ("json", '{"a": 1 "b": 2}', 0),
@@ -122,6 +124,7 @@ SQL_FAULTS = [
     ("SELECT * FROM a JOIN b ON a.x = = b.x", 0),
     ("SELECT CASE WHEN a > 1 THEN 2 FROM t", 0),
     ("WITH x AS (SELECT 1 SELECT * FROM x", 0),
+    ("SELECT a FROM t WHERE\nb = ) 1\nAND c = 2\nAND d = 3", 1),
 ]
 
 
@@ -615,12 +618,13 @@ def test_the_sentence_says_what_is_wrong(language: str, code: str, words: str) -
     [
         ("js", "let x = ;\nlet y = 1;", "the JavaScript in line 4 does not parse: invalid syntax"),
         ("js", "f(1;", "the JavaScript in line 4 does not parse: '(' is closed nowhere"),
+        ("sql", "SELECT 'abc", "the SQL in line 4 does not parse: invalid SQL"),
         ("css", "a { }\n}", "the CSS in line 5 does not parse: '}' closes nothing"),
         ("c", "int f() {\n  g(1;\n}", "the C in line 5 does not parse: '(' is closed nowhere"),
     ],
 )
 def test_the_sentence_of_other_languages_too(language: str, code: str, words: str) -> None:
-    needs("verify", "tree_sitter_language_pack")
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
     assert [finding.sentence for finding in found(fenced(language, code))] == [words]
 
 

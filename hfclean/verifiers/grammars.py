@@ -156,7 +156,7 @@ def _first_fault(cursor: Any) -> Fault:
         kind, line = node.type, node.start_point[0]
         if first is None and (node.is_missing or node.is_error):
             first = line
-        if node.child_count == 0 and not node.is_missing:
+        if not node.is_missing:
             if kind in OPENERS:
                 opened.append((OPENERS[kind], line))
             elif kind in CLOSERS:

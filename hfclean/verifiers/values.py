@@ -23,7 +23,7 @@ ANY_FRACTION = re.compile(r"\\[dtc]?frac(?:(\d)(\d)|\{([^{}]*)\}\{([^{}]*)\})")
 FRACTION = re.compile(r"\\frac\{(-?\d{1,15})\}\{(\d{1,15})\}")
 DEFINED = re.compile(r"\A[A-Za-z] ?= ?(?=[^=]*\Z)")
 FREE_SPACE = re.compile(r"(?<!\d) | (?!\d)")
-THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|\{,\}|(?<=\d)\\,(?=\d{3}(?!\d))")
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))|\{,\}")
 NUMBER = re.compile(
     r"(?P<sign>[-−+]?)\s?(?P<money>[£€¥]|USD )?(?P<whole>\d{1,18}(?!\d)(?:\.\d{1,18}(?!\d))?|\.\d{1,18}(?!\d))"
     r"(?:\s(?P<up>\d{1,15})/(?P<below>\d{1,15})|\s?/\s?(?P<under>\d{1,15}))?\s?(?P<unit>%|[A-Za-z][A-Za-z ]{0,30})?\.?"
