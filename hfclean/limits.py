@@ -110,7 +110,10 @@ def check_unpacked(files: Iterable[Path]) -> None:
         except (pa.ArrowException, OSError) as e:
             if isinstance(e, OSError) and e.errno is not None:  # of the disk
                 raise
-            raise SourceError(f"{path.name!r} cannot be read as parquet: {str(e)[:200]}; fetch it again") from e
+            raise SourceError(
+                f"{path.name!r} cannot be read as parquet: {str(e)[:200].rstrip('.')}; fetch it again, or give "
+                "it the suffix of what it holds"
+            ) from e
         if not fits:
             raise SourceError(
                 f"{path.name!r} unpacks to more than {most:,} bytes, more than {UNPACKED_TIMES} times its size: rows "

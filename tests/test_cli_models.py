@@ -319,7 +319,7 @@ def test_what_ends_a_run_is_said_with_the_next_move(cities: Path, work: Path, ca
         assert run("revise", "cities.jsonl", "--out", "x", *one, "--quiet", capsys=capsys)[0] == 0
         assert not [content for content in asked if server.counts[content] > 1]
         (work / "x").rename(work / "y")
-    assert "check base_url and that the server runs" in failing(
+    assert "check --base-url and that the server runs" in failing(
         *one, "--limit", "retries=0", "--model-option", "cache_as=new"
     )
     code, _, err = run("revise", "cities.jsonl", "--out", "y", *one, capsys=capsys)

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from hfclean.cli.mistyped import meant_word
 from hfclean.durable import check_outside, recover, scratch_folder
 from hfclean.errors import FolderError, RecordError, SourceError
 from hfclean.layout import Layout
@@ -256,8 +257,11 @@ def load_scorer(spec: str, **layout: Any) -> Any:
     arguments = _literal_arguments(spec, f"_({rest}") if call else {}
     if ":" not in path:
         if path not in dir(scorers):
-            ours = ", ".join(name for name in sorted(dir(scorers)) if _makes_scorers(getattr(scorers, name)))
-            raise UsageError(f"--with {spec!r}: expected module:name, module:Class(argument=...), or one of {ours}")
+            ours = [name for name in sorted(dir(scorers)) if _makes_scorers(getattr(scorers, name))]
+            near = meant_word(path, ours)
+            raise UsageError(
+                f"--with {spec!r}: expected module:name, module:Class(argument=...), or one of {', '.join(ours)}{near}"
+            )
         path = f"hfclean.scorers:{path}"
     loaded = _import_named(spec, path, "module:name, or module:Class(argument=...)")
     if _makes_scorers(loaded):

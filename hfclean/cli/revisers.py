@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from hfclean.cli.flags import in_flags
 from hfclean.cli.prompt_files import read_text, read_yaml, reviser_criteria
 from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
 from hfclean.cli.settings import parse_settings, settable
@@ -80,7 +81,7 @@ def reviser_of(
     except FolderError:
         raise
     except HfcleanError as e:
-        raise UsageError(str(e)) from e
+        raise UsageError(e.in_flags or in_flags(str(e), set(vars(args)))) from e
 
 
 def _kind(args: argparse.Namespace, step: Mapping[str, Any]) -> type[ModelReviser]:

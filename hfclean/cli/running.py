@@ -57,8 +57,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
             import_module(f"hfclean.cli.{args.verb}").run(args, out, err)
-    except (UsageError, RuleError, CheckError, VerifierError) as e:
+    except UsageError as e:
         print(f"hfclean {args.verb}: {e}", file=err)
+        return 2
+    except (RuleError, CheckError, VerifierError) as e:
+        print(f"hfclean {args.verb}: {_said(e, args)}", file=err)
         return 2
     except ConditionsMet as e:
         print("\n".join(f"hfclean {args.verb}: failed on {line}" for line in str(e).split("\n")), file=err)
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             print(f"hfclean {args.verb}: {shortage}; {_what_is_kept(args, before)}", file=err)
             sys.unraisablehook = _but_shortages(sys.unraisablehook)
         elif isinstance(e, HfcleanError):
-            print(f"hfclean {args.verb}: {e.in_flags or e}", file=err)
+            print(f"hfclean {args.verb}: {_said(e, args)}", file=err)
         elif isinstance(e, PermissionError):
             print(f"hfclean {args.verb}: not allowed: {_forbidden(e)}; {_what_is_kept(args, before)}", file=err)
         elif isinstance(e, OSError):
@@ -82,6 +85,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             raise
         return 1
     return 0
+
+
+def _said(error: HfcleanError, args: argparse.Namespace) -> str:
+    """What an error says, in words of the command line."""
+    if error.in_flags:
+        return error.in_flags
+    from hfclean.cli.flags import in_flags
+
+    return in_flags(str(error), set(vars(args)))
 
 
 def _forbidden(error: PermissionError) -> str:

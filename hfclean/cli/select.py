@@ -31,6 +31,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.selection import top
     from hfclean.selection.diversity import diverse
 
+    if args.n < 1:
+        raise UsageError(f"-n {args.n}: expected at least 1")
     if args.method == "top" and not args.by:
         raise UsageError("--method top needs scores: --by COLUMN")
 

@@ -215,6 +215,8 @@ def _folder(path: Path, split: str | None, config: str | None, columns: Columns,
     except (SchemaError, SourceError, FolderError):
         raise
     except (DatasetGenerationError, FileNotFoundError, ValueError) as e:
+        if type(e).__name__ in ("EmptyDatasetError", "DataFilesNotFoundError"):
+            raise SourceError(f"the folder {name!r} holds no files with rows; expected {EXPECTED}") from e
         raise SourceError(f"the folder {name!r} cannot be read as a dataset: {_reason(e)}") from e
     return Source(dataset, name, "folder", _fingerprint(dataset), card, unread)
 
