@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_rows import rows_of
 
 import hfclean
 from hfclean.cleaning import clean
@@ -20,7 +21,17 @@ from hfclean.layout import Layout
 from hfclean.records.dataset import read_layout
 from hfclean.rules import text_rule
 from hfclean.rules.guard import allowed
-from hfclean.schema import SHAPE_TABLE, SHAPES, Pair, answer_columns, detect, stated_truths, truths_in
+from hfclean.schema import (
+    SHAPE_TABLE,
+    SHAPES,
+    Pair,
+    answer_columns,
+    detect,
+    read_at,
+    stated_truths,
+    truths_in,
+    write,
+)
 from hfclean.schema.truths import is_bare
 from hfclean.selection.benchmarks import BenchmarkPack
 from hfclean.verifiers import verify
@@ -93,6 +104,25 @@ def test_any_row_of_any_shape_is_read_changed_and_restored(
         for column in view.columns:  # nothing but letters that are capitals now
             was = [(path, text.upper()) for path, text in _leaves(row[column])]
             assert [(path, text.upper()) for path, text in _leaves(out.get(column, row[column]))] == was
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(st.data())
+def test_odd_rows_of_every_shape_are_written_back_and_restored(shape: str, data: st.DataObject) -> None:
+    for row in data.draw(rows_of(shape)):
+        before, view = json.dumps(row), detect(tuple(row))
+        for target in view.targets(row, turns="all", side="both"):
+            for slot in filter(None, (target.instruction, target.input, target.response, target.thought)):
+                paths = [path for part in range(len(slot.paths)) for path in slot.places(part)]
+                assert write(row, {path: read_at(row, path) for path in paths}) == {
+                    path[0]: row[path[0]] for path in paths
+                }
+        for side in ("chosen", "both"):
+            reviser = hfclean.RuleReviser(only=["upper"], extra=(UPPER,), side=side, turns="all")  # type: ignore[arg-type]
+            out = reviser(row)
+            assert json.dumps(row) == before
+            assert json.dumps(hfclean.restore({**row, **out})) == before
 
 
 def test_a_step_of_several_is_written_in_its_place() -> None:

@@ -175,7 +175,12 @@ def _unreadable(view: View, row: Mapping[str, Any], place: int, lost: set[str]) 
     cells, entries = view.laid_open(row), list[Any]()
     for name in view.columns:
         cell = cells[name]
-        if isinstance(view, ChatView) and name == view.messages and cell and not isinstance(cell, (list, Mapping)):
+        if (
+            isinstance(view, ChatView)
+            and name == view.messages
+            and row[name]
+            and not isinstance(cell, (list, Mapping))
+        ):
             lost.add("conversations that cannot be read, left empty")
         chosen = not isinstance(view, PreferenceView) or name != view.rejected
         entries += plain(cell) if chosen and isinstance(cell, list) else []
@@ -230,9 +235,9 @@ def _count_spellings(view: View, row: Mapping[str, Any], lost: set[str]) -> None
     texts = {getattr(view, "responses", None), getattr(view, "steps", None)}
     for name in view.columns:
         cell = laid_open[name]
-        if cell is None and name not in kept:
+        if row[name] is None and name not in kept:
             lost.add(NULLS)
-        if cell is not row[name]:
+        if cell is not row[name] and cell is not None:
             lost.add("conversations as JSON in a string, now as lists")
         if name in kept | texts:
             continue
