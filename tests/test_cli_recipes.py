@@ -192,6 +192,13 @@ def test_what_only_the_user_may_say_has_to_be_typed(line: str, again: str, work:
     assert words[-2:] == ["--", "rows.jsonl"]
 
 
+@pytest.mark.parametrize("line", ['train-option = ["push_to_hub=true"]', "resume = true"])
+def test_no_recipe_sets_what_a_trainer_publishes_or_goes_on_from(line: str, work: Path) -> None:
+    (work / "r.toml").write_text(f'command = "train"\nin = "p.jsonl"\nbase = "m"\nout = "o"\n{line}\n')
+    with pytest.raises(UsageError, match=f"say it again: .*--{line.partition(' ')[0]}"):
+        command_line("r.toml", [], command_of, VERBS)
+
+
 def test_every_option_that_names_a_server_or_code_is_guarded() -> None:
     for verb in VERBS:
         for action in command_of(verb)._actions:

@@ -22,8 +22,9 @@ COMMAND = "command"
 UNSAID = ("help", "print_recipe", "verbose")
 # what publishes, deletes or rewrites in place: nobody's file says that
 TYPED = ("push", "forget", "undo", "cache", "run", "completion")
-# what decides where rows and keys go, whose code runs, and what is replaced
-GUARDED = ("base-url", "api-key-env", "with", "overwrite")
+# what decides where rows and keys go, whose code runs, and what is replaced; options of a trainer can publish, and
+# checkpoints hold more than numbers
+GUARDED = ("base-url", "api-key-env", "with", "overwrite", "train-option", "resume")
 PATHS = ("out", "store", "report", "html", "instructions", "criteria")
 ParserOf = Callable[[str], argparse.ArgumentParser]
 PAID = "extra_body"  # a model option that says what a server does

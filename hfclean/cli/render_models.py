@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from hfclean.cli.terminal import before_after, columns_wide, indent, visible
+from hfclean.cli.terminal import before_after, columns_wide, head, indent, visible
 from hfclean.kept_parts import KEPT_DAYS
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio
-from hfclean.report.meanings import meaning
 from hfclean.report.tables import table
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ EDITS = ("revised", "kept", "reverted", "failed")
 
 def describe_refusals(report: Report) -> str:
     """Why revisions were not taken, and how often."""
+    from hfclean.report.meanings import meaning
+
     lines = [(f"{each.edit}: {each.reason}", count(each.rows), meaning(each.reason)) for each in report.refusals]
     head = ["why rows have no revision", "rows", ""]
     return table([head, *lines], left=(0, 2), width=columns_wide(), cut=2) if lines else ""
@@ -113,8 +114,10 @@ def _both_hours(preview: Preview, spec: ModelSpec) -> str:
 
 def _previewed(row: PreviewedRow) -> str:
     where = f"{row.split}:{row.index}" if row.split else str(row.index)
-    lines = [f"row {where}  {row.row_id}  {row.edit}"]
+    lines = [head(f"row {where}  {row.row_id}  {row.edit}")]
     if row.edit in ("reverted", "failed"):
+        from hfclean.report.meanings import meaning
+
         lines += [f"  {code}" + (f": {text}" if (text := meaning(code)) else "") for code in row.reasons]
     if row.said:
         what = "in detail" if row.edit == "failed" else "the model said"
