@@ -14,7 +14,6 @@ import pickle
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from copy import copy
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -45,9 +44,12 @@ def narrowed(ds: Any, columns: Sequence[str], kind: str | None = None) -> Any:
         kind: the format in which rows are read, None or "arrow".
     """
     from datasets import DatasetInfo, Features
+    from datasets.table import InMemoryTable
 
-    types, part = ds.features, copy(ds)
-    part._data = ds.data.select(list(columns))
+    part: Any = object.__new__(type(ds))
+    types = ds.info.features
+    vars(part).update(vars(ds))
+    part._data = InMemoryTable(ds.data.table.select(list(columns)))
     part._info = DatasetInfo(features=Features({name: types[name] for name in columns}))
     part._format_type, part._format_kwargs, part._format_columns, part._output_all_columns = kind, {}, None, False
     return part

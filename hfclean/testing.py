@@ -24,7 +24,7 @@ __all__ = [
     "tiny_tokenizer",
 ]
 
-LONG = "All work and no play makes Jack a dull boy. " * 600  # longer than the 20,000 characters at which searches end
+LONG = "All work and no play makes Jack a dull boy. " * 460  # longer than the 20,000 characters at which searches end
 
 
 def odd_rows() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hfclean.errors import ColumnError
 from hfclean.layout import Layout
-from hfclean.passes import arrow_batches, chunks, column_batches, filled, folder_of, numbers, strings_table
+from hfclean.passes import arrow_batches, chunks, column_batches, filled, folder_of, narrowed, numbers, strings_table
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, Step, parse_history, row_ids
 from hfclean.row_ids import RowIds, codes_of, first_of, numbered, text_code
 from hfclean.selection.row_context import context_keys
@@ -22,14 +22,19 @@ MARK = "mark_duplicates"
 def unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Row ids that are unique over all splits."""
     parts = {split: part for split, part in splits.items() if len(part) and name in part.column_names}
-    unique = dict(zip(parts, numbered([_ids_of(part, name) for part in parts.values()]), strict=True))
+    ids = {split: _ids_of(part, name) for split, part in parts.items()}
+    unique = dict(zip(parts, numbered(list(ids.values())), strict=True))
     key = "".join(part._fingerprint for part in parts.values())
     return {
         split: _with_columns(part, {name: map(_strings, chunks(unique[split]))}, f"ids {key}")
-        if split in unique
+        if split in unique and not (_same_ids(ids[split], unique[split]) and part.features[name].dtype == "string")
         else part
         for split, part in splits.items()
     }
+
+
+def _same_ids(before: RowIds, after: RowIds) -> bool:
+    return not before.others and not after.others and np.array_equal(before.numbers, after.numbers)
 
 
 def _ids_of(part: Any, name: str) -> RowIds:
@@ -53,7 +58,7 @@ def mark_duplicates(ds: Any, layout: Layout) -> Any:
     if len(ds) == 0 or layout.own("row_id") not in ds.column_names:
         return ds  # map adds no columns to an empty split, and neither does this
     step = Step(MARK, 1, (DUPLICATE_COLUMN,))
-    ours = any(s.by == MARK for s in parse_history(ds.with_format(None).select_columns([history])[0][history]) or ())
+    ours = any(s.by == MARK for s in parse_history(narrowed(ds, [history])[0][history]) or ())
     if name in ds.column_names and not ours:
         raise ColumnError(
             f"the dataset already has a column {name!r}, and marking duplicates would overwrite it. Rename yours: "
@@ -106,9 +111,10 @@ def _with_columns(ds: Any, new: Mapping[str, Iterable[Any]], key: str) -> Any:
     left = ds.remove_columns([name for name in new if name in ds.column_names])
     left = left.flatten_indices() if left._indices is not None else left
     info = left.info.copy()
-    info.features = Features({**left.features, **dict.fromkeys(new, Value("string"))})
-    whole = Dataset(concat_tables([left.data, *tables], axis=1), info=info, split=left.split, fingerprint=fingerprint)
-    return whole.select_columns(order)
+    features = {**left.info.features, **dict.fromkeys(new, Value("string"))}
+    info.features = Features({name: features[name] for name in order})
+    table = concat_tables([left.data, *tables], axis=1).select(order)
+    return Dataset(table, info=info, split=left.split, fingerprint=fingerprint)
 
 
 def _strings(texts: list[str]) -> Any:

@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Any
 
 from hfclean.layout import Layout
-from hfclean.passes import filled, iterate
+from hfclean.passes import filled, iterate, narrowed
 from hfclean.provenance import DUPLICATE_COLUMN, HISTORY, added_columns, decode_original, parse_history
 from hfclean.schema import messages_of, read_at
 from hfclean.values import holds_text, kinds_of
@@ -47,8 +47,7 @@ def _stale(ds: Any, layout: Layout) -> Iterator[str]:
     original, history = layout.own("original"), layout.own(HISTORY)
     if not len(ds) or not {original, history} <= set(ds.column_names):
         return
-    ds = ds.with_format(None)
-    first = parse_history(ds.select_columns([history])[0][history])
+    first = parse_history(narrowed(ds, [history])[0][history])
     if not first:
         return  # the column `original` is somebody else's
     view = layout.view(ds.column_names)

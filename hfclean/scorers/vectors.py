@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hfclean.errors import ColumnError
-from hfclean.passes import RELEASED, release
+from hfclean.passes import RELEASED, narrowed, release
 
 BATCH = 1000
 
@@ -32,7 +32,7 @@ def read_vectors(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Any
 def vector_blocks(ds: Any, column: str, who: str, dtype: Any = np.float64) -> Iterator[Any]:
     """The same a batch at a time; a batch in which no row has a vector may be of width 0."""
     width = 0
-    for number, batch in enumerate(ds.with_format("arrow").select_columns([column]).iter(BATCH), 1):
+    for number, batch in enumerate(narrowed(ds, [column], "arrow").iter(BATCH), 1):
         block = _vectors(batch[column], column, who)
         with np.errstate(over="ignore"):  # values too large for the type become infinite
             block = block.astype(dtype, copy=False)

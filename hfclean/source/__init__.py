@@ -21,6 +21,7 @@ from hfclean.errors import FolderError, SchemaError, SourceError
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, split_names, text_path
 from hfclean.ownership import is_own
+from hfclean.passes import narrowed
 from hfclean.records.common import ABOUT
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.cells import CsvRows, converters
@@ -105,10 +106,10 @@ def load(
 
 def _check_roles(source: Source, columns: Columns) -> None:
     """Conversations in which nobody has a known role are not empty answers: said before any work is done."""
-    parts = [part.with_format(None) for part in source.dataset.values() if len(part)]
+    parts = [part for part in source.dataset.values() if len(part)]
     try:
         view = detect(tuple(parts[0].column_names), columns)
-        problem = nobody_answers((row for part in parts for row in part.select_columns(list(view.columns))), view)
+        problem = nobody_answers((row for part in parts for row in narrowed(part, view.columns)), view)
     except (SchemaError, KeyError, ValueError):
         return  # not every command reads pairs; one that does says what is wrong with them
     if problem:
