@@ -74,7 +74,7 @@ def test_its_card_names_the_rules_and_claims_no_model(fake_hub: FakeHub) -> None
     assert not {"base_model", "pipeline_tag", "datasets"} & set(data)
     assert f"| rules | 2 of {len(RULES)}, of which 1 repair and the others only mark |" in body
     assert 'hfclean.RuleReviser.from_pretrained("me/rules")' in body
-    assert "| `chat_markers` | 2 | high |" in body
+    assert "| `chat_markers` | 3 | high |" in body
     assert "`mojibake`" not in body
     assert data["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.99
     assert ".eval_results/org--pairs.yaml" in fake_hub.repo("me/rules").files
