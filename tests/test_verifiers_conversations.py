@@ -71,3 +71,21 @@ def test_columns_of_text_and_prompts_with_nobody_to_answer_have_no_such_defects(
     prompt = [{"role": "user", "content": "2+2?"}]
     row = {"prompt": prompt, "chosen": [{"role": "assistant", "content": "4"}]}
     assert hfclean.verify({**row, "rejected": [{"role": "assistant", "content": "5"}]}, only=IDS) == []
+
+
+def test_what_is_said_of_two_turns_of_one_role() -> None:
+    def sentences(*turns: str) -> list[str]:
+        messages = [{"role": ROLES[turn[0]], "content": turn[2:]} for turn in turns]
+        return [finding.sentence for finding in hfclean.verify({"messages": messages}, only=IDS)]
+
+    assert sentences("u Hi", "u Why?", "a So.") == ["two turns of the user follow each other"]
+    assert sentences("u Hi", "a So.", "a And so.") == ["two turns of the assistant follow each other"]
+
+
+def test_an_empty_message_of_the_system_in_the_middle_is_none() -> None:
+    assert found("u Hi", "s ", "a Hello!") == []
+
+
+def test_a_first_turn_that_is_a_result_is_not_empty() -> None:
+    part = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": ""}]}
+    assert found(part, "a Hello!") == []

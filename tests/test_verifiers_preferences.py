@@ -12,6 +12,7 @@ import hfclean
 from hfclean.cli import main
 from hfclean.layout import Layout
 from hfclean.scorers.embedded import score as scoring
+from hfclean.verifiers import Finding
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 
@@ -54,6 +55,20 @@ def test_sides_of_a_preference_row(found: list[str], chosen: str, rejected: str)
     repeated = {k: [asked, {"role": "assistant", "content": v}] for k, v in answers.items()}
     for row in (plain, as_messages, repeated):
         assert ids(row, SIDES) == found, row
+
+
+def test_findings_of_two_sides_are_whole() -> None:
+    def findings(chosen: str, rejected: str) -> list[Finding]:
+        row = {"prompt": "When does water boil?", "chosen": chosen, "rejected": rejected}
+        return hfclean.verify(row, ["sides_identical", "side_cut"])
+
+    same = "chosen and rejected are the same text"
+    assert findings(GOOD, GOOD) == [Finding("sides_identical", "rejected", 0, 0, GOOD[:80], "", same)]
+    said = [(one.field, one.sentence) for one in [*findings(CUT, GOOD), *findings(GOOD, CUT)]]
+    assert said == [
+        ("response", "the chosen answer breaks off, and the other one does not"),
+        ("rejected", "the rejected answer breaks off, and the other one does not"),
+    ]
 
 
 def test_a_row_of_two_equal_sides_says_so_in_its_scores() -> None:

@@ -410,6 +410,7 @@ SILENT = [
     "x^2 = 3 * 4 = 12",
     "A = 2 * 3 = 6.\nA + 2 = 10 * 2 = 20",
     "1 + 1 = √2 * √2",
+    "3 + 4 = (7 = 7",
     "k 3 + 4 = 8",
     "Sum: - 3 + 4 = 8",
     "100 + 7% = 100.07",
@@ -494,6 +495,8 @@ def test_a_sum_that_is_quoted_corrected_or_of_another_kind_is_left_alone(text: s
     ("text", "expected"),
     [
         ("We wrote 3 + 4 = 8", "7"),
+        ("I wrote 3 + 4 = 8", "7"),
+        ("<claim> 3 + 4 = 8", "7"),
         ("Tom says hello. He has 3 + 4 = 8 pens.", "7"),
         ("3 + 4 = 8, and 4 + 3 = 7", "7"),
         ("The loss is 3 + 4 = 8", "7"),
@@ -589,13 +592,13 @@ TURNS = [
         "Tom * 3 + 4 = 8",
         "says said claims claimed claiming wrote writes written thinks believes believed argues argued insists "
         "insisted told guesses guessed typed answered work_shows working_shows students_answer pupils_write "
-        "people_put children_say kids_answer many_write some_put they_answer sagt rechnet schreibt behauptet dit "
+        "people_put children_write kids_answer many_write some_put they_answer sagt rechnet schreibt behauptet dit "
         "écrit dice escribe",
     ),
     (
         "It is * 3 + 4 = 8",
-        "like as_in such_as a_case_of the_idea_that the_notion_of the_concept: the_saying a_motto a_belief "
-        "principles_of",
+        "like as_in such_as a_case_of the_idea_that the_notion_that the_concept: the_saying a_motto a_belief "
+        "principles_that",
     ),
     (
         "The * is 5 - 8 = 3",
