@@ -266,7 +266,7 @@ def test_why_tells_the_story_of_a_row(messy: Path, work: Path, capsys: Any) -> N
     assert "still wrong:\n  empty_output" in run("why", "cleaned", "4", capsys=capsys)[1]
     assert "same text as row" in run("why", "cleaned", "3", capsys=capsys)[1]
     code, _, err = run("why", "cleaned", "99", capsys=capsys)
-    assert (code, "no row '99'" in err) == (1, True)
+    assert (code, "no row 99: train has 5 rows" in err) == (1, True)
     code, _, err = run("why", "messy.jsonl", "0", capsys=capsys)
     assert (code, "hfclean clean IN --out DIR" in err) == (1, True)
 

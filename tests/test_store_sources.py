@@ -109,7 +109,7 @@ def test_a_dead_server_gets_no_answers_of_a_live_one_beside_it(work: Path, capsy
         dead = other.url
     assert main([*words, "--base-url", dead, "--out", "second"]) == 1
     assert not Path("second").exists()
-    assert "check base_url and that the server runs" in capsys.readouterr().err
+    assert "check --base-url and that the server runs" in capsys.readouterr().err
 
 
 def test_answers_are_shared_under_a_name(clock: list[int]) -> None:
