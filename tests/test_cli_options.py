@@ -286,7 +286,7 @@ def test_scorers_of_ones_own_read_as_the_command_says(ran: Callable[..., Ran]) -
     assert written(ran(*words))[0]["ends"] == 0.0
     assert written(ran(*words, "--turns", "all", "--prefix", "h_"))[0]["h_ends"] == 0.5
     refused = ran("score", "sides.jsonl", "--with", "mine:ends", "--side", "both")
-    assert (refused.code, "side='both'" in refused.err) == (1, True)
+    assert (refused.code, "--side 'both'" in refused.err) == (1, True)
 
 
 # ------------------------------------------------------------------------------------------- cleaned folders
