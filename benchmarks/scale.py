@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py [--rows 5000 50000 200000] [--processes 1 2 3] [--damaged 0.4] [--beside DIR]
 
-Two figures of memory: the peak of what is the process's own (`RssAnon` of it and its children together, looked at 20
-times a second), which a machine must have, and the largest resident set (`ru_maxrss`), in which pages of mapped files
-count as well, which the system takes back when it needs them.
+Two figures of memory, looked at 20 times a second: the peak of what is the process's own (`RssAnon` of it and its
+children together), which a machine must have, and the largest resident set of one of them (`VmHWM`), in which pages of
+mapped files count as well, which the system takes back when it needs them.
 
 Real Alpaca rows (HFCLEAN_REALDATA, else ../shared/data) are repeated until there are enough; in every repeated row two
 neighbouring words of the answer change places, so that rows differ and as many have a defect. Each size runs with each
@@ -16,6 +16,7 @@ repair: a marker, boilerplate, tags, an echo, a placeholder, a doubled word, bla
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -61,15 +62,17 @@ def damaged(row: dict[str, str], choice: random.Random) -> dict[str, str]:
     return {**row, "output": answers[kind]} if kind < len(answers) else {**row, "input": row["input"] or "N/A"}
 
 
-def own_memory(pid: int) -> int:
-    """`RssAnon` of a process and its children, in kB; those that end meanwhile count as nothing."""
+def memory(pid: int) -> tuple[int, int]:
+    """In kB, `RssAnon` of a process and its children together, and the largest `VmHWM` of one of them; those that end
+    meanwhile count as nothing. (`ru_maxrss` would count what this script held when it started the child.)"""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
-        return 0
-    own = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")), 0)
-    return own + sum(own_memory(int(child)) for child in children)
+        return 0, 0
+    own, most = (int(status.get(name, "0").split()[0]) for name in ("RssAnon", "VmHWM"))
+    below = [memory(int(child)) for child in children]
+    return own + sum(each for each, _ in below), max([most, *(each for _, each in below)])
 
 
 def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[float, float, float, float]:
@@ -87,22 +90,24 @@ def cleaned(checkout: Path, source: Path, out: Path, processes: int) -> tuple[fl
     child = subprocess.Popen(
         command, cwd=checkout, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    own, found = 0, 0
+    own, most, found = 0, 0, 0
     while not found:
-        own = max(own, own_memory(child.pid))
+        own, most = map(max, (own, most), memory(child.pid))
         time.sleep(0.05)
         found, status, used = os.wait4(child.pid, os.WNOHANG)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"{' '.join(command)} of {checkout} ended with {child.returncode}")
-    return used.ru_utime + used.ru_stime, time.perf_counter() - start, own / 1024, used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, time.perf_counter() - start, own / 1024, most / 1024
 
 
-def content(out: Path) -> dict[str, bytes]:
-    """Every file that says what became of the rows."""
-    return {
-        path.name: path.read_bytes() for path in (*out.glob("data/*"), out / "ledger.parquet", out / "report.html")
-    }
+def content(out: Path) -> dict[str, str]:
+    """The hash of every file that says what became of the rows."""
+    found = {}
+    for path in (*out.glob("data/*"), out / "ledger.parquet", out / "report.html"):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def processor() -> str:
@@ -127,7 +132,8 @@ def main() -> None:
             source = place / "rows.jsonl"
             choice = random.Random(1)
             rows = (damaged(row, choice) if choice.random() < args.damaged else row for row in rows_of(count))
-            source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            with source.open("w") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
             first = None
             for processes in args.processes:
                 out = place / str(processes) / "cleaned"
