@@ -238,19 +238,12 @@ def test_uv_runs_a_script_of_the_hub_with_the_wheel(built: Path, fake_hub: FakeH
     fake_hub.add_repo(
         "me/raw", "dataset", files={"train.jsonl": '{"instruction": "Greet me.", "output": "Hi!</s>"}\n'}
     )
-    (wheel,) = built.glob("*.whl")
-    words = [
-        str(Path(sys.executable).parent / "uv"),
-        "run",
-        "--no-project",
-        "--python",
-        sys.executable,
-        "--with",
-        str(wheel),
-    ]
+    words = [str(Path(sys.executable).parent / "uv"), "run", "--no-project", "--python", sys.executable]
+    words += ["--native-tls", "--find-links", str(built), "--reinstall-package", "hfclean"]
     words += [str(ROOT / "hub_scripts" / "clean_dataset.py"), "me/raw", "me/clean", "--push"]
     env = {**os.environ, **fake_hub.env()}
-    env.pop("PYTHONPATH", None)
+    for name in ("PYTHONPATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):  # uv does ask the index
+        env.pop(name, None)
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
     if done.returncode == 2 and re.search("Failed to fetch|not found in the package registry", done.stderr):
         pytest.skip("uv does not reach a package index")
