@@ -16,6 +16,7 @@
     ├── BackendError       a model cannot be asked at all (AccessError, BudgetError, ModelError; in `hfclean.models`)
     ├── TrainingError      a model cannot be tuned as asked, or its training stopped
     ├── StoreError         the file of answers cannot be read or written (in `hfclean.models`)
+    ├── IsolationError     code of rows cannot be run apart from this system
     ├── StrictError        a rule, scorer or check raised on a row, and `strict=True` says that this stops the run
     └── MissingExtraError  an optional package is needed (also an ImportError)
 
@@ -33,6 +34,7 @@ __all__ = [
     "FolderError",
     "HfcleanError",
     "HubError",
+    "IsolationError",
     "LinearRuleError",
     "MissingExtraError",
     "RecordError",
@@ -123,6 +125,10 @@ class HubError(HfcleanError, OSError):
 
 class TrainingError(HfcleanError, RuntimeError):
     """A model cannot be tuned as asked, or its training stopped before its end."""
+
+
+class IsolationError(HfcleanError, OSError):
+    """Code of rows is to be run, and this system cannot run it apart from everything else."""
 
 
 class StrictError(HfcleanError, RuntimeError):

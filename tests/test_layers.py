@@ -42,6 +42,7 @@ ROOMS = [
     "models",
     "processes",
     "records",
+    "isolation",
     "verifiers",
     "rules",
     "checks",

@@ -29,6 +29,7 @@ from hfclean.checks import (
     prompt_leaks,
     question,
     structure,
+    tested,
     topic,
     topic_drift,
     verified,
@@ -38,6 +39,7 @@ from hfclean.checks.preference_gate import PREFERENCE_MARGIN
 from hfclean.errors import CheckError, describe_error, of_row, stop_at
 from hfclean.layout import Layout
 from hfclean.schema import Pair, Turn
+from hfclean.verifiers.row_tests import RunsTests
 
 __all__ = [
     "CAUTIOUS",
@@ -80,6 +82,7 @@ CHECKS: tuple[Check, ...] = (
     closed_answers.boxed_changed,
     claims.claim_reversed,
     *verified.VERIFIED,
+    tested.tests_failed,
     numbers.number_changed,
     addresses.url_changed,
     lengths.too_long,
@@ -114,6 +117,7 @@ def accept(
     preference: Callable[[Pair], float] | None = None,
     preference_margin: float = PREFERENCE_MARGIN,
     prompt: str = "",
+    tests: RunsTests | None = None,
     strict: bool = False,
     errors: dict[str, Exception] | None = None,
 ) -> list[str]:
@@ -135,12 +139,17 @@ def accept(
         preference: pair -> how good it is, higher = better; without it `preference_lower` refuses nothing.
         preference_margin: how much lower `preference` may be after than before.
         prompt: the reviser's own prompt; a line of it in the text is a leak.
+        tests: `scorers.RunTests(...)`, to run the tests that stand beside the row, on the answer before and after.
+            Code that passed and does not any more is refused (`tests_failed`). If it did not pass before and does
+            now, checks that only weigh signs (numbers, length, topic, preference) do not stand against it.
         strict: let a check that raises stop the run instead.
         errors: receives raised errors, by the id of the check; without it, they give a RuntimeWarning.
 
     Raises:
         CheckError: an id that does not name a check, or a trust that is none.
         SchemaError: a row of no known shape.
+        ColumnError: rows without the column of `tests`.
+        IsolationError: `tests` cannot be run apart from this system.
         StrictError: a check raised, and `strict` is set.
 
     >>> from hfclean.schema import Pair
@@ -154,9 +163,10 @@ def accept(
     old, new = _pairs_of(before), _pairs_of(after)
     if [_tools(pair) for pair in old] != [_tools(pair) for pair in new]:
         return [TURNS_CHANGED]
+    results = tested.tested_cases(tests, before, old, new)
     cases = [
-        Case(one, other, finish_reason, preference, preference_margin, prompt)
-        for one, other in zip(old, new, strict=True)
+        Case(one, other, finish_reason, preference, preference_margin, prompt, results.get(place))
+        for place, (one, other) in enumerate(zip(old, new, strict=True))
     ]
     reasons: list[str] = []
     raised: dict[str, Exception] = {}
@@ -168,6 +178,8 @@ def accept(
                     break
         except Exception as e:  # noqa: BLE001  # whatever it is, it is kept and shown
             raised[each.id] = of_row(e)
+    if results and all(case.unchanged or tested.proves(case) for case in cases):
+        reasons = [each for each in reasons if each not in tested.OUTWEIGHED]
     if reasons and trust == "low" and WAIVED.issuperset(reasons) and all(map(verified.mends, cases)):
         reasons = []
     if not raised:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from hfclean.errors import CheckError
 from hfclean.schema import Pair
@@ -18,6 +18,9 @@ from hfclean.text.language import main_language
 from hfclean.text.numbers import numbers_in
 from hfclean.text.vocabulary import HOLLOW
 from hfclean.text.words import CONTRACTION, contractions
+
+if TYPE_CHECKING:
+    from hfclean.verifiers.row_tests import RowTestResult
 
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]*]{0,3}(?=\s)|[。！？]|\n")
 STEM = 5
@@ -115,6 +118,7 @@ class Case:
         preference: pair -> how good it is, higher = better; only the difference of two versions is used.
         margin: how much lower `preference` may be after than before.
         prompt: the reviser's own prompt, which must not turn up in a text.
+        tested: what the row's own tests say about the pair before and after; `None` where none are run.
     """
 
     before: Pair
@@ -123,6 +127,7 @@ class Case:
     preference: Callable[[Pair], float] | None = None
     margin: float = 0.0
     prompt: str = ""
+    tested: tuple[RowTestResult, RowTestResult] | None = None
 
     @_lazy
     def asked(self) -> TextFacts:

@@ -91,7 +91,9 @@ class Reviser(ModelReviser):
         proposals = yield from super()._proposals(tasks)
         repaired = yield from self._repaired(
             dict(enumerate(proposals)),
-            tell=lambda k, found: self._told(tasks[k].pair, found, partial(self.refused, tasks[k].pair)),
+            tell=lambda k, found: self._told(
+                tasks[k].pair, found, partial(self.refused, tasks[k].pair, tests=tasks[k].tests)
+            ),
             read=lambda k, conversation, answer: self._read(tasks[k], conversation, answer),
             generation=self.generation(),
         )

@@ -26,7 +26,9 @@ from hfclean.reviser.untried import note_evaluation, tell_untried
 from hfclean.schema import Pair, Target, View
 from hfclean.schema import Path as Place
 from hfclean.scorers.embedded import preference_rule
+from hfclean.scorers.row_tests import RunTests
 from hfclean.transform import HUB, STRICT, UNSAID, Batch
+from hfclean.verifiers.row_tests import RUN_VERSION, BoundTests
 
 # reasons of a row left as it was because its answer was unusable
 NOT_READ = frozenset((UNPARSED, "unfinished", "placeholder", "empty_instruction", "empty_response"))
@@ -68,6 +70,8 @@ class ModelReviser(ModelTransform):
         salvage: where a revision is refused for one part of the response (a number, a preface, a block of code that is
             gone), take the rest of it if the rest passes everything; see `hfclean.reviser.salvage.without_a_hunk`.
             `edit_reason` then has `salvaged` and what the whole was refused for.
+        tests: the column of the rows' own tests, or `scorers.RunTests(...)`: code is run before and after, apart from
+            this system; see `hfclean.accept`. As with `trust`, no record of a reviser holds it.
         strict: stop at the first row on which a check, or `choose`, raises. By default a revision that cannot be
             checked is refused with the reason `check_error`, one that cannot be graded is not chosen, and the row's
             line in `edit_history` says what was raised.
@@ -87,6 +91,7 @@ class ModelReviser(ModelTransform):
     trained_on: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     revise_trained_on: bool = field(default=False, kw_only=True)
     retry_unparsed: bool = field(default=False, kw_only=True, metadata=UNSAID)
+    tests: RunTests | str | None = field(default=None, kw_only=True, metadata={"came_later": True})
     strict: bool = field(default=False, kw_only=True, metadata=STRICT)
     repair_refused: int = field(default=0, kw_only=True, metadata={**HUB, "most": 3, "came_later": True})
     salvage: bool = field(default=False, kw_only=True, metadata={**HUB, "came_later": True})
@@ -97,6 +102,12 @@ class ModelReviser(ModelTransform):
             value = getattr(self, setting)
             if not isinstance(value, tuple):
                 object.__setattr__(self, setting, (value,) if isinstance(value, (str, Check)) else tuple(value))
+        if isinstance(self.tests, str):
+            object.__setattr__(self, "tests", RunTests(self.tests))
+        if not isinstance(self.tests, RunTests | None):
+            raise HfcleanError(
+                f"{name}(tests={self.tests!r:.60}): expected the name of a column with tests, or scorers.RunTests(...)"
+            )
         super().__post_init__()
         select_checks(None, self.skip_checks, self.checks, trust=self.trust)
         if self.revise not in ("pair", "response", "thought"):
@@ -121,6 +132,9 @@ class ModelReviser(ModelTransform):
             found["trained_on"] = blake2b(join_hashes(self.trained_on).encode(), digest_size=8).hexdigest()
         if self.checks:
             found["checks"] = [check.id for check in self.checks]
+        if isinstance(self.tests, RunTests):
+            told = {"tests": self.tests.tests, **self.tests.settings()}
+            found["tests"] = told if len(told) > 1 else self.tests.tests
         if self.choose == "preference":
             found["choose"] = self.choose
         elif self.choose != "findings":
@@ -135,7 +149,8 @@ class ModelReviser(ModelTransform):
         repair = {"repair_version": REPAIR_VERSION} if self.repair_refused else {}
         salvage = {"salvage_version": SALVAGE_VERSION} if self.salvage else {}
         known = {"prompt_version": self.prompt_version(), "checks": checks}
-        return {**super().depends(), **known, **shared, **repair, **salvage}
+        tested = {"run_version": RUN_VERSION} if self.tests is not None else {}
+        return {**super().depends(), **known, **shared, **repair, **salvage, **tested}
 
     # ------------------------------------------------------------------------------------------------ for subclasses
 
@@ -151,8 +166,16 @@ class ModelReviser(ModelTransform):
         """One proposal for each task; yields the requests that it needs."""
         raise HfcleanError(f"{type(self).__name__} defines no propose(tasks, candidate)")
 
-    def refused(self, before: Pair, proposal: Proposal, errors: dict[str, Exception] | None = None) -> tuple[str, ...]:
-        """Why a proposal may not be taken; empty if it may. Errors of checks are noted in `errors`."""
+    def refused(
+        self,
+        before: Pair,
+        proposal: Proposal,
+        errors: dict[str, Exception] | None = None,
+        *,
+        tests: BoundTests | None = None,
+    ) -> tuple[str, ...]:
+        """Why a proposal may not be taken; empty if it may. Errors of checks are noted in `errors`; `tests` are those
+        of the row."""
         if proposal.pair is None:
             return (proposal.reason or UNPARSED,)
         return tuple(
@@ -166,6 +189,7 @@ class ModelReviser(ModelTransform):
                 preference=preference_rule().predict,
                 preference_margin=self.preference_margin,
                 prompt="\n".join([self.prompt(), *(turn.content for turn in proposal.exchange[2::2])]),
+                tests=tests,
                 strict=self.strict,
                 errors=errors,
             )
@@ -226,8 +250,8 @@ class ModelReviser(ModelTransform):
             "codec": CODEC_VERSION,
             "prompt_version": self.prompt_version(),
             **words,
-            # how far it is trusted is for each user to say
-            "settings": {name: value for name, value in settings.items() if name not in in_words and name != "trust"},
+            # how far it is trusted, and whether code of rows is run, is for each user to say
+            "settings": {name: value for name, value in settings.items() if name not in (*in_words, "trust", "tests")},
             **({"training": dict(training)} if training else {}),
         }
 
@@ -279,7 +303,7 @@ class ModelReviser(ModelTransform):
 
     def work(self, batch: Batch, view: View) -> Work[dict[str, list[Any]]]:
         tell_untried(self.spec(), self.trust)
-        rows = batch.rows([*view.reads, *own_columns(batch, self.prefix)])
+        rows = batch.rows(list(dict.fromkeys([*view.reads, *self.beside(), *own_columns(batch, self.prefix)])))
         histories = [own_steps(row, REVISION_COLUMNS, self.prefix, type(self).__name__) for row in rows]
         done = self._done(histories)
         tasks: list[list[Task]] = [
@@ -299,7 +323,7 @@ class ModelReviser(ModelTransform):
 
     def proposed(self, batch: Batch, view: View) -> Work[list[list[tuple[Task, list[Proposal]]]]]:
         """What the model proposes for each pair of each row, whether the gate takes it or not."""
-        rows = batch.rows([*view.reads, *own_columns(batch, self.prefix)])
+        rows = batch.rows(list(dict.fromkeys([*view.reads, *self.beside(), *own_columns(batch, self.prefix)])))
         tasks = [[task for task in self._tasks(row, view) if task.fields] for row in rows]
         proposals = iter((yield from self._proposals([task for row_tasks in tasks for task in row_tasks])))
         return [[(task, next(proposals)) for task in row_tasks] for row_tasks in tasks]
@@ -330,6 +354,10 @@ class ModelReviser(ModelTransform):
         edits, reasons = columns[self.prefix + "edit"], columns[self.prefix + "edit_reason"]
         return [_use(*each) for each in zip(edits, reasons, strict=True)], list(reasons)
 
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are read besides the texts."""
+        return self.tests.beside() if isinstance(self.tests, RunTests) else ()
+
     def _unread(self, steps: Sequence[Step]) -> int:
         """How often a row was left as it was because the answer could not be read; 0 unless that is retried."""
         if not self.retry_unparsed:
@@ -356,16 +384,22 @@ class ModelReviser(ModelTransform):
         """What to revise in a row; nothing of pairs that taught the model, in their present or original text."""
         taught = frozenset() if self.revise_trained_on else frozenset(self.trained_on)
         targets = self.targets(row, view)
+        if isinstance(self.tests, RunTests) and targets:
+            tests = BoundTests(self.tests, self.tests.row_test(row))
+            last = len(targets) - 1 if self.side != "both" else 0  # the tests are for the chosen answer
+            tested = [self._task(each)._replace(tests=tests if k == last else None) for k, each in enumerate(targets)]
+        else:
+            tested = [self._task(target) for target in targets]
         if not taught:
-            return [self._task(target) for target in targets]
+            return tested
         first = original_cells(row, self.prefix)
         # by place, since sides that share a turn now may not have shared it before
         before = {} if first == row else {_place(target): target.pair for target in self.targets(first, view)}
         return [
             Task(target.pair, (), target, taught=True)
             if not taught.isdisjoint(map(pair_hash, (target.pair, before.get(_place(target), target.pair))))
-            else self._task(target)
-            for target in targets
+            else task
+            for target, task in zip(targets, tested, strict=True)
         ]
 
     def _task(self, target: Target) -> Task:
@@ -382,7 +416,7 @@ class ModelReviser(ModelTransform):
         """For each task the best proposal that passes the gate, or why there is none."""
         proposals = yield from self._proposals(tasks)
         verdicts: list[Verdict | Rivals] = [
-            self._judged(task.pair, found) for task, found in zip(tasks, proposals, strict=True)
+            self._judged(task, found) for task, found in zip(tasks, proposals, strict=True)
         ]
         open_ones = [(task.pair, v) for task, v in zip(tasks, verdicts, strict=True) if isinstance(v, Rivals)]
         chosen = iter((yield from best_of(open_ones, self.choose, strict=self.strict)))
@@ -442,8 +476,9 @@ class ModelReviser(ModelTransform):
         told = zip(pairs, conversations, guesses, strict=True)
         return [each for one in told for each in may_follow(*one, self.repair_refused)]
 
-    def _judged(self, before: Pair, proposals: Sequence[Proposal]) -> Verdict | Rivals:
+    def _judged(self, task: Task, proposals: Sequence[Proposal]) -> Verdict | Rivals:
         """The verdict on a pair, or the proposals among which to choose."""
+        before = task.pair
         model = next((p.model for p in proposals if p.model), "")
         error = next((p.error for p in proposals if p.error), "")
         if error:  # all or nothing: the outcome of a row must not depend on which of its requests happened to fail
@@ -453,13 +488,15 @@ class ModelReviser(ModelTransform):
         errors: dict[str, Exception] = {}
         for proposal in proposals:
             errors |= proposal.errors
-            refused = () if proposal.pair == before else self.refused(before, proposal, errors)
+            refused = () if proposal.pair == before else self.refused(before, proposal, errors, tests=task.tests)
             reasons += refused
             if not refused:
                 good.append(proposal)
         if not good:
             notes = tuple(note for proposal in proposals for note in proposal.notes)
-            rests = (self._rest(before, proposal, partial(self.refused, before)) for proposal in proposals)
+            rests = (
+                self._rest(before, proposal, partial(self.refused, before, tests=task.tests)) for proposal in proposals
+            )
             if found := [rest for rest in rests if rest is not None]:
                 return Rivals(found, errors)
             return Verdict("reverted", before, tuple(dict.fromkeys([*reasons, *notes])), model, errors)

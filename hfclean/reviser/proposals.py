@@ -11,6 +11,7 @@ from hfclean.reviser.codec import settle
 from hfclean.schema import Pair, Target
 from hfclean.scorers.embedded import preference_rule
 from hfclean.verifiers import verify
+from hfclean.verifiers.row_tests import BoundTests
 
 _Errors = Mapping[str, Exception]
 CHOICES = ("findings", "preference")
@@ -20,7 +21,8 @@ _NO_ERRORS: _Errors = MappingProxyType({})
 class Task(NamedTuple):
     """One pair to revise: its text, and which of its fields may be written; none if it taught the model.
 
-    `unread` is how often its row was left as it was because the answer could not be read.
+    `unread` is how often its row was left as it was because the answer could not be read; `tests` are the row's own,
+    where they are run.
     """
 
     pair: Pair
@@ -28,6 +30,7 @@ class Task(NamedTuple):
     target: Target
     taught: bool = False
     unread: int = 0
+    tests: BoundTests | None = None
 
     @property
     def whole(self) -> bool:

@@ -252,9 +252,9 @@ class Reflection(ModelReviser):
 
     def _refused(self, row: _Row, product: Proposal) -> tuple[str, ...]:
         """Why a product may not be taken: held against the pair that was asked about, then against the original."""
-        refused = self.refused(row.best_pair, product, row.errors)
+        refused = self.refused(row.best_pair, product, row.errors, tests=row.task.tests)
         if not refused and row.best_pair != row.task.pair:
-            refused = self.refused(row.task.pair, product, row.errors)
+            refused = self.refused(row.task.pair, product, row.errors, tests=row.task.tests)
         return refused
 
     def _ask_of(self, rows: Sequence[_Row], k: int, products: Sequence[Proposal]) -> Conversation:

@@ -132,7 +132,16 @@ def _found(splits: Mapping[str, Any], reviser: ModelReviser) -> Iterator[list[di
         places = [k for k, what in enumerate(edits) if what == "reverted"]
         if not places:
             continue
-        names = [*reviser.layout.view(part.column_names).columns, *map(reviser.layout.own, REVISION_COLUMNS)]
+        beside = [name for name in reviser.beside() if name in part.column_names]
+        names = list(
+            dict.fromkeys(
+                [
+                    *reviser.layout.view(part.column_names).columns,
+                    *beside,
+                    *map(reviser.layout.own, REVISION_COLUMNS),
+                ]
+            )
+        )
         for batch in column_batches(part, names, places):
             rows = [asdict(each) | {"split": split} for row in refused_in(reviser, batch) for each in row]
             if rows:
@@ -142,7 +151,7 @@ def _found(splits: Mapping[str, Any], reviser: ModelReviser) -> Iterator[list[di
 def _refused(reviser: ModelReviser, task: Task, proposal: Proposal) -> Iterator[tuple[Pair, tuple[str, ...]]]:
     yield from proposal.refused
     if proposal.pair is not None and proposal.pair != task.pair:
-        yield proposal.pair, reviser.refused(task.pair, proposal, {}) or ("not_graded",)
+        yield proposal.pair, reviser.refused(task.pair, proposal, {}, tests=task.tests) or ("not_graded",)
 
 
 def _texts(

@@ -21,6 +21,7 @@ from .linear_rule import LinearRule as LinearRule
 from .nearest import neighbours as neighbours
 from .personal import PII as PII
 from .reward import Reward as Reward
+from .row_tests import RunTests as RunTests
 from .rubrics import Dimension as Dimension
 from .rubrics import Rubric as Rubric
 from .scoring import FunctionScorer as FunctionScorer

@@ -70,6 +70,10 @@ class Scorer(Transform):
         """What the columns of `names` hold and mean."""
         return tuple(column_of(name, self.adds) or Column(name) for name in self.names())
 
+    def beside(self) -> tuple[str, ...]:
+        """The columns that are read besides the texts."""
+        return ()
+
     def score_batch(self, pairs: list[Pair]) -> dict[str, list[Any]]:
         """One list per column of `names`, in the order of the pairs."""
         raise ColumnError(f"{type(self).__name__} defines no score_batch(pairs)")
@@ -185,7 +189,8 @@ class Scorer(Transform):
         step = Step(
             type(self).__name__, self.version, names, self.settings(), model=self.identity(), meanings=self._meanings()
         )
-        rows = batch.rows([*view.reads, *(self.prefix + name for name in names), history])
+        own = (self.prefix + name for name in names)
+        rows = batch.rows(list(dict.fromkeys([*view.reads, *self.beside(), *own, history])))
         writes = (*names, HISTORY)
         before: list[list[str]] = [[] for _ in rows]
         if any(self.prefix + name in batch for name in writes):

@@ -20,6 +20,7 @@ from hfclean.verifiers.conversations import CONVERSATION_VERIFIERS
 from hfclean.verifiers.counts import answer_is_input, count_missed, item_twice, solved_input
 from hfclean.verifiers.orders import brackets_broken, order_broken
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
+from hfclean.verifiers.row_tests import TESTS_FAILED, RunsTests, findings_of_tests
 from hfclean.verifiers.sums import wrong_sum
 from hfclean.verifiers.syntax import syntax_error
 from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS, thought_empty
@@ -70,6 +71,7 @@ def verify(
     columns: str | Mapping[str, str] | None = None,
     tokenizer: Any = None,
     max_tokens: int = 2048,
+    tests: RunsTests | None = None,
 ) -> list[Finding]:
     """What a program can prove wrong in a row; offline, without a model.
 
@@ -83,6 +85,7 @@ def verify(
             of prompt and answer are the same on both sides. What a chat template adds is not counted, so that such
             rows are certain, and some more are missed.
         max_tokens: the length to which the trainer truncates.
+        tests: `scorers.RunTests(...)`, to run the row's own tests: `tests_failed` says that they ran and did not pass.
 
     Returns:
         The findings, by turn, then in the order of `VERIFIERS`, then in that of the text; those of the row as a whole
@@ -90,8 +93,10 @@ def verify(
 
     Raises:
         VerifierError: an id in `only` does not name a verifier, or one that needs a tokenizer, which is not given; a
-            tokenizer without `encode`; `max_tokens` below 1.
+            tokenizer without `encode`; `max_tokens` below 1; `tests` and a pair, which has no columns.
         SchemaError: a row of no known shape.
+        ColumnError: a row without the column of `tests`.
+        IsolationError: `tests` cannot be run apart from this system.
 
     >>> from hfclean.schema import Pair
     >>> verify(Pair("Name a colour.", "", "Red."))
@@ -100,6 +105,8 @@ def verify(
     pair_verifiers, row_verifiers = _selected(only)
     encode = _truncating(only, tokenizer, max_tokens)
     if isinstance(row, Pair):
+        if tests is not None:
+            raise VerifierError("tests= are looked for in a row, and a Pair has no columns; give the row")
         return _in_pairs([row], pair_verifiers)
     layout = Layout(turns="all", columns=columns)
     view = layout.view(row)
@@ -107,6 +114,9 @@ def verify(
     found = [*_in_pairs(pairs, pair_verifiers), *_in_row(row, view, pairs[-1], row_verifiers)]
     if encode is not None and "rejected" in parts_of(view):
         found += truncated_alike(whole_row(row, view, pairs[-1]), encode, max_tokens)
+    if tests is not None and (only is None or TESTS_FAILED in only):
+        (result,) = tests.results([(pairs[-1], tests.row_test(row))])
+        found += findings_of_tests(len(pairs) - 1, result)
     return found
 
 
@@ -173,7 +183,7 @@ def _selected(only: Iterable[str] | None) -> tuple[tuple[Verifier, ...], tuple[R
 
 @lru_cache(maxsize=64)
 def _select(only: tuple[str, ...]) -> tuple[tuple[Verifier, ...], tuple[RowVerifier, ...]]:
-    known = [*(each.id for each in VERIFIERS), *(each.id for each in ROW_VERIFIERS), TRUNCATED_ALIKE]
+    known = [*(each.id for each in VERIFIERS), *(each.id for each in ROW_VERIFIERS), TRUNCATED_ALIKE, TESTS_FAILED]
     for name in only:
         if name not in known:
             near = get_close_matches(name, known, 1)
