@@ -62,6 +62,7 @@ TESTS = {
     "verifiers/thoughts": "verifiers_thoughts",
     "verifiers/tokens": "verifiers_sums",
     "verifiers/tools": "verifiers_tools",
+    "verifiers/truncation": "verifiers_preferences",
     "verifiers/truths": "verifiers_preferences",
     "verifiers/units": "verifiers_sums verifiers_answers",
     "verifiers/values": "verifiers_answers verifiers_preferences",

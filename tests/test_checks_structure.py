@@ -253,7 +253,7 @@ KEPT = [
     ("Write a letter.", "Dear {name}, hello.", "Dear Anna, hello."),
     ("Say what <br> does.", "<br> breaks a line.", "It breaks a line."),
     ("Answer in <answer> tags.", "51", "The answer is 51."),
-    ("Weather?", CALL, CALL.replace(": ", ":").replace('"city":"Paris","days":3', '"days":3, "city":"Paris"')),
+    ("Weather?", CALL, CALL.replace('"city": "Paris", "days": 3', '"days":3, "city":"Paris"')),
     ("Weather?", CALL, "I will look it up.\n" + CALL),
     ("Give JSON.", '{"name": "Bob", "age": 3}', '{"name": "Bob", "age": 4}'),
     ("Write code.", f"```py\n{PYTHON}```", f"```python\n{PYTHON}```"),
@@ -490,3 +490,105 @@ def test_how_much_of_an_answer_may_come_into_the_question(
     old: tuple[str, str, str], new: tuple[str, str, str], refused: bool
 ) -> None:
     assert accept(Pair(*old), Pair(*new), only=["question_fitted"]) == ["question_fitted"] * refused
+
+
+# ------------------------------------------------------------------------------------------------- every word counts
+
+MEDIA = (
+    "<image>,<img>,<video>,<audio>,<speech>,<picture>,<image1>,<image_12>,<image_pad>,<image_token>,<image_start>,"
+    "<image_end>,<image_placeholder>,<|video|>,<|vision_start|>,<|vision_end|>,[IMG],[IMAGE],[VIDEO],[AUDIO],"
+    "<ImageHere>"
+)
+TEMPLATES = "template|placeholder|placeholders|variable|variables|f-string|f-strings|format string|prompt"
+ASKED_TAG = (
+    "tag|tags|inside|within|enclose|enclosed|wrap|wrapped|between|surround|surrounded|format|put|place|delimit|"
+    "delimited"
+)
+GAPS = "{{name}}|{{ a.b c }}|{name}|${name}|%(name)s|%(name)d|%(name)f|<<a b>>"
+MARKED = (
+    "<tool_call>X</tool_call>\t<function_call>X</function_call>\t<functioncall>X</functioncall>\t<tool_calls>X</tool_calls>\t"
+    "<tools_call>X</tools_call>\t<invoke name='a'>X</invoke>\t<function=a>X</function>\t[TOOL_CALLS]X\n\nX\t"
+    "<|python_tag|>X<|e|>\t<|tool_call_begin|>X<|tool_call_end|>\t<|tool_calls_section_begin|>X<|e|>"
+)
+FENCES = """
+python py python3 pycon/javascript js jsx node/typescript ts tsx/bash sh shell zsh console shell-session/yaml yml
+/cpp c++ cc/csharp cs c#/ruby rb/rust rs/go golang/markdown md/html htm/kotlin kt/sql postgresql mysql/json jsonc json5
+/latex tex
+"""
+PATCHED = (
+    "@@ -1 +1 @@|@@ -1,2 +3,4 @@|diff --git a b|--- a/x|+++ b/x|*** Begin Patch|*** End Patch|*** Update File|"
+    "*** Add File|*** Delete File|<<<<<<< SEARCH|<<<<<<< HEAD|<<<<<<< ORIGINAL|>>>>>>> REPLACE|>>>>>>> UPDATED"
+)
+
+
+def refused(check: str, old: str, new: str, asked: str = "Do it.") -> bool:
+    return accept(Pair(asked, "", old), Pair(asked, "", new), only=[check]) != []
+
+
+def test_each_of_these_is_the_place_of_something() -> None:
+    lost = "placeholder_lost"
+    assert [place for place in MEDIA.split(",") if not refused(lost, f"{place} a cat", "a cat")] == []
+    for place in ("<images>", "<image_x>", "<|vision|>", "[PICTURE]", "<b>", "[cat](a.png)", "![a]()"):
+        assert not refused(lost, f"{place} a cat", "a cat"), place
+    for word in TEMPLATES.split("|"):
+        assert refused(lost, "Dear {name}, hello.", "Dear Bob, hello.", f"Write a {word}."), word
+        assert refused(lost, "Dear [Name], hello.", "Dear Bob, hello.", f"Write a {word}."), word
+    for gap in GAPS.split("|"):
+        assert refused(lost, f"Dear {gap}, hello.", "Dear Bob, hello.", "Write a template."), gap
+    for text in ("{1}", "{a b}", "%(a)x", "<<1>>", "[a](b)", "[Name](b)", "[Name]: b", "[N]", "[Name][b]", "{{1}}"):
+        assert not refused(lost, f"Dear {text}, hello.", "Dear Bob, hello.", "Write a template."), text
+    assert not refused(lost, "[Aa] [Bb] [Cc]", "[Aa] [Bb]", "Write a template.")
+    assert not refused(lost, "[Aa] [Bb]", "[Aa]", "Write a template.")
+    for word in ASKED_TAG.split("|"):
+        assert refused(lost, "<a_b>1</A_B>", "1", f"Say it, {word}: <a_b>"), word
+    assert not refused(lost, "<a_b>1</a_b>", "1", "Say it: <a_b>")
+    assert not refused(lost, "<a_b>1</a_b>", "<a_b>1</a_b>.", "Say it in tags: <a_b>")
+    assert not refused(lost, "</a_b>1<a_b>", "1", "Say it in tags: <a_b>")
+    before, after = (Pair("Say it.", "", text, system="Put it in <abc>.") for text in ("<abc>1</abc>", "1"))
+    assert accept(before, after, only=[lost]) == [lost]
+
+
+def test_each_of_these_marks_a_call() -> None:
+    for call in MARKED.split("\t"):
+        assert refused("tool_call_changed", f"So: {call}", f"So: {call.replace('X', 'Y', 1)}"), call
+        assert not refused("tool_call_changed", f"So: {call}", f"Well: {call}"), call
+    for call in ("[f()]", "[f(a=1)]", "[a.b(c=2), d()]", '{"name": "a", "parameters": {}}'):
+        assert refused("tool_call_changed", call, "[g()]"), call
+        assert not refused("tool_call_changed", call, f"{call} "), call
+    for text in ("[f]", "[f(1)]", "[f(a==1)]", '{"name": "a"}', '[{"name": "a", "arguments": {}}, 1]', '{"name": a}'):
+        assert not refused("tool_call_changed", text, "[g()]"), text
+    asked = "Action: {}\nAction Input: {}"
+    assert not refused("tool_call_changed", asked.format("a ", " b"), "So.\n" + asked.format(" a", "b "))
+    assert refused("tool_call_changed", asked.format("a", "b"), asked.format("c", "b"))
+
+
+def test_each_of_these_fences_names_one_language() -> None:
+    def changed(one: str, other: str, code: str = "a b") -> bool:
+        return refused("fence_language_changed", f"```{one}\n{code}\n```", f"```{other}\n{code}\n```")
+
+    for name, *others in map(str.split, FENCES.replace("\n/", "/").split("/")):
+        assert [other for other in others if changed(name, other) or not changed(other, "cobol")] == []
+    assert [name for name in ("text", "txt", "plaintext", "plain", "none", "") if changed(name, "cobol")] == []
+    assert changed("cobol", "fortran")
+    assert not changed("toml", "json", '{"a": 1}')
+    assert not changed(".Python", "python3")
+    within = "````cobol\n```a\n~~~\n```\n````\n~~~ b\n```x\n~~~"
+    for other in ("a", "x"):
+        assert not refused("fence_language_changed", within, within.replace(f"```{other}\n", "```c\n"))
+    for other in ("cobol", " b"):
+        assert refused("fence_language_changed", within, within.replace(other, "c"))
+
+
+def test_each_of_these_lines_is_of_a_patch_and_of_a_table() -> None:
+    for line in PATCHED.split("|"):
+        hint = "" if line.startswith(("@@", "diff", "+++", "***", "<<<")) else "+++ \n"
+        assert refused("patch_lost", f"{hint}{line}\na", f"{hint}a"), line
+        assert not refused("patch_lost", f"{hint}{line}\na", f"{hint}{line}\nb"), line
+        assert not refused("patch_lost", f"{hint} {line}\na", f"{hint}a"), line
+    head = "| a | b |\n| - | - |\n"
+    assert refused("table_lost", f"{head}| c | d |\n| e | f |", head)
+    assert not refused("table_lost", f"{head}| c | d |", f"{head}| c | e |")
+    assert not refused("table_lost", f"{head}| c | d |\n| e | f |", f"{head}| c | d |")
+    assert not refused("table_lost", "a | b\n--- | ---\n1 | 2", "a | b\n--- | ---\n1 | 2 | 3")
+    assert not refused("table_lost", "a | b\n--- | ---\n1 | 2", "So:\n\na | b\n--- | ---\n1 | 2")
+    assert not refused("table_lost", "<tables>", "none")

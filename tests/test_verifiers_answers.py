@@ -13,6 +13,7 @@ from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding
 from hfclean.verifiers.answers import SAID, _sayings
+from hfclean.verifiers.options import offered, offered_anyhow
 from hfclean.verifiers.values import differ, one_spelling, read_value
 
 TASK = "How many boats lie in the harbour?"
@@ -485,3 +486,32 @@ WORDS = ("final ", "Final ", "correct ", "answer", "Answer", "ANSWER", " is", ":
 def test_answers_in_words_are_those_that_the_whole_pattern_finds(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert [said.span() for said in _sayings(text)] == [said.span() for said in SAID.finditer(text)]
+
+
+def test_options_are_read_by_their_marks() -> None:
+    two = {"A": "x", "B": "y"}
+    for text in ("A) x B) y", "(A) x (B) y", "A. x, B. y;", "A: x\nB: y\nNow.", "Go. A)  x / B) y"):
+        assert offered(text) == offered_anyhow(text) == two, text
+    for text in (
+        "A)x B)y",
+        "(A)x B) y",
+        "A) x C) y",
+        "B) y A) x",
+        "A) x",
+        "A) x B) y A) z",
+        "AA) x B) y",
+        ".A) x B) y",
+    ):
+        assert offered(text) == {}, text
+    assert offered_anyhow("A)x B)y") == two
+    assert offered_anyhow("a)x (b) y") == {"a": "x", "b": "y"}
+    assert offered_anyhow("1) x 2)y") == {"1": "x", "2": "y"}
+    assert offered_anyhow("B) y A) x") == {"B": "y", "A": "x"}
+    assert offered_anyhow("A) x B) y A) z") == {"A": "z", "B": "y"}
+    assert offered_anyhow("A. x B. y") == offered_anyhow("A: x B: y") == two
+    for text in ("a. x b. y", "A) x C) y", "f(a) of (b)", "a)", "i) x j) y", "9) x 10) y", "2) x 3) y"):
+        assert offered_anyhow(text) == {}, text
+    letters = "".join(f"{letter}) x " for letter in "ABCDEFGHI")
+    assert [*offered(letters)] == list("ABCDEFGH")
+    assert offered("A) x" + " " * 4993 + "B) y") == {}
+    assert offered("A) x" + " " * 4992 + "B) y") == two

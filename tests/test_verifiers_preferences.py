@@ -11,10 +11,12 @@ import pytest
 import hfclean
 from hfclean.cli import main
 from hfclean.layout import Layout
+from hfclean.schema import detect
 from hfclean.scorers.embedded import score as scoring
-from hfclean.verifiers import Finding
+from hfclean.verifiers import Finding, Verifier, select_verifiers
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
+from hfclean.verifiers.verifier import parts_of
 
 SIDES = [verifier.id for verifier in PREFERENCE_VERIFIERS]
 TRUTHS = [verifier.id for verifier in TRUTH_VERIFIERS]
@@ -224,3 +226,139 @@ def test_the_command_line_takes_a_tokenizer(
     assert "0 findings" in capsys.readouterr().out
     assert main([*command[:3], "--only", "sides_equal_when_truncated"]) == 2
     assert "--tokenizer PATH" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ findings are whole
+
+
+def one(row: dict[str, Any], check: str) -> tuple[Any, ...]:
+    (found,) = hfclean.verify(row, [check])
+    return found.field, found.turn, found.line, found.found, found.expected
+
+
+def test_findings_of_truths_are_whole() -> None:
+    row: dict[str, Any] = {"prompt": "How many boats?", "completion": "So.\n\\boxed{15}"}
+    assert one({**row, "ground_truth": " "}, "truth_empty") == ("truth", 0, 0, "", "")
+    long = "\\frac{1}{" + "2" * 90
+    assert one({**row, "ground_truth": long}, "truth_unparsable") == ("truth", 0, 0, long[:80], "")
+    assert one({**row, "ground_truth": "**12**"}, "truth_contradicted") == ("response", 0, 1, "15", "**12**")
+    row["completion"] = "<think>\nWell.\n</think>\n\nThe answer is **15**"
+    assert one({**row, "ground_truth": ["12", "13"]}, "truth_contradicted") == ("response", 0, 0, "15", "12")
+
+
+def test_a_truth_is_what_it_states_in_the_end() -> None:
+    for truth in ("It is \\boxed{12}", "3 by 4\n#### 12", "Three by four. The answer is 12."):
+        for answer, found in (("\\boxed{12}", []), ("\\boxed{13}", ["truth_contradicted"])):
+            assert ids({"prompt": "How many?", "completion": answer, "ground_truth": truth}, TRUTHS) == found, truth
+    row = {"prompt": "Which? A) Is it red? B) Is it blue?", "completion": "The answer is (B).", "ground_truth": "A"}
+    assert ids(row, TRUTHS) == ["truth_contradicted"]
+    assert ids({**row, "ground_truth": ["A", "12"]}, TRUTHS) == []
+    assert ids({**row, "prompt": "Find both numbers.", "completion": "15", "ground_truth": "12"}, TRUTHS) == []
+    assert ids({**row, "completion": ""}, TRUTHS) == []
+    assert ids({**row, "ground_truth": ["A", " "]}, TRUTHS) == ["truth_contradicted"]
+
+
+def test_each_of_these_truths_can_be_read_or_not() -> None:
+    def fault(truth: str) -> str:
+        found = hfclean.verify({"prompt": "q", "completion": "a", "ground_truth": truth}, ["truth_unparsable"])
+        return found[0].sentence.removeprefix("the truth looks like LaTeX, and ") if found else ""
+
+    readable = [
+        "\\frac{a}2 = x",
+        "\\frac{ab}{c} = x",
+        "\\frac ab = x",
+        "\\frac\\pi{2} = x",
+        "\\dfrac12 = x",
+        "\\frac {a} {b} = x",
+        "\\frac{a} b = x",
+        "\\frac{{a}}{b} = x",
+        "\\frac{a}{b}{} = x",
+        "\\tfrac ab = x",
+        "\\cfrac{1}{1 + \\cfrac{1}{x}}",
+        "\\left(a\\right) \\leftarrow b",
+        "\\$5 \\times $x$",
+        "\\text{a \\} b}",
+        "\\pi }{",
+    ]
+    assert [truth for truth in readable[:-1] if fault(truth)] == []
+    assert fault(readable[-1]) == fault("\\pi {}}") == "a brace closes that was never opened"
+    assert fault("\\pi {{}") == "a brace is never closed"
+    assert fault("\\left( \\right) \\right]") == fault("\\left(") == "\\left and \\right do not pair"
+    assert fault("$\\pi$ and $x") == fault("\\$ $\\pi") == "a dollar sign has no other half"
+    lacking = [
+        "\\frac{ }{b}",
+        "\\frac{a}{ }",
+        "\\frac{a}",
+        "\\frac{a} ",
+        "\\frac",
+        "\\dfrac{a}",
+        "\\tfrac{a}",
+        "\\cfrac{a}",
+        "\\frac a",
+        "\\frac{a}+b",
+    ]
+    assert {truth: fault(truth) for truth in lacking} == dict.fromkeys(lacking, "a fraction lacks a part")
+    assert fault("\\pi {" + "x" * 995) == "a brace is never closed"
+    assert fault("\\pi {" + "x" * 996) == ""
+
+
+def test_findings_of_sides_are_whole() -> None:
+    row = {"prompt": "When does water boil?", "chosen": GOOD, "rejected": GOOD.upper()}
+    assert one(row, "sides_equal") == ("rejected", 0, 0, GOOD.upper()[:80], "")
+    assert one({**row, "rejected": f"So.\n{CUT} \n"}, "side_cut") == ("rejected", 0, 2, CUT[-80:], "")
+    assert one({**row, "rejected": THOUGHT + BAD}, "thought_on_one_side") == ("response", 0, 0, "", "")
+    assert one({**row, "chosen": THOUGHT + BAD}, "thought_on_one_side") == ("rejected", 0, 0, "", "")
+    assert ids({**row, "rejected": THOUGHT + GOOD}, SIDES) == ["thought_on_one_side"]
+    said = {side: hfclean.verify({**row, side: THOUGHT + BAD}, SIDES)[0].sentence for side in ("chosen", "rejected")}
+    assert said == {side: f"there is a thought before the {side} answer alone" for side in said}
+    assert ids({**row, "chosen": "a", "rejected": "A"}, SIDES) == ["sides_equal"]
+    far = {**row, "chosen": "a b", "rejected": "a" + " " * 84 + "b"}
+    assert (ids(far, SIDES), ids({**far, "rejected": "a" + " " * 85 + "b"}, SIDES)) == (["sides_equal"], [])
+    assert ids({"prompt": "Go.", "chosen": "", "rejected": CUT}, SIDES) == []
+    assert ids({"prompt": "Go.", "chosen": "", "rejected": THOUGHT + BAD}, SIDES) == []
+    texts = {"chosen": "a" * 100 + "b", "rejected": "a" * 100 + "c" * 90}
+    (found,) = hfclean.verify(
+        {"prompt": "", **texts}, [hfclean.verifiers.TRUNCATED_ALIKE], tokenizer=Letters(), max_tokens=100
+    )
+    assert (found.field, found.turn, found.line, found.found) == ("rejected", 0, 0, texts["rejected"][:80])
+
+
+def test_parts_of_rows_decide_which_verifiers_run() -> None:
+    asked = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    flat = {"instruction": "q", "input": "", "output": "a"}
+    parts = [
+        sorted(parts_of(detect(row)))
+        for row in (
+            flat,
+            {**flat, "ground_truth": "1"},
+            {"messages": asked},
+            {"messages": asked, "tools": []},
+            {"prompt": "q", "chosen": "a", "rejected": "b"},
+        )
+    ]
+    assert parts == [[], ["truth"], ["messages"], ["messages", "tools"], ["messages", "rejected"]]
+    for name in ("Loud", "two words", "a-b", ""):
+        with pytest.raises(hfclean.verifiers.VerifierError, match="expected a snake_case name"):
+            Verifier(name, "", lambda pair: ())
+
+
+def test_what_is_asked_for_is_named_or_corrected() -> None:
+    for only, message in (
+        (["side_cutt"], r"unknown verifier 'side_cutt'; did you mean 'side_cut'\? Known: wrong_sum, "),
+        (["xyzzy"], r"unknown verifier 'xyzzy'\. Known: "),
+        ("side_cut", r"only='side_cut' is one string; expected a list of ids, as in only=\['side_cut'\]"),
+    ):
+        with pytest.raises(hfclean.verifiers.VerifierError, match=message):
+            hfclean.verify({"prompt": "q", "completion": "a"}, only)
+    rows = {"prompt": "When?", "chosen": GOOD, "rejected": BAD}
+    assert truncated(rows, 1) == ["sides_equal_when_truncated"]
+    assert hfclean.verify({"prompt": "q", "completion": "a"}, tokenizer=Letters(), max_tokens=1) == []
+    with pytest.raises(hfclean.verifiers.VerifierError, match="max_tokens=0; expected 1 or more"):
+        hfclean.verify(rows, max_tokens=0)
+    asked = {"role": "user", "content": "Add two numbers."}
+    turns = [turn for sum_ in ("3 + 4 = 8", "2 + 7 = 5") for turn in (asked, {"role": "assistant", "content": sum_})]
+    found = hfclean.verify({"messages": turns}, ["wrong_sum"])
+    assert [each.turn for each in found if each.field == "response"] == [0, 1]
+    assert select_verifiers(["side_cut"]) == ()
+    assert [each.id for each in select_verifiers(["wrong_sum", "side_cut"])] == ["wrong_sum"]
+    assert {each.version for each in (*PREFERENCE_VERIFIERS, *TRUTH_VERIFIERS)} == {1}

@@ -185,3 +185,41 @@ def test_sentences_in_turn_are_a_circle_at_their_third_round() -> None:
     text = f"So be it.\n{one}. {other}.\n" + f"{one}. {other}.\n" * 2
     assert text[circle(text) :].startswith(other)
     assert circle(f"{one}. {other}.\n{other}. {one}.\n") == -1
+
+
+ENDINGS = (
+    "s|ed|ers|ing|ings|ily|ally|able|age|ages|ation|ations|ful|fully|ness|ment|ments|less|like|ship|ships|hood|ism|"
+    "isms|ist|ists|ity|ive|ively|ish|ors|ies|ied"
+)
+RESULTS = (
+    "answer|result|final|sorted|order|therefore|thus|hence|total|conclusion|equal|equals|done|so|ANSWER|x = 4 for"
+)
+
+
+def test_each_of_these_endings_makes_another_word_and_no_cut_one() -> None:
+    thought = f"{THOUGHT} I should say more about the harb"
+    pairs = {end: Pair(TASK, "", f"{ANSWER} The harb{end} was there.", thought=thought) for end in ENDINGS.split("|")}
+    assert [end for end in pairs if ids(pairs[end]) != []] == []
+    for end in ("our", "ouring", "xing", "ersx", "bless"):
+        assert ids(Pair(TASK, "", f"{ANSWER} The harb{end} was there.", thought=thought)) == ["thought_cut"], end
+    both = f"{ANSWER} The harb{{}} and the harbour were there."
+    assert ids(Pair(TASK, "", both.format("s"), thought=thought)) == []
+    assert ids(Pair(TASK, "", both.format(""), thought=thought)) == []
+
+
+def test_each_of_these_words_states_a_result_that_needs_no_full_stop() -> None:
+    thought = f"{LONG}\nIn this way {{}} the kings sat in Paris somewhere"
+    assert ids(Pair(TASK, "", ANSWER, thought=thought.format("all"))) == ["thought_cut"]
+    assert [word for word in RESULTS.split("|") if ids(Pair(TASK, "", ANSWER, thought=thought.format(word)))] == []
+    assert ids(Pair(TASK, "", ANSWER, thought=f"So it is.\n{thought.format('all')}")) == ["thought_cut"]
+
+
+def test_a_language_is_known_by_enough_of_its_words_and_letters() -> None:
+    asked = "法国的首都是哪一座城市，从什么时候开始的？"
+    assert ids(Pair(asked, "", CHINESE, thought=CHINESE)) == []
+    assert ids(Pair(asked, "", CHINESE, thought=f"{CHINESE} the and of that with for this is")) == []
+    assert ids(Pair("Why is it blue?", "", "Light.", thought=FRENCH)) == []
+    assert ids(Pair("Why is the sky blue?", "", "It scatters light.", thought=FRENCH)) == ["thought_language"]
+    for before, behind in ((1, 1), (0, 2), (2, 0)):
+        thought = f"{LONG * before}\n{MORE[:1700]}\n{LONG * behind}"
+        assert ids(Pair(TASK, "", ANSWER, thought=thought)) == ["thought_language"]

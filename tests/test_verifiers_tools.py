@@ -483,3 +483,208 @@ def _benchmark() -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+# ------------------------------------------------------------------------------------------------- every word counts
+
+TYPES = {
+    "string": "string str text char character varchar",
+    "integer": "integer int long short int32 int64 bigint",
+    "number": "number float double decimal numeric real float32 float64",
+    "boolean": "boolean bool",
+    "object": "object dict dictionary map hashmap hashtable mapping",
+    "array": "array list tuple arraylist set sequence vector",
+    "null": "null none nonetype",
+}
+VALUES = {"string": "a", "integer": 1, "number": 1.5, "boolean": True, "object": {}, "array": [], "null": None}
+NOTES = (
+    "title description default examples example $schema $id $comment $defs definitions deprecated readOnly writeOnly "
+    "optional nullable name id strict"
+)
+OPEN = (
+    "allOf anyOf oneOf if then else not $ref $dynamicRef patternProperties dependentSchemas unevaluatedProperties "
+    "propertyNames extends dependencies"
+)
+ANNOUNCED = (
+    "I look:|I look...|I look…|我看：|So let me see|Well, let's see|I'll see|I’ll see|Then I will see|"
+    "I'm going to see|I’m going to see|I am going to see|I need to see|I should see|now I see|now, I see|"
+    "next I see|next, I see|one moment|hold on|please wait|checking it|让我看|我来看|我将看|接下来看|稍等|正在看"
+)
+
+
+def kept(**schema: Any) -> Any:
+    """What is left of the schema of an argument."""
+    return arguments.read_schema({"properties": {"x": schema}}).tree["properties"]["x"]
+
+
+def test_each_of_these_types_has_one_meaning() -> None:
+    for kind, names in TYPES.items():
+        assert [name for name in names.split() if kept(type=name) != {"type": kind}] == []
+        assert [other for other, value in VALUES.items() if arguments._is(value, kind)] == (
+            [kind] if kind != "number" else ["integer", "number"]
+        )
+    assert (arguments._is(5.0, "integer"), arguments._is(5.5, "integer"), arguments._is((), "array")) == (1, 0, 1)
+    assert kept(type=["int", "null"]) == {"type": ["integer", "null"]}
+    assert kept(type="int", nullable=True) == {"type": ["integer", "null"]}
+    assert kept(type=["int", "thing"]) == kept(type=[7]) == kept(type="x" * 201) == {}
+    read = {"typing.list[str]": ("array",), "optional[str]": ("string", "null"), "optional": (), "str[int]": ()}
+    read |= {"int, optional": ("integer",), "int | thing": (), "list[int | str]": ("array",), "optional[x]": ()}
+    read |= {"dict[str, int]": ("object",), "int|str": ("integer", "string"), "optional [int]": ("integer", "null")}
+    assert {name: arguments._type_names(name) for name in read} == read
+
+
+def test_each_of_these_keywords_is_a_note_and_each_of_those_leaves_a_schema_open() -> None:
+    others = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
+    assert kept(oneOf=[{"type": "integer", "format": "x"}, {"type": "string"}]) == {"anyOf": others["oneOf"]}
+    noted = {name: kept(oneOf=[{"type": "integer", name: 1}, {"type": "string"}]) for name in NOTES.split()}
+    assert noted == dict.fromkeys(NOTES.split(), others)
+    declared = {"properties": {"x": {"type": "integer"}}}
+    assert arguments.read_schema({**declared, "format": {}}).tree["additionalProperties"] is False
+    for name in OPEN.split():
+        assert "additionalProperties" not in arguments.read_schema({**declared, name: {}}).tree, name
+        assert "properties" not in arguments.read_schema({"a": {"type": "x"}, name: {"type": "x"}}).tree, name
+    assert arguments.read_schema({"a": {"type": "int"}, "b": {"description": "x"}}).tree["properties"] == {
+        "a": {"type": "integer"},
+        "b": {},
+    }
+    for odd in ({"a": {"type": "int"}, "b": {}}, {"a": {"type": "int"}, "b": 1}, {}, {"type": ["object"]}):
+        assert "properties" not in arguments.read_schema(odd).tree, odd
+
+
+def test_bounds_and_counts_are_kept_where_they_are_some() -> None:
+    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+        assert [kept(**{name: value}) for value in (-1, 2.5, True, "2")] == [{name: -1}, {name: 2.5}, {}, {}]
+    for name in ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"):
+        values = [kept(**{name: value}) for value in (0, 2.0, 2.5, -1, True, "2")]
+        assert values == [{name: 0}, {name: 2.0}, {}, {}, {}, {}]
+
+
+def test_a_schema_is_simple_where_the_library_adds_nothing() -> None:
+    whole: dict[str, Any] = {
+        "type": "object",
+        "properties": {"y": {}},
+        "required": ["y"],
+        "additionalProperties": False,
+    }
+    whole |= {"items": {"type": "string"}, "enum": [{}]}
+    assert kept(**whole) == whole
+    assert arguments.read_schema({"properties": {"x": whole}}).simple
+    for more in ({"minimum": 1}, {"additionalProperties": {"type": "string"}}, {"prefixItems": [{}]}, {"not": {}}):
+        schema = arguments.read_schema({"properties": {"x": {**whole, **more}}})
+        assert schema.simple is (more == {"not": {}}), more
+    assert kept(items=[{"type": "int"}, True]) == {"prefixItems": [{"type": "integer"}, {}]}
+    assert kept(contains={"type": "int"}) == {"contains": {"type": "integer"}}
+    assert kept(contains={"type": "int", "format": "x"}) == {}
+    assert kept(additionalProperties=True, patternProperties={"a": {}}) == {}
+    assert kept(anyOf=[{"type": "int"}, {"format": "x"}], allOf=[]) == {"anyOf": [{"type": "integer"}, {}]}
+    assert kept(anyOf=[{}], oneOf=[{"format": "x"}]) == {"anyOf": [{}]}
+    assert kept(allOf=[{"type": "int", "format": "x"}]) == {"allOf": [{"type": "integer"}]}
+    assert kept(properties={"y": False}) == {"properties": {"y": {"not": {}}}}
+    assert kept(const=3) == {"enum": [3]}
+    assert kept(enum=[1, 2], default=5) == {"enum": [1, 2, 5]}
+    assert kept(properties={"y": {}}, required=["y", "z", 3])["required"] == ["y"]
+    assert kept(required=["y"]) == {}
+
+
+def test_references_are_read_as_pointers() -> None:
+    chain = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(8)} | {"d7": {"type": "int"}}
+    read = arguments.read_schema({"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": chain})
+    assert read.tree["properties"]["x"] == {"type": "integer"}
+    chain |= {"d7": {"$ref": "#/$defs/d8"}, "d8": {"type": "int"}}
+    read = arguments.read_schema({"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": chain})
+    assert read.tree["properties"]["x"] == {}
+    schema = {"properties": {"x": {"$ref": "#/$defs/a~1b~0c", "enum": [1]}}, "$defs": {"a/b~c": {"type": "int"}}}
+    assert arguments.read_schema(schema).tree["properties"]["x"] == {"type": "integer", "enum": [1]}
+    root = arguments.read_schema({"properties": {"x": {"$ref": "#"}, "y": {"$ref": "#x"}, "z": {"$ref": "#/$defs"}}})
+    assert (root.tree["properties"]["y"], root.tree["properties"]["z"]) == ({}, {})
+    assert set(root.tree["properties"]["x"]["properties"]) == {"x", "y", "z"}
+
+
+def test_a_value_of_an_enumeration_may_be_written_otherwise() -> None:
+    same = [
+        ("New York", "new-york"),
+        ("NY", "New York"),
+        ("a", "A."),
+        ("", ""),
+        (1, 1),
+        (1, 1.0),
+        (True, True),
+        ("+", "+"),
+    ]
+    other = [("N", "New York"), ("n", "New"), ("", "+"), ("+", "-"), (1, True), (True, 1), (1, "1"), ("Yorks", "York")]
+    assert [pair for pair in same if not arguments._same(*pair)] == []
+    assert [pair for pair in other if arguments._same(*pair)] == []
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_a_sentence_names_the_place_and_what_is_expected(library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = {"type": "object", "properties": {"b": {"type": ["int", "str"]}, "c": {}}, "required": ["c"]}
+    inner["additionalProperties"] = False
+    schema: dict[str, Any] = {"properties": {"a": {"type": "array", "items": inner}, "e": {"enum": list("abcdefghi")}}}
+    if library:
+        needs("verify", "jsonschema")
+        schema["properties"]["more"] = {"maximum": 3}
+    given: dict[str, Any] = {"a": [{"c": 1, "b": []}, {"d": 2}], "e": "x" * 70}
+    found = sorted(arguments.faults(given, arguments.read_schema(schema)))
+    assert found == [
+        "'a[0].b' is list; expected integer or string",
+        f"'e' is '{'x' * 59}...; expected one of 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'",
+        "the argument 'd' is not declared in 'a[1]'",
+        "the required argument 'c' is missing in 'a[1]'",
+    ]
+    if library:
+        assert list(arguments.faults({"more": 4}, arguments.read_schema(schema))) == [
+            "'more' is 4; expected maximum 3"
+        ]
+
+
+def test_each_of_these_texts_announces_more() -> None:
+    start = (user(), calls(json.dumps(GOOD)), result())
+    again = calls(json.dumps(GOOD), first=2)
+    late = ["tool_call_after_answer"]
+    assert [text for text in ANNOUNCED.split("|") if found(*start, says(f"{text}"), again) != []] == []
+    for text in ("Let me know.", "I'll be there.", "I will be there.", "So: it rains", f"one moment {'x' * 300}"):
+        assert found(*start, says(text), again) == late, text
+
+
+def test_what_hosts_offer_is_no_unknown_tool() -> None:
+    built_in = "multi_tool_use.parallel python ipython code_interpreter browser web_search"
+    assert [name for name in built_in.split() if found(user(), calls({}, name=name))] == []
+    assert found(user(), calls({}, name="cobol")) == ["tool_unknown"]
+    tools = [{"name": f"t{n}", "parameters": {}} for n in range(9)]
+    said = [
+        hfclean.verify({"messages": [user(), calls({}, name=name)], "tools": tools[:most]}, IDS)[0].sentence
+        for name, most in (("x" * 90, 8), ("x", 9), ("", 1))
+    ]
+    assert said == [
+        f"'{'x' * 80}' is called, and the tools of the row are t0, t1, t2, t3, t4, t5, t6, t7",
+        "'x' is called, and the tools of the row are t0, t1, t2, t3, t4, t5, t6, t7, ...",
+        "a call names no tool, and the tools of the row are t0",
+    ]
+
+
+def test_each_kind_of_what_is_no_object_is_named() -> None:
+    kinds = {'"a"': "a string", "[]": "a list", "1": "a number", "1.5": "a number", "true": "a boolean"}
+    for given, kind in kinds.items():
+        (finding,) = hfclean.verify({"messages": [user(), calls(given)], "tools": [WEATHER]}, IDS)
+        assert finding.sentence == f"the arguments of 'weather' are {kind}; expected an object"
+        assert finding.found == given
+    for nothing in (None, " ", "null"):
+        assert found(user(), calls(nothing, name="news")) == []
+        assert found(user(), calls(nothing)) == ["tool_arguments_invalid"]
+
+
+def test_results_without_ids_go_to_the_call_of_their_name_then_to_the_first() -> None:
+    def both(*names: str, first: str = "weather", second: str = "news") -> list[str]:
+        asked = [
+            {"function": {"name": name, "arguments": GOOD if name == "weather" else {}}} for name in (first, second)
+        ]
+        turn = {"role": "assistant", "content": "", "tool_calls": asked}
+        answers = [{"role": "tool", "name": name, "content": "rain"} for name in names]
+        row = {"messages": [user(), turn, *answers, says()], "tools": [WEATHER, NEWS]}
+        return [f"{each.check[5:]} {each.found}" for each in hfclean.verify(row, IDS)]
+
+    assert both("weather", "news") == both("news", "weather") == both("", "") == both("x", "news") == []
+    assert both() == ["call_unanswered weather", "call_unanswered news"]
+    assert both("news") == both("") == []  # one result may be that of all
+    assert both("news", "news", "x") == ["result_unmatched rain"]

@@ -85,8 +85,8 @@ def _answer_missing(pair: Pair) -> Iterator[Finding]:
 LAST = re.compile(r"(?:[^\W\d_][\w'’-]*,? ){4}([a-z]{4,20})\Z")
 # What may be added to a word that is one without it.
 INFLECTED = re.compile(
-    r".{1,2}|e?s|e?d|e?n|e?rs?|ings?|i?ly|al(?:ly)?|able|ages?|ations?|ful(?:ly)?|ness|ments?|less|like|ships?|hood|isms?|"
-    r"ists?|ity|ive(?:ly)?|ish|ors?|ies|ied"
+    r".{1,2}|ers|ings?|ily|ally|able|ages?|ations?|ful(?:ly)?|ness|ments?|less|like|ships?|hood|isms?|ists?|ity|ive(?:ly)?|"
+    r"ish|ors|ies|ied"
 )
 
 
