@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hfclean.checks import Case, accept
-from hfclean.checks.numbers import UNIT_OF, UNITS, _contradicts_question, _figure_replaced
+from hfclean.checks.numbers import (
+    LEVELS,
+    UNIT_OF,
+    UNITS,
+    _contradicts_question,
+    _false_sums,
+    _figure_replaced,
+    _list_out_of_order,
+)
 from hfclean.schema import Pair
 
 REPLACED = [
@@ -164,3 +172,118 @@ def test_each_of_these_words_says_nothing_of_the_number_before_it() -> None:
     ]
     assert found == []
     assert _contradicts_question(case("So.", "It is 7 boats.", "Is it 5 boats?"))
+
+
+NUMERALS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
+NAMED = {
+    **{word: number for number, word in enumerate(NUMERALS.split())},
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+    "first": 1,
+    "second": 2,
+    "third": 3,
+    "fourth": 4,
+    "fifth": 5,
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 1000000,
+    "dozen": 12,
+    "couple": 2,
+    "pair": 2,
+    "single": 1,
+    "once": 1,
+    "twice": 2,
+    "half": 0.5,
+}
+
+
+def level(name: str, old: str, new: str, asked: str = "Do it.", now: str = "") -> bool:
+    return dict(LEVELS)[name](Case(Pair(asked, "", old), Pair(now or asked, "", new)))
+
+
+def test_each_of_these_words_is_a_number() -> None:
+    assert [word for word, number in NAMED.items() if level("any_lost", f"It has {number}.", f"It has {word}.")] == []
+    assert level("any_lost", "It has 6.", "It has sixty.")
+    assert [
+        word for word, number in NAMED.items() if level("question_lost", "", "", f"Of {number}.", f"A {word}.")
+    ] == []
+
+
+SUMS_OF_A_CHECK = {
+    "3 + 4 = 7": 0, "3 + 4 = 8": 1, "3 - 4 = 1": 1, "3 − 4 = 1": 1, "9 - 4 = 5": 0, "2 * 3 = 5": 1, "2 × 3 = 5": 1,
+    "2 x 3 = 6": 0, "6 / 3 = 3": 1, "6 ÷ 3 = 2": 0, "1 / 0 = 3": 0, "10 / 3 = 3.33": 0, "10 / 3 = 3.5": 1,
+    "10 / 3 = 3": 0, "10 / 3 = 4": 1, "1.5 + 1 = 2.5": 0, "1.5 + 1 = 2.6": 1, "1 + 2 * 3 = 7": 0, "1 + 2 * 3 = 9": 1,
+    "$3 + $4 = $8": 1, "£3 + €4 = 8": 1, "1,000 + 1 = 1,001": 0, "1,000 + 1 = 1002": 1, "(1 + 2) * 3 = 9": 0,
+    "2^3 + 1 = 9": 0, "3 + 4 = 8 * 1": 0, "3 + 4 = 8x": 0, "9 / 2 = 4 R 1": 0, "9 / 2 = 5 rem 1": 0, "3 + 4 = 8%": 0,
+    "9 / 2 = 5 with remainder": 0, "3 + 4 = 8 x 2": 0, "3+4=8": 1, "3 +  4 = 8": 0, "a3 + 4 = 8": 0, ".3 + 4 = 8": 0,
+    "- 3 + 4 = 8": 0, "3 + 4 = 8 + 1": 0, "1 + 1 + 1 = 4": 1, "3 + 4 = 8, 2 + 2 = 5.": 2, "5 - 2 - 1 = 4": 1,
+    "8 / 2 / 2 = 8": 1, "123456789012345 + 1 = 7": 0, "12345678901234 + 1 = 7": 1, "3 + 4": 0,
+}  # fmt: skip
+LISTS = {
+    (1, 2, 3): False, (1, 2, 4): True, (1, 3, 4): True, (1, 2, 2): True, (2, 3, 4): False, (2, 4, 5): True,
+    (1, 2): False, (1, 2, 1, 2): False, (1, 3, 5, 6): True, (1, 3, 5, 7): False, (3, 4, 5): False, (1, 1, 1): False,
+    (5, 1, 2): True,
+}  # fmt: skip
+
+
+def test_which_sums_and_lists_are_wrong() -> None:
+    assert {text: _false_sums(text) for text in SUMS_OF_A_CHECK} == SUMS_OF_A_CHECK
+    lists = {marks: "".join(f"{mark}{'.)'[mark % 2]} a\n" for mark in marks) for marks in LISTS}
+    assert {marks: _list_out_of_order(text) for marks, text in lists.items()} == LISTS
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "old", "new", "refused"),
+    [
+        ("repeated_replaced", "Of 45.", "45", "467", True),
+        ("repeated_replaced", "Of 45.", "45", "4678", False),
+        ("repeated_replaced", "Of 45.", "45 or 46", "46", False),
+        ("repeated_replaced", "Of 45.", "It is", "46", False),
+        ("repeated_replaced", "Of 45.", "45", "forty-six", False),
+        ("given_replaced", "Of 36.", "So", "38", False),
+        ("given_replaced", "Of 36, 87.", "So", "36, 97", True),
+        ("given_replaced", "Of 36, 87.", "97", "36, 97", False),
+        ("given_replaced", "Of 36, 87.", "So", "37, 97", False),
+        ("given_replaced", "Of 36, 87.", "So", "36, 9777", False),
+        ("misread", "Of 3048.", "So", "3049", True),
+        ("misread", "Of 3048.", "So", "4048", True),
+        ("misread", "Of 3048.", "3049", "3049", False),
+        ("misread", "Of 3048.", "So", "3059", False),
+        ("misread", "Of 38.", "So", "39", True),
+        ("misread", "Of 8.", "So", "9", False),
+        ("one_digit_changed", "So.", "In 196.", "In 197.", True),
+        ("one_digit_changed", "So.", "In 96.", "In 97.", False),
+        ("one_digit_changed", "Of 197.", "In 196.", "In 197.", False),
+        ("any_replaced", "So.", "In 1969.", "In 2001.", True),
+        ("any_replaced", "Of 2001.", "In 1969.", "In 2001.", False),
+        ("any_replaced", "So.", "In 1969.", "In 1969, 2001.", False),
+        ("contradicts_answer", "So.", "has 5 red boats", "has 7 red boats", True),
+        ("contradicts_answer", "So.", "has 5 red boats", "had 7 red boats", False),
+        ("contradicts_answer", "So.", "has 5 red, 7 blue", "has 7 red boats", False),
+        ("contradicts_answer", "So.", "has 1,000 red", "has 2000 red", True),
+        ("contradicts_answer", "So.", "has 30.5 red", "has 30.8 red", False),
+        ("contradicts_answer", "So.", "has 30.5 red", "has 30.9 red", True),
+        ("contradicts_answer", "So.", "has 3000 red", "has 3001 red", True),
+        ("figure_replaced", "So.", "It costs $5 here.", "It costs $6 here.", True),
+        ("figure_replaced", "So.", "It costs $5 here.", "It costs £6 here.", False),
+        ("figure_replaced", "So.", "It has 5 °C here.", "It has 6 °C here.", True),
+        ("figure_replaced", "So.", "It has 5 °C here.", "It has 6 °F here.", False),
+        ("figure_replaced", "So.", "It has 5 degrees C now.", "It has 6 degree C now.", True),
+        ("figure_replaced", "So.", "Of 5 boats.", "Of 6 boats.", True),
+        ("figure_replaced", "So.", "5 boats.", "6 boats.", False),
+        ("figure_replaced", "So.", "1. Of 5 boats.", "2. Of 5 boats.", False),
+        ("figure_replaced", "So.", "10) Of 5 boats.", "20) Of 6 boats.", True),
+        ("figure_replaced", "So.", "It has 5 km here.", "It has 6 km here.", True),
+        ("figure_replaced", "So.", "It has 5 km here.", "It has 6 kilometers here.", True),
+    ],
+)
+def test_how_each_level_reads_numbers(name: str, asked: str, old: str, new: str, refused: bool) -> None:
+    assert level(name, old, new, asked) is refused

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import Finding
-from hfclean.verifiers.answers import SAID, _sayings
+from hfclean.verifiers.answers import SAID, _sayings, conclusion_agrees
 from hfclean.verifiers.options import offered, offered_anyhow
-from hfclean.verifiers.values import differ, one_spelling, read_value
+from hfclean.verifiers.units import factors
+from hfclean.verifiers.values import agree, differ, one_spelling, read_value
 
 TASK = "How many boats lie in the harbour?"
 
@@ -515,3 +516,74 @@ def test_options_are_read_by_their_marks() -> None:
     assert [*offered(letters)] == list("ABCDEFGH")
     assert offered("A) x" + " " * 4993 + "B) y") == {}
     assert offered("A) x" + " " * 4992 + "B) y") == two
+
+
+UNITS = {
+    "sec second min minute hr hour h day week month year": "60 3600 24 1440 86400 7 168 12 30 31 52 365 366 10 100",
+    "mm cm m meter metre km kilometer kilometre": "10 100 1000 100000 1000000",
+    "inch in foot feet ft yard yd mile mi": "12 3 36 1760 5280 144 9",
+    "mg g gram kg kilogram ton tonne ml l liter litre": "1000 1000000",
+    "oz ounce lb pound cup pint quart gallon tablespoon teaspoon tbsp tsp": "2 3 4 8 16 128 32 2000",
+    "cent ¢ pence penny dollar pound euro": "100",
+    "hundred thousand million billion trillion k dozen": "12 100 1000 1000000 1000000000 1000000000000",
+    "kb mb gb tb kib mib gib tib byte bit": "8 1000 1024 1000000 1048576",
+    "bp bps": "10000",
+}
+
+
+def test_each_of_these_units_may_be_another_by_one_of_these_factors() -> None:
+    for units, numbers in UNITS.items():
+        for unit in units.split():
+            money = "100 2 3 4 8 16 128 32 2000" if unit == "pound" else ""  # it is a weight as well
+            expected = {int(number) for number in f"{numbers} {money}".split()}
+            assert factors(unit) == expected, unit
+    assert factors("inches") == factors("IN.") == factors("inch")
+    assert factors("\\text{ hours}") == factors("hour")
+    assert factors("boats") == frozenset()
+    for one, other, different in (("5 km", "5000", 0), ("5000", "5 km", 0), ("0 km", "5000", 1), ("5 km", "5001", 1)):
+        assert differ(one, other) is bool(different), (one, other)
+
+
+def test_answers_agree_where_they_certainly_are_the_same() -> None:
+    same = [
+        ("12", "12.0"),
+        ("1/2", "0.5"),
+        ("(B)", "B"),
+        ("5 km", "5"),
+        ("50%", "50 percent"),
+        ("x + 1", "x+1"),
+        ("5 kms", "5 km"),
+    ]
+    other = [("12", "13"), ("A", "B"), ("5 km", "5 m"), ("x", "y"), ("x", "5"), ("12", "A"), ("5%", "0.05")]
+    assert [pair for pair in same if not agree(*pair)] == []
+    assert [pair for pair in other if agree(*pair)] == []
+    sure = Pair("How many?", "", "<think>The answer is 12.</think>\n12")
+    assert conclusion_agrees(sure) is True
+    assert conclusion_agrees(sure.replace(response="<think>The answer is 12.</think>\n\\boxed{13}")) is False
+    for unsure in (
+        sure.replace(instruction="How many? And how long?"),
+        sure.replace(instruction="Grade it."),
+        sure.replace(instruction="Find both."),
+        sure.replace(response="<think>It is so.</think>\n12"),
+        sure.replace(response="<think>The answer is 12.</think>\nSo."),
+        sure.replace(response="<think>The answer is 12. Wait.</think>\n12"),
+        sure.replace(response="<think>The answer is 5%.</think>\n0.05"),
+    ):
+        assert conclusion_agrees(unsure) is None, unsure
+
+
+def test_a_value_has_the_places_and_the_unit_that_it_is_written_with() -> None:
+    written = {
+        "12": (12, 0, ""), "1.50": (1.5, 2, ""), "1/4": (0.25, None, ""), "1 1/2": (1.5, None, ""), ".5": (0.5, 1, ""),
+        "-3": (-3, 0, ""), "−3": (-3, 0, ""), "+3": (3, 0, ""), "$5": (5, 0, ""), "£5": (5, 0, "£"), "¥5": (5, 0, "¥"),
+        "€5": (5, 0, "€"), "USD 5": (5, 0, "usd"), "5 Km": (5, 0, "km"), "5%": (5, 0, "%"), "5\\%.": (5, 0, "%"),
+        "\\frac{3}{4}": (0.75, None, ""), "\\dfrac34": (0.75, None, ""), "**5**": (5, 0, ""), "5^\\circ": (5, 0, ""),
+        "\\left(5\\right)": None, "\\text{5}": (5, 0, ""), "5 / 2": (2.5, None, ""), "1/0": None, "1 2": None,
+        "": None, "5" * 18: (float("5" * 18), 0, ""), "5" * 19: None,
+        "0." + "5" * 18: (float("0." + "5" * 18), 18, ""),
+    }  # fmt: skip
+    for text, expected in written.items():
+        value = read_value(text)
+        assert (value and (float(value.number or 0), value.places, value.unit)) == expected, text
+    assert read_value("1" + " " * 58 + "a") is not None
+    assert read_value("1" + " " * 59 + "a") is None

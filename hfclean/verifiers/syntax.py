@@ -68,7 +68,7 @@ ABOVE = re.compile(
 )
 # What speaks of faulty code right below a block.
 BELOW = re.compile(
-    r"\bSyntaxError\b|\b(?:miss(?:ed|es|ing)|forg[eo]t\w*|unclosed|unbalanced|unterminated|should (?:be|have been))\b",
+    r"\b(?:miss(?:ed|es|ing)|forg[eo]t\w*|unclosed|unbalanced|unterminated|should (?:be|have been))\b",
     re.IGNORECASE,
 )
 LEAD = 200
