@@ -39,6 +39,7 @@ SPELLINGS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:convert left out or respelled other keys and roles of messages")
 @pytest.mark.parametrize("messages", SPELLINGS, ids=lambda messages: "+".join(messages[0]))
 def test_every_spelling_is_read_and_written_back(messages: list[dict[str, Any]]) -> None:
     text = list(messages[1])[1]
@@ -193,9 +194,8 @@ def test_json_strings_of_every_kind_go_the_whole_way(column: str) -> None:
     assert (first.field, first.rule, first.before) == (f"{column}/1/value", "chat_markers", "Äpfel  und Birnen.</s>")
     report = hfclean.compare(ds, out)
     assert [edit.field for edit in report.edits][:2] == [f"{column}/1/value"] * 2
-    with pytest.warns(
-        UserWarning, match="contents in parts, as one text: 1 row; no answer: an empty one was added: 3 rows"
-    ):
+    said = "contents in parts, as one text: 1 row; conversations as JSON in a string, now as lists: 6 rows"
+    with pytest.warns(UserWarning, match=said):
         assert hfclean.convert(out, "alpaca")[0]["output"] == "Äpfel  und Birnen."
     assert out.map(hfclean.revise)["edit"][:] == ["kept"] * 8
 
