@@ -187,7 +187,7 @@ def test_preference_as_single_turns() -> None:
 
 def test_preference_as_strings_that_hold_the_prompt_too() -> None:
     row = {"chosen": "Human: hi there\n\nAssistant: hello", "rejected": "Human: hi there\n\nAssistant: go away"}
-    assert pair_of(row) == Pair("Human: hi there\n\nAssistant: ", "", "hello")
+    assert pair_of(row) == Pair("Human: hi there\n\nAssistant: ", "", "hello", joined=True)
     assert revised(row)["chosen"] == "Human: hi there\n\nAssistant: HELLO"
 
 

@@ -49,7 +49,7 @@ class Task(NamedTuple):
             # a row without a place for an input has both in its instruction
             new["instruction"] = f"{new['instruction']}\n\n{new.pop('input')}"
         changed = {name for name, text in new.items() if text != getattr(self.pair, name)}
-        return self.pair.replace(**new) if changed <= set(self.fields) else None
+        return self.pair.replace(**new).with_seam_of(self.pair) if changed <= set(self.fields) else None
 
 
 class Proposal(NamedTuple):

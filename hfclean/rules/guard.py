@@ -39,6 +39,7 @@ def allowed(before: Pair, after: Pair) -> Pair:
         old, new = getattr(before, name), getattr(after, name)
         if old != new and _changes_truth(old, new):
             after = after.replace(**{name: old})
+    after = after.with_seam_of(before)
     answer = after.response.strip()
     if answer and answer == after.input.strip() and before.response.strip() != before.input.strip():
         after = after.replace(input=before.input, response=before.response)

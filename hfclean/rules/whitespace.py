@@ -103,7 +103,7 @@ def _tidied(pair: Pair) -> Pair:
             tidied = _tidied_field(pair, name, text)
             if tidied != text:
                 changed[name] = tidied
-    return pair.replace(**changed) if changed else pair
+    return pair.replace(**changed).with_seam_of(pair) if changed else pair
 
 
 def _tidied_field(pair: Pair, name: str, text: str) -> str:
@@ -257,5 +257,5 @@ whitespace = Rule(
         " A short  walk helps more than most people think.\n\n\n\nTry it. ",
         "A short walk helps more than most people think.\n\nTry it.",
     ),
-    version=2,
+    version=3,
 )

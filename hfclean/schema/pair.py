@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 # Raised when the same rows are read as other pairs: results in the caches of `datasets` are computed again.
-READING_VERSION = 2
+READING_VERSION = 3
 
 
 class Turn(NamedTuple):
@@ -23,7 +23,8 @@ class Pair:
     Text that the row lacks is `""`, never `None`. `history` holds the turns before the instruction, oldest first, and
     any tool calls and results between instruction and response. `response` is the answer alone; `thought` is what was
     thought before it, without tags and markers, wherever the row keeps it. A thought that is not closed stays in the
-    response.
+    response. `joined` says that a trainer puts prompt and response together as they stand: the white space between
+    them is then all that keeps them apart.
     """
 
     instruction: str
@@ -32,10 +33,24 @@ class Pair:
     history: tuple[Turn, ...] = ()
     system: str = ""
     thought: str = ""
+    joined: bool = False
 
     def replace(self, **changes: Any) -> Pair:
         """The same pair with some fields changed."""
         return replace(self, **changes)
+
+    def with_seam_of(self, before: Pair) -> Pair:
+        """The same pair with the white space between prompt and response that `before` has, where they are joined."""
+        if not before.joined:
+            return self
+        changed = {}
+        if self.instruction != before.instruction:
+            tail = before.instruction[len(before.instruction.rstrip()) :]
+            changed["instruction"] = self.instruction.rstrip() + tail
+        if self.response != before.response:
+            head = before.response[: len(before.response) - len(before.response.lstrip())]
+            changed["response"] = head + self.response.lstrip()
+        return self.replace(**changed) if changed else self
 
     @property
     def prompt(self) -> str:

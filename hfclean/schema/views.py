@@ -132,7 +132,7 @@ class FlatView(View):
 def answered(pair: Pair, answer: Answer, instruction: Slot | None = None, given: Slot | None = None) -> Target:
     """The target of a pair that lacks only its answer."""
     text, slot, thought, thought_slot, written = answer
-    pair = Pair(pair.instruction, pair.input, text, pair.history, pair.system, thought)
+    pair = Pair(pair.instruction, pair.input, text, pair.history, pair.system, thought, pair.joined)
     return Target(pair, instruction, given, slot, (), thought_slot, written)
 
 
@@ -218,7 +218,7 @@ class PromptView(View):
         if not isinstance(completion, (list, dict)) and not isinstance(prompt, (list, dict)):
             instruction, instruction_slot = read_cell((self.prompt,), prompt)
             answer = read_answer_cell((self.completion,), completion)
-            return [answered(Pair(instruction), answer, instruction_slot)]
+            return [answered(Pair(instruction, joined=True), answer, instruction_slot)]
         before = read_prompt(self.prompt, prompt)
         after = read_answer(self.completion, completion)
         return conversation_targets([*before, *after], turns=turns, first=len(before))
@@ -291,10 +291,10 @@ class PreferenceView(View):
         first = len(before) if turns == "all" else 0
         found = conversation_targets([*before, *after], turns=turns, first=first)
         text = as_text(cells[self.input]) if self.input else ""
-        targets = [
-            t._replace(pair=t.pair.replace(input=text) if text else t.pair, instruction=None, input=None)
-            for t in found
-        ]
+        joined = isinstance(cell, str) and isinstance(cells[str(self.prompt)], str)
+        if text or joined:
+            found = [t._replace(pair=t.pair.replace(input=text, joined=joined)) for t in found]
+        targets = [t._replace(instruction=None, input=None) for t in found]
         return targets, sum(message.role == "assistant" for message in after[:shared])
 
     def _mirrored(self, cells: Cells, name: str, after: list[Message]) -> tuple[list[Message], int]:
@@ -315,7 +315,7 @@ class PreferenceView(View):
         other = cells[self.rejected if name == self.chosen else self.chosen]
         shared = _common_prefix(cell, other) if isinstance(other, str) and other != cell else ""
         text = cell[len(shared) :]
-        return answered(Pair(shared), parted(text, Slot(((name,),), (text,), shared), shared))
+        return answered(Pair(shared, joined=True), parted(text, Slot(((name,),), (text,), shared), shared))
 
 
 def _mirror(message: Message, other: Message) -> Message:
