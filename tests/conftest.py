@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import weights
 from extras import needs
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
@@ -57,6 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no real rows at {REALDATA.name}"))
         if "live" in item.keywords and not os.environ.get("HFCLEAN_LIVE"):
             item.add_marker(pytest.mark.skip(reason="needs the real Hub; set HFCLEAN_LIVE=1"))
+    with_weights = [item for item in items if item.get_closest_marker("weights")]
+    if with_weights and (reason := weights.absent()):
+        for item in with_weights:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:
@@ -66,6 +71,13 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs_extra"):
         needs(*mark.args)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [each for each in terminalreporter.stats.get("skipped", ()) if isinstance(each.longrepr, tuple)]
+    reason = f"Skipped: {weights.absent()}"
+    if count := sum(each.longrepr[2] == reason for each in skipped):
+        terminalreporter.write_line(f"{count} tests with real weights left out. {reason}")
 
 
 def pytest_unconfigure() -> None:
@@ -141,6 +153,13 @@ def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     process.close()
     for loop in loops:
         loop.close()
+
+
+@pytest.fixture(scope="session")
+def smollm() -> weights.Weights:
+    """SmolLM2-135M-Instruct, for tests marked `weights`: the rest is skipped where it is not."""
+    needs("models", "torch", "transformers")
+    return weights.weights_at(Path(os.environ[weights.VARIABLE]))
 
 
 @pytest.fixture(scope="session")

@@ -376,6 +376,10 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def quantized(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model.Q4_1.gguf")
+
+
 def without_config(folder: Path) -> None:
     (folder / "config.json").unlink()
 
@@ -397,6 +401,7 @@ def listed_config(folder: Path) -> None:
     ("spoil", "words"),
     [
         (pickled, r"no weights in safetensors \(found: pytorch_model.bin\).*save_pretrained"),
+        (quantized, r"\(model.Q4_1.gguf\). A GGUF is not read here: serve it .* and give base_url"),
         (without_config, "has no config.json"),
         (broken_config, "config.json of 'own' is damaged"),
         (listed_config, "config.json of 'own' holds a list"),

@@ -151,6 +151,12 @@ def refuse_unsafe(files: ModelFiles) -> None:
     folder = files.folder
     weights = "adapter_model.safetensors" if files.base else "*.safetensors"
     if not list(folder.glob(weights)):
+        served = sorted(f.name for f in folder.glob("*.gguf"))
+        if served:
+            raise ModelError(
+                f"{folder.name!r} has no weights in safetensors ({', '.join(served)}). A GGUF is not read here: "
+                "serve it with a program that does, such as the server of llama.cpp, and give base_url"
+            )
         found = sorted(
             f.name for f in folder.iterdir() if fnmatch.fnmatch(f.name, "*.bin") or f.suffix in (".pt", ".pth")
         )
