@@ -361,4 +361,8 @@ def test_what_is_asked_for_is_named_or_corrected() -> None:
     assert [each.turn for each in found if each.field == "response"] == [0, 1]
     assert select_verifiers(["side_cut"]) == ()
     assert [each.id for each in select_verifiers(["wrong_sum", "side_cut"])] == ["wrong_sum"]
+    public = (
+        "Finding RowVerifier Verifier VerifierError able_verifiers select_verifiers verify ROW_VERIFIERS VERIFIERS"
+    )
+    assert set(hfclean.verifiers.__all__) == set(public.split())
     assert {each.version for each in (*PREFERENCE_VERIFIERS, *TRUTH_VERIFIERS)} == {1}

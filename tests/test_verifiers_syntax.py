@@ -749,3 +749,63 @@ def test_the_longest_block_that_is_read(language: str, code: str, longest: int) 
 def test_a_grammar_that_recovers_without_end_is_stopped() -> None:
     needs("verify", "tree_sitter_language_pack")
     assert lines("java", "<!--" * 5_000) == []
+
+
+# Fences of each language, and code that it refuses.
+NAMES = {
+    "python py python3": "x = (1",
+    "json": '{"a" 1}',
+    "yaml yml": "a: b: c",
+    "toml": "a = [1",
+    "xml": "<a></b>",
+    "html": "</div>",
+    "regex regexp": "(a",
+}
+OTHER_NAMES = {
+    "sql mysql postgresql postgres sqlite tsql plsql": "SELECT (1",
+    "javascript js mjs node typescript ts java c cpp c++ cc csharp c# cs go golang rust rs php": "f(1;",
+    "tsx jsx": "f({;",
+    "ruby rb": "f(1",
+    "bash sh shell": "echo $(ls",
+    "css": "a { b: c; } }",
+}
+ELEMENTS = (
+    "html head body title div span a b i u strong em small h1 h2 h3 h4 h5 h6 ul ol dl table form button select label "
+    "section article header footer nav main aside figure iframe video audio canvas svg blockquote fieldset"
+)
+# Each is right in one place or dialect alone.
+PARTS = [
+    *(("java", code) for code in ("private A() { }", "{1, 2}", "a + b")),
+    *(("csharp", code) for code in ("private A() { }", "{ 1, 2 }", "~A() { }")),
+    *(("cpp", code) for code in ("virtual ~A();", "std::cout << 1;")),
+    *(("php", code) for code in ("private $a = 1;", "['a' => 1]", "$a")),
+    *((language, "constructor() { }") for language in ("javascript", "typescript")),
+    *(("go", "for { }"), ("rust", "a + b"), ("css", "a: b"), ("tsx", "text {a} more")),
+    *(("sql", code) for code in ("SELECT a FROM t WHERE a @> b", "SELECT '''a'b'''", "SELECT a // c\nFROM t")),
+]
+
+
+def test_each_of_these_fences_names_its_language() -> None:
+    unread = [name for names, code in NAMES.items() for name in names.split() if not lines(name, code)]
+    assert unread == []
+    assert lines("pascal", "x = (1") == []
+
+
+@pytest.mark.parametrize(("names", "code"), OTHER_NAMES.items())
+def test_each_of_these_fences_of_other_languages_names_its_language(names: str, code: str) -> None:
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
+    assert [name for name in names.split() if not lines(name, code)] == []
+
+
+def test_what_is_right_in_one_place_is_right() -> None:
+    needs("verify", "sqlglot", "tree_sitter_language_pack")
+    assert [part for part in PARTS if lines(*part)] == []
+
+
+def test_each_of_these_elements_has_to_be_closed() -> None:
+    assert [
+        name for name in ELEMENTS.split() if name not in ("html", "body") and not lines("html", f"</{name}>")
+    ] == []
+    assert [name for name in ELEMENTS.split() if not lines("html", f"<!doctype html>\n<{name}>")] == []
+    assert [name for name in "p li tr td br img html body".split() if lines("html", f"<i></i></{name}>")] == []  # noqa: SIM905
+    assert [lines("html", code) for code in ("<b>\n<i>\n</b>", "<b/><i>", "<i>", " <html>\n<b>")] == [[1], [], [], [1]]
