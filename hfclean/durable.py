@@ -210,6 +210,11 @@ def sync_tree(folder: Path) -> None:
         _sync(Path(place))
 
 
+def sync_names(folder: Path) -> None:
+    """Flush the names in one folder."""
+    _sync(folder)
+
+
 @contextmanager
 def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
     """A hidden folder for intermediate files, gone afterwards; what killed runs left of the same kind goes as well.
@@ -415,7 +420,7 @@ def _sync(path: Path) -> None:
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
-        _flush(descriptor)
+        flush(descriptor)
     except OSError as e:
         if e.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot flush a folder
             raise
@@ -423,7 +428,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush(descriptor: int) -> None:
+def flush(descriptor: int) -> None:
+    """Have what was written to an open file on the disk before this returns."""
     if sys.platform == "darwin":  # where `fsync` leaves it in the disk's own cache
         import fcntl
 

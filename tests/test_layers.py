@@ -49,6 +49,7 @@ ROOMS = [
     "scorers",
     "reviser",
     "restoration",
+    "verdicts",
     "training",
     "selection",
     "mining",

@@ -27,8 +27,8 @@ from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.markup import diff_markup, text_markup
 from hfclean.report.plots import draw_histogram
 from hfclean.report.record import Removed, RowExcerpt
-from hfclean.report.worddiff import Stretch, readable_diff, word_diff
 from hfclean.reviser.refused import RefusedRevision
+from hfclean.text.worddiff import Stretch, readable_diff, word_diff
 
 VOID = {"meta", "input", "br"}
 

@@ -236,7 +236,7 @@ def test_verdicts_accept_reject_and_edit(revised: Dataset, tmp_path: Path) -> No
         ('{"row_id": "1", "verdict": "edit"}', "edits nothing"),
         ('{"row_id": "gone", "verdict": "accept"}', "rows that do not exist, such as 'gone'"),
         ("[]", "verdict 1"),
-        ("{", "cannot be read"),
+        ("\n{\n", "verdict 2 of 'v.jsonl' cannot be read.*line 2"),
     ],
 )
 def test_a_verdict_that_cannot_be_is_named(revised: Dataset, tmp_path: Path, line: str, said: str) -> None:

@@ -28,7 +28,7 @@ def describe_change(entry: LedgerEntry) -> str:
 
 def _word_diff_text(before: str, after: str, context: int = 60) -> str:
     """What a text was and what it is, word by word: `[-taken out-]`, `{+put in+}`, and some of what stayed."""
-    from hfclean.report.worddiff import readable_diff
+    from hfclean.text.worddiff import readable_diff
 
     stretches = readable_diff(before, after)
     parts = []

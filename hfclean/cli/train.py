@@ -30,7 +30,12 @@ def add(command: argparse.ArgumentParser) -> None:
         "--preset", choices=PRESETS, help="settings that were published (coachlm), or a start (modern)"
     )
     command.add_argument("--resume", action="store_true", help="continue from the last checkpoint in DIR")
-    command.add_argument("--verdicts", metavar="FILE", help="lines of JSON: row_id; accept, edit or reject; texts")
+    command.add_argument(
+        "--verdicts",
+        metavar="FILE",
+        action="append",
+        help="lines of JSON: row_id; accept, edit or reject; texts (may be given several times)",
+    )
     choice = command.add_argument_group("the pairs")
     choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
     choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="whole pairs or responses only")

@@ -20,7 +20,7 @@ from hfclean.reviser.refused import RefusedRevision
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from hfclean.report.worddiff import Stretch
+    from hfclean.text.worddiff import Stretch
 
 # Bytes for all changes together, so that the page stays below 10 MB; the rest takes well under one.
 CHANGES_BYTES = 8_000_000
@@ -147,7 +147,7 @@ def _weight(stretches: Sequence[Stretch]) -> int:
 
 def _refused(revisions: Sequence[RefusedRevision]) -> Iterator[Card]:
     from hfclean.report.markup import diff_markup
-    from hfclean.report.worddiff import readable_diff
+    from hfclean.text.worddiff import readable_diff
 
     for each in revisions[:SHOWN]:
         names = tuple(dict.fromkeys(each.codes.split())) or (NO_CODE,)
@@ -208,7 +208,7 @@ def _diffs(edits: Sequence[Edit]) -> tuple[list[list[Stretch]], list[Markup]]:
     """The stretches of each change, and its markup. Where all of it is too much for the page, the largest are cut to
     one common size."""
     from hfclean.report.markup import diff_markup
-    from hfclean.report.worddiff import readable_diff
+    from hfclean.text.worddiff import readable_diff
 
     if not edits:
         return [], []

@@ -13,8 +13,8 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 from hfclean.report.formatting import count
-from hfclean.report.worddiff import Stretch
 from hfclean.text.characters import HARMFUL, INVISIBLE
+from hfclean.text.worddiff import Stretch
 
 # Labelled wherever they stand, and what is labelled only where it changed.
 HARMFUL_RUN = re.compile(f"{HARMFUL.pattern}+")

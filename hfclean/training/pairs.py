@@ -9,7 +9,6 @@ A pair is a row of `raw_instruction`, `raw_input`, `raw_output`, `revised_instru
 * a preference set: the rejected answer and the chosen one to the same question.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,15 @@ from hfclean.provenance import HISTORY, original_cells, parse_history
 from hfclean.records.common import ABOUT, read_record
 from hfclean.records.dataset import read_layout
 from hfclean.schema import Columns, Pair, PreferenceView, View
+from hfclean.verdicts import Event, RowVerdicts, read_events, row_verdicts
+from hfclean.verdicts.events import hashes, parsed
 
 COLUMNS = (
     *("raw_instruction", "raw_input", "raw_output"),
     *("revised_instruction", "revised_input", "revised_output"),
 )
 LEDGER = "ledger.parquet"
-VERDICTS = ("accept", "edit", "reject")
-FIELDS = {"instruction": "instruction", "input": "input", "output": "response", "response": "response"}
+_Given = str | Path | Iterable[str | Path | Mapping[str, Any]] | None
 
 
 class Sides(NamedTuple):
@@ -92,7 +92,8 @@ class Revisions:
     Attributes:
         rows: a `Dataset` with the columns of pairs, and `row_id` where the source has ids.
         left_out: reason -> rows: `no_single_turn` (a conversation of several turns, or with a system prompt),
-            `not_revised`, `rejected`, `unjudged`, `failed`.
+            `not_revised`, `rejected`, `unjudged`, `failed`; by people's verdicts also `returned`, `flagged`,
+            `conflict` (two people disagree), and `stale` (the row is not what was judged).
     """
 
     rows: Any
@@ -102,7 +103,7 @@ class Revisions:
 def revision_pairs(
     source: Any,
     *,
-    verdicts: str | Path | Iterable[Mapping[str, Any]] | None = None,
+    verdicts: _Given = None,
     unchanged: bool = False,
     columns: Columns = None,
     prefix: str = "",
@@ -113,10 +114,11 @@ def revision_pairs(
         source: a `Dataset` or `DatasetDict` that was revised, that holds preferences (chosen, rejected), or that holds
             pairs already; or the folder of `hfclean clean`, its `ledger.parquet` (only the rows that it names), or a
             file of pairs, as JSON lines or parquet.
-        verdicts: of people, as a JSON lines file or as dicts: `row_id`, `verdict` (`accept`: the revision is right;
+        verdicts: of people, as files of JSON lines, or as dicts: `row_id`, `verdict` (`accept`: the revision is right;
             `reject`: it is not, the original stands; `edit`: the texts given are right), and for `edit` one or more of
-            `instruction`, `input`, `output`, or `text`, which is the output. With verdicts, only judged rows are
-            taken, and the last verdict on a row counts.
+            `instruction`, `input`, `output`, or `text`, which is the output; or what `hfclean.verdicts.VerdictLog`
+            writes. With verdicts, only judged rows are taken. The last verdict of a person on a row counts, and rows
+            on which several people disagree are left out.
         unchanged: also give the rows that a reviser or a person found right as they were, as pairs of equal sides.
             They teach a reviser to leave good rows alone; see `near_identity` of `train_reviser`.
         columns, prefix: as the revisers were given them.
@@ -162,7 +164,7 @@ def revision_pairs(
 class _Reading(NamedTuple):
     """How rows are read: people's verdicts on them, and where hfclean's columns are."""
 
-    verdicts: Mapping[str, Mapping[str, Any]] | None
+    verdicts: Mapping[str, RowVerdicts] | None
     unchanged: bool
     layout: Layout
 
@@ -243,37 +245,20 @@ def _as_cleaned(folder: Path, reading: _Reading) -> _Reading:
     return reading._replace(layout=Layout(columns, reading.layout.prefix or recorded.prefix))
 
 
-def _verdicts(given: str | Path | Iterable[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]] | None:
-    """row id -> the last verdict on it."""
+def _verdicts(given: _Given) -> dict[str, RowVerdicts] | None:
+    """row id -> what people say of the row."""
     if given is None:
         return None
-    if isinstance(given, (str, Path)):
-        file = Path(given).expanduser()
+    events: list[Event] = []
+    for number, entry in enumerate([given] if isinstance(given, (str, Path)) else given, start=1):
+        if isinstance(entry, (str, Path)):
+            events += read_events(entry)
+            continue
         try:
-            lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
-            given = [json.loads(line) for line in lines]
-        except (OSError, ValueError) as e:
-            raise SourceError(
-                f"the verdicts {file.name!r} cannot be read ({e}); expected one JSON object a line"
-            ) from e
-    found = {}
-    for number, entry in enumerate(given, start=1):
-        what = entry.get("verdict") if isinstance(entry, Mapping) else None
-        name = (entry.get("row_id") or entry.get("id")) if isinstance(entry, Mapping) else None
-        if not isinstance(name, str) or what not in VERDICTS:
-            raise SourceError(
-                f"verdict {number}: {str(entry)[:80]!r}; expected row_id, a text, and verdict, one of "
-                f"{', '.join(VERDICTS)}"
-            )
-        if what == "edit" and not _edited(entry):
-            raise SourceError(f"verdict {number} on {name!r} edits nothing; expected instruction, input or output")
-        found[name] = entry
-    return found
-
-
-def _edited(entry: Mapping[str, Any]) -> dict[str, str]:
-    texts = {"output": entry.get("text"), **{name: entry[name] for name in FIELDS if name in entry}}
-    return {FIELDS[name]: text for name, text in texts.items() if isinstance(text, str)}
+            events.append(parsed(entry))
+        except ValueError as e:
+            raise SourceError(f"verdict {number} {e}") from e
+    return row_verdicts(events)
 
 
 def _read(part: Any, reading: _Reading, seen: set[str]) -> Iterator[tuple[dict[str, str] | None, str]]:
@@ -309,23 +294,38 @@ def _preferred(row: Mapping[str, Any], view: View) -> tuple[dict[str, str] | Non
 
 def _revised(row: Mapping[str, Any], view: View, reading: _Reading) -> tuple[dict[str, str] | None, str]:
     name = str(row.get(reading.layout.own("row_id")))
-    verdict = reading.verdicts.get(name) if reading.verdicts is not None else None
-    if reading.verdicts is not None and verdict is None:
+    judged = reading.verdicts.get(name) if reading.verdicts is not None else None
+    if reading.verdicts is not None and judged is None:
         return None, "unjudged"
-    targets, first = view.targets(row), view.targets(original_cells(row, reading.layout.prefix))
+    now = hashes(row, view, reading.layout)
+    decision = judged.decision(now) if judged else None
+    if judged and (decision is None or decision.verdict == "return"):
+        state = judged.state(now)
+        return None, "unjudged" if state in ("open", "skipped") else state
+    cells = _decided(row, view, decision)
+    targets, first = view.targets(cells), view.targets(original_cells(row, reading.layout.prefix))
     if len(targets) != 1 or len(first) != 1 or not _is_plain(targets[0].pair):
         return None, "no_single_turn"
     raw, revised = first[0].pair, targets[0].pair
-    if verdict is not None:
-        if verdict["verdict"] == "reject":
-            return (_row(raw, raw, name), "") if reading.unchanged else (None, "rejected")
-        if verdict["verdict"] == "edit":
-            revised = revised.replace(**_edited(verdict))
-    elif any(step.edit == "failed" for step in (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]):
+    if decision is not None and decision.verdict == "reject":
+        return (_row(raw, raw, name), "") if reading.unchanged else (None, "rejected")
+    if decision is None and any(
+        step.edit == "failed" for step in (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]
+    ):
         return None, "failed"
     if raw == revised and not reading.unchanged:
         return None, "not_revised"
     return _row(raw, revised, name), ""
+
+
+def _decided(row: Mapping[str, Any], view: View, decision: Event | None) -> Mapping[str, Any]:
+    """The row with the texts of a person's edit."""
+    if decision is None or decision.verdict != "edit":
+        return row
+    try:
+        return decision.edited(row, view)
+    except ValueError as e:
+        raise SourceError(f"the edit on {decision.row_id!r} cannot be applied: {e}; correct or delete it") from e
 
 
 def _is_plain(pair: Pair) -> bool:

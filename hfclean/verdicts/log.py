@@ -1,0 +1,171 @@
+"""The log: a file of events that only grows. An event is on the disk before anybody is told that it was written.
+
+A write that was cut off leaves a last line without an end, which is not an event: readers leave it out, and the next
+writer takes it away. Several processes may write one file; each holds it locked while it writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from hfclean.durable import flush, sync_names
+from hfclean.errors import SourceError
+from hfclean.limits import LARGEST_JSON
+from hfclean.verdicts.events import Event, read_line
+
+_BEYOND = 1 << 40
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class VerdictLog:
+    """The file to which one person's decisions are added.
+
+    Args:
+        path: of the file; made, for its owner alone to read, when the first event is added.
+        who: the person, by whatever name they choose.
+        now: the clock.
+
+    Raises:
+        SourceError: no name is given.
+    """
+
+    def __init__(self, path: str | Path, who: str, *, now: Callable[[], datetime] = _now) -> None:
+        if not who.strip():
+            raise SourceError("no name is given of the person who decides; expected any text, such as their initials")
+        self.path = Path(path)
+        self._who = who
+        self._now = now
+        self._read = self._lines = self._number = 0
+
+    def append(self, event: Event) -> Event:
+        """Add an event with name, time and number; returns it once it is on the disk.
+
+        Raises:
+            SourceError: a line of the file is not an event; nothing is added.
+            OSError: it cannot be written; nothing is added.
+        """
+        is_new = not self.path.exists()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            with _locked(descriptor):
+                end, begin = self._catch_up(descriptor)
+                when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                event = replace(event, who=self._who, when=when, number=self._number + 1)
+                _write(descriptor, begin + event.line().encode("ascii") + b"\n", end)
+        finally:
+            os.close(descriptor)
+        if is_new:
+            sync_names(self.path.parent)
+        return event
+
+    def _catch_up(self, descriptor: int) -> tuple[int, bytes]:
+        """Read what was added since the last time; gives where the next event begins, and what goes before it."""
+        if os.fstat(descriptor).st_size < self._read:  # another file has the name now
+            self._read = self._lines = self._number = 0
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            file.seek(self._read)
+            for line, is_whole in _lines_of(file, self.path):
+                if not is_whole:
+                    if not _is_cut_off(line):
+                        self._note(_event(line, self.path, self._lines + 1))
+                        return self._read + len(line), b"\n"
+                    os.ftruncate(descriptor, self._read)
+                    break
+                if line.strip():
+                    self._note(_event(line, self.path, self._lines + 1))
+                self._read += len(line)
+                self._lines += 1
+        return self._read, b""
+
+    def _note(self, event: Event) -> None:
+        if event.who == self._who:
+            self._number = max(self._number, event.number)
+
+
+def read_events(*files: str | Path) -> list[Event]:
+    """The events of some files, one after the other. A last line that was cut off is left out.
+
+    Raises:
+        SourceError: a file cannot be read, or any other line of it is not an event; it names file and line.
+    """
+    events: list[Event] = []
+    for each in files:
+        path = Path(each).expanduser()
+        try:
+            with path.open("rb") as file:
+                for number, (line, is_whole) in enumerate(_lines_of(file, path), start=1):
+                    if line.strip() and (is_whole or not _is_cut_off(line)):
+                        events.append(_event(line, path, number))
+        except OSError as e:
+            raise SourceError(
+                f"the verdicts {path.name!r} cannot be read ({e.strerror}); expected lines of JSON objects"
+            ) from e
+    return events
+
+
+def _lines_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a file, and whether each has its end."""
+    while line := file.readline(LARGEST_JSON):
+        if len(line) == LARGEST_JSON:
+            raise SourceError(f"{path.name!r} has a line of more than {LARGEST_JSON:,} bytes; expected verdicts")
+        yield line, line.endswith(b"\n")
+
+
+def _event(line: bytes, path: Path, number: int) -> Event:
+    try:
+        return read_line(line)
+    except ValueError as e:
+        raise SourceError(f"verdict {number} of {path.name!r} {e}; repair or delete line {number}") from e
+
+
+def _is_cut_off(line: bytes) -> bool:
+    """Whether a line without its end is the beginning of one: no beginning of an object is JSON."""
+    try:
+        json.loads(line)
+    except RecursionError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
+def _write(descriptor: int, data: bytes, end: int) -> None:
+    """Add bytes at the end of a file, all or none."""
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        flush(descriptor)
+    except BaseException:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """Hold a file for this process alone; waits for others."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _BEYOND, os.SEEK_SET)  # what is locked there, nobody else can read
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        try:
+            yield
+        finally:
+            os.lseek(descriptor, _BEYOND, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # ends with the descriptor
+        yield

@@ -1,0 +1,282 @@
+"""People's decisions: the log survives kills, several people and wrong clocks; what it amounts to, row by row."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hfclean
+from hfclean.errors import SourceError
+from hfclean.layout import Layout
+from hfclean.verdicts import Event, Hashes, VerdictLog, describe, hunks, read_events, row_verdicts, taken
+from hfclean.verdicts.events import VERDICTS, hashes, parsed, read_line
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+ROW = {"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}
+TEXT = st.lists(st.sampled_from(["a", "apple", " ", "\n", ".", "é", "水", "\u2028", '"']), max_size=12).map("".join)
+EVENTS = st.builds(
+    Event,
+    st.sampled_from(["r1", "r2"]),
+    st.sampled_from(VERDICTS),
+    reason=TEXT,
+    who=st.sampled_from(["ana", "ben"]),
+    when=st.sampled_from(["2026-01-31T12:00:00Z", "2026-01-31T12:00:01Z"]),
+    number=st.integers(1, 5),
+    seconds=st.none() | st.integers(0, 9),
+).map(lambda event: replace(event, texts={"output": event.reason or "x"}) if event.verdict == "edit" else event)
+
+
+def clock(*seconds: float) -> Callable[[], datetime]:
+    times = iter(seconds)
+    return lambda: NOON + timedelta(seconds=next(times))
+
+
+def states(events: list[Event]) -> dict[str, str]:
+    return {name: verdicts.state() for name, verdicts in row_verdicts(events).items()}
+
+
+@given(TEXT, TEXT, st.sets(st.integers(0, 30)))
+def test_a_hunk_is_taken_by_itself(before: str, after: str, numbers: set[int]) -> None:
+    found = hunks(before, after)
+    assert taken(before, after, range(len(found))) == after
+    assert taken(before, after, []) == before
+    for hunk in found:
+        assert before.startswith(hunk.out, hunk.start)
+        assert hunk.out != hunk.put
+    some = {number for number in numbers if number < len(found)}
+    parts = taken(before, after, some)
+    grown = sum(len(found[number].put) - len(found[number].out) for number in some)
+    assert len(parts) == len(before) + grown
+
+
+def test_there_is_no_hunk_beyond_the_last() -> None:
+    assert taken("a aple and a pare", "an apple and a pear", {0}) == "an apple and a pare"
+    with pytest.raises(IndexError, match="no hunk 2; the texts differ in 2 places"):
+        taken("a aple and a pare", "an apple and a pear", [2])
+
+
+@given(EVENTS)
+def test_an_event_is_one_line_and_comes_back(event: Event) -> None:
+    line = event.line()
+    assert line.isascii()
+    assert "\n" not in line
+    assert read_line(line.encode()) == event
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(EVENTS, max_size=5), st.data())
+def test_what_a_kill_leaves_is_the_state_before_it(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Event], data: st.DataObject
+) -> None:
+    file = tmp_path_factory.mktemp("log") / "verdicts.jsonl"
+    lines = [event.line().encode() for event in events]
+    whole = b"".join(line + b"\n" for line in lines)
+    cut = data.draw(st.integers(0, len(whole)))
+    file.write_bytes(whole[:cut])
+    ends = [sum(len(line) + 1 for line in lines[: n + 1]) - 1 for n in range(len(lines))]
+    written = [event for event, end in zip(events, ends, strict=True) if end <= cut]
+    assert read_events(file) == written
+    added = VerdictLog(file, "ana", now=lambda: NOON).append(Event("r1", "skip"))
+    assert read_events(file) == [*written, added]
+    assert added.number == 1 + max((event.number for event in written if event.who == "ana"), default=0)
+
+
+@given(st.lists(EVENTS, max_size=8), st.randoms(use_true_random=False))
+def test_the_state_is_the_same_in_any_order_and_twice(events: list[Event], random: object) -> None:
+    other = [*events, *events[:3]]
+    random.shuffle(other)  # type: ignore[attr-defined]
+    assert row_verdicts(other) == row_verdicts(events)
+
+
+def test_a_file_is_private_and_has_who_and_when(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    log = VerdictLog(file, "ana", now=clock(0, 1))
+    log.append(Event("r1", "accept", seconds=3.5))
+    log.append(Event("r2", "edit", {"output": "A pear."}, hunks={"output": (0,)}, reason="it was wrong"))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [
+        {
+            "row_id": "r1",
+            "verdict": "accept",
+            "who": "ana",
+            "when": "2026-01-31T12:00:00.000Z",
+            "number": 1,
+            "seconds": 3.5,
+        },
+        {
+            "row_id": "r2",
+            "verdict": "edit",
+            "texts": {"output": "A pear."},
+            "hunks": {"output": [0]},
+            "reason": "it was wrong",
+            "who": "ana",
+            "when": "2026-01-31T12:00:01.000Z",
+            "number": 2,
+        },
+    ]
+    with pytest.raises(SourceError, match="no name is given"):
+        VerdictLog(file, " ")
+
+
+def test_two_people_write_one_file_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+
+    def decide(who: str) -> None:
+        log = VerdictLog(file, who)
+        for n in range(12):
+            log.append(Event(f"r{n}", "accept"))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(decide, ["ana", "ben", "eva"]))
+    events = read_events(file)
+    assert len(events) == 36
+    for who in ("ana", "ben", "eva"):
+        assert [event.number for event in events if event.who == who] == [*range(1, 13)]
+
+
+def test_a_full_disk_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "v.jsonl"
+    log = VerdictLog(file, "ana", now=lambda: NOON)
+    first = log.append(Event("r1", "accept"))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hfclean.verdicts.log.flush", full)
+        with pytest.raises(OSError, match="No space"):
+            log.append(Event("r2", "accept"))
+    assert read_events(file) == [first]
+    assert log.append(Event("r2", "reject")).number == 2
+
+
+def test_a_broken_line_is_named_and_a_cut_one_is_not_an_event(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    file.write_text('{"row_id": "r1", "verdict": "accept"}\n\n{"row_id": "r2", "verd')
+    assert states(read_events(file)) == {"r1": "accepted"}
+    file.write_text('{"row_id": "r1", "verdict": "accept"}\n\n{"row_id": "r2", "verd\n')
+    with pytest.raises(SourceError, match=r"verdict 3 of 'v.jsonl' cannot be read.*repair or delete line 3"):
+        read_events(file)
+    with pytest.raises(SourceError, match="delete line 3"):
+        VerdictLog(file, "ana").append(Event("r1", "skip"))
+    with pytest.raises(SourceError, match=r"'none.jsonl' cannot be read"):
+        read_events(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"verdict": "maybe"}, "one of accept, edit, reject, return, skip, flag, undo"),
+        ({"verdict": "edit", "texts": {"output": 3}}, "has texts"),
+        ({"hunks": {"output": [-1]}}, "numbers from 0"),
+        ({"hunks": {"output": 1}}, "lists of numbers"),
+        ({"who": 3}, "has who '3'"),
+        ({"when": "noon"}, "has when 'noon'"),
+        ({"number": -1}, "has number '-1'"),
+        ({"seconds": float("nan")}, "has seconds 'nan'"),
+    ],
+)
+def test_what_is_not_an_event_is_said(more: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parsed({"row_id": "r1", "verdict": "accept", **more})
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_line(b"[" * 100_000)
+
+
+def test_a_clock_set_back_does_not_reorder_one_persons_decisions(tmp_path: Path) -> None:
+    log = VerdictLog(tmp_path / "v.jsonl", "ana", now=clock(0, -3600, -7200, -1))
+    assert [log.append(Event("r1", verdict)).number for verdict in ("accept", "reject", "skip", "undo")] == [
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert states(read_events(log.path)) == {"r1": "rejected"}
+
+
+def by(who: str, verdict: str, number: int = 1, **more: object) -> Event:
+    return Event("r1", verdict, who=who, number=number, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], None),
+        ([by("ana", "skip")], "skipped"),
+        ([by("ana", "accept"), by("ana", "undo", 2)], "open"),
+        ([by("ana", "accept"), by("ana", "skip", 2), by("ana", "undo", 3)], "accepted"),
+        ([by("ana", "accept"), by("ben", "skip")], "accepted"),
+        ([by("ana", "return")], "returned"),
+        ([by("ana", "accept"), by("ben", "reject")], "conflict"),
+        ([by("ana", "accept"), by("ben", "reject"), by("ben", "undo", 2)], "accepted"),
+        ([by("ana", "edit", texts={"output": "x"}), by("ben", "edit", texts={"output": "x"})], "edited"),
+        ([by("ana", "edit", texts={"output": "x"}), by("ben", "edit", texts={"output": "y"})], "conflict"),
+        ([by("ana", "accept", result="1"), by("ben", "accept", result="2")], "conflict"),
+        ([by("ana", "accept"), by("ben", "flag")], "flagged"),
+        ([by("ana", "accept"), by("ben", "flag"), by("ben", "accept", 2)], "accepted"),
+        ([by("ana", "accept", before="other")], "stale"),
+        ([by("ana", "accept", after="other")], "stale"),
+        ([by("ana", "accept", after="other"), by("ben", "reject")], "rejected"),
+        ([by("ana", "edit", texts={"output": "x"}, after="other", result="today")], "edited"),
+        ([by("ana", "skip", after="other")], "skipped"),
+    ],
+)
+def test_the_state_of_a_row(events: list[Event], state: str | None) -> None:
+    now = Hashes("first", frozenset(["today"]))
+    for order in permutations(events):
+        found = row_verdicts(order).get("r1")
+        assert (found and found.state(now)) == state
+        decision = found and found.decision(now)
+        assert (decision is None) == (state in (None, "skipped", "open", "conflict", "flagged", "stale"))
+        assert found is None or len(found.standing) == len({event.who for event in found.standing})
+
+
+def test_a_decision_knows_which_texts_were_judged() -> None:
+    row = {**ROW, **hfclean.revise(ROW)}
+    layout = Layout()
+    now = hashes(row, layout.view(tuple(row)), layout)
+    accept, reject = describe(row, "accept", layout), describe(row, "reject", layout, reason="it was right")
+    assert {accept.after, accept.result, reject.after} == now.after
+    assert reject.result == reject.before == now.before != accept.after
+    edit = describe(row, "edit", layout, texts={"output": "A pear."}, hunks={"output": (0,)})
+    assert edit.edited(row, layout.view(tuple(row)))["output"] == "A pear."
+    assert edit.result not in (edit.before, edit.after)
+    assert describe(row, "accept", layout, proposed={"output": "A pear."}).after == edit.result
+    with pytest.raises(ValueError, match="the row has no place 'title'"):
+        describe(row, "edit", layout, texts={"title": "A pear."})
+    again = {**row, "output": "A pear."}
+    assert edit.fits(hashes(again, layout.view(tuple(again)), layout))
+    assert not accept.fits(hashes(again, layout.view(tuple(again)), layout))
+
+
+def test_training_reads_the_same_file(tmp_path: Path) -> None:
+    rows = [ROW, *({**ROW, "instruction": f"Name {n} fruits."} for n in range(2, 7))]
+    ds = Dataset.from_list(rows).map(hfclean.revise, batched=True)
+    layout = Layout()
+    ana = VerdictLog(tmp_path / "ana.jsonl", "ana", now=lambda: NOON)
+    ben = VerdictLog(tmp_path / "ben.jsonl", "ben", now=lambda: NOON)
+    ana.append(describe(ds[0], "edit", layout, texts={"output": "A pear."}))
+    for row in (ds[1], ds[2]):
+        ana.append(describe(row, "accept", layout))
+    ben.append(describe(ds[2], "reject", layout))
+    ben.append(describe(ds[3], "return", layout))
+    ben.append(describe({**ds[4], "output": "Other."}, "accept", layout))
+    ben.append(describe(ds[5], "flag", layout))
+    for files in ([ana.path, ben.path], [ben.path, ana.path]):
+        found = hfclean.revision_pairs(ds, verdicts=files)
+        assert [row["revised_output"] for row in found.rows] == ["A pear.", "An apple."]
+        assert found.left_out == {"conflict": 1, "returned": 1, "stale": 1, "flagged": 1}
+    gone = Event(ds[0]["row_id"], "edit", {"title": "x"})
+    with pytest.raises(SourceError, match="has no place 'title'"):
+        hfclean.revision_pairs(ds, verdicts=[json.loads(gone.line())])
