@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hfclean
+from hfclean.models import process
 from hfclean.scorers import preference_rule
 
 
@@ -44,7 +45,11 @@ def _measure(lines: list[dict[str, Any]], tests: hfclean.scorers.RunTests) -> No
     print(f"rows {len(raw)}; raw: {_counted(before)}; fixed: {_counted(after)}")
     known = sum(one != "" and other == "" for one, other in zip(before, after, strict=True))
     print(f"raw fails and fixed passes: {known} of {len(raw)}")
-    print(f"{len(found) / took:.1f} rows a second ({took:.1f} s, load {os.getloadavg()[0]:.1f})")
+    process.close()  # the launchers end, and what they used is known
+    used = os.times()
+    each = 1000 * (used.children_user + used.children_system) / len(found)
+    speed, load = len(found) / took, os.getloadavg()[0]
+    print(f"{speed:.1f} rows a second ({took:.1f} s, load {load:.1f}), {each:.0f} ms of CPU each")
     for name, given in (("without tests", None), ("with tests", tests)):
         for what, pairs in (("fixes", (raw, fixed)), ("fixes undone", (fixed, raw))):
             reasons = [

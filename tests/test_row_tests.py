@@ -12,6 +12,8 @@ import pytest
 from datasets import Dataset
 
 import hfclean
+from hfclean.cli import main, recorded
+from hfclean.cli.reading import UsageError
 from hfclean.errors import CheckError, ColumnError, IsolationError, VerifierError
 from hfclean.isolation import running, system_calls
 from hfclean.isolation.harness import is_assertion
@@ -305,6 +307,32 @@ def test_no_record_of_a_reviser_says_that_code_is_run(tmp_path: Path) -> None:
 def test_what_is_no_tests_is_refused() -> None:
     with pytest.raises(hfclean.HfcleanError, match=r"tests=3.*expected the name of a column"):
         hfclean.Reviser("m", tests=3)
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+
+def test_the_command_line_runs_tests_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row(code)) + "\n" for code in (DOUBLE, TRIPLE)))
+    assert main(["verify", str(file)]) == 0
+    assert capsys.readouterr().out == "0 findings in 0 of 2 rows\n"
+    assert main(["verify", str(file), "--run-tests", "test"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 finding in 1 of 2 rows: tests_failed 1"
+    assert main(["verify", str(file), "--run-tests", "tests"]) == 1
+    assert "no column 'tests' with their tests" in capsys.readouterr().err
+
+
+def test_no_record_turns_them_on() -> None:
+    revised: dict[str, Any] = {"by": "Reviser", "settings": {"model": "m", "tests": "test"}}
+    with pytest.raises(UsageError, match="which run code: say --run-tests COLUMN"):
+        recorded._model(Path("hfclean.json"), revised, set())
+    assert recorded._model(Path("hfclean.json"), revised, {"--run-tests"}) == {"model": "m"}
+    with pytest.raises(UsageError, match="which run code: say --with"):
+        recorded._scorer(Path("hfclean.json"), {"by": "RunTests", "settings": {"isolation": "none"}})
+
+
+# ------------------------------------------------------------------------------------------------ real rows
 
 
 def test_most_fixes_of_people_pass_and_few_undone() -> None:

@@ -14,7 +14,18 @@ from hfclean.cli.revisers import revised, reviser_of
 from hfclean.cli.writing import write_cleaned
 
 MODEL_OPTIONS = (
-    *("preview", "method", "base-url", "api-key-env", "revise", "trust", "instructions", "criteria", "model-option"),
+    *(
+        "preview",
+        "method",
+        "base-url",
+        "api-key-env",
+        "revise",
+        "trust",
+        "run-tests",
+        "instructions",
+        "criteria",
+        "model-option",
+    ),
     *("limit", "prices", "max-cost", "store"),
 )
 

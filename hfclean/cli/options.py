@@ -150,6 +150,15 @@ def preview(command: argparse.ArgumentParser) -> None:
     )
 
 
+def run_tests(command: Any, effect: str) -> None:
+    """The column of the rows' own tests; without it no code is run."""
+    command.add_argument(
+        "--run-tests",
+        metavar="COLUMN",
+        help=f"run the code of each row with the tests that this column holds, apart from this system, {effect}",
+    )
+
+
 def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
     """Everything about a model that is asked to revise. `needed` is added to the help of --model."""
     group = command.add_argument_group("the model")
@@ -172,6 +181,9 @@ def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
         choices=["low", "normal", "high"],
         help="how far the model is trusted: low, for small or untried ones, lets only small edits of responses pass "
         "(default: normal)",
+    )
+    run_tests(
+        group, "before and after: code that passed and fails then is not taken, and code that is proved right is"
     )
     group.add_argument(
         "--instructions",

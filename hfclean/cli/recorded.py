@@ -119,6 +119,11 @@ def _model(path: Path, step: Mapping[str, Any], typed: set[str]) -> dict[str, An
                 raise UsageError(f"{path.name} was revised with a custom prompt; name its file: --{name} FILE")
         elif name in ("checks", "choose") or (isinstance(value, Mapping) and name == "scored_by"):
             raise UsageError(f"{path.name} was revised with custom code ({name}=), which no command line can name")
+        elif name == "tests":  # no file has code run
+            if "--run-tests" not in typed:
+                raise UsageError(
+                    f"{path.name} was revised with the rows' tests, which run code: say --run-tests COLUMN"
+                )
         elif name == "sides":
             recipe["revise"] = "response"
         elif name == "model" or name in FLAGS:
@@ -144,6 +149,10 @@ def _scorer(path: Path, step: Mapping[str, Any]) -> str:
         raise UsageError(
             f"{path.name} was scored with {name!r:.80}, a custom scorer, which {ABOUT} does not hold; name it: --with "
             "module:name"
+        )
+    if name == "RunTests":  # no file has code run
+        raise UsageError(
+            f"{path.name} was scored with the rows' tests, which run code: say --with \"RunTests(tests='COLUMN')\""
         )
     settings = {key: value for key, value in step.get("settings", {}).items() if key not in SHARED}
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"

@@ -25,7 +25,7 @@ T = TypeVar("T")
 FLAGS = ("base_url", "api_key_env", "store", "max_cost", "revise", "trust")
 GIVEN_ELSEWHERE = {
     *(*FLAGS, "model", "prices", "limits", "columns", "prefix", "turns", "side", "strict"),
-    *("trained_on", "retry_unparsed"),
+    *("trained_on", "retry_unparsed", "tests"),
 }
 WORDS = ("instructions", "criteria")  # of which settings have a digest; they stand beside them in hfclean.json
 
@@ -98,6 +98,8 @@ def stated(args: argparse.Namespace, step: Mapping[str, Any]) -> dict[str, Any]:
     settings = parse_settings("--model-option", args.model_option, hints)
     settings |= {name: value for name in FLAGS if (value := getattr(args, name)) is not None}
     settings |= _words_of(args, step)
+    if args.run_tests:
+        settings["tests"] = args.run_tests
     if args.store:
         settings["store"] = store_of(args)
     return settings
@@ -135,6 +137,7 @@ def spelled(name: str, value: str = "...") -> str:
 def _settings_of(step: Mapping[str, Any], kind: type[ModelReviser]) -> dict[str, Any]:
     """The settings of an entry in hfclean.json, as the reviser takes them, with the words of its prompt."""
     from hfclean.errors import FolderError
+    from hfclean.scorers.row_tests import RunTests
 
     settings = dict(step.get("settings", {}))
     code = [name for name in ("checks", "choose", "select") if name in settings and settings[name] != "ifd"]
@@ -146,6 +149,8 @@ def _settings_of(step: Mapping[str, Any], kind: type[ModelReviser]) -> dict[str,
         )
     for name in WORDS:
         settings.pop(name, None)
+    if isinstance(settings.get("tests"), Mapping):
+        settings["tests"] = RunTests(**settings["tests"])
     if words := step.get("words"):
         settings |= kind.read_own_words(words)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

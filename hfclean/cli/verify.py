@@ -30,6 +30,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-tokens", type=int, default=2048, metavar="N", help="the tokens of prompt and answer that are left"
     )
+    options.run_tests(command, "and list where they do not pass (tests_failed)")
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -58,10 +59,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 def _findings(args: argparse.Namespace, dataset: Any) -> Iterator[dict[str, Any]]:
     """Each finding with its split and row number; `line` from 0, as in `hfclean.verify`."""
     from hfclean.passes import iterate
+    from hfclean.scorers.row_tests import RunTests
     from hfclean.verifiers import verify
 
     columns, tokenizer = layout_of(args).columns, tokenizer_of(args.tokenizer)
-    options: dict[str, Any] = {"columns": columns, "tokenizer": tokenizer, "max_tokens": args.max_tokens}
+    tests = RunTests(args.run_tests) if args.run_tests else None
+    options: dict[str, Any] = {
+        "columns": columns,
+        "tokenizer": tokenizer,
+        "max_tokens": args.max_tokens,
+        "tests": tests,
+    }
     for split, part in dataset.items():
         rows = chain.from_iterable(iterate(part, part.column_names))
         for number, row in enumerate(rows):
