@@ -58,6 +58,7 @@ def origin_of(data: Any, layout: Layout) -> Origin:
         raise HfcleanError(
             f"clean got {type(data).__name__}; expected a Dataset, a DatasetDict or a streaming one, the name of a "
             "file or folder, an id of the Hub, a list of dicts, or a frame of pandas or polars"
+            + ("; one row: hfclean.revise(row); columns: Dataset.from_dict(...)" if isinstance(data, Mapping) else "")
         )
     return Origin(ds, Source(_as_splits(ds), "", "memory", ""), layout)
 

@@ -85,7 +85,11 @@ def test_names_of_files_become_splits(source: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "kind", "said"),
     [
-        ({"output": ["a"]}, hfclean.HfcleanError, "clean got dict; expected a Dataset, a DatasetDict"),
+        (
+            {"output": ["a"]},
+            hfclean.HfcleanError,
+            "clean got dict; expected a Dataset, a DatasetDict.*columns: Dataset",
+        ),
         (7, hfclean.HfcleanError, "clean got int; expected"),
         ([], SourceError, "an empty list; expected rows as dicts"),
         ([ROWS[0], 3], SourceError, "a list with int in it; expected rows as dicts"),

@@ -94,6 +94,22 @@ def test_what_is_pushed_comes_back_with_its_report_and_can_be_undone(fake_hub: F
     assert load_dataset("me/x", split="train").to_list() == ds.to_list()
 
 
+def test_a_folder_is_read_as_the_hub_s_copy_is(folder: Path, fake_hub: FakeHub, tmp_path: Path) -> None:
+    push(folder)
+    back, report = hfclean.load_cleaned(str(folder))
+    theirs, told = hfclean.load_cleaned("me/x")
+    assert (back["train"].to_list(), report) == (theirs["train"].to_list(), told)
+    assert report.edits != ()
+    assert hfclean.load_cleaned(folder, split="train")[0].to_list() == back["train"].to_list()
+    for name, split, words in (
+        (folder, "test", "has no split 'test'; it has train"),
+        (str(tmp_path), None, "not a cleaned folder"),
+        (tmp_path / "none", None, "not a cleaned folder"),
+    ):
+        with pytest.raises(hfclean.errors.FolderError, match=words):
+            hfclean.load_cleaned(name, split=split)
+
+
 def test_a_split_of_letters_beyond_ascii_comes_back(fake_hub: FakeHub) -> None:
     ds = DatasetDict({"prüfung": cleaned()[1]})
     push(ds)

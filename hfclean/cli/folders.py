@@ -54,7 +54,7 @@ def find_row(folder: Any, row: str) -> tuple[str, int]:
         raise SourceError(f"{len(found)} rows have an id that begins with {row!r}; give more of it")
     if number.isdigit():
         counts = ", ".join(f"{s} has {len(part):,}" for s, part in dataset.items())
-        raise SourceError(f"no row {row}: {counts} rows, counted from 0, and no row id begins so")
+        raise SourceError(f"no row {row}: {counts} rows, counted from 0, and no row id begins with {row}")
     raise SourceError(
         f"no row {row!r}; expected a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
     )

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.durable import new_folder
-from hfclean.errors import SourceError
-from hfclean.folder import LEDGER, REFUSED, check_place, check_target
+from hfclean.errors import FolderError, SourceError
+from hfclean.folder import LEDGER, REFUSED, check_place, check_target, read_folder
 from hfclean.hub.failures import Repo, RepoError, explained
 from hfclean.hub.record import folder_of, read_about, with_edits, with_refused
 from hfclean.hub.remote import Patience, Remote, hub_api, read_remote
+from hfclean.hub_id import is_hub_id
 from hfclean.limits import check_unpacked
 from hfclean.ownership import file_hash
 from hfclean.records.common import ABOUT, LARGEST_RECORD
@@ -19,7 +20,7 @@ from hfclean.report import Report
 
 
 def load_cleaned(
-    repo_id: str,
+    repo_id: str | Path,
     *,
     revision: str | None = None,
     config_name: str = "default",
@@ -28,10 +29,11 @@ def load_cleaned(
     cache_dir: str | Path | None = None,
     patience: Patience | None = None,
 ) -> tuple[Any, Report]:
-    """A cleaned dataset of the Hub and its report; `hfclean.restore` works on it as on the original.
+    """A cleaned dataset of the Hub, or of a folder here, and its report; `hfclean.restore` works on it.
 
     Args:
-        repo_id: what `push_dataset` pushed to.
+        repo_id: what `push_dataset` pushed to, or a folder that `hfclean clean --out` or `Cleaned.save` wrote.
+            Where both are there, the folder is read, as `load_dataset` does, unless a revision is given.
         revision: branch, tag or commit.
         config_name: as it was pushed.
         split: one split only: gives a `Dataset` instead of a `DatasetDict`. The report is that of all.
@@ -40,10 +42,14 @@ def load_cleaned(
 
     Raises:
         RepoError: there is no such repo, or it holds nothing that hfclean pushed, or not as it was pushed.
+        FolderError: the folder is not one that hfclean wrote, or damaged.
         HubError: the Hub cannot be reached, or refuses.
     """
     from datasets import load_dataset
 
+    if revision is None and _is_here(repo_id):
+        return _of_folder(Path(repo_id).expanduser(), split, cache_dir)
+    repo_id = str(repo_id)
     remote, about, figures = _look(Repo(repo_id, "dataset", revision), config_name, token, patience)
     data = about.data_files()
     if split is not None and split not in data:
@@ -66,6 +72,24 @@ def load_cleaned(
             )
     report = with_refused(with_edits(figures, local.get(LEDGER), places, about.layout), local.get(REFUSED))
     return (ds if split is None else ds[split]), report
+
+
+def _is_here(name: str | Path) -> bool:
+    folder = Path(name).expanduser()
+    return isinstance(name, Path) or (folder / ABOUT).is_file() or (folder.is_dir() and not is_hub_id(name))
+
+
+def _of_folder(folder: Path, split: str | None, cache_dir: str | Path | None) -> tuple[Any, Report]:
+    from datasets.fingerprint import get_temporary_cache_files_directory
+
+    read = read_folder(folder, cache_dir=Path(cache_dir or get_temporary_cache_files_directory()))
+    if split is not None and split not in read.dataset:
+        raise FolderError(f"{str(folder)!r} has no split {split!r}; it has {', '.join(read.dataset)}")
+    _, figures = read_about(folder, f"{ABOUT} of {str(folder)!r}")
+    places = {s: sorted(folder.glob(f"data/{s}-*.parquet")) for s in read.dataset if split in (None, s)}
+    ledger, refused = (file if file.is_file() else None for file in (folder / LEDGER, folder / REFUSED))
+    report = with_refused(with_edits(figures, ledger, places, read.layout), refused)
+    return (read.dataset if split is None else read.dataset[split]), report
 
 
 def pull_dataset(

@@ -80,7 +80,7 @@ class Direction(HeadScorer):
         Column(
             "direction",
             "where the text lies along a direction in a model's hidden states, higher = more like the good texts; "
-            "only scores of one direction can be compared, nan = not scored",
+            "only scores along the same direction are comparable, nan = not scored",
             better="higher",
         ),
         Column("direction_reason", "why there is no score", "text"),

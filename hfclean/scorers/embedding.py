@@ -76,8 +76,8 @@ class Embed(HeadScorer):
 
     version: ClassVar[int] = 1
     adds: ClassVar[tuple[Column, ...]] = (
-        Column("embedding", "a vector of length one for the row's text; all nan = there is none", "numbers"),
-        Column("embedding_reason", "why there is no vector, or truncated where only the beginning was read", "text"),
+        Column("embedding", "the row's text as a vector of length one; all nan = none", "numbers"),
+        Column("embedding_reason", "why there is no vector, or truncated if only the beginning was read", "text"),
     )
     only_last: ClassVar[str] = "a vector is one text's, and several turns have no one vector"
 

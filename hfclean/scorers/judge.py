@@ -44,7 +44,7 @@ class Judge(ModelTransform):
       scale), `nothing_to_judge` (the row has no text).
     * with a rubric of several dimensions also `judge_<dimension>`, and `judge_instruction` and `judge_response` where
       it grades both (floats, like `judge`: each the worst of its dimensions, and `judge` the worst of all), and
-      `judge_out_of_band` (string: the dimensions whose score left their band, separated by spaces; a warning).
+      `judge_out_of_band` (string: the dimensions whose score lies outside its band, separated by spaces; a warning).
 
     Rubrics:
 
@@ -93,7 +93,9 @@ class Judge(ModelTransform):
     adds: ClassVar[tuple[Column, ...]] = (
         Column("judge", "a model's grade, on the scale of its rubric; nan = not scored", better="higher"),
         Column("judge_reason", "why there is no grade", "text"),
-        Column("judge_out_of_band", "dimensions whose grade left their band, separated by spaces: a warning", "text"),
+        Column(
+            "judge_out_of_band", "dimensions whose grade lies outside its band, separated by spaces: a warning", "text"
+        ),
         Column(
             "judge_*", "a model's grade of this part, on the scale of its rubric; nan = not scored", better="higher"
         ),

@@ -24,9 +24,9 @@ class Language(Scorer):
 
     Adds these columns, and a line to `edit_history`:
 
-    * `language` (string): ISO 639-1 code, such as `en` or `zh`; `""` where it cannot be told.
-    * `language_confidence` (float, 0 to 1, higher = surer; nan where it cannot be told): the share of that language
-      among all that are known, as the identifier normalises it; no chance of being right.
+    * `language` (string): ISO 639-1 code, such as `en` or `zh`; `""` if uncertain.
+    * `language_confidence` (float, 0 to 1, higher = surer; nan if uncertain): the score of that language as a
+      share of the scores of all known languages; not a probability of being right.
     * `language_reason` (string): `""`; `empty`; `too_short` (fewer letters than `at_least`, or none); `unsure` (less
       confidence than `sure`).
 
@@ -49,11 +49,10 @@ class Language(Scorer):
 
     version: ClassVar[int] = 2
     adds: ClassVar[tuple[Column, ...]] = (
-        Column("language", "the language of the text, as an ISO 639-1 code; empty where it cannot be told", "text"),
+        Column("language", "the language of the text, as an ISO 639-1 code; empty if uncertain", "text"),
         Column(
             "language_confidence",
-            "the share of that language among all that are known, as the identifier normalises it; nan where it "
-            "cannot be told",
+            "the score of that language as a share of the scores of all known languages; nan if uncertain",
             low=0,
             high=1,
         ),

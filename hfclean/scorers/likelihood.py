@@ -70,13 +70,13 @@ class IFD(LikelihoodScorer):
     adds: ClassVar[tuple[Column, ...]] = (
         *score_columns(
             "ifd_ppl",
-            "instruction-following difficulty: perplexity of the answer behind its prompt by that without; below 1 "
-            "the prompt helps, nan = not scored",
+            "instruction-following difficulty: perplexity of the answer given its prompt, divided by its perplexity "
+            "without the prompt; below 1 the prompt helps, nan = not scored",
         ),
         *score_columns(
             "ifd_loss",
-            "instruction-following difficulty: loss of the answer behind its prompt by that without; below 1 the "
-            "prompt helps, nan = not scored",
+            "instruction-following difficulty: loss of the answer given its prompt, divided by its loss without the "
+            "prompt; below 1 the prompt helps, nan = not scored",
         ),
         Column("ifd_ppl_verdict", VERDICT, "text"),
         Column("ifd_loss_verdict", VERDICT, "text"),
@@ -157,13 +157,13 @@ class ReverseIFD(LikelihoodScorer):
     adds: ClassVar[tuple[Column, ...]] = (
         *score_columns(
             "r_ifd_ppl",
-            "reverse IFD: perplexity of the instruction behind the answer by that without; lower = the answer tells "
-            "more of its instruction, nan = not scored",
+            "reverse IFD: perplexity of the instruction given the answer, divided by its perplexity without; lower = "
+            "the answer reveals more of its instruction, nan = not scored",
         ),
         *score_columns(
             "r_ifd_loss",
-            "reverse IFD: loss of the instruction behind the answer by that without; lower = the answer tells more of "
-            "its instruction, nan = not scored",
+            "reverse IFD: loss of the instruction given the answer, divided by its loss without; lower = the answer "
+            "reveals more of its instruction, nan = not scored",
         ),
     )
 
@@ -200,7 +200,7 @@ class Perplexity(LikelihoodScorer):
 
     version: ClassVar[int] = 2
     adds: ClassVar[tuple[Column, ...]] = (
-        *score_columns("ppl", "perplexity of the answer behind its prompt; nan = not scored", low=1),
+        *score_columns("ppl", "perplexity of the answer given its prompt; nan = not scored", low=1),
         *score_columns("ppl_alone", "perplexity of the answer without its prompt; nan = not scored", low=1),
         *score_columns("ppl_prompt", "perplexity of the prompt; nan = not scored", low=1),
     )
@@ -229,11 +229,11 @@ class Perplexity(LikelihoodScorer):
 
 @dataclass(frozen=True)
 class IRA(LikelihoodScorer):
-    """Instruction-response alignment: how much of the answer's loss the prompt takes away (FedDQC, arXiv 2410.11540).
+    """Instruction-response alignment: how far the prompt lowers the loss of the answer (FedDQC, arXiv 2410.11540).
 
     Adds `ira` (float, any sign, higher = better aligned: loss of the answer's tokens without the prompt less that
-    behind it, summed, in nats, so it grows with length), `ira_mean` (the same for each token; nats a token), nan where
-    there is none, and `ira_reason`.
+    behind it, summed, in nats, so it grows with length), `ira_mean` (the same for each token; nats per token), nan
+    where there is none, and `ira_reason`.
 
     The paper's formula is the sum. The authors' code ranks by the difference of the mean losses, with the token that
     ends a text among them: `ira_mean` ranks as it does except for that token.
@@ -243,17 +243,17 @@ class IRA(LikelihoodScorer):
     adds: ClassVar[tuple[Column, ...]] = (
         *score_columns(
             "ira",
-            "how much of the answer's loss the prompt takes away, over all tokens; nan = not scored",
+            "how far the prompt lowers the loss of the answer, summed over its tokens; nan = not scored",
             low=None,
             better="higher",
             unit="nats",
         ),
         *score_columns(
             "ira_mean",
-            "how much of the answer's loss the prompt takes away; nan = not scored",
+            "how far the prompt lowers the loss of the answer, as a mean over its tokens; nan = not scored",
             low=None,
             better="higher",
-            unit="nats a token",
+            unit="nats per token",
         ),
     )
 

@@ -228,5 +228,5 @@ def score_columns(
     return [
         Column(name, meaning, low=low, better=better, unit=unit),
         Column(f"{name}_turns", f"each assistant turn's {name}", "numbers", low=low, better=better, unit=unit),
-        Column(f"{name}_reason", f"why there is no {name}, or truncated where only the beginning was read", "text"),
+        Column(f"{name}_reason", f"why there is no {name}, or truncated if only the beginning was read", "text"),
     ]

@@ -71,7 +71,7 @@ class ThoughtScore(Scorer):
     adds: ClassVar[tuple[Column, ...]] = (
         Column("thought_words", "words in the thought before the answer", low=0, unit="words"),
         Column("thought_characters", "characters in the thought before the answer", low=0, unit="characters"),
-        Column("thought_share", "the share of the thought in the words of thought and answer", low=0, high=1),
+        Column("thought_share", "words of the thought as a share of those of thought and answer", low=0, high=1),
         Column(
             "thought_repetition",
             "the share of runs of four words in the thought that repeat an earlier one (seq-rep-4)",
@@ -79,10 +79,12 @@ class ThoughtScore(Scorer):
             high=1,
             better="lower",
         ),
-        Column("thought_corrections", "sentences in which the thought turns against what it said before", low=0),
+        Column(
+            "thought_corrections", "sentences in which the thought corrects or questions what it said before", low=0
+        ),
         Column(
             "thought_same_language",
-            "the share of the thought that is in the language of the question; nan where it cannot be told",
+            "the share of the thought that is in the language of the question; nan if uncertain",
             low=0,
             high=1,
         ),

@@ -107,7 +107,8 @@ class Decontamination:
         """The figures in plain words."""
         fuzzy = "" if self.fuzzy is None else f", or of their runs of 3 words {self.fuzzy:.0%} or more"
         lines = [
-            f"{self.rows:,} rows against {len(self.benchmarks):,} benchmarks: {len(self.rows_hit):,} rows hold an "
+            f"{self.rows:,} rows against {len(self.benchmarks):,} benchmark{'s' * (len(self.benchmarks) != 1)}: "
+            f"{len(self.rows_hit):,} rows hold an "
             f"item (more than {self.overlap:.0%} of its words in runs of {self.ngram}{fuzzy})"
         ]
         for each in self.benchmarks:
