@@ -14,6 +14,7 @@ from datasets import Dataset
 import hfclean
 from hfclean.cli import main, recorded
 from hfclean.cli.reading import UsageError
+from hfclean.cli.recipes import GUARDED
 from hfclean.errors import CheckError, ColumnError, IsolationError, VerifierError
 from hfclean.isolation import running, system_calls
 from hfclean.isolation.harness import is_assertion
@@ -146,6 +147,10 @@ def test_check_gets_the_function_that_is_meant() -> None:
     [
         (DOUBLE, "", "no_test"),
         (DOUBLE, None, "no_test"),
+        (DOUBLE, {"a": 1}, "no_test"),
+        (DOUBLE, "assert f(1) == '\ud800'", "test_unreadable"),
+        ("def f(x): return '\0'", ADDS, "no_code"),
+        ("(" * 5000, ADDS, "no_code"),
         (DOUBLE, "assert (", "test_unreadable"),
         (DOUBLE, "print(f(1))", "asserts_nothing"),
         (DOUBLE, "def helper():\n    assert f(1) == 2", "asserts_nothing"),
@@ -328,6 +333,7 @@ def test_no_record_turns_them_on() -> None:
     with pytest.raises(UsageError, match="which run code: say --run-tests COLUMN"):
         recorded._model(Path("hfclean.json"), revised, set())
     assert recorded._model(Path("hfclean.json"), revised, {"--run-tests"}) == {"model": "m"}
+    assert "run-tests" in GUARDED
     with pytest.raises(UsageError, match="which run code: say --with"):
         recorded._scorer(Path("hfclean.json"), {"by": "RunTests", "settings": {"isolation": "none"}})
 
