@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict, Value, load_dataset
+from extras import needs
 
 import hfclean
 from hfclean.cleaned import Cleaned
@@ -43,7 +44,11 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_rows_in_memory_become_one_dataset() -> None:
-    pandas, polars, arrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    needs("polars", "polars")
+    import pandas
+    import polars
+    import pyarrow as arrow
+
     given: list[Any] = [
         ROWS,
         tuple(ROWS),
@@ -64,7 +69,10 @@ def test_rows_in_memory_become_one_dataset() -> None:
 
 
 def test_frames_keep_what_their_columns_hold() -> None:
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    needs("polars", "polars")
+    import pandas
+    import polars
+
     messages = [[{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello.</s>"}]]
     for frame in (pandas.DataFrame({"messages": messages}), polars.DataFrame({"messages": messages})):
         cleaned = hfclean.clean(frame, show=False).dataset
@@ -102,7 +110,10 @@ def test_what_is_not_taken_is_refused_in_words(data: Any, kind: type[Exception],
 
 
 def test_a_frame_with_a_column_of_several_types_is_refused_in_words() -> None:
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    needs("polars", "polars")
+    import pandas
+    import polars
+
     frame = pandas.DataFrame({"instruction": ["a", "b"], "output": ["x", {"y": 1}]})
     with pytest.raises(SourceError, match=r"a column that is of no one type .*to_dict\('records'\)"):
         hfclean.clean(frame, show=False)

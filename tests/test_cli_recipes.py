@@ -38,7 +38,7 @@ def command_lines(draw: st.DrawFn, verb: str) -> list[str]:
     exclusive = {action: group for group in command._mutually_exclusive_groups for action in group._group_actions}
     options, positional, used = [], [], set()
     for action in command._actions:
-        if action.dest in ("help", "print_recipe"):
+        if action.dest in ("help", "print_recipe", "verbose"):  # what is said on the way is no part of a recipe
             continue
         if action.option_strings and not action.required and not draw(st.booleans()):
             continue

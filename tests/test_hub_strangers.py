@@ -121,7 +121,7 @@ def test_the_settings_that_a_stranger_may_settle_name_no_place_and_no_key() -> N
     assert every - from_hub == {
         *("base_url", "api_key_env", "device", "cache_as", "store", "prices", "max_cost", "max_tokens_total"),
         *("limits", "extra_body", "choose", "checks", "trained_on", "revise_trained_on"),
-        *("attempts", "retry_unparsed", "strict", "trust", "skip_checks"),
+        *("attempts", "retry_unparsed", "strict", "trust", "skip_checks", "tests"),
     }
 
 

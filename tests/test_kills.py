@@ -126,7 +126,7 @@ def test_ctrl_c_shows_no_traceback_before_and_after_a_command(when: str) -> None
     code = (
         "import os, signal, sys, hfclean.cli as c\n"
         "sys.argv = ['hfclean', '--version']\n"
-        "def end(*_): os.kill(os.getpid(), signal.SIGINT)\n"
+        "def end(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
         f"if {when == 'before'}: c.parser = end\n"
         "code = c.main()\n"
         "end()\n"

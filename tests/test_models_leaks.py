@@ -206,7 +206,7 @@ def test_a_command_refuses_before_it_asks_or_writes(
         assert main(command) not in (0, None)
         assert server.received == []
     captured = capfd.readouterr()
-    assert "api_key_env" in captured.err
+    assert "--api-key-env" in captured.err
     assert "Traceback" not in captured.err
     assert key not in captured.out + captured.err
     assert sorted(path.name for path in work.iterdir()) == ["rows.jsonl"]

@@ -156,6 +156,8 @@ def test_a_full_disk_is_one_line_whatever_libraries_make_of_it(
         "convert": ["out", "--to", "messages", "--out", "x.jsonl"],
         "pull": ["me/x", "--out", "x"],
     }
+    Path("out").mkdir()
+    Path("out", "hfclean.json").write_text("{}")
     assert main([verb, *words.get(verb, ["rows.jsonl", "--out", "x"])]) == 1
     line = "No space left on device: free some, or write to another disk; nothing was written\n"
     assert capsys.readouterr().err == f"hfclean {verb}: {line}"

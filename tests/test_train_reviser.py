@@ -272,7 +272,7 @@ def test_train_from_the_shell_says_what_came_of_it(
     assert f"hfclean revise IN --model {out}" in said
     assert hfclean.Reviser.from_pretrained(out).instructions == "Mend."
     assert main(command) == 1
-    assert "resume=True" in capsys.readouterr().err
+    assert "--resume" in capsys.readouterr().err
     assert main([*command, "--resume", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
     assert main([*command, "--train-option", "epochs"]) == 2

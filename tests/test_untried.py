@@ -152,4 +152,4 @@ def test_the_command_line_prints_it_once(work: Path, capsys: pytest.CaptureFixtu
     err = capsys.readouterr().err
     assert err.count("revises with trust") == 1
     assert "note: small revises with trust 'normal', and there is no evaluation.json beside it." in err
-    assert logging.getLogger("hfclean").handlers == []
+    assert [type(each) for each in logging.getLogger("hfclean").handlers] == [logging.NullHandler]

@@ -15,7 +15,7 @@ OPTIONS = {
     "also": "also",
 }
 CALL = re.compile(r"\b[A-Za-z_]+\((\w+)=((?:'[^']*'|\"[^\"]*\"|[^()'\"])*?)\)(?=[:,; ])")
-ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)*)=(?=\S)")
+ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)*)=(?:(True)\b|(?=\S))")
 NAME = re.compile(r"(?<![\w-])([a-z]+(?:_[a-z]+)+)(?![\w=(])")
 MAPPED = re.compile(r"ds\.map\(hfclean\.score\)")
 KNOWN = re.compile(r"(did you mean [^?]*\?\)?),? Known: .*", re.DOTALL)
@@ -29,6 +29,8 @@ def in_flags(message: str, known: Collection[str]) -> str:
     '--threshold 7: expected at most 1'
     >>> in_flags("set base_url='http://...' and check base_url", ["base_url"])
     "set --base-url 'http://...' and check --base-url"
+    >>> in_flags("go on with resume=True, or not", ["resume"])
+    'go on with --resume, or not'
     """
 
     def option(name: str) -> str:
@@ -42,7 +44,7 @@ def in_flags(message: str, known: Collection[str]) -> str:
 
     def argument(match: re.Match[str]) -> str:
         flag = option(match[1])
-        return f"{flag} " if flag else match[0]
+        return f"{flag}{'' if match[2] else ' '}" if flag else match[0]
 
     def name(match: re.Match[str]) -> str:
         return option(match[1]) if match[1] in known else match[0]

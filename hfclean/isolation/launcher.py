@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from hfclean.isolation import harness, namespaces, system_calls
@@ -53,7 +54,7 @@ def _write_all(target: int, data: bytes) -> None:
 def serve(root_of_package: str, isolated: bool) -> None:
     """Serve until the other side closes."""
     with suppress(ImportError):
-        import pytest  # noqa: F401  # half of all tests import it, which takes longer than they do
+        import_module("pytest")  # where it is installed: half of all tests import it, which takes longer than they do
     import inspect  # noqa: F401
     import unittest  # noqa: F401
 
@@ -191,12 +192,12 @@ def _read_told(told: bytes, token: str) -> dict[str, Any] | None:
 def _inside(request: Mapping[str, Any], bounds: Bounds, walls: _Walls | None, token: str, writing: int) -> None:
     """The first process in there: raise the walls, then run. `UNAVAILABLE` is told if they cannot be raised."""
     os.setsid()  # signals to the group of a process reach nobody outside
-    null = os.open("/dev/null", os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for each in (0, 1, 2):
         os.dup2(null, each)
     os.dup2(writing, 3)
     os.closerange(4, 1024)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+    sys.stdin, sys.stdout, sys.stderr = (open(k, mode, encoding="utf-8") for k, mode in enumerate("rww"))  # noqa: SIM115
     os.environ.clear()
     os.environ.update(ONE_THREAD)
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import socket
 import struct
@@ -65,7 +64,7 @@ def is_root() -> bool:
     """Whether this is the system's own root, or one who may become any user: he needs no user namespace."""
     if os.geteuid() or not Path("/proc/self/uid_map").exists():
         return False
-    first, _, count = map(int, Path("/proc/self/uid_map").read_text().split("\n")[0].split())
+    first, _, count = map(int, Path("/proc/self/uid_map").read_text(encoding="ascii").split("\n")[0].split())
     return first == 0 and count > UNUSED_UIDS + 2**22
 
 
@@ -76,7 +75,7 @@ def readable_folders() -> list[str]:
 
     paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     paths += [*site.getsitepackages(), *zoneinfo.TZPATH]
-    with Path("/proc/self/maps").open() as lines:
+    with Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as lines:
         mapped = [line.split(maxsplit=5)[5].strip() for line in lines if "/" in line]
     paths += [str(Path(each).parent) for each in mapped if ".so" in each]
     found = sorted({os.path.realpath(path) for path in paths if path and Path(path).is_dir()} - {"/"})
@@ -119,9 +118,9 @@ def leave(root: bool) -> None:
         return
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", _NEWUSER | others)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{INSIDE} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{INSIDE} {gid} 1")
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{INSIDE} {uid} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{INSIDE} {gid} 1", encoding="ascii")
 
 
 def enclose(folders: list[str], links: dict[str, str], bounds: Bounds) -> None:
@@ -183,6 +182,8 @@ def end_with_parent() -> None:
 
 def limit(bounds: Bounds, *, threads: bool) -> None:
     """Set the limits of the system for this process and what it starts; they cannot be raised again."""
+    import resource  # which Windows has not
+
     seconds = max(1, int(bounds.seconds + 0.999))
     memory = bounds.memory_mb * MEGABYTE
     wanted = {

@@ -16,7 +16,7 @@ from hfclean.models.failures import AccessError
 
 MOVE = (
     "It would be written into histories, records and the file of answers. Leave it out, put the key into an "
-    "environment variable and give its name: api_key_env='MY_SERVER_KEY' (--api-key-env)"
+    "environment variable and give its name: api_key_env='MY_SERVER_KEY'"
 )
 # names of fields whose text is a secret, without case and signs, and how longer names of such fields end
 SECRET = {"bearer", "cookie", "passwd", "pwd", "token"}

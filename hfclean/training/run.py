@@ -139,8 +139,7 @@ class Run:
             if not self.writes:  # the main process reports it
                 return None
             raise TrainingError(
-                f"{str(self.folder)!r} already holds a training; go on with it: resume=True (--resume), or name "
-                "another folder"
+                f"{str(self.folder)!r} already holds a training; go on with it: resume=True, or name another folder"
             )
         before = record.get("started", {})
         other = [key for key in COMPARED if before.get(key) != self.facts[key]]
