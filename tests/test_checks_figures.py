@@ -277,6 +277,8 @@ def test_which_sums_and_lists_are_wrong() -> None:
         ("figure_replaced", "So.", "It has 5 °C here.", "It has 6 °C here.", True),
         ("figure_replaced", "So.", "It has 5 °C here.", "It has 6 °F here.", False),
         ("figure_replaced", "So.", "It has 5 degrees C now.", "It has 6 degree C now.", True),
+        ("figure_replaced", "How many miles?", "It is 26 km, or 3 minutes.", "It is 26 miles, or 3 minutes.", False),
+        ("figure_replaced", "So.", "In all it is 5 km there.", "In all it was 6 km there.", True),
         ("figure_replaced", "So.", "Of 5 boats.", "Of 6 boats.", True),
         ("figure_replaced", "So.", "5 boats.", "6 boats.", False),
         ("figure_replaced", "So.", "1. Of 5 boats.", "2. Of 5 boats.", False),

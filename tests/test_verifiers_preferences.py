@@ -11,10 +11,11 @@ import pytest
 import hfclean
 from hfclean.cli import main
 from hfclean.layout import Layout
-from hfclean.schema import detect
+from hfclean.schema import detect, whole_row
 from hfclean.scorers.embedded import score as scoring
 from hfclean.verifiers import Finding, Verifier, select_verifiers
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
+from hfclean.verifiers.truncation import truncated_alike
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 from hfclean.verifiers.verifier import parts_of
 
@@ -282,7 +283,8 @@ def test_each_of_these_truths_can_be_read_or_not() -> None:
     ]
     assert [truth for truth in readable[:-1] if fault(truth)] == []
     assert fault(readable[-1]) == fault("\\pi {}}") == "a brace closes that was never opened"
-    assert fault("\\pi {{}") == "a brace is never closed"
+    assert fault("\\fracture {") == fault("\\pi \\{") == fault("\\pi {\\}}") == fault("\\\\pi \\alpha") == ""
+    assert fault("\\pi \\\\{") == fault("\\pi {{}") == "a brace is never closed"
     assert fault("\\left( \\right) \\right]") == fault("\\left(") == "\\left and \\right do not pair"
     assert fault("$\\pi$ and $x") == fault("\\$ $\\pi") == "a dollar sign has no other half"
     lacking = [
@@ -366,3 +368,11 @@ def test_what_is_asked_for_is_named_or_corrected() -> None:
     )
     assert set(hfclean.verifiers.__all__) == set(public.split())
     assert {each.version for each in (*PREFERENCE_VERIFIERS, *TRUTH_VERIFIERS)} == {1}
+
+
+def test_a_row_of_one_side_has_nothing_to_compare() -> None:
+    row = {"prompt": "q", "completion": "a"}
+    view = detect(row)
+    whole = whole_row(row, view, view.pairs(row)[-1])
+    assert [list(verifier.find(whole)) for verifier in PREFERENCE_VERIFIERS] == [[], [], [], []]
+    assert list(truncated_alike(whole, Letters().encode, 1)) == []

@@ -23,7 +23,7 @@ def _empty(row: Whole) -> Iterator[Finding]:
 # ---------------------------------------------------------------------------------------------------------- unparsable
 
 LATEX = re.compile(r"\\(?:d?t?c?frac|sqrt|boxed|left|right|begin|pi|cdot|times|infty|text|mathrm|mathbf)(?![a-z])")
-COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
+ESCAPED = re.compile(r"\\.", re.DOTALL)
 FRACTION = re.compile(r"\\[dtc]?frac(?![a-z])\s*")
 ARGUMENT = re.compile(r"\s*(?:\{|\\[a-z]+|[0-9A-Za-z])")
 
@@ -32,7 +32,7 @@ def _fault(truth: str) -> str:
     """What keeps a truth that looks like LaTeX from being read, in words; "" where it can be, or who knows."""
     if len(truth) > LONGEST or not LATEX.search(truth):
         return ""
-    bare = COMMAND.sub(lambda found: "" if found[0] in ("\\{", "\\}") else found[0], truth)
+    bare = ESCAPED.sub(lambda found: "" if found[0] in ("\\{", "\\}") else found[0], truth)
     depth = 0
     for sign in bare:
         depth += (sign == "{") - (sign == "}")
