@@ -591,3 +591,6 @@ def test_each_of_these_answers_says_no_more_and_each_of_these_words_goes_on() ->
 
 def test_each_of_these_is_no_answer() -> None:
     assert [text for text in PLACEHOLDERS.split("|") if "empty_response" not in revised(text)] == []
+    beside = "insert here your a my to be go goes n na no not end given added answered example missing value final"
+    assert [word for word in beside.split() if "empty_response" not in revised(f"{word} placeholder")] == []
+    assert "empty_response" not in revised("blue placeholder")

@@ -309,6 +309,8 @@ CITIES = "What is the capital of France?\nA) Berlin\nB) London\nC) Paris\nD) Rom
 WRONG_OPTION = [
     ("The answer is (B) Paris.", CITIES, "C Paris"),
     ("B) Paris", CITIES, "C Paris"),
+    ("The answer is option B) Paris", CITIES, "C Paris"),
+    ("The answer is choice B) Paris", CITIES, "C Paris"),
     ("B. Paris", CITIES, "C Paris"),
     ("(B) Paris", CITIES, "C Paris"),
     ("Answer: B) Paris", CITIES, "C Paris"),
@@ -587,3 +589,11 @@ def test_a_value_has_the_places_and_the_unit_that_it_is_written_with() -> None:
         assert (value and (float(value.number or 0), value.places, value.unit)) == expected, text
     assert read_value("1" + " " * 58 + "a") is not None
     assert read_value("1" + " " * 59 + "a") is None
+
+
+def test_where_an_answer_in_words_begins_and_what_a_heading_without_words_is() -> None:
+    starts = {lead: [said.start() for said in _sayings(f"So the {lead} answer is 5")] for lead in ("final", "true")}
+    assert starts == {"final": [7], "true": [12]}
+    for lead in ("correct", "right", "Final"):
+        assert [said.start() for said in _sayings(f"The {lead} answer is 5")] == [4], lead
+    assert found("<think>So the answer is 12.</think>\n####") == []
