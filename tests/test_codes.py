@@ -29,7 +29,7 @@ OTHER = {
     "no_response_format",
 }  # what else these are given
 CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
-WRITERS = {"reviser", "models", "checks", "restoration.py"}  # of reasons
+WRITERS = {"reviser", "models", "checks", "restoration", "verdicts"}  # of reasons
 DECLARED = {*ERRORS, *REASONS, *(check.id for check in CHECKS), *(rule.id for rule in (*ROW_RULES, *RULES))}
 
 

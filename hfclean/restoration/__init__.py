@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Any, ClassVar, TypeVar
 
@@ -36,7 +36,7 @@ from hfclean.scorers.refresh import refresh
 from hfclean.transform import Batch, Transform, cached_elsewhere
 from hfclean.values import stored_columns
 
-__all__ = ["LedgerEntry", "ledger", "ledger_entries", "originals", "restore"]
+__all__ = ["LedgerEntry", "ledger", "ledger_entries", "originals", "put_back", "restore"]
 
 D = TypeVar("D")
 
@@ -86,6 +86,11 @@ def restore(
 def originals(ds: D, *, prefix: str = "") -> D:
     """What `restore` gives for all rows, with personal data that was masked left masked: to show, or to give away."""
     return _undone(ds, _Undo(prefix=prefix, unmasks=False))
+
+
+def put_back(ds: D, rows: Iterable[str], reason: str, *, prefix: str = "") -> D:
+    """What `restore` gives for these rows, with `reason` in place of `restored`, and masked data left masked."""
+    return _undone(ds, _Undo(rows=tuple(rows), unmasks=False, reason=reason, prefix=prefix))
 
 
 def _undone(ds: D, undo: _Undo, num_proc: NumProc = 1) -> D:
@@ -234,6 +239,7 @@ class _Undo(Transform):
     extra: tuple[Rule, ...] = ()
     unmasks: bool = True
     warns: bool = False
+    reason: str = field(default="restored", metadata={"came_later": True})
 
     def depends(self) -> dict[str, Any]:
         return {"masked": token_hex(8)} if self.unmasks else {}  # what is kept here changes, and no cache knows
@@ -315,13 +321,13 @@ class _Undo(Transform):
         paths = [path for path in original if read_at(cells, path) != original[path]]
         what = {"rule": self.rule} if self.rule is not None else {}
         edit = "revised" if paths else "kept"
-        step = Step("restore", self.version, settings=what, edit=edit, reasons=("restored",))
+        step = Step("restore", self.version, settings=what, edit=edit, reasons=(self.reason,))
         # all columns that are read, not only those that revisers of the main pair write: masking reaches further
         touched = [str(path[0]) for path in original] + _masked_places(row[prefix + HISTORY], kept)
         new = {name: cells[name] for name in dict.fromkeys([*view.columns, *touched]) if name in cells}
         new |= {
             prefix + "edit": step.edit,
-            prefix + "edit_reason": "restored",
+            prefix + "edit_reason": self.reason,
             prefix + HISTORY: f"{row[prefix + HISTORY]}\n{step.line()}",
             prefix + "original": encode_original({path: original[path] for path in paths}),
         }

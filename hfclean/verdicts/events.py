@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from hfclean.layout import Layout
 from hfclean.limits import nested_deeply
-from hfclean.provenance import decode_original, original_cells, row_id
-from hfclean.schema import Path, View, write
+from hfclean.provenance import decode_original, original_cells, pointer, row_id
+from hfclean.schema import Path, View, read_at, write
 
 # accept: the text is right. edit: the given texts are. reject: the original stands. return: it is to be revised again.
 # skip: no opinion. flag: somebody should look before anything is done. undo: the person's last decision is withdrawn.
@@ -84,8 +84,8 @@ class Event:
         """The hash of the event: events of equal content are one."""
         return blake2b(self.line().encode(), digest_size=16).hexdigest()
 
-    def edited(self, cells: Mapping[str, Any], view: View) -> dict[str, Any]:
-        """The row with the texts of an edit in their places.
+    def places(self, cells: Mapping[str, Any], view: View) -> dict[Path, str]:
+        """The texts of an edit by their paths in the row.
 
         Raises:
             ValueError: the row has no such place.
@@ -100,10 +100,24 @@ class Event:
         for place, text in self.texts.items():
             (path,) = decode_original(json.dumps({place: None}))
             texts[path] = text
+        for path in texts:
+            try:
+                read_at(cells, path)
+            except (KeyError, IndexError, TypeError, ValueError) as e:
+                raise ValueError(f"the row has no place {pointer(path)!r:.80}") from e
+        return texts
+
+    def edited(self, cells: Mapping[str, Any], view: View) -> dict[str, Any]:
+        """The row with the texts of an edit in their places.
+
+        Raises:
+            ValueError: the row has no such place.
+        """
+        places = self.places(cells, view)
         try:
-            return {**cells, **write(cells, texts)}
+            return {**cells, **write(cells, places)}
         except (KeyError, IndexError, TypeError, ValueError) as e:
-            raise ValueError(f"the row has no place {next(iter(self.texts), '')!r:.80}") from e
+            raise ValueError(f"the row has no place {pointer(next(iter(places)))!r:.80}") from e
 
     def fits(self, now: Hashes) -> bool:
         """Whether the row still is what was judged, or what following the verdict made of it."""
