@@ -90,7 +90,8 @@ def apply_verdicts(ds: Any, verdicts: Mapping[str, RowVerdicts], *, layout: Layo
             f"{len(lost)} verdicts are on rows that do not exist, such as {lost[0]!r}; give the dataset that was "
             "judged, with its column row_id"
         )
-    return Applied(type(ds)(done) if isinstance(ds, Mapping) else done[""], dict(states), findings)
+    after = type(ds)(done) if isinstance(ds, Mapping) else done[""]  # type: ignore[call-arg]
+    return Applied(after, dict(states), findings)
 
 
 def _judged(part: Any, verdicts: Mapping[str, RowVerdicts], layout: Layout) -> Iterator[dict[str, Any]]:
