@@ -85,6 +85,13 @@ MISTAKES = {
         "score rows.jsonl --fail-on defect=whitspace", 2, ("--fail-on", "did you mean 'whitespace'?")
     ),
     "no row wanted": M("head rows.jsonl -n 0", 2, ("-n 0", "at least 1")),
+    "scores that are not there, before a model reads the rows": M(
+        "select rows.jsonl -n 2 --by qualty", 1, ("no column 'qualty'", "hfclean score IN --out DIR")
+    ),
+    "a rule as a condition": M("score rows.jsonl --fail-on mojibake", 2, ("did you mean 'defect=mojibake'?",)),
+    "a rule like no other": M(
+        "clean rows.jsonl --out o --only nonsense", 2, ("unknown rule 'nonsense'; there are", "hfclean rules lists")
+    ),
     "no row selected": M("select rows.jsonl -n 0 --method top --by n", 2, ("-n 0", "at least 1")),
     "a word for a number": M("clean rows.jsonl --out o --max-tokens many", 2, ("--max-tokens", "'many'")),
     "a threshold above 1": M("dedupe rows.jsonl --threshold 70", 1, ("--threshold 70", "above 0, at most 1")),

@@ -34,8 +34,9 @@ def choose_rows(
     *,
     beside: bool = False,
     by_vectors: bool = False,
+    check: Callable[[Any], None] | None = None,
 ) -> None:
-    """Choose rows of every split, say what was found, and write them."""
+    """Choose rows of every split, say what was found, and write them; `check` sees every split before that."""
     from hfclean.cli.terminal import visible
     from hfclean.selection.plain_choices import baselines
 
@@ -48,6 +49,9 @@ def choose_rows(
     written: dict[str, int] = {}
     with opened(args, err, args.out) as (source, layout):
         kept = {}
+        if check is not None:
+            for ds in source.dataset.values():
+                check(ds)
         for split, ds in source.dataset.items():
             seen = _embedded(ds, layout.columns, err) if by_vectors and args.vectors == EMBEDDING else ds
             chosen = choose(seen, layout.columns)

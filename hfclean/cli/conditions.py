@@ -93,7 +93,8 @@ def condition_of(option: str, text: str) -> Condition:
         return Condition(text, DEFECT)
     match = FORM.fullmatch(text)
     if match is None:
-        raise UsageError(f"{option} {text!r}: expected {EXPECTED}")
+        hint = f"; did you mean {f'{DEFECT}={text}'!r}?" if text in _known_defects() else ""
+        raise UsageError(f"{option} {text!r}: expected {EXPECTED}{hint}")
     subject, sign, value = match.groups()
     if sign in COMPARE and _number(value) is None:
         raise UsageError(f"{option} {text!r}: {value!r} is not a number; expected {EXPECTED}")
@@ -189,11 +190,15 @@ def _number(text: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _check_defect(option: str, text: str, name: str) -> None:
+def _known_defects() -> list[str]:
     from hfclean.rules import ROW_RULES, RULES
     from hfclean.verifiers import ROW_VERIFIERS, VERIFIERS
 
     known = [rule.id for rule in (*RULES, *ROW_RULES)] + [one.id for one in VERIFIERS]
-    known += [one.id for one in ROW_VERIFIERS]
+    return known + [one.id for one in ROW_VERIFIERS]
+
+
+def _check_defect(option: str, text: str, name: str) -> None:
+    known = _known_defects()
     if name not in known:
         raise UsageError(f"{option} {text}: no such defect{meant_word(name, known)}; hfclean rules lists them")

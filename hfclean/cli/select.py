@@ -30,11 +30,16 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.selection import top
     from hfclean.selection.diversity import diverse
+    from hfclean.selection.rows import numbers
 
     if args.n < 1:
         raise UsageError(f"-n {args.n}: expected at least 1")
     if args.method == "top" and not args.by:
         raise UsageError("--method top needs scores: --by COLUMN")
+
+    def check(ds: Any) -> None:
+        if args.by:  # before a model reads the rows
+            numbers(ds, args.by, "--by")
 
     def choose(ds: Any, columns: Any) -> Any:
         if args.method == "top":
@@ -43,4 +48,12 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             ds, args.n, args.method, by=args.by, column=args.vectors, threshold=args.threshold, seed=args.seed
         )
 
-    choose_rows(args, out, err, choose, beside=True, by_vectors=args.method != "top")
+    choose_rows(
+        args,
+        out,
+        err,
+        choose,
+        beside=True,
+        by_vectors=args.method != "top",
+        check=None if args.method == "top" else check,
+    )

@@ -110,8 +110,9 @@ def _select(only: tuple[str, ...] | None, skip: tuple[str, ...], extra: tuple[Ru
     for name in (*(only or ()), *skip):
         if name not in known:
             near = get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise RuleError(f"unknown rule {name!r}{hint} Known: {', '.join(known)} (hfclean rules lists them)")
+            if not near:
+                raise RuleError(f"unknown rule {name!r}; there are {len(known)}, which hfclean rules lists")
+            raise RuleError(f"unknown rule {name!r}; did you mean {near[0]!r}? Known: {', '.join(known)}")
     twice = [name for name in known if known.count(name) > 1]
     if twice:
         raise RuleError(f"two rules have the id {twice[0]!r}; give yours another")
