@@ -321,6 +321,8 @@ def test_convert_to_every_shape(messy: Path, work: Path, capsys: Any) -> None:
             "id": 3,
         },
     ]
+    _, _, err = run("convert", "cleaned", "--to", "preference", "--out", "two.jsonl", capsys=capsys)
+    assert "have no two answers to choose from" in err
     code, _, err = run("convert", "messy.jsonl", "--to", "preference", "--out", "p.jsonl", capsys=capsys)
     assert (code, "did not revise this dataset" in err) == (1, True)
     code, _, err = run("convert", "cleaned", "--to", "alpaca", "--out", "alpaca.jsonl", capsys=capsys)

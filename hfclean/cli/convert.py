@@ -66,5 +66,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         converted = convert(source.dataset, args.to, **how, losses=losses)
         for note in losses.notes():
             print(f"note: left out or respelled: {note}", file=err)
+        read, made = (sum(map(len, splits.values())) for splits in (source.dataset, converted))
+        if args.to in ("preference", "ranked") and made < read:
+            print(f"note: {count(read - made)} of {plural(read, 'row')} have no two answers to choose from", file=err)
         written = write_files(converted, args, err)
     tell_files(args, out, written, losses)
