@@ -15,6 +15,7 @@ import pytest
 
 from hfclean.cli import main
 from hfclean.models import process
+from hfclean.scorers.language import _identifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 ANSWER = "It is the fruit number {}, which grows on trees in the warm lands of the south and is eaten raw.</s>"
@@ -190,6 +191,7 @@ def test_a_mistake_is_one_line_with_the_remedy(
     line, code, said = MISTAKES[name]
     if "extra" in name:
         monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+        _identifier.cache_clear()  # another test may have loaded it
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         words = line.format(port=free.getsockname()[1]).split()

@@ -211,7 +211,7 @@ def test_the_gate_refuses_a_pair_without_its_thought() -> None:
 
 def test_another_way_of_reading_is_another_fingerprint() -> None:
     state = hfclean.revise.__getstate__()
-    assert state["reading"] == 2
+    assert state["reading"] == 3
     assert pickle.loads(pickle.dumps(hfclean.revise)) == hfclean.revise
 
 
