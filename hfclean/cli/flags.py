@@ -12,7 +12,6 @@ OPTIONS = {
     "fields": "field",
     "column": "vectors",
     "extra": "with",
-    "also": "also",
 }
 CALL = re.compile(r"\b[A-Za-z_]+\((\w+)=((?:'[^']*'|\"[^\"]*\"|[^()'\"])*?)\)(?=[:,; ])")
 ARGUMENT = re.compile(r"\b([a-z]+(?:_[a-z]+)*)=(?:(True)\b|(?=\S))")

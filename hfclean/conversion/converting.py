@@ -21,7 +21,7 @@ from hfclean.conversion.templates import template_of
 from hfclean.conversion.texts import CannotHold
 from hfclean.errors import RestoreError, SchemaError
 from hfclean.layout import Layout
-from hfclean.passes import Spool, column_batches, filled, folder_of, stored_stream
+from hfclean.passes import Spool, column_batches, filled, folder_of, narrowed, stored_stream
 from hfclean.processes import NumProc, by_batch
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import (
@@ -375,7 +375,7 @@ def _read_back(ds: Any, layout: Layout, lost: Losses, num_proc: NumProc) -> Any:
     ds, unread, tools = ds.with_format(None), 0, "tools" not in names
 
     def read(batch: range) -> list[dict[str, Any] | None]:
-        texts = ds.select_columns([TEXT])[batch.start : batch.stop][TEXT]
+        texts = narrowed(ds, [TEXT])[batch.start : batch.stop][TEXT]
         found = [read_rendered(text) if isinstance(text, str) else None for text in texts]
         return [known and {"messages": known.messages, **({"tools": known.tools} if tools else {})} for known in found]
 

@@ -11,7 +11,7 @@ from hfclean.conversion.flat import beside_text
 from hfclean.conversion.forms import KTO, is_rich
 from hfclean.conversion.truth_places import TruthPlace, has_reward, place_of_truth
 from hfclean.layout import Layout
-from hfclean.passes import RELEASED, release, rows_of
+from hfclean.passes import RELEASED, narrowed, release, rows_of
 from hfclean.processes import BATCH, NumProc, by_batch
 from hfclean.schema import SHAPE_TABLE, ChatView, FlatView, Target, View, written_view
 from hfclean.schema.declared import ANSWER
@@ -35,7 +35,7 @@ class Source:
     def rows(self, batch: range, columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some rows, with these of their columns."""
         present = [name for name in dict.fromkeys(columns) if name in self.ds.column_names]
-        cells = self.ds.select_columns(present)[batch.start : batch.stop]
+        cells = narrowed(self.ds, present)[batch.start : batch.stop]
         if batch.start % (RELEASED * BATCH) == 0:
             release(self.ds)
         return rows_of(cells, present)
@@ -59,10 +59,17 @@ def plans(
     """How the rows of each split are converted, to the same columns in all."""
     shape = next((shape for shape in SHAPE_TABLE if shape.name == to), None)
     shared = [
-        Shared(each.view, each.layout, to, written_view(to) if shape else None, thoughts, write=write)
+        Shared(
+            each.view,
+            each.layout,
+            to,
+            written_view(to) if shape else None,
+            thoughts,
+            write=write,
+            revisions=each.revisions,
+        )
         for each in sources
     ]
-    shared = [replace(one, revisions=each.revisions) for one, each in zip(shared, sources, strict=True)]
     into = shared[0].into if shared else None
     alone = False
     if shape and isinstance(into, FlatView):
