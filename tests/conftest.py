@@ -155,6 +155,18 @@ def loops_of_datasets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         loop.close()
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Answers of its own, and the way back from taking over SIGTERM, which worker processes must not inherit."""
+    from hfclean.models import process
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    yield
+    signal.signal(signal.SIGTERM, before)
+    process.close()
+
+
 @pytest.fixture(scope="session")
 def smollm() -> weights.Weights:
     """SmolLM2-135M-Instruct, for tests marked `weights`: the rest is skipped where it is not."""

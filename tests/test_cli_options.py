@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from hfclean.cli.options import _limits, _revisers
 from hfclean.cli.reading import UsageError
 from hfclean.cli.revisers import stated
 from hfclean.cli.settings import meanings, parse_settings, settable
-from hfclean.models import process
 from hfclean.reviser.codec import encode
 from hfclean.reviser.reflection import Reflection
 from hfclean.schema import Pair
@@ -67,12 +65,8 @@ MAP = "instruction=question,response=target"
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
-    yield
-    signal.signal(signal.SIGTERM, before)
-    process.close()
+def _home(own_home: None) -> None:
+    """Every test has answers of its own."""
 
 
 @pytest.fixture

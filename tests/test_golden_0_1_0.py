@@ -7,10 +7,8 @@ on what a rule finds today, only on what stands in the folders.
 from __future__ import annotations
 
 import json
-import signal
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from hfclean.cards import check_card
 from hfclean.cli import main
 from hfclean.errors import FolderError
 from hfclean.hub import Patience, PushPlan, pull
-from hfclean.models import Answer, ModelSpec, look, process, store
+from hfclean.models import Answer, ModelSpec, look, store
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair
 from hfclean.scorers.linear_rule import LinearRule
@@ -41,12 +39,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWa
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
-    yield
-    signal.signal(signal.SIGTERM, before)
-    process.close()
+def _alone(own_home: None) -> None:
+    """Every test has answers of its own."""
 
 
 def unpack(name: str, place: Path) -> Path:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,12 +31,8 @@ GRADE = '{"reason": "True.", "score": 4.5}'
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
-    yield
-    signal.signal(signal.SIGTERM, before)
-    process.close()
+def _home(own_home: None) -> None:
+    """Every test has answers of its own."""
 
 
 def rows(count: int = 6) -> list[dict[str, Any]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import tarfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +35,8 @@ ASKED = [f"Name a fruit, number {k}." for k in range(3)]
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
-    yield
-    signal.signal(signal.SIGTERM, before)
-    process.close()
+def _home(own_home: None) -> None:
+    """Every test has answers of its own."""
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from weights import Weights, serving
 
 import hfclean
 from hfclean.cli import main
-from hfclean.models import Generation, ModelSpec, ask, look, process
+from hfclean.models import Generation, ModelSpec, ask, look
 from hfclean.models import store as answers
 
 pytestmark = [pytest.mark.weights, pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")]
@@ -55,12 +54,8 @@ Now the same for this. Begin with [Response]:
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
-    yield
-    signal.signal(signal.SIGTERM, before)
-    process.close()
+def _home(own_home: None) -> None:
+    """Every test has answers of its own."""
 
 
 @pytest.fixture(scope="module")
