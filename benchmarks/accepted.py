@@ -107,7 +107,7 @@ def experts() -> Iterator[Offered]:
 
 def scripted() -> Iterator[Offered]:
     """The edits that were written by hand."""
-    for text in EDITS.read_text(encoding="utf-8").splitlines():
+    for text in EDITS.read_bytes().splitlines():
         told = json.loads(text)
         before = sources()["alpaca_6k"][told["line"]]
         response = before.response
@@ -119,7 +119,7 @@ def scripted() -> Iterator[Offered]:
 
 def smollm2(answers: Path) -> Iterator[Offered]:
     """The model's answers, at normal and at low trust."""
-    for text in answers.read_text(encoding="utf-8").splitlines():
+    for text in answers.read_bytes().splitlines():
         told = json.loads(text)
         before = sources()[told["source"]][told["line"]]
         after = before.replace(response=settle(before.response, told["answer"]))

@@ -25,10 +25,10 @@ REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", Path(__file__).parent.parent.
 def real_sets() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Alpaca-shaped rows of real text: those of Alpaca, and those of Dolly."""
     alpaca, dolly = [], []
-    for line in (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (REALDATA / "alpaca_6k.jsonl").read_bytes().splitlines():
         row = json.loads(line)
         alpaca.append({name: row[name] for name in ("instruction", "input", "output")})
-    for line in (REALDATA / "dolly_2k.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (REALDATA / "dolly_2k.jsonl").read_bytes().splitlines():
         row = json.loads(line)
         dolly.append({"instruction": row["instruction"], "input": row["context"], "output": row["response"]})
     return alpaca, dolly

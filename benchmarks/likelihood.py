@@ -61,7 +61,7 @@ def rows(count: int, vocabulary: int, preamble: int = 0) -> list[Sequence_]:
     """Both passes of rows with the lengths of real ones; seeded."""
     chance = random.Random(0)
     beginning = [chance.randrange(vocabulary) for _ in range(preamble)]
-    lines = (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (REALDATA / "alpaca_6k.jsonl").read_bytes().splitlines()
     found = []
     for line in chance.sample(lines, count):
         row = json.loads(line)

@@ -49,7 +49,7 @@ def rows(count: int) -> list[Conversation]:
 
 
 def real(folder: str, count: int, repeats: int, new: int, size: int) -> None:
-    lines = (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (REALDATA / "alpaca_6k.jsonl").read_bytes().splitlines()
     asked = []
     for row in map(json.loads, random.Random(0).sample(lines, count)):
         pair = Pair(row["instruction"], row["input"], row["output"])

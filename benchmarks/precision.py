@@ -33,7 +33,7 @@ from hfclean.scorers.likelihood import IFD
 
 def plans(model: str, tokenizer: Any, context: int | None, count: int) -> list[Any]:
     """Both sequences of each row that has two."""
-    lines = (REALDATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (REALDATA / "alpaca_6k.jsonl").read_bytes().splitlines()
     rows = [json.loads(line) for line in random.Random(0).sample(lines, count)]
     scorer, cut = IFD(model), _Cutter(tokenizer, context, Tokenization())
     found = [cut.plan(scorer.passage(Pair(r["instruction"], r["input"], r["output"]))) for r in rows]

@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--timeout", type=float, default=5.0)
     args = parser.parse_args()
-    lines = [json.loads(line) for line in args.file.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in args.file.read_bytes().splitlines()]
     with tempfile.TemporaryDirectory() as home:
         os.environ["HFCLEAN_HOME"] = home
         _measure(lines, hfclean.scorers.RunTests(timeout_s=args.timeout))

@@ -45,7 +45,7 @@ def real_rows() -> list[tuple[str, ...]]:
     """Every real row, as instruction, input and answer."""
     found = []
     for name, shapes in FILES.items():
-        for line in (DATA / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        for line in (DATA / f"{name}.jsonl").read_bytes().splitlines():
             row = json.loads(line)
             found += [tuple(row.get(key, "") for key in keys) for keys in shapes]
     return found
@@ -219,9 +219,7 @@ def benchmarks(sizes: list[int]) -> None:
         print(
             f"decontamination, {size:,} rows against {items:,} items: {seconds:.2f} s, {len(found.report.hits)} hits"
         )
-    alpaca = Dataset.from_list(
-        [json.loads(line) for line in (DATA / "alpaca_6k.jsonl").read_text(encoding="utf-8").splitlines()]
-    )
+    alpaca = Dataset.from_list([json.loads(line) for line in (DATA / "alpaca_6k.jsonl").read_bytes().splitlines()])
     print(hfclean.decontaminate(alpaca.select_columns(list(names)), packs).report.summary())
 
 

@@ -316,7 +316,7 @@ def measure(questions: list[Row], misses: int = 0) -> tuple[Counter[str], dict[t
 
 
 def read_questions() -> list[Row]:
-    lines = (REALDATA / "tool_calls_bfcl.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (REALDATA / "tool_calls_bfcl.jsonl").read_bytes().splitlines()
     return [json.loads(line) for line in lines]
 
 

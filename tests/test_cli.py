@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,6 @@ ROWS = [
     {"instruction": "Name a colour.", "input": "", "output": "Red.", "id": 4},
     {"instruction": "Name a river.", "input": "", "output": "", "id": 5},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _handler() -> Iterator[None]:
-    """The command line takes over SIGTERM: worker processes of later tests must not inherit that."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -333,6 +324,20 @@ def test_convert_to_every_shape(messy: Path, work: Path, capsys: Any) -> None:
     assert (code, "--dry-run" in err) == (2, True)
 
 
+def test_convert_says_beforehand_which_rows_do_not_fit(work: Path, capsys: Any) -> None:
+    turns = [{"role": role, "content": "Go on."} for role in ("user", "assistant", "tool", "assistant")]
+    rows = [{"messages": turns[:2]}, {"messages": turns}]
+    (work / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    why = "a row has the turns ['user', 'assistant', 'tool'] before its answer"
+    code, out, _ = run("convert", "rows.jsonl", "--to", "alpaca", "--dry-run", capsys=capsys)
+    assert code == 0
+    assert out.splitlines()[1:] == [
+        "  1  rows that do not fit, so that nothing is converted",
+        f"the first row that does not fit: {why}, and columns of texts have no place for them; convert to messages instead",
+        "nothing was written (--dry-run)",
+    ]
+
+
 def test_convert_counts_beforehand_what_would_be_lost(work: Path, capsys: Any) -> None:
     asked = {"role": "user", "content": "Seven times six?"}
     turns = [asked, {"role": "assistant", "content": "42", "reasoning_content": "7 * 6", "weight": 1}]
@@ -346,7 +351,7 @@ def test_convert_counts_beforehand_what_would_be_lost(work: Path, capsys: Any) -
         "nothing was written (--dry-run)\n",
     )
     code, out, _ = run("convert", "rows.jsonl", "--to", "messages", "--dry-run", "--json", capsys=capsys)
-    assert (code, json.loads(out)) == (0, {"rows": 1, "losses": {}})
+    assert (code, json.loads(out)) == (0, {"rows": 1, "losses": {}, "misfit": ""})
     words = ["--to", "conversations", "--thoughts", "content", "--out", "o.jsonl"]
     assert run("convert", "rows.jsonl", *words, capsys=capsys)[0] == 0
     assert json.loads((work / "o.jsonl").read_text())["conversations"][1] == {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,6 @@ ROWS = [
     {"instruction": "Name a fruit.", "input": "", "output": "An apple.", "reward": None},
     {"instruction": "Name a colour.", "input": "", "output": "Red.", "reward": 2.0},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _handler() -> Iterator[None]:
-    """The command line takes over SIGTERM: worker processes of later tests must not inherit that."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -57,9 +57,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             lines = [
                 f"{plural(rows, 'row')} to {args.to}, {outcome}",
                 *(f"  {count(n):>{len(count(rows))}}  {name}" for name, n in sorted(losses.items())),
+                *([f"the first row that does not fit: {losses.misfit}"] if losses.misfit else []),
                 "nothing was written (--dry-run)",
             ]
-            data = {"rows": rows, "losses": dict(sorted(losses.items()))}
+            data = {"rows": rows, "losses": dict(sorted(losses.items())), "misfit": losses.misfit}
             tell(args, out, lambda: data, lambda: "\n".join(lines))
             return
         losses = Losses()

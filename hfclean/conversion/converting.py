@@ -130,7 +130,8 @@ def losses_of(
 ) -> Losses:
     """What `convert` would leave out or respell, by name and number of rows; nothing is made.
 
-    Rows that the form cannot hold, for which `convert` raises, are counted as well.
+    Rows that the form cannot hold, for which `convert` raises, are counted as well, and `misfit` says why the
+    first is one.
 
     Args:
         ds, to, template, thoughts, columns, prefix, num_proc: as for `convert`.
@@ -161,6 +162,7 @@ def losses_of(
             rows += 1
         if refused:
             lost["rows that do not fit, so that nothing is converted"] += len(refused)
+            lost.misfit = lost.misfit or refused[0]
         _count_columns(source, plan, names, rows, lost)
     return lost
 
