@@ -328,12 +328,12 @@ def test_convert_says_beforehand_which_rows_do_not_fit(work: Path, capsys: Any) 
     turns = [{"role": role, "content": "Go on."} for role in ("user", "assistant", "tool", "assistant")]
     rows = [{"messages": turns[:2]}, {"messages": turns}]
     (work / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    why = "a row has the turns ['user', 'assistant', 'tool'] before its answer"
+    turned = "['user', 'assistant', 'tool'] before its answer, and columns of texts have no place for them"
     code, out, _ = run("convert", "rows.jsonl", "--to", "alpaca", "--dry-run", capsys=capsys)
     assert code == 0
     assert out.splitlines()[1:] == [
         "  1  rows that do not fit, so that nothing is converted",
-        f"the first row that does not fit: {why}, and columns of texts have no place for them; convert to messages instead",
+        f"the first row that does not fit: a row has the turns {turned}; convert to messages instead",
         "nothing was written (--dry-run)",
     ]
 
