@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from datasets import Dataset
@@ -19,8 +20,18 @@ from hypothesis import strategies as st
 import hfclean
 from hfclean.errors import SourceError
 from hfclean.layout import Layout
-from hfclean.verdicts import Event, Hashes, VerdictLog, describe, hunks, read_events, row_verdicts, taken
-from hfclean.verdicts.events import VERDICTS, hashes, parsed, read_line
+from hfclean.verdicts import (
+    Event,
+    Hashes,
+    VerdictLog,
+    describe,
+    hunks,
+    read_events,
+    row_verdicts,
+    taken,
+    verdicts_path,
+)
+from hfclean.verdicts.events import ARMS, ROLES, VERDICTS, hashes, parsed, read_line
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ROW = {"instruction": "Name a fruit.", "input": "", "output": "An apple.</s>"}
@@ -34,7 +45,22 @@ EVENTS = st.builds(
     when=st.sampled_from(["2026-01-31T12:00:00Z", "2026-01-31T12:00:01Z"]),
     number=st.integers(1, 5),
     seconds=st.none() | st.integers(0, 9),
-).map(lambda event: replace(event, texts={"output": event.reason or "x"}) if event.verdict == "edit" else event)
+    role=st.sampled_from(["", *ROLES]),
+    to=st.sampled_from(["", "ana"]),
+    of=st.integers(0, 5),
+    refused=st.sampled_from(["", "numbers_changed too_short"]),
+    arm=st.sampled_from(["", *ARMS]),
+    gold=st.booleans(),
+    scores=st.dictionaries(st.sampled_from(["depth", "safety"]), st.integers(0, 100)),
+).map(
+    lambda event: (
+        replace(event, texts={"output": event.reason or "x"})
+        if event.verdict == "edit"
+        else replace(event, reason=event.reason.strip() or "needs a picture")
+        if event.verdict == "exclude"
+        else event
+    )
+)
 
 
 def clock(*seconds: float) -> Callable[[], datetime]:
@@ -177,7 +203,7 @@ def test_a_broken_line_is_named_and_a_cut_one_is_not_an_event(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"verdict": "maybe"}, "one of accept, edit, reject, return, skip, flag, undo"),
+        ({"verdict": "maybe"}, "one of accept, edit, reject, return, exclude, skip, flag, undo, claim"),
         ({"verdict": "edit", "texts": {"output": 3}}, "has texts"),
         ({"hunks": {"output": [-1]}}, "numbers from 0"),
         ({"hunks": {"output": 1}}, "lists of numbers"),
@@ -185,6 +211,13 @@ def test_a_broken_line_is_named_and_a_cut_one_is_not_an_event(tmp_path: Path) ->
         ({"when": "noon"}, "has when 'noon'"),
         ({"number": -1}, "has number '-1'"),
         ({"seconds": float("nan")}, "has seconds 'nan'"),
+        ({"of": True}, "has of 'True'"),
+        ({"role": "boss"}, "has role 'boss'; expected reviser or owner"),
+        ({"arm": "left"}, "has arm 'left'; expected with or without"),
+        ({"gold": "yes"}, "has gold 'yes'"),
+        ({"scores": {"depth": "good"}}, "has scores"),
+        ({"scores": {"depth": float("inf")}}, "has scores"),
+        ({"verdict": "exclude", "reason": " "}, "excludes without a reason"),
     ],
 )
 def test_what_is_not_an_event_is_said(more: dict[str, object], said: str) -> None:
@@ -214,7 +247,7 @@ def by(who: str, verdict: str, number: int = 1, **more: object) -> Event:
     [
         ([], None),
         ([by("ana", "skip")], "skipped"),
-        ([by("ana", "accept"), by("ana", "undo", 2)], "open"),
+        ([by("ana", "accept"), by("ana", "undo", 2)], "todo"),
         ([by("ana", "accept"), by("ana", "skip", 2), by("ana", "undo", 3)], "accepted"),
         ([by("ana", "accept"), by("ben", "skip")], "accepted"),
         ([by("ana", "return")], "returned"),
@@ -230,6 +263,21 @@ def by(who: str, verdict: str, number: int = 1, **more: object) -> Event:
         ([by("ana", "accept", after="other"), by("ben", "reject")], "rejected"),
         ([by("ana", "edit", texts={"output": "x"}, after="other", result="today")], "edited"),
         ([by("ana", "skip", after="other")], "skipped"),
+        ([by("ana", "exclude", reason="no task")], "excluded"),
+        ([by("ana", "exclude", reason="no task"), by("ben", "exclude", reason="empty")], "excluded"),
+        ([by("ana", "exclude", reason="no task"), by("ben", "accept")], "conflict"),
+        ([by("ana", "claim")], None),
+        ([by("ana", "accept"), by("ana", "claim", 2), by("ben", "claim")], "accepted"),
+        ([by("ana", "accept"), by("ana", "claim", 2), by("ana", "undo", 3)], "todo"),
+        ([by("ana", "reject", gold=True)], None),
+        ([by("ana", "accept"), by("ben", "reject", gold=True)], "accepted"),
+        ([by("ana", "accept"), by("ben", "reject"), by("oda", "reject", role="owner")], "rejected"),
+        ([by("ana", "flag"), by("oda", "accept", role="owner")], "accepted"),
+        ([by("ana", "accept"), by("oda", "flag", role="owner")], "flagged"),
+        ([by("ana", "accept"), by("oda", "skip", role="owner")], "accepted"),
+        ([by("oda", "skip", role="owner")], "skipped"),
+        ([by("oda", "accept", role="owner"), by("eva", "reject", role="owner")], "conflict"),
+        ([by("ana", "accept"), by("oda", "accept", role="owner", after="other")], "accepted"),
     ],
 )
 def test_the_state_of_a_row(events: list[Event], state: str | None) -> None:
@@ -238,8 +286,67 @@ def test_the_state_of_a_row(events: list[Event], state: str | None) -> None:
         found = row_verdicts(order).get("r1")
         assert (found and found.state(now)) == state
         decision = found and found.decision(now)
-        assert (decision is None) == (state in (None, "skipped", "open", "conflict", "flagged", "stale"))
+        assert (decision is None) == (state in (None, "skipped", "todo", "conflict", "flagged", "stale"))
         assert found is None or len(found.standing) == len({event.who for event in found.standing})
+
+
+def returned(**more: object) -> Event:
+    return by("oda", "return", 9, role="owner", **more)
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "to"),
+    [
+        ([by("ana", "accept", 3), returned(to="ana", of=3)], "returned", "ana"),
+        ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "reject", 4)], "rejected", ""),
+        ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "accept", 4)], "accepted", ""),
+        ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "skip", 4)], "returned", "ana"),
+        ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "undo", 4)], "returned", "ana"),
+        ([by("ana", "accept", 3), returned(to="ana", of=3), by("ben", "accept", 4)], "returned", "ana"),
+        ([by("ana", "accept", 3), by("ben", "reject"), returned(to="ana", of=3)], "returned", "ana"),
+        ([by("ana", "accept", 4), by("ben", "reject"), returned(to="ana", of=3)], "conflict", ""),
+        ([returned(when="2026-01-31T12:00:00Z"), by("ana", "accept", when="2026-01-31T11:00:00Z")], "returned", ""),
+        ([returned(when="2026-01-31T12:00:00Z"), by("ana", "accept", when="2026-01-31T13:00:00Z")], "accepted", ""),
+    ],
+)
+def test_an_owner_returns_a_row_to_a_person(events: list[Event], state: str, to: str) -> None:
+    for order in permutations(events):
+        found = row_verdicts(order)["r1"]
+        assert (found.state(), found.returned_to()) == (state, to)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [
+        ("/data/cleaned/", "/data/cleaned.verdicts.jsonl"),
+        ("/data/a/../rows.jsonl", "/data/a/../rows.jsonl.verdicts.jsonl"),
+        ("/data/cleaned/..", "/data.verdicts.jsonl"),
+    ],
+)
+def test_decisions_lie_beside_what_they_are_about(folder: str, file: str) -> None:
+    assert verdicts_path(folder).as_posix() == file
+
+
+def test_a_refused_revision_is_judged_with_its_texts() -> None:
+    row = {**ROW, **hfclean.revise(ROW)}
+    layout = Layout()
+    view = layout.view(tuple(row))
+    proposed = {"output": "A pear."}
+    accept = describe(row, "accept", layout, proposed=proposed)
+    reject = describe(row, "reject", layout, proposed=proposed)
+    edit = describe(row, "edit", layout, proposed=proposed, texts={"output": "A fig."})
+    now = hashes(row, view, layout)
+    assert (accept.texts, reject.texts, edit.texts) == (proposed, {}, {"output": "A fig."})
+    assert {accept.after, reject.after, edit.after, reject.result} == now.after
+    assert (accept.keeps_text, reject.keeps_text, describe(row, "reject", layout).keeps_text) == (False, True, False)
+    assert read_line(accept.line().encode()) == accept
+    after = accept.edited(row, view)
+    assert after["output"] == "A pear."
+    for cells in (row, after):
+        assert accept.fits(hashes(cells, view, layout))
+    assert not reject.fits(hashes(after, view, layout))
+    with pytest.raises(ValueError, match="no place 'title'"):
+        describe(row, "reject", layout, proposed={"title": "A pear."})
 
 
 def test_a_decision_knows_which_texts_were_judged() -> None:
@@ -252,12 +359,31 @@ def test_a_decision_knows_which_texts_were_judged() -> None:
     edit = describe(row, "edit", layout, texts={"output": "A pear."}, hunks={"output": (0,)})
     assert edit.edited(row, layout.view(tuple(row)))["output"] == "A pear."
     assert edit.result not in (edit.before, edit.after)
-    assert describe(row, "accept", layout, proposed={"output": "A pear."}).after == edit.result
     with pytest.raises(ValueError, match="the row has no place 'title'"):
         describe(row, "edit", layout, texts={"title": "A pear."})
     again = {**row, "output": "A pear."}
     assert edit.fits(hashes(again, layout.view(tuple(again)), layout))
     assert not accept.fits(hashes(again, layout.view(tuple(again)), layout))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "more", "unchanged", "pair"),
+    [
+        ("accept", {"proposed": {"output": "A ripe pear."}}, False, "A ripe pear."),
+        ("reject", {"proposed": {"output": "A ripe pear."}}, True, None),
+        ("reject", {}, True, "An apple.</s>"),
+        ("exclude", {"reason": "no task"}, True, None),
+    ],
+)
+def test_training_takes_what_people_made_of_refused_revisions(
+    verdict: str, more: dict[str, Any], unchanged: bool, pair: str | None
+) -> None:
+    ds = Dataset.from_list([ROW]).map(hfclean.revise, batched=True)
+    event = describe(ds[0], verdict, Layout(), **more)
+    found = hfclean.revision_pairs(ds, verdicts=[json.loads(event.line())], unchanged=unchanged)
+    assert [row["revised_output"] for row in found.rows] == ([] if pair is None else [pair])
+    planted = hfclean.revision_pairs(ds, verdicts=[json.loads(replace(event, gold=True).line())], unchanged=unchanged)
+    assert (len(planted.rows), planted.left_out) == (0, {"unjudged": 1})
 
 
 def test_training_reads_the_same_file(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ class Revisions:
     Attributes:
         rows: a `Dataset` with the columns of pairs, and `row_id` where the source has ids.
         left_out: reason -> rows: `no_single_turn` (a conversation of several turns, or with a system prompt),
-            `not_revised`, `rejected`, `unjudged`, `failed`; by people's verdicts also `returned`, `flagged`,
-            `conflict` (two people disagree), and `stale` (the row is not what was judged).
+            `not_revised`, `rejected`, `unjudged`, `failed`; by people's verdicts also `returned`, `excluded`,
+            `flagged`, `conflict` (two people disagree), and `stale` (the row is not what was judged).
     """
 
     rows: Any
@@ -299,16 +299,17 @@ def _revised(row: Mapping[str, Any], view: View, reading: _Reading) -> tuple[dic
         return None, "unjudged"
     now = hashes(row, view, reading.layout)
     decision = judged.decision(now) if judged else None
-    if judged and (decision is None or decision.verdict == "return"):
+    if judged and (decision is None or decision.verdict in ("return", "exclude")):
         state = judged.state(now)
-        return None, "unjudged" if state in ("open", "skipped") else state
+        return None, "unjudged" if state in ("todo", "skipped") else state
     cells = _decided(row, view, decision)
     targets, first = view.targets(cells), view.targets(original_cells(row, reading.layout.prefix))
     if len(targets) != 1 or len(first) != 1 or not _is_plain(targets[0].pair):
         return None, "no_single_turn"
     raw, revised = first[0].pair, targets[0].pair
     if decision is not None and decision.verdict == "reject":
-        return (_row(raw, raw, name), "") if reading.unchanged else (None, "rejected")
+        stands = raw == revised or not decision.keeps_text
+        return (_row(raw, raw, name), "") if reading.unchanged and stands else (None, "rejected")
     if decision is None and any(
         step.edit == "failed" for step in (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]
     ):
@@ -319,13 +320,15 @@ def _revised(row: Mapping[str, Any], view: View, reading: _Reading) -> tuple[dic
 
 
 def _decided(row: Mapping[str, Any], view: View, decision: Event | None) -> Mapping[str, Any]:
-    """The row with the texts of a person's edit."""
-    if decision is None or decision.verdict != "edit":
+    """The row with the texts of a person's decision."""
+    if decision is None:
         return row
     try:
         return decision.edited(row, view)
     except ValueError as e:
-        raise SourceError(f"the edit on {decision.row_id!r} cannot be applied: {e}; correct or delete it") from e
+        raise SourceError(
+            f"the {decision.verdict} of {decision.row_id!r} cannot be applied: {e}; correct or delete it"
+        ) from e
 
 
 def _is_plain(pair: Pair) -> bool:

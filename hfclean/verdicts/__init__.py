@@ -3,7 +3,7 @@
 from hfclean.verdicts.applying import Applied, apply_verdicts
 from hfclean.verdicts.events import Event, Hashes, describe
 from hfclean.verdicts.hunks import Hunk, hunks, taken
-from hfclean.verdicts.log import VerdictLog, read_events
+from hfclean.verdicts.log import VerdictLog, read_events, verdicts_path
 from hfclean.verdicts.states import RowVerdicts, row_verdicts
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "read_events",
     "row_verdicts",
     "taken",
+    "verdicts_path",
 ]

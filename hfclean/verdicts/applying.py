@@ -75,13 +75,15 @@ def apply_verdicts(ds: Any, verdicts: Mapping[str, RowVerdicts], *, layout: Layo
             found.add(name)
             now = hashes(row, view, layout)
             state, decision = verdicts[name].state(now), verdicts[name].decision(now)
-            if decision is not None and decision.verdict == "edit":
+            if decision is not None and (decision.texts or decision.fields):
                 refused = _refused(row, decision, view, layout)
                 if refused:
                     findings[name] = refused
-                    state = state if decision.reason.strip() else "refused"
+                    state = "refused" if decision.verdict == "edit" and not decision.reason.strip() else state
             states[state] += 1
-            if decision is not None and state != "refused" and not _is_done(row, decision, view, layout):
+            if decision is None or decision.verdict not in _REASONS:
+                continue
+            if state != "refused" and not _is_done(row, decision, view, layout):
                 plans[name] = decision
         done[split] = _decided(part, plans, findings, layout)
     lost = sorted(set(verdicts) - found)
@@ -107,11 +109,13 @@ def _judged(part: Any, verdicts: Mapping[str, RowVerdicts], layout: Layout) -> I
 
 
 def _refused(row: Mapping[str, Any], event: Event, view: View, layout: Layout) -> tuple[str, ...]:
-    """The checks that refuse an edit, of any turn."""
+    """The checks that refuse the texts of a verdict, of any turn."""
     try:
         edited = event.edited(row, view)
     except ValueError as e:
-        raise SourceError(f"the edit on {event.row_id!r} cannot be applied: {e}; correct or delete it") from e
+        raise SourceError(
+            f"the {event.verdict} of {event.row_id!r} cannot be applied: {e}; correct or delete it"
+        ) from e
     before = view.pairs(original_cells(row, layout.prefix), turns="all")
     after = view.pairs(edited, turns="all")
     if len(before) != len(after):
@@ -122,20 +126,20 @@ def _refused(row: Mapping[str, Any], event: Event, view: View, layout: Layout) -
 
 
 def _is_done(row: Mapping[str, Any], event: Event, view: View, layout: Layout) -> bool:
-    """Whether the last step of a row followed this verdict."""
-    last = (parse_history(row.get(layout.own(HISTORY))) or (Step("", 0),))[-1]
-    if _REASONS[event.verdict] not in last.reasons:
+    """Whether the last step that could change the text of a row followed this verdict."""
+    steps = [step for step in parse_history(row.get(layout.own(HISTORY))) or () if step.is_revision]
+    if not steps or _REASONS[event.verdict] not in steps[-1].reasons:
         return False
-    return event.verdict != "edit" or event.edited(row, view) == row
+    return (not event.texts and not event.fields) or event.edited(row, view) == row
 
 
 def _decided(part: Any, plans: dict[str, Event], findings: Mapping[str, tuple[str, ...]], layout: Layout) -> Any:
     if not plans:
         return part
-    back = [name for name, event in plans.items() if event.verdict == "reject"]
+    back = [name for name, event in plans.items() if event.verdict == "reject" and not event.keeps_text]
     if back:
         part = put_back(part, back, _REASONS["reject"], prefix=layout.prefix)
-    rest = {name: event for name, event in plans.items() if event.verdict != "reject"}
+    rest = {name: event for name, event in plans.items() if name not in back}
     if not rest:
         return part
     follow = _Follow(rest, {name: findings[name] for name in rest if name in findings}).with_layout(layout)
@@ -167,7 +171,7 @@ class _Follow(Transform):
         event = self.events.get(str(row[own("row_id")]))
         if event is None:
             return {}
-        places = event.places(row, view) if event.verdict == "edit" else {}
+        places = event.places(row, view)
         cells = {**row, **write(row, places)}
         old = {recorded_at(row, path): read_at(row, recorded_at(row, path)) for path in places}
         first = {**old, **decode_original(row.get(own("original")))}

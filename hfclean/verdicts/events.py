@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from types import MappingProxyType
@@ -16,10 +16,16 @@ from hfclean.limits import nested_deeply
 from hfclean.provenance import decode_original, original_cells, pointer, row_id
 from hfclean.schema import Path, View, read_at, write
 
-# accept: the text is right. edit: the given texts are. reject: the original stands. return: it is to be revised again.
-# skip: no opinion. flag: somebody should look before anything is done. undo: the person's last decision is withdrawn.
-VERDICTS = ("accept", "edit", "reject", "return", "skip", "flag", "undo")
+# accept: the text is right. edit: the given texts are. reject: the revision is not right. return: it is to be revised
+# again. exclude: the row does not belong in the data. skip: no opinion. flag: somebody should look before anything is
+# done. undo: the person's last decision is withdrawn. claim: the person works on the row, which decides nothing.
+VERDICTS = ("accept", "edit", "reject", "return", "exclude", "skip", "flag", "undo", "claim")
+ROLES = ("reviser", "owner")
+ARMS = ("with", "without")
+WITH_TEXTS = ("accept", "edit")
 FIELDS = {"instruction": "instruction", "input": "input", "output": "response", "response": "response"}
+_WORDS = ("reason", "refused", "before", "after", "result", "arm", "role", "to", "who", "when")
+_NUMBERS = ("of", "number")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -37,7 +43,8 @@ class Event:
     Args:
         row_id: of the row.
         verdict: one of `VERDICTS`.
-        texts: of an edit: place, as in the ledger -> text.
+        texts: of an edit, or of an accepted text that is not the row's, such as a revision that the gate had refused:
+            place, as in the ledger -> text.
         fields: of an edit: `instruction`, `input` or `response` of a row with one answer -> text.
         hunks: of an edit that takes a part of a revision: place -> numbers of the hunks that were taken, from 0. The
             texts say the same; this says how they came about.
@@ -47,8 +54,16 @@ class Event:
         number: how many events this person had written, with this one; 0 where nobody counted.
         seconds: how long the person looked at the row.
         before: the hash of the row's original text, as `row_id` makes it; `""` for unknown.
-        after: the hash of the text that was judged.
+        after: the hash of the text that the row had when it was judged.
         result: the hash of the text that the row has if the verdict is followed.
+        role: `"owner"` of a person who controls what others decided; `"reviser"`, or `""`, of the others.
+        to: of an owner's `return`: the person who is to decide again.
+        of: the number of that person's decision that was controlled; 0 for unknown.
+        refused: the codes by which the gate had refused the revision that was judged, as in `edit_reason`; `""` where
+            it had not.
+        arm: `"with"` where the person was shown a model's revision, `"without"` where not, `""` for unknown.
+        gold: the row was planted, and its right answer known: the event measures the person and decides nothing.
+        scores: dimension -> points that the person gave.
     """
 
     row_id: str
@@ -64,6 +79,13 @@ class Event:
     before: str = ""
     after: str = ""
     result: str = ""
+    role: str = ""
+    to: str = ""
+    of: int = 0
+    refused: str = ""
+    arm: str = ""
+    gold: bool = False
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def line(self) -> str:
         """The event as one line of ASCII, without what is empty."""
@@ -72,12 +94,27 @@ class Event:
             if value := getattr(self, name):
                 data[name] = dict(value)
         data |= {"output" if name == "response" else name: text for name, text in self.fields.items()}
-        for name in ("reason", "before", "after", "result", "who", "when", "number"):
+        for name in (*_WORDS, *_NUMBERS, "gold"):
             if value := getattr(self, name):
                 data[name] = value
+        if self.scores:
+            data["scores"] = dict(self.scores)
         if self.seconds is not None:
             data["seconds"] = self.seconds
         return json.dumps(data, ensure_ascii=True)
+
+    @property
+    def is_owners(self) -> bool:
+        """Whether an owner wrote it, who outranks revisers."""
+        return self.role == "owner"
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether the row's text stays as it was judged: with all that writes none, and where a revision is rejected
+        that was never in the row."""
+        if self.verdict == "reject":
+            return bool(self.result) and self.result == self.after
+        return not (self.texts or self.fields)
 
     @property
     def key(self) -> str:
@@ -85,7 +122,7 @@ class Event:
         return blake2b(self.line().encode(), digest_size=16).hexdigest()
 
     def places(self, cells: Mapping[str, Any], view: View) -> dict[Path, str]:
-        """The texts of an edit by their paths in the row.
+        """The texts that the verdict writes by their paths in the row.
 
         Raises:
             ValueError: the row has no such place.
@@ -108,7 +145,7 @@ class Event:
         return texts
 
     def edited(self, cells: Mapping[str, Any], view: View) -> dict[str, Any]:
-        """The row with the texts of an edit in their places.
+        """The row with the texts that the verdict writes in their places.
 
         Raises:
             ValueError: the row has no such place.
@@ -142,15 +179,26 @@ def parsed(data: Any) -> Event:
     cut = {place: tuple(numbers) for place, numbers in _mapping(data, "hunks", list).items()}
     if not all(type(number) is int and number >= 0 for numbers in cut.values() for number in numbers):
         raise ValueError(f"on {name!r} has hunks {str(data['hunks'])[:80]}; expected numbers from 0")
-    words = {key: data.get(key) or "" for key in ("reason", "who", "when", "before", "after", "result")}
+    words: dict[str, Any] = {key: data.get(key) or "" for key in _WORDS}
     odd = next((key for key, value in words.items() if not isinstance(value, str)), None)
     if odd:
         raise ValueError(f"on {name!r} has {odd} {str(words[odd])[:40]!r}; expected a text")
-    number, seconds = data.get("number", 0), data.get("seconds")
-    if type(number) is not int or number < 0:
-        raise ValueError(f"on {name!r} has number {str(number)[:40]!r}; expected 1, 2, ...")
-    if seconds is not None and (type(seconds) not in (int, float) or not math.isfinite(seconds) or seconds < 0):
+    for key, known in (("role", ROLES), ("arm", ARMS)):
+        if words[key] not in ("", *known):
+            raise ValueError(f"on {name!r} has {key} {words[key][:40]!r}; expected {' or '.join(known)}")
+    if verdict == "exclude" and not words["reason"].strip():
+        raise ValueError(f"on {name!r} excludes without a reason; expected reason, such as 'needs a picture'")
+    numbers: dict[str, Any] = {key: data.get(key, 0) for key in _NUMBERS}
+    if odd := next((key for key, value in numbers.items() if type(value) is not int or value < 0), None):
+        raise ValueError(f"on {name!r} has {odd} {str(numbers[odd])[:40]!r}; expected 1, 2, ...")
+    seconds, gold = data.get("seconds"), data.get("gold", False)
+    if seconds is not None and (not _is_finite(seconds) or seconds < 0):
         raise ValueError(f"on {name!r} has seconds {str(seconds)[:40]!r}; expected a number from 0")
+    if type(gold) is not bool:
+        raise ValueError(f"on {name!r} has gold {str(gold)[:40]!r}; expected true or false")
+    scores = data.get("scores") or {}
+    if not isinstance(scores, Mapping) or not all(map(_is_finite, scores.values())):
+        raise ValueError(f"on {name!r} has scores {str(scores)[:80]!r}; expected dimensions with numbers")
     if words["when"]:
         try:
             datetime.fromisoformat(words["when"])
@@ -160,13 +208,19 @@ def parsed(data: Any) -> Event:
     return Event(
         name,
         verdict,
-        texts if is_edit else {},
+        texts if verdict in WITH_TEXTS else {},
         fields if is_edit else {},
         cut if is_edit else {},
-        number=number,
         seconds=seconds,
+        gold=gold,
+        scores=dict(scores),
+        **numbers,
         **words,
     )
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def read_line(line: bytes) -> Event:
@@ -217,24 +271,28 @@ def describe(
         verdict: one of `VERDICTS`.
         layout: how the row is read.
         texts, hunks, reason, seconds: see `Event`.
-        proposed: of a revision that the gate refused, place -> proposed text: that is what is judged.
+        proposed: of a revision that is not in the row, such as one that the gate refused, place -> proposed text: that
+            is what is judged. Accepted, its texts are in the event; rejected, the row stays as it is.
+
+    Who decided, in which role, why the gate had refused it, and so on: `dataclasses.replace` of what this gives.
 
     Raises:
-        ValueError: no such verdict, an edit of nothing, or one of a place that the row does not have.
+        ValueError: no such verdict, an edit of nothing, an exclusion without a reason, or a place that the row does
+            not have.
     """
     view = layout.view(tuple(row))
     first = original_cells(row, layout.prefix)
-    judged = Event("", "edit", proposed).edited(row, view) if proposed else row
-    event = parsed({"row_id": row[layout.own("row_id")], "verdict": verdict, "texts": dict(texts), "reason": reason})
-    result = first if verdict == "reject" else event.edited(row, view) if verdict == "edit" else judged
-    return Event(
-        event.row_id,
-        verdict,
-        event.texts,
+    written = proposed if verdict == "accept" else texts
+    event = parsed({"row_id": row[layout.own("row_id")], "verdict": verdict, "texts": dict(written), "reason": reason})
+    if proposed:
+        Event("", "edit", proposed).places(row, view)
+    put_back = verdict == "reject" and not proposed
+    result = first if put_back else event.edited(row, view) if event.texts else row
+    return replace(
+        event,
         hunks=hunks if verdict == "edit" else {},
-        reason=reason,
         seconds=seconds,
         before=row_id(first, view),
-        after=row_id(judged, view),
+        after=row_id(row, view),
         result=row_id(result, view),
     )

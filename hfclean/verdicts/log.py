@@ -24,6 +24,18 @@ from hfclean.verdicts.events import Event, read_line
 _BEYOND = 1 << 40
 
 
+def verdicts_path(folder: str | Path) -> Path:
+    """Where people's decisions about a folder or file lie unless another place is named: beside it, since commands
+    replace a folder as a whole.
+
+    >>> verdicts_path("/data/cleaned/").as_posix()
+    '/data/cleaned.verdicts.jsonl'
+    """
+    place = Path(folder).expanduser()
+    place = place if place.name not in ("", "..") else place.resolve()
+    return place.with_name(f"{place.name}.verdicts.jsonl")
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

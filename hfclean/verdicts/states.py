@@ -5,8 +5,14 @@ from typing import NamedTuple
 
 from hfclean.verdicts.events import Event, Hashes
 
-_DECIDED = {"accept": "accepted", "edit": "edited", "reject": "rejected", "return": "returned"}
-STATES = (*_DECIDED.values(), "conflict", "flagged", "stale", "skipped", "open")
+_DECIDED = {
+    "accept": "accepted",
+    "edit": "edited",
+    "reject": "rejected",
+    "return": "returned",
+    "exclude": "excluded",
+}
+STATES = (*_DECIDED.values(), "conflict", "flagged", "stale", "skipped", "todo")
 
 
 class RowVerdicts(NamedTuple):
@@ -21,29 +27,46 @@ class RowVerdicts(NamedTuple):
     def state(self, now: Hashes | None = None) -> str:
         """What holds for the row, one of `STATES`.
 
-        `accepted`, `edited`, `rejected` or `returned` where everybody who decided says the same, `conflict` where they
-        do not. `flagged` while anybody's last word is that somebody should look. `stale` where the row changed since,
-        which is only known with `now`. `skipped` and `open` where nobody decided.
+        `accepted`, `edited`, `rejected`, `returned` or `excluded` where everybody who is heard says the same,
+        `conflict` where they do not. Where an owner decided, only owners are heard; an owner's `return` holds until
+        the person to whom the row returned has decided again. `flagged` while the last word of anybody who is heard is
+        that somebody should look. `stale` where the row changed since, which is only known with `now`. `skipped` and
+        `todo` where nobody decided.
         """
-        fresh = [event for event in self.standing if now is None or event.fits(now)]
-        if any(event.verdict == "flag" for event in fresh):
+        heard = self._heard(now)
+        if any(event.verdict == "flag" for event in heard):
             return "flagged"
-        decided = [event for event in fresh if event.verdict in _DECIDED]
+        decided = [event for event in heard if event.verdict in _DECIDED]
         if decided:
             return _DECIDED[decided[0].verdict] if _agree(decided) else "conflict"
         if any(event.verdict in (*_DECIDED, "flag") for event in self.standing):
             return "stale"
-        return "skipped" if self.standing else "open"
+        return "skipped" if self.standing else "todo"
 
     def decision(self, now: Hashes | None = None) -> Event | None:
         """The decision that holds for the row; the first of equal ones, `None` where there is none."""
         if self.state(now) not in _DECIDED.values():
             return None
-        return next(event for event in self.standing if event.verdict in _DECIDED and (now is None or event.fits(now)))
+        return next(event for event in self._heard(now) if event.verdict in _DECIDED)
+
+    def returned_to(self, now: Hashes | None = None) -> str:
+        """To whom an owner returned the row; `""` where it is not `returned`, or to nobody in particular."""
+        decision = self.decision(now)
+        return decision.to if decision is not None and decision.verdict == "return" else ""
+
+    def _heard(self, now: Hashes | None) -> list[Event]:
+        """Who counts: the owners who decided, or everybody."""
+        fresh = [event for event in self.standing if now is None or event.fits(now)]
+        owners = [
+            event
+            for event in fresh
+            if event.is_owners and event.verdict in (*_DECIDED, "flag") and not _is_answered(event, fresh)
+        ]
+        return owners or [event for event in fresh if not event.is_owners]
 
 
 def row_verdicts(events: Iterable[Event]) -> dict[str, RowVerdicts]:
-    """What people say of each row that events are on.
+    """What people say of each row that events are on. Planted rows, and claims, are left out.
 
     Numbered events of equal content are one. Those of one person count in the order of their numbers, whatever the
     clock said; of equal numbers, by time and hash; unnumbered ones, which no program wrote, as they stand in the file.
@@ -51,8 +74,9 @@ def row_verdicts(events: Iterable[Event]) -> dict[str, RowVerdicts]:
     """
     people: dict[tuple[str, str], dict[str, Event]] = {}
     for event in events:
-        person = people.setdefault((event.row_id, event.who), {})
-        person[event.key if event.number else str(len(person))] = event
+        if not event.gold and event.verdict != "claim":
+            person = people.setdefault((event.row_id, event.who), {})
+            person[event.key if event.number else str(len(person))] = event
     rows: dict[str, list[Event]] = {}
     for (name, _), found in people.items():
         rows.setdefault(name, [])
@@ -71,6 +95,17 @@ def _last(events: list[Event]) -> Event | None:
         elif standing:
             standing.pop()
     return standing[-1] if standing else None
+
+
+def _is_answered(event: Event, others: Iterable[Event]) -> bool:
+    """Whether this is the `return` of an owner after which the person decided again."""
+    return event.verdict == "return" and any(
+        other.verdict in _DECIDED
+        and not other.is_owners
+        and event.to in ("", other.who)
+        and (other.number > event.of if event.of else other.when > event.when)
+        for other in others
+    )
 
 
 def _by_time(event: Event) -> tuple[str, str, str]:
