@@ -44,6 +44,7 @@ EQUIVALENT = Path(__file__).with_suffix("").with_name("mutants_equivalent.csv")
 # Which tests speak of a module.
 TESTS = {
     "verifiers/__init__": "verifiers_preferences verifiers_conversations verifiers_thoughts",
+    "verifiers/answer_code": "row_tests",
     "verifiers/answers": "verifiers_answers verifiers_preferences",
     "verifiers/arguments": "verifiers_tools",
     "verifiers/arithmetic": "verifiers_sums",
@@ -56,6 +57,7 @@ TESTS = {
     "verifiers/orders": "verifiers_sums",
     "verifiers/parsers": "verifiers_syntax",
     "verifiers/preferences": "verifiers_preferences",
+    "verifiers/row_tests": "row_tests",
     "verifiers/sums": "verifiers_sums",
     "verifiers/syntax": "verifiers_syntax",
     "verifiers/taken_back": "verifiers_sums",
@@ -67,7 +69,7 @@ TESTS = {
     "verifiers/units": "verifiers_sums verifiers_answers",
     "verifiers/values": "verifiers_answers verifiers_preferences",
     "verifiers/verifier": "verifiers_counts verifiers_preferences verifiers_tools",
-    "checks/answers": "checks checks_compared",
+    "checks/answers": "checks_answers checks checks_compared",
     "checks/claims": "checks_claims",
     "checks/closed_answers": "checks_structure checks_claims",
     "checks/numbers": "checks_figures checks_compared checks",

@@ -213,6 +213,10 @@ def test_each_of_these_words_turns_a_sentence_or_does_not() -> None:
     sail = "Boats {} not sail north today."
     assert [word for word in HELPING.split("|") if not turns("Boats sail north today.", sail.format(word))] == []
     assert not turns("Boats sail north today.", sail.format("gladly"))
+    dry, wet = "There is no water in the lake.", "There is water in the lake."
+    assert turns(dry, wet)
+    assert turns(wet, dry)
+    assert turns("Whales can’t breathe there for long.", "Whales can breathe there for long.")
     old, new = "The people there {} money for bread.", "The people there do not have money for bread."
     assert [word for word in DENYING.split("|") if turns(old.format(word), new)] == []
     old, new = REVERSED[1]
@@ -226,6 +230,8 @@ def test_each_of_these_labels_is_one_and_each_of_these_tasks_offers_some() -> No
     assert [word for word in denials.split("|") if flips("It is hot.", f"It is {word} cold.")] == []
     assert [asked for asked in CHOOSING.split("|") if not flips("It is red.", "It is blue.", asked)] == []
     assert not flips("It is red.", "It is blue.", "Look at red or blue.")
+    assert not flips("It is red.", "It is blue.", "Choose from _ or __.")
+    assert flips("Yes", "No. It has not been open since 1990.")
 
 
 def test_a_label_has_at_most_six_words_around_it() -> None:

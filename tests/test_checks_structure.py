@@ -9,6 +9,7 @@ import pytest
 from hfclean.checks import CheckError, accept
 from hfclean.checks.closed_answers import boxes
 from hfclean.schema import Pair
+from hfclean.verifiers.boxes import boxes_in
 
 THOUGHT = "<think>\n17 * 3: 17 * 2 = 34, plus 17 is 51.\n</think>\n\n"
 PYTHON = "def add(a, b):\n    return a + b\n"
@@ -370,6 +371,20 @@ def test_a_box_may_come_to_what_the_text_works_out() -> None:
     old = Pair("q", "", "2 * 4 = 8, and 1.7 more. \\boxed{7}")
     assert accept(old, Pair("q", "", old.response.replace("{7}", "{8}"))) == []
     assert accept(old, Pair("q", "", old.response.replace("{7}", "{6}"))) == ["boxed_changed"]
+
+
+def test_where_boxes_stand() -> None:
+    assert [*boxes_in(r"a \boxed{1} \fbox{23")] == [("1", 2, 11, True), ("23", 12, 20, False)]
+
+
+def test_halves_of_thoughts_are_counted_one_by_one() -> None:
+    closed, opened, form = "It is 51.</think>", "<think><think>It is 51.", "[THINK][THINK]It is 51."
+    assert refused("thought_lost", closed, opened)
+    assert refused("thought_lost", closed, form)
+    assert not refused("thought_lost", opened, form)
+    assert not refused("thought_lost", form, opened)
+    assert not refused("thought_lost", opened, f"{closed}</think>")
+    assert not refused("thought_lost", "<think>a<think>b</think></think>c", "<think>a</think><think>b</think>c")
 
 
 def test_what_stands_in_boxes() -> None:

@@ -17,13 +17,14 @@ from hfclean.cli.reading import UsageError
 from hfclean.cli.recipes import GUARDED
 from hfclean.errors import CheckError, ColumnError, IsolationError, VerifierError
 from hfclean.isolation import running, system_calls
-from hfclean.isolation.harness import is_assertion
+from hfclean.isolation.harness import NOT_RUN, is_assertion
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair
 from hfclean.scorers import RunTests
 from hfclean.testing_models import ScriptedBackend
+from hfclean.verifiers import Finding
 from hfclean.verifiers.answer_code import code_of, parsed
-from hfclean.verifiers.row_tests import FAILURES, UNTESTED
+from hfclean.verifiers.row_tests import FAILURES, UNTESTED, RowTestResult, findings_of_tests
 
 pytestmark = pytest.mark.skipif(not system_calls.machine(), reason="Linux on x86-64 or 64-bit ARM")
 DOUBLE = "def f(x):\n    return 2 * x"
@@ -82,11 +83,33 @@ def scored(response: str, test: Any = ADDS, **more: Any) -> tuple[float, str]:
         ("Finish:\n\ndef f(x):", "    return x", ("def f(x):\n    return x\n",), "f"),
         ("def f(x):", "    return (", ("def f(x):\n    return (\n",), "f"),
         ("def f(x):\n    return x\n\nWhat is wrong?", "Nothing.", (), ""),
+        ("def f(x):\n    pass\n    y = x", "return 1", (), ""),
         ("Double.", f"<think>\n```python\n{TRIPLE}\n```\n</think>\n```python\n{DOUBLE}\n```", (f"{DOUBLE}\n",), ""),
     ],
 )  # fmt: skip
 def test_the_code_of_a_response(prompt: str, response: str, sources: tuple[str, ...], entry_point: str) -> None:
     assert code_of(Pair(prompt, "", response)) == (sources, entry_point)
+
+
+def test_each_of_these_names_is_python_and_each_of_these_lines_begins_a_program() -> None:
+    for name in ("python", "py", "python3", "python2", "py3", "Python", ""):
+        assert code_of(Pair("Double.", "", f"```{name}\n{DOUBLE}\n```")).sources == (f"{DOUBLE}\n",), name
+    for name in ("perl", "pyx", "python4"):
+        assert code_of(Pair("Double.", "", f"```{name}\n{DOUBLE}\n```")).sources == (), name
+    begun = (
+        "from os import path", "import os", "def g():\n    pass", "class A:\n    pass", "async def g():\n    pass",
+        "@g", '\"\"\"Two.\"\"\"', "'''Two.'''",
+    )  # fmt: skip
+    for line in begun:
+        head = f"{line}\ndef f(x):"
+        found = code_of(Pair(f"Finish it, please:\n\n{head}", "", "    return x"))
+        assert found == ((f"{head}\n    return x\n",), "f"), line
+    assert code_of(Pair("Finish:\n\nx = 1\ndef f(x):", "", "    return x")).sources == ("def f(x):\n    return x\n",)
+
+
+@pytest.mark.parametrize("code", ["not " * 5000 + "1", "-" * 100_000 + "1", "x = '\0'", "x = '\ud800'", "(" * 5000])
+def test_code_that_the_parser_cannot_take_is_none(code: str) -> None:
+    assert parsed(code) is None
 
 
 # ------------------------------------------------------------------------------------------------------ what is a test
@@ -254,6 +277,19 @@ def test_verify_finds_that_tests_fail() -> None:
     assert hfclean.verify(row(TRIPLE), ["wrong_sum"], tests=RunTests()) == []
     with pytest.raises(VerifierError, match="a Pair has no columns"):
         hfclean.verify(Pair("a", "", DOUBLE), tests=RunTests())
+
+
+def test_every_way_to_fail_is_said_in_words() -> None:
+    reasons = ("failed", "raised", "syntax_error", "timeout", "out_of_memory", "exited", "crashed")
+    assert tuple(FAILURES) == reasons
+    for reason in reasons:
+        (finding,) = findings_of_tests(2, RowTestResult(0.5, reason, "so"))
+        sentence = f"the row's own tests do not pass (50%), {FAILURES[reason]}: so"
+        assert finding == Finding("tests_failed", "response", 2, 0, "", "", sentence)
+    (finding,) = findings_of_tests(0, RowTestResult(0.0, "raised", "x" * 900))
+    assert len(finding.sentence) == 400
+    assert findings_of_tests(0, RowTestResult(math.nan, "no_test")) == []
+    assert set(UNTESTED) == {*NOT_RUN, "no_test", "no_code", "test_unreadable"}
 
 
 # ------------------------------------------------------------------------------------------------------ in the gate

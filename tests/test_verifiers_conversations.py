@@ -82,6 +82,29 @@ def test_what_is_said_of_two_turns_of_one_role() -> None:
     assert sentences("u Hi", "a So.", "a And so.") == ["two turns of the assistant follow each other"]
 
 
+def test_calls_results_and_pictures_may_stand_before_or_behind_the_text_of_their_turn() -> None:
+    result = {"role": "tool", "tool_call_id": "1", "content": "rain"}
+    spoken = {**CALL, "content": "I look."}
+    assert found("u Rain?", spoken, "a Wait.", result, "a Yes.") == []
+    assert found("u Rain?", "a Wait.", spoken, result, "a Yes.") == []
+    picture = {"role": "user", "content": [{"type": "image"}]}
+    assert found("u What is it?", picture, "a A cat.") == []
+    returned = {"type": "tool_result", "tool_use_id": "1", "content": "rain"}
+    blank, asked = ({"role": "user", "content": [returned, {"type": "text", "text": text}]} for text in (" ", "So?"))
+    assert found(blank, "a Hello!") == []
+    (finding,) = hfclean.verify({"messages": [{"role": "user", "content": "Rain?"}, CALL, asked]}, only=IDS)
+    assert finding.sentence == "the last turn is the result of a tool: no answer comes of it"
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    assert {each.id: each.version for each in CONVERSATION_VERIFIERS} == {
+        "first_turn_empty": 1,
+        "last_turn_unanswered": 2,
+        "same_role_twice": 2,
+        "system_in_middle": 2,
+    }
+
+
 def test_an_empty_message_of_the_system_in_the_middle_is_none() -> None:
     assert found("u Hi", "s ", "a Hello!") == []
 

@@ -19,6 +19,7 @@ from hfclean.verifiers.sums import find_wrong_sums
 # text of the response, the line, what stands there, what would be right
 WRONG = [
     ("3 + 4 = 8", 0, "8", "7"),
+    ("3 kg + 4 kg = (8 kg)", 0, "(8 kg)", "7"),
     ("The total is 3 + 4 = 8.", 0, "8", "7"),
     ("3 + 4 = 8 then a boat comes", 0, "8", "7"),
     ("50% + 10% = 30% + 20%", 0, "30% + 20%", "0.6"),
@@ -560,6 +561,8 @@ LEAVES = [
     ("3 + 4 = 8* x", ", ; : . … \" ' “ ” ’ ` → ⇒ | < > ≤ ≥ • # ， 。 ； ： 、 => -> --> \\to \\implies \\Rightarrow"),
     ("3 + \\* 4 = 8", "left right quad qquad displaystyle boxed , ; ! :"),
     ("* 3 + 4 = 8", "* • + > # 1. 12) (3) a) B. (c) - #_1."),
+    ("12 kg * 3 kg = 70 kg", "+ -"),
+    ("12 kg * 3 = 70", "× / ^ of"),
     ("3 + 4 * 8", "= ≈ \\approx equals equal_to is_equal_to"),
 ]
 # With these in its place, what stands there is no wrong sum.
@@ -850,6 +853,14 @@ def test_a_step_that_does_not_follow_is_found(
 @pytest.mark.parametrize(("asked", "lines"), STACKS_KEPT)
 def test_a_stack_that_follows_is_left_alone(asked: str, lines: list[str]) -> None:
     assert find_broken_brackets(Pair(asked, "", "\n".join(lines))) == []
+
+
+def test_each_letter_of_a_word_has_its_number() -> None:
+    ordinals = "first second third fourth fifth sixth seventh eighth ninth tenth"
+    for place, (ordinal, letter) in enumerate(zip(ordinals.split(), "abcdefghij", strict=True)):
+        (fault,) = find_broken_orders(Pair("", "", f'The {ordinal} letter: "abcdefghij": "z" (26). <'))
+        assert fault.expected == f'"abcdefghij": "{letter}" ({place + 1})'
+        assert fault.sentence.startswith(f'the {ordinal} letter of "abcdefghij" is {letter}')
 
 
 def test_orders_and_stacks_are_looked_for_in_the_thought_as_well() -> None:

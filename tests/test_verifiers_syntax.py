@@ -138,6 +138,7 @@ GRAMMAR_FAULTS = [
     ("javascript", "function f() {\n  return 1;\n", 0),
     ("js", "const a = [1, 2;\nconsole.log(a);", 0),
     ("javascript", "if (a > 1 {\n  b();\n}", 0),
+    ("javascript", "f(1));\nif (a) {", 0),
     ("javascript", "let x = ;\nlet y = 1;", 0),
     ("typescript", "const a: number = ;\n", 0),
     ("ts", "interface A {\n  b: string;\n", 0),
@@ -191,6 +192,8 @@ SILENT = [
         "html",
         "<!DOCTYPE html><html><head><title>a</title></head><body><p>a<br><img src=a><ul><li>b</ul></body></html>",
     ),
+    ("html", "<div title='a/>b'></div>"),
+    ("html", '<div title="a/>b"></div>'),
     ("html", "<script>if (a < b) { '</div>' }</script><!-- </div> --><p></p></p><svg/>"),
     ("html", "<!DOCTYPE html><html><body><svg/></body></html>"),
     ("regex", r"^(?:\d{3}-)?[a-z]+$"),
@@ -407,6 +410,12 @@ LET_BE = [
         "brew install a|uv add a|python a.py|python3 a.py|cd a|Traceback (most|Output|Outputs|Result: 1|"
         "Results|=> a|> a|#include <a>|<div>|is it so?",
         "z",
+    ),
+    (
+        "python",
+        "*\n    f()\ny = (2",
+        "elif a:|else:|except A:|finally:|case 1:|)|]|}|,|.a()|= 1|+ 1|* 1|/ 1|& 1|: 1",
+        "if a:",
     ),
     (
         "python",

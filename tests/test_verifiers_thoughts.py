@@ -84,6 +84,7 @@ SOUND = [
     Pair("法国的首都是哪一座城市，从什么时候开始的？", "", CHINESE, thought="x = 3, y = 4, z = 5, xy + z = 17 " * 4),
     Pair("法国的首都是哪一座城市？", "", ANSWER, thought=CHINESE),  # the answer's language is the one that differs
     Pair(TASK, "", CHINESE, thought=FRENCH),
+    Pair("Which city is it, and since when?", "", ANSWER, thought=f"{FRENCH} On dit: the king of France."),
 ]
 
 
@@ -96,6 +97,13 @@ def test_a_finding_says_where_it_is() -> None:
     pair = Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\n{STEP * 5}")
     assert verify(pair, IDS) == [
         Finding("thought_loops", "thought", 0, 2, STEP.strip(), "", "the thought says the same again and again")
+    ]
+
+
+def test_a_finding_names_the_marker_that_is_not_closed() -> None:
+    sentence = "the thought that <think> opens is never closed by </think>"
+    assert verify(Pair(TASK, "", f"\n<think>\n{THOUGHT}"), IDS) == [
+        Finding("thought_unclosed", "response", 0, 0, "<think>", "</think>", sentence)
     ]
 
 

@@ -663,6 +663,18 @@ def test_what_hosts_offer_is_no_unknown_tool() -> None:
     ]
 
 
+def test_calls_that_cannot_be_read_are_not_counted() -> None:
+    broken = {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Graz}}'}
+    asked, answer = {"from": "human", "value": "Rain?"}, {"from": "gpt", "value": "In Graz."}
+    observed = {"from": "observation", "value": "rain"}
+    for results in ([], [observed], [observed, observed]):
+        assert found(asked, broken, *results, answer, column="conversations") == ["tool_arguments_invalid"]
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    assert {each.id: each.version for each in TOOL_VERIFIERS} == dict.fromkeys(IDS, 2)
+
+
 def test_each_kind_of_what_is_no_object_is_named() -> None:
     kinds = {'"a"': "a string", "[]": "a list", "1": "a number", "1.5": "a number", "true": "a boolean"}
     for given, kind in kinds.items():

@@ -116,7 +116,7 @@ AGAINST = re.compile(
     r"|(?:很抱歉|抱歉|对不起)[,，]?[^。\n]{0,30}(?:无法|不能|没有办法|没办法)"
     r"|作为(?:一个|一名|一款)?(?:AI|人工智能)[^。\n]{0,20}(?:无法|不能|没有|并不)"
     r"|\A\W*我(?:无法|不能)(?:回答|提供|协助|帮助|满足)"
-    r"|\b(?:lo siento|je suis désolée?|désolée?|es tut mir leid|tut mir leid|desculpe|sinto muito|mi dispiace)\b",
+    r"|\b(?:lo siento|désolée?|tut mir leid|desculpe|sinto muito|mi dispiace)\b",
     re.IGNORECASE,
 )
 # Answers that give nothing without declining outright: they begin with this and say little more.
@@ -142,7 +142,7 @@ ASKS_BACK = re.compile(
     r"give|rephrase)\b|there (?:is|was) no \w+ (?:provided|given|attached)|(?:it (?:seems|looks|appears) (?:that |"
     r"like )?)?(?:you (?:have|had|did|were)(?: not|n['’]?t)|no \w+ (?:has|have|was|were|is|had)) (?:been )?"
     r"(?:provided?|given?|"
-    r"attach(?:ed)?|includ(?:ed)?|specif(?:ied|y))\b)",
+    r"attach(?:ed)?|included?|specif(?:ied|y))\b)",
     re.IGNORECASE,
 )
 SAYS_LITTLE = 240
@@ -156,7 +156,7 @@ TURNS = re.compile(
 ENOUGH_AFTER, LONG_ANSWER = 200, 700
 NEGATIONS = word_set(
     """
-    cannot can't cant not couldn couldn't won't wouldn't don't unable decline declined declines refuse refused
+    cannot can't cant not couldn couldn't couldnt won't wouldn't don't unable decline declined declines refuse refused
     rejected denied abstain impossible inappropriate violates violate against beyond outside harmful leid siento
     desculpe sinto dispiace desolee
     """
@@ -164,8 +164,9 @@ NEGATIONS = word_set(
 DECLINING = (
     "can't,cannot,can not,can’t, cant ,could not,couldn,won't,won’t,wouldn,will not,unable,not able,not capable,not "
     "allowed,not permitted,not in a,not comfortable,not programmed,not going,don't have,don’t have,do not have,don't "
-    "possess,do not possess,declin,refus,reject,denied,abstain,not "
-    "possible,impossible,inappropriate,violat,against,beyond "
+    "possess,do not possess,currently have,currently possess,actually have,actually possess,declin,refus,reject,"
+    "denied,abstain,"
+    "not possible,impossible,inappropriate,violat,against,beyond "
     "m,outside m,harmful,désol,leid,siento,desculpe,sinto,dispiace,无法,不能,没有,没办法,并不"
 )
 HINTS = tuple(DECLINING.split(","))
@@ -223,7 +224,7 @@ def _declines(case: Case, asked: str) -> bool:
     return surely > SOMEBODY_ELSE or not speaks_for_others(asked)
 
 
-refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 2)
+refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 3)
 
 SHORTEST_ECHO, FEWEST_SPACES = 16, 2
 LONGEST_ECHO = 6000

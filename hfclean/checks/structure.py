@@ -247,7 +247,7 @@ def _languages(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for fence, name in FENCE.findall(text):
         if opened:
-            if fence[0] == opened[0] and len(fence) >= len(opened) and not name:
+            if fence.startswith(opened) and not name:
                 opened = ""
             continue
         opened = fence

@@ -103,7 +103,7 @@ def _fenced(text: str) -> Iterator[tuple[str, str]]:
     for fence in FENCE.finditer(text):
         if opened is None:
             opened = fence
-        elif fence[2][0] == opened[2][0] and len(fence[2]) >= len(opened[2]) and not fence[3]:
+        elif fence[2].startswith(opened[2]) and not fence[3]:
             yield opened[3].lower(), dedent(text[opened.end() + 1 : fence.start()])
             opened, count = None, count + 1
             if count >= MOST_BLOCKS:
@@ -150,7 +150,7 @@ def _function(text: str) -> str:
     (node,) = tree.body
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return ""
-    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     return node.name if len(body) == 1 and isinstance(body[0], ast.Pass) else ""
 
 
@@ -169,6 +169,6 @@ def _completes(code: str, name: str) -> bool:
         return False
     found = next((node for node in tree.body if getattr(node, "name", "") == name), None)
     body = getattr(found, "body", [])
-    documented = found is not None and ast.get_docstring(found, clean=False) is not None  # type: ignore[arg-type]
+    documented = found is not None and ast.get_docstring(found) is not None  # type: ignore[arg-type]
     stray = any(isinstance(node, ast.Return) for node in tree.body)
     return len(body) > documented and not stray

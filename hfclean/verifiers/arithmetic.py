@@ -183,7 +183,7 @@ class _Reader:
     """Works tokens out by precedence; brackets are counted, so that it never goes deeper than `DEEPEST`."""
 
     def __init__(self, tokens: tuple[Token, ...], reading: frozenset[str], names: Mapping[str, Value]) -> None:
-        if not 0 < len(tokens) <= LONGEST_PART:
+        if len(tokens) > LONGEST_PART:
             raise _NotArithmetic
         self.tokens, self.reading, self.names = tokens, reading, names
         self.at = self.depth = 0

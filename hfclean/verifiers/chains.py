@@ -68,7 +68,7 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
     begin = end = 0
     while any(place >= 0 for place in upcoming.values()):
         at = min(place for place in upcoming.values() if place >= 0)
-        start = text.rfind("\n", end, at) + 1 or end
+        start = text.rfind("\n", end, at) + 1
         if not text[start:at].strip(" \t&"):
             start = _line_above(text, start)
         if start > end:

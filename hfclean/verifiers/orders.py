@@ -261,8 +261,8 @@ def _wrong_end(line: str, stack: str) -> _Fault | None:
     needed = "".join(CLOSING.get(bracket, bracket) for bracket in popped)
     for pattern, right in ((FINAL, stack), (POPPED, popped), (NEEDED, needed), (ANSWERED, needed)):
         said = pattern.search(line)
-        if said and _brackets(said[1]) != right:
-            return _differs(f"from the stack {_spaced(stack)} follows", _brackets(said[1]), right)
+        if said and (claimed := _brackets(said.group())) != right:
+            return _differs(f"from the stack {_spaced(stack)} follows", claimed, right)
     return None
 
 

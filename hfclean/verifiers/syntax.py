@@ -97,7 +97,7 @@ def _blocks(text: str) -> Iterator[Block]:
     for fence in FENCE.finditer(text):
         if opened is None:
             opened = fence
-        elif fence[2][0] == opened[2][0] and len(fence[2]) >= len(opened[2]) and not fence[3]:
+        elif fence[2].startswith(opened[2]) and not fence[3]:
             language = LANGUAGES.get(opened[3].lower())
             if language:
                 code = text[opened.end() + 1 : fence.start()]

@@ -195,9 +195,8 @@ def _empty(row: Whole) -> Iterator[Finding]:
 
 
 def _empty_in(row: Whole) -> Iterator[Finding]:
-    places = [(0, "response", row.written)] if row.written else []
-    places += [(n, "messages", said.written) for n, said in enumerate(row.messages) if said.written]
-    for turn, field, text in places:
+    messages = ((n, "messages", said.written) for n, said in enumerate(row.messages))
+    for turn, field, text in ((0, "response", row.written), *messages):
         if has_empty_thought(text):
             if any("/no_think" in said.text for said in row.messages) or "/no_think" in row.pair.prompt:
                 return

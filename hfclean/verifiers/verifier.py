@@ -15,7 +15,6 @@ from hfclean.errors import VerifierError
 from hfclean.schema import FlatView, Pair, PreferenceView, View, Whole
 
 Severity = Literal["low", "medium", "high"]
-FIELDS = ("response", "instruction", "input", "thought", "messages", "tools", "truth", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,8 @@ class RowVerifier:
         severity: as that of a `Verifier`.
         find: row -> findings, in their order, each with its `turn`. Verifiers of one family may share it, which then
             gives the findings of all: it runs once for a row, and those with another id are left to their verifier.
-        needs: what a row needs for it to have anything to find; some of `ROW_PARTS`.
+        needs: what a row needs for it to have anything to find; `messages`, `tools`, `truth` or
+            `rejected`.
         example: a text that shows the defect.
     """
 
@@ -88,11 +88,8 @@ class RowVerifier:
     version: int = 1
 
 
-ROW_PARTS = ("messages", "tools", "truth", "rejected")
-
-
 def parts_of(view: View) -> frozenset[str]:
-    """Which of `ROW_PARTS` rows that are read in this way may have."""
+    """Which of what a `RowVerifier` may need rows that are read in this way may have."""
     flat, preference = isinstance(view, FlatView), isinstance(view, PreferenceView)
     has = {
         "messages": not flat or bool(view.trace),
