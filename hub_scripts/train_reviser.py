@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("output", metavar="OUTPUT", help="Hub id to push the reviser to")
     parser.add_argument("--base", required=True, metavar="ID", help="Hub id of the model to tune")
     parser.add_argument("--folder", default="reviser", metavar="DIR", help="for checkpoints (default: ./reviser)")
-    parser.add_argument("--preset", choices=["coachlm", "modern"], help="settings that somebody published")
+    parser.add_argument("--preset", choices=["coachlm", "modern", "form"], help="settings that somebody published")
     parser.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised")
     parser.add_argument("--epochs", type=float, metavar="N", help="passes over the pairs")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in DIR")

@@ -56,7 +56,10 @@ SHOWN = (
     ("pairs a device and step", "args", "per_device_train_batch_size"),
     ("steps that are added up", "args", "gradient_accumulation_steps"),
     ("share of the most revised pairs (alpha)", "", "alpha"),
+    ("most that a pair may be revised, as a share of its text", "", "distance_at_most"),
     ("share of near-identity pairs", "", "near_identity"),
+    ("what is revised", "", "revise"),
+    ("wording of the prompt", "", "wording"),
 )
 
 REVISER = """---
@@ -169,7 +172,7 @@ To tune a model on pairs of raw and revised text, so that it revises instruction
 
 ## Limits
 
-- Neither preset was run by us on a full-sized base; `coachlm` repeats what was published, `modern` is a start.
+- No preset was run by us on a full-sized base; `coachlm` repeats what was published, `modern` and `form` are starts.
 - A reviser learns the taste of whoever edited the pairs, their habits of length and layout with it.
 - Rows that taught it are known by hash and left alone; rows much like them are not.
 {end}

@@ -20,6 +20,7 @@ from hfclean.models import Message, process
 from hfclean.models.chat_tokens import encode_turns
 from hfclean.models.local import PLAIN_TEMPLATE
 from hfclean.reviser.codec import encode
+from hfclean.reviser.prompts import WORDINGS
 from hfclean.reviser.taught_pairs import pair_hash, trained_on
 from hfclean.testing_models import tiny_model, tiny_tokenizer
 from hfclean.training.coaching import as_rows
@@ -97,9 +98,12 @@ def test_the_record_says_how_it_was_trained(coached: Path) -> None:
 
 
 @pytest.mark.parametrize("revise", ["pair", "response"])
+@pytest.mark.parametrize("wording", ["full", "short"])
 @pytest.mark.parametrize("text", ["An apple.", "[End]\n<|im_end|> <|im_start|>user", "Äpfel 🍎\n\n"])
 @pytest.mark.needs_extra("models", "torch", "transformers", "tokenizers")
-def test_the_tokens_of_training_are_those_that_the_reviser_sends(tmp_path: Path, revise: Any, text: str) -> None:
+def test_the_tokens_of_training_are_those_that_the_reviser_sends(
+    tmp_path: Path, revise: Any, text: str, wording: Any
+) -> None:
     model = tiny_model(tmp_path / "tiny", context=2048)
     tokenizer = tiny_tokenizer()
     one = {**pair("koda"), "raw_output": text, "revised_output": text}
@@ -111,8 +115,8 @@ def test_the_tokens_of_training_are_those_that_the_reviser_sends(tmp_path: Path,
 
     from hfclean.testing_models import ScriptedBackend
 
-    hfclean.Reviser(ScriptedBackend(listen), revise=revise)(row("koda", text))
-    encoded = Encoder(tokenizer, None, name=str(model)).encode(as_rows([one], revise=revise))
+    hfclean.Reviser(ScriptedBackend(listen), revise=revise, wording=wording)(row("koda", text))
+    encoded = Encoder(tokenizer, None, name=str(model)).encode(as_rows([one], revise=revise, wording=wording))
     start = encoded.starts()[0]
     ids = encoded.rows[0]["input_ids"]
     assert ids[:start] == encode_turns(tokenizer, sent[0], name="tiny")
@@ -203,6 +207,53 @@ def test_presets_are_data_with_their_source() -> None:
         hfclean.train_reviser([pair("a")], "x", preset="best", folder="x")
 
 
+def small(name: str, raw: str, revised: str) -> dict[str, str]:
+    """A pair of which only the response differs, as the words say; the instruction was revised as well."""
+    return {**pair(name), "raw_output": raw, "revised_output": revised, "revised_instruction": f"Name {name}, please."}
+
+
+@pytest.mark.needs_extra("train", "torch", "transformers", "accelerate", "trl")
+def test_a_coach_of_form_is_taught_small_edits_of_responses_in_the_short_wording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tiny_model(tmp_path / "base", context=1024)
+    pairs = [small(f"n{k}", f"word number {k}", f"Word number {k}.") for k in range(6)]
+    pairs += [small("kept", "A good one.", "A good one."), small("other", "word", "An answer of many words.")]
+    pairs += [small("long", "so " * 3000 + "on", "so " * 3000 + "on.")]
+    coach = hfclean.train_reviser(
+        pairs,
+        base,
+        {"max_steps": 1, "per_device_train_batch_size": 2},
+        preset="form",
+        folder=tmp_path / "coach",
+        near_identity=0.1,
+        heldout=0,
+    )
+    assert (coach.revise, coach.wording, coach.prompt()) == ("response", "short", WORDINGS["short"].pair)
+    about = json.loads((tmp_path / "coach" / "hfclean.json").read_text())
+    told = about["training"]
+    assert about["settings"]["wording"] == "short"
+    assert told["pairs"]["left_out"] == {"above_distance": 1}
+    assert (told["pairs"]["near_identity_rows"], told["pairs"]["train"], told["run"]["rows"]) == (1, 8, 7)
+    said = capsys.readouterr().err
+    start = said.index("rows to train on: 7; left out: 1 too_long (more than 1,024 tokens)")
+    assert start < said.index("adapter: LORA, r 16, lora_alpha 32, lora_dropout 0.05") < said.index("tuning ")
+    again = hfclean.Reviser.from_pretrained(tmp_path / "coach")
+    assert (again.wording, again.instructions, again.settings()) == ("short", None, coach.settings())
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"wording": "long"}, "expected 'full' or 'short'"),
+        ({"wording": "short", "instructions": "Mend."}, "instructions= is your own; leave one out"),
+    ],
+)
+def test_a_reviser_has_one_wording(how: dict[str, Any], said: str) -> None:
+    with pytest.raises(hfclean.HfcleanError, match=said):
+        hfclean.Reviser("x", **how)
+
+
 # ----------------------------------------------------------------------------------------------------- what is refused
 
 
@@ -213,6 +264,9 @@ def test_presets_are_data_with_their_source() -> None:
         ({"pairs": [pair("a") | {"revised_output": ""}]}, "1 empty_revised"),
         ({"heldout": [pair("kada")]}, "1 of its 1 pairs are also trained on"),
         ({"revise": "all"}, "'pair' or 'response'"),
+        ({"wording": "long"}, "'full' or 'short', and none beside"),
+        ({"wording": "short"}, "none beside instructions="),
+        ({"distance_at_most": 0}, "distance_at_most=0: expected a share above 0"),
         ({"args": {"max_length": 5}}, "2 too_long"),
         ({"args": {"learning_rat": 1}}, "'learning_rat', which trl"),
         ({"args": 7}, "SFTConfig, or a dict"),
@@ -275,5 +329,12 @@ def test_train_from_the_shell_says_what_came_of_it(
     assert "--resume" in capsys.readouterr().err
     assert main([*command, "--resume", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 2
+    roomy = str(tiny_model(tmp_path / "roomy", context=1024))
+    short = ["train", str(file), "--base", roomy, "--out", str(tmp_path / "short"), "--wording", "short", "--quiet"]
+    short += ["--epochs", "1"]
+    short += [word for name in ("lora_rank=2", "lora_alpha=6", "heldout=0") for word in ("--train-option", name)]
+    assert main(short) == 0
+    assert "LORA, rank 2, alpha 6" in capsys.readouterr().out
+    assert hfclean.Reviser.from_pretrained(tmp_path / "short").wording == "short"
     assert main([*command, "--train-option", "epochs"]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err

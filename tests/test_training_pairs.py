@@ -92,6 +92,22 @@ def test_what_teaches_nothing_is_left_out_and_counted() -> None:
     assert chosen.facts["given"] == sum(chosen.facts["left_out"].values()) + len(chosen.train)
 
 
+def test_small_edits_are_told_apart_by_what_is_revised() -> None:
+    rows = [
+        pair("Name a fruit.", "an apple", "An apple."),  # 2 of 8 characters of the response
+        pair("Name a tree.", "oak", "An oak, or a beech."),
+        {**pair("Name a river.", "The Inn.", "The Inn."), "revised_instruction": "Name one river of Austria, please."},
+    ]
+    whole, response = (
+        choose_pairs(rows, distance_at_most=0.25, revise=kind, near_identity=0.5) for kind in ("pair", "response")
+    )
+    assert [sides.raw.response for sides in whole.train] == ["an apple", "An apple."]
+    assert whole.facts["left_out"] == {"above_distance": 2}
+    assert [sides.raw.response for sides in response.train] == ["an apple", "The Inn."]
+    assert response.facts["left_out"] == {"above_distance": 1}
+    assert (response.facts["distance"]["least"], response.facts["distance_at_most"]) == (2, 0.25)
+
+
 def test_every_fact_of_a_choice() -> None:
     rows = [pair(f"Name {k}.", "x", "x" + "y" * k) for k in range(1, 11)]
     rows += [pair("Name a tree.", "An oak.", "An oak."), pair("Name a tree.", " An  oak. ", "An oak.")]
@@ -110,6 +126,7 @@ def test_every_fact_of_a_choice() -> None:
         "thresholds": {"0.1": 10, "0.2": 9, "0.3": 8, "0.5": 6, "0.75": 4},
         "alpha": 0.3,
         "alpha_threshold": rest[-2],
+        "distance_at_most": None,
         "near_identity": 0.4,
         "near_identity_rows": 1,
         "train": 3,

@@ -15,9 +15,17 @@ from hfclean.cli.reading import emit, given, layout_of, unpacked
 from hfclean.cli.settings import training_settings
 from hfclean.records.common import read_record
 
-PRESETS = ("coachlm", "modern")
-# what --train-option takes beside fields of trl's SFTConfig: arguments of `train_reviser`, and the rank of an adapter
-OWN = {"heldout": float, "near_identity": float, "lora_rank": int, "patience": int, "chat_template": str}
+PRESETS = ("coachlm", "modern", "form")
+# what --train-option takes beside fields of trl's SFTConfig: arguments of `train_reviser`, and those of an adapter
+OWN = {
+    "heldout": float,
+    "near_identity": float,
+    "distance_at_most": float,
+    "lora_rank": int,
+    "lora_alpha": int,
+    "patience": int,
+    "chat_template": str,
+}
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -27,7 +35,9 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--base", required=True, metavar="M", help="the model to tune: a folder or a Hub id")
     command.add_argument("--out", required=True, metavar="DIR", help="the folder of the reviser")
     command.add_argument(
-        "--preset", choices=PRESETS, help="settings that were published (coachlm), or a start (modern)"
+        "--preset",
+        choices=PRESETS,
+        help="settings that were published (coachlm), a start (modern), or one for small edits of responses (form)",
     )
     command.add_argument("--resume", action="store_true", help="continue from the last checkpoint in DIR")
     command.add_argument(
@@ -38,9 +48,17 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     choice = command.add_argument_group("the pairs")
     choice.add_argument("--alpha", type=float, metavar="A", help="train on this share, the most revised first")
-    choice.add_argument("--revise", choices=["pair", "response"], default="pair", help="whole pairs or responses only")
+    choice.add_argument(
+        "--revise", choices=["pair", "response"], help="whole pairs or responses only (default: the preset's, or pair)"
+    )
     choice.add_argument(
         "--instructions", metavar="FILE", help="instructions for the model, instead of those of hfclean"
+    )
+    choice.add_argument(
+        "--wording",
+        choices=["full", "short"],
+        help="which prompt of hfclean's: the full one, or one some 150 tokens shorter; the reviser remembers it "
+        "(default: the preset's, or full)",
     )
     choice.add_argument("--columns", metavar="MAP", help="the --columns of hfclean clean")
     choice.add_argument("--prefix", default="", help="the --prefix of hfclean clean")
@@ -55,8 +73,10 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="one of the following, or a field of trl's SFTConfig, such as learning_rate=2e-5 or max_length=2048 (may "
         "be given several times). heldout: share of pairs to hold out (default: 0.1); near_identity: share of "
-        "training pairs that leave a text as it is (default: the preset's, or none); lora_rank: tune an adapter of "
-        "this rank, 0 for all weights; patience: stop after this many evaluations without a lower loss; "
+        "training pairs that leave a text as it is (default: the preset's, or none); distance_at_most: leave out "
+        "pairs that were revised more than this share of their raw text; lora_rank: tune an adapter of this rank, 0 "
+        "for all weights; lora_alpha: its scale (default: the preset's, or 8); patience: stop after this many "
+        "evaluations without a lower loss; "
         "chat_template: for a base without one, in Jinja, or 'plain' for a simple one",
     )
     options.json_output(command)
@@ -70,7 +90,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     folder = Path(args.out).expanduser()
     settings, fields = training_settings(args, OWN)
-    rank = settings.pop("lora_rank", None)
+    rank, scale = settings.pop("lora_rank", None), settings.pop("lora_alpha", None)
+    adapter = {name: value for name, value in (("r", rank), ("lora_alpha", scale)) if value is not None}
     with unpacked(args) as cache:
         pairs = revision_pairs(
             _source(args.source, cache), verdicts=args.verdicts, unchanged=True, **given(layout_of(args))
@@ -79,13 +100,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             pairs,
             args.base,
             fields | ({"disable_tqdm": True} if args.quiet else {}),
-            False if rank == 0 else {"r": rank} if rank else None,
+            False if rank == 0 else adapter or None,
             args.alpha,
             args.preset,
             folder=folder,
             seed=args.seed,
             resume=args.resume,
             revise=args.revise,
+            wording=args.wording,
             instructions=read_text("--instructions", args.instructions) if args.instructions else None,
             revision=args.revision,
             **settings,

@@ -6,10 +6,11 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, ClassVar
 
+from hfclean.errors import HfcleanError
 from hfclean.models import Answer, Asking, Conversation, Message, Work
 from hfclean.reviser.codec import CODEC_VERSION, FIELDS, THOUGHT_FIELDS, CodecError, decode, encode, encode_context
 from hfclean.reviser.modelled import ModelReviser
-from hfclean.reviser.prompts import COACH, COACH_RESPONSE, COACH_THOUGHT, PROMPT_VERSION, READING
+from hfclean.reviser.prompts import PROMPT_VERSION, READING, WORDINGS, Wording
 from hfclean.reviser.proposals import Proposal, Task
 from hfclean.transform import HUB
 
@@ -32,6 +33,8 @@ class Reviser(ModelReviser):
             through transformers; or your own function.
         instructions: the prompt before each pair, instead of ours. It has to ask for an
             answer in the form of the pair; see `hfclean.reviser.codec`.
+        wording: `"full"`, our prompt with its criteria, or `"short"`, which is some 150 tokens shorter: enough for a
+            model that was tuned with it, and too little for one that was not.
 
     Raises:
         BackendError: the model cannot be asked at all. Every answer so far is kept: run the same again.
@@ -51,15 +54,26 @@ class Reviser(ModelReviser):
     code: ClassVar[str] = "reviser"
 
     instructions: str | None = field(default=None, kw_only=True, metadata=HUB)
+    wording: Wording = field(default="full", kw_only=True, metadata={**HUB, "came_later": True})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.wording not in WORDINGS:
+            raise HfcleanError(f"Reviser(wording={self.wording!r}): expected {' or '.join(map(repr, WORDINGS))}")
+        if self.instructions and self.wording != "full":
+            raise HfcleanError(
+                f"Reviser(wording={self.wording!r}) chooses one of our prompts, and instructions= is your own; leave "
+                "one out"
+            )
 
     def prompt_version(self) -> str:
         return f"coach-{PROMPT_VERSION}.{CODEC_VERSION}"
 
     def prompt(self) -> str:
-        return self.instructions or COACH
+        return self.instructions or WORDINGS[self.wording].pair
 
     def propose(self, tasks: Sequence[Task], candidate: int) -> Work[list[Proposal]]:
-        conversations = [coach_conversation(task, self.instructions) for task in tasks]
+        conversations = [coach_conversation(task, self.instructions, self.wording) for task in tasks]
         guesses = [encode(task.pair, FIELDS if task.whole else task.fields) for task in tasks]
         answers = yield Asking(
             self.spec(),
@@ -117,7 +131,7 @@ class Reviser(ModelReviser):
     def read_words(cls, about: Mapping[str, Any]) -> dict[str, Any]:
         return {
             **super().read_words(about),
-            "instructions": None if about["prompt"] == COACH else about["prompt"],
+            "instructions": None if about["prompt"] in {each.pair for each in WORDINGS.values()} else about["prompt"],
         }
 
 
@@ -141,9 +155,10 @@ def _read_answer(task: Task, answer: Answer) -> dict[str, str] | None:
     return None
 
 
-def coach_conversation(task: Task, instructions: str | None = None) -> Conversation:
+def coach_conversation(task: Task, instructions: str | None = None, wording: Wording = "full") -> Conversation:
     """The question to the model about a pair."""
-    prompt = instructions or (COACH if task.whole else COACH_THOUGHT if task.thinks else COACH_RESPONSE)
+    ours = WORDINGS[wording]
+    prompt = instructions or (ours.pair if task.whole else ours.thought if task.thinks else ours.response)
     pair = task.pair
     before = encode_context(pair.system, pair.history)
     fields = ("instruction", "input", *THOUGHT_FIELDS) if task.thinks else FIELDS

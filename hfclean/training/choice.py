@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from statistics import mean, median
-from typing import Any
+from typing import Any, Literal
 
 from hfclean.errors import TrainingError
+from hfclean.schema import Pair
 from hfclean.training.pairs import Sides, pair_of, revision_distance
 
 ALPHAS = (0.1, 0.2, 0.3, 0.5, 0.75)
@@ -22,8 +23,8 @@ class Chosen:
         train: before and after, in the order of the source; pairs of equal sides at the end.
         heldout: of other instructions.
         facts: `given`, `left_out` (reason -> rows), `distance` (least, median, mean, most), `thresholds` (share ->
-            distance from which on a pair is among the most revised), `alpha` and `alpha_threshold`, `near_identity`
-            and `near_identity_rows`, `train`, `heldout`, `instructions_heldout`.
+            distance from which on a pair is among the most revised), `alpha` and `alpha_threshold`,
+            `distance_at_most`, `near_identity` and `near_identity_rows`, `train`, `heldout`, `instructions_heldout`.
     """
 
     train: tuple[Sides, ...]
@@ -42,24 +43,30 @@ def choose_pairs(
     pairs: Iterable[Mapping[str, Any]],
     *,
     alpha: float | None = None,
+    distance_at_most: float | None = None,
     near_identity: float = 0.0,
     heldout: float = 0.0,
     seed: int = 0,
+    revise: Literal["pair", "response"] = "pair",
 ) -> Chosen:
     """Choose the pairs that teach a reviser.
 
     Left out and counted: `empty_raw` (neither instruction nor input), `empty_revised` (no instruction or no response),
     `duplicate` (the same pair again), `same_raw` (another revision of the same row; the first counts), `identical`
-    (equal sides, unless `near_identity` takes them), `below_alpha`.
+    (equal sides, unless `near_identity` takes them), `above_distance`, `below_alpha`.
 
     Args:
         pairs: rows as `revision_pairs` gives them.
         alpha: the share of the training pairs to take, the most revised first, above 0 and up to 1; CoachLM advises
             about 0.3. By default all.
+        distance_at_most: leave out pairs that were revised more than this: the distance as a share of the raw text, in
+            characters, above 0. By default none.
         near_identity: the share of training pairs, below 1, that leave a text as it is. Where the data has too few
             pairs of equal sides, revised texts are used, as raw and as revised.
         heldout: the share of pairs to hold out. Pairs that share an instruction, raw or revised, go to one side.
         seed: random seed of the held-out split and of the choice of near-identity pairs.
+        revise: `"response"` to look at the responses alone: a pair whose response stayed is one of equal sides, and
+            distances are those of the responses.
 
     Raises:
         TrainingError: a share out of its range, or no pair is left.
@@ -69,11 +76,17 @@ def choose_pairs(
     """
     if alpha is not None and not (_is_number(alpha) and 0 < alpha <= 1):
         raise TrainingError(f"alpha={alpha!r}: expected a share above 0 and up to 1, such as 0.3")
+    if distance_at_most is not None and not (_is_number(distance_at_most) and distance_at_most > 0):
+        raise TrainingError(f"distance_at_most={distance_at_most!r}: expected a share above 0, such as 0.3")
     for name, share in (("near_identity", near_identity), ("heldout", heldout)):
         if not (_is_number(share) and 0 <= share < 1):
             raise TrainingError(f"{name}={share!r}: expected a share of at least 0 and below 1")
     left_out: Counter[str] = Counter()
-    known, same, given = _read(pairs, left_out)
+    known, same, given = _read(pairs, left_out, revise)
+    if distance_at_most is not None:
+        small = [one for one in known if one.distance <= distance_at_most * max(1, _size(one.sides.raw, revise))]
+        left_out["above_distance"] = len(known) - len(small)
+        known = small
     if not known:
         left_out += Counter({"identical": len(same)})
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none were given"
@@ -99,6 +112,7 @@ def choose_pairs(
         "thresholds": {str(share): distances[_count(len(known), share) - 1] for share in ALPHAS},
         "alpha": alpha,
         "alpha_threshold": threshold,
+        "distance_at_most": distance_at_most,
         "near_identity": near_identity,
         "near_identity_rows": len(still),
         "train": len(taken) + len(still),
@@ -113,7 +127,9 @@ def _is_number(share: Any) -> bool:
     return isinstance(share, (int, float)) and not isinstance(share, bool)
 
 
-def _read(pairs: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> tuple[list[_Known], list[_Known], int]:
+def _read(
+    pairs: Iterable[Mapping[str, Any]], left_out: Counter[str], revise: str
+) -> tuple[list[_Known], list[_Known], int]:
     """Pairs that differ, pairs of equal sides, and how many were given."""
     rows = []
     given = 0
@@ -132,15 +148,25 @@ def _read(pairs: Iterable[Mapping[str, Any]], left_out: Counter[str]) -> tuple[l
             left_out["same_raw"] += 1
         else:
             once |= {raw, (*raw, *revised)}
-            rows.append((sides, 0 if _equal(sides) else revision_distance(row)))
+            rows.append((sides, _revised(sides, row, revise)))
     groups = _groups([sides for sides, _ in rows])
     found = [_Known(sides, distance, group) for (sides, distance), group in zip(rows, groups, strict=True)]
     return [one for one in found if one.distance], [one for one in found if not one.distance], given
 
 
-def _equal(sides: Sides) -> bool:
-    raw, revised = ([text.strip() for text in (p.instruction, p.input, p.response)] for p in sides)
-    return raw == revised
+def _revised(sides: Sides, row: Mapping[str, Any], revise: str) -> int:
+    """How much of what is taught was revised, in characters."""
+    from rapidfuzz.distance import Levenshtein
+
+    names = ("response",) if revise == "response" else ("instruction", "input", "response")
+    raw, revised = ([getattr(pair, name).strip() for name in names] for pair in sides)
+    if raw == revised:
+        return 0
+    return Levenshtein.distance(raw[0], revised[0]) if revise == "response" else revision_distance(row)
+
+
+def _size(pair: Pair, revise: str) -> int:
+    return len(pair.response) + (0 if revise == "response" else len(pair.instruction) + len(pair.input))
 
 
 def _groups(rows: Sequence[Sides]) -> list[str]:

@@ -7,7 +7,7 @@ hfclean.push_reviser(coach, "me/coach")
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from hfclean.errors import TrainingError
 from hfclean.records.reviser import write_reviser
 from hfclean.reviser.coach import Reviser, coach_conversation
 from hfclean.reviser.codec import FIELDS, encode
+from hfclean.reviser.prompts import WORDINGS, Wording
 from hfclean.reviser.proposals import Task
 from hfclean.reviser.taught_pairs import pair_hash
 from hfclean.schema import Target
@@ -37,13 +38,15 @@ def train_reviser(
     preset: str | None = None,
     *,
     folder: str | Path,
+    distance_at_most: float | None = None,
     near_identity: float | None = None,
     heldout: Any = HELDOUT,
     patience: int | None = None,
     seed: int = 0,
     resume: bool = False,
-    revise: Literal["pair", "response"] = "pair",
+    revise: Literal["pair", "response"] | None = None,
     instructions: str | None = None,
+    wording: Wording | None = None,
     revision: str | None = None,
     chat_template: str | None = None,
     **settings: Any,
@@ -62,16 +65,22 @@ def train_reviser(
         args: a `trl.SFTConfig`, or a dict of its fields, over those of the preset; see `hfclean.training.tuning.tune`.
         peft_config: a `peft.LoraConfig`, a dict of its fields, or False for none despite the preset.
         alpha: the share of pairs to train on, the most revised first; by default the preset's, or all.
-        preset: `coachlm`, the published recipe, or `modern`; see `hfclean.training.presets`.
+        preset: `coachlm`, the published recipe, `modern`, or `form` for small edits of responses; see
+            `hfclean.training.presets`.
         folder: where checkpoints and the reviser go.
+        distance_at_most: leave out pairs that were revised more than this share of their raw text, such as 0.3; by
+            default the preset's, or none.
         near_identity: the share of training pairs that leave a text as it is. Published pairs have none, and a reviser
             that never saw one rewrites everything.
         heldout: the share of pairs to hold out, by instruction, or your own pairs; 0 for none.
         patience: stop after this many evaluations without a lower held-out loss; see `tune`.
         seed: random seed of the choice of pairs, their order, and new weights.
         resume: go on from the last checkpoint in `folder`, or return the finished result there.
-        revise: `"pair"` to teach revising instruction, input and response together, `"response"` the response alone.
+        revise: `"pair"` to teach revising instruction, input and response together, `"response"` the response alone;
+            by default the preset's, or `"pair"`.
         instructions: the prompt before each pair, instead of ours.
+        wording: `"full"` for our prompt, or `"short"`, which leaves some 150 tokens more for the text; by default the
+            preset's, or `"full"`. It travels with the reviser.
         revision: git ref of a Hub id.
         chat_template: for a base without one; see `tune`.
         settings: of the `Reviser`, such as `max_new_tokens`.
@@ -82,12 +91,25 @@ def train_reviser(
         ModelError: the base cannot be loaded.
     """
     defaults = preset_of(preset)
-    chosen = _chosen(pairs, defaults, alpha, near_identity, heldout, seed)
+    revise = defaults.revise if revise is None else revise
     if revise not in ("pair", "response"):
         raise TrainingError(f"revise={revise!r}: expected 'pair' or 'response'")
+    wording = wording or ("full" if instructions else defaults.wording)
+    if wording not in WORDINGS or (instructions and wording != "full"):
+        raise TrainingError(
+            f"wording={wording!r}: expected {' or '.join(map(repr, WORDINGS))}, and none beside instructions="
+        )
+    choice = partial(
+        choose_pairs,
+        alpha=defaults.alpha if alpha is None else alpha,
+        distance_at_most=defaults.distance_at_most if distance_at_most is None else distance_at_most,
+        seed=seed,
+        revise=revise,
+    )
+    chosen = _chosen(pairs, choice, defaults.near_identity if near_identity is None else near_identity, heldout)
     if patience is None or (heldout and not chosen.heldout):  # too few pairs to hold any out is not a mistake
         patience = defaults.patience if chosen.heldout else None
-    written = partial(as_rows, revise=revise, instructions=instructions)
+    written = partial(as_rows, revise=revise, instructions=instructions, wording=wording)
     tuned = tune(
         written(chosen.train),
         base_model,
@@ -104,6 +126,7 @@ def train_reviser(
     reviser = Reviser(
         str(Path(folder).expanduser()),
         instructions=instructions,
+        wording=wording,
         revise=revise,
         trained_on=tuple(sorted({pair_hash(sides.raw) for sides in chosen.train})),
         **settings,
@@ -114,7 +137,11 @@ def train_reviser(
 
 
 def as_rows(
-    pairs: Iterable[Sides | Mapping[str, Any]], *, revise: str = "pair", instructions: str | None = None
+    pairs: Iterable[Sides | Mapping[str, Any]],
+    *,
+    revise: str = "pair",
+    instructions: str | None = None,
+    wording: Wording = "full",
 ) -> list[dict[str, Any]]:
     """Pairs as prompts and completions: the question of `Reviser`, and the right answer."""
     fields = FIELDS if revise == "pair" else ("response",)
@@ -122,7 +149,7 @@ def as_rows(
     for pair in pairs:
         sides = pair if isinstance(pair, Sides) else pair_of(pair)
         task = Task(sides.raw, fields, Target(sides.raw))
-        prompt = [turn.as_dict() for turn in coach_conversation(task, instructions)]
+        prompt = [turn.as_dict() for turn in coach_conversation(task, instructions, wording)]
         rows.append({"prompt": prompt, "completion": encode(sides.revised, fields)})
     return rows
 
@@ -139,6 +166,7 @@ def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
         "pairs held out": run.get("heldout_rows"),
         "left out": ", ".join(f"{count} {reason}" for reason, count in left.items()),
         "alpha": _alpha(pairs),
+        "revised at most": _at_most(pairs),
         "distance of raw and revised text": ", ".join(
             f"{name} {value}" for name, value in pairs.get("distance", {}).items()
         ),
@@ -157,20 +185,11 @@ def training_lines(facts: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in lines.items() if value not in (None, "", {})}
 
 
-def _chosen(
-    pairs: Any, defaults: Preset, alpha: float | None, near_identity: float | None, heldout: Any, seed: int
-) -> Chosen:
-    still = defaults.near_identity if near_identity is None else near_identity
+def _chosen(pairs: Any, choice: Callable[..., Chosen], still: Any, heldout: Any) -> Chosen:
     if not isinstance(still, (int, float)):
         raise TrainingError(f"near_identity={still!r}: expected a share of at least 0 and below 1")
     share = heldout if isinstance(heldout, (int, float)) and not isinstance(heldout, bool) else 0.0
-    found = choose_pairs(
-        _rows(pairs, still > 0),
-        alpha=defaults.alpha if alpha is None else alpha,
-        near_identity=still,
-        heldout=share,
-        seed=seed,
-    )
+    found = choice(_rows(pairs, still > 0), near_identity=still, heldout=share)
     if heldout is None or heldout is False or (isinstance(heldout, (int, float)) and heldout is not True):
         return found
     given_heldout = tuple(pair_of(row) for row in _rows(heldout, True))
@@ -223,6 +242,11 @@ def _alpha(pairs: Mapping[str, Any]) -> str:
     if pairs.get("alpha") is None:
         return ""
     return f"{pairs['alpha']}: pairs with a distance of at least {pairs.get('alpha_threshold')} characters"
+
+
+def _at_most(pairs: Mapping[str, Any]) -> str:
+    share = pairs.get("distance_at_most")
+    return "" if share is None else f"{share} of the raw text"
 
 
 def _adapter(peft: Mapping[str, Any]) -> str:

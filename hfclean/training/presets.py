@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from hfclean.errors import TrainingError
+from hfclean.reviser.prompts import Wording
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Preset:
         source: where they come from.
         args: fields of `trl.SFTConfig`.
         peft: fields of `peft.LoraConfig`; none for tuning all weights.
-        alpha, near_identity, patience: as `train_reviser` takes them.
+        alpha, distance_at_most, near_identity, patience, revise, wording: as `train_reviser` takes them.
     """
 
     name: str
@@ -25,8 +26,11 @@ class Preset:
     args: Mapping[str, Any] = field(default_factory=dict)
     peft: Mapping[str, Any] | None = None
     alpha: float | None = None
+    distance_at_most: float | None = None
     near_identity: float = 0.0
     patience: int | None = None
+    revise: Literal["pair", "response"] = "pair"
+    wording: Wording = "full"
 
 
 def _preset(name: str, source: str, *, args: dict[str, Any], peft: dict[str, Any], **more: Any) -> Preset:
@@ -66,6 +70,27 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             peft={"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"},
             near_identity=0.2,
             patience=1,
+        ),
+        "form": _preset(
+            "form",
+            "A start of hfclean's own for small edits of form: the response alone, "
+            "pairs in which at most 30 % of it changed, three training pairs in ten left as they are, the short "
+            "prompt, LoRA of rank 16 on all linear modules, 2e-4 with warm-up and a cosine, at most 3 epochs of 16 "
+            "pairs a step, and an end when the held-out loss rises.",
+            args={
+                "learning_rate": 2e-4,
+                "lr_scheduler_type": "cosine",
+                "warmup_steps": 0.03,
+                "num_train_epochs": 3,
+                "per_device_train_batch_size": 4,
+                "gradient_accumulation_steps": 4,
+            },
+            peft={"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"},
+            distance_at_most=0.3,
+            near_identity=0.3,
+            patience=1,
+            revise="response",
+            wording="short",
         ),
     }
 )

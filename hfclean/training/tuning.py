@@ -11,6 +11,7 @@ import gc
 import math
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -105,7 +106,11 @@ def tune(
     if held is not None:
         _refuse_nothing(held, encoder, "heldout")
     facts = facts_of(str(base_model), files, config, adapter, train, held)
-    facts |= notes | {"device": str(config.device), "processes": config.world_size}
+    facts |= notes | {
+        "device": str(config.device),
+        "processes": config.world_size,
+        "most_tokens": encoder.longest,
+    }
     run = Run(folder, facts, is_main_process())
     with run.alone():
         finished = run.begin(resume)
@@ -176,7 +181,8 @@ def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, pati
         longest=train.longest,
     )
     if run.writes and not trainer.args.disable_tqdm:
-        tqdm.write(f"tuning {trainable:,} of {total:,} weights: {estimate}", file=sys.stderr)
+        for line in (*_rows_lines(run.facts), f"tuning {trainable:,} of {total:,} weights: {estimate}"):
+            tqdm.write(line, file=sys.stderr)
     started = time.monotonic()
     out = run.guard(lambda: trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None))
     seconds = time.monotonic() - started
@@ -198,6 +204,21 @@ def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, pati
         checkpoint is not None,
         facts,
     )
+
+
+def _rows_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What is trained on, what is left out of it, and the adapter, as they are told before the start."""
+    limit = f" (more than {facts['most_tokens']:,} tokens)" if facts["most_tokens"] else ""
+    for name, rows, out in (
+        ("rows to train on", facts["rows"], facts["left_out"]),
+        ("rows held out", facts["heldout_rows"], facts["heldout_left_out"]),
+    ):
+        left = ", ".join(f"{count:,} {reason}{limit if reason == 'too_long' else ''}" for reason, count in out.items())
+        if rows:
+            yield f"{name}: {rows:,}; left out: {left or 'none'}"
+    if peft := facts["peft"]:
+        settings = [f"{key} {peft[key]}" for key in ("r", "lora_alpha", "lora_dropout") if key in peft]
+        yield f"adapter: {peft.get('peft_type')}, {', '.join(settings)}"
 
 
 def _load(name: str, files: ModelFiles, config: Any, *, half: bool) -> tuple[Any, Any]:
