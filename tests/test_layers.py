@@ -57,6 +57,7 @@ ROOMS = [
     "metrics",
     "conversion",
     "report",
+    "quality_control",
     "cards",
     "source",
     "folder",
