@@ -64,6 +64,7 @@ ROOMS = [
     "cleaned",
     "cleaning",
     "preview",
+    "desk",
     "forgetting",
     "hub",
     "accessor",

@@ -143,7 +143,7 @@ def rules(command: argparse.ArgumentParser) -> None:
 def preview(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="ask for N evenly spread rows only, show what would change and what the whole would take, and write no "
         "folder. The answers are kept: the run that follows does not ask for them again",
@@ -288,7 +288,8 @@ def _processes(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of rows."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} rows; expected at least 1")

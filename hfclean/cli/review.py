@@ -1,0 +1,177 @@
+"""Decide about revisions in a browser: accept, edit or reject each, one row a screen.
+
+Decide about revisions in a browser, one row a screen, by single keys: accept, reject, edit, one change alone, undo. The desk runs on this machine alone, and the address that it prints is the key to it. Each decision is one line of a file beside the folder, on the disk before the next row is shown; several people may share that file. A dataset that hfclean did not revise can be judged and edited as well, and of preference rows which answer is better.
+"""  # noqa: E501
+
+import argparse
+import getpass
+import socket
+import sys
+import webbrowser
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli import options
+from hfclean.cli.reading import UsageError, opened, tell, unpacked
+from hfclean.errors import SourceError
+from hfclean.records.common import ABOUT
+
+LONGEST_NAME = 100
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    options.source(command, pairs=False, prefixed=False)
+    command.add_argument(
+        "--as", dest="who", metavar="NAME", help="who decides, by any name (default: that of the user on this machine)"
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument(
+        "--uncertain", action="store_true", help="revised rows, those first of which the scores say least"
+    )
+    which.add_argument("--refused", action="store_true", help="the revisions that the gate refused")
+    which.add_argument("--all", action="store_true", help="every row (default: those that were revised)")
+    command.add_argument(
+        "--sample", type=options.positive, metavar="N", help="N of these rows, the same ones for everybody"
+    )
+    command.add_argument("--rule", metavar="ID", help="only rows that this rule, check or reason is recorded of")
+    command.add_argument(
+        "--blind", action="store_true", help="show neither what others decided nor why a text is proposed"
+    )
+    command.add_argument(
+        "--verdicts", metavar="FILE", help="the file of decisions (default: NAME.verdicts.jsonl beside IN)"
+    )
+    command.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="the port on 127.0.0.1 (default: any free one)"
+    )
+    command.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an origin under which a proxy shows the desk, such as https://example.org (may be given several times)",
+    )
+    command.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    import secrets
+
+    from hfclean.desk import Desk
+    from hfclean.desk.queue import Queue
+    from hfclean.desk.server import desk_app
+    from hfclean.errors import require
+    from hfclean.verdicts import VerdictLog, verdicts_path
+
+    require("starlette", extra="review")
+    require("uvicorn", extra="review")
+    who, path = _name_of(args), Path(args.verdicts or verdicts_path(_place(args))).expanduser()
+    with _rows(args, err) as (name, rows, price):
+        kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
+        queue = Queue(rows, _selection(args))
+        desk = Desk(rows, queue, VerdictLog(path, who), who, kind=kind, blind=args.blind)
+        token = secrets.token_urlsafe(18)
+        app = desk_app(desk, name=name, token=token, origins=args.origin, price=price)
+        with _listening(args.port) as listening:
+            address = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
+            begun = {"address": address, "rows": len(queue), "open": desk.left, "verdicts": str(path)}
+            tell(args, out, lambda: begun, lambda: f"{address}\n{_facts(begun)}; Ctrl-C ends the desk")
+            out.flush()
+            if not args.no_browser:
+                webbrowser.open(address)
+            _serve(app, listening)
+        print(f"{desk.written:,} decisions were made and are in {path}; {desk.left:,} rows are open", file=err)
+
+
+def _facts(begun: dict[str, Any]) -> str:
+    return f"{begun['rows']:,} rows, {begun['open']:,} of them open; decisions go to {begun['verdicts']}"
+
+
+@contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    """A socket on this machine alone."""
+    with socket.socket() as listening:
+        if sys.platform != "win32":  # there it would let two have the same port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError as e:
+            raise SourceError(f"port {port} cannot be used ({e.strerror}); leave out --port, or name another") from e
+        listening.listen()
+        yield listening
+
+
+def _serve(app: Any, listening: socket.socket) -> None:
+    """Answer until Ctrl-C or another signal to end."""
+    import uvicorn
+
+    settings = uvicorn.Config(
+        app, log_level="error", access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=2
+    )
+    try:
+        uvicorn.Server(settings).run(sockets=[listening])
+    except KeyboardInterrupt:  # the server ended, and sent itself the signal once more
+        return
+
+
+@contextmanager
+def _rows(args: argparse.Namespace, err: TextIO) -> Iterator[tuple[str, Any, str]]:
+    """What the dataset is called, its rows, and what a revision took, in words."""
+    from hfclean.desk import Rows
+    from hfclean.folder import read_folder
+
+    folder = Path(args.source).expanduser() if isinstance(args.source, str) else None
+    if folder is None or not (folder / ABOUT).is_file():
+        if args.refused:
+            raise UsageError("--refused: give a folder that hfclean wrote; it keeps what was refused")
+        with opened(args, err) as (source, layout):
+            yield source.name, Rows(source.dataset, layout), ""
+        return
+    with unpacked(args) as cache:
+        cleaned = read_folder(folder, cache_dir=cache)
+        splits = dict(cleaned.dataset)
+        if args.split:
+            if args.split not in splits:
+                raise SourceError(f"no split {args.split!r} in {folder.name}; it has {', '.join(splits)}")
+            splits = {args.split: splits[args.split]}
+        yield folder.resolve().name, Rows(splits, cleaned.layout, refused=cleaned.refused), _price(cleaned.about)
+
+
+def _price(about: Mapping[str, Any]) -> str:
+    """What an answer of the last model cost that was asked, in words; empty where nobody knows."""
+    from hfclean.report.formatting import money
+
+    for entry in reversed(about["transforms"]):
+        usage = entry.get("usage") or {}
+        if usage.get("cost") and usage.get("asked"):
+            return f"{money(usage['cost'] / usage['asked'], str(usage.get('currency', '')))} an answer"
+    return ""
+
+
+def _selection(args: argparse.Namespace) -> Any:
+    from hfclean.desk.queue import Selection
+
+    order: Any = next((name for name in ("refused", "uncertain", "all") if getattr(args, name)), "revised")
+    return Selection(order, args.sample or 0, args.rule or "")
+
+
+def _name_of(args: argparse.Namespace) -> str:
+    name = args.who if args.who is not None else getpass.getuser()
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(f"--as {name[:40]!r}: expected a name of at most {LONGEST_NAME} printable characters")
+    return str(name)
+
+
+def _place(args: argparse.Namespace) -> str:
+    """The file or folder beside which the decisions are."""
+    where = args.source if isinstance(args.source, str) else ""
+    if not where or where == "-" or not Path(where).expanduser().exists():
+        raise UsageError("--verdicts FILE is needed, since this is not one file or folder beside which they could be")
+    return where
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number up to 65535")
+    return int(text)
