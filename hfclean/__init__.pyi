@@ -13,6 +13,7 @@ from . import scorers as scorers
 from . import selection as selection
 from . import testing as testing
 from . import training as training
+from . import verdicts as verdicts
 from . import verifiers as verifiers
 from .checks import accept as accept
 from .checks import check as check
@@ -46,5 +47,6 @@ from .selection import keep as keep
 from .selection import top as top
 from .training import revision_pairs as revision_pairs
 from .training import train_reviser as train_reviser
+from .verdicts import apply_verdicts as apply_verdicts
 from .verifiers import verify as verify
 from .version import __version__ as __version__

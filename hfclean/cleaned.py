@@ -13,10 +13,13 @@ from hfclean.folder import check_target, write_folder
 from hfclean.layout import Layout
 from hfclean.outside_names import is_split
 from hfclean.passes import stored_stream
+from hfclean.provenance import HISTORY
 from hfclean.report import Report
+from hfclean.restoration import originals
 from hfclean.rules import Rule
 from hfclean.source import Source, load, local_paths
 from hfclean.source.memory import from_memory
+from hfclean.verdicts.excluded import REMOVED_REASON
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,26 @@ def _as_splits(ds: Any) -> Any:
     if isinstance(ds, Mapping):
         return ds
     return DatasetDict({str(ds.split) if is_split(str(ds.split)) and ds.split else "train": ds})
+
+
+def as_it_came(dataset: Mapping[str, Any], removed: Mapping[str, Any] | None, prefix: str) -> Any:
+    """The rows of a cleaned folder as they came in, by split, its dropped rows with them; what is masked left so, and
+    rows that no reviser went over as they are."""
+    from datasets import concatenate_datasets
+
+    before = {}
+    for split, part in dataset.items():
+        parts = [_first(part, prefix)]
+        dropped = (removed or {}).get(split)
+        if dropped is not None:
+            first = _first(dropped.remove_columns(REMOVED_REASON), prefix)
+            parts = [first] if not len(part) else [*parts, first] if first.features == parts[0].features else parts
+        before[split] = concatenate_datasets(parts) if parts[1:] else parts[0]
+    return type(dataset)(before)  # type: ignore[call-arg]
+
+
+def _first(part: Any, prefix: str) -> Any:
+    return originals(part, prefix=prefix) if len(part) and prefix + HISTORY in part.column_names else part
 
 
 def _rows_in(data: Any) -> int:

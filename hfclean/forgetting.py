@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean import kept_parts
-from hfclean.cleaned import Cleaned
+from hfclean.cleaned import Cleaned, as_it_came
 from hfclean.durable import scratch_folder
 from hfclean.errors import RecoveryWarning, SourceError
 from hfclean.folder import LEDGER, CleanedFolder, read_folder, write_folder
@@ -359,19 +359,9 @@ def _left_of_ledger(file: Path, ids: Sequence[str]) -> tuple[int, Any]:
 
 
 def _rewrite(path: Path, old: CleanedFolder, gone: _Gone, ledger: Any, is_ours: bool) -> None:
-    from datasets import concatenate_datasets
-
-    prefix, about = old.layout.prefix, old.about
-    before = {}
-    for split, part in gone.data.items():
-        parts = [_first(part, prefix)]
-        dropped = (gone.removed or {}).get(split)
-        if dropped is not None:
-            first = _first(dropped.remove_columns(REASON), prefix)
-            parts += [first] if first.features == parts[0].features else []
-        before[split] = concatenate_datasets(parts) if parts[1:] else parts[0]
+    about = old.about
     source, stated = about["source"], about["stated"]
-    whole = type(gone.data)(before)
+    whole = as_it_came(gone.data, gone.removed, old.layout.prefix)
     write_folder(
         path,
         Cleaned(gone.data, gone.removed, tuple(about["transforms"]), refused=gone.refused),
@@ -386,8 +376,3 @@ def _rewrite(path: Path, old: CleanedFolder, gone: _Gone, ledger: Any, is_ours: 
         scored=gone.data,
         ledger=ledger,
     )
-
-
-def _first(part: Any, prefix: str) -> Any:
-    """The rows as they came in, what is masked left so; those that no reviser went over as they are."""
-    return originals(part, prefix=prefix) if len(part) and prefix + HISTORY in part.column_names else part

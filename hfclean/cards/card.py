@@ -165,6 +165,7 @@ def environment() -> Environment:
     env.filters["quoted"] = lambda text: _Raw("\n".join(f"> {_escape(line)}".rstrip() for line in text.split("\n")))
     env.globals["percent"] = formatting.percent
     env.globals["model_facts"] = facts.model_facts
+    env.globals["decision_words"] = facts.decision_words
     return env
 
 

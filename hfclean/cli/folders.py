@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hfclean.errors import SourceError
+from hfclean.layout import Layout
 from hfclean.records.common import ABOUT, read_record
 
 RULE = "linear_rule.json"
@@ -28,11 +29,17 @@ def kind_of(folder: str) -> str:
     return "reviser" if "reviser" in record else "dataset"
 
 
+def is_number(row: str) -> bool:
+    """Whether a row is named by its number, or split:number."""
+    number = row.rpartition(":")[2]
+    return number.isdigit() and len(number) < 12
+
+
 def find_row(folder: Any, row: str) -> tuple[str, int]:
     """The split and index of a row that is named by id, beginning of an id, number, or split:number."""
     dataset, name = folder.dataset, folder.layout.own("row_id")
     split, _, number = row.rpartition(":")
-    if number.isdigit() and len(number) < 12:
+    if is_number(row):
         splits = [split] if split else [s for s in dataset if len(dataset[s])]
         if split and split not in dataset:
             raise SourceError(f"no split {split!r}; there are {', '.join(dataset)}")
@@ -58,3 +65,11 @@ def find_row(folder: Any, row: str) -> tuple[str, int]:
     raise SourceError(
         f"no row {row!r}; expected a row id (column row_id, or the report), a number from 0, or SPLIT:NUMBER"
     )
+
+
+def find_excluded(removed: Any | None, layout: Layout, row: str) -> str | None:
+    """The id of the row that people excluded and that is named by its id or by the beginning of it."""
+    from hfclean.verdicts.excluded import excluded_ids
+
+    found = [name for name in excluded_ids(removed, layout) if name.startswith(row)]
+    return row if row in found else found[0] if len(found) == 1 else None

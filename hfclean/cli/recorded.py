@@ -17,6 +17,7 @@ RULES, SCORE, MARK = "RuleReviser", "Score", "mark_duplicates"
 MODELS = {"Reviser": "coach", "Reflection": "reflection"}
 STATED = ("license", "language", "source")
 SHARED = ("columns", "prefix", "turns", "side")
+BY_HAND = {"restore": "undo", "apply": "apply"}  # what people did to a folder
 
 
 def recipe_of_folder(path: Path, more: Sequence[str] = ()) -> dict[str, Any]:
@@ -40,6 +41,11 @@ def recipe_of_folder(path: Path, more: Sequence[str] = ()) -> dict[str, Any]:
         raise UsageError(f"{path.name}/{ABOUT} {e}") from e
     steps = [step for step in about.transforms if isinstance(step.get("by"), str)]
     names = {step["by"] for step in steps}
+    if by_hand := [BY_HAND[name] for name in BY_HAND if name in names]:
+        raise UsageError(
+            f"{path.name} was changed by hfclean {' and '.join(by_hand)} after it was made, which no recipe repeats: "
+            "run the recipe of the first command, then those"
+        )
     recipe: dict[str, Any] = {"command": _command(names)}
     if not more or more[0].startswith("-"):
         recipe["in"] = _source(path, about)

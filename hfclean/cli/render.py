@@ -15,6 +15,8 @@ from hfclean.report.refused import as_refused
 from hfclean.report.rows import recorded_layout
 from hfclean.restoration import LedgerEntry, ledger_entries
 from hfclean.reviser.refused import RefusedRevision
+from hfclean.verdicts.applying import CODES
+from hfclean.verdicts.excluded import REMOVED_REASON
 from hfclean.verifiers import Finding, verify
 
 PLAIN = (("revised", "reviser"), ("revised", "reflection"))  # a reason that says no more than the edit does
@@ -94,6 +96,8 @@ class RowStory:
     defects: tuple[str, ...]
     findings: tuple[Finding, ...]
     duplicate_of: str
+    decided: dict[str, str]
+    removed: str
     scores: dict[str, float]
     meanings: dict[str, str]
     moved_by: dict[str, dict[str, float]]
@@ -125,6 +129,10 @@ class RowStory:
             lines.append(f"  {name}: {meaning(name)}")
             proven = [finding for finding in self.findings if finding.check == name]
             lines += [f"    line {one.line + 1} of the {one.field}: {visible(one.sentence, 300)}" for one in proven]
+        if self.decided:
+            lines += ["\npeople decided:", *(f"  {code}: {text}" for code, text in self.decided.items())]
+        if self.removed:
+            lines.append(f"\nremoved from the data: {visible(self.removed, 300)}")
         if self.duplicate_of:
             lines.append(f"\nsame text as row {self.duplicate_of}")
         if self.scores:
@@ -165,6 +173,8 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         defects=tuple(str(row.get(prefix + "defects", "")).split()),
         findings=tuple(finding for each in pairs for finding in verify(each)),
         duplicate_of=str(row.get(prefix + "duplicate_of", "")),
+        decided=_decided(steps),
+        removed=str(row.get(REMOVED_REASON, "")),
         moved_by={rule.name: _strongest(_mean([rule.contributions(each) for each in scored])) for rule in linear}
         if scored
         else {},
@@ -172,6 +182,13 @@ def describe_row(folder: Any, split: str, index: int) -> RowStory:
         meanings={n: known[n].sentence() for n in names if n in known},
         texts={"instruction": pair.instruction, "input": pair.input, "response": pair.response},
     )
+
+
+def _decided(steps: Sequence[Step]) -> dict[str, str]:
+    """What people decided about the text as it is, each code with its meaning."""
+    last = next((step for step in reversed(steps) if step.is_revision), None)
+    reasons = last.reasons if last is not None and not {*CODES.values()}.isdisjoint(last.reasons) else ()
+    return {code: meaning(code) for code in reasons}
 
 
 def _refused_of(refused: Any | None, row_id: str) -> tuple[RefusedRevision, ...]:

@@ -1,17 +1,21 @@
 """Put originals back in a cleaned folder.
 
-Put the originals back: all of them, what one rule changed, or one row. The folder is replaced; with --out, another is
-written.
+Put the originals back: all of them, what one rule changed, or one row. Rows that people excluded come back, unless one
+rule is undone. The folder is replaced; with --out, another is written.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.folders import find_row
+from hfclean.cli.folders import find_excluded, find_row
 from hfclean.cli.reading import tell, unpacked
-from hfclean.errors import RestoreError
+from hfclean.errors import RestoreError, SourceError
+
+if TYPE_CHECKING:
+    from hfclean.folder import CleanedFolder
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -42,9 +46,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         prefix = folder.layout.prefix
         if not any(prefix + "edit_history" in part.column_names for part in folder.dataset.values()):
             raise RestoreError(f"{args.dir}: everything was put back before; nothing is left to undo")
-        places = [find_row(folder, row) for row in args.row or ()]
-        rows = [str(folder.dataset[split][k][folder.layout.own("row_id")]) for split, k in places] or None
-        if args.rule is not None:
+        rows = [_row_id(folder, row) for row in args.row or ()] or None
+        if args.rule is None:
+            folder = _with_excluded(folder, rows)
+        else:
             from hfclean.rules import select_rules
 
             select_rules(only=(args.rule,))
@@ -76,3 +81,25 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
     tell(args, out, lambda: data, lambda: f"{report.summary(columns_wide())}\n\nrewrote {target}")
+
+
+def _row_id(folder: "CleanedFolder", row: str) -> str:
+    """The id of a row of the data, or of one that people excluded."""
+    try:
+        split, k = find_row(folder, row)
+    except SourceError:
+        if name := find_excluded(folder.removed, folder.layout, row):
+            return name
+        raise
+    return str(folder.dataset[split][k][folder.layout.own("row_id")])
+
+
+def _with_excluded(folder: "CleanedFolder", rows: list[str] | None) -> "CleanedFolder":
+    """The folder with the rows that people excluded back in their places: all of them, or these."""
+    from hfclean.verdicts.excluded import whole, without
+
+    old = whole(folder.dataset, folder.removed, folder.layout)
+    stays = {name: reason for name, reason in old.reasons.items() if rows is not None and name not in rows}
+    data, removed = without(old.dataset, old.dropped, stays, folder.layout)
+    kind = type(folder.dataset)
+    return replace(folder, dataset=kind(data), removed=kind(removed) if removed else None)

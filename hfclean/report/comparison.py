@@ -147,6 +147,7 @@ def compare(
         failures=findings.failures(matched),
         columns=findings.column_meanings(matched, layout),
         refused=refused_sample(refused),
+        decisions=findings.decisions(transforms),
         steps=tuple(sorted({f"{step.by} {step.version}" for step in done}))[:MOST_STEPS],
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import money, plural
-from hfclean.report.record import ModelUse
+from hfclean.report.record import Decisions, ModelUse
 from hfclean.selection.plain_choices import Baseline
 
 
@@ -38,6 +38,14 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
             ),
         ]
     return [(name, words) for name, words in facts if words]
+
+
+def decision_words(decisions: Decisions) -> str:
+    """How many people decided, and how many rows have each state; who they are, where that was asked for."""
+    states = ", ".join(f"{each.rows:,} {each.name}" for each in decisions.states)
+    names = ", ".join(f"{each.name or 'unnamed'} {each.rows:,}" for each in decisions.names)
+    people = "1 person" if decisions.people == 1 else f"{decisions.people:,} people"
+    return f"decided by {people}: {states or 'no row'}" + (f" (by person: {names})" if names else "")
 
 
 def _answers(use: ModelUse) -> str:

@@ -25,6 +25,7 @@ from hfclean.report.record import (
     UNRECORDED,
     ColumnMeaning,
     Count,
+    Decisions,
     Failure,
     Lengths,
     ModelUse,
@@ -42,6 +43,8 @@ from hfclean.report.rows import SplitRows, identity, number_names
 from hfclean.rules import ROW_RULES, RULES, SEVERITIES, Rule
 from hfclean.scorers.embedded.score import Score
 from hfclean.selection.plain_choices import Baseline, compare_choices
+from hfclean.verdicts.excluded import EXCLUDED
+from hfclean.verdicts.states import STATES
 
 WORST = 50
 EXAMPLES = 10
@@ -49,6 +52,9 @@ OVERLAP_EXAMPLES = 3
 EXCERPT = 600
 NO_REASON = "no reason recorded"
 REASON_COLUMN = "removed_reason"
+MOST_EXCLUSIONS = 20  # reasons in people's words that a report tells apart
+OTHER_EXCLUSIONS = f"{EXCLUDED}: another reason"
+BESIDE = ("refused", "dropped")  # states that only `Applied` knows
 ROW_ID = re.compile(r"\b[0-9a-f]{16}(?:-\d+)?\b")
 
 _Place = tuple[str, int]
@@ -329,10 +335,30 @@ def removed_rows(matched: Matched, reasons_by_id: Mapping[str, str]) -> tuple[Re
             if counts[reason] <= EXAMPLES:
                 examples.setdefault(reason, []).append((split, place))
                 details[split, place] = detail
+    said = [each.name for each in ranked(counts) if each.name.startswith(f"{EXCLUDED}: ")]
+    for reason in said[MOST_EXCLUSIONS:]:
+        counts[OTHER_EXCLUSIONS] += counts.pop(reason)
+        examples[OTHER_EXCLUSIONS] = [*examples.get(OTHER_EXCLUSIONS, ()), *examples.pop(reason)][:EXAMPLES]
     return tuple(
         Removed(each.name, each.rows, _excerpts(matched.old, examples[each.name], details.get))
         for each in ranked(counts)
     )
+
+
+def decisions(transforms: Sequence[Mapping[str, Any]]) -> Decisions | None:
+    """What people decided, as the last `hfclean apply` recorded it that was not undone as a whole since."""
+    last: Mapping[str, Any] = {}
+    for each in transforms:
+        if each.get("by") == "apply":
+            last = each
+        elif each.get("by") == "restore" and not ("rule" in each or "rows" in each):
+            last = {}
+    if not last:
+        return None
+    states = last.get("states") or {}
+    found = tuple(Count(name, int(states[name])) for name in (*STATES, *BESIDE) if states.get(name))
+    names = {str(who): int(rows) for who, rows in (last.get("names") or {}).items()}
+    return Decisions(int(last.get("people", 0)), found, ranked(names))
 
 
 def _stayed(matched: Matched) -> set[int]:

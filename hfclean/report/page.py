@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hfclean.report import formatting
 from hfclean.report.changes import EXCERPT_BYTES, shown_changes
-from hfclean.report.facts import model_facts
+from hfclean.report.facts import decision_words, model_facts
 from hfclean.report.meanings import meaning, meanings
 from hfclean.report.record import UNRECORDED, ReportData, RowExcerpt
 
@@ -103,6 +103,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             recorded=report.is_recorded,
             UNRECORDED=UNRECORDED,
             model_facts=model_facts,
+            decided=decision_words(report.decisions) if report.decisions is not None else "",
         )
     )
     return html

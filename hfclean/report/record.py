@@ -134,6 +134,18 @@ class ModelUse:
 
 
 @dataclass(frozen=True)
+class Decisions:
+    """What people decided, as `hfclean apply` found it: how many `people` decided anything, and how many rows have
+    each state (`hfclean.verdicts.states.STATES`, with `refused` and `dropped` of `Applied`). `names` says who decided
+    on how many rows, where that was asked for; it is empty otherwise.
+    """
+
+    people: int
+    states: tuple[Count, ...]
+    names: tuple[Count, ...]
+
+
+@dataclass(frozen=True)
 class RowExcerpt:
     """The beginning of one row, where it is, and notes about it."""
 
@@ -300,6 +312,7 @@ class ReportData:
     steps: tuple[str, ...] = field(
         default=(), metadata={"later": True}
     )  # the transforms of the second dataset, with their versions
+    decisions: Decisions | None = field(default=None, metadata={"later": True})  # where people decided about rows
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)
@@ -366,7 +379,7 @@ class ReportData:
         parts = to_plain(report)
         if not self.more_changes:  # most reports hold every change, and say nothing of it
             del parts["more_changes"]
-        for name in ("refused", "steps"):
+        for name in ("refused", "steps", "decisions"):
             if not parts[name]:
                 del parts[name]
         return {"format": FORMAT, "version": FORMAT_VERSION, **parts}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfclean.report.facts import model_facts, random_as_one
+from hfclean.report.facts import decision_words, model_facts, random_as_one
 from hfclean.report.formatting import count, one_line, percent, plural, quantity, ratio
 from hfclean.report.record import Quantiles, ReportData
 from hfclean.report.tables import table
@@ -39,6 +39,8 @@ def _rows(report: ReportData) -> str:
             f"{count(report.rows_with_defects_after)} still do"
         )
     lines += [f"removed: {count(group.rows)} {one_line(group.reason, 90)}" for group in report.removed]
+    if report.decisions is not None:
+        lines.append(one_line(decision_words(report.decisions), 1000))
     lines += [
         f"overlap: {plural(o.texts, 'text')} in both {one_line(o.first, 40)} and {one_line(o.second, 40)}"
         for o in report.overlaps

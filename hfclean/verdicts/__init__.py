@@ -2,8 +2,9 @@
 
 from hfclean.verdicts.applying import Applied, apply_verdicts
 from hfclean.verdicts.events import Event, Hashes, describe
+from hfclean.verdicts.excluded import with_excluded
 from hfclean.verdicts.hunks import Hunk, hunks, taken
-from hfclean.verdicts.log import VerdictLog, read_events, verdicts_path
+from hfclean.verdicts.log import VerdictLog, read_events, read_verdicts, verdicts_path
 from hfclean.verdicts.states import RowVerdicts, row_verdicts
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "describe",
     "hunks",
     "read_events",
+    "read_verdicts",
     "row_verdicts",
     "taken",
     "verdicts_path",
+    "with_excluded",
 ]

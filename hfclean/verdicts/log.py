@@ -20,6 +20,7 @@ from hfclean.durable import flush, sync_names
 from hfclean.errors import SourceError
 from hfclean.limits import LARGEST_JSON
 from hfclean.verdicts.events import Event, read_line
+from hfclean.verdicts.states import RowVerdicts, row_verdicts
 
 _BEYOND = 1 << 40
 
@@ -103,6 +104,18 @@ class VerdictLog:
     def _note(self, event: Event) -> None:
         if event.who == self._who:
             self._number = max(self._number, event.number)
+
+
+def read_verdicts(*files: str | Path) -> dict[str, RowVerdicts]:
+    """What people decided: row id -> `hfclean.verdicts.RowVerdicts`, of files that are read together in any order.
+
+    Args:
+        files: lines of JSON, as `hfclean.verdicts.VerdictLog` writes them or as people do by hand.
+
+    Raises:
+        SourceError: a file cannot be read, or a line of it is not an event; it names file and line.
+    """
+    return row_verdicts(read_events(*files))
 
 
 def read_events(*files: str | Path) -> list[Event]:
