@@ -3,6 +3,7 @@ from . import checks as checks
 from . import conversion as conversion
 from . import errors as errors
 from . import evaluation as evaluation
+from . import generation as generation
 from . import hub as hub
 from . import metrics as metrics
 from . import mining as mining
@@ -22,6 +23,7 @@ from .conversion import convert as convert
 from .errors import HfcleanError as HfcleanError
 from .evaluation import evaluate_reviser as evaluate_reviser
 from .forgetting import forget as forget
+from .generation import generate as generate
 from .hub import load_cleaned as load_cleaned
 from .hub import push_dataset as push_dataset
 from .hub import push_reviser as push_reviser

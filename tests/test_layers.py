@@ -66,6 +66,7 @@ ROOMS = [
     "preview",
     "desk",
     "forgetting",
+    "generation",
     "hub",
     "accessor",
     "testing_models",

@@ -50,10 +50,10 @@ class Derived(NamedTuple):
     why: str
 
 
-def _strictness(license: str | None) -> int:
+def strictness(license: str | None) -> int:
     """0 (permissive) to 5 (unknown).
 
-    >>> [_strictness(name) for name in ("mit", "cc-by-sa-4.0", "llama3", "cc-by-nc-4.0", None)]
+    >>> [strictness(name) for name in ("mit", "cc-by-sa-4.0", "llama3", "cc-by-nc-4.0", None)]
     [0, 1, 2, 3, 5]
     """
     name = (license or "").strip().lower()
@@ -70,8 +70,8 @@ def derive_license(parts: Iterable[tuple[str, str | None]]) -> Derived:
     if not stated:
         return Derived("unknown", "neither base nor data were named, so it is unknown what binds")
     listed = "; ".join(f"{name}: {license}" for name, license in stated)
-    rank = max(_strictness(license) for _, license in stated)
-    strictest = list(dict.fromkeys(license for _, license in stated if _strictness(license) == rank))
+    rank = max(strictness(license) for _, license in stated)
+    strictest = list(dict.fromkeys(license for _, license in stated if strictness(license) == rank))
     if rank == 5:
         return Derived("unknown", f"{listed}. What is unknown may bind more than the rest: find out before you use it")
     if len(strictest) == 1 or rank == 0:

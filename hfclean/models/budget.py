@@ -112,7 +112,7 @@ class Ledger:
     def answered(self, answer: Answer, prompt_bytes: int, key: bytes = b"") -> tuple[int, float]:
         """Count an answer of the model, its tokens and its price."""
         guessed = answer.prompt_tokens is None or answer.completion_tokens is None
-        read, written = _tokens(answer, prompt_bytes)
+        read, written = tokens_of(answer, prompt_bytes)
         cost = self.prices.cost(read, written) if self.prices else 0.0
         with self._lock:
             self._cost += cost
@@ -144,7 +144,7 @@ class Ledger:
             for key, prompt_bytes, answer in answers:
                 if _short(key) not in self._met:
                     self._met.add(_short(key))
-                    read, written = _tokens(answer, prompt_bytes)
+                    read, written = tokens_of(answer, prompt_bytes)
                     self._counts.update(reused=1, reused_prompt_tokens=read, reused_completion_tokens=written)
                     self._days[day_of(answer.stored_at)] += 1
 
@@ -180,7 +180,7 @@ def _short(key: bytes) -> int:
     return int.from_bytes(key[:8])
 
 
-def _tokens(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
+def tokens_of(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
     """Tokens read and written; estimated where the server did not say."""
     read, written = answer.prompt_tokens, answer.completion_tokens
     return (

@@ -181,13 +181,13 @@ def decontaminate(
         raise HfcleanError(f"decontaminate(overlap={overlap!r}): expected 0 or more, below 1")
     if fuzzy is not None and (not is_number(fuzzy) or not 0 < fuzzy <= 1):
         raise HfcleanError(f"decontaminate(fuzzy={fuzzy!r}): expected a share above 0, at most 1, or None")
-    pack = _packs(against)
+    pack = pack_of(against)
     found: list[Hit] = []
     empty = 0
 
     def look(batch: range) -> tuple[list[Hit], int]:
         rows = list(pairs(ds.select(batch), Layout(columns)))
-        hits = list(_found(rows, batch.start, pack, (ngram, overlap, fuzzy)))
+        hits = list(hits_in(rows, batch.start, pack, (ngram, overlap, fuzzy)))
         return hits, sum(not pair.prompt.strip() and not pair.response.strip() for pair in rows)
 
     for hits_here, empty_here in by_batch(look, len(ds), "looking for benchmarks", num_proc, AT_ONCE):
@@ -200,7 +200,7 @@ def decontaminate(
     return Picks([k for k in range(len(ds)) if k not in excluded], report)
 
 
-def _found(
+def hits_in(
     rows: Sequence[Pair], start: int, pack: BenchmarkPack, settings: tuple[int, float, float | None]
 ) -> Iterable[Hit]:
     """The hits in some rows, of which the first has the index `start`; of each text in each place the first check."""
@@ -250,7 +250,7 @@ def _counts(pack: BenchmarkPack, hits: Sequence[Hit]) -> tuple[BenchmarkCount, .
     )
 
 
-def _packs(against: Any) -> BenchmarkPack:
+def pack_of(against: Any) -> BenchmarkPack:
     """All benchmarks as one pack."""
     if isinstance(against, Mapping):  # a DatasetDict too: each split is one
         named = list(against.items())

@@ -105,7 +105,7 @@ def rouge_l(first: str, second: str, *, tokens: _Words = "hfclean") -> float:
     """
     from rapidfuzz.distance import LCSseq
 
-    split = _splitter(tokens, "rouge_l")
+    split = splitter(tokens, "rouge_l")
     a, b = split(first), split(second)
     return 2 * LCSseq.similarity(a, b) / (len(a) + len(b)) if a and b else 0.0
 
@@ -148,7 +148,7 @@ def novel(
         raise HfcleanError(f"novel(threshold={threshold!r}): expected above 0 and up to 1; SeDi takes 0.85")
     if boundary not in get_args(_Boundary):
         raise HfcleanError(f"novel(boundary={boundary!r}): expected 'from' or 'above'")
-    split = _splitter(tokens, "novel")
+    split = splitter(tokens, "novel")
     layout = Layout(columns)
     given = [split(text) for text in _texts(against, field, layout)]
     rows = [split(text) for text in _texts(ds, field, layout)]
@@ -168,7 +168,7 @@ def novel(
     return Novelty(tuple(kept), tuple(dropped), threshold, wordless, gate.compared, boundary)
 
 
-def _splitter(tokens: str, asked_by: str) -> Callable[[str], list[str]]:
+def splitter(tokens: str, asked_by: str) -> Callable[[str], list[str]]:
     """What splits a text into lower-case words.
 
     Raises:

@@ -1,0 +1,12 @@
+from .drafts import Draft as Draft
+from .filters import FILTERS as FILTERS
+from .filters import SELF_INSTRUCT as SELF_INSTRUCT
+from .filters import Filter as Filter
+from .generating import generate as generate
+from .generating import generator_of as generator_of
+from .generator import Generator as Generator
+from .prompts import Prompts as Prompts
+from .repeats import Novelty as Novelty
+from .rounds import Round as Round
+from .rounds import Rounds as Rounds
+from .terms import Terms as Terms

@@ -1,0 +1,121 @@
+"""What the teacher answered: a list of tasks, or the rest of a row; in JSON or in text, and nothing guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from hfclean.generation.forms import Field
+from hfclean.generation.prompts import is_plain
+from hfclean.generation.seeds import one_line
+from hfclean.models.protocol import tidy
+from hfclean.text.thoughts import without_thought
+
+_NUMBERED = re.compile(
+    r"(?:\A|\n)[ \t]*(?:#{1,4}[ \t]*)?[*_]{0,2}(?:Task[ \t]+)?\d{1,3}[.):][*_]{0,2}[ \t]+", re.IGNORECASE
+)
+_BULLETS = re.compile(r"(?:\A|\n)[ \t]*[-*•][ \t]+")
+_EXAMPLE = re.compile(r"(?:\A|\n)[ \t]*[*_#]*[ \t]*Example[ \t]+\d{1,2}[ \t]*[*_]*:?[ \t]*(?=\n)", re.IGNORECASE)
+_BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:`{3,}\w*[ \t]*\n[ \t]*)?(?=[\[{])")
+MOST_BEGINNINGS = 20  # of JSON that are tried
+_DECODER = json.JSONDecoder()
+_YES_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+
+
+def read_tasks(text: str, most: int) -> list[str] | None:
+    """The tasks of an answer, each on one line, the first `most` of them; None where it is not a list of them."""
+    body = without_thought(text)
+    if body is None:
+        return None
+    found = _object(body)
+    if isinstance(found, Mapping) and isinstance(found.get("tasks"), list):
+        tasks = [each for each in found["tasks"] if isinstance(each, str)]
+        return [_task(each) for each in tasks[:most]] if tasks else None
+    for mark in (_NUMBERED, _BULLETS):
+        _, *items = mark.split(body)
+        if items:
+            return [_task(item) for item in items[:most]]
+    return None
+
+
+def _task(text: str) -> str:
+    text = one_line(tidy(text))
+    return text[:1].upper() + text[1:]
+
+
+def read_kind(text: str) -> bool:
+    """Whether the answer says that a task wants a label; what is not clear does not."""
+    match = _YES_NO.match(without_thought(text) or "")
+    return match is not None and match[1].lower() == "yes"
+
+
+def read_rows(text: str, fields: Sequence[Field], most: int) -> list[dict[str, Any]] | None:
+    """What an answer adds to a task, by field, for each of its examples; None where a field is missing, comes
+    twice, or is of another kind."""
+    body = without_thought(text)
+    if body is None:
+        return None
+    found = _object(body)
+    if isinstance(found, Mapping) and found and set(found) <= {"examples", *(field.name for field in fields)}:
+        listed = found["examples"] if isinstance(found.get("examples"), list) else [found]
+        rows = [_of_object(each, fields) for each in listed[:most]]
+        return None if not rows or None in rows else [row for row in rows if row is not None]
+    if any(field.kind != "text" for field in fields):
+        if len(fields) == 1 and isinstance(found, list):  # the calls or the turns without the object around them
+            return [{fields[0].name: found}]
+        return None
+    parts = [part for part in _EXAMPLE.split(body) if part.strip()] if most > 1 else [body]
+    texts = [_of_text(part, fields) for part in parts[:most]]
+    return None if not texts or None in texts else [row for row in texts if row is not None]
+
+
+def _of_object(value: Any, fields: Sequence[Field]) -> dict[str, Any] | None:
+    if not isinstance(value, Mapping):
+        return None
+    row: dict[str, Any] = {}
+    for field in fields:
+        found = value.get(field.name)
+        if field.kind == "text":
+            if found is None and field.optional:
+                found = ""
+            if isinstance(found, (int, float)) and not isinstance(found, bool):
+                found = json.dumps(found)
+            if not isinstance(found, str):
+                return None
+            row[field.name] = tidy(found).strip()
+        elif isinstance(found, list):
+            row[field.name] = found
+        else:
+            return None
+    return row
+
+
+def _of_text(body: str, fields: Sequence[Field]) -> dict[str, Any] | None:
+    names = "|".join(re.escape(field.name) for field in fields)
+    label = re.compile(
+        rf"^[ \t]*[*_#]{{0,4}}[ \t]*({names})[ \t]*[*_]{{0,2}}[ \t]*[:：][*_]{{0,2}}[ \t]*", re.I | re.M
+    )
+    before, *parts = label.split(body)
+    if not parts and is_plain(fields):
+        return {fields[0].name: tidy(before).strip()}
+    found: dict[str, str] = {}
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
+        if name.lower() in found:
+            return None
+        found[name.lower()] = tidy(text).strip()
+    if not all(field.name in found or field.optional for field in fields):
+        return None
+    return {field.name: found.get(field.name, "") for field in fields}
+
+
+def _object(body: str) -> Any:
+    """The JSON value that an answer is, maybe in a fence or after a line of words; None where there is none."""
+    for match in islice(_BEGINS.finditer(body), MOST_BEGINNINGS):
+        try:
+            return _DECODER.raw_decode(body, match.end())[0]
+        except (ValueError, RecursionError):
+            continue
+    return None

@@ -1,0 +1,145 @@
+"""Seeds: rows of any shape that has one question and what answers it, as tasks and as what a teacher has to add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from hfclean.errors import SchemaError
+from hfclean.generation.forms import Form
+from hfclean.generation.shapes import form_of
+from hfclean.layout import Layout
+from hfclean.provenance import number_rows, row_id
+from hfclean.schema import Columns, Pair, View
+from hfclean.source.memory import from_memory
+
+MADE_ID = "made_id"
+IDS = (MADE_ID, "row_id", "id")
+INSTANCES = "instances"
+FIRST = 2000  # seeds on which filters are tried
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One row that is shown to the teacher.
+
+    Attributes:
+        id: as its column `made_id`, `row_id` or `id` says; else 16 hex digits of its text.
+        task: what it asks for, on one line.
+        pair: how it is read.
+        row: its cells of the seeds' shape.
+        answer: what the teacher would have to write for it; see `Form.fields`.
+        made: whether it was made by a teacher itself.
+    """
+
+    id: str
+    task: str
+    pair: Pair
+    row: Mapping[str, Any]
+    answer: Mapping[str, Any]
+    made: bool = False
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Rows as seeds.
+
+    Attributes:
+        seeds: in the order of the rows; those without a task are left out.
+        form: how a row of their shape is made.
+        columns: which columns hold what.
+        without_task: rows that ask for nothing.
+    """
+
+    seeds: tuple[Seed, ...]
+    form: Form
+    columns: Columns
+    without_task: int
+
+    @property
+    def view(self) -> View:
+        """How the rows are read."""
+        return self.form.view
+
+
+def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> Seeds:
+    """The seeds that rows are.
+
+    Args:
+        rows: one split, a `Dataset` or a list of rows; also tasks as Self-Instruct stores them, with an `instruction`
+            and `instances` of input and output, of which the first is taken.
+        columns: which columns hold what, as every transform takes it.
+        form: how rows are made, where earlier seeds have decided it.
+
+    Raises:
+        SchemaError: no seed, or rows of a shape in which no row can be made.
+    """
+    ds = _dataset(rows)
+    layout = Layout(columns).settled(ds)
+    view = layout.view(ds.column_names)
+    names = list(view.reads)
+    ids = _ids(ds)
+    cells = [dict(row) for row in ds.select_columns(names).with_format(None)]
+    pairs = [view.pairs(row)[-1] if view.answers else view.pairs(row)[0] for row in cells]
+    form = form or form_of(view, cells, ds.features)
+    if form.view != view:
+        raise SchemaError(f"the seeds have the columns {names}, and those before had {list(form.view.reads)}")
+    made = MADE_ID in ds.column_names
+    found = [
+        Seed(ids[k] if ids else row_id(row, view), one_line(form.task(row)), pair, row, form.answer(row), made)
+        for k, (row, pair) in enumerate(zip(cells, pairs, strict=True))
+    ]
+    if not ids:
+        numbered = number_rows(seed.id for seed in found)
+        found = [Seed(name, s.task, s.pair, s.row, s.answer, made) for name, s in zip(numbered, found, strict=True)]
+    kept = tuple(seed for seed in found if seed.task)
+    if not kept:
+        raise SchemaError(f"none of the {len(found):,} seeds asks for anything; expected rows with a task each")
+    return Seeds(kept, form, layout.columns, len(found) - len(kept))
+
+
+def one_line(text: str) -> str:
+    """A task as it stands in a numbered list: on one line, without a colon at its end."""
+    return " ".join(text.split()).removesuffix(":").rstrip()
+
+
+def _dataset(rows: Any) -> Any:
+    """One split with at least one row, whose tasks with instances are rows."""
+    if isinstance(rows, (list, tuple)) and not rows:
+        raise SchemaError("no seeds: expected at least one row to begin with")
+    ds = from_memory(rows)
+    if isinstance(ds, Mapping):
+        if len(ds) != 1:
+            raise SchemaError(f"the seeds have the splits {', '.join(map(str, ds))}; give one of them: seeds['train']")
+        ds = next(iter(ds.values()))
+    if not hasattr(ds, "select_columns") or not hasattr(ds, "__len__"):
+        raise SchemaError(f"seeds are {type(rows).__name__}; expected one split, a Dataset or a list of rows")
+    if len(ds) == 0:
+        raise SchemaError("no seeds: the dataset is empty; expected at least one row to begin with")
+    if {"instruction", INSTANCES} <= set(ds.column_names) and "output" not in ds.column_names:
+        return from_memory([_first_instance(row) for row in ds.with_format(None)])
+    return ds
+
+
+def _first_instance(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A task of Self-Instruct as a row of Alpaca's shape."""
+    first: Mapping[str, Any] = next(islice(row[INSTANCES] or (), 1), {})
+    known = {"id": str(row["id"])} if isinstance(row.get("id"), (str, int)) else {}
+    return {
+        **known,
+        "instruction": row["instruction"],
+        "input": first.get("input") or "",
+        "output": first.get("output") or "",
+    }
+
+
+def _ids(ds: Any) -> Sequence[str]:
+    """What the rows are called, by the first column that has another name for each; empty where none has."""
+    for name in IDS:
+        if name in ds.column_names:
+            ids = ds.with_format(None)[name][:]
+            if all(isinstance(each, (str, int)) and each != "" for each in ids) and len(set(ids)) == len(ids):
+                return [str(each) for each in ids]
+    return ()
