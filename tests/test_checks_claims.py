@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hfclean.checks import accept, claims
+from hfclean.checks import CHECKS, accept, claims
 from hfclean.checks.claims import OPPOSITES, PAIRS, claim_reversed
 from hfclean.checks.closed_answers import label_flipped
 from hfclean.schema import Pair
@@ -192,6 +192,14 @@ CHOOSING = (
 )
 
 
+def test_what_is_refused_differently_than_before_has_another_version() -> None:
+    assert {check.id: check.version for check in CHECKS if check.version > 1} == {
+        "empty_response": 3, "refusal": 3, "rubric_leak": 2, "meta_talk": 2, "language_changed": 3, "label_flipped": 2,
+        "thought_lost": 2,
+        "answers_disagree": 2, "count_missed": 2, "number_changed": 2, "truncated": 3, "drifts": 2,
+    }  # fmt: skip
+
+
 def turns(old: str, new: str, asked: str = "Write a line about it.") -> bool:
     return claim_reversed(Pair(asked, "", old), Pair(asked, "", new)) != ""
 
@@ -232,6 +240,12 @@ def test_each_of_these_labels_is_one_and_each_of_these_tasks_offers_some() -> No
     assert not flips("It is red.", "It is blue.", "Look at red or blue.")
     assert not flips("It is red.", "It is blue.", "Choose from _ or __.")
     assert flips("Yes", "No. It has not been open since 1990.")
+
+
+def test_an_option_is_known_by_each_of_these_words() -> None:
+    for word in ("answer", "option", "choice", "answer is", "option is", "choice is", "answer:", "option is:"):
+        assert flips(f"So the {word} A.", f"So the {word} B.", "Pick.\nA) Oslo\nB) Bergen"), word
+    assert not flips("So the plan A.", "So the plan B.", "Pick.\nA) Oslo\nB) Bergen")
 
 
 def test_a_label_has_at_most_six_words_around_it() -> None:

@@ -387,6 +387,21 @@ def test_halves_of_thoughts_are_counted_one_by_one() -> None:
     assert not refused("thought_lost", "<think>a<think>b</think></think>c", "<think>a</think><think>b</think>c")
 
 
+def test_a_quarter_of_a_thought_is_enough_and_each_half_of_a_marker_counts() -> None:
+    old = f"<think>{'a' * 100}</think>b"
+    assert not refused("thought_lost", old, old.replace("a" * 100, "a" * 25))
+    assert refused("thought_lost", old, old.replace("a" * 100, "a" * 24))
+    for half in ("<think>", "</think>", "◁think▷", "◁/think▷", "[THINK]", "[/THINK]", "<|END_THINKING|>"):
+        assert refused("thought_lost", "It is 51.", f"{half}It is 51."), half
+        assert not refused("thought_lost", f"{half}It is 51.", f"{half}It is 51, and not 52."), half
+    assert not refused("thought_lost", "It is 51.", "It is 51.<|end|>")
+
+
+def test_what_stands_behind_a_call_is_not_of_it() -> None:
+    for call in ("[TOOL_CALLS]a\n\n", "<|python_tag|>a<|e|>", "<tool_call>a</tool_call>"):
+        assert not refused("tool_call_changed", f"{call}So.", f"{call}Thus."), call
+
+
 def test_what_stands_in_boxes() -> None:
     assert boxes(r"\boxed{\frac{1}{2}} and \boxed {1,234.50}, \fbox{a b}") == [r"\frac{1}{2}", "1234.5", "ab"]
     same = [r"\boxed{1\,234.50}", r"\boxed{ 1234.5 }", r"\boxed{x = 1{,}234.5}", r"\boxed{$1234.5$.}"]

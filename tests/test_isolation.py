@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import time
@@ -204,6 +205,37 @@ def test_the_walls_are_those_of_a_user_without_rights_too(monkeypatch: pytest.Mo
     request = {"code": ["import os"], "test": "assert os.getuid() == 1000 and not os.path.exists('/etc')"}
     told = launcher._supervised({**request, "entry_point": "", "seconds": 10.0, "memory_mb": 512}, walls)
     assert (told["passed"], told["reason"]) == (1, ""), told
+
+
+def test_time_in_which_others_had_the_processor_is_not_that_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = {"code": ["def f():\n while True: pass"], "test": "assert f()", "entry_point": "", "memory_mb": 512}
+    waited = iter([0.0, *[launcher.MOST_WAITED_S] * 9])
+    assert launcher._waited_s(os.getpid()) >= 0
+    assert launcher._waited_s(-1) == 0
+    monkeypatch.setattr(launcher, "_waited_s", lambda child: min(next(waited), 0.3))
+    monkeypatch.setattr(launcher, "MOST_WAITED_S", 0.3)
+    busy = launcher._supervised({**request, "seconds": 0.3}, None)
+    assert (busy["reason"], busy["cpu"] < 5) == ("machine_busy", True)
+    monkeypatch.setattr(launcher, "_waited_s", lambda child: 0.0)
+    assert launcher._supervised({**request, "seconds": 0.3}, None)["reason"] == "timeout"
+
+
+def test_a_run_that_a_busy_machine_kept_waiting_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"passed": 0, "total": 1, "detail": ""}
+    told = {}
+    for reason, cpu in (("machine_busy", 0.9), ("timeout", 0.1), ("timeout", 0.9)):
+        monkeypatch.setattr(
+            running._Launcher, "_receive", lambda *_, r=reason, c=cpu: {**found, "reason": r, "cpu": c}
+        )
+        one = running._Launcher.__new__(running._Launcher)
+        one.process = type("Process", (), {"stdin": io.BytesIO()})()  # type: ignore[assignment]
+        each = one.run(Job((), "", "", 1.0, 192))
+        told[reason, cpu] = (each.ran, each.sure)
+    assert told == {
+        ("machine_busy", 0.9): (False, False),
+        ("timeout", 0.1): (True, False),
+        ("timeout", 0.9): (True, True),
+    }
 
 
 def test_without_isolation_the_limits_hold() -> None:

@@ -175,6 +175,7 @@ def test_check_gets_the_function_that_is_meant() -> None:
         ("def f(x): return '\0'", ADDS, "no_code"),
         ("(" * 5000, ADDS, "no_code"),
         (DOUBLE, "assert (", "test_unreadable"),
+        (DOUBLE, "assert f(1) == 2\n" + "#" * 200_000, "test_unreadable"),
         (DOUBLE, "print(f(1))", "asserts_nothing"),
         (DOUBLE, "def helper():\n    assert f(1) == 2", "asserts_nothing"),
         ("Twice.", ADDS, "no_code"),
@@ -364,13 +365,32 @@ def test_the_command_line_runs_tests_where_it_is_said(tmp_path: Path, capsys: py
     assert "no column 'tests' with their tests" in capsys.readouterr().err
 
 
+def test_the_command_line_scores_by_tests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out, again = tmp_path / "rows.jsonl", tmp_path / "out", tmp_path / "again"
+    file.write_text("".join(json.dumps(row(code)) + "\n" for code in (DOUBLE, TRIPLE, "Twice.")))
+    assert main(["score", str(file), "--out", str(out), "--run-tests", "test"]) == 0
+    scored = hfclean.load_cleaned(out)[0]["train"]
+    assert scored["tests_passed_reason"] == ["", "failed", "no_code"]
+    assert scored["tests_passed"][:2] == [1.0, pytest.approx(1 / 3)]
+    assert main(["score", str(file), "--run-tests", "test", "--quiet", "--fail-on", "tests_passed<1"]) == 3
+    assert "tests_passed<1" in capsys.readouterr().err
+    assert main(["score", str(file), "--run-tests", "tests"]) == 1
+    assert "no column 'tests' with their tests" in capsys.readouterr().err
+    assert main(["run", str(out), str(file), "--out", str(again)]) == 2
+    assert "which run code: say --run-tests COLUMN" in capsys.readouterr().err
+    assert main(["run", str(out), str(file), "--out", str(again), "--run-tests", "test"]) == 0
+    assert hfclean.load_cleaned(again)[0]["train"]["tests_passed_reason"] == ["", "failed", "no_code"]
+    assert main(["clean", str(file), "--out", str(again), "--run-tests", "test"]) == 2
+    assert "--run-tests without --model" in capsys.readouterr().err
+
+
 def test_no_record_turns_them_on() -> None:
     revised: dict[str, Any] = {"by": "Reviser", "settings": {"model": "m", "tests": "test"}}
     with pytest.raises(UsageError, match="which run code: say --run-tests COLUMN"):
         recorded._model(Path("hfclean.json"), revised, set())
     assert recorded._model(Path("hfclean.json"), revised, {"--run-tests"}) == {"model": "m"}
     assert "run-tests" in GUARDED
-    with pytest.raises(UsageError, match="which run code: say --with"):
+    with pytest.raises(UsageError, match="which run code: say --run-tests"):
         recorded._scorer(Path("hfclean.json"), {"by": "RunTests", "settings": {"isolation": "none"}})
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hfclean import verify
 from hfclean.schema import Pair
-from hfclean.verifiers import Finding
+from hfclean.verifiers import VERIFIERS, Finding
 from hfclean.verifiers.answers import SAID, _sayings, conclusion_agrees
 from hfclean.verifiers.options import offered, offered_anyhow
 from hfclean.verifiers.units import factors
@@ -221,6 +221,8 @@ SAME = [
     ("\\sqrt{-1}", "1"),
     ("9^{9^{9}}", "1"),
     ("9^{999}", "1"),
+    ("9^999", "1"),
+    ("2^{3^{2}}", "1"),
     ("9^9^9", "8^8^8"),
     ("10!", "11!"),
     ("\\pi", "\\pi r"),
@@ -294,7 +296,18 @@ def test_closed_forms_differ_in_any_thread(one: str, other: str) -> None:
         assert other_thread.submit(differ, one, other).result()
 
 
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    expected = {"answers_disagree": (2, "high"), "option_disagrees": (1, "high")}
+    assert {each.id: (each.version, each.severity) for each in VERIFIERS if each.id in expected} == expected
+
+
 def test_only_groups_of_three_digits_lose_their_commas() -> None:
+    idle = "\\, \\; \\: \\! \\left \\right \\displaystyle \\quad $ \\( \\) \\[ \\] ^\\circ ^{\\circ} ° ~"
+    assert [mark for mark in idle.split() if one_spelling(f"a{mark}2") != "a2"] == []
+    assert one_spelling("\\quadx 2") == "\\quadx2"
+    wrapped = "text textbf mathrm mathbf operatorname mbox"
+    assert [name for name in wrapped.split() if one_spelling(f"2\\{name}{{ m}}") != "2m"] == []
+    assert one_spelling("2\\emph{ m}") == "2\\emph{m}"
     assert one_spelling("x = 5") == "5"
     assert one_spelling("x = y = 5") == "x=y=5"
     texts = ["1,234", "1,2345", "12,34", "1{,}234", "1\\,234"]

@@ -4,7 +4,7 @@ import pytest
 
 from hfclean import verify
 from hfclean.schema import Pair
-from hfclean.verifiers import Finding, VerifierError
+from hfclean.verifiers import VERIFIERS, Finding, VerifierError
 
 IDS = ("count_missed", "item_twice", "answer_is_input", "solved_input")
 
@@ -544,3 +544,8 @@ def test_each_of_these_words_asks_to_fill_a_gap_or_is_one() -> None:
         "A:",
     ]
     assert [gap for gap in gaps if found("solved_input", f"{FILL}.", "Paris", CAPITAL.replace("*", gap))] == []
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    versions = {each.id: (each.version, each.severity) for each in VERIFIERS if each.id in IDS}
+    assert versions == {**dict.fromkeys(IDS, (1, "high")), "count_missed": (2, "high")}

@@ -15,6 +15,7 @@ from hfclean.schema import detect, whole_row
 from hfclean.scorers.embedded import score as scoring
 from hfclean.verifiers import Finding, Verifier, select_verifiers
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
+from hfclean.verifiers.row_tests import RowTest, RowTestResult
 from hfclean.verifiers.truncation import truncated_alike
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 from hfclean.verifiers.verifier import parts_of
@@ -368,6 +369,21 @@ def test_what_is_asked_for_is_named_or_corrected() -> None:
     )
     assert set(hfclean.verifiers.__all__) == set(public.split())
     assert {each.version for each in (*PREFERENCE_VERIFIERS, *TRUTH_VERIFIERS)} == {1}
+
+
+def test_tests_and_tokens_are_looked_at_where_they_are_given() -> None:
+    class Fails:
+        def row_test(self, row: Any) -> RowTest:
+            return RowTest("assert False")
+
+        def results(self, asked: Any) -> list[RowTestResult]:
+            return [RowTestResult(0.0, "failed") for _ in asked]
+
+    row = {"prompt": "When?", "completion": GOOD}
+    assert [each.check for each in hfclean.verify(row, tests=Fails())] == ["tests_failed"]
+    assert [each.check for each in hfclean.verify(row, ["tests_failed"], tests=Fails())] == ["tests_failed"]
+    assert hfclean.verify(row, ["wrong_sum"], tests=Fails()) == []
+    assert hfclean.verify({"prompt": "When?", "chosen": GOOD, "rejected": BAD}) == []
 
 
 def test_a_row_of_one_side_has_nothing_to_compare() -> None:

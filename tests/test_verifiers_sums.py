@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hfclean import verify
 from hfclean.schema import Pair
-from hfclean.verifiers import Finding
+from hfclean.verifiers import VERIFIERS, Finding
 from hfclean.verifiers.orders import find_broken_brackets, find_broken_orders
 from hfclean.verifiers.sums import find_wrong_sums
 
@@ -20,6 +20,7 @@ from hfclean.verifiers.sums import find_wrong_sums
 WRONG = [
     ("3 + 4 = 8", 0, "8", "7"),
     ("3 kg + 4 kg = (8 kg)", 0, "(8 kg)", "7"),
+    ("3kg + 4kg = 8kg", 0, "8", "7"),
     ("The total is 3 + 4 = 8.", 0, "8", "7"),
     ("3 + 4 = 8 then a boat comes", 0, "8", "7"),
     ("50% + 10% = 30% + 20%", 0, "30% + 20%", "0.6"),
@@ -853,6 +854,11 @@ def test_a_step_that_does_not_follow_is_found(
 @pytest.mark.parametrize(("asked", "lines"), STACKS_KEPT)
 def test_a_stack_that_follows_is_left_alone(asked: str, lines: list[str]) -> None:
     assert find_broken_brackets(Pair(asked, "", "\n".join(lines))) == []
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    expected = {"wrong_sum": (1, "high"), "order_broken": (1, "high"), "brackets_broken": (1, "high")}
+    assert {each.id: (each.version, each.severity) for each in VERIFIERS if each.id in expected} == expected
 
 
 def test_each_letter_of_a_word_has_its_number() -> None:

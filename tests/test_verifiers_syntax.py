@@ -9,7 +9,7 @@ from extras import needs
 
 from hfclean import verify
 from hfclean.schema import Pair
-from hfclean.verifiers import Finding
+from hfclean.verifiers import VERIFIERS, Finding
 from hfclean.verifiers.grammars import LONGEST_CODE
 from hfclean.verifiers.parsers import LONGEST, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML
 
@@ -106,6 +106,11 @@ FAULTS = [
     ("regex", "/*abc/", 0),
     ("regex", "\n(a|b", 1),
 ]
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    expected = {"syntax_error": (1, "high")}
+    assert {each.id: (each.version, each.severity) for each in VERIFIERS if each.id in expected} == expected
 
 
 @pytest.mark.parametrize(("language", "code", "line"), FAULTS)

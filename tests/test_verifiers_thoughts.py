@@ -14,7 +14,7 @@ import hfclean
 from hfclean import Pair
 from hfclean.text.loops import circle
 from hfclean.verifiers import Finding, verify
-from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS
+from hfclean.verifiers.thoughts import THOUGHT_VERIFIERS, thought_empty
 
 IDS = [verifier.id for verifier in THOUGHT_VERIFIERS]
 TASK = "Which city is the capital of France, and since when has it been?"
@@ -91,6 +91,12 @@ SOUND = [
 @pytest.mark.parametrize("pair", SOUND)
 def test_nothing_is_said_of_a_sound_thought(pair: Pair) -> None:
     assert ids(pair) == []
+
+
+def test_what_is_found_differently_than_before_has_another_version() -> None:
+    severities = [(each.version, each.severity) for each in THOUGHT_VERIFIERS]
+    assert severities == [(1, "high"), (1, "high"), (1, "medium"), (1, "medium"), (1, "medium")]
+    assert (thought_empty.version, thought_empty.severity) == (2, "low")
 
 
 def test_a_finding_says_where_it_is() -> None:

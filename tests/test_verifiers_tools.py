@@ -31,7 +31,7 @@ GOOD = {"city": "Graz", "days": 2}
 BAD = {"city": 7}
 
 
-def user(text: str = "Will it rain in Graz?") -> dict[str, Any]:
+def user(text: Any = "Will it rain in Graz?") -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
@@ -671,8 +671,31 @@ def test_calls_that_cannot_be_read_are_not_counted() -> None:
         assert found(asked, broken, *results, answer, column="conversations") == ["tool_arguments_invalid"]
 
 
+def test_what_is_said_beside_a_result_does_not_end_the_turn() -> None:
+    asked = [{"function": {"name": name, "arguments": given}} for name, given in (("weather", GOOD), ("news", {}))]
+    turn = {"role": "assistant", "content": "", "tool_calls": asked}
+    part = {"type": "tool_result", "content": "rain"}
+    first, second = (user([part, {"type": "text", "text": text}]) for text in ("This one.", "And that."))
+    assert found(user(), turn, first, second, says()) == []
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_each_argument_that_is_missing_is_named_once(library: bool) -> None:
+    if library:
+        needs("verify", "jsonschema")
+    more = {"allOf": [{"maximum": 3}]} if library else {}
+    inner = {"properties": {"d": more, "e": {}}, "required": ["d", "e"]}
+    schema = {"properties": {"a": {}, "b": {}, "c": {}, "in": inner}, "required": ["a", "b", "c"]}
+    assert sorted(arguments.faults({"b": 1, "in": {"d": 1}}, arguments.read_schema(schema))) == [
+        "the required argument 'a' is missing",
+        "the required argument 'c' is missing",
+        "the required argument 'e' is missing in 'in'",
+    ]
+
+
 def test_what_is_found_differently_than_before_has_another_version() -> None:
-    assert {each.id: each.version for each in TOOL_VERIFIERS} == dict.fromkeys(IDS, 2)
+    versions = {each.id: each.version for each in TOOL_VERIFIERS}
+    assert versions == {**dict.fromkeys(IDS, 2), "tool_arguments_invalid": 3}
 
 
 def test_each_kind_of_what_is_no_object_is_named() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from hfclean.checks.check import Case, Check
 from hfclean.checks.verified import parses_as_marked
-from hfclean.text.thoughts import FORMS, INNER_TAGS, read_thought, split_thought
+from hfclean.text.thoughts import FORMS, HARMONY, INNER_TAGS, read_thought, split_thought
 
 LONGEST_CALL = 100_000
 CALLED_WITH = frozenset(("arguments", "parameters"))
@@ -52,7 +52,8 @@ def _thoughts(text: str) -> Counter[str]:
         if form.opening in text or form.closing in text:
             opened, closed = text.count(form.opening), text.count(form.closing)
             counts[form.opening] = min(opened, closed)
-            counts["odd"] += max(0, opened - closed)
+            # the end of a thought in harmony is that of every message
+            counts["odd"] += max(0, opened - closed) if form is HARMONY else abs(opened - closed)
     return counts
 
 
@@ -86,7 +87,10 @@ def _may_hold(text: str) -> bool:
 
 
 thought_lost = Check(
-    "thought_lost", "a thought before the answer that is gone, nearly empty or without its end", _thought_lost
+    "thought_lost",
+    "a thought before the answer that is gone, nearly empty or without its end",
+    _thought_lost,
+    version=2,
 )
 
 # --------------------------------------------------------------------------------------------------- placeholder_lost

@@ -63,6 +63,8 @@ def recipe_of_folder(path: Path, more: Sequence[str] = ()) -> dict[str, Any]:
             recipe |= _rules(path, step, typed)
         elif step["by"] in MODELS:
             recipe |= _model(path, step, typed)
+        elif step["by"] == "RunTests" and "--run-tests" in typed:
+            continue
         elif step["by"] not in (SCORE, MARK) and "--with" not in typed:
             recipe["with"] = [*recipe.get("with", ()), _scorer(path, step)]
     if (path / "removed").is_dir():
@@ -157,8 +159,6 @@ def _scorer(path: Path, step: Mapping[str, Any]) -> str:
             "module:name"
         )
     if name == "RunTests":  # no file has code run
-        raise UsageError(
-            f"{path.name} was scored with the rows' tests, which run code: say --with \"RunTests(tests='COLUMN')\""
-        )
+        raise UsageError(f"{path.name} was scored with the rows' tests, which run code: say --run-tests COLUMN")
     settings = {key: value for key, value in step.get("settings", {}).items() if key not in SHARED}
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in settings.items())})"

@@ -37,6 +37,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "times)",
     )
     options.rubric(command)
+    options.run_tests(command, "and add the share that passes (tests_passed)")
     options.strict(command)
     options.processes(command)
 
@@ -48,12 +49,15 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.kept_parts import KeptParts
     from hfclean.report import compare
     from hfclean.scorers.embedded.score import Score
+    from hfclean.scorers.row_tests import RunTests
 
     bounds = [bound_of("--fail-on", text) for text in args.fail_on]
     shared, tokenizer = given(layout_of(args)), tokenizer_of(args.tokenizer)
     score = Score(**shared)
     # what a scorer was declared with stands where the command line says nothing
     scorers = [load_scorer(spec, **shared) for spec in args.extra]
+    if args.run_tests:
+        scorers.append(RunTests(args.run_tests, **shared))
     if args.criteria:
         scorers = _by_criteria(scorers, judge_rubric(args.criteria))
     if args.out:

@@ -25,7 +25,8 @@ FAILED, RAISED, EXITED, OUT_OF_MEMORY, SYNTAX = "failed", "raised", "exited", "o
 # why there was no run to speak of
 READS_INPUT, SLEEPS, PACKAGE_MISSING = "reads_input", "sleeps", "package_missing"
 NEEDS_FIXTURE, ASSERTS_NOTHING, NO_FUNCTION = "needs_fixture", "asserts_nothing", "no_function"
-NOT_RUN = frozenset((READS_INPUT, SLEEPS, PACKAGE_MISSING, NEEDS_FIXTURE, ASSERTS_NOTHING, NO_FUNCTION))
+MACHINE_BUSY = "machine_busy"
+NOT_RUN = frozenset((READS_INPUT, SLEEPS, PACKAGE_MISSING, NEEDS_FIXTURE, ASSERTS_NOTHING, NO_FUNCTION, MACHINE_BUSY))
 
 
 def is_assertion(node: ast.AST) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hfclean.errors import IsolationError
-from hfclean.isolation.harness import NOT_RUN, PACKAGE_MISSING
+from hfclean.isolation.harness import MACHINE_BUSY, NOT_RUN, PACKAGE_MISSING
 from hfclean.isolation.launcher import LENGTH, PATIENCE_S, TIMEOUT, UNAVAILABLE, read_exactly, serve
 from hfclean.models import process
 
@@ -34,7 +34,8 @@ class Job(NamedTuple):
         code: sources that run one after the other, in one module.
         test: the source of the tests.
         entry_point: the function that a `check(candidate)` gets; empty for the one that the code defines last.
-        timeout_s: wall time, and processor time, that it may take.
+        timeout_s: wall time, without that in which another process had the processor, and processor time, that it
+            may take.
         memory_mb: address space, in megabytes.
     """
 
@@ -104,7 +105,7 @@ class _Launcher:
             self.close()
             raise _impossible(str(found.get("detail") or "the launcher ended"))
         late = found["reason"] == TIMEOUT and found["cpu"] < job.timeout_s / 2
-        sure = not late and found["reason"] != PACKAGE_MISSING
+        sure = not late and found["reason"] not in (PACKAGE_MISSING, MACHINE_BUSY)
         return Told(found["passed"], found["total"], found["reason"], found["detail"], sure)
 
     def _receive(self, seconds: float) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class RunTests(Scorer):
         entry_point: the column with the name of the function that `check(candidate)` gets; without it, that which the
             prompt begins, else the one that the code defines last.
         language: `"python"`; the interpreter is the one that runs hfclean.
-        timeout_s: seconds that a row may take.
+        timeout_s: seconds that a row may take. Time in which other processes had the processor does not count, up to
+            10 seconds; a row that gets none for longer is `machine_busy`.
         memory_mb: address space of a run, in megabytes.
         isolation: `"namespaces"`, or `"none"` to run code with nothing but the limits of the system around it: in a
             machine that has nothing to lose.

@@ -124,7 +124,7 @@ class _Reader:
         out: dict[str, Any] = {}
         exact = _NOTES.issuperset(key for key in raw if not self._keep(key, raw[key], raw, out, deep))
         self.simple &= _SIMPLE.issuperset(out) and isinstance(out.get("additionalProperties", False), bool)
-        return out, exact and not self._lost(raw, out)
+        return out, exact
 
     def _followed(self, raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
         """What a reference inside the schema stands for, with the keys beside it."""
@@ -196,10 +196,6 @@ class _Reader:
         names = [name for name in value if isinstance(name, str) and name in declared]
         out["required"] = names
         return len(names) == len(value)
-
-    @staticmethod
-    def _lost(raw: Mapping[str, Any], out: Mapping[str, Any]) -> bool:
-        return "enum" in raw and "enum" not in out
 
 
 def _types(value: Any, raw: Mapping[str, Any]) -> list[str]:
@@ -396,13 +392,19 @@ _WORDS = re.compile(r"[^\W_]+")
 
 
 def _by_library(validator: Any, arguments: Any, tree: Mapping[str, Any]) -> Iterator[str]:
+    named: set[str] = set()
     for error in validator(tree).iter_errors(arguments):
         where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.absolute_path).lstrip(".")
         keyword, value = error.validator, error.instance
         if keyword == "required":
-            missing = [name for name in error.validator_value if name not in value]
             place = f" in {where!r}" if where else ""
-            yield f"the required argument {missing[0]!r} is missing{place}"
+            missing = {
+                f"the required argument {name!r} is missing{place}"
+                for name in error.validator_value
+                if name not in value
+            }
+            yield from sorted(missing - named)  # the library says each of them for itself, without its name
+            named |= missing
             continue
         if keyword == "additionalProperties" and isinstance(value, Mapping):
             declared = error.schema.get("properties", {})

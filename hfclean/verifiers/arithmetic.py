@@ -62,7 +62,8 @@ class Part:
         self.labelled = first[:3] == ["open", "n", "close"]  # (2) -3 + 4
         # "1 - 3 + 4 = 7" as step 1 of a list
         self.dashed = (
-            (first == ["n", "minus", "n", "plus"] or (first[:3] == ["n", "minus", "n"] and len(tokens) > 4))
+            first[:3] == ["n", "minus", "n"]
+            and len(tokens) > 4
             and len(self.numbers[0]) < 3
             and tokens[1].end < tokens[2].start
         )

@@ -38,6 +38,7 @@ UNTESTED: Mapping[str, str] = {
     "reads_input": "the code or the test waits for somebody to type something",
     "sleeps": "the code or the test waits for time to pass",
     "package_missing": "a package is needed that is not installed",
+    "machine_busy": "the machine was too busy to give the code its time",
 }
 # why not all tests passed
 FAILURES: Mapping[str, str] = {

@@ -280,7 +280,7 @@ tool_arguments_invalid = RowVerifier(
     _tool_findings,
     _MESSAGES,
     'weather({"city": 7}), where city is a string',
-    version=2,
+    version=3,
 )
 tool_unknown = RowVerifier(
     "tool_unknown",
