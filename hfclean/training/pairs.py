@@ -10,14 +10,14 @@ A pair is a row of `raw_instruction`, `raw_input`, `raw_output`, `revised_instru
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hfclean.errors import ColumnError, RecordError, SourceError
 from hfclean.layout import Layout
-from hfclean.provenance import HISTORY, original_cells, parse_history
+from hfclean.provenance import HISTORY, Step, original_cells, parse_history
 from hfclean.records.common import ABOUT, read_record
 from hfclean.records.dataset import read_layout
 from hfclean.schema import Columns, Pair, PreferenceView, View
@@ -92,8 +92,9 @@ class Revisions:
     Attributes:
         rows: a `Dataset` with the columns of pairs, and `row_id` where the source has ids.
         left_out: reason -> rows: `no_single_turn` (a conversation of several turns, or with a system prompt),
-            `not_revised`, `rejected`, `unjudged`, `failed`; by people's verdicts also `returned`, `excluded`,
-            `flagged`, `conflict` (two people disagree), and `stale` (the row is not what was judged).
+            `not_revised`, `rejected`, `unjudged`, `failed`, `returned`; by people's verdicts also `excluded`,
+            `flagged`, `conflict` (two people disagree), `stale` (the row is not what was judged), and `removed` (it
+            was dropped).
     """
 
     rows: Any
@@ -114,11 +115,11 @@ def revision_pairs(
         source: a `Dataset` or `DatasetDict` that was revised, that holds preferences (chosen, rejected), or that holds
             pairs already; or the folder of `hfclean clean`, its `ledger.parquet` (only the rows that it names), or a
             file of pairs, as JSON lines or parquet.
-        verdicts: of people, as files of JSON lines, or as dicts: `row_id`, `verdict` (`accept`: the revision is right;
-            `reject`: it is not, the original stands; `edit`: the texts given are right), and for `edit` one or more of
-            `instruction`, `input`, `output`, or `text`, which is the output; or what `hfclean.verdicts.VerdictLog`
-            writes. With verdicts, only judged rows are taken. The last verdict of a person on a row counts, and rows
-            on which several people disagree are left out.
+        verdicts: of people, as files of JSON lines, or as dicts: `row_id`, `verdict` (`accept`: the revision is right,
+            or the text in `texts`; `reject`: it is not, the original stands; `edit`: the texts given are right), and
+            for `edit` one or more of `instruction`, `input`, `output`, or `text`, which is the output; or what
+            `hfclean.verdicts.VerdictLog` writes. With verdicts, only judged rows are taken. The last verdict of a
+            person on a row counts, an owner's over all others, and rows on which people disagree are left out.
         unchanged: also give the rows that a reviser or a person found right as they were, as pairs of equal sides.
             They teach a reviser to leave good rows alone; see `near_identity` of `train_reviser`.
         columns, prefix: as the revisers were given them.
@@ -150,7 +151,9 @@ def revision_pairs(
                 left_out[reason] += 1
             else:
                 found.append(pair)
-    lost = sorted(set(judged or ()) - seen)
+    dropped = _dropped(source, set(judged or ()) - seen, prefix)
+    left_out.update("excluded" if judged and judged[name].state() == "excluded" else "removed" for name in dropped)
+    lost = sorted(set(judged or ()) - seen - dropped)
     if lost:
         raise SourceError(
             f"{len(lost)} verdicts are on rows that do not exist, such as {lost[0]!r}; give the dataset that was "
@@ -220,6 +223,18 @@ def _file(path: Path, reading: _Reading) -> _Part:
     if kind is None:
         raise SourceError(f"{path.name!r}: pairs come as .jsonl, .json or .parquet; convert it, or load it yourself")
     return _Part(_loaded(kind, path, [str(path)]), reading)
+
+
+def _dropped(source: Any, wanted: Collection[str], prefix: str) -> set[str]:
+    """Those of some ids that are of rows which were dropped from a cleaned folder."""
+    if not wanted or not isinstance(source, (str, Path)):
+        return set()
+    path = Path(source).expanduser()
+    folder = path if path.is_dir() else path.parent
+    files = [str(file) for file in sorted((folder / "removed").glob("*.parquet"))]
+    name = _as_cleaned(folder, _Reading(None, False, Layout(prefix=prefix))).layout.own("row_id")
+    names = _loaded("parquet", folder, files) if files else None
+    return set() if names is None or name not in names.column_names else {*wanted}.intersection(names[name])
 
 
 def _loaded(kind: str, path: Path, files: list[str]) -> Any:
@@ -310,13 +325,20 @@ def _revised(row: Mapping[str, Any], view: View, reading: _Reading) -> tuple[dic
     if decision is not None and decision.verdict == "reject":
         stands = raw == revised or not decision.keeps_text
         return (_row(raw, raw, name), "") if reading.unchanged and stands else (None, "rejected")
-    if decision is None and any(
-        step.edit == "failed" for step in (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]
-    ):
-        return None, "failed"
+    if decision is None:
+        last = (parse_history(row[reading.layout.own(HISTORY)]) or ())[-1:]
+        if any(step.edit == "failed" for step in last):
+            return None, "failed"
+        if any(step.by == "Verdict" and "returned" in step.reasons for step in _revisions(row, reading)[-1:]):
+            return None, "returned"
     if raw == revised and not reading.unchanged:
         return None, "not_revised"
     return _row(raw, revised, name), ""
+
+
+def _revisions(row: Mapping[str, Any], reading: _Reading) -> list[Step]:
+    """The steps of a row that could change its text."""
+    return [step for step in parse_history(row[reading.layout.own(HISTORY)]) or () if step.is_revision]
 
 
 def _decided(row: Mapping[str, Any], view: View, decision: Event | None) -> Mapping[str, Any]:
