@@ -2,6 +2,8 @@ from .ab import ab_test as ab_test
 from .ab_report import AbTest as AbTest
 from .choice_agreement import Agreement as Agreement
 from .choice_agreement import agreement as agreement
+from .gate_verdicts import GateVerdicts as GateVerdicts
+from .gate_verdicts import gate_verdicts as gate_verdicts
 from .injectors import Noise as Noise
 from .noise import NoiseReport as NoiseReport
 from .noise import noise_report as noise_report
