@@ -246,6 +246,8 @@ def test_an_option_is_known_by_each_of_these_words() -> None:
     for word in ("answer", "option", "choice", "answer is", "option is", "choice is", "answer:", "option is:"):
         assert flips(f"So the {word} A.", f"So the {word} B.", "Pick.\nA) Oslo\nB) Bergen"), word
     assert not flips("So the plan A.", "So the plan B.", "Pick.\nA) Oslo\nB) Bergen")
+    assert not flips("So the answer is Axel.", "So the answer is Ben.", "Pick.\nA) Oslo\nB) Bergen")
+    assert flips("It is red.", "It is blue.", "Classify it as red / blue.")
 
 
 def test_a_label_has_at_most_six_words_around_it() -> None:
