@@ -26,7 +26,8 @@ class Seed:
     """One row that is shown to the teacher.
 
     Attributes:
-        id: as its column `made_id`, `row_id` or `id` says; else 16 hex digits of its text.
+        id: as its column `made_id`, `row_id` or `id` says; else 16 hex digits of its text. The second of a name gets
+            the suffix `-2`.
         task: what it asks for, on one line.
         pair: how it is read.
         row: its cells of the seeds' shape.
@@ -80,20 +81,17 @@ def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> 
     layout = Layout(columns).settled(ds)
     view = layout.view(ds.column_names)
     names = list(view.reads)
-    ids = _ids(ds)
     cells = [dict(row) for row in ds.select_columns(names).with_format(None)]
     pairs = [view.pairs(row)[-1] if view.answers else view.pairs(row)[0] for row in cells]
     form = form or form_of(view, cells, ds.features)
     if form.view != view:
         raise SchemaError(f"the seeds have the columns {names}, and those before had {list(form.view.reads)}")
-    made = MADE_ID in ds.column_names
+    named = _names(ds)
+    ids = number_rows(name or row_id(row, view) for (name, _), row in zip(named, cells, strict=True))
     found = [
-        Seed(ids[k] if ids else row_id(row, view), one_line(form.task(row)), pair, row, form.answer(row), made)
-        for k, (row, pair) in enumerate(zip(cells, pairs, strict=True))
+        Seed(name, one_line(form.task(row)), pair, row, form.answer(row), made)
+        for name, (_, made), row, pair in zip(ids, named, cells, pairs, strict=True)
     ]
-    if not ids:
-        numbered = number_rows(seed.id for seed in found)
-        found = [Seed(name, s.task, s.pair, s.row, s.answer, made) for name, s in zip(numbered, found, strict=True)]
     kept = tuple(seed for seed in found if seed.task)
     if not kept:
         raise SchemaError(f"none of the {len(found):,} seeds asks for anything; expected rows with a task each")
@@ -135,11 +133,14 @@ def _first_instance(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ids(ds: Any) -> Sequence[str]:
-    """What the rows are called, by the first column that has another name for each; empty where none has."""
-    for name in IDS:
-        if name in ds.column_names:
-            ids = ds.with_format(None)[name][:]
-            if all(isinstance(each, (str, int)) and each != "" for each in ids) and len(set(ids)) == len(ids):
-                return [str(each) for each in ids]
-    return ()
+def _names(ds: Any) -> list[tuple[str, bool]]:
+    """What each row is called by the first of its ids, empty where it has none, and whether it was made."""
+    known = [name for name in IDS if name in ds.column_names]
+    if not known:
+        return [("", False)] * len(ds)
+    named = []
+    for row in ds.select_columns(known).with_format(None):
+        ids = ((name, row[name]) for name in known)
+        name, value = next(((n, v) for n, v in ids if isinstance(v, (str, int)) and v != ""), ("", ""))
+        named.append((str(value), name == MADE_ID))
+    return named
