@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hfclean.errors import SchemaError
@@ -20,13 +21,14 @@ _OUTPUT = Field("output", "the answer to the request")
 _CALLS = Field("calls", "the calls of tools that answer the request, each with the name and the arguments", "calls")
 _TURNS = Field(
     "turns",
-    "the turns after the first request, in order, each with a role and a content; the last is the assistant's",
+    "the turns after the first request, in order, each with a role and a content, or of the role tool_call with its "
+    "calls; the last one is the assistant's",
     "turns",
 )
 MARKER = "<tool_call>"
 
 
-def chat_form(view: View, rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any]) -> Form:
+def chat_form(view: ChatView | PromptView, rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any]) -> Form:
     """How conversations like these are made.
 
     Raises:
@@ -37,11 +39,27 @@ def chat_form(view: View, rows: Sequence[Mapping[str, Any]], features: Mapping[s
     asked = [talk for talk in talks if talk[:1] == ["user"]]
     if not asked:
         raise SchemaError("no seed is a conversation that begins with a turn of the user; expected one at least")
-    if all(talk[:2] == talk and talk[1:] in (["assistant"], []) for talk in asked):
-        return _ChatForm(view, (_OUTPUT,), features)
-    if all(talk[1:] in (["tool_call"], []) for talk in asked):
-        return _ChatForm(view, (_CALLS,), features)
-    return _ChatForm(view, (_TURNS,), features)
+    field = _TURNS
+    if all(talk[1:] in (["assistant"], []) for talk in asked):
+        field = _OUTPUT
+    elif all(talk[1:] in (["tool_call"], []) for talk in asked):
+        field = _CALLS
+    return _ChatForm(view, (field,), features, tuple(_spelling(rows, view).values()))
+
+
+def _spelling(rows: Sequence[Mapping[str, Any]], view: View) -> dict[str, Mapping[str, Any]]:
+    """The first message of each role."""
+    known: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        for message in raw_messages(row, view):
+            known.setdefault(_role(message), plain(message))
+    return known
+
+
+def _role(message: Mapping[str, Any]) -> str:
+    """Who speaks, `tool_call` where tools are called."""
+    read = message_of(message, ())
+    return "tool_call" if calls_of(message, read.role, message.get(key_of(message, TEXT_KEYS))) else read.role
 
 
 def _spoken(row: Mapping[str, Any], view: View) -> list[tuple[str, Any]]:
@@ -54,10 +72,16 @@ def _spoken(row: Mapping[str, Any], view: View) -> list[tuple[str, Any]]:
     return found
 
 
+@dataclass(frozen=True)
 class _ChatForm(Form):
-    """A conversation in a column of messages, or parted into prompt and completion."""
+    """A conversation in a column of messages, or parted into prompt and completion.
+
+    Attributes:
+        spelling: a message of each role, which shows how such a message is spelled.
+    """
 
     view: ChatView | PromptView
+    spelling: tuple[Mapping[str, Any], ...] = ()
 
     def task(self, row: Mapping[str, Any]) -> str:
         return next((text for role, text in _spoken(row, self.view) if role == "user"), "")
@@ -90,12 +114,10 @@ class _ChatForm(Form):
                 raise Unwritable("the turns do not begin with an answer, or do not end with one")
         cells = {name: like.get(name) for name in self.columns}
         if isinstance(view, ChatView):
-            cells[view.messages] = respoken(like[view.messages], [("user", task), *turns])
+            cells[view.messages] = respoken(like[view.messages], [("user", task), *turns], self.spelling)
             return cells
-        opened = view.laid_open(like)
-        examples = [*dicts_of(opened[view.prompt]), *dicts_of(opened[view.completion])]
-        cells[view.prompt] = respoken(like[view.prompt], [("user", task)], examples)
-        cells[view.completion] = respoken(like[view.completion], turns, examples)
+        cells[view.prompt] = respoken(like[view.prompt], [("user", task)], self.spelling)
+        cells[view.completion] = respoken(like[view.completion], turns, self.spelling)
         return cells
 
 
@@ -177,9 +199,7 @@ def _spelled(role: str, said: Any, examples: Sequence[Mapping[str, Any]]) -> dic
     """One message."""
     known: dict[str, Mapping[str, Any]] = {}
     for each in examples:
-        read = message_of(each, ())
-        calls = calls_of(each, read.role, each.get(key_of(each, TEXT_KEYS)))
-        known.setdefault("tool_call" if calls else read.role, each)
+        known.setdefault(_role(each), each)
     example = known.get(role)
     if example is None:
         near = next(iter(known.values()))  # another role's message has the same keys

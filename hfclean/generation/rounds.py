@@ -32,6 +32,7 @@ from hfclean.generation.tally import summed
 from hfclean.limits import read_json
 from hfclean.models.work import wait_for
 from hfclean.provenance import row_id
+from hfclean.schema import Columns
 from hfclean.values import table_of
 
 ABOUT, ROUND, KEPT, DROPPED = "about.json", "round.json", "kept.parquet", "dropped.parquet"
@@ -90,6 +91,7 @@ class Rounds:
         self._benchmarks = Benchmarks(against)
         self._kept: list[Seed] = []
         self._form: Any = None
+        self._columns: Columns = generator.columns  # the first seeds decide what is not clear from names alone
         self._next = 1
         if self.folder is not None:
             _check_about(self.folder, self._about())
@@ -155,8 +157,8 @@ class Rounds:
             self._take(found)
 
     def _read(self, seeds: Any) -> Seeds:
-        read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, self.generator.columns, self._form)
-        self._form = read.form
+        read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, self._columns, self._form)
+        self._form, self._columns = read.form, read.columns
         return read
 
     def _pool(self, read: Seeds) -> Pool:
@@ -175,8 +177,7 @@ class Rounds:
         self.done.append(found)
         self._next = found.number + 1
         if len(found.kept):
-            made = read_seeds(found.kept, self.generator.columns, self._form)
-            self._kept += made.seeds
+            self._kept += read_seeds(found.kept, self._columns, self._form).seeds
 
     # ------------------------------------------------------------------------------------------------- what there is
 
