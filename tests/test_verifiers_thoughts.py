@@ -50,6 +50,7 @@ FOUND = [
     ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} Besides, that is the capital of the")),
     ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} So I say that it is Paris,")),
     ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} I should say more about the governm")),
+    ("thought_cut", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} I see the harbour of the harb")),
     ("thought_loops", Pair(TASK, "", ANSWER, thought=THOUGHT + STEP * 5)),
     ("thought_loops", Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\n" * 3)),
     ("thought_loops", Pair(TASK, "", ANSWER, thought=f"{THOUGHT} " + "so it is Paris and " * 40 + "so.")),
@@ -104,6 +105,14 @@ def test_a_finding_says_where_it_is() -> None:
     assert verify(pair, IDS) == [
         Finding("thought_loops", "thought", 0, 2, STEP.strip(), "", "the thought says the same again and again")
     ]
+
+
+def test_a_thought_that_is_cut_is_long_enough_and_its_last_line_is_shown() -> None:
+    for shortest, expected in ((59, []), (60, ["thought_cut"])):
+        thought = f"{'x' * (shortest - len('. It is the capital of the'))}. It is the capital of the"
+        assert ids(Pair(TASK, "", ANSWER, thought=thought)) == expected
+    (finding,) = verify(Pair(TASK, "", ANSWER, thought=f"{THOUGHT}\nIt is the capital of the"), IDS)
+    assert (finding.line, finding.found) == (2, "It is the capital of the")
 
 
 def test_a_finding_names_the_marker_that_is_not_closed() -> None:
