@@ -1,7 +1,6 @@
 from . import accessor as accessor
 from . import checks as checks
 from . import conversion as conversion
-from . import engines as engines
 from . import errors as errors
 from . import evaluation as evaluation
 from . import generation as generation
@@ -9,6 +8,7 @@ from . import hub as hub
 from . import metrics as metrics
 from . import mining as mining
 from . import models as models
+from . import quality_control as quality_control
 from . import reviser as reviser
 from . import rules as rules
 from . import scorers as scorers

@@ -63,7 +63,6 @@ ROOMS = [
     "folder",
     "cleaned",
     "cleaning",
-    "engines",
     "preview",
     "desk",
     "forgetting",

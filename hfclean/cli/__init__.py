@@ -19,7 +19,6 @@ __all__ = ["VERBS", "main", "parser"]
 VERBS: dict[str, str] = {
     "clean": "repair what rules can repair, score every row, and write a dataset folder",
     "revise": "have a model revise every row, and write a dataset folder",
-    "merge": "put the parts of clean --shard together, and write a dataset folder",
     "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
     "cache": "count, export or delete stored answers of models",
     "score": "score every row and change nothing",
@@ -39,6 +38,7 @@ VERBS: dict[str, str] = {
     "train": "fine-tune a reviser on pairs of raw and revised text",
     "pii": "count, mask or drop e-mail addresses, phone numbers, keys, IP addresses and card numbers",
     "mine": "fit a linear rule to experiments, or rank rows by the loss that one predicts",
+    "verdicts": "report on people's decisions about revisions, or exchange them with other tools",
     "push": "push a cleaned folder or a reviser to the Hub, with its card, in one commit",
     "pull": "download a cleaned dataset or a reviser from the Hub as a folder",
     "card": "render the card of a folder as a push would",

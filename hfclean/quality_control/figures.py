@@ -107,8 +107,8 @@ def _samples(numbers: Any, of: Callable[[Any], Any], drawing: Drawing) -> Iterat
 
 
 def kappa(first: Sequence[str], second: Sequence[str], drawing: Drawing, *, interchangeable: bool = False) -> Figure:
-    """Cohen's kappa of two judgements of the same rows: 1 = they agree everywhere, 0 = as often as by chance, below 0
-    less often; nan where all judgements are the same, so that chance alone agrees everywhere.
+    """Cohen's kappa of two judgements of the same rows: 1 = they agree everywhere, 0 = as often as chance alone
+    would, below 0 less often; nan where all judgements are the same, so that chance alone agrees everywhere.
 
     Args:
         first: the judgement of one person of each row.

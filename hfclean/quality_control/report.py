@@ -47,7 +47,7 @@ class DeskReport:
         proposals: what became of them.
         exclusions: reason -> rows.
         unknown_texts: edits and rows of two people whose texts are not known, since the row changed or is not given.
-        longest_look_s: a longer look counts as one of so many seconds.
+        longest_look_s: the longest look that counts whole, in seconds.
         draws, seed: of the bootstrap intervals.
     """
 
@@ -122,7 +122,7 @@ def desk_report(
         ds: the `Dataset` or `DatasetDict` that was judged, to read texts from; None to measure no distances.
         layout: how its rows are read; what `Layout()` finds by default.
         names: whether people have their own names in the report, instead of A, B, ...
-        longest_look_s: a longer look counts as one of so many seconds, since nobody may have been there.
+        longest_look_s: a longer look counts as one of this many seconds, since nobody may have been there.
         draws: bootstrap samples.
         seed: of the draws.
 
@@ -136,9 +136,9 @@ def desk_report(
     171.42857142857142
     """
     if not longest_look_s > 0:
-        raise HfcleanError(f"longest_look_s={longest_look_s}: expected a number of seconds above 0")
+        raise HfcleanError(f"desk_report(longest_look_s={longest_look_s}): expected a number of seconds above 0")
     if draws < 1:
-        raise HfcleanError(f"draws={draws}: expected at least 1, and about 1,000 for a stable interval")
+        raise HfcleanError(f"desk_report(draws={draws}): expected at least 1, and about 1,000 for a stable interval")
     events = list(events)
     work = work_of(events, longest_look_s)
     drawing = Drawing(draws, seed)

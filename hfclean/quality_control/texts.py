@@ -16,7 +16,8 @@ from hfclean.verdicts.events import Event, hashes
 
 
 class Distances(NamedTuple):
-    """Levenshtein distances in characters, each over a whole row; see `hfclean.revision_distance`.
+    """Levenshtein distances in characters, each over a whole row, as
+    `hfclean.training.pairs.revision_distance` measures it, turn by turn.
 
     Attributes:
         edits: of every edited proposal, to what it became.

@@ -24,7 +24,7 @@ NAMES = {"gold": "attention"}
 
 
 def fitted(lines: Iterable[str], width: int) -> str:
-    """Lines of at most so many characters; tables, which end in a line feed, as they are."""
+    """Lines of at most `width` characters; tables, which end in a line feed, as they are."""
     return "\n".join(line if line.endswith("\n") else _wrapped(line, width) for line in lines)
 
 
@@ -108,7 +108,7 @@ def agreement(agreement: AgreementReport) -> Iterator[str]:
     if math.isnan(agreement.kappa.value):
         yield "  kappa: everybody always decided the same, so that it says nothing"
     else:
-        yield f"  kappa {agreement.kappa.number(2)}: 1 = always the same, 0 = as often as by chance"
+        yield f"  kappa {agreement.kappa.number(2)}: 1 = always the same, 0 = as often as chance alone would"
     yield "  " + "; ".join(f"{pair}: {rows:,}" for pair, rows in agreement.decisions.items())
     if agreement.distance.count:
         yield f"  characters between both final texts: mean {_number(agreement.distance)}"

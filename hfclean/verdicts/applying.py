@@ -86,8 +86,8 @@ def apply_verdicts(
         names: keep the names of those who decided in the reasons of exclusions; by default they read `a person`.
 
     Raises:
-        SourceError: a file cannot be read, or a line of it is no verdict; a verdict is on a row that does not exist,
-            or edits a place that its row does not have; or no row would be left.
+        SourceError: a file cannot be read, or a line of it is not a verdict; a verdict is on a row that does not
+            exist, or edits a place that its row does not have; or no row would be left.
         RestoreError: an excluded row cannot come back, since the columns changed.
 
     >>> import hfclean

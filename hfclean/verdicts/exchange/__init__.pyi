@@ -1,0 +1,11 @@
+from .adding import Added as Added
+from .adding import add_events as add_events
+from .answers import Answer as Answer
+from .answers import Imported as Imported
+from .answers import events_of as events_of
+from .tasks import NAMES as NAMES
+from .tasks import Task as Task
+from .tasks import tasks_of as tasks_of
+from .tools import TOOLS as TOOLS
+from .tools import export_tasks as export_tasks
+from .tools import read_answers as read_answers
