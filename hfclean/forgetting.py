@@ -31,6 +31,8 @@ from hfclean.rules.row_texts import texts_of
 from hfclean.schema import Pair
 from hfclean.scorers.judge_prompt import frame
 from hfclean.source import Source
+from hfclean.verdicts import Event, read_events, verdicts_path
+from hfclean.verdicts.purging import purge, unnamed_rows, unnamed_steps
 
 LONG = 40  # characters: a text of as many that no other row has is known by itself, a shorter one with its neighbours
 REASON = "removed_reason"
@@ -56,6 +58,7 @@ class Forgotten:
         masked: entries from the file of masked texts.
         answers: from the file of answers.
         parts: files that stopped runs had left.
+        verdicts: lines of files of verdicts, those of people with them.
         notes: what else is known of the texts here, one sentence each.
     """
 
@@ -68,15 +71,27 @@ class Forgotten:
     answers: int
     parts: int
     notes: tuple[str, ...] = ()
+    verdicts: int = 0
 
 
-def forget(folder: str | Path, row_ids: str | Sequence[str], *, store: str | Path | None = None) -> Forgotten:
-    """Purge rows from a cleaned folder and from what hfclean keeps of them on this machine. It cannot be undone.
+def forget(
+    folder: str | Path,
+    row_ids: str | Sequence[str] = (),
+    *,
+    store: str | Path | None = None,
+    verdicts: str | Path | Sequence[str | Path] = (),
+    people: str | Sequence[str] = (),
+) -> Forgotten:
+    """Purge rows, or people who decided, from a cleaned folder and from what hfclean keeps of them on this machine. It
+    cannot be undone.
 
     They go from the data, the dropped rows, the ledger, the refused revisions, the report with its figures and
     pictures, and the card; from the file of masked texts; from the answers of models whose request or text holds a
-    text of theirs; and from the parts that stopped runs left. All other rows keep their values. The folder is
-    replaced as a whole, last of all: after a kill the same call goes on.
+    text of theirs; from the parts that stopped runs left; and from files of verdicts. All other rows keep their
+    values. The folder is replaced as a whole, last of all: after a kill the same call goes on.
+
+    The events of `people` go from the files of verdicts, and their names from other people's events and from the
+    folder, where `hfclean apply --names` wrote them. What they decided stays in the rows: apply it first.
 
     A text of at least 40 characters that no other row of the folder has finds an answer by itself. Shorter ones find
     it together: instruction, input and response in one request. So does a pair that lacks its instruction or
@@ -86,30 +101,62 @@ def forget(folder: str | Path, row_ids: str | Sequence[str], *, store: str | Pat
         folder: that hfclean wrote.
         row_ids: as in the column `row_id`; an id of several rows means all of them.
         store: the file of answers; by default the one in `HFCLEAN_HOME`.
+        verdicts: files of verdicts, beside the one that lies beside the folder (`hfclean.verdicts.verdicts_path`).
+        people: as they called themselves when they decided.
 
     Returns:
         what was purged. What cannot be reached from here is in `OUT_OF_REACH`.
 
     Raises:
-        SourceError: no row has the id, or no row would be left.
+        SourceError: no row, nor verdict, has the id or the name; no row would be left; or a file of verdicts cannot be
+            read.
         FolderError: not a folder of hfclean's, or it cannot be written.
         StoreError, HfcleanError: answers or masked texts cannot be deleted; the folder is as it was.
     """
     path = Path(folder).expanduser()
     ids = tuple(dict.fromkeys([row_ids] if isinstance(row_ids, str) else row_ids))
+    names = tuple(dict.fromkeys([people] if isinstance(people, str) else people))
+    if not ids and not names:
+        raise SourceError("nothing to forget: name rows by their ids, or people")
+    files = _verdict_files(path, [verdicts] if isinstance(verdicts, (str, Path)) else verdicts)
+    events = read_events(*files)
     parent = path.resolve().parent
     with scratch_folder("forget", parent if has_text_path(parent) else None) as cache:
         old = read_folder(path, cache_dir=cache)
         is_ours = is_own(path)
-        gone = _Gone.of(old, ids)
-        answers, note = _purge_answers(gone, store)
+        _check_people(names, old, events)
+        gone = _Gone.of(old, ids, {event.row_id for event in events}, names)
+        answers, note = _purge_answers(gone, store) if gone.rows or gone.dropped else (0, "")
         parts = _purge_parts(gone)
         kept = open_masked(create=False) if gone.masked else None
         masked = kept.delete(gone.masked) if kept else 0
+        deleted = sum(sum(purge(file, rows=ids, people=names)) for file in files)
         changes, ledger = _left_of_ledger(path / LEDGER, ids)
-        _rewrite(path, old, gone, ledger, is_ours)
+        if gone.rows or gone.dropped or gone.refusals or changes or gone.named:
+            _rewrite(path, old, gone, ledger, is_ours)
     notes = tuple(filter(None, (note, _not_here(len(gone.masked) - masked), gone.note, _beside(path.resolve()))))
-    return Forgotten(path, gone.rows, gone.dropped, changes, gone.refusals, masked, answers, parts, notes)
+    return Forgotten(path, gone.rows, gone.dropped, changes, gone.refusals, masked, answers, parts, notes, deleted)
+
+
+def _verdict_files(folder: Path, given: Sequence[str | Path]) -> list[Path]:
+    """The files of verdicts: those that were named, and the one beside the folder."""
+    beside = verdicts_path(folder)
+    files = [Path(file).expanduser() for file in given] + ([beside] if beside.is_file() else [])
+    return list({file.resolve(): file for file in files}.values())
+
+
+def _check_people(names: Sequence[str], old: CleanedFolder, events: Sequence[Event]) -> None:
+    """Refuse names that nobody has who decided.
+
+    Raises:
+        SourceError: it names one of them.
+    """
+    known = {event.who for event in events}.union(*(step.get("names") or () for step in old.about["transforms"]))
+    if missing := [name for name in names if name not in known]:
+        raise SourceError(
+            f"nobody called {missing[0]!r} decided about {old.path.name!r}; expected a name as it stands in the files "
+            f"of verdicts, which hold {len(known):,}. Nothing was changed"
+        )
 
 
 @dataclass(frozen=True)
@@ -127,11 +174,13 @@ class _Gone:
     alone: tuple[tuple[str, ...], ...]
     masked: frozenset[str]
     note: str
+    steps: tuple[dict[str, Any], ...]
+    named: bool
 
     @classmethod
-    def of(cls, old: CleanedFolder, ids: Sequence[str]) -> _Gone:
+    def of(cls, old: CleanedFolder, ids: Sequence[str], judged: Collection[str], people: Sequence[str]) -> _Gone:
         name, history = old.layout.own("row_id"), old.layout.own(HISTORY)
-        wanted, known = set(ids), _ids_of(old, name)
+        wanted, known = set(ids), _ids_of(old, name).union(judged)
         if missing := [each for each in ids if each not in known]:
             raise SourceError(_unknown(missing, known, old.path.name))
         data, rows = _split(old.dataset, name, wanted)
@@ -155,7 +204,11 @@ class _Gone:
                     texts.difference_update(_texts(row, old.layout))
                     for pair in _pairs(row, old.layout):
                         pairs.pop(_stripped(pair), None)
-        kept = {split: part for split, part in (removed or {}).items() if len(part)}
+        kept = {split: unnamed_rows(part, people) for split, part in (removed or {}).items() if len(part)}
+        steps = unnamed_steps(old.about["transforms"], people)
+        is_named = [*steps] != [*old.about["transforms"]] or any(
+            part is not (removed or {})[split] for split, part in kept.items()
+        )
         return cls(
             type(old.dataset)(data),
             type(old.dataset)(kept) if kept else None,
@@ -168,6 +221,8 @@ class _Gone:
             tuple(given for pair in pairs if not (pair[0] and pair[2]) for given in pairs[pair]),
             frozenset(names - _masked_names(left, history)),
             _twins(ids, known.difference(ids)),
+            steps,
+            is_named,
         )
 
 
@@ -364,9 +419,16 @@ def _rewrite(path: Path, old: CleanedFolder, gone: _Gone, ledger: Any, is_ours: 
     whole = as_it_came(gone.data, gone.removed, old.layout.prefix)
     write_folder(
         path,
-        Cleaned(gone.data, gone.removed, tuple(about["transforms"]), refused=gone.refused),
+        Cleaned(gone.data, gone.removed, gone.steps, refused=gone.refused),
         before=whole,
-        source=Source(whole, source["name"], source["kind"], "", old.card, tuple(source["notes"])),
+        source=Source(
+            whole,
+            source["name"],
+            source["kind"],
+            "" if gone.rows or gone.dropped else source["fingerprint"],
+            old.card,
+            tuple(source["notes"]),
+        ),
         layout=old.layout,
         overwrite=True,
         license=stated["license"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from hfclean.transform import Batch, Transform, cached_elsewhere
 from hfclean.verdicts.events import Event, hashes
 from hfclean.verdicts.excluded import AT, EXCLUDED, Whole, whole, without
 from hfclean.verdicts.log import read_verdicts
+from hfclean.verdicts.purging import without_names
 from hfclean.verdicts.states import RowVerdicts
 
 CODES = {"accept": "accepted", "edit": "edited", "return": "returned", "reject": "rejected", "exclude": EXCLUDED}
@@ -193,9 +193,7 @@ def _note_dropped(
 
 def _reason(decision: Event, verdicts: Mapping[str, RowVerdicts], *, names: bool) -> str:
     """Why a row is excluded, as `removed_reason` says it."""
-    text = " ".join(decision.reason.split())
-    for who in sorted(_people(verdicts), key=len, reverse=True) if not names else ():
-        text = re.sub(rf"(?<!\w){re.escape(who)}(?!\w)", "a person", text, flags=re.IGNORECASE) if who else text
+    text = without_names(" ".join(decision.reason.split()), () if names else _people(verdicts))
     return f"{EXCLUDED}: {text[:LONGEST_REASON]}"
 
 

@@ -60,6 +60,7 @@ class VerdictLog:
         self._who = who
         self._now = now
         self._read = self._lines = self._number = 0
+        self._file = 0, 0
 
     def append(self, event: Event) -> Event:
         """Add an event with name, time and number; returns it once it is on the disk.
@@ -68,10 +69,17 @@ class VerdictLog:
             SourceError: a line of the file is not an event; nothing is added.
             OSError: it cannot be written; nothing is added.
         """
+        while (added := self._append(event)) is None:
+            continue  # the file was replaced while this waited for its lock
+        return added
+
+    def _append(self, event: Event) -> Event | None:
         is_new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         try:
-            with _locked(descriptor):
+            with locked(descriptor):
+                if not _is_at(descriptor, self.path):
+                    return None
                 end, begin = self._catch_up(descriptor)
                 when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 event = replace(event, who=self._who, when=when, number=self._number + 1)
@@ -84,8 +92,10 @@ class VerdictLog:
 
     def _catch_up(self, descriptor: int) -> tuple[int, bytes]:
         """Read what was added since the last time; gives where the next event begins, and what goes before it."""
-        if os.fstat(descriptor).st_size < self._read:  # another file has the name now
+        found = os.fstat(descriptor)
+        if found.st_size < self._read or self._file != (found.st_dev, found.st_ino):  # another file has the name now
             self._read = self._lines = self._number = 0
+        self._file = found.st_dev, found.st_ino
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(self._read)
             for line, is_whole in _lines_of(file, self.path):
@@ -124,19 +134,24 @@ def read_events(*files: str | Path) -> list[Event]:
     Raises:
         SourceError: a file cannot be read, or any other line of it is not an event; it names file and line.
     """
-    events: list[Event] = []
-    for each in files:
-        path = Path(each).expanduser()
-        try:
-            with path.open("rb") as file:
-                for number, (line, is_whole) in enumerate(_lines_of(file, path), start=1):
-                    if line.strip() and (is_whole or not _is_cut_off(line)):
-                        events.append(_event(line, path, number))
-        except OSError as e:
-            raise SourceError(
-                f"the verdicts {path.name!r} cannot be read ({e.strerror}); expected lines of JSON objects"
-            ) from e
-    return events
+    return [event for file in files for _, event in lines_with_events(Path(file).expanduser())]
+
+
+def lines_with_events(path: Path) -> Iterator[tuple[bytes, Event]]:
+    """The lines of a file, each with its event; a last one that has no end gets one.
+
+    Raises:
+        SourceError: see `read_events`.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, (line, is_whole) in enumerate(_lines_of(file, path), start=1):
+                if line.strip() and (is_whole or not _is_cut_off(line)):
+                    yield line if is_whole else line + b"\n", _event(line, path, number)
+    except OSError as e:
+        raise SourceError(
+            f"the verdicts {path.name!r} cannot be read ({e.strerror}); expected lines of JSON objects"
+        ) from e
 
 
 def _lines_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
@@ -165,6 +180,14 @@ def _is_cut_off(line: bytes) -> bool:
     return False
 
 
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is the one that has the name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _write(descriptor: int, data: bytes, end: int) -> None:
     """Add bytes at the end of a file, all or none."""
     try:
@@ -177,7 +200,7 @@ def _write(descriptor: int, data: bytes, end: int) -> None:
 
 
 @contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
+def locked(descriptor: int) -> Iterator[None]:
     """Hold a file for this process alone; waits for others."""
     if sys.platform == "win32":
         import msvcrt
