@@ -1,6 +1,6 @@
 """What happens inside: the code runs, then its tests, and what they come to is told.
 
-Everything here runs in the process that the code of a stranger runs in. It imports nothing of hfclean.
+Everything here runs in the process that the code of a stranger runs in. It imports nothing else of hfclean.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from hfclean.isolation.assertions import REACHED, is_assertion, mark_assertions
+
 ENDING = (SystemExit, KeyboardInterrupt, GeneratorExit)
 NAME = "response"
 MOST_CASES = 1000
@@ -27,20 +29,6 @@ READS_INPUT, SLEEPS, PACKAGE_MISSING = "reads_input", "sleeps", "package_missing
 NEEDS_FIXTURE, ASSERTS_NOTHING, NO_FUNCTION = "needs_fixture", "asserts_nothing", "no_function"
 MACHINE_BUSY = "machine_busy"
 NOT_RUN = frozenset((READS_INPUT, SLEEPS, PACKAGE_MISSING, NEEDS_FIXTURE, ASSERTS_NOTHING, NO_FUNCTION, MACHINE_BUSY))
-
-
-def is_assertion(node: ast.AST) -> bool:
-    """Whether something in a syntax tree may fail on purpose: an assert, a raise, or a call of an assertion method."""
-    return any(_asserts(each) for each in ast.walk(node))
-
-
-def _asserts(node: ast.AST) -> bool:
-    if isinstance(node, ast.Assert | ast.Raise):
-        return True
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name.lower().startswith("assert") or name in ("fail", "raises", "warns", "exit")
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -56,6 +44,7 @@ class _Run:
 
     def __init__(self) -> None:
         self.passed = self.total = 0
+        self.asserted = False  # since the last assertion or test that was counted
         self.why: list[str] = []
         self.detail = ""
 
@@ -81,8 +70,16 @@ class _Run:
         else:
             self.note(RAISED, words)
 
+    def reached(self, value: Any) -> Any:
+        """Note that the test came to an assertion, and give back what decides it."""
+        self.asserted = True
+        return value
+
     def unit(self, error: BaseException | None) -> None:
-        """Count one assertion or test."""
+        """Count one assertion or test, if it failed or came to an assertion."""
+        if error is None and not self.asserted:
+            return
+        self.asserted = False
         self.total += 1
         if error is None:
             self.passed += 1
@@ -98,14 +95,17 @@ class _Run:
             return False
         return True
 
-    def measure(self, call: Callable[[], Any]) -> None:
-        """Count one test."""
+    def measure(self, call: Callable[[], Any]) -> bool:
+        """Count one test, if nothing in it was counted on its own; whether it went well."""
+        self.asserted, before = False, self.total
         try:
             call()
         except BaseException as e:  # noqa: BLE001
             self.unit(e)
-        else:
+            return False
+        if self.total == before:
             self.unit(None)
+        return True
 
     def told(self) -> dict[str, Any]:
         not_run = next((reason for reason in self.why if reason in NOT_RUN), "")
@@ -172,21 +172,20 @@ def _run_test(source: str, entry_point: str, module: types.ModuleType, run: _Run
     tree = ast.parse(source)
     _offer(tree, module)
     names, before = module.__dict__, set(module.__dict__)
-    names["_unit_"] = run.unit
+    names["_unit_"], names[REACHED] = run.unit, run.reached
     check = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    statements = [*tree.body, *(check.body if check else ())]
+    asserting = {id(node) for node in statements if is_assertion(node) and not _defines(node)}
+    mark_assertions(tree)
     if check is not None:
-        check.body = [_as_unit(node) if is_assertion(node) and not _defines(node) else node for node in check.body]
-        ast.fix_missing_locations(tree)
+        check.body = [_as_unit(node) if id(node) in asserting else node for node in check.body]
     for node in tree.body:
         piece = compile(ast.Module([node], []), "<test>", "exec", dont_inherit=True)
 
         def step(piece: Any = piece) -> None:
             exec(piece, names)  # noqa: S102
 
-        if is_assertion(node) and not _defines(node):
-            run.measure(step)
-        elif not run.attempt(step):
-            run.total += 1
+        if not run.measure(step) and id(node) not in asserting:
             return
     called = {each.func.id for each in _calls(tree) if isinstance(each.func, ast.Name)}
     if check is not None and "check" not in called:
@@ -239,8 +238,7 @@ def _call_check(names: Mapping[str, Any], entry_point: str, run: _Run) -> None:
     if candidate is None:
         run.note(NO_FUNCTION, f"the code has no {entry_point}" if entry_point else "the code defines no function")
         return
-    if not run.attempt(lambda: names["check"](candidate)):
-        run.total += 1
+    run.measure(lambda: names["check"](candidate))
 
 
 def _run_named(name: str, value: Any, run: _Run) -> None:
@@ -294,7 +292,7 @@ def _run_cases(owner: Any, run: _Run) -> None:
 
     for test in unittest.defaultTestLoader.loadTestsFromTestCase(owner):
         errors.clear()
-        result = Result()
+        result, run.asserted = Result(), False
         if run.attempt(lambda test=test, result=result: test.run(result)) and not result.skipped:  # type: ignore[misc]
             run.unit(errors[0] if errors else None)
 

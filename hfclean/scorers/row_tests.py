@@ -58,7 +58,7 @@ class RunTests(Scorer):
     1.0
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     contained: ClassVar[bool] = False
     only_last: ClassVar[str] = _NOT_MERGED
     adds: ClassVar[tuple[Column, ...]] = (

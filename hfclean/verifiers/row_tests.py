@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from hfclean.errors import ColumnError
-from hfclean.isolation.harness import ASSERTS_NOTHING, NO_FUNCTION, NOT_RUN, is_assertion
+from hfclean.isolation.assertions import is_assertion
+from hfclean.isolation.harness import ASSERTS_NOTHING, NO_FUNCTION, NOT_RUN
 from hfclean.isolation.running import Isolation, Job, Told, run_jobs
 from hfclean.models.protocol import Answer
 from hfclean.models.store import Record, Setting, Store, open_store
@@ -22,7 +23,7 @@ from hfclean.verifiers.answer_code import LONGEST, code_of, parsed
 from hfclean.verifiers.verifier import Finding
 
 TESTS_FAILED = "tests_failed"
-RUN_VERSION = 1  # raised when a run of the same code and test may come to something else
+RUN_VERSION = 2  # raised when a run of the same code and test may come to something else
 NO_TEST, NO_CODE, TEST_UNREADABLE = "no_test", "no_code", "test_unreadable"
 KEPT_TOGETHER = 64  # results written at once: the most that a crash can lose
 SOURCE = "tests of rows"
