@@ -32,7 +32,7 @@ from hfclean.schema import Pair
 from hfclean.scorers.judge_prompt import frame
 from hfclean.source import Source
 from hfclean.verdicts import Event, read_events, verdicts_path
-from hfclean.verdicts.purging import purge, unnamed_rows, unnamed_steps
+from hfclean.verdicts.purging import names_in, purge, unnamed_rows, unnamed_steps
 
 LONG = 40  # characters: a text of as many that no other row has is known by itself, a shorter one with its neighbours
 REASON = "removed_reason"
@@ -151,7 +151,7 @@ def _check_people(names: Sequence[str], old: CleanedFolder, events: Sequence[Eve
     Raises:
         SourceError: it names one of them.
     """
-    known = {event.who for event in events}.union(*(step.get("names") or () for step in old.about["transforms"]))
+    known = {event.who for event in events}.union(*map(names_in, old.about["transforms"]))
     if missing := [name for name in names if name not in known]:
         raise SourceError(
             f"nobody called {missing[0]!r} decided about {old.path.name!r}; expected a name as it stands in the files "

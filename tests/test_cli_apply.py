@@ -13,6 +13,8 @@ from datasets import Dataset, load_dataset
 
 from hfclean.cli import main
 from hfclean.layout import Layout
+from hfclean.report.findings import decisions
+from hfclean.report.record import Count, Decisions
 from hfclean.verdicts import Event, VerdictLog, describe
 
 ROWS = [
@@ -213,3 +215,47 @@ def test_what_is_wrong_is_said_and_nothing_written(
     assert not Path("d2").exists()
     code, _, err = run("apply", "d")
     assert (code, "--out DIR2 writes another folder, --in-place replaces DIR" in err) == (2, True)
+
+
+def test_a_push_and_a_card_say_it_too(rows: list[dict[str, Any]], run: Run) -> None:
+    decide(rows)
+    run("apply", "d", "--in-place")
+    _, out, _ = run("card", "d")
+    assert "- **People:** decided by 1 person: 2 accepted" in out
+    assert run("push", "d", "me/data", "--dry-run", "--out", "plan")[0] == 0
+    assert "- **People:** decided by 1 person: 2 accepted" in Path("plan/README.md").read_text()
+    assert [file.name for file in Path("plan").rglob("*") if file.suffix == ".jsonl"] == []
+
+
+def test_reasons_without_number_do_not_fill_a_card(rows: list[dict[str, Any]], work: Path, run: Run) -> None:
+    many = [{**ROWS[0], "instruction": f"Name fruit {n}."} for n in range(30)]
+    Path("many.jsonl").write_text("\n".join(map(json.dumps, many)))
+    run("clean", "many.jsonl", "--out", "m")
+    log = VerdictLog("m.verdicts.jsonl", "ana")
+    for k, row in enumerate(data("m")[:28]):
+        log.append(describe(row, "exclude", Layout(), reason="empty" if k < 3 else f"reason {k}"))
+    _, out, _ = run("apply", "m", "--out", "m2", "--json")
+    groups = {group["reason"]: group["rows"] for group in json.loads(out)["report"]["removed"]}
+    assert (len(groups), groups["excluded: empty"], groups["excluded: another reason"]) == (21, 3, 6)
+    assert sum(groups.values()) == 28
+    assert len({row["removed_reason"] for row in data("m2", "removed")}) == 26
+
+
+@pytest.mark.parametrize(
+    ("transforms", "people", "states"),
+    [
+        ([{"by": "apply", "people": "3", "states": ["accepted"], "names": "ana"}], 0, ()),
+        (
+            [{"by": "apply", "people": 2, "states": {"accepted": True, "edited": 3, "odd": 4}}],
+            2,
+            (Count("edited", 3),),
+        ),
+        ([{"by": "apply", "people": 2, "states": {"edited": 3}}, {"by": "restore"}], None, ()),
+        ([{"by": "apply", "people": 1, "states": {}}, {"by": "restore", "rule": "whitespace"}], 1, ()),
+    ],
+)
+def test_what_a_strangers_record_says_of_people_is_checked(
+    transforms: list[dict[str, Any]], people: int | None, states: tuple[Count, ...]
+) -> None:
+    found = decisions(transforms)
+    assert found == (None if people is None else Decisions(people, states, ()))

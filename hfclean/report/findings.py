@@ -355,10 +355,15 @@ def decisions(transforms: Sequence[Mapping[str, Any]]) -> Decisions | None:
             last = {}
     if not last:
         return None
-    states = last.get("states") or {}
-    found = tuple(Count(name, int(states[name])) for name in (*STATES, *BESIDE) if states.get(name))
-    names = {str(who): int(rows) for who, rows in (last.get("names") or {}).items()}
-    return Decisions(int(last.get("people", 0)), found, ranked(names))
+    states, names = (_counts(last.get(key)) for key in ("states", "names"))
+    found = tuple(Count(name, states[name]) for name in (*STATES, *BESIDE) if states.get(name))
+    return Decisions(_counts({"people": last.get("people")}).get("people", 0), found, ranked(names))
+
+
+def _counts(recorded: Any) -> dict[str, int]:
+    """The counts of a record, which may be a stranger's: what is none is left out."""
+    found = recorded.items() if isinstance(recorded, Mapping) else ()
+    return {str(name): count for name, count in found if type(count) is int and count > 0}
 
 
 def _stayed(matched: Matched) -> set[int]:

@@ -169,18 +169,21 @@ def parsed(data: Any) -> Event:
     """
     name = (data.get("row_id") or data.get("id")) if isinstance(data, Mapping) else None
     verdict = data.get("verdict") if isinstance(data, Mapping) else None
-    if not isinstance(name, str) or verdict not in VERDICTS:
+    if not isinstance(name, str) or not _is_text(name) or verdict not in VERDICTS:
         raise ValueError(f"{str(data)[:80]!r}; expected row_id, a text, and verdict, one of {', '.join(VERDICTS)}")
     fields = {"response": data["text"]} if isinstance(data.get("text"), str) else {}
     fields |= {FIELDS[key]: data[key] for key in FIELDS if isinstance(data.get(key), str)}
     texts = _mapping(data, "texts", str)
+    for text in (*texts.values(), *fields.values()):
+        if not _is_text(text):
+            raise ValueError(f"on {name!r} writes half a surrogate pair, which is not text; take it out")
     if verdict == "edit" and not fields and not texts:
         raise ValueError(f"on {name!r} edits nothing; expected instruction, input, output or texts")
     cut = {place: tuple(numbers) for place, numbers in _mapping(data, "hunks", list).items()}
     if not all(type(number) is int and number >= 0 for numbers in cut.values() for number in numbers):
         raise ValueError(f"on {name!r} has hunks {str(data['hunks'])[:80]}; expected numbers from 0")
     words: dict[str, Any] = {key: data.get(key) or "" for key in _WORDS}
-    odd = next((key for key, value in words.items() if not isinstance(value, str)), None)
+    odd = next((key for key, value in words.items() if not isinstance(value, str) or not _is_text(value)), None)
     if odd:
         raise ValueError(f"on {name!r} has {odd} {str(words[odd])[:40]!r}; expected a text")
     for key, known in (("role", ROLES), ("arm", ARMS)):
@@ -217,6 +220,14 @@ def parsed(data: Any) -> Event:
         **numbers,
         **words,
     )
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_finite(value: Any) -> bool:

@@ -80,11 +80,17 @@ def unnamed_rows(part: Any, people: Sequence[str]) -> Any:
     return part.remove_columns(REMOVED_REASON).add_column(REMOVED_REASON, without).select_columns(part.column_names)
 
 
+def names_in(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The people whom a step names, each with a number of rows."""
+    names = step.get("names")
+    return names if isinstance(names, Mapping) else {}
+
+
 def unnamed_steps(steps: Sequence[Mapping[str, Any]], people: Sequence[str]) -> tuple[dict[str, Any], ...]:
     """What was done to a folder, without the names of these people."""
     found = []
     for step in steps:
-        names = {who: rows for who, rows in (step.get("names") or {}).items() if who not in people}
+        names = {who: rows for who, rows in names_in(step).items() if who not in people}
         found.append({**step, "names": names} if "names" in step else dict(step))
     return tuple(found)
 
