@@ -1,6 +1,7 @@
 from . import accessor as accessor
 from . import checks as checks
 from . import conversion as conversion
+from . import engines as engines
 from . import errors as errors
 from . import evaluation as evaluation
 from . import generation as generation

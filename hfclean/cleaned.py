@@ -32,6 +32,7 @@ class Origin:
         layout: the columns and the prefix that the transforms were given.
         paths: the files and folders on this machine that it was read from.
         extra: the user's own rules that took part.
+        own: whether it was described on this machine, by this user.
     """
 
     rows: Any
@@ -39,6 +40,7 @@ class Origin:
     layout: Layout
     paths: tuple[Path, ...] = ()
     extra: tuple[Rule, ...] = ()
+    own: bool = True
 
 
 def origin_of(data: Any, layout: Layout) -> Origin:
@@ -140,6 +142,7 @@ class Cleaned:
             extra=origin.extra,
             tokenizer=tokenizer,
             max_tokens=max_tokens,
+            own=origin.own,
         )
 
     def __repr__(self) -> str:

@@ -186,7 +186,7 @@ def write_folder(
         FolderError: see `check_target`; or the folder appeared meanwhile.
     """
     out = Path(out)
-    _check_splits(cleaned.dataset, cleaned.removed)
+    check_splits(cleaned.dataset, cleaned.removed)
     check_target(out, overwrite=overwrite)
     masks = maskings(cleaned.dataset, layout.prefix)
     if masks:
@@ -271,7 +271,7 @@ def write_parts(
     """Write the splits of a `DatasetDict`, what was removed of it, which revisions of it were refused, its ledger,
     report and pictures into a folder. `known` is `Cleaned.known`, where no row was dropped; `changes` the ledger as an
     Arrow table, where it is known; `title` what the report is of."""
-    _check_splits(dataset, removed)
+    check_splits(dataset, removed)
     data = _write_data(folder, dataset)
     count = _write_ledger(folder / LEDGER, dataset, layout, extra, known, changes)
     removed_files = _write_removed(folder, removed)
@@ -424,7 +424,7 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _check_splits(*parts: Any) -> None:
+def check_splits(*parts: Any) -> None:
     """Refuse splits from which no folder can be made that `load_dataset` reads.
 
     Raises:
@@ -469,7 +469,7 @@ def read_folder(path: str | Path, *, cache_dir: Path) -> CleanedFolder:
     dataset = load_dataset("parquet", data_files=data, cache_dir=str(cache_dir))
     dataset = type(dataset)({split: undecoded(part) for split, part in dataset.items()})
     removed_files = {f.stem: str(f) for f in sorted((place / "removed").glob("*.parquet"))}
-    _check_splits(removed_files)
+    check_splits(removed_files)
     removed = load_dataset("parquet", data_files=removed_files, cache_dir=str(cache_dir)) if removed_files else None
     refused = _read_refused(place / REFUSED, cache_dir)
     readme = path / "README.md"

@@ -26,6 +26,7 @@ OWN = {
     "_processes": st.sampled_from(["auto", "1", "12"]),
     "_positive": st.integers(1).map(str),
     "_concurrency": st.integers(0).map(str),
+    "_shard": st.sampled_from(["1/1", "3/16"]),
     "_share": st.sampled_from(["none", "0.5", "1e-9", "3"]),
     "_count": st.sampled_from(["7", "0.1", "0.00001", "123456789.5"]),
 }

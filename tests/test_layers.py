@@ -63,6 +63,7 @@ ROOMS = [
     "folder",
     "cleaned",
     "cleaning",
+    "engines",
     "preview",
     "desk",
     "forgetting",

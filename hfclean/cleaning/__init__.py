@@ -3,13 +3,13 @@ in `marks`, what models need in `asked`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hfclean import processes
-from hfclean.cleaned import Cleaned, origin_of
+from hfclean.cleaned import Cleaned, Origin, origin_of
 from hfclean.cleaning.asked import described, failed_rows, refused_of, retry_failed, with_model
 from hfclean.cleaning.marks import MARK, mark_duplicates, unique_ids, without_duplicates
 from hfclean.errors import HfcleanError
@@ -28,7 +28,17 @@ from hfclean.scorers.embedded.score import score as embedded_score
 from hfclean.scorers.personal import PII
 from hfclean.transform import Transform, cached_elsewhere
 
-__all__ = ["clean", "failed_rows", "in_order", "mapped", "retry_failed", "strictly"]
+__all__ = [
+    "RowByRow",
+    "clean",
+    "failed_rows",
+    "in_order",
+    "mapped",
+    "over_all_rows",
+    "retry_failed",
+    "row_by_row",
+    "strictly",
+]
 
 PART = 100_000  # rows that are mapped at a time
 # what comes of a row and their settings alone, without a model
@@ -88,7 +98,68 @@ def clean(
     >>> cleaned.dataset[0]["output"]
     'An apple.'
     """
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset
+
+    done = row_by_row(
+        ds,
+        reviser=reviser,
+        score=score,
+        scorers=scorers,
+        show=show,
+        strict=strict,
+        num_proc=num_proc,
+        kept_parts=kept_parts,
+    )
+    cleaned = over_all_rows(done, drop_duplicates=drop_duplicates)
+    if isinstance(done.origin.rows, Dataset):
+        removed = cleaned.removed and cleaned.removed[""]
+        cleaned = replace(cleaned, dataset=cleaned.dataset[""], removed=removed, known={})
+    return replace(cleaned, refused=refused_of(cleaned.dataset, done.reviser)) if done.reviser else cleaned
+
+
+@dataclass(frozen=True)
+class RowByRow:
+    """What a cleaning did to each row by itself: all but ids that are unique, duplicates, and what was refused.
+
+    Attributes:
+        splits: the rows by split; of a `Dataset`, the one split `""`.
+        known: see `Cleaned.known`.
+        transforms, failures: as in `Cleaned`, without what comes next.
+        layout: how the revisers read rows; `None` where the rows were only scored.
+        origin: what went in.
+        reviser: the last one.
+    """
+
+    splits: Mapping[str, Any]
+    known: Mapping[str, Any]
+    transforms: tuple[dict[str, Any], ...]
+    failures: tuple[str, ...]
+    layout: Layout | None
+    origin: Origin
+    reviser: Transform | None = None
+
+
+def row_by_row(
+    ds: Any,
+    *,
+    reviser: Transform | Sequence[Transform] | None = rules_reviser,
+    score: bool | Transform = True,
+    scorers: Sequence[Transform] = (),
+    show: bool = True,
+    strict: bool = False,
+    num_proc: NumProc = "auto",
+    kept_parts: KeptParts | None = None,
+    chosen: Callable[[Any], Any] | None = None,
+) -> RowByRow:
+    """The part of `clean` that does not need to see every row at once. The arguments are the same, and:
+
+    Args:
+        chosen: takes a split and gives the rows of it that are worked on. How rows are read is decided by all of them.
+
+    Raises:
+        HfcleanError: as `clean`.
+    """
+    from datasets import Dataset
 
     revisers = in_order(reviser)
     first = revisers[0] if revisers else None
@@ -99,7 +170,6 @@ def clean(
     transforms = [*revisers, *embedded, *scorers]
     if strict:
         transforms = [strictly(transform) for transform in transforms]
-        revisers = tuple(transforms[: len(revisers)])
     for transform in transforms:
         if isinstance(transform, ModelTransform):
             transform.check_access()
@@ -110,8 +180,9 @@ def clean(
     splits = {"": cached} if isinstance(ds, Dataset) else dict(cached)
     transforms = [_settled(transform, splits) for transform in transforms]
     revisers = tuple(transforms[: len(revisers)])
-    first = revisers[0] if revisers else None
     _check_roles(splits, transforms)
+    if chosen is not None:
+        splits = {name: chosen(part) for name, part in splits.items()}
     for transform in _passes(transforms):
         if isinstance(transform, ModelTransform):
             splits, entry, failed = with_model(splits, transform, show=show)
@@ -125,22 +196,29 @@ def clean(
             splits[name] = part = mapped(part, transform, label, num_proc, kept_parts)
             if BEFORE in part.column_names:
                 splits[name], before[name] = part.remove_columns(BEFORE), part.select_columns(BEFORE)
-    removed = {}
-    if first is not None:
-        done.append({"by": MARK, "version": 1})
-        splits = unique_ids(splits, first.layout.own("row_id"))
+    known = before if len(revisers) == 1 else {}
+    layout = revisers[0].layout if revisers else None
+    last = revisers[-1] if revisers else None
+    return RowByRow(splits, known, tuple(done), tuple(failures), layout, origin, last)
+
+
+def over_all_rows(done: RowByRow, *, drop_duplicates: bool = False) -> Cleaned:
+    """The rest of `clean`: ids that are unique, and duplicates. Every dataset is by split, and nothing is known of
+    what was refused."""
+    from datasets import DatasetDict
+
+    splits, removed, entries = dict(done.splits), {}, list(done.transforms)
+    if done.layout is not None:
+        entries.append({"by": MARK, "version": 1})
+        splits = unique_ids(splits, done.layout.own("row_id"))
         for name, part in splits.items():
-            splits[name] = marked = mark_duplicates(part, first.layout)
+            splits[name] = marked = mark_duplicates(part, done.layout)
             if drop_duplicates:
-                splits[name], dropped = without_duplicates(marked, first.layout)
+                splits[name], dropped = without_duplicates(marked, done.layout)
                 if len(dropped):
                     removed[name] = dropped
-    refused = refused_of(splits[""] if isinstance(ds, Dataset) else splits, revisers[-1]) if revisers else None
-    if isinstance(ds, Dataset):
-        return Cleaned(splits[""], removed.get(""), tuple(done), tuple(failures), refused, origin=origin)
     dropped_rows = DatasetDict(removed) if removed else None
-    known = before if len(revisers) == 1 else {}
-    return Cleaned(DatasetDict(splits), dropped_rows, tuple(done), tuple(failures), refused, known, origin)
+    return Cleaned(DatasetDict(splits), dropped_rows, tuple(entries), done.failures, None, done.known, done.origin)
 
 
 def _settled(transform: Transform, splits: Mapping[str, Any]) -> Transform:

@@ -22,7 +22,7 @@ MARK = "mark_duplicates"
 def unique_ids(splits: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Row ids that are unique over all splits."""
     parts = {split: part for split, part in splits.items() if len(part) and name in part.column_names}
-    ids = {split: _ids_of(part, name) for split, part in parts.items()}
+    ids = {split: ids_of(part, name) for split, part in parts.items()}
     unique = dict(zip(parts, numbered(list(ids.values())), strict=True))
     key = "".join(part._fingerprint for part in parts.values())
     return {
@@ -37,7 +37,8 @@ def _same_ids(before: RowIds, after: RowIds) -> bool:
     return not before.others and not after.others and np.array_equal(before.numbers, after.numbers)
 
 
-def _ids_of(part: Any, name: str) -> RowIds:
+def ids_of(part: Any, name: str) -> RowIds:
+    """The ids of the rows of a split, by the name of their column."""
     ids, start = RowIds.blank(len(part), part), 0
     for cells in arrow_batches(part, name):
         ids.put(start, cells.to_pylist())
@@ -64,7 +65,7 @@ def mark_duplicates(ds: Any, layout: Layout) -> Any:
             f"the dataset already has a column {name!r}, and marking duplicates would overwrite it. Rename yours: "
             f"ds.rename_column({name!r}, 'my_{name}'); or give ours another name: prefix='hfclean_'"
         )
-    ids = _ids_of(ds, layout.own("row_id"))
+    ids = ids_of(ds, layout.own("row_id"))
     # the id names the original; duplicates are sought in the revised text
     codes = numbers(len(ds), "uint64", ds)
     codes[:] = ids.codes
@@ -93,7 +94,9 @@ def without_duplicates(ds: Any, layout: Layout) -> tuple[Any, Any]:
     kept = ds.select(np.delete(np.arange(len(ds)), marked))
     dropped = ds.select(marked)
     reasons = [f"exact duplicate of {mark}" for mark in dropped[name][:]]
-    return kept, dropped.add_column("removed_reason", reasons) if reasons else dropped
+    if reasons:  # select puts the columns of files in another order
+        dropped = dropped.add_column("removed_reason", reasons).select_columns([*ds.column_names, "removed_reason"])
+    return kept, dropped
 
 
 def _with_columns(ds: Any, new: Mapping[str, Iterable[Any]], key: str) -> Any:

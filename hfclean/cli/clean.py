@@ -11,7 +11,7 @@ from typing import TextIO
 from hfclean.cli import options
 from hfclean.cli.reading import UsageError, given, layout_of, load_named
 from hfclean.cli.revisers import revised, reviser_of
-from hfclean.cli.writing import write_cleaned
+from hfclean.cli.shards import write_rows
 
 MODEL_OPTIONS = (
     *(
@@ -36,6 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.rules(command)
     options.strict(command)
     options.processes(command)
+    options.shard(command)
     options.drop(command)
     options.preview(command)
     options.model(command, needed=" (default: rules only)")
@@ -52,4 +53,4 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     elif unused := [name for name in MODEL_OPTIONS if vars(args)[name.replace("-", "_")]]:
         raise UsageError(f"--{unused[0]} without --model; name one, or leave it out to repair by rules only")
     else:
-        write_cleaned(args, out, err, reviser=reviser, extra=extra)
+        write_rows(args, out, err, reviser=reviser, extra=extra)

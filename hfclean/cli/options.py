@@ -84,6 +84,17 @@ def drop(command: argparse.ArgumentParser) -> None:
     )
 
 
+def shard(command: argparse.ArgumentParser) -> None:
+    """`--shard`."""
+    command.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="K/N",
+        help="the K-th of N shards only, such as 3/16: write a part to DIR, from which hfclean merge makes the whole "
+        "with the others. Every machine is given the same IN and the same options",
+    )
+
+
 def processes(command: argparse.ArgumentParser) -> None:
     """`--num-proc`."""
     command.add_argument(
@@ -280,6 +291,13 @@ def _concurrency(text: str) -> str:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"invalid number of requests: {text!r}")
     return f"concurrency={text}"
+
+
+def _shard(text: str) -> str:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected K/N, from 1/N to N/N, such as 3/16")
+    return f"{int(number)}/{int(count)}"
 
 
 def _processes(text: str) -> int | str:

@@ -73,7 +73,7 @@ def check_places(args: argparse.Namespace) -> None:
     if args.verb == "card":
         return
     names = [args.dir] if "dir" in args else []
-    for value in (vars(args).get(name) or [] for name in ("source", "against", "eval", "clean")):
+    for value in (vars(args).get(name) or [] for name in ("source", "against", "eval", "clean", "parts")):
         names += [value] if isinstance(value, str) else value
     names += [where.partition("=")[2] for where in vars(args).get("variant", ())]
     for out in filter(None, (vars(args).get(name) for name in ("out", "report"))):

@@ -30,6 +30,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.output(command, required=False, needed="; needed unless --preview or --retry-failed is given")
     options.strict(command)
     options.processes(command)
+    options.shard(command)
     options.drop(command)
     options.preview(command)
     command.add_argument(
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     if args.retry_failed:
         if args.preview:
             raise UsageError("--preview and --retry-failed: one at a time")
+        if args.shard:
+            raise UsageError("--shard and --retry-failed: ask again once the parts are merged")
         _retry(args, out, err)
     else:
         revised(args, out, err, (reviser_of(args),))

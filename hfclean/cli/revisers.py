@@ -11,7 +11,7 @@ from hfclean.cli.flags import in_flags
 from hfclean.cli.prompt_files import read_text, read_yaml, reviser_criteria
 from hfclean.cli.reading import UsageError, given, layout_of, opened, tell
 from hfclean.cli.settings import parse_settings, settable
-from hfclean.cli.writing import write_cleaned
+from hfclean.cli.shards import write_rows
 from hfclean.layout import Layout
 from hfclean.records.common import ABOUT
 
@@ -215,11 +215,13 @@ def revised(
     from hfclean.cleaning import strictly
 
     revisers[-1].check_access()
+    if args.preview and args.shard:
+        raise UsageError("--preview and --shard: one at a time; a preview is of rows of the whole")
     if args.preview:
         revisers = tuple(map(strictly, revisers)) if args.strict else revisers
         preview(args, out, err, revisers)
     else:
-        write_cleaned(args, out, err, reviser=revisers, extra=extra)
+        write_rows(args, out, err, reviser=revisers, extra=extra)
 
 
 def preview(args: argparse.Namespace, out: TextIO, err: TextIO, revisers: Sequence[Any]) -> None:

@@ -14,6 +14,7 @@ from hfclean.cli import options
 from hfclean.cli.conditions import ConditionsMet, Outcome, bound_of, outcomes
 from hfclean.cli.prompt_files import judge_rubric
 from hfclean.cli.reading import UsageError, given, layout_of, load_scorer, opened, tell, tokenizer_of
+from hfclean.cli.shards import write_shard
 from hfclean.cli.writing import write_cleaned
 
 WITH = (
@@ -40,6 +41,7 @@ def add(command: argparse.ArgumentParser) -> None:
     options.run_tests(command, "and add the share that passes (tests_passed)")
     options.strict(command)
     options.processes(command)
+    options.shard(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -60,6 +62,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         scorers.append(RunTests(args.run_tests, **shared))
     if args.criteria:
         scorers = _by_criteria(scorers, judge_rubric(args.criteria))
+    if args.shard:
+        if args.fail_on:
+            raise UsageError(
+                "--fail-on with --shard: it is about all rows; hfclean score DIR of what hfclean merge wrote"
+            )
+        write_shard(args, out, err, scorers=scorers, score=score)
+        return
     if args.out:
         cleaned = write_cleaned(args, out, err, scorers=scorers, score=score)
         _fail_on(outcomes(bounds, cleaned.dataset, layout_of(args), "--fail-on"))

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -200,19 +201,11 @@ def write_cleaned(
     score: Any = True,
 ) -> Cleaned:
     """Read what the options name, clean it, and write the folder; returns what was written."""
+    from hfclean.cleaned import Origin
     from hfclean.cleaning import clean
-    from hfclean.cli.render_models import describe_refusals
-    from hfclean.cli.terminal import columns_wide
-    from hfclean.folder import check_target, write_folder
     from hfclean.kept_parts import KeptParts
-    from hfclean.source import local_paths
 
-    if not args.out:
-        raise UsageError("--out DIR is missing: the folder to write")
-    target = Path(args.out).expanduser()
-    check_target(target, overwrite=args.overwrite)
-    for path in local_paths(args.source):
-        check_target(target, overwrite=args.overwrite, source=path)
+    check_out(args)
     tokenizer = tokenizer_of(args.tokenizer)
     with KeptParts() as kept_parts, opened(args, err, args.out) as (source, layout):
         gc.freeze()  # what was imported stays: it need not be searched for garbage over and over
@@ -227,26 +220,55 @@ def write_cleaned(
             num_proc=args.num_proc,
             kept_parts=kept_parts,
         )
-        report = write_folder(
-            target,
-            cleaned,
-            before=source.dataset,
-            source=source,
-            overwrite=args.overwrite,
-            license=args.license,
-            language=args.language,
-            source_id=args.source_id,
-            layout=Layout(layout.columns, layout.prefix),
-            extra=extra,
-            tokenizer=tokenizer,
-            max_tokens=args.max_tokens,
-        )
+        own = Layout(layout.columns, layout.prefix)
+        cleaned = replace(cleaned, origin=Origin(source.dataset, source, own, extra=extra))
+        save_and_tell(args, out, cleaned, tokenizer)
+    return cleaned
+
+
+def check_out(args: argparse.Namespace) -> Path:
+    """The folder to write, before any work is done.
+
+    Raises:
+        UsageError: none is named.
+        FolderError: see `check_target`.
+    """
+    from hfclean.folder import check_target
+    from hfclean.source import local_paths
+
+    if not args.out:
+        raise UsageError("--out DIR is missing: the folder to write")
+    target = Path(args.out).expanduser()
+    check_target(target, overwrite=args.overwrite)
+    for path in local_paths(args.source):
+        check_target(target, overwrite=args.overwrite, source=path)
+    return target
+
+
+def save_and_tell(args: argparse.Namespace, out: TextIO, cleaned: Cleaned, tokenizer: Any) -> None:
+    """Write the folder, and say what is in it.
+
+    Raises:
+        BackendError: the models that were asked gave nothing; the folder is written all the same.
+    """
+    from hfclean.cli.render_models import describe_refusals
+    from hfclean.cli.terminal import columns_wide
+
+    target = Path(args.out).expanduser()
+    report = cleaned.save(
+        target,
+        overwrite=args.overwrite,
+        license=args.license,
+        language=args.language,
+        source_id=args.source_id,
+        tokenizer=tokenizer,
+        max_tokens=args.max_tokens,
+    )
     data = {"out": str(target), "transforms": list(cleaned.transforms), "report": report.to_dict(edits=False)}
     parts = [report.summary(columns_wide()), describe_refusals(report), f"{target}/report.html  what changed and why"]
     use = f"{target}  the dataset: load_dataset({str(target)!r})"
     tell(args, out, lambda: data, lambda: "\n\n".join(filter(None, parts)) + f"\n{use}")
     tell_failures(cleaned, target, out)
-    return cleaned
 
 
 def tell_failures(cleaned: Any, target: Path, out: TextIO) -> None:

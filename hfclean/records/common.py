@@ -8,9 +8,11 @@ from typing import Any
 from hfclean.errors import RecordError
 from hfclean.ownership import ABOUT
 
-__all__ = ["ABOUT", "LARGEST_RECORD", "parse_record", "read_record", "record_text"]
+__all__ = ["ABOUT", "A_PART", "LARGEST_RECORD", "PART", "parse_record", "read_record", "record_text"]
 
 LARGEST_RECORD = 50_000_000  # bytes
+PART = "part"  # the entry that tells the record of a part from that of a dataset or a reviser
+A_PART = "a part of a dataset, not all of it; put the parts together: hfclean merge PART... --out DIR"
 
 
 def parse_record(content: bytes, most: int = LARGEST_RECORD) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from hfclean.errors import RecordError, SchemaError
 from hfclean.layout import Layout
 from hfclean.outside_names import SPLIT, is_split
-from hfclean.records.common import parse_record, read_record
+from hfclean.records.common import A_PART, PART, parse_record, read_record
 
 FORMAT = 1
 PIECE = r"-[0-9]{5}-of-[0-9]{5}-[0-9a-f]{8}"
@@ -80,6 +80,8 @@ def parse_about(content: bytes) -> About:
 def _about(record: dict[str, Any]) -> About:
     if "reviser" in record:
         raise RecordError("describes a reviser, not a dataset; read it with hfclean.Reviser.from_pretrained")
+    if PART in record:
+        raise RecordError(f"describes {A_PART}")
     if not isinstance(record.get("format"), int):
         raise RecordError("is not a record of a cleaned dataset; expected one that hfclean wrote")
     if record["format"] != FORMAT:

@@ -1,0 +1,2 @@
+from .merging import merge as merge
+from .parts import clean_shard as clean_shard
