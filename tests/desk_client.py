@@ -15,9 +15,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from datasets import Dataset, DatasetDict
 
 import hfclean
-from hfclean.desk import Desk, Rows
-from hfclean.desk.queue import Queue, Selection
-from hfclean.desk.server import desk_app
+from hfclean.desk import Desk, Queue, Rows, Seat, Selection, desk_app
 from hfclean.layout import Layout
 from hfclean.verdicts import VerdictLog
 
@@ -55,8 +53,10 @@ def desk_of(
     **settings: Any,
 ) -> Desk:
     rows = Rows(splits, Layout(), refused=refused)
-    log = VerdictLog(path, who, now=now) if now else VerdictLog(path, who)
-    return Desk(rows, Queue(rows, selection or Selection()), log, who, **settings)
+    queue, seat = Queue(rows, selection or Selection()), Seat(**settings)
+    if now is None:
+        return Desk(rows, queue, VerdictLog(path, who), who, seat)
+    return Desk(rows, queue, VerdictLog(path, who, now=now), who, seat, now=now)
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,33 @@ def add(command: argparse.ArgumentParser) -> None:
     which.add_argument("--refused", action="store_true", help="the revisions that the gate refused")
     which.add_argument("--all", action="store_true", help="every row (default: those that were revised)")
     command.add_argument(
-        "--sample", type=options.positive, metavar="N", help="N of these rows, the same ones for everybody"
+        "--sample",
+        type=_amount,
+        metavar="N",
+        help="N of these rows, or a share of them below 1, the same ones for everybody; for an owner, the share of "
+        "each person's decisions to look at (default: 0.1)",
     )
     command.add_argument("--rule", metavar="ID", help="only rows that this rule, check or reason is recorded of")
+    command.add_argument(
+        "--role",
+        choices=["reviser", "owner"],
+        default="reviser",
+        help="an owner looks at every conflict and flag and at a sample of what the others decided, and settles it",
+    )
+    command.add_argument(
+        "--double",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="the share of rows that two people decide, neither seeing what the other did, such as 0.1",
+    )
+    command.add_argument(
+        "--without",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="the share of revised rows that is shown without the revision, to compare how long people take",
+    )
     command.add_argument(
         "--blind", action="store_true", help="show neither what others decided nor why a text is proposed"
     )
@@ -58,9 +82,7 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     import secrets
 
-    from hfclean.desk import Desk
-    from hfclean.desk.queue import Queue
-    from hfclean.desk.server import desk_app
+    from hfclean.desk import Desk, Queue, Seat, desk_app
     from hfclean.errors import require
     from hfclean.verdicts import VerdictLog, verdicts_path
 
@@ -70,7 +92,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with _rows(args, err) as (name, rows, price):
         kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
         queue = Queue(rows, _selection(args))
-        desk = Desk(rows, queue, VerdictLog(path, who), who, kind=kind, blind=args.blind)
+        seat = Seat(kind, args.blind, args.role == "owner", _controlled(args), args.double, args.without)
+        desk = Desk(rows, queue, VerdictLog(path, who), who, seat)
         token = secrets.token_urlsafe(18)
         app = desk_app(desk, name=name, token=token, origins=args.origin, price=price)
         with _listening(args.port) as listening:
@@ -150,10 +173,19 @@ def _price(about: Mapping[str, Any]) -> str:
 
 
 def _selection(args: argparse.Namespace) -> Any:
-    from hfclean.desk.queue import Selection
+    from hfclean.desk import Selection
 
     order: Any = next((name for name in ("refused", "uncertain", "all") if getattr(args, name)), "revised")
-    return Selection(order, args.sample or 0, args.rule or "")
+    return Selection(order, args.sample or 0 if args.role == "reviser" else 0, args.rule or "")
+
+
+def _controlled(args: argparse.Namespace) -> float:
+    """The share of each person's decisions that an owner looks at."""
+    if args.role == "owner" and (args.sample or 0) > 1:
+        raise UsageError(
+            f"--sample {args.sample:g}: an owner looks at a share of each person's decisions, such as 0.1"
+        )
+    return args.sample if args.role == "owner" and args.sample else 0.1
 
 
 def _name_of(args: argparse.Namespace) -> str:
@@ -169,6 +201,21 @@ def _place(args: argparse.Namespace) -> str:
     if not where or where == "-" or not Path(where).expanduser().exists():
         raise UsageError("--verdicts FILE is needed, since this is not one file or folder beside which they could be")
     return where
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a share from 0 to 1")
+    return share
+
+
+def _amount(text: str) -> float:
+    """A number of rows, or a share of them below 1."""
+    return float(options.positive(text)) if text.isdecimal() else _share(text)
 
 
 def _port(text: str) -> int:

@@ -1,7 +1,9 @@
 """The desk: people decide about revisions in a browser, one row a screen; nothing that they decide is lost."""
 
-from hfclean.desk.desk import Choice, Decided, Desk
-from hfclean.desk.queue import Order
-from hfclean.desk.rows import Proposal, Rows
+from hfclean.desk.choices import Choice
+from hfclean.desk.desk import Decided, Desk, Seat
+from hfclean.desk.queue import Queue, Selection
+from hfclean.desk.rows import Rows
+from hfclean.desk.server import desk_app
 
-__all__ = ["Choice", "Decided", "Desk", "Order", "Proposal", "Rows"]
+__all__ = ["Choice", "Decided", "Desk", "Queue", "Rows", "Seat", "Selection", "desk_app"]

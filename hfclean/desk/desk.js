@@ -3,7 +3,7 @@
 (function () {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  let shownAt = 0, looked = 0, busy = false;
+  let shownAt = 0, looked = 0, busy = false, field = "";
 
   function stored(key, value) {
     try {
@@ -50,7 +50,8 @@
       if (kept !== null && kept !== area.value) { area.value = kept; restored += 1; }
     }
     if (restored) say("What you had typed and not saved is back in " + restored + (restored > 1 ? " fields." : " field."));
-    const first = document.querySelector("form.edit textarea");
+    const texts = Array.from(document.querySelectorAll("form.edit textarea"));
+    const first = texts.find((area) => area.name === field) || texts[0];
     (first || document.querySelector("main h1") || document.getElementById("main")).focus({ preventScroll: true });
   }
 
@@ -110,7 +111,9 @@
   });
 
   document.addEventListener("input", (event) => {
-    if (event.target.matches("form.edit textarea")) stored(draft(event.target), event.target.value);
+    if (!event.target.matches("form.edit textarea")) return;
+    field = event.target.name;
+    stored(draft(event.target), event.target.value);
   });
 
   document.addEventListener("change", (event) => {

@@ -1,56 +1,36 @@
-"""The desk: what one person does to the rows of a queue, and what everybody's files say of them.
+"""The desk: what one person does to the rows of a queue, and what the file of decisions says of them.
 
-A decision is in the file before it is answered. All that is known comes from the files: they are read at the start,
-and again from where they ended whenever they have grown, so that several desks may share one.
+A decision is in the file before it is answered. All that is known comes from the file: it is read at the start, and
+again from where it ended whenever it has grown, so that several desks may share one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hfclean.checks import accept
+from hfclean.desk.choices import Choice, Meaning, meaning_of, refusing, written
 from hfclean.desk.queue import Queue
 from hfclean.desk.rows import Rows
 from hfclean.desk.tail import Tail
-from hfclean.desk.tasks import Kind, Task, swapped, task_of, with_texts
-from hfclean.provenance import original_cells
+from hfclean.desk.tasks import Kind, Task, task_of
 from hfclean.schema import PreferenceView
+from hfclean.verdicts.assignment import arm, is_doubled, owner_sample
 from hfclean.verdicts.events import Event, Hashes, describe
-from hfclean.verdicts.hunks import taken
 from hfclean.verdicts.log import VerdictLog
 from hfclean.verdicts.states import RowVerdicts, row_verdicts
 
-# the states of rows that wait for nobody but an owner
-DONE = ("accepted", "edited", "rejected", "returned", "excluded", "skipped", "flagged", "conflict")
+UNSETTLED = ("conflict", "flagged")  # the states in which an owner looks at every row
+CLAIMED_MINUTES = 15  # for which nobody else is offered a row that somebody looks at
+SHARED_MINUTES = 60  # for which somebody who wrote something counts as still at work
+TODO = RowVerdicts(()).state()
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a person wants to be done with a row.
-
-    Args:
-        verdict: that of an `Event`, or `first` or `second` of a pair.
-        hunks: place -> numbers of the changes that are taken; None for all of them.
-        texts: place -> text that the person wrote.
-        reason: in words.
-        seconds: how long the person looked at the row.
-        seen: what `Desk.seen` gave when the row was shown; None to decide whatever others did meanwhile.
-    """
-
-    verdict: str
-    hunks: Mapping[str, tuple[int, ...]] | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
-    seconds: float | None = None
-    seen: str | None = None
 
 
 class Decided(NamedTuple):
@@ -69,6 +49,27 @@ class Decided(NamedTuple):
     texts: Mapping[str, str] = _NOTHING
 
 
+@dataclass(frozen=True)
+class Seat:
+    """How a person works at a desk.
+
+    Args:
+        kind: as what rows are decided about; what a row is not, it is not decided about as.
+        blind: the person sees neither what others decided nor where a text comes from.
+        owner: the person controls what others decided: every conflict and flag, and a share of each person's rows.
+        controlled: that share, 0 to 1.
+        doubled: the share of rows that two people decide, without knowing of each other, 0 to 1.
+        without: the share of revised rows that is shown without the revision, to compare how long people take, 0 to 1.
+    """
+
+    kind: Kind = "revision"
+    blind: bool = False
+    owner: bool = False
+    controlled: float = 0.1
+    doubled: float = 0.0
+    without: float = 0.0
+
+
 class Desk:
     """One person at a queue of rows.
 
@@ -77,15 +78,15 @@ class Desk:
         queue: the rows that are gone through.
         log: the person's file, to which decisions are added.
         who: the person.
-        also: files of others, which are only read.
-        kind: as what rows are decided about; by default as what each is.
-        blind: whether the person sees neither what others decided nor where a text comes from.
+        seat: how the person works.
+        now: the clock, by which claims lapse.
 
     Attributes:
         written: how many decisions were made here.
 
     Raises:
         SourceError: a line of a file is not an event.
+        HfcleanError: a share that is none.
     """
 
     def __init__(
@@ -94,16 +95,16 @@ class Desk:
         queue: Queue,
         log: VerdictLog,
         who: str,
+        seat: Seat | None = None,
         *,
-        also: Sequence[Path] = (),
-        kind: Kind = "revision",
-        blind: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.rows, self.queue, self.log, self.who = rows, queue, log, who
-        self.kind, self.blind = kind, blind
-        self._tails = [Tail(path) for path in dict.fromkeys([log.path, *also])]
-        self._lock = RLock()
+        self.seat = seat or Seat()
         self.written = 0
+        self._clock = now
+        self._tail = Tail(log.path)
+        self._lock = RLock()
         self._forget()
         self.refresh()
 
@@ -112,22 +113,24 @@ class Desk:
         self._verdicts: dict[str, RowVerdicts] = {}
         self._states: dict[str, str] = {}
         self._now: dict[str, Hashes] = {}
-        self.queue.open[:] = True
-        for tail in self._tails:
-            tail.rewind()
+        self._claims: dict[str, Event] = {}
+        self._counts: Counter[str] = Counter()
+        self._other: Event | None = None
+        self.queue.open[:] = not self.seat.owner
+        self._tail.rewind()
 
     # --------------------------------------------------------------------------------------------------------- reading
 
     def refresh(self) -> None:
-        """Read what the files have more than they had.
+        """Read what the file has more than it had.
 
         Raises:
-            SourceError: a line of a file is not an event.
+            SourceError: a line of it is not an event.
         """
         with self._lock:
-            if any(tail.was_replaced() for tail in self._tails):
+            if self._tail.was_replaced():
                 self._forget()
-            self._take([event for tail in self._tails for event in tail.more()])
+            self._take(self._tail.more())
 
     def _take(self, events: Sequence[Event]) -> None:
         names = dict.fromkeys(event.row_id for event in events)
@@ -136,25 +139,59 @@ class Desk:
             self._now[self.rows.ids[number]] = now
         for event in events:
             self._events.setdefault(event.row_id, []).append(event)
+            if event.who != self.who:
+                self._other = event
+            if event.verdict == "claim":
+                self._claims[event.row_id] = event
+            elif event.row_id in self._claims and self._claims[event.row_id].who == event.who:
+                del self._claims[event.row_id]
         for name in names:
             found = row_verdicts(self._events[name]).get(name, RowVerdicts(()))
             self._verdicts[name] = found
-            self._states[name] = found.state(self._now.get(name))
-            number = self.rows.find(name)
-            position = None if number is None else self.queue.position(number)
+            before, after = self._states.get(name), found.state(self._now.get(name))
+            self._states[name] = after
+            position = self._position(name)
             if position is not None:
+                self._counts.subtract([] if before is None else [before])
+                self._counts.update([after])
                 self.queue.open[position] = self._is_open(name)
 
+    def _position(self, name: str) -> int | None:
+        number = self.rows.find(name)
+        return None if number is None else self.queue.position(number)
+
     def _is_open(self, name: str) -> bool:
-        return self.state(name) not in DONE
+        """Whether a row that somebody decided waits for this person."""
+        decision = self._verdicts[name].decision(self._now.get(name))
+        if decision is not None and decision.is_owners:
+            return not self.seat.owner and decision.verdict == "return" and decision.to in ("", self.who)
+        fresh = [event for event in self.standing(name) if not self.is_stale(event)]
+        others = [event for event in fresh if event.who != self.who and event.verdict != "skip"]
+        if any(event.who == self.who for event in fresh):
+            return False
+        if self.seat.owner:
+            return self.state(name) in UNSETTLED or any(
+                owner_sample([name], event.who, self.seat.controlled) for event in others
+            )
+        return len(others) < (2 if self.is_doubled(name) else 1)
+
+    def is_doubled(self, name: str) -> bool:
+        """Whether two people are to decide a row, each alone."""
+        return is_doubled(name, self.seat.doubled)
 
     def state(self, name: str) -> str:
         """What holds for a row, one of `verdicts.states.STATES`."""
-        return self._states.get(name) or RowVerdicts(()).state()
+        return self._states.get(name, TODO)
 
     def standing(self, name: str) -> tuple[Event, ...]:
         """Everybody's last decision about a row."""
         return self._verdicts.get(name, RowVerdicts(())).standing
+
+    def visible(self, name: str) -> tuple[Event, ...]:
+        """What this person may see of them: their own alone, where they are to decide without knowing of others."""
+        found = self.standing(name)
+        is_alone = self.seat.blind or (self.is_doubled(name) and not self.seat.owner and self.mine(name) is None)
+        return tuple(event for event in found if event.who == self.who) if is_alone else found
 
     def mine(self, name: str) -> Event | None:
         """This person's last decision about a row."""
@@ -162,31 +199,75 @@ class Desk:
 
     def seen(self, name: str) -> str:
         """What stands for a row now, as a short text that changes with it."""
-        keys = "".join(event.key for event in self.standing(name))
+        keys = "".join(event.key for event in self.visible(name))
         return blake2b(keys.encode(), digest_size=8).hexdigest()
+
+    def is_stale(self, event: Event) -> bool:
+        """Whether the row changed since somebody decided."""
+        now = self._now.get(event.row_id)
+        return now is not None and not event.fits(now)
 
     @property
     def left(self) -> int:
-        """How many rows of the queue are open."""
+        """How many rows of the queue wait for this person."""
         return int(self.queue.open.sum())
 
     def counts(self) -> Counter[str]:
         """How many rows of the queue have each state."""
         with self._lock:
-            found = Counter(
-                state
-                for name, state in self._states.items()
-                if (number := self.rows.find(name)) is not None and self.queue.position(number) is not None
-            )
-            found[RowVerdicts(()).state()] += len(self.queue) - found.total()
+            found = +self._counts
+            found[TODO] += len(self.queue) - found.total()
             return found
 
     def task(self, number: int, *, candidate: int = 0) -> Task:
         """What is shown of a row."""
-        kind = self.kind
+        kind, name = self.seat.kind, self.rows.ids[number]
         if kind == "row" and isinstance(self.rows.view(number), PreferenceView):
             kind = "pair"
-        return task_of(self.rows, number, kind, candidate=candidate)
+        is_bare = not self.seat.owner and arm(name, without=self.seat.without) == "without"
+        return task_of(self.rows, number, kind, candidate=candidate, bare=is_bare)
+
+    # ---------------------------------------------------------------------------------------------------------- claims
+
+    def following(self, position: int) -> int | None:
+        """The next open row behind a position that nobody else looks at; one that somebody does, where all are."""
+        with self._lock:
+            busy = [at for name in self._claims if self.claimed_by(name) and (at := self._position(name)) is not None]
+            return self.queue.next_open(position, busy)
+
+    def claimed_by(self, name: str) -> str:
+        """Who else looks at a row; empty for nobody."""
+        claim = self._claims.get(name)
+        return claim.who if claim and claim.who != self.who and self._is_recent(claim, CLAIMED_MINUTES) else ""
+
+    def claim(self, name: str) -> None:
+        """Tell others at work that this person looks at an open row; alone, nothing is written.
+
+        Raises:
+            SourceError, OSError: see `decide`.
+        """
+        with self._lock:
+            position, held = self._position(name), self._claims.get(name)
+            is_shared = self._other is not None and self._is_recent(self._other, SHARED_MINUTES)
+            if (
+                not is_shared
+                or self.claimed_by(name)
+                or self.seat.owner
+                or position is None
+                or not self.queue.open[position]
+            ):
+                return
+            if held is None or held.who != self.who or not self._is_recent(held, CLAIMED_MINUTES / 2):
+                self.log.append(Event(name, "claim"))
+                self.refresh()
+
+    def _is_recent(self, event: Event, minutes: float) -> bool:
+        """Whether something was written within so many minutes, also where a clock was set back since."""
+        if not event.when:
+            return False
+        when = datetime.fromisoformat(event.when)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return abs(self._clock() - when) < timedelta(minutes=minutes)
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
@@ -201,25 +282,37 @@ class Desk:
         with self._lock:
             self.refresh()
             if choice.seen is not None and choice.seen != self.seen(task.row_id):
-                return Decided(None, others=self.standing(task.row_id), texts=self._texts(task, choice))
-            verdict, texts, hunks, reason = self._meant(task, choice)
-            refused = self.refused(task, texts) if verdict == "edit" and not reason.strip() else ()
-            if refused:
-                return Decided(None, refused=refused, texts=texts)
-            event = describe(
-                task.cells,
-                verdict,
-                self.rows.layout,
-                texts=texts,
-                hunks=hunks,
-                proposed=task.proposed,
-                reason=reason,
-                seconds=choice.seconds,
-            )
-            event = self.log.append(event)
+                return Decided(None, others=self.visible(task.row_id), texts=written(task, choice))
+            meant = meaning_of(task, choice)
+            if meant.verdict == "edit" and not meant.reason.strip():
+                refused = refusing(task, meant.texts)
+                if refused:
+                    return Decided(None, refused=refused, texts=meant.texts)
+            event = self.log.append(self._described(task, choice, meant))
             self.written += 1
             self.refresh()
-            return Decided(event, texts=texts)
+            return Decided(event, texts=meant.texts)
+
+    def _described(self, task: Task, choice: Choice, meant: Meaning) -> Event:
+        event = describe(
+            task.cells,
+            meant.verdict,
+            self.rows.layout,
+            texts=meant.texts,
+            hunks=meant.hunks,
+            proposed=task.proposed,
+            reason=meant.reason,
+            seconds=choice.seconds,
+        )
+        event = replace(event, refused=" ".join(task.codes) if task.proposed else "")
+        if self.seat.without and (task.changed or task.kind == "original"):
+            event = replace(event, arm="without" if task.kind == "original" else "with")
+        if not self.seat.owner:
+            return event
+        last = next((each for each in reversed(self.standing(task.row_id)) if choice.to in ("", each.who)), None)
+        if last is None or last.is_owners:
+            return replace(event, role="owner")
+        return replace(event, role="owner", of=last.number, to=last.who if meant.verdict == "return" else "")
 
     def undo(self) -> Event | None:
         """Withdraw this person's last decision; gives the event, None where nothing is left to undo.
@@ -239,82 +332,3 @@ class Desk:
     def _last(self) -> Event | None:
         mine = [event for name in self._verdicts if (event := self.mine(name)) is not None]
         return max(mine, key=lambda event: (event.number, event.when), default=None)
-
-    def _meant(self, task: Task, choice: Choice) -> tuple[str, dict[str, str], dict[str, tuple[int, ...]], str]:
-        """Verdict, texts, hunks and reason of an event."""
-        if choice.verdict in ("first", "second"):
-            is_chosen = (task.first == "chosen") == (choice.verdict == "first")
-            texts = {} if is_chosen else swapped(task)
-            said = choice.reason.strip() or "the other answer is better"
-            return ("accept", {}, {}, choice.reason) if is_chosen else ("edit" if texts else "return", texts, {}, said)
-        if choice.verdict == "edit":
-            texts = self._texts(task, choice)
-            return (_same_as(task, texts), {} if _same_as(task, texts) != "edit" else texts, {}, choice.reason)
-        if choice.verdict == "accept" and choice.hunks is not None and task.is_divisible:
-            every = {text.place: tuple(range(len(text.hunks))) for text in task.changed}
-            some = {place: tuple(sorted(set(choice.hunks.get(place, ())))) for place in every}
-            if not any(some.values()):
-                return "reject", {}, {}, choice.reason
-            if some != every:
-                return "edit", self._taken(task, some), some, choice.reason
-        return choice.verdict, {}, {}, choice.reason
-
-    def _taken(self, task: Task, some: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
-        texts: dict[str, str] = {}
-        for text in task.changed:
-            try:
-                part = taken(text.before, text.after, some[text.place])
-            except IndexError as e:
-                raise ValueError(f"{text.place}: {e}") from e
-            texts |= dict.fromkeys(text.places, part)
-        return texts
-
-    def _texts(self, task: Task, choice: Choice) -> dict[str, str]:
-        """The texts that a person wrote where they differ from what the row has now; at every place of each."""
-        found: dict[str, str] = {}
-        for text in task.texts:
-            written = choice.texts.get(text.place) if text.places else None
-            if written is not None and written != (text.before if task.proposed else text.after):
-                found |= dict.fromkeys(text.places, written)
-        return found
-
-    def as_theirs(self, task: Task, event: Event, *, reason: str = "", **more: Any) -> Choice:
-        """What this person decides who takes somebody's decision."""
-        said = reason.strip() or event.reason
-        if event.verdict != "edit":
-            return Choice(event.verdict, reason=said, **more)
-        return Choice("edit", texts=self.texts_of(task, event), reason=said, **more)
-
-    def texts_of(self, task: Task, event: Event) -> dict[str, str]:
-        """The texts that the row has if somebody's decision is followed, by the first place of each."""
-        if event.verdict == "reject":
-            return {text.place: text.before for text in task.texts if text.places}
-        is_refused = bool(task.proposed) and event.verdict not in ("accept", "edit")
-        found = {text.place: text.before if is_refused else text.after for text in task.texts if text.places}
-        for text in task.texts:
-            if text.places and text.name in event.fields:
-                found[text.place] = event.fields[text.name]
-        return {place: event.texts.get(place, text) for place, text in found.items()}
-
-    def is_stale(self, event: Event) -> bool:
-        """Whether the row changed since somebody decided."""
-        now = self._now.get(event.row_id)
-        return now is not None and not event.fits(now)
-
-    def refused(self, task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
-        """The checks that refuse the row with these texts beside the one that it was at first."""
-        layout = self.rows.layout
-        before = task.view.pairs(original_cells(task.cells, layout.prefix), turns="all")
-        after = task.view.pairs(with_texts(task.cells, texts), turns="all")
-        if len(before) != len(after):
-            return ("turns_changed",)
-        pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
-        return tuple(dict.fromkeys(code for old, new in pairs for code in accept(old, new)))
-
-
-def _same_as(task: Task, texts: Mapping[str, str]) -> str:
-    """What an edit amounts to: one that leaves the revision as it is accepts it, one that takes it back rejects it."""
-    if task.proposed:
-        return "reject" if not texts else "accept" if texts == dict(task.proposed) else "edit"
-    originals = {place: text.before for text in task.changed for place in text.places}
-    return "accept" if not texts else "reject" if texts == originals else "edit"

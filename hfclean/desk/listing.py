@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from hfclean.desk.desk import Desk
 from hfclean.report.formatting import one_line
-from hfclean.schema.slots import as_text
 from hfclean.verdicts.states import STATES
 
 PAGE = 100
@@ -30,7 +29,7 @@ def listed(desk: Desk, query: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         desk: one person at a queue.
-        query: `page` from 1, `state`, and `q`, a text that the row or its id holds in any case.
+        query: `page` from 1, `state`, and `q`, a text that the row holds in any case, or its id.
     """
     import numpy as np
 
@@ -73,17 +72,14 @@ def _listed(desk: Desk, position: int) -> Listed:
     name = desk.rows.ids[number]
     pair = desk.rows.layout.pairs(desk.rows.cells(number), desk.rows.view(number))[-1]
     title = one_line(pair.instruction[: 4 * TITLE].strip() or pair.input[:TITLE] or pair.response[:TITLE], TITLE)
-    people = () if desk.blind else tuple(event.who for event in desk.standing(name))
+    people = tuple(event.who for event in desk.visible(name))
     return Listed(position, name, title, desk.state(name), people)
 
 
 def _holding(desk: Desk, positions: Any, words: str) -> Any:
-    """The positions of rows that hold a text, whose id begins with it, or whose position it is."""
-    import numpy as np
-
-    lower, found = words.lower(), []
-    texts = desk.rows.texts([int(number) for number in desk.queue.numbers[positions]])
-    for position, cells in zip(positions, texts, strict=True):
-        if _name(desk, position).startswith(lower) or any(lower in as_text(cell).lower() for cell in cells):
-            found.append(int(position))
-    return np.array(found, np.int64)
+    """Those positions whose rows hold a text, or have that id."""
+    holds = desk.rows.holding(words)
+    number = desk.rows.find(words)
+    if number is not None:
+        holds[number] = True
+    return positions[holds[desk.queue.numbers[positions]]]

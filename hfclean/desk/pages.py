@@ -74,9 +74,10 @@ def parts_of(
     """
     found, key = [], 0
     for text in task.texts:
-        if not text.changed:
+        if not text.changed or task.kind == "original":
+            stays = text.shown if not text.changed else text.before
             budget = WHOLE if whole else SHOWN
-            found.append((text, [Piece("same", text_markup(text.shown, budget))] if text.shown else []))
+            found.append((text, [Piece("same", text_markup(stays, budget))] if stays else []))
             continue
         if not (task.is_divisible and text.places):
             found.append((text, [Piece("same", diff_markup(readable_diff(text.before, text.after), SHOWN))]))

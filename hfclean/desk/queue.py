@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,12 +21,13 @@ class Selection:
         order: `revised` for the rows that were revised, all of a dataset without revisions; `refused` for revisions
             that the gate refused; `uncertain` for the revised rows, those first that the embedded preference score
             says least of; `all` for every row.
-        sample: a number of these rows, picked by their ids: the same for everybody who asks for as many.
+        sample: a number of these rows, or a share of them below 1, picked by their ids: the same for everybody who
+            asks for as many; 0 for all.
         rule: only rows that this rule, check or reason is recorded of.
     """
 
     order: Order = "revised"
-    sample: int = 0
+    sample: float = 0
     rule: str = ""
 
 
@@ -57,24 +60,29 @@ class Queue:
         k = int(np.searchsorted(numbers, number))
         return int(order[k]) if k < len(numbers) and numbers[k] == number else None
 
-    def next_open(self, position: int) -> int | None:
-        """The first open row behind a position, after the last one from the start; None where all are decided."""
-        return (
-            _first(self.open[position + 1 :], position + 1)
-            if self.open[position + 1 :].any()
-            else (_first(self.open[: position + 1], 0) if self.open[: position + 1].any() else None)
-        )
+    def next_open(self, position: int, busy: Sequence[int] = ()) -> int | None:
+        """The first open row behind a position, after the last one from the start; None where all are decided.
+
+        Args:
+            position: from where; -1 for the start.
+            busy: positions that come only when nothing else is open.
+        """
+        flags = self.open
+        if busy:
+            flags = flags.copy()
+            flags[list(busy)] = False
+            flags = flags if flags.any() else self.open
+        after, before = flags[position + 1 :], flags[: position + 1]
+        if after.any():
+            return position + 1 + int(after.argmax())
+        return int(before.argmax()) if before.any() else None
 
     def previous_open(self, position: int) -> int | None:
         """The last open row before a position, before the first one from the end."""
         before, after = self.open[:position], self.open[position:]
         if before.any():
-            return position - 1 - _first(before[::-1], 0)
-        return len(self.open) - 1 - _first(after[::-1], 0) if after.any() else None
-
-
-def _first(flags: Any, start: int) -> int:
-    return int(flags.argmax()) + start
+            return position - 1 - int(before[::-1].argmax())
+        return len(self.open) - 1 - int(after[::-1].argmax()) if after.any() else None
 
 
 def _selected(rows: Rows, selection: Selection) -> Any:
@@ -90,10 +98,11 @@ def _selected(rows: Rows, selection: Selection) -> Any:
         numbers = np.intersect1d(
             numbers if selection.order == "refused" else np.arange(len(rows)), rows.of_rule(selection.rule)
         )
-    if selection.sample and selection.sample < len(numbers):
+    count = int(selection.sample) if selection.sample >= 1 else math.ceil(selection.sample * len(numbers))
+    if 0 < count < len(numbers):
         # the digits of an id are those of a hash: the lowest are a random sample that anybody can take again
         order = np.lexsort((numbers, rows.ids.numbers[numbers], rows.ids.codes[numbers]))
-        numbers = np.sort(numbers[order[: selection.sample]])
+        numbers = np.sort(numbers[order[:count]])
     if selection.order == "uncertain":
         numbers = numbers[np.argsort(_gains(rows, numbers), kind="stable")]
     return numbers

@@ -13,10 +13,11 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from hfclean.layout import Layout
-from hfclean.passes import BATCH, arrow_batches, column_batches, iterate, narrowed
+from hfclean.passes import arrow_batches, column_batches, iterate, narrowed
 from hfclean.provenance import REVISION_COLUMNS, parse_history, row_ids
 from hfclean.row_ids import RowIds, numbered
 from hfclean.schema import View
+from hfclean.schema.slots import as_text
 from hfclean.verdicts.events import Hashes, hashes
 
 SINGLE = re.compile(r"(large_)?string|bool|u?int\d+|float\d+")  # types of columns of single values
@@ -120,17 +121,6 @@ class Rows:
                 found[k] = hashes(row, view, self.layout)
         return found
 
-    def texts(self, numbers: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-        """The cells of these rows that are read as text, row by row."""
-        for start in range(0, len(numbers), BATCH):
-            batch = numbers[start : start + BATCH]
-            found: dict[int, tuple[Any, ...]] = {}
-            for split, picked in self._by_split(batch):
-                part, view = self.splits[split], self.views[split]
-                rows = iterate(part, view.columns, [self.place(k)[1] for k in picked])
-                found |= zip(picked, (tuple(row.values()) for each in rows for row in each), strict=True)
-            yield from (found[number] for number in batch)
-
     def proposals(self, number: int) -> list[Proposal]:
         """The refused revisions of a row, in the order in which they were made."""
         places = self._refused_places.get(self.ids[number], ())
@@ -171,6 +161,27 @@ class Rows:
                         found.append(index)
                 start += count
         return np.array(found, np.int64)
+
+    def holding(self, words: str) -> Any:
+        """For each row, whether a text of it holds these words, in any case."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found, start = np.zeros(len(self), bool), 0
+        for name, part in self.splits.items():
+            for column in self.views[name].columns:
+                row = start
+                for cells in arrow_batches(part, column):
+                    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+                        holds = pc.fill_null(pc.match_substring(cells, words, ignore_case=True), False).to_numpy()
+                    else:
+                        lower = words.lower()
+                        holds = np.array([lower in as_text(cell).lower() for cell in cells.to_pylist()], bool)
+                    found[row : row + len(holds)] |= holds
+                    row += len(holds)
+            start += len(part)
+        return found
 
     def _where(self, column: str, value: str) -> Any:
         import numpy as np

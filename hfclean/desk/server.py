@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-from hfclean.desk.desk import Choice, Desk
+from hfclean.desk.choices import Choice, as_theirs, refusing, theirs
+from hfclean.desk.desk import Desk
 from hfclean.desk.guard import App, Guard
 from hfclean.desk.listing import listed
 from hfclean.desk.pages import FILES, SHOWN, asset, compared, parts_of, render
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 << 20  # of one decision: a form spells a byte as three
 MOST_FIELDS = 20_000
 NO_ROOM = 507
+BOX = re.compile(r"[^\n]{1,10000}:[0-9]{1,9}")
 KEYS = (
     ("a", "accept: the text is right, with the changes that are checked"),
     ("r", "reject: the original stands"),
     ("1 … 9", "take or leave one change; of two answers, which is better"),
     ("e", "edit"),
     ("t", "to be revised again"),
+    ("d", "exclude: the row does not belong in the data; needs a reason"),
     ("x", "skip: no opinion"),
     ("f", "flag: somebody should look"),
     ("u", "undo the last decision"),
@@ -46,12 +49,14 @@ PAST = {
 }
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What a form holds."""
-
-    fields: dict[str, str]
-    hunks: tuple[str, ...]
+WORDS = {
+    "accept": "The text is right as it stands here.",
+    "reject": "The original stands.",
+    "return": "It is to be revised again.",
+    "exclude": "The row does not belong in the data.",
+    "skip": "No opinion.",
+    "flag": "Somebody should look before anything is done.",
+}
 
 
 def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = (), price: str = "") -> App:
@@ -72,6 +77,7 @@ def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = ()
         Route("/row/{row}", pages.row),
         Route("/row/{row}", pages.decide, methods=["POST"]),
         Route("/row/{row}/edit", pages.edit),
+        Route("/row/{row}/edit", pages.decide, methods=["POST"]),
         Route("/undo", pages.undo, methods=["POST"]),
         Route("/list", pages.listing),
         Route("/done", pages.done),
@@ -82,29 +88,33 @@ def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = ()
 
 
 class _Pages:
-    """One method an address."""
+    """One method an address. What takes milliseconds is done at once, for which no thread is woken."""
 
     def __init__(self, desk: Desk, name: str, price: str) -> None:
         self.desk, self.name, self.price = desk, name, price
 
     # -------------------------------------------------------------------------------------------------------- reading
 
-    def first(self, request: Request) -> Response:
+    async def first(self, request: Request) -> Response:
         alert = self._refreshed()
-        position = self.desk.queue.next_open(-1)
+        position = self.desk.following(-1)
         if alert or position is None:
             return self._page("done.html.jinja", "./", alert=alert)
         return _to(f"row/{self._name_at(position)}")
 
-    def row(self, request: Request) -> Response:
+    async def row(self, request: Request) -> Response:
         alert = self._refreshed()
         task = self._task(request.path_params["row"], request.query_params.get("candidate"))
         if task is None:
             return self._missing("../")
         whole = request.query_params.get("whole") == "1"
+        try:
+            self.desk.claim(task.row_id)
+        except (SourceError, OSError) as e:
+            alert = f"Others are not told that you look at this row: {_words(e)}"
         return self._row(task, alert=alert, said=self._said(request.query_params.get("from")), whole=whole)
 
-    def edit(self, request: Request) -> Response:
+    async def edit(self, request: Request) -> Response:
         alert = self._refreshed()
         task = self._task(request.path_params["row"], request.query_params.get("candidate"))
         return self._missing("../../") if task is None else self._edit(task, {}, "../../", alert=alert)
@@ -114,15 +124,15 @@ class _Pages:
         found = listed(self.desk, request.query_params)
         return self._page("list.html.jinja", "./", alert=alert, **found)
 
-    def done(self, request: Request) -> Response:
+    async def done(self, request: Request) -> Response:
         return self._page(
             "done.html.jinja", "./", alert=self._refreshed(), said=self._said(request.query_params.get("from"))
         )
 
-    def help(self, request: Request) -> Response:
+    async def help(self, request: Request) -> Response:
         return self._page("help.html.jinja", "./", keys=KEYS)
 
-    def file(self, request: Request) -> Response:
+    async def file(self, request: Request) -> Response:
         from starlette.responses import Response
 
         name = request.path_params["file"]
@@ -136,9 +146,7 @@ class _Pages:
     async def undo(self, request: Request) -> Response:
         return await self._posted(request, self._undo)
 
-    async def _posted(self, request: Request, answer: Callable[[Request, Sent], Response]) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
+    async def _posted(self, request: Request, answer: Callable[[Request, Mapping[str, str]], Response]) -> Response:
         body = bytearray()
         async for piece in request.stream():
             body += piece
@@ -149,53 +157,54 @@ class _Pages:
             pairs = parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
         except ValueError:
             return self._page("done.html.jinja", "../", 400, alert="The form cannot be read; nothing was saved.")
-        sent = Sent(dict(pairs), tuple(value for key, value in pairs if key == "hunk"))
-        return await run_in_threadpool(answer, request, sent)
+        boxes = [value for key, value in pairs if key == "hunk"]
+        if not all(BOX.fullmatch(value) for value in boxes):
+            return self._page("done.html.jinja", "../", 400, alert="The form cannot be read; nothing was saved.")
+        return answer(request, dict(pairs) | {"hunk": "\n".join(boxes)})
 
-    def _decide(self, request: Request, sent: Sent) -> Response:
-        task = self._task(request.path_params["row"], sent.fields.get("candidate"))
+    def _decide(self, request: Request, fields: Mapping[str, str]) -> Response:
+        base = "../../" if request.url.path.endswith("/edit") else "../"
+        task = self._task(request.path_params["row"], fields.get("candidate"))
         if task is None:
-            return self._missing("../")
-        fields = sent.fields
+            return self._missing(base)
         typed = _typed(task, fields)
         if fields.get("verdict") == "check":
-            return self._edit(task, fields, "../", texts=typed, refused=self.desk.refused(task, typed), checked=True)
-        again = self._edit if any(key.startswith("text:") for key in fields) else self._row
+            return self._edit(task, fields, base, texts=typed, refused=refusing(task, typed), checked=True)
+        again = self._row if base == "../" else self._edit
         try:
-            choice = self._choice(task, sent, typed)
+            choice = self._choice(task, fields, typed)
             decided = self.desk.decide(task, choice)
         except OSError as e:
-            alert = f"Not saved: {e.strerror or e}. Nothing that you typed is lost; make room and press the key again."
-            return again(task, fields=fields, base="../", texts=typed, alert=alert, status=NO_ROOM)
+            alert = f"Not saved: {_words(e)}. Nothing that you typed is lost; make room and press the key again."
+            return again(task, fields=fields, base=base, texts=typed, alert=alert, status=NO_ROOM)
         except (SourceError, ValueError) as e:
-            return again(task, fields=fields, base="../", texts=typed, alert=f"Not saved: {e}", status=400)
+            return again(task, fields=fields, base=base, texts=typed, alert=f"Not saved: {e}", status=400)
         if decided.refused:
-            return self._edit(task, fields, "../", texts=decided.texts, refused=decided.refused, status=422)
+            return self._edit(task, fields, base, texts=decided.texts, refused=decided.refused, status=422)
         if decided.event is None:
             alert = "Not saved: somebody decided this row meanwhile. Look at both; to keep yours as well, save again."
-            return again(task, fields=fields, base="../", texts=typed, alert=alert, status=409)
+            return again(task, fields=fields, base=base, texts=typed, alert=alert, status=409)
         position = self.desk.queue.position(task.number)
-        following = self.desk.queue.next_open(-1 if position is None else position)
-        where = "../done" if following is None else self._name_at(following)
-        return _to(f"{where}?from={quote(task.row_id)}")
+        following = self.desk.following(-1 if position is None else position)
+        where = "done" if following is None else f"row/{self._name_at(following)}"
+        return _to(f"{base}{where}?from={quote(task.row_id)}")
 
-    def _undo(self, request: Request, sent: Sent) -> Response:
+    def _undo(self, request: Request, fields: Mapping[str, str]) -> Response:
         try:
             event = self.desk.undo()
         except (SourceError, OSError) as e:
-            alert = f"Not undone: {getattr(e, 'strerror', None) or e}"
+            alert = f"Not undone: {_words(e)}"
             return self._page("done.html.jinja", "./", NO_ROOM, alert=alert)
         if event is None:
             return self._page("done.html.jinja", "./", 404, alert="You decided nothing that could be undone.")
         return _to(f"row/{quote(event.row_id)}?from={quote(event.row_id)}")
 
-    def _choice(self, task: Task, sent: Sent, typed: Mapping[str, str]) -> Choice:
+    def _choice(self, task: Task, fields: Mapping[str, str], typed: Mapping[str, str]) -> Choice:
         """What a person wants, of what the form holds.
 
         Raises:
             ValueError: it holds something else.
         """
-        fields = sent.fields
         seconds = fields.get("seconds", "")
         looked = min(float(seconds), 86_400.0) if seconds.replace(".", "", 1).isdecimal() else None
         more: dict[str, Any] = {"seconds": looked, "seen": fields.get("seen")}
@@ -203,9 +212,10 @@ class _Pages:
             event = next((each for each in self.desk.standing(task.row_id) if each.who == who), None)
             if event is None:
                 raise ValueError("what was to be taken was undone meanwhile")
-            return self.desk.as_theirs(task, event, reason=fields.get("reason", ""), **more)
-        hunks = _hunks(sent.hunks) if fields.get("hunks") else None
-        return Choice(fields.get("verdict", ""), hunks, typed, fields.get("reason", ""), **more)
+            return as_theirs(task, event, reason=fields.get("reason", ""), **more)
+        if who := fields.get("back"):
+            return Choice("return", reason=fields.get("reason", ""), to=who, **more)
+        return Choice(fields.get("verdict", ""), _checked(fields), typed, fields.get("reason", ""), **more)
 
     # ---------------------------------------------------------------------------------------------------------- pages
 
@@ -214,7 +224,7 @@ class _Pages:
         try:
             self.desk.refresh()
         except (SourceError, OSError) as e:
-            return f"What others decide is not read: {e}"
+            return f"What others decide is not read: {_words(e)}"
         return ""
 
     def _task(self, name: str, candidate: str | None) -> Task | None:
@@ -251,8 +261,8 @@ class _Pages:
         queue = self.desk.queue
         position = queue.position(task.number)
         here = -1 if position is None else position
-        before, after = queue.previous_open(max(here, 0)), queue.next_open(here)
-        is_pair = task.kind == "pair" or (self.desk.blind and task.kind == "revision")
+        before, after = queue.previous_open(max(here, 0)), self.desk.following(here)
+        is_pair = task.kind == "pair" or (self.desk.seat.blind and task.kind == "revision")
         return self._page(
             "row.html.jinja",
             base,
@@ -263,8 +273,9 @@ class _Pages:
             position=here,
             state=self.desk.state(task.row_id),
             standing=self._standing(task),
+            claimed=self.desk.claimed_by(task.row_id),
             seen=self.desk.seen(task.row_id),
-            parts=parts_of(task, None, whole=whole),
+            parts=parts_of(task, _checked(fields or {}), whole=whole),
             sides=task.sides if is_pair else (),
             is_long=not whole and any(len(text.shown) + len(text.before) > SHOWN // 4 for text in task.texts),
             before=None if before is None or before == here else self._name_at(before),
@@ -287,7 +298,9 @@ class _Pages:
     ) -> Response:
         texts = texts or {}
         position = self.desk.queue.position(task.number)
-        shown = [(text, texts.get(text.place, text.after)) for text in task.texts if text.places and text.whole]
+        shown = [
+            (text, texts.get(text.place, text.filled(task.kind))) for text in task.texts if text.places and text.whole
+        ]
         read = [(text.name, text.shown) for text in task.texts if not (text.places and text.whole) and text.shown]
         return self._page(
             "edit.html.jinja",
@@ -308,20 +321,19 @@ class _Pages:
 
     def _standing(self, task: Task) -> list[dict[str, Any]]:
         """What stands of the row, with what each would make of its texts."""
-        if self.desk.blind:
-            return []
         return [
             {
                 "event": event,
                 "stale": self.desk.is_stale(event),
+                "words": WORDS.get(event.verdict, ""),
                 "texts": [
-                    (text.name, compared(text.before, theirs[text.place]))
+                    (text.name, compared(text.before, texts[text.place]))
                     for text in task.texts
-                    if text.places and theirs.get(text.place, text.before) != text.before
+                    if text.places and texts[text.place] != text.before
                 ],
             }
-            for event in self.desk.standing(task.row_id)
-            if (theirs := self.desk.texts_of(task, event)) is not None
+            for event in self.desk.visible(task.row_id)
+            for texts in [theirs(task, event)]
         ]
 
     def _missing(self, base: str) -> Response:
@@ -337,17 +349,22 @@ class _Pages:
             "base": base,
             "name": self.name,
             "who": desk.who,
-            "owner": False,
+            "owner": desk.seat.owner,
             "counts": counts,
             "total": len(desk.queue),
-            "left": int(desk.queue.open.sum()),
+            "left": desk.left,
             "query": "",
             "said": "",
             "alert": "",
-            "blind": desk.blind,
+            "blind": desk.seat.blind,
             "file": desk.log.path.name,
         }
         return HTMLResponse(render(template, **(shared | content)), status)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _to(where: str) -> Response:
@@ -366,16 +383,12 @@ def _typed(task: Task, fields: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _hunks(values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """Place -> numbers of the changes that are checked.
-
-    Raises:
-        ValueError: a value is none that the page has.
-    """
+def _checked(fields: Mapping[str, str]) -> dict[str, tuple[int, ...]] | None:
+    """Place -> numbers of the changes that are checked; None for a form without boxes."""
+    if not fields.get("hunks"):
+        return None
     found: dict[str, tuple[int, ...]] = {}
-    for value in values:
+    for value in filter(None, fields.get("hunk", "").split("\n")):
         place, _, number = value.rpartition(":")
-        if not number.isdecimal() or len(number) > 9:
-            raise ValueError(f"no change {value[:80]!r} is on the page; load it again")
         found[place] = (*found.get(place, ()), int(number))
     return found

@@ -17,7 +17,7 @@ from hfclean.schema.slots import as_text
 from hfclean.scorers.explained import explained_columns
 from hfclean.verdicts.hunks import Hunk, hunks
 
-Kind = Literal["revision", "refused", "row", "pair"]
+Kind = Literal["revision", "refused", "row", "pair", "original"]
 CHECKED = 200_000  # characters of a row; a longer one is not looked at by every verifier before it is shown
 FIELDS = ("instruction", "input", "response")
 
@@ -50,6 +50,10 @@ class Text:
     @property
     def changed(self) -> bool:
         return self.before != self.after
+
+    def filled(self, kind: Kind) -> str:
+        """What stands in the field in which it is edited."""
+        return self.before if kind == "original" else self.after
 
     def typed(self, sent: str) -> str:
         """What a person typed, of what a browser sent: it spells every line end in one way.
@@ -85,7 +89,7 @@ class Task:
         number: of the row.
         row_id, split, index: which it is.
         kind: `revision` of a row that was revised, `refused` for a revision that the gate refused, `pair` for two
-            answers of which one is better, `row` for any other.
+            answers of which one is better, `original` where the person shall not see the revision, else `row`.
         cells: the row as it is.
         view: how it is read.
         pair: its main pair.
@@ -93,7 +97,8 @@ class Task:
         proposed: of a refused revision, place -> proposed text.
         candidates: how many refused revisions there are of the row; `candidate` is the number of this one.
         codes: why the gate took or refused the revision, or which rules made it.
-        findings: what a program finds wrong, a sentence each.
+        refusal: the revision that the gate refused.
+        prefix: of the columns that hfclean added.
         scores: numbers about the row.
         steps: what was done to it, oldest first.
         model: what the model that proposed calls itself; empty for none.
@@ -116,7 +121,8 @@ class Task:
     candidates: int = 0
     candidate: int = 0
     codes: tuple[str, ...] = ()
-    findings: tuple[str, ...] = ()
+    refusal: Proposal | None = None
+    prefix: str = ""
     scores: tuple[Score, ...] = ()
     steps: tuple[Step, ...] = ()
     model: str = ""
@@ -133,13 +139,18 @@ class Task:
     def changed(self) -> tuple[Text, ...]:
         return tuple(text for text in self.texts if text.changed)
 
+    @cached_property
+    def findings(self) -> tuple[str, ...]:
+        """What a program finds wrong, a sentence each."""
+        return self.refusal.findings if self.refusal else _findings(self.cells, self.view, self.pair, self.prefix)
+
     @property
     def is_divisible(self) -> bool:
         """Whether a part of the revision can be taken."""
         return bool(self.changed) and all(text.whole and text.places for text in self.changed)
 
 
-def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0) -> Task:
+def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0, bare: bool = False) -> Task:
     """What is shown of a row.
 
     Args:
@@ -147,6 +158,7 @@ def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0) -> Task:
         number: of the row.
         kind: as what it is decided about; `revision` of a row that was not revised is `row`.
         candidate: which of several refused revisions.
+        bare: whether the person shall see the original alone.
     """
     cells, view = rows.cells(number), rows.view(number)
     split, index = rows.place(number)
@@ -158,6 +170,8 @@ def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0) -> Task:
     texts = _texts(cells, target, chosen, layout.prefix)
     if kind in ("revision", "refused") and not any(text.changed for text in texts):
         kind = "row"
+    if bare and kind != "row":
+        kind = "original"
     task = Task(
         number,
         rows.ids[number],
@@ -172,7 +186,8 @@ def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0) -> Task:
         candidates=len(proposals),
         candidate=proposals.index(chosen) if chosen else 0,
         codes=chosen.codes if chosen else _codes(steps),
-        findings=chosen.findings if chosen else _findings(cells, view, target.pair, layout.prefix),
+        refusal=chosen,
+        prefix=layout.prefix,
         scores=_scores(cells, steps, layout.prefix),
         steps=steps,
         model=chosen.model if chosen else next((step.model for step in reversed(steps) if step.model), ""),
