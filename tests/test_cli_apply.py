@@ -13,6 +13,7 @@ from datasets import Dataset, load_dataset
 
 from hfclean.cli import main
 from hfclean.layout import Layout
+from hfclean.provenance import number_rows, row_id
 from hfclean.report.findings import decisions
 from hfclean.report.record import Count, Decisions
 from hfclean.verdicts import Event, VerdictLog, describe
@@ -259,3 +260,28 @@ def test_what_a_strangers_record_says_of_people_is_checked(
 ) -> None:
     found = decisions(transforms)
     assert found == (None if people is None else Decisions(people, states, ()))
+
+
+def test_rows_that_nobody_revised_are_judged_as_they_are(work: Path, run: Run) -> None:
+    raw = [*ROWS[:3], ROWS[0]]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, raw)))
+    layout = Layout()
+    view = layout.view(tuple(raw[0]))
+    named = [
+        {**row, "row_id": name} for row, name in zip(raw, number_rows(row_id(row, view) for row in raw), strict=True)
+    ]
+    log = VerdictLog("rows.jsonl.verdicts.jsonl", "ana")
+    log.append(describe(named[0], "edit", layout, texts={"output": "Here are 2 apples."}))
+    log.append(describe(named[1], "accept", layout))
+    log.append(describe(named[3], "exclude", layout, reason="a duplicate"))
+    code, out, _ = run("apply", "rows.jsonl", "--out", "d", "--columns", "alpaca", "--json")
+    assert code == 0
+    assert json.loads(out)["states"] == {"edited": 1, "accepted": 1, "excluded": 1}
+    after = data("d")
+    assert [row["output"] for row in after] == ["Here are 2 apples.", raw[1]["output"], raw[2]["output"]]
+    assert [row["edit_reason"] for row in after] == ["edited", "accepted", ""]
+    assert run("undo", "d")[0] == 0
+    assert data("d") == raw
+    code, _, err = run("apply", "rows.jsonl", "--in-place")
+    assert code == 1
+    assert "'rows.jsonl' is not a folder that hfclean wrote, so it is not replaced" in err

@@ -29,7 +29,7 @@ VERBS: dict[str, str] = {
     "why": "explain what happened to one row",
     "diff": "compare two versions of a dataset",
     "review": "decide about revisions in a browser: accept, edit or reject each, one row a screen",
-    "apply": "do what people decided about the rows of a cleaned folder",
+    "apply": "do what people decided about rows, and write the folder",
     "undo": "put originals back in a cleaned folder",
     "forget": "purge rows from a cleaned folder and from what is kept of them here",
     "convert": "write the rows in another shape",

@@ -1,21 +1,25 @@
-"""Do what people decided about the rows of a cleaned folder.
+"""Do what people decided about rows, and write the folder.
 
 Do what people decided: accepted, edited and rejected rows get the texts that they stand for, excluded ones go to the
 dropped rows with the reason, and history, ledger, report and card say so. Rows on which people disagree, or that
 changed since, stay as they are and are named. hfclean undo takes all of it back. No name of a person is written unless
---names is given.
+--names is given. Of a dataset that hfclean did not write, the rows that nobody decided about stay as they are.
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.reading import UsageError, tell, unpacked
+from hfclean.cli.reading import UsageError, layout_of, settle, tell, unpacked
 from hfclean.errors import FolderError, SourceError
+from hfclean.layout import Layout
+from hfclean.records.common import ABOUT
 
 if TYPE_CHECKING:
+    from hfclean.source import Source
     from hfclean.verdicts import Applied
 
 SHOWN = 10
@@ -28,7 +32,9 @@ LEFT = {
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    command.add_argument("dir", metavar="DIR", help="a folder that hfclean wrote")
+    command.add_argument(
+        "dir", metavar="DIR", help="a folder that hfclean wrote, or a file or folder of rows (with --out)"
+    )
     command.add_argument(
         "verdicts",
         metavar="FILE",
@@ -44,21 +50,36 @@ def add(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write in card, report and record who decided on how many rows (default: only how many people did)",
     )
+    command.add_argument("--columns", metavar="MAP", help=f"of a file of rows: {options.SHAPE_HELP}")
     command.add_argument("--json", action="store_true", help="print JSON")
     options.quiet(command)
+
+
+class _Given(NamedTuple):
+    """What people decided about: a cleaned folder, or a dataset that nobody revised, with the columns of one."""
+
+    dataset: Any
+    removed: Any | None
+    refused: Any | None
+    layout: Layout
+    steps: Sequence[Mapping[str, Any]]
+    source: "Source"
+    stated: Mapping[str, Any]
+    is_ours: bool
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cleaned import Cleaned, as_it_came
     from hfclean.cli.terminal import columns_wide
-    from hfclean.folder import check_target, read_folder, write_folder
-    from hfclean.ownership import is_own
+    from hfclean.folder import check_target, write_folder
     from hfclean.reviser.refused import still_refused
-    from hfclean.source import Source
     from hfclean.verdicts import apply_verdicts, read_verdicts
 
     if not (args.out or args.in_place):
         raise UsageError("say where the result goes: --out DIR2 writes another folder, --in-place replaces DIR")
+    is_folder = (Path(args.dir).expanduser() / ABOUT).is_file()
+    if args.in_place and not is_folder:
+        raise FolderError(f"{args.dir!r} is not a folder that hfclean wrote, so it is not replaced; give --out DIR2")
     target = Path(args.out).expanduser() if args.out else Path(args.dir)
     if args.out and target.exists():
         raise FolderError(
@@ -67,29 +88,26 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     check_target(target, overwrite=args.in_place)
     verdicts = read_verdicts(*_files(args))
     with unpacked(args, str(target)) as cache:
-        folder = read_folder(args.dir, cache_dir=cache)
-        about, is_ours, layout = folder.about, is_own(folder.path), folder.layout
-        applied = apply_verdicts(folder.dataset, verdicts, layout=layout, removed=folder.removed, names=args.names)
+        given = _of_folder(args, cache) if is_folder else _of_dataset(args, err, cache)
+        layout = given.layout
+        applied = apply_verdicts(given.dataset, verdicts, layout=layout, removed=given.removed, names=args.names)
         before = as_it_came(applied.dataset, applied.removed, layout.prefix)
-        source, stated = about["source"], about["stated"]
         report = write_folder(
             target,
             Cleaned(
                 applied.dataset,
                 applied.removed,
-                _steps(about["transforms"], applied, names=args.names),
-                refused=still_refused(folder.refused, applied.dataset, layout),
+                _steps(given.steps, applied, names=args.names),
+                refused=still_refused(given.refused, applied.dataset, layout),
             ),
             before=before,
-            source=Source(
-                before, source["name"], source["kind"], source["fingerprint"], folder.card, tuple(source["notes"])
-            ),
+            source=replace(given.source, dataset=before),
             layout=layout,
             overwrite=args.in_place,
-            license=stated["license"],
-            language=stated["language"],
-            source_id=stated["source"],
-            own=is_ours,
+            license=given.stated["license"],
+            language=given.stated["language"],
+            source_id=given.stated["source"],
+            own=given.is_ours,
             scored=applied.dataset,
         )
     data = {
@@ -102,6 +120,45 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     }
     lines = [report.summary(columns_wide()), *_left(applied), f"\nwrote {target}"]
     tell(args, out, lambda: data, lambda: "\n".join(lines))
+
+
+def _of_folder(args: argparse.Namespace, cache: Path) -> _Given:
+    from hfclean.folder import read_folder
+    from hfclean.ownership import is_own
+    from hfclean.source import Source
+
+    folder = read_folder(args.dir, cache_dir=cache)
+    about = folder.about
+    named = about["source"]
+    source = Source(
+        folder.dataset, named["name"], named["kind"], named["fingerprint"], folder.card, tuple(named["notes"])
+    )
+    return _Given(
+        folder.dataset,
+        folder.removed,
+        folder.refused,
+        folder.layout,
+        about["transforms"],
+        source,
+        about["stated"],
+        is_own(folder.path),
+    )
+
+
+def _of_dataset(args: argparse.Namespace, err: TextIO, cache: Path) -> _Given:
+    """A dataset as it is, with the columns that say what happens to it."""
+    from hfclean.cleaning import clean
+    from hfclean.reviser import RuleReviser
+    from hfclean.source import load
+
+    source = load(args.dir, columns=layout_of(args).columns, cache_dir=cache)
+    settle(args, source.dataset, err)
+    layout = layout_of(args)
+    cleaned = clean(
+        source.dataset, reviser=RuleReviser(only=(), columns=layout.columns), score=False, show=not args.quiet
+    )
+    stated = dict.fromkeys(("license", "language", "source"))
+    return _Given(cleaned.dataset, None, None, layout, cleaned.transforms, source, stated, True)
 
 
 def _files(args: argparse.Namespace) -> list[Path]:

@@ -176,13 +176,13 @@ def reader(args: argparse.Namespace, err: TextIO, near: str | None = None) -> It
             _log.info("read %s (%s): %s rows", source.name, source.kind, rows)
             for note in source.notes:
                 print(f"note: {note}", file=err)
-            _settle(args, source.dataset, err)
+            settle(args, source.dataset, err)
             return source
 
         yield read
 
 
-def _settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
+def settle(args: argparse.Namespace, ds: Any, err: TextIO) -> None:
     """Decide once, for all that a command does, what is not clear from the names of the columns; and say so."""
     if "columns" not in args or args.columns:
         return
