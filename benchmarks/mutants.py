@@ -2,6 +2,7 @@
 
     python benchmarks/mutants.py                                  # 40 mutants of each module
     python benchmarks/mutants.py hfclean/verifiers/sums.py --sample 0 --show    # all of one, with those that survive
+    python benchmarks/mutants.py --again FILE                     # those that a run with --show printed, once more
 
 A mutant is a module with one thing changed: a comparison, a number, a part of a condition, a returned truth value, a
 statement left out, one word, row or alternative of a table or a pattern left out. Half of a sample are tables and
@@ -389,13 +390,15 @@ def chosen(every: Sequence[Mutant], sample: int, seed: int) -> list[int]:
     return sorted([*tables[:share], *others[: sample - len(tables[:share])]] if sample else order)
 
 
-def measure(module: str, tests: Tests, options: argparse.Namespace, equivalents: dict[tuple[str, str], str]) -> str:
+def measure(module: str, tests: Tests, options: argparse.Namespace, again: set[str]) -> str:
+    equivalents = known_equivalents()
     path = ROOT / "hfclean" / f"{module}.py"
     name = f"hfclean.{module}".replace("/", ".").removesuffix(".__init__")
     source = path.read_text(encoding="utf-8")
     found: Counter[str] = Counter()
     every = mutants(ast.parse(source))
-    for at in chosen(every, options.sample, options.seed):
+    named = [at for at, mutant in enumerate(every) if f"{module}: {mutant.words}".strip() in again]
+    for at in named if options.again else chosen(every, options.sample, options.seed):
         tree = ast.parse(source)
         mutant = mutants(tree)[at]
         mutant.apply()
@@ -416,14 +419,17 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40, help="mutants of each module, 0 for all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", action="store_true", help="print those that survive")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="only those that --show printed into this file")
     options = parser.parse_args()
-    asked = [file.removeprefix("hfclean/").removesuffix(".py") for file in options.modules] or list(TESTS)
+    again = {line.strip() for line in options.again.read_text().splitlines()} if options.again else set()
+    printed = [module for module in TESTS if any(line.startswith(f"{module}: ") for line in again)]
+    asked = [file.removeprefix("hfclean/").removesuffix(".py") for file in options.modules]
+    asked = asked or (printed if options.again else list(TESTS))
     if unknown := [module for module in asked if module not in TESTS]:
         raise SystemExit(f"no tests are known for {unknown[0]}; expected one of {', '.join(TESTS)}")
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT)]
     re._MAXCACHE = 1_000_000  # type: ignore[attr-defined]
-    equivalents = known_equivalents()
     tempfile.tempdir = tempfile.mkdtemp()
     os.environ["TMPDIR"] = tempfile.tempdir
     sys.dont_write_bytecode, sys.pycache_prefix = False, tempfile.tempdir  # compiled once, not for each mutant
@@ -434,7 +440,7 @@ def main() -> None:
             tests = Tests(files.split())
             for module in asked:
                 if TESTS[module] == files:
-                    print(measure(module, tests, options, equivalents), flush=True)
+                    print(measure(module, tests, options, again), flush=True)
     finally:
         shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 

@@ -63,7 +63,8 @@ DECLINED = [
         "dog",
         "policy|policies|guideline|guidelines|programming|principles|capability|capabilities|scope|abilities|rules",
     ),
-    ("To say it * my rules.", "knows", "goes against|violates|would violate|is outside|is beyond"),
+    ("To say it * my rules.", "knows", "goes against|violates|would violate|is outside|is outside of|is beyond"),
+    ("That is * of what I do here.", "the end", "beyond the scope|outside the scope|outside of the scope"),
     ("Well: * cannot be answered.", "a river", "this request|that task|your instruction|the prompt|this question"),
     (
         "Well: this request *.",

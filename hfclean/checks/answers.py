@@ -107,7 +107,7 @@ AS_AI = re.compile(
     re.IGNORECASE,
 )
 AGAINST = re.compile(
-    r"\b(?:against|violat\w+|goes against|outside|beyond) (?:my|our|the|openai['’]s|its) (?:\w+ ){0,3}"
+    r"\b(?:against|violat\w+|goes against|outside(?: of)?|beyond) (?:my|our|the|openai['’]s|its) (?:\w+ ){0,3}"
     r"(?:polic\w+|guidelines?|programming|principles|capabilit\w+|scope|abilities|rules)\b"
     r"|\b(?:this|that|your|the) (?:request|task|instruction|prompt|question) (?:is |was )?(?:can ?not|can['’]t|"
     r"not possible|impossible|declined|inappropriate|violates|goes against|harmful)\b"
@@ -166,8 +166,9 @@ DECLINING = (
     "allowed,not permitted,not in a,not comfortable,not programmed,not going,don't have,don’t have,do not have,don't "
     "possess,do not possess,currently have,currently possess,actually have,actually possess,declin,refus,reject,"
     "denied,abstain,"
-    "not possible,impossible,inappropriate,violat,against,beyond "
-    "m,outside m,harmful,désol,leid,siento,desculpe,sinto,dispiace,无法,不能,没有,没办法,并不"
+    "not possible,impossible,inappropriate,violat,against,beyond m,beyond the scope,outside m,outside of m,"
+    "outside the scope,outside of the scope,harmful,désol,leid,siento,desculpe,sinto,dispiace,"
+    "无法,不能,没有,没办法,并不"
 )
 HINTS = tuple(DECLINING.split(","))
 
