@@ -43,6 +43,7 @@ def test_json_and_back(report: Report, tmp_path: Path) -> None:
         "after": "An apple.",
         "split": "train",
         "index": 0,
+        "text_hash": report.edits[0].text_hash,
     }
 
 

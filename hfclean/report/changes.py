@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHANGES_BYTES = 8_000_000
 LARGEST_CHANGE = 24_000
 SMALLEST_CHANGE = 300
-ROW_OVERHEAD = 420  # markup of a row's card and of one change in it
+ROW_OVERHEAD = 480  # markup of a row's card and of one change in it
 REFUSED_CHANGE = 8_000
 EXCERPT_BYTES = 2500
 MOST_REMOVED = 100
@@ -49,7 +49,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is shown of one row. `labels` are the numbers of the page's filter that fit it."""
+    """All that is shown of one row. `labels` are the numbers of the page's filter that fit it; `text_hash`, where it
+    is known, is that of the text that a person decides about."""
 
     kind: str
     row_id: str
@@ -59,6 +60,7 @@ class Card:
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
     weight: int = 0
+    text_hash: str = ""
     labels: str = ""
     split_number: int = -1
 
@@ -187,6 +189,7 @@ def _changed(edits: Sequence[Edit], max_edits: int) -> Iterator[Card]:
             tuple(dict.fromkeys(name for part in parts for name in part.names)),
             tuple(parts),
             weight=sum(map(_weight, stretches[here])),
+            text_hash=first.text_hash,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from hfclean.passes import iterate, stored_stream
 from hfclean.report import findings
 from hfclean.report.masked_rows import mask_counts, mask_note, masked_as, masked_refused, maskings
 from hfclean.report.matched_rows import defect_counts, match_rows
+from hfclean.report.record import Edit
 from hfclean.report.refused import refused_sample
 from hfclean.report.report import Report
 from hfclean.report.rows import (
@@ -115,7 +117,7 @@ def compare(
     shape = _shape(old, new)
     stale = stale_copies(new_splits, layout)
     matched = match_rows(old, new, layout, extra=tuple(extra), counter=counter, known=known)
-    edits = matched.edits.kept()
+    edits = _with_hashes(matched.edits.kept(), old, new)
     return Report(
         hfclean=__version__,
         shape=shape,
@@ -198,6 +200,19 @@ def _counter(tokenizer: Any) -> tuple[TokenCounter, str, bool]:
 def _estimate(text: str) -> int:
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     return -(-size // 4)
+
+
+def _with_hashes(
+    edits: Sequence[Edit], old: Mapping[str, SplitRows], new: Mapping[str, SplitRows]
+) -> tuple[Edit, ...]:
+    """The changes with the hashes of the texts that people may decide about: where a reviser gave the rows ids, and
+    what is shown as the text before is the original, which a rejected row has again."""
+    if any(rows.has_id for rows in old.values()):
+        return tuple(edits)
+    return tuple(
+        replace(edit, text_hash=f"{int(new[edit.split].digests[edit.index]):016x}") if new[edit.split].has_id else edit
+        for edit in edits
+    )
 
 
 def _shape(old: dict[str, SplitRows], new: dict[str, SplitRows]) -> str:

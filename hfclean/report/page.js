@@ -33,7 +33,10 @@
   const found = form.elements.found, context = form.elements.context;
   const none = document.getElementById("none"), more = document.getElementById("more");
   const keys = document.getElementById("keys"), help = document.getElementById("help");
-  const texts = new Map();
+  const texts = new Map(), events = [], decided = new Map();
+  const VERDICTS = { a: "accept", r: "reject", f: "flag" };
+  const who = form.elements.who, save = form.elements.save;
+  let saved = 0, arrived = 0;
   let fitting = cards, shown = PAGE, timer = 0;
 
   function has(card, wanted) {
@@ -67,6 +70,68 @@
     if (next >= shown) { shown += PAGE; show(); }
     fitting[next].focus({ preventScroll: true });
     fitting[next].scrollIntoView({ block: "start" });
+    arrived = performance.now();
+  }
+
+  // one event a decision, in the order in which they were made: what is saved later holds what was saved before
+  function decide(card, verdict) {
+    if (!card || !card.dataset.after || (verdict === "undo" && !decided.has(card))) return false;
+    const event = { row_id: card.dataset.id, verdict: verdict };
+    if (verdict !== "undo") {
+      event.before = card.dataset.id.split("-")[0];
+      event.after = card.dataset.after;
+      event.result = verdict === "reject" ? event.before : event.after;
+      if (arrived && card === document.activeElement) event.seconds = Math.round(performance.now() - arrived) / 1000;
+    }
+    event.when = new Date().toISOString();
+    event.number = events.push(event);
+    const earlier = decided.get(card) || [];
+    const now = verdict === "undo" ? earlier.slice(0, -1) : [...earlier, verdict];
+    if (now.length) decided.set(card, now); else decided.delete(card);
+    for (const button of card.querySelectorAll(".decide button")) {
+      button.setAttribute("aria-pressed", String(button.value === now[now.length - 1]));
+    }
+    save.disabled = false;
+    save.textContent = "Save " + decided.size.toLocaleString("en") + (decided.size === 1 ? " decision" : " decisions");
+    return true;
+  }
+
+  function buttons(card) {
+    const bar = document.createElement("p");
+    bar.className = "decide";
+    for (const verdict of Object.values(VERDICTS)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.value = verdict;
+      button.textContent = verdict;
+      button.setAttribute("aria-pressed", "false");
+      button.addEventListener("click", () => {
+        decide(card, button.getAttribute("aria-pressed") === "true" ? "undo" : verdict);
+      });
+      bar.append(button);
+    }
+    card.append(bar);
+  }
+
+  function write() {
+    const name = who.value.trim();
+    who.setAttribute("aria-invalid", String(!name));
+    if (!name) { who.focus(); return; }
+    const lines = events.map((event) => JSON.stringify({ ...event, who: name }) + "\n");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
+    link.download = name.replace(/[^\p{L}\p{N}._-]+/gu, "_") + ".verdicts.jsonl";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    saved = events.length;
+    save.disabled = true;
+  }
+
+  if (save) {
+    for (const card of cards) if (card.dataset.after) buttons(card);
+    save.addEventListener("click", write);
+    addEventListener("beforeunload", (event) => { if (events.length > saved) event.preventDefault(); });
+    who.closest("label").hidden = save.hidden = false;
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -94,6 +159,10 @@
     else if (event.key === "k") move(-1);
     else if (event.key === "/") { event.preventDefault(); text.focus(); text.select(); }
     else if (event.key === "?" && help.togglePopover) help.togglePopover();
+    else if (save && (VERDICTS[event.key] || event.key === "u")) {
+      const card = document.activeElement.closest("#cards > .row");
+      if (decide(card, VERDICTS[event.key] || "undo") && event.key !== "u") move(1);
+    }
   });
   form.hidden = false;
   apply();

@@ -65,6 +65,7 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
 
     css, script = _text("page.css"), _text("page.js")
     rules = sorted(report.rules, key=lambda rule: -rule.rows)
+    shown = shown_changes(report, max_edits)
     html: str = (
         _environment()
         .get_template("page.html.jinja")
@@ -83,7 +84,8 @@ def render_page(report: ReportData, *, title: str, folder: str, max_edits: int) 
             quantiles=QUANTILES,
             fired=[rule for rule in rules if rule.rows],
             only_found=[rule for rule in rules if not rule.rows],
-            shown=shown_changes(report, max_edits),
+            shown=shown,
+            decidable=any(card.text_hash for card in shown.cards),
             left=[_left(row) for row in report.worst],
             added=[_left(row) for row in report.added],
             overlaps=[

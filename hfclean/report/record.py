@@ -267,10 +267,15 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Edit(LedgerEntry):
-    """One change, and where its row is: the split and the position in it."""
+    """One change, and where its row is: the split and the position in it.
+
+    `text_hash` is the hash of the row's text as it is now, as `hfclean.verdicts.Event.after` has it; empty where the
+    row has no id by which a decision about it would be known.
+    """
 
     split: str = ""
     index: int = 0
+    text_hash: str = field(default="", metadata={"later": True})
 
 
 @dataclass(frozen=True)
