@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
 import hfclean
 from hfclean.cli import main
+from hfclean.errors import SourceError
 from hfclean.layout import Layout
 from hfclean.models import process
 from hfclean.reviser.taught_pairs import pair_hash, trained_on
@@ -72,6 +74,20 @@ def test_what_people_decided_gives_the_same_pairs_before_and_after_it_is_applied
     found, left_out = pairs("d2")
     others = {ROWS[k]["output"]: judged[k]["output"] for k in (4, 6, 7)}  # as the rules revised them
     assert (found, left_out) == (wanted | others, {"returned": 1})
+
+
+def test_verdicts_on_rows_that_were_dropped_give_no_pair(work: Path) -> None:
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, [ROWS[0], ROWS[0], ROWS[1]])))
+    assert main(["clean", "rows.jsonl", "--out", "d", "--drop-duplicates"]) == 0
+    kept = data("d")
+    (twin,) = pq.read_table("d/removed/train.parquet").column("row_id").to_pylist()
+    events = [{"row_id": name, "verdict": "accept"} for name in (twin, kept[0]["row_id"])]
+    for source in ("d", "d/ledger.parquet"):
+        found, left_out = pairs(source, verdicts=events)
+        assert found == {ROWS[0]["output"]: kept[0]["output"]}
+        assert left_out == {"removed": 1, "unjudged": 1}
+    with pytest.raises(SourceError, match="rows that do not exist, such as 'gone'"):
+        hfclean.revision_pairs("d", verdicts=[{"row_id": "gone", "verdict": "accept"}])
 
 
 @pytest.mark.needs_extra("train", "torch", "transformers", "accelerate", "trl")

@@ -180,6 +180,11 @@ def test_verdicts_on_rows_that_were_dropped_before_are_counted(revised: Dataset)
     applied = apply_verdicts(kept, row_verdicts(judged(revised, (0, "accept", {}))), removed=dropped)
     assert applied.states == {"dropped": 1}
     assert (applied.dataset[:], applied.removed[:]) == (kept[:], dropped[:])
+    # a folder that was made of the others since holds nothing of an excluded row
+    excluded = row_verdicts(judged(revised, (0, "exclude", {"reason": "no"}), (1, "accept", {})))
+    assert apply_verdicts(kept, excluded).states == {"accepted": 1, "dropped": 1}
+    lines = [json.loads(row.standing[0].line()) for row in excluded.values()]
+    assert hfclean.revision_pairs(kept, verdicts=lines).left_out == {"unjudged": 5, "excluded": 1}
 
 
 TEXTS = ["Here are 4 green pears.", "Some figs."]

@@ -151,9 +151,12 @@ def revision_pairs(
                 left_out[reason] += 1
             else:
                 found.append(pair)
-    dropped = _dropped(source, set(judged or ()) - seen, prefix)
-    left_out.update("excluded" if judged and judged[name].state() == "excluded" else "removed" for name in dropped)
-    lost = sorted(set(judged or ()) - seen - dropped)
+    gone = set(judged or ()) - seen
+    excluded = {name for name in gone if judged and judged[name].state() == "excluded"}
+    dropped = _dropped(source, gone - excluded, prefix)
+    left_out.update({"excluded": len(excluded), "removed": len(dropped)})
+    left_out = +left_out
+    lost = sorted(gone - excluded - dropped)
     if lost:
         raise SourceError(
             f"{len(lost)} verdicts are on rows that do not exist, such as {lost[0]!r}; give the dataset that was "

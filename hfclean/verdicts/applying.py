@@ -47,7 +47,8 @@ class Applied:
         removed: all rows that were dropped, of the same form, with a column `removed_reason`: those that were given,
             and the excluded ones, which `hfclean.verdicts.with_excluded` puts back; `None` when there are none.
         states: how many rows have each state; `refused` for edits that the checks refuse and that give no reason,
-            which were not applied; `dropped` for verdicts on rows that had been dropped before.
+            which were not applied; `dropped` for verdicts on rows that had been dropped before, or were excluded and
+            are not here.
         left: of `conflict`, `flagged`, `stale` and `refused`, the ids of the rows, which stay as they are.
         findings: row id -> ids of the checks that refuse a person's text, applied or not.
         people: who decided -> on how many rows.
@@ -168,7 +169,7 @@ def _judged(part: Any, verdicts: Container[str], layout: Layout) -> Iterator[tup
 def _note_dropped(
     old: Whole, verdicts: Mapping[str, RowVerdicts], states: dict[str, list[str]], layout: Layout
 ) -> None:
-    """Count the verdicts on rows that had been dropped.
+    """Count the verdicts on rows that had been dropped; those that were excluded may have gone with another folder.
 
     Raises:
         SourceError: one is on a row that does not exist.
@@ -184,7 +185,10 @@ def _note_dropped(
         if name in lost
     ]:
         states["dropped"] = dropped
-    if lost := lost.difference(dropped):
+    gone = [name for name in lost.difference(dropped) if verdicts[name].state() == "excluded"]
+    if gone:
+        states["dropped"] = [*dropped, *gone]
+    if lost := lost.difference(dropped, gone):
         raise SourceError(
             f"{len(lost)} verdicts are on rows that do not exist, such as {min(lost)!r}; give the dataset that was "
             "judged, with its column row_id"
