@@ -23,7 +23,7 @@ import os
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,7 +62,7 @@ from hfclean.models.fastest import processor
 from hfclean.schema import Pair
 from hfclean.scorers.embedded import preference_rule, rating_rule
 
-DTYPE = "bfloat16"  # of both language models: a third of the time of float32 on a processor that has it
+DTYPE = "bfloat16"  # of language models: a third of the time of float32 on a processor that has it
 TAUGHT = 300  # pairs of each source, of both halves together, that the cross-encoder learns from
 KEPT = 8  # pairs that are asked about together: what a run that is stopped can lose
 
@@ -107,19 +107,19 @@ class Language:
 
     Args:
         folder: where it lies.
-        chat: whether the question is put through its chat template.
-        pairs: how many of each set it is asked about, the first ones; None for all.
+        pairs: of how many of each set, the first ones; None for all.
+        chat: whether it follows instructions and is asked to choose, too.
     """
 
     folder: Path
+    pairs: int | None
     chat: bool
-    pairs: int | None = None
 
 
 def languages(folder: Path) -> dict[str, Language]:
     return {
-        "SmolLM2 135M": Language(weights_at(Path(os.environ[VARIABLE])).folder, chat=True),
-        "Gemma 3 270M": Language(folder / "gemma", chat=False, pairs=30),
+        "SmolLM2 135M": Language(weights_at(Path(os.environ[VARIABLE])).folder, pairs=None, chat=True),
+        "Gemma 3 270M": Language(folder / "gemma", pairs=12, chat=False),  # a base model
     }
 
 
@@ -139,7 +139,7 @@ def likelihoods(model: Language, pairs: Sequence[Pair]) -> dict[str, list[float]
 
 QUESTION = (
     "Here are an instruction and two responses to it.\n\nInstruction:\n{instruction}\n\n{response}\n\n"
-    "Which response follows the instruction better and is correct? "
+    "Which response follows the instruction better and is correct? Answer with one letter, A or B."
 )
 
 
@@ -147,11 +147,8 @@ def preferred(model: Language, choices: Sequence[Choice]) -> tuple[Array, Array]
     """How much likelier the model names the better answer when it stands first, and when it stands second: logits."""
     from hfclean.scorers.expected_rating import RatingExpectation
 
-    prompt, ratings = QUESTION + "Answer with one letter, A or B.", ("A", "B")
-    if not model.chat:
-        prompt, ratings = QUESTION + "The better response is Response", (" A", " B")
     scorer = RatingExpectation(
-        str(model.folder), prompt=prompt, ratings=ratings, chat=model.chat, dtype=DTYPE, max_length=2048
+        str(model.folder), prompt=QUESTION, ratings=("A", "B"), chat=True, dtype=DTYPE, max_length=2048
     )
     found = []
     for first, second in (("better", "worse"), ("worse", "better")):
@@ -167,21 +164,16 @@ def preferred(model: Language, choices: Sequence[Choice]) -> tuple[Array, Array]
     return found[0], found[1]
 
 
-def asked(model: Language, choices: Sequence[Choice]) -> dict[str, Array]:
-    """All numbers of a language model about the first pairs, better less worse; nan where there is no score.
-
-    `first` and `second` are logits, with the better answer in that place.
-    """
+def gains(model: Language, choices: Sequence[Choice]) -> dict[str, Array]:
+    """`ira` and `ira_mean` of the first pairs, better less worse; nan where there is no score."""
     parts: dict[str, list[Array]] = {}
-    for start in range(0, len(choices), KEPT):
-        part = choices[start : start + KEPT]
-        better, worse = (
-            likelihoods(model, [getattr(choice, side) for choice in part]) for side in ("better", "worse")
-        )
-        first, second = preferred(model, part)
-        numbers = {name: np.array(better[name]) - np.array(worse[name]) for name in better}
-        for name, column in {**numbers, "first": first, "second": second}.items():
-            parts.setdefault(name, []).append(column)
+    some = choices[: model.pairs]
+    for start in range(0, len(some), KEPT):
+        part = some[start : start + KEPT]
+        better = likelihoods(model, [choice.better for choice in part])
+        worse = likelihoods(model, [choice.worse for choice in part])
+        for name in better:
+            parts.setdefault(name, []).append(np.array(better[name]) - np.array(worse[name]))
     return {name: np.concatenate(columns) for name, columns in parts.items()}
 
 
@@ -191,13 +183,15 @@ def ask_all(folder: Path) -> None:
     for name, model in languages(folder).items():
         for which, choices in chosen.items():
             before = time.process_time()
-            asked(model, choices)
-            print(f"{name}, {which}: {len(choices)} pairs, {time.process_time() - before:.0f} CPU s", flush=True)
+            pairs = len(gains(model, choices)["ira"])
+            if model.chat:
+                preferred(model, choices)
+            print(f"{name}, {which}: {pairs} pairs, {time.process_time() - before:.0f} CPU s", flush=True)
 
 
 # --------------------------------------------------------------------------------------------------- a cross-encoder
 
-TOKENS, BATCH, EPOCHS, RATE = 256, 8, 2, 3e-5
+TOKENS, BATCH, EPOCHS, RATE = 192, 8, 2, 1e-4
 
 
 class CrossEncoder:
@@ -234,7 +228,7 @@ class CrossEncoder:
         self.body.embeddings.requires_grad_(False)
         parameters = [*self.body.encoder.parameters(), *self.head.parameters()]
         optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.01, fused=True)
-        steps = EPOCHS * math.ceil(len(choices) / BATCH)
+        steps = EPOCHS * sum(1 for _ in batches(choices, np.random.default_rng(seed)))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: min((step + 1) / (0.1 * steps), (steps - step) / steps)
         )
@@ -242,9 +236,7 @@ class CrossEncoder:
         chance = np.random.default_rng(seed)
         for epoch in range(EPOCHS):
             losses = []
-            order = chance.permutation(len(choices))
-            for start in range(0, len(order), BATCH):
-                batch = order[start : start + BATCH]
+            for batch in batches(choices, chance):
                 sides = [choices[k].better for k in batch] + [choices[k].worse for k in batch]
                 better, worse = self.scores(sides).chunk(2)
                 weight = torch.tensor(weights[batch], dtype=torch.float32)
@@ -267,6 +259,17 @@ class CrossEncoder:
                 better, worse = self.scores([c.better for c in part] + [c.worse for c in part]).chunk(2)
                 found += (better - worse).tolist()
         return found
+
+
+def batches(choices: Sequence[Choice], chance: np.random.Generator) -> Iterator[Any]:
+    """Places of pairs, at random, but those of a batch are of like length: of eight batches drawn, sorted."""
+    size = [len(c.better.prompt) + max(len(c.better.response), len(c.worse.response)) for c in choices]
+    order, found = chance.permutation(len(choices)), []
+    for start in range(0, len(order), 8 * BATCH):
+        some = sorted(order[start : start + 8 * BATCH], key=lambda k: size[k])
+        found += [np.array(some[at : at + BATCH]) for at in range(0, len(some), BATCH)]
+    for k in chance.permutation(len(found)):
+        yield found[k]
 
 
 def lesson(half: int) -> list[Choice]:
@@ -325,24 +328,23 @@ def columns(folder: Path) -> tuple[dict[str, dict[str, Array]], dict[str, list[C
         )
 
     for model, settings in languages(folder).items():
-        said = {name: asked(settings, choices) for name, choices in chosen.items()}
-        ira = {name: np.nan_to_num(of["ira"]) for name, of in said.items()}
-        both = {name: of["first"] + of["second"] for name, of in said.items()}
+        said = {name: gains(settings, choices) for name, choices in chosen.items()}
+        ira, means = ({name: np.nan_to_num(of[kind]) for name, of in said.items()} for kind in ("ira", "ira_mean"))
         lengths = {name: np.stack([longer[name], logs[name]], 1)[: len(ira[name])] for name in said}
-        add(f"{model}, `ira_mean`", {name: scored(of["ira_mean"]) for name, of in said.items()})
-        add(f"{model}, `ira`", {name: scored(column) for name, column in ira.items()})
         explained = {name: np.column_stack([ira[name], lengths[name]]) for name in said}
+        add(f"{model}, `ira_mean`", {name: scored(column) for name, column in means.items()})
+        add(f"{model}, `ira`", {name: scored(column) for name, column in ira.items()})
         add(f"{model}, `ira` less what length explains", fitted(less_length, explained))
-        add(f"{model}, asked: A or B", {name: scored(column) for name, column in both.items()})
-        if settings.pairs is None:
-            means = {name: np.nan_to_num(of["ira_mean"]) for name, of in said.items()}
-            together = {
-                name: np.column_stack([rated[name], ira[name], means[name], both[name], lengths[name]])
-                for name in said
-            }
-            add(f"{model}'s three, `rating` and length, fitted", fitted(by_judgement, together))
-        same = {name: float(np.mean((of["first"] > 0) != (of["second"] > 0))) for name, of in said.items()}
-        print(f"{model}, the same letter in both orders:", ", ".join(f"{n} {share:.0%}" for n, share in same.items()))
+        if not settings.chat:
+            continue
+        orders = {name: preferred(settings, choices) for name, choices in chosen.items()}
+        add(f"{model}, asked: A or B", {name: scored(first + second) for name, (first, second) in orders.items()})
+        named, left = np.array([each for pair in orders.values() for each in zip(*pair, strict=True)]).T
+        same, tied = np.mean(np.sign(named) != np.sign(left)), np.mean(named + left == 0)
+        print(f"{model} names the same letter in both orders: {same:.1%} of {len(named)}; equally sure: {tied:.0%}")
+        beside = (rated, ira, means, {name: sum(pair) for name, pair in orders.items()}, lengths)
+        together = {name: np.column_stack([of[name] for of in beside]) for name in said}
+        add(f"{model}, all three, `rating` and length, fitted", fitted(by_judgement, together))
     halfway = [json.loads((folder / f"taught-{half}.json").read_text(encoding="utf-8")) for half in (0, 1)]
     zero, one = ({name: np.array(column) for name, column in each.items()} for each in halfway)
     add("MiniLM cross-encoder", {name: combined(name, zero[name], one[name], halves[name]) for name in chosen})

@@ -13,7 +13,7 @@ from fit_scores import Array, Choice, expert_choices, human_choices, minimise, r
 
 from hfclean.evaluation.bootstrap import Draws, Figure, as_share
 
-PAIRS = {"LLMBar adversarial": 100}  # of each set, where so many are short enough; 60 of the others
+PAIRS = {"LLMBar adversarial": 100}  # of each set, where so many are short enough; 40 of the others
 LONGEST_ANSWER, LONGEST_PROMPT = 150, 100  # words
 DRAWS = 2000
 RIDGE = 1.0
@@ -63,7 +63,7 @@ def everything() -> dict[str, list[Choice]]:
 
 def samples() -> dict[str, list[Choice]]:
     """The pairs that figures are about."""
-    return {name: drawn(list(filter(short, choices)), PAIRS.get(name, 60)) for name, choices in everything().items()}
+    return {name: drawn(list(filter(short, choices)), PAIRS.get(name, 40)) for name, choices in everything().items()}
 
 
 def words(choices: Sequence[Choice], scale: Callable[[float], float] = float) -> Array:

@@ -102,6 +102,17 @@ def test_a_feature_that_is_always_zero_counts_nothing(fit: Any) -> None:
     assert fit.by_judgement(half)[1] == 0
 
 
+def test_batches_hold_every_pair_once_and_are_the_same_for_a_seed(fit: Any) -> None:
+    script = importlib.import_module("two_answers")
+    some = [choice(fit, "word " * (k * 37 % 50), "No.") for k in range(150)]
+    first, again, other = (
+        [batch.tolist() for batch in script.batches(some, np.random.default_rng(seed))] for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    assert sorted(k for batch in first for k in batch) == list(range(150))
+    assert {len(batch) for batch in first} == {script.BATCH, 150 % script.BATCH}
+
+
 def memorise(half: Any) -> Any:
     """Knows each pair that it saw, each of which is a feature of its own."""
     return half.features.sum(0)
@@ -211,11 +222,11 @@ def test_the_samples_of_real_pairs(fit: Any, realdata: Callable[[str], Path], mo
     found = fit.samples()
     assert {name: len(pairs) for name, pairs in found.items()} == {
         "LLMBar adversarial": 100,
-        "LLMBar natural": 41,
-        "corrections of answers": 60,
-        "fixes of code": 60,
-        "experts": 60,
-        "human votes": 60,
+        "LLMBar natural": 40,
+        "corrections of answers": 40,
+        "fixes of code": 40,
+        "experts": 40,
+        "human votes": 40,
     }
     assert set(fit.FITTED) < set(found)
     for pairs in found.values():
