@@ -110,7 +110,7 @@ def dataset_card(
         earlier = [item for item in strings(data.get("source_datasets")) if item != "original"]
         data["source_datasets"] = list(dict.fromkeys([*(item.yaml for item in sources), *earlier]))
     data.extend("task_categories", ("text-generation",))
-    data.extend("tags", TAGS)
+    data.extend("tags", (*TAGS, *(("synthetic",) if report.generated else ())))
     state_configs(data, ours, keep=keep_configs, family=config_family(config_name))
     section = _section(report, data, sources, title, ours, plots, config_name, folder, ab_test)
     return f"---\n{data.text()}---\n{place_section(body, section, title or 'Cleaned dataset', _marks(config_name))}"
@@ -166,6 +166,7 @@ def environment() -> Environment:
     env.globals["percent"] = formatting.percent
     env.globals["model_facts"] = facts.model_facts
     env.globals["decision_words"] = facts.decision_words
+    env.globals["generation_facts"] = facts.generation_facts
     return env
 
 

@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "clean": "repair what rules can repair, score every row, and write a dataset folder",
     "revise": "have a model revise every row, and write a dataset folder",
     "merge": "put the parts of clean --shard together, and write a dataset folder",
+    "generate": "have a model make new rows after the manner of seeds, and write a dataset folder",
     "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
     "cache": "count, export or delete stored answers of models",
     "score": "score every row and change nothing",

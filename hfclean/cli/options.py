@@ -216,6 +216,11 @@ def model(command: argparse.ArgumentParser, *, needed: str = "") -> None:
         "several times); --model-option help lists the names",
     )
 
+    spending(command)
+
+
+def spending(command: argparse.ArgumentParser) -> None:
+    """Limits, prices and the file of answers of a model."""
     limits = command.add_argument_group("limits, cost and stored answers")
     limits.add_argument(
         "--concurrency",

@@ -7,12 +7,14 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from hfclean.cli.terminal import before_after, columns_wide, head, indent, visible
+from hfclean.generation.rounds import LINEAGE
 from hfclean.kept_parts import KEPT_DAYS
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import count, money, plural, ratio
 from hfclean.report.tables import table
 
 if TYPE_CHECKING:
+    from hfclean.generation import GenerationPreview, Generator
     from hfclean.kept_parts import Kept
     from hfclean.models import Estimate, ModelSpec
     from hfclean.models.store import SourceStats, StoreStats
@@ -98,6 +100,48 @@ def describe_preview(preview: Preview, spec: ModelSpec) -> str:
             *_lines(preview.estimate, spec, _both_hours(preview, spec)),
             "",
             f"No folder was written. {kept}".rstrip(),
+        ]
+    )
+
+
+def describe_generation_estimate(estimate: Estimate, spec: ModelSpec, *, rows: int, seeds: int) -> str:
+    """What it would take to make rows, judged by the seeds alone."""
+    head = (
+        f"{plural(rows, 'new row')} after {plural(seeds, 'seed')}, model {visible(spec.name, 80)}: an estimate if "
+        "every task is new and every row is kept; nothing was asked. A --preview shows the true shares"
+    )
+    hours = _time(estimate.hours) if isfinite(estimate.hours) else "unknown"
+    return "\n".join([head, "", *_lines(estimate, spec, hours)])
+
+
+def describe_generation_preview(preview: GenerationPreview, generator: Generator) -> str:
+    """A few rows that a model made, why others were dropped, and what all would take."""
+    own = set(LINEAGE)
+    made = f"{plural(len(preview.kept), 'row')} of {plural(preview.ledger['tasks'], 'task')}"
+    rows = [
+        "\n".join(
+            [
+                head(f"row {number}  {row['made_id']}  like {visible(row['nearest'], 40)} {row['similarity']:.2f}"),
+                *(f"  {name}  {indent(visible(str(cell)))}" for name, cell in row.items() if name not in own),
+            ]
+        )
+        for number, row in enumerate(preview.kept)
+    ]
+    ledger, spec = preview.ledger, generator.spec
+    dropped = ", ".join(f"{reason} {count(number)}" for reason, number in ledger["dropped"].items()) or "nothing"
+    cost = "" if ledger["cost"] is None else f", {money(ledger['cost'], ledger['currency'])}"
+    kept = "" if spec.store is False else " The answers are kept: the whole run does not ask for them again."
+    return "\n".join(
+        [
+            "\n\n".join(rows),
+            "",
+            f"{made}, {count(ledger['new'])} of them new; dropped: {dropped}",
+            f"{count(ledger['prompt_tokens'])} tokens read, {count(ledger['completion_tokens'])} written{cost}",
+            "",
+            f"all {count(preview.rows_total)} rows, judged by these:",
+            *_lines(preview.estimate, spec, "unknown"),
+            "",
+            f"No folder was written.{kept}",
         ]
     )
 

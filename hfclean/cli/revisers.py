@@ -61,9 +61,9 @@ def reviser_of(
         raise UsageError("--model is missing: with --base-url, the server's name for it; else a folder or a Hub id")
     _check(args, settings)
     if args.limit:
-        settings["limits"] = _made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
+        settings["limits"] = made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
     if args.prices:
-        settings["prices"] = _prices(args.prices, model)
+        settings["prices"] = prices_of(args.prices, model)
     if kind.code == "reflection" and settings.pop("revise", "pair") == "response":
         settings["sides"] = ("response",)
     folder = Path(model).expanduser()
@@ -172,7 +172,7 @@ def _check(args: argparse.Namespace, given: Mapping[str, Any]) -> None:
         )
 
 
-def _made(kind: type[T], settings: Mapping[str, Any]) -> T:
+def made(kind: type[T], settings: Mapping[str, Any]) -> T:
     from hfclean.errors import HfcleanError
 
     try:
@@ -181,7 +181,7 @@ def _made(kind: type[T], settings: Mapping[str, Any]) -> T:
         raise UsageError(str(e)) from e
 
 
-def _prices(text: str, model: str) -> Prices:
+def prices_of(text: str, model: str) -> Prices:
     """`--prices`: what is said on the command line, or the line of a file that is for the model."""
     from hfclean.errors import HfcleanError
     from hfclean.models import Prices
@@ -197,7 +197,7 @@ def _prices(text: str, model: str) -> Prices:
         raise UsageError(
             f"--prices {text}: {missing[0]} is missing; expected input=P,output=P, each per million tokens"
         )
-    return _made(Prices, settings)
+    return made(Prices, settings)
 
 
 def _table(path: str) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
 from .drafts import Draft as Draft
+from .estimating import GenerationPreview as GenerationPreview
+from .estimating import estimate_generation as estimate_generation
+from .estimating import preview_generation as preview_generation
 from .filters import FILTERS as FILTERS
 from .filters import SELF_INSTRUCT as SELF_INSTRUCT
 from .filters import Filter as Filter
@@ -9,4 +12,5 @@ from .prompts import Prompts as Prompts
 from .repeats import Novelty as Novelty
 from .rounds import Round as Round
 from .rounds import Rounds as Rounds
+from .saving import save as save
 from .terms import Terms as Terms

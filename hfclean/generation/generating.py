@@ -212,7 +212,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, stop_below: float = STOP_BELOW, s
             update(0, kept=_kept(rounds), rounds=len(rounds.done))
 
         while (missing := n - _kept(rounds)) > 0 and not (ended := _ended(rounds, stop_below)):
-            rows, requests = _next_round(rounds, missing)
+            rows, requests = next_round(generator, missing, _share_kept(rounds), first=not rounds.done)
             found = rounds.generate_round(read, rows, requests=requests, heard=heard)
             update(min(len(found.kept), missing), kept=_kept(rounds), rounds=len(rounds.done))
     if not _kept(rounds):
@@ -221,16 +221,25 @@ def run(rounds: Rounds, seeds: Any, n: int, *, stop_below: float = STOP_BELOW, s
         _log.warning("%s of %s rows were made: %s", f"{_kept(rounds):,}", f"{n:,}", ended)
 
 
-def _next_round(rounds: Rounds, missing: int) -> tuple[int, int]:
-    """How many rows the next round may keep at most, and how many requests for tasks it makes."""
-    generator = rounds.generator
+def next_round(generator: Generator, missing: int, share: float, *, first: bool) -> tuple[int, int]:
+    """How many rows the next round may keep at most, and how many requests for tasks it makes.
+
+    Args:
+        generator: how rows are made.
+        missing: rows that are still to be made.
+        share: of the rows that tasks so far could have given, how many were kept, 0 to 1.
+        first: whether it is the first round.
+    """
     per_request = generator.per_request * generator.examples
-    if not rounds.done:
+    if first:
         rows = min(missing, PILOT)
         return rows, ceil(rows / per_request)
+    return missing, min(MOST_REQUESTS, ceil(missing / (per_request * max(LEAST_YIELD, min(1.0, share)))))
+
+
+def _share_kept(rounds: Rounds) -> float:
     tasks = sum(each.about["tasks"] - each.about["dropped"].get(NOT_NEEDED, 0) for each in rounds.done)
-    share = max(LEAST_YIELD, min(1.0, _kept(rounds) / (tasks * generator.examples) if tasks else 0))
-    return missing, min(MOST_REQUESTS, ceil(missing / (per_request * share)))
+    return _kept(rounds) / (tasks * rounds.generator.examples) if tasks else 0.0
 
 
 def _kept(rounds: Rounds) -> int:

@@ -335,8 +335,7 @@ def _rows_of(
             made.drop("unwritable", str(e))
             made.answer = answer.text[:LONGEST_ANSWER]
         else:
-            pairs = form.view.pairs(made.row)
-            made.pair = pairs[-1]
+            made.pair, made.id = form.view.pairs(made.row)[-1], row_id(made.row, form.view)
         yield made
 
 
@@ -351,7 +350,6 @@ def _judged(filters: Sequence[Filter], pool: Pool, drafts: Sequence[Draft]) -> N
                     draft.drop(reason)
             left = [draft for draft in left if not draft.reason]
     for draft in left:
-        draft.id = row_id(draft.row, pool.seeds.view)
         if draft.id in pool.ids:
             draft.drop("duplicate", f"as the row {draft.id}")
         pool.ids.add(draft.id)

@@ -91,7 +91,7 @@ class Rounds:
         self._benchmarks = Benchmarks(against)
         self._kept: list[Seed] = []
         self._form: Any = None
-        self._columns: Columns = generator.columns  # the first seeds decide what is not clear from names alone
+        self.columns: Columns = generator.columns  # the first seeds decide what is not clear from names alone
         self._next = 1
         if self.folder is not None:
             _check_about(self.folder, self._about())
@@ -139,7 +139,7 @@ class Rounds:
         number = self._next
         found = self._stored(number, inputs)
         if found is None:
-            pool = self._pool(read)
+            pool = self.pool(read)
             made = wait_for(make_round(self.generator, pool, number, n, asked, each=each), heard)
             found = self._finished(number, inputs, made, read, pool.ignored)
         self._take(found)
@@ -157,11 +157,12 @@ class Rounds:
             self._take(found)
 
     def _read(self, seeds: Any) -> Seeds:
-        read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, self._columns, self._form)
-        self._form, self._columns = read.form, read.columns
+        read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, self.columns, self._form)
+        self._form, self.columns = read.form, read.columns
         return read
 
-    def _pool(self, read: Seeds) -> Pool:
+    def pool(self, read: Seeds) -> Pool:
+        """What the next round draws on, and what its rows are compared with."""
         known = Known(self.generator.novelty)
         seeds = {seed.id for seed in read.seeds}
         kept = [seed for seed in self._kept if seed.id not in seeds]
@@ -177,9 +178,14 @@ class Rounds:
         self.done.append(found)
         self._next = found.number + 1
         if len(found.kept):
-            self._kept += read_seeds(found.kept, self._columns, self._form).seeds
+            self._kept += read_seeds(found.kept, self.columns, self._form).seeds
 
     # ------------------------------------------------------------------------------------------------- what there is
+
+    @property
+    def benchmarks(self) -> Mapping[str, int]:
+        """The benchmarks of which no row holds an item, with how many each has."""
+        return self._benchmarks.items
 
     @property
     def kept(self) -> Any:

@@ -21,15 +21,15 @@ class Tally:
     Attributes:
         requests: conversations by stage, `tasks`, `kinds` or `rows`.
         failed: conversations without an answer, by error; they cost nothing that is known.
-        prompt_tokens, completion_tokens: read and written; estimated for servers that do not say.
+        read, written: tokens by stage; estimated for servers that do not say.
         estimated: answers whose tokens are estimated.
         models: who answered, as the server or the weights are called.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    read: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
     estimated: int = 0
     models: set[str] = field(default_factory=set)
 
@@ -41,21 +41,24 @@ class Tally:
                 self.failed[answer.error] += 1
                 continue
             read, written = tokens_of(answer, len(messages_json(conversation)))
-            self.prompt_tokens += read
-            self.completion_tokens += written
+            self.read[stage] += read
+            self.written[stage] += written
             self.estimated += answer.prompt_tokens is None or answer.completion_tokens is None
             if answer.model:
                 self.models.add(answer.model)
 
     def plain(self, prices: Prices | None) -> dict[str, Any]:
         """The counts, as JSON can hold them; the cost is null without prices."""
+        read, written = self.read.total(), self.written.total()
         return {
-            "requests": {stage: self.requests[stage] for stage in STAGES if self.requests[stage]},
+            "requests": _by_stage(self.requests),
             "failed": dict(sorted(self.failed.items())),
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "read": _by_stage(self.read),
+            "written": _by_stage(self.written),
             "estimated": self.estimated,
-            "cost": prices.cost(self.prompt_tokens, self.completion_tokens) if prices else None,
+            "cost": prices.cost(read, written) if prices else None,
             "currency": prices.currency if prices else "",
             "models": sorted(self.models),
         }
@@ -63,17 +66,23 @@ class Tally:
 
 def summed(usages: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The sum of such counts; the cost is null where one of them is."""
-    requests: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
+    sums: dict[str, Counter[str]] = {name: Counter() for name in ("requests", "failed", "read", "written")}
     for usage in usages:
-        requests.update(usage["requests"])
-        failed.update(usage["failed"])
+        for name, counts in sums.items():
+            counts.update(usage[name])
     costs = [usage["cost"] for usage in usages]
     return {
-        "requests": {stage: requests[stage] for stage in STAGES if requests[stage]},
-        "failed": dict(sorted(failed.items())),
-        **{name: sum(usage[name] for usage in usages) for name in ("prompt_tokens", "completion_tokens", "estimated")},
+        "requests": _by_stage(sums["requests"]),
+        "failed": dict(sorted(sums["failed"].items())),
+        **{name: sum(usage[name] for usage in usages) for name in ("prompt_tokens", "completion_tokens")},
+        "read": _by_stage(sums["read"]),
+        "written": _by_stage(sums["written"]),
+        "estimated": sum(usage["estimated"] for usage in usages),
         "cost": None if None in costs else sum(costs),
         "currency": next((usage["currency"] for usage in usages if usage["currency"]), ""),
         "models": sorted({model for usage in usages for model in usage["models"]}),
     }
+
+
+def _by_stage(counts: Counter[str]) -> dict[str, int]:
+    return {stage: counts[stage] for stage in STAGES if counts[stage]}

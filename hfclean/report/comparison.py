@@ -150,6 +150,7 @@ def compare(
         columns=findings.column_meanings(matched, layout),
         refused=refused_sample(refused),
         decisions=findings.decisions(transforms),
+        generated=findings.generated(transforms),
         steps=tuple(sorted({f"{step.by} {step.version}" for step in done}))[:MOST_STEPS],
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hfclean.models.budget import days_of
 from hfclean.report.formatting import money, plural
-from hfclean.report.record import Decisions, ModelUse
+from hfclean.report.record import Decisions, Generated, ModelUse
 from hfclean.selection.plain_choices import Baseline
 
 
@@ -37,6 +37,33 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
                 money(use.cost, use.currency) if math.isfinite(use.cost) else "no prices were given",
             ),
         ]
+    return [(name, words) for name, words in facts if words]
+
+
+def generation_facts(made: Generated) -> list[tuple[str, str]]:
+    """Facts about rows that a model made, as (name, words); the words are partly from the dataset."""
+    share = f", {made.new / made.tasks:.0%} of the tasks" if made.tasks else ""
+    gate = "no gate" if math.isnan(made.novelty) else f"a ROUGE-L of {made.novelty:g} or more counts as a repetition"
+    facts = [
+        ("made by", made.made_by + (f" at {made.server}" if made.server else ", run locally")),
+        ("calls itself", ", ".join(made.answered_by)),
+        ("prompt", "the user's own words" if made.own_words else "the words of hfclean"),
+        ("seeds", f"{plural(made.seeds_rows, 'row')}{f' of {made.seeds}' if made.seeds else ''}"),
+        ("license of the seeds", made.seeds_license or "not stated"),
+        ("license or terms of the model", made.teacher_license or "not stated"),
+        ("rows", f"{made.kept:,} kept, of {plural(made.tasks, 'task')} in {plural(made.rounds, 'round')}"),
+        ("new", f"{made.new:,}{share}; {gate}"),
+        ("dropped", ", ".join(f"{reason.name} {reason.rows:,}" for reason in made.dropped)),
+        ("tests left out, since the seeds do not pass them", ", ".join(made.left_out)),
+        ("holds nothing of", ", ".join(made.benchmarks)),
+        ("requests", f"{made.requests:,}"),
+        (
+            "tokens",
+            f"{made.prompt_tokens:,} read, {made.completion_tokens:,} written"
+            + (" (estimated in part: the server does not say)" if made.estimated else ""),
+        ),
+        ("cost", money(made.cost, made.currency) if math.isfinite(made.cost) else "no prices were given"),
+    ]
     return [(name, words) for name, words in facts if words]
 
 

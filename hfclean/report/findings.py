@@ -17,16 +17,19 @@ from hfclean.columns import DUPLICATE_OF
 from hfclean.errors import describe_error
 from hfclean.layout import Layout
 from hfclean.passes import iterate
+from hfclean.plain_values import from_plain
 from hfclean.provenance import DUPLICATE_COLUMN, Step, parse_history
 from hfclean.report.distributions import histogram, quantiles
 from hfclean.report.formatting import plural
 from hfclean.report.matched_rows import Matched, SideBySide, defect_counts
 from hfclean.report.record import (
+    GENERATOR,
     UNRECORDED,
     ColumnMeaning,
     Count,
     Decisions,
     Failure,
+    Generated,
     Lengths,
     ModelUse,
     Overlap,
@@ -364,6 +367,12 @@ def _counts(recorded: Any) -> dict[str, int]:
     """The counts of a record, which may be a stranger's: what is none is left out."""
     found = recorded.items() if isinstance(recorded, Mapping) else ()
     return {str(name): count for name, count in found if type(count) is int and count > 0}
+
+
+def generated(transforms: Sequence[Mapping[str, Any]]) -> Generated | None:
+    """How a model made the rows, as the last generation recorded it."""
+    last = next((each["generated"] for each in reversed(transforms) if each.get("by") == GENERATOR), None)
+    return None if last is None else from_plain(Generated, last, "generated")
 
 
 def _stayed(matched: Matched) -> set[int]:

@@ -145,6 +145,45 @@ class Decisions:
     names: tuple[Count, ...]
 
 
+GENERATOR = "Generator"  # the step that made rows after the manner of seeds
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Rows that a model made after the manner of seeds, and what that took.
+
+    `made_by` is the model with the version of its prompts, `server` the address it was asked at (empty: it ran here),
+    `answered_by` what it calls itself. `seeds` names where the seeds are from, and `seeds_license` and
+    `teacher_license` are as the user states them, empty where they are not stated. `tasks` could be read and `new` of
+    them repeated nothing; `kept` became rows, and `dropped` says what became of all others. `novelty` is the ROUGE-L
+    from which on a task was a repetition (nan: no gate). `left_out` are reasons that would have dropped half of the
+    seeds. `cost` is nan without prices.
+    """
+
+    made_by: str
+    server: str
+    answered_by: tuple[str, ...]
+    own_words: bool
+    seeds: str
+    seeds_rows: int
+    seeds_license: str
+    teacher_license: str
+    rounds: int
+    requests: int
+    tasks: int
+    new: int
+    kept: int
+    dropped: tuple[Count, ...]
+    left_out: tuple[str, ...]
+    novelty: float
+    benchmarks: tuple[str, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: float
+    currency: str
+
+
 @dataclass(frozen=True)
 class RowExcerpt:
     """The beginning of one row, where it is, and notes about it."""
@@ -318,6 +357,7 @@ class ReportData:
         default=(), metadata={"later": True}
     )  # the transforms of the second dataset, with their versions
     decisions: Decisions | None = field(default=None, metadata={"later": True})  # where people decided about rows
+    generated: Generated | None = field(default=None, metadata={"later": True})  # where a model made the rows
 
     def _sum(self, name: str) -> int:
         return sum(getattr(split, name) for split in self.splits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hfclean.report.facts import decision_words, model_facts, random_as_one
+from hfclean.report.facts import decision_words, generation_facts, model_facts, random_as_one
 from hfclean.report.formatting import count, one_line, percent, plural, quantity, ratio
 from hfclean.report.record import Quantiles, ReportData
 from hfclean.report.tables import table
@@ -59,8 +59,8 @@ def failures(report: ReportData) -> str:
 
 def _models(report: ReportData) -> str:
     blocks = []
-    for use in report.models:
-        facts = model_facts(use)
+    made = [generation_facts(report.generated)] if report.generated else []
+    for facts in [*made, *map(model_facts, report.models)]:
         width = max(len(name) for name, _ in facts)
         blocks.append("\n".join(f"{name.ljust(width)}  {one_line(words, 200)}" for name, words in facts))
     return "\n\n".join(blocks)

@@ -1,0 +1,264 @@
+"""Have a model make new rows after the manner of seeds, and write a dataset folder.
+
+Have a model make new rows after the manner of seeds, in their shape: round by round it goes on with a list of tasks;
+what repeats a seed, a row or a benchmark is dropped before its answer is paid for. The rows are tested, cleaned, and
+written as hfclean clean writes a folder. Every answer is kept before it is used, and every round is written whole:
+stopped or killed, the same command goes on.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from hfclean.cli import options
+from hfclean.cli.prompt_files import read_text
+from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell, tokenizer_of
+from hfclean.cli.revisers import made, prices_of, store_of
+from hfclean.cli.settings import SettingAction, parse_settings, settable
+
+EPILOG = """the careful way:
+  hfclean generate SEEDS --model M --base-url URL -n 1000 --prices input=P,output=P --estimate     asks nothing
+  hfclean generate SEEDS --model M --base-url URL -n 1000 --preview 20           makes 20 rows, writes nothing
+  hfclean generate SEEDS --model M --base-url URL -n 1000 --out DIR              makes the rest, writes DIR
+"""
+# fields of a generator and of its model that have their own option, or that no command sets
+SPEC_ELSEWHERE = ("model", "base_url", "api_key_env", "store", "prices", "max_cost", "limits")
+ELSEWHERE = ("spec", "prompts", "filters", "novelty", "shown", "examples", "columns")
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    command.epilog, command.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
+    options.source(command, pairs=False, prefixed=False)
+    command.add_argument("-n", type=_count, required=True, metavar="N", help="how many rows to make")
+    options.output(command, required=False, needed="; needed unless --preview or --estimate is given")
+    options.processes(command)
+    command.add_argument(
+        "--rounds",
+        metavar="DIR",
+        help="where rounds are kept, each with what it dropped and why (default: --out with -rounds behind it)",
+    )
+    command.add_argument("--estimate", action="store_true", help="say what it would take, from the seeds; ask nothing")
+    command.add_argument(
+        "--preview",
+        type=_count,
+        metavar="N",
+        help="make N rows only, show them and what all would take, and write no folder. The answers are kept: the run "
+        "that follows does not ask for them again",
+    )
+    made_of = command.add_argument_group("what is made, and what is dropped")
+    made_of.add_argument(
+        "--prompt",
+        metavar="FILE",
+        help="a text file that says how to write new tasks, instead of the words of hfclean",
+    )
+    made_of.add_argument(
+        "--classify",
+        action="store_true",
+        help="ask first whether a task wants a label, and have the answer written before the input where it does",
+    )
+    made_of.add_argument(
+        "--text", action="store_true", help="ask for plain text also where a server could be held to a JSON schema"
+    )
+    made_of.add_argument(
+        "--examples", type=_count, default=1, metavar="K", help="rows for each task, with other inputs (default: 1)"
+    )
+    made_of.add_argument(
+        "--novelty",
+        type=float,
+        default=0.7,
+        metavar="S",
+        help="drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct); "
+        "default: 0.7",
+    )
+    made_of.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="no row may hold an item of this: a .jsonl, .json or .parquet file of questions, the folder of a "
+        "benchmark pack, or its Hub id (may be given several times)",
+    )
+    made_of.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="do not run this filter (may be given several times); --without help lists them",
+    )
+    made_of.add_argument(
+        "--stop-below",
+        type=float,
+        default=0.05,
+        metavar="S",
+        help="end when a smaller share of a round's tasks is new (default: 0.05)",
+    )
+    made_of.add_argument("--seeds-license", metavar="ID", help="the license of the seeds, for the card")
+    made_of.add_argument(
+        "--teacher-license", metavar="ID", help="the license or the terms of use of the model, for the card"
+    )
+    group = command.add_argument_group("the model")
+    group.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help="with --base-url, the name that the server gives it; without, a folder or a Hub id to run here through "
+        "transformers",
+    )
+    options.server(group)
+    group.add_argument(
+        "--model-option",
+        action=SettingAction,
+        kinds=_kinds,
+        help="how the model is loaded and how it answers, such as temperature=0.7 or seed=1 (may be given several "
+        "times); --model-option help lists the names",
+    )
+    options.spending(command)
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
+    from hfclean.folder import check_target
+    from hfclean.generation import Rounds, Terms, save
+    from hfclean.generation.generating import run as make
+    from hfclean.hub_id import is_hub_id
+
+    _check(args, out)
+    terms = Terms(args.seeds_license, args.teacher_license, args.license)
+    if not (args.estimate or args.preview):
+        check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=_local(args.source))
+    with reader(args, err, args.out) as read:
+        source = read(args.source)
+        generator = replace(_generator(args), columns=layout_of(args).columns)
+        seeds = only_split(source.dataset, "the source of the seeds")
+        if args.estimate:
+            _estimate(args, out, generator, seeds)
+            return
+        if args.preview:
+            _preview(args, out, generator, seeds)
+            return
+        for sentence in (*terms.conflicts(), *terms.unstated()):
+            print(f"note: {sentence}", file=err)
+        rounds = Rounds(generator, args.rounds or f"{args.out.rstrip('/')}-rounds", against=args.against)
+        make(rounds, seeds, args.n, stop_below=args.stop_below, show=not args.quiet)
+        report = save(
+            rounds,
+            args.out,
+            n=args.n,
+            terms=terms,
+            seeds=args.source_id or source.name,
+            seeds_is_hub=source.kind == "hub" or bool(args.source_id and is_hub_id(args.source_id)),
+            overwrite=args.overwrite,
+            language=args.language,
+            tokenizer=tokenizer_of(args.tokenizer),
+            max_tokens=args.max_tokens,
+            num_proc=args.num_proc,
+        )
+    _tell(args, out, report, rounds)
+
+
+def _check(args: argparse.Namespace, out: TextIO) -> None:
+    """What does not go together, in the words of the command line."""
+    if "help" in args.without:
+        from hfclean.generation import FILTERS
+
+        print("\n".join(f"{each.id}  {each.meaning}" for each in FILTERS), file=out)
+        raise SystemExit(0)
+    if args.estimate and args.preview:
+        raise UsageError("--estimate and --preview: one at a time")
+    if not (args.estimate or args.preview or args.out):
+        raise UsageError("--out is missing; or --preview N makes a few rows, and --estimate asks nothing")
+    if args.api_key_env and not args.base_url:
+        raise UsageError("--api-key-env without --base-url: a key is sent to one named server only")
+    if args.max_cost is not None and not args.prices:
+        raise UsageError(
+            "--max-cost needs prices, which hfclean does not know: --prices input=P,output=P (per million tokens), or "
+            "--prices FILE"
+        )
+
+
+def _local(source: Any) -> Path | None:
+    """The folder or file that the seeds are read from, where they lie here."""
+    path = Path(source).expanduser() if isinstance(source, str) else None
+    return path if path is not None and path.exists() else None
+
+
+def _generator(args: argparse.Namespace) -> Any:
+    """The generator that the options describe."""
+    from hfclean.errors import HfcleanError
+    from hfclean.generation import FILTERS, Generator, Prompts, generator_of
+    from hfclean.models import Limits, ModelSpec
+
+    known = [each.id for each in FILTERS]
+    if unknown := [name for name in args.without if name not in known]:
+        raise UsageError(f"--without {unknown[0]}: no filter of this name; --without help lists them")
+    hints = settable(ModelSpec, SPEC_ELSEWHERE) | settable(Generator, ELSEWHERE)
+    settings = parse_settings("--model-option", args.model_option, hints)
+    for name in ("base_url", "api_key_env", "max_cost"):
+        if (value := getattr(args, name)) is not None:
+            settings[name] = value
+    if args.store:
+        settings["store"] = store_of(args)
+    if args.limit:
+        settings["limits"] = made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
+    if args.prices:
+        settings["prices"] = prices_of(args.prices, args.model)
+    prompts = Prompts(classify=args.classify, structured=False if args.text else None)
+    if args.prompt:
+        prompts = replace(prompts, tasks=read_text("--prompt", args.prompt))
+    try:
+        return generator_of(
+            args.model,
+            prompt=prompts,
+            filters=[each for each in FILTERS if each.id not in args.without],
+            novelty=args.novelty,
+            examples=args.examples,
+            **settings,
+        )
+    except HfcleanError as e:
+        raise UsageError(str(e)) from e
+
+
+def _estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any) -> None:
+    from hfclean.cli.render_models import describe_generation_estimate
+    from hfclean.generation import estimate_generation
+    from hfclean.plain_values import to_plain
+
+    tokenizer = tokenizer_of(args.tokenizer)
+    found = estimate_generation(generator, seeds, args.n, tokenizer=None if tokenizer is None else tokenizer.encode)
+    counts = {"rows": args.n, "seeds": len(seeds)}
+    figures = to_plain(found)
+    tell(args, out, lambda: counts | figures, lambda: describe_generation_estimate(found, generator.spec, **counts))
+
+
+def _preview(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any) -> None:
+    from hfclean.cli.render_models import describe_generation_preview
+    from hfclean.generation import preview_generation
+
+    found = preview_generation(generator, seeds, args.preview, args.n, against=args.against, show=not args.quiet)
+    tell(args, out, found.to_dict, lambda: describe_generation_preview(found, generator))
+
+
+def _tell(args: argparse.Namespace, out: TextIO, report: Any, rounds: Any) -> None:
+    from hfclean.cli.terminal import columns_wide
+
+    text = f"\n\nwrote {args.out}; what was dropped, and why: {rounds.folder}"
+    data = {"out": args.out, "rounds": str(rounds.folder), "ledger": rounds.ledger()}
+    tell(
+        args,
+        out,
+        lambda: data | {"report": report.to_dict(edits=False)},
+        lambda: f"{report.summary(columns_wide())}{text}",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least 1")
+    return int(text)
+
+
+def _kinds() -> list[tuple[type, tuple[str, ...]]]:
+    from hfclean.generation import Generator
+    from hfclean.models import ModelSpec
+
+    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, ELSEWHERE)]
