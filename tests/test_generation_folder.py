@@ -229,7 +229,7 @@ MISUSES = {
     "no folder": ([], "--out is missing"),
     "both": (["--estimate", "--preview", "2"], "--estimate and --preview: one at a time"),
     "no prices": (["--max-cost", "1", "--out", "x"], "--max-cost needs prices"),
-    "a filter": (["--without", "colon", "--out", "x"], "--without colon: no filter of this name"),
+    "a filter": (["--skip", "colon", "--out", "x"], "--skip colon: no filter of this name"),
     "novelty": (["--novelty", "2", "--out", "x"], "expected above 0 and up to 1"),
     "an option": (["--model-option", "temprature=1", "--out", "x"], "did you mean 'temperature'?"),
 }

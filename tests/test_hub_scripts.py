@@ -12,13 +12,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, Reply
+from chat_server import ChatServer, Received, Reply
 from datasets import load_dataset
 from extras import needs
 from fake_hub import FakeHub, hub_fixture  # noqa: F401
+from teachers import Teacher
 
 import hfclean
-from hfclean.models import process
+from hfclean.models import Message, process
 
 FOLDER = Path(__file__).parent.parent / "hub_scripts"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -64,7 +65,13 @@ def test_each_is_one_short_file_that_declares_what_it_imports(script: Path) -> N
     imported = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module).partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
     assert imported - sys.stdlib_module_names == set(declared)
-    extra = "train" if "train_reviser(" in text else "models" if re.search(r"hfclean\.(IFD|Reviser)\(", text) else ""
+    extra = (
+        "train"
+        if "train_reviser(" in text
+        else "models"
+        if re.search(r"hfclean\.(IFD|Reviser)\(|generator_of\(", text)
+        else ""
+    )
     assert declared["hfclean"] == (f"hfclean[{extra}]" if extra else "hfclean")
 
 
@@ -155,3 +162,32 @@ def test_train_and_release_reviser(
     loaded = hfclean.Reviser.from_pretrained("me/coach", max_new_tokens=4)
     assert loaded({"instruction": "Name 1.", "input": "", "output": "1"})["edit"] in ("kept", "reverted")
     process.close()
+
+
+def test_generate_dataset(
+    raw: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    teacher = Teacher()
+
+    def reply(request: Received, _: int) -> Reply:
+        text = teacher([Message("user", request.content)])
+        assert isinstance(text, str)
+        return Reply(text)
+
+    with ChatServer(default=reply) as server:
+        words = ["me/raw", "me/made", "--model", "tiny", "--base-url", server.url, "-n", "6", "--license", "cc-by-4.0"]
+        words += ["--seeds-license", "cc-by-4.0"]
+        run("generate_dataset.py", *words, monkeypatch=monkeypatch)
+        asked = server.counts.total()
+        with pytest.raises(KeyError):
+            raw.repo("me/made", "dataset")
+        run("generate_dataset.py", *words, "--push", monkeypatch=monkeypatch)
+        assert server.counts.total() == asked == 1 + 6
+        process.close()
+    assert "note: the terms of the teacher are not stated" in capsys.readouterr().out
+    made = load_dataset("me/made", split="train")
+    assert len(made) == 6
+    assert len(set(made["made_id"])) == 6
+    assert "| seeds | 12 rows of me/raw |" in raw.repo("me/made", "dataset").text("README.md")

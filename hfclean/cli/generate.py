@@ -24,7 +24,8 @@ EPILOG = """the careful way:
 """
 # fields of a generator and of its model that have their own option, or that no command sets
 SPEC_ELSEWHERE = ("model", "base_url", "api_key_env", "store", "prices", "max_cost", "limits")
-ELSEWHERE = ("spec", "prompts", "filters", "novelty", "shown", "examples", "columns")
+ELSEWHERE = ("spec", "prompts", "filters", "novelty", "shown", "columns")
+WORDS = ("tasks", "rows")
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -48,20 +49,9 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     made_of = command.add_argument_group("what is made, and what is dropped")
     made_of.add_argument(
-        "--prompt",
+        "--instructions",
         metavar="FILE",
         help="a text file that says how to write new tasks, instead of the words of hfclean",
-    )
-    made_of.add_argument(
-        "--classify",
-        action="store_true",
-        help="ask first whether a task wants a label, and have the answer written before the input where it does",
-    )
-    made_of.add_argument(
-        "--text", action="store_true", help="ask for plain text also where a server could be held to a JSON schema"
-    )
-    made_of.add_argument(
-        "--examples", type=_count, default=1, metavar="K", help="rows for each task, with other inputs (default: 1)"
     )
     made_of.add_argument(
         "--novelty",
@@ -80,18 +70,11 @@ def add(command: argparse.ArgumentParser) -> None:
         "benchmark pack, or its Hub id (may be given several times)",
     )
     made_of.add_argument(
-        "--without",
+        "--skip",
         action="append",
         default=[],
         metavar="FILTER",
-        help="do not run this filter (may be given several times); --without help lists them",
-    )
-    made_of.add_argument(
-        "--stop-below",
-        type=float,
-        default=0.05,
-        metavar="S",
-        help="end when a smaller share of a round's tasks is new (default: 0.05)",
+        help="do not run this filter (may be given several times); --skip help lists them",
     )
     made_of.add_argument("--seeds-license", metavar="ID", help="the license of the seeds, for the card")
     made_of.add_argument(
@@ -110,8 +93,8 @@ def add(command: argparse.ArgumentParser) -> None:
         "--model-option",
         action=SettingAction,
         kinds=_kinds,
-        help="how the model is loaded and how it answers, such as temperature=0.7 or seed=1 (may be given several "
-        "times); --model-option help lists the names",
+        help="how the model is loaded, asked and answers, such as temperature=0.7, examples=2, classify=true or "
+        "structured=false (may be given several times); --model-option help lists the names",
     )
     options.spending(command)
 
@@ -139,7 +122,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         for sentence in (*terms.conflicts(), *terms.unstated()):
             print(f"note: {sentence}", file=err)
         rounds = Rounds(generator, args.rounds or f"{args.out.rstrip('/')}-rounds", against=args.against)
-        make(rounds, seeds, args.n, stop_below=args.stop_below, show=not args.quiet)
+        make(rounds, seeds, args.n, show=not args.quiet)
         report = save(
             rounds,
             args.out,
@@ -158,7 +141,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
 def _check(args: argparse.Namespace, out: TextIO) -> None:
     """What does not go together, in the words of the command line."""
-    if "help" in args.without:
+    if "help" in args.skip:
         from hfclean.generation import FILTERS
 
         print("\n".join(f"{each.id}  {each.meaning}" for each in FILTERS), file=out)
@@ -189,10 +172,14 @@ def _generator(args: argparse.Namespace) -> Any:
     from hfclean.models import Limits, ModelSpec
 
     known = [each.id for each in FILTERS]
-    if unknown := [name for name in args.without if name not in known]:
-        raise UsageError(f"--without {unknown[0]}: no filter of this name; --without help lists them")
-    hints = settable(ModelSpec, SPEC_ELSEWHERE) | settable(Generator, ELSEWHERE)
+    if unknown := [name for name in args.skip if name not in known]:
+        raise UsageError(f"--skip {unknown[0]}: no filter of this name; --skip help lists them")
+    of_prompts = settable(Prompts, WORDS)
+    hints = settable(ModelSpec, SPEC_ELSEWHERE) | settable(Generator, ELSEWHERE) | of_prompts
     settings = parse_settings("--model-option", args.model_option, hints)
+    asking: dict[str, Any] = {name: settings.pop(name) for name in of_prompts if name in settings}
+    if args.instructions:
+        asking["tasks"] = read_text("--instructions", args.instructions)
     for name in ("base_url", "api_key_env", "max_cost"):
         if (value := getattr(args, name)) is not None:
             settings[name] = value
@@ -202,16 +189,12 @@ def _generator(args: argparse.Namespace) -> Any:
         settings["limits"] = made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
     if args.prices:
         settings["prices"] = prices_of(args.prices, args.model)
-    prompts = Prompts(classify=args.classify, structured=False if args.text else None)
-    if args.prompt:
-        prompts = replace(prompts, tasks=read_text("--prompt", args.prompt))
     try:
         return generator_of(
             args.model,
-            prompt=prompts,
-            filters=[each for each in FILTERS if each.id not in args.without],
+            prompt=Prompts(**asking),
+            filters=[each for each in FILTERS if each.id not in args.skip],
             novelty=args.novelty,
-            examples=args.examples,
             **settings,
         )
     except HfcleanError as e:
@@ -258,7 +241,7 @@ def _count(text: str) -> int:
 
 
 def _kinds() -> list[tuple[type, tuple[str, ...]]]:
-    from hfclean.generation import Generator
+    from hfclean.generation import Generator, Prompts
     from hfclean.models import ModelSpec
 
-    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, ELSEWHERE)]
+    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, ELSEWHERE), (Prompts, WORDS)]

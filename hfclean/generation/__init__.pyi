@@ -7,6 +7,7 @@ from .filters import SELF_INSTRUCT as SELF_INSTRUCT
 from .filters import Filter as Filter
 from .generating import generate as generate
 from .generating import generator_of as generator_of
+from .generating import run as run
 from .generator import Generator as Generator
 from .prompts import Prompts as Prompts
 from .repeats import Novelty as Novelty

@@ -76,7 +76,7 @@ def estimate_generation(
     per_request = generator.per_request * generator.examples
     some = min(n, SAMPLE)
     sample = pretend(make_round(open_gate, rounds.pool(read), 1, some, ceil(some / per_request)))
-    requests = planned(generator, n, new, kept)
+    requests = _planned(generator, n, new, kept)
     size = tokenizer or (lambda text: range(-(-len(text.encode("utf-8", "replace")) // 4)))
     parts = []
     for stage, of_stage in _by_stage(sample, generator):
@@ -103,7 +103,7 @@ def estimate_generation(
     )
 
 
-def planned(generator: Generator, n: int, new: float, kept: float) -> dict[str, int]:
+def _planned(generator: Generator, n: int, new: float, kept: float) -> dict[str, int]:
     """The requests of each stage that `n` rows take, if these shares of tasks are new and of rows kept."""
     done = tasks = counted = answered = 0
     while done < n:
@@ -148,7 +148,7 @@ def _judged_by(total: Mapping[str, Any], generator: Generator, n: int) -> Estima
     """What `n` rows would take, if shares and lengths are those of a few."""
     asked, spec = total["requests"], generator.spec
     kept = total["kept"] / (asked["rows"] * generator.examples)
-    requests = planned(generator, n, total["new"] / total["tasks"], kept)
+    requests = _planned(generator, n, total["new"] / total["tasks"], kept)
     tokens = {
         name: round(sum(total[name].get(stage, 0) * requests[stage] / asked[stage] for stage in asked))
         for name in ("read", "written")

@@ -25,7 +25,6 @@ from hfclean.schema import Columns, Pair
 
 PILOT = 20  # rows of the first round: nobody should pay for thousands of useless ones
 MOST_REQUESTS = 64  # for tasks, in one round
-STOP_BELOW = 0.05  # share of tasks that are new
 LEAST_YIELD = 0.05
 _log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def generate(
     max_new_tokens: int = 1024,
     seed: int = 0,
     extra_body: Mapping[str, Any] | None = None,
-    stop_below: float = STOP_BELOW,
+    stop_below: float = 0.05,
     seeds_license: str | None = None,
     teacher_license: str | None = None,
     columns: Columns = None,
@@ -146,13 +145,14 @@ def generate(
         max_new_tokens=max_new_tokens,
         seed=seed,
         extra_body=extra_body,
+        stop_below=stop_below,
         columns=columns,
         **model_settings,
     )
     for conflict in Terms(seeds_license, teacher_license).conflicts():
         _log.warning("%s", conflict)
     rounds = Rounds(generator, folder, against=against)
-    run(rounds, seeds, n, stop_below=stop_below, show=show)
+    run(rounds, seeds, n, show=show)
     kept = rounds.kept
     return kept.select(range(min(n, len(kept))))
 
@@ -187,7 +187,7 @@ def generator_of(
     )
 
 
-def run(rounds: Rounds, seeds: Any, n: int, *, stop_below: float = STOP_BELOW, show: bool = True) -> None:
+def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
     """Rounds until `n` rows are kept; those that the folder has count.
 
     Raises:
@@ -196,8 +196,6 @@ def run(rounds: Rounds, seeds: Any, n: int, *, stop_below: float = STOP_BELOW, s
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise HfcleanError(f"generate(n={n!r}): expected a number of rows, at least 1")
-    if not 0 <= stop_below <= 1:
-        raise HfcleanError(f"generate(stop_below={stop_below!r}): expected a share, 0 to 1")
     generator, spec = rounds.generator, rounds.generator.spec
     read = read_seeds(seeds, generator.columns)
     for note in _doubts(read, generator):
@@ -211,7 +209,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, stop_below: float = STOP_BELOW, s
         def heard(_asked: Asking, _answers: Sequence[Answer]) -> None:
             update(0, kept=_kept(rounds), rounds=len(rounds.done))
 
-        while (missing := n - _kept(rounds)) > 0 and not (ended := _ended(rounds, stop_below)):
+        while (missing := n - _kept(rounds)) > 0 and not (ended := _ended(rounds)):
             rows, requests = next_round(generator, missing, _share_kept(rounds), first=not rounds.done)
             found = rounds.generate_round(read, rows, requests=requests, heard=heard)
             update(min(len(found.kept), missing), kept=_kept(rounds), rounds=len(rounds.done))
@@ -246,13 +244,14 @@ def _kept(rounds: Rounds) -> int:
     return sum(len(each.kept) for each in rounds.done)
 
 
-def _ended(rounds: Rounds, stop_below: float) -> str:
+def _ended(rounds: Rounds) -> str:
     """Why no further round is worth its price; empty where one is."""
     if not rounds.done:
         return ""
     last: Round = rounds.done[-1]
     if not len(last.kept):
         return f"round {last.number} kept none ({_reasons(last.about['dropped'])})"
+    stop_below = rounds.generator.stop_below
     if last.share_new < stop_below:
         return (
             f"of the {last.about['tasks']:,} tasks of round {last.number} only {last.share_new:.1%} were new, and "

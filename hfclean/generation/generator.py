@@ -28,11 +28,12 @@ class Generator:
             2 of them kept rows.
         per_request: new tasks that one request asks for.
         examples: rows for each new task, with different inputs.
-        temperature, top_p: of the requests for tasks; rows are asked for with temperature 0. Self-Instruct's are 0.7
-            and 0.5.
+        temperature: of the requests for tasks, 0.7 as in Self-Instruct; rows are asked for with temperature 0.
+        top_p: of the same requests, 0.5 as in Self-Instruct.
         max_new_tokens: the longest list of tasks, and the longest row.
         seed: of the sampling of what is shown, and of the teacher where it takes one.
         extra_body: further fields for the server's request body, such as `{"presence_penalty": 2}`.
+        stop_below: end when a smaller share of a round's tasks is new, 0 to 1.
         columns: which columns of the seeds hold what, as every transform takes it.
     """
 
@@ -50,6 +51,7 @@ class Generator:
     max_new_tokens: int = 1024
     seed: int = 0
     extra_body: Mapping[str, Any] | None = field(default=None, hash=False)
+    stop_below: float = 0.05
     columns: Columns = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,8 @@ class Generator:
         for name in ("per_request", "examples"):
             if getattr(self, name) < 1:
                 raise HfcleanError(f"{name}={getattr(self, name)}: expected at least 1")
+        if not 0 <= self.stop_below <= 1:
+            raise HfcleanError(f"stop_below={self.stop_below!r}: expected a share, 0 to 1")
         self.for_tasks()
 
     @property

@@ -83,7 +83,7 @@ def save(
         before = concatenate_datasets([kept, written])
         untouched = clean(written, reviser=RuleReviser(only=(), columns=layout.columns), show=False, num_proc=num_proc)
         removed = DatasetDict({SPLIT: untouched.dataset.add_column("removed_reason", reasons)})
-    made = generated(rounds, len(kept), terms, seeds)
+    made = _generated(rounds, len(kept), terms, seeds)
     entry = {
         "by": GENERATOR,
         "version": Generator.version,
@@ -105,7 +105,7 @@ def save(
     )
 
 
-def generated(rounds: Rounds, kept: int, terms: Terms, seeds: str) -> Generated:
+def _generated(rounds: Rounds, kept: int, terms: Terms, seeds: str) -> Generated:
     """What a report says of the rows of a generation."""
     total, spec = rounds.ledger()[-1], rounds.generator.spec
     left_out = sorted({reason for each in rounds.done for reason in each.about["left_out"]})
