@@ -208,6 +208,12 @@ def flips(old: str, new: str, asked: str = "Judge this.") -> bool:
     return label_flipped(Pair(asked, "", old), Pair(asked, "", new)) != ""
 
 
+def test_un_turns_words_of_five_letters_or_more() -> None:
+    for word, expected in (("steady", True), ("wrapped", True), ("even", False), ("less", False)):
+        one, other = (f"The road is {each} in every season here." for each in (word, f"un{word}"))
+        assert bool(claim_reversed(Pair("Write.", "", one), Pair("Write.", "", other))) is expected, word
+
+
 def test_each_of_these_words_turns_a_sentence_or_does_not() -> None:
     line = "They say the {} one stays here today."
     pairs = [
@@ -248,6 +254,7 @@ def test_an_option_is_known_by_each_of_these_words() -> None:
     assert not flips("So the plan A.", "So the plan B.", "Pick.\nA) Oslo\nB) Bergen")
     assert not flips("So the answer is Axel.", "So the answer is Ben.", "Pick.\nA) Oslo\nB) Bergen")
     assert flips("It is red.", "It is blue.", "Classify it as red / blue.")
+    assert not flips("It is green.", "It is blue.", "Classify it as red / blue.")
 
 
 def test_a_label_has_at_most_six_words_around_it() -> None:

@@ -18,13 +18,15 @@ from hfclean.cli.recipes import GUARDED
 from hfclean.errors import CheckError, ColumnError, IsolationError, VerifierError
 from hfclean.isolation import running, system_calls
 from hfclean.isolation.harness import NOT_RUN
+from hfclean.isolation.running import Told
+from hfclean.models.protocol import Answer
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair
 from hfclean.scorers import RunTests
 from hfclean.testing_models import ScriptedBackend
 from hfclean.verifiers import Finding
 from hfclean.verifiers.answer_code import code_of, parsed
-from hfclean.verifiers.row_tests import FAILURES, UNTESTED, RowTestResult, findings_of_tests
+from hfclean.verifiers.row_tests import FAILURES, UNTESTED, RowTestResult, _read, findings_of_tests
 
 pytestmark = pytest.mark.skipif(not system_calls.machine(), reason="Linux on x86-64 or 64-bit ARM")
 DOUBLE = "def f(x):\n    return 2 * x"
@@ -228,6 +230,11 @@ def test_the_same_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [1]
     assert RunTests(timeout_s=4)(rows)["tests_passed"] == [1.0, 1.0]  # other settings are another run
     assert asked == [1, 1]
+
+
+def test_what_is_kept_and_cannot_be_read_is_run_again() -> None:
+    assert _read(Answer('[1, 2, "failed", "no"]')) == Told(1, 2, "failed", "no")
+    assert [_read(Answer(text)) for text in ("null", "[1]", "no", '["a", 2, "", ""]', "[[], 2, 3, 4]")] == [None] * 5
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,7 @@ def test_only_groups_of_three_digits_lose_their_commas() -> None:
     assert one_spelling("2\\emph{ m}") == "2\\emph{m}"
     assert one_spelling("x = 5") == "5"
     assert one_spelling("x = y = 5") == "x=y=5"
+    assert [one_spelling(text) for text in ("2.50", "007", "2.50 m")] == ["2.5", "7", "2.50m"]
     texts = ["1,234", "1,2345", "12,34", "1{,}234", "1\\,234"]
     assert [one_spelling(text) for text in texts] == ["1234", "1,2345", "12,34", "1234", "1234"]
 
@@ -463,7 +464,7 @@ TASKS = [
         "<think>So the answer is 5.</think>\nThe answer is 6.",
         "grade|grades|graded|grading|score|scores|scored|scoring|mark|marks|rate|rates|rated|rating|"
         "evaluate|assess|judge|judging|verify|check|student|students|how many are|how many were|"
-        "how many of|(a)|(i)|\na) this|\nb. this|\n1) this|\n3. this|both|each|respectively|questions|"
+        "how many of|(a)|(i)|\na) this|\nb. this|\n1) this|\n3. this|\ni) this|both|each|respectively|questions|"
         "problems|parts|following equations|all solutions|all values|all roots|all possible ones|part 1|"
         "part a|question 1|question 2",
     ),

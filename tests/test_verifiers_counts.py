@@ -36,6 +36,7 @@ MISSED = [
     ("Describe boats in under 50 words.", WORDS, "words"),
     ("Describe boats in 400 words.", WORDS, "words"),
     ("Describe boats in about 20 words.", WORDS, "words"),
+    ("Describe perfumes in about 20 words.", WORDS, "words"),
     ("Name three boats.", numbered("Ketch", "Sloop", "Yawl", "Brig"), "items"),
     ("Name three boats.", "1. Ketch*\n2. Sloop\n\n* a fast one", "items"),
     ("Name three boats.", "* Ketch\n\n* Sloop\n\n* Yawl\n\n* Brig", "items"),
@@ -135,6 +136,12 @@ KEPT = [
 @pytest.mark.parametrize(("instruction", "response"), KEPT)
 def test_a_count_that_is_kept_or_not_surely_that_of_the_response_is_not(instruction: str, response: str) -> None:
     assert found("count_missed", instruction, response) == []
+
+
+def test_a_length_may_be_that_of_a_program_in_the_input() -> None:
+    asked = "Describe it in 3 sentences."
+    assert [each.found for each in found("count_missed", asked, FIVE, "A boat.")] == ["sentences"]
+    assert found("count_missed", asked, FIVE, "A program.") == []
 
 
 # ---------------------------------------------------------------------------------------------------------- item_twice

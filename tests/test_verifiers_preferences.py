@@ -16,7 +16,7 @@ from hfclean.scorers.embedded import score as scoring
 from hfclean.verifiers import Finding, Verifier, select_verifiers
 from hfclean.verifiers.preferences import PREFERENCE_VERIFIERS
 from hfclean.verifiers.row_tests import RowTest, RowTestResult
-from hfclean.verifiers.truncation import truncated_alike
+from hfclean.verifiers.truncation import SLACK, truncated_alike
 from hfclean.verifiers.truths import TRUTH_VERIFIERS
 from hfclean.verifiers.verifier import parts_of
 
@@ -188,6 +188,17 @@ def test_sides_that_differ_behind_the_last_token_alone_are_found() -> None:
     assert truncated({**row, "rejected": row["chosen"]}, 5) == []
     assert truncated({**row, "rejected": long}, len(f"{asked}\n{long}")) == ["sides_equal_when_truncated"]
     assert truncated({**row, "rejected": long}, len(f"{asked}\n{long}") + 1) == []
+
+
+def test_marks_of_a_tokenizer_take_room_as_well() -> None:
+    class Marks:
+        def encode(self, text: str) -> list[int]:
+            return [0] * SLACK + [ord(sign) for sign in text]
+
+    row = {"prompt": "Name a river.", "chosen": "The Rhine.", "rejected": "The Elbe."}
+    for longest, expected in ((SLACK + 18, ["sides_equal_when_truncated"]), (SLACK + 19, [])):
+        found = hfclean.verify(row, ["sides_equal_when_truncated"], tokenizer=Marks(), max_tokens=longest)
+        assert [each.check for each in found] == expected
 
 
 def test_a_thought_is_a_part_of_what_is_truncated() -> None:

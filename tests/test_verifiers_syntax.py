@@ -11,7 +11,7 @@ from hfclean import verify
 from hfclean.schema import Pair
 from hfclean.verifiers import VERIFIERS, Finding
 from hfclean.verifiers.grammars import LONGEST_CODE
-from hfclean.verifiers.parsers import LONGEST, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML
+from hfclean.verifiers.parsers import LONGEST, LONGEST_REGEX, LONGEST_SQL, LONGEST_TOML, LONGEST_YAML, xml_fault
 
 
 def found(text: str, instruction: str = "Do it.") -> list[Finding]:
@@ -625,6 +625,11 @@ def test_a_finding_says_what_stands_where() -> None:
 )
 def test_the_sentence_says_what_is_wrong(language: str, code: str, words: str) -> None:
     assert [finding.sentence for finding in found(fenced(language, code))] == [words]
+
+
+def test_a_fault_in_the_last_line_is_not_an_element_that_is_left_open() -> None:
+    assert xml_fault("<a><b></a>") == (0, "mismatched tag")
+    assert xml_fault("<a><b>") is None
 
 
 @pytest.mark.parametrize(

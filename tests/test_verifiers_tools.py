@@ -398,6 +398,8 @@ def test_a_call_after_the_answer_is_found_and_one_after_an_announcement_is_not()
     for text in ("Let me look at Linz, too.", "I'll check Linz:", "Now I need to look at Linz", "接下来查一下林茨"):
         assert found(*start, says(text), again, result("c2"), says()) == [], text
     assert found(user(), says("Gladly."), calls(given), result(), says()) == []
+    picture = user([{"type": "image_url", "image_url": {"url": "https://example.org/graz.png"}}])
+    assert found(*start, says(), picture, again, result("c2"), says()) == []
     assert found(*start, says(), user("And Linz?"), again, result("c2"), says()) == []
     third = calls(given, first=3)  # who does it twice speaks between calls
     assert found(*start, says(), again, result("c2"), says(), third, result("c3"), says()) == []
@@ -547,6 +549,8 @@ def test_each_of_these_keywords_is_a_note_and_each_of_those_leaves_a_schema_open
         "a": {"type": "integer"},
         "b": {},
     }
+    several = ({"type": "string", "enum": None}, {"type": "integer"})
+    assert kept(anyOf=several) == kept(anyOf=list(several)) == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
     for odd in ({"a": {"type": "int"}, "b": {}}, {"a": {"type": "int"}, "b": 1}, {}, {"type": ["object"]}):
         assert "properties" not in arguments.read_schema(odd).tree, odd
 

@@ -151,8 +151,6 @@ def _boxed_changed(case: Case) -> bool:
 
 def _comes_to(right: str, wrong: str, text: str) -> bool:
     """Whether the text works out one number, and nowhere but in its box says the other."""
-    if not (right.isdecimal() and wrong.isdecimal()):
-        return False
     numbers = re.findall(r"(=\s*)?\$?(?<![\d.])(\d[\d,]*)(?![\d.]*\d)", text)
     values = [(bool(sign), number.replace(",", "")) for sign, number in numbers]
     return (True, right) in values and sum(number == wrong for _, number in values) == 1

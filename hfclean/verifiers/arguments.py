@@ -93,7 +93,7 @@ def _without_nulls(value: Any, deep: int = 0) -> Any:
 
 def _is_flat(raw: Mapping[str, Any]) -> bool:
     """Whether names stand at the top, without `properties` around them."""
-    if not raw or "properties" in raw or isinstance(raw.get("type"), (str, list)) or not _OPEN.isdisjoint(raw):
+    if not raw or "properties" in raw or not _OPEN.isdisjoint(raw):
         return False
     return all(isinstance(value, Mapping) and ("type" in value or "description" in value) for value in raw.values())
 

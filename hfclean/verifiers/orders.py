@@ -65,7 +65,7 @@ def _orders(line: str) -> Iterator[list[Group]]:
     inside = joined = False
     for piece in ORDER_PIECE.finditer(line):
         kind, text = piece.lastgroup, piece.group()
-        if kind == "space":
+        if kind == "space" or (text == "?" and inside):
             continue
         if kind == "key":
             key = int(piece["key"])
@@ -73,8 +73,6 @@ def _orders(line: str) -> Iterator[list[Group]]:
             words.append(piece["word"])
         elif text == "[" and not inside:
             inside, words = True, []
-        elif text == "?" and inside:
-            continue
         elif kind == "word" or (text == "]" and inside):
             group = Group((piece["word"],) if kind == "word" else tuple(words), key)
             if groups and not joined:
@@ -246,7 +244,7 @@ def _first_broken_step(lines: list[str], sequence: str) -> tuple[int, _Fault] | 
                 return number, _differs(f"after {symbol} the stack is", claimed, _after(stack, symbol))
             stack = claimed
         elif stack is not None and steps:
-            if sequence and steps < len(sequence) and "reached the end" in line:
+            if steps < len(sequence) and "reached the end" in line:
                 left = f"{steps} of {len(sequence)} brackets were taken"
                 return number, _Fault("reached the end", _spaced(sequence[steps:]), left)
             fault = _wrong_end(line, stack)
