@@ -19,7 +19,7 @@ import hfclean
 from hfclean.errors import HfcleanError, SourceError
 from hfclean.layout import Layout
 from hfclean.quality_control import DeskReport, desk_report
-from hfclean.quality_control.figures import Drawing, compared, kappa, mean, median, share
+from hfclean.quality_control.figures import Drawing, centre, compared, kappa, mean, share
 from hfclean.quality_control.work import pseudonyms, work_of
 from hfclean.verdicts import Event, VerdictLog, apply_verdicts, describe, read_events, row_verdicts
 from hfclean.verdicts.assignment import arm, assigned, is_doubled
@@ -121,10 +121,12 @@ def test_statistics_are_those_of_the_books() -> None:
     assert math.isnan(kappa(["a"] * 12, ["a"] * 12, DRAWING).value)
     assert kappa(["a"] * 9, ["a"] * 9, DRAWING).count == 9
     values = [*range(1, 12), 100]
-    assert (mean(values, DRAWING).value, median(values, DRAWING).value) == (166 / 12, 6.5)
-    less = compared([1.0] * 10, [4.0] * 30, DRAWING)
+    assert (mean(values, DRAWING).value, centre(values, DRAWING).median.value) == (166 / 12, 6.5)
+    less = compared(centre([1.0] * 10, DRAWING), centre([4.0] * 30, DRAWING, stream=1))
     assert (less.mean.value, less.median.value, less.saved.value, less.mean.count) == (3, 3, 0.75, 10)
-    assert math.isnan(compared([0.0] * 10, [0.0] * 10, DRAWING).saved.value)
+    assert math.isnan(compared(centre([0.0] * 10, DRAWING), centre([0.0] * 10, DRAWING)).saved.value)
+    few = compared(centre([1.0] * 9, DRAWING), centre([1.0] * 30, DRAWING))
+    assert (math.isnan(few.mean.value), few.mean.count) == (True, 9)
     assert (share(10, 10).value, share(10, 10).high, round(share(10, 10).low, 3)) == (1, 1, 0.722)
     assert math.isnan(share(9, 9).value)
 
@@ -141,7 +143,7 @@ def test_kappa_is_that_of_scikit_learn() -> None:
 
 def test_groups_of_one_size_are_not_drawn_alike() -> None:
     values = [float(number) for number in range(40)]
-    less = compared(values, [value + 1 for value in values], DRAWING)
+    less = compared(centre(values, DRAWING), centre([value + 1 for value in values], DRAWING, stream=1))
     assert less.mean.value == 1
     assert less.mean.low < 0 < less.mean.high
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hfclean.evaluation.bootstrap import CELLS, Draws, Figure, interval, wilson
@@ -28,26 +29,49 @@ def share(part: int, whole: int) -> Figure:
     return of_enough(Figure(part / whole, *wilson(part, whole), whole) if whole else Figure(math.nan))
 
 
-def mean(values: Sequence[float], drawing: Drawing) -> Figure:
-    """The mean with its bootstrap interval."""
-    return _statistic(values, lambda numbers: numbers.mean(axis=-1), drawing)
+@dataclass(frozen=True)
+class Centre:
+    """The mean and the median of some rows, and those of the bootstrap samples that their intervals are of; no samples
+    where the rows are too few.
+
+    Attributes:
+        mean, median: the figures.
+        means, medians: of the samples.
+    """
+
+    mean: Figure
+    median: Figure
+    means: Any = None
+    medians: Any = None
 
 
-def median(values: Sequence[float], drawing: Drawing) -> Figure:
-    """The median with its bootstrap interval."""
-    import numpy as np
-
-    return _statistic(values, lambda numbers: np.median(numbers, axis=-1), drawing)
-
-
-def _statistic(values: Sequence[float], of: Callable[[Any], Any], drawing: Drawing) -> Figure:
+def centre(values: Sequence[float], drawing: Drawing, *, stream: int = 0) -> Centre:
+    """The mean and the median of some values. What is compared is drawn in different streams: in one, groups of one
+    size would be drawn alike."""
     import numpy as np
 
     count = len(values)
     if count < FEWEST:
-        return Figure(math.nan, count=count)
+        return Centre(*[Figure(math.nan, count=count)] * 2)
     numbers = np.asarray(values, float)
-    return Figure(float(of(numbers)), *interval(np.concatenate([*_samples(numbers, of, drawing)])), count)
+    chance = np.random.default_rng([drawing.seed, stream])
+    means, medians = np.empty(drawing.draws), np.empty(drawing.draws)
+    step = max(1, CELLS // count)
+    for start in range(0, drawing.draws, step):
+        block = slice(start, min(start + step, drawing.draws))
+        sample = numbers[chance.integers(0, count, (block.stop - start, count))]
+        means[block], medians[block] = sample.mean(axis=1), np.median(sample, axis=1)
+    return Centre(
+        Figure(float(numbers.mean()), *interval(means), count),
+        Figure(float(np.median(numbers)), *interval(medians), count),
+        means,
+        medians,
+    )
+
+
+def mean(values: Sequence[float], drawing: Drawing) -> Figure:
+    """The mean with its bootstrap interval."""
+    return centre(values, drawing).mean
 
 
 class Compared(NamedTuple):
@@ -64,46 +88,20 @@ class Compared(NamedTuple):
     saved: Figure
 
 
-def compared(first: Sequence[float], second: Sequence[float], drawing: Drawing) -> Compared:
-    """How two groups differ, each drawn by itself."""
-    import numpy as np
-
-    count = min(len(first), len(second))
-    if count < FEWEST:
+def compared(first: Centre, second: Centre) -> Compared:
+    """How two groups differ that were drawn in different streams."""
+    count = min(first.mean.count, second.mean.count)
+    if first.means is None or second.means is None:
         return Compared(*[Figure(math.nan, count=count)] * 3)
-    one, other = (np.asarray(values, float) for values in (first, second))
-    means, medians = (
-        [
-            np.concatenate([*_samples(numbers, of, Drawing(drawing.draws, seed))])
-            for numbers, seed in _apart(one, other, drawing)
-        ]
-        for of in (lambda numbers: numbers.mean(axis=-1), lambda numbers: np.median(numbers, axis=-1))
-    )
     saved = Figure(math.nan, count=count)
-    if other.mean() and means[1].all():
-        saved = Figure(float(1 - one.mean() / other.mean()), *interval(1 - means[0] / means[1]), count)
+    if second.mean.value and second.means.all():
+        share = 1 - first.mean.value / second.mean.value
+        saved = Figure(share, *interval(1 - first.means / second.means), count)
     return Compared(
-        Figure(float(other.mean() - one.mean()), *interval(means[1] - means[0]), count),
-        Figure(float(np.median(other) - np.median(one)), *interval(medians[1] - medians[0]), count),
+        Figure(second.mean.value - first.mean.value, *interval(second.means - first.means), count),
+        Figure(second.median.value - first.median.value, *interval(second.medians - first.medians), count),
         saved,
     )
-
-
-def _apart(one: Any, other: Any, drawing: Drawing) -> Iterator[tuple[Any, int]]:
-    """Each group with a seed of its own: with one seed, groups of one size would be drawn alike."""
-    yield one, 2 * drawing.seed
-    yield other, 2 * drawing.seed + 1
-
-
-def _samples(numbers: Any, of: Callable[[Any], Any], drawing: Drawing) -> Iterator[Any]:
-    """A statistic of bootstrap samples, in blocks."""
-    import numpy as np
-
-    chance = np.random.default_rng(drawing.seed)
-    step = max(1, CELLS // len(numbers))
-    for start in range(0, drawing.draws, step):
-        size = min(step, drawing.draws - start)
-        yield of(numbers[chance.integers(0, len(numbers), (size, len(numbers)))])
 
 
 def kappa(first: Sequence[str], second: Sequence[str], drawing: Drawing, *, interchangeable: bool = False) -> Figure:

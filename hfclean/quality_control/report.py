@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from hfclean.evaluation.bootstrap import Figure
 from hfclean.layout import Layout
 from hfclean.plain_values import to_plain
 from hfclean.quality_control import words
-from hfclean.quality_control.figures import Drawing, compared, kappa, mean, median, of_enough, share
+from hfclean.quality_control.figures import Centre, Drawing, centre, compared, kappa, mean, of_enough, share
 from hfclean.quality_control.results import (
     AgreementReport,
     ArmReport,
@@ -268,23 +268,19 @@ def _agreement(both: list[tuple[Work, Work]], apart: tuple[int, ...], drawing: D
     )
 
 
-def _arms(works: Iterable[Work], drawing: Drawing) -> ArmsReport:
-    seconds: dict[str, list[float]] = {}
-    reports = {}
-    works = list(works)
-    for arm in ("with", "without"):
-        of_arm = [each for each in works if each.arm == arm]
-        decided = [each for each in of_arm if each.decision]
-        timed = seconds[arm] = [each.seconds for each in decided if not math.isnan(each.seconds)]
-        reports[arm] = ArmReport(
-            len(timed),
-            mean(timed, drawing),
-            median(timed, drawing),
-            len(of_arm) - len(decided),
-            len(decided) - len(timed),
-            sum(each.cut for each in of_arm),
-        )
-    return ArmsReport(reports["with"], reports["without"], compared(seconds["with"], seconds["without"], drawing))
+def _arms(works: Sequence[Work], drawing: Drawing) -> ArmsReport:
+    proposal, shown = _arm([each for each in works if each.arm == "with"], drawing, stream=0)
+    alone, hidden = _arm([each for each in works if each.arm == "without"], drawing, stream=1)
+    return ArmsReport(proposal, alone, compared(shown, hidden))
+
+
+def _arm(works: Sequence[Work], drawing: Drawing, *, stream: int) -> tuple[ArmReport, Centre]:
+    decided = [each for each in works if each.decision]
+    timed = [each.seconds for each in decided if not math.isnan(each.seconds)]
+    found = centre(timed, drawing, stream=stream)
+    undecided, untimed = len(works) - len(decided), len(decided) - len(timed)
+    report = ArmReport(len(timed), found.mean, found.median, undecided, untimed, sum(each.cut for each in works))
+    return report, found
 
 
 def _proposals(shown: list[Work], apart: tuple[int, ...], drawing: Drawing) -> ProposalsReport:

@@ -68,13 +68,17 @@ def work_of(events: Iterable[Event], longest_look_s: float) -> AllWork:
     kinds: tuple[list[Work], list[Work], list[Work]] = ([], [], [])
     for (gold, is_owners, row_id, who), by_key in sorted(found.items()):
         if not (gold and is_owners):
-            work = _work(row_id, who, list(by_key.values()), longest_look_s)
+            work = _work(row_id, who, by_key, longest_look_s)
             kinds[2 if gold else 1 if is_owners else 0].append(work)
     return AllWork(*map(tuple, kinds))
 
 
-def _work(row_id: str, who: str, events: list[Event], longest_look_s: float) -> Work:
-    events.sort(key=lambda event: (event.number, event.when, event.key) if event.number else (0, "", ""))
+def _work(row_id: str, who: str, by_key: Mapping[str, Event], longest_look_s: float) -> Work:
+    def order(item: tuple[str, Event]) -> tuple[int, str, str]:
+        key, event = item
+        return (event.number, event.when, key) if event.number else (0, "", "")
+
+    events = [event for _, event in sorted(by_key.items(), key=order)]
     standing: list[Event] = []
     for event in events:
         if event.verdict == "undo":
