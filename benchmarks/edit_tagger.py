@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from edit_tags import GAPS, UNKNOWN, Tags, Token, Vocabulary, apply_tags, tags_of, text_of, tokens_of
+from edit_tags import GAPS, UNKNOWN, Token, Vocabulary, apply_tags, tags_of, text_of, tokens_of
 from safetensors.torch import load_file, save_file
 
 from hfclean.durable import new_folder
@@ -297,16 +297,33 @@ def tag(tagger: Tagger, pairs: Sequence[Pair], batch: int = 16) -> Iterator[Tagg
             yield Tagged(tokens, list(zip(*edits, strict=True)), list(zip(*chances, strict=True)))
 
 
-def edited(tagged: Tagged, vocabulary: Vocabulary, row: float, edit: float) -> str | None:
-    """The text with the edits of a probability of at least `edit`, where one of them has at least `row`; None for no
-    edit. White space around the text is not part of it."""
-    likely = [[number if p >= edit else 0 for number, p in zip(*both, strict=True)] for both in _both(tagged)]
-    if not any(p >= row for chances in tagged.chances for p in chances) or not any(map(any, likely)):
+@dataclass(frozen=True)
+class Acts:
+    """When a tagger acts.
+
+    Attributes:
+        row: a response is edited where its likeliest edit has at least this probability.
+        edit: the edits of it that have at least this one are made.
+        heads: 3 for all edits, 2 without changes of a token's own text, 1 for white space alone.
+    """
+
+    row: float
+    edit: float
+    heads: int = 3
+
+
+def edited(tagged: Tagged, vocabulary: Vocabulary, acts: Acts) -> str | None:
+    """The edited text; None for no edit. White space around the text is not part of it."""
+    first = 3 - acts.heads
+    most = max((p for chances in tagged.chances for p in chances[first:]), default=0.0)
+    if most < acts.row:
         return None
-    tags: list[Tags] = vocabulary.tags((own, before, gap) for own, before, gap in likely)
-    text = apply_tags(tagged.tokens, tags)
+    likely = []
+    for numbers, chances in zip(tagged.edits, tagged.chances, strict=True):
+        own, before, gap = (
+            number if k >= first and p >= acts.edit else 0
+            for k, (number, p) in enumerate(zip(numbers, chances, strict=True))
+        )
+        likely.append((own, before, gap))
+    text = apply_tags(tagged.tokens, vocabulary.tags(likely))
     return text if text != text_of(tagged.tokens) else None
-
-
-def _both(tagged: Tagged) -> Iterator[tuple[tuple[int, int, int], tuple[float, float, float]]]:
-    return zip(tagged.edits, tagged.chances, strict=True)

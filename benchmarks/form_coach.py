@@ -22,11 +22,12 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edit_tagger import Settings, Tagger, edited, load_tagger, load_weights, tag, train_tagger
+from edit_tagger import Acts, Settings, Tagger, edited, load_tagger, load_weights, tag, train_tagger
 from edit_tags import Vocabulary, tags_of, tokens_of
 from form_data import Part, as_row, chance, parts
 from rapidfuzz.distance import Levenshtein
@@ -42,8 +43,8 @@ from hfclean.training.pairs import Sides
 
 ABOUT, THRESHOLDS = "tags.json", "thresholds.json"
 LEAST, MOST = 3, 80  # how often a tag must come, and how many of a kind are learned
-ROWS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
-EDITS = (0.2, 0.35, 0.5, 0.7, 0.85)
+ROWS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9)
+EDITS = (0.2, 0.35, 0.5, 0.7)
 CHANGED = 0.03  # of the clean rows that set the thresholds, at most; the rule allows 0.05 of those that judge
 FIGURES = ("closer", "farther", "net_closer", "unchanged", "findings_made", "refused")
 SHORT = 512  # tokens of prompt and answer that SmolLM2 learns from
@@ -144,16 +145,16 @@ def fit(tagger_at: Path, base: Path) -> None:
     people, clean = part.people(), part.clean
     tagger = taught_tagger(tagger_at, base)
     seen = list(tag(tagger, [*(sides.raw for sides in people), *clean]))
-    best, chosen = 0, (1.1, 1.1)
-    for row, edit in ((row, edit) for row in ROWS for edit in EDITS if edit <= row):
-        texts = [edited(one, tagger.vocabulary, row, edit) for one in seen]
+    best, chosen = 0, Acts(1.1, 1.1)
+    for acts in (Acts(row, edit, heads) for heads in (1, 2, 3) for row in ROWS for edit in EDITS if edit <= row):
+        texts = [edited(one, tagger.vocabulary, acts) for one in seen]
         reviser = reviser_of([*(sides.raw for sides in people), *clean], texts)
         steps, stay = moves(reviser, people), share_kept(reviser, clean)
-        print(f"row {row}, edit {edit}: closer {steps.count(1)}, farther {steps.count(-1)}, unchanged {stay:.3f}")
+        print(f"{acts}: closer {steps.count(1)}, farther {steps.count(-1)}, unchanged {stay:.3f}")
         if stay >= 1 - CHANGED and sum(steps) > best:
-            best, chosen = sum(steps), (row, edit)
-    (tagger_at / THRESHOLDS).write_text(json.dumps(chosen), encoding="utf-8")
-    print(f"thresholds: row {chosen[0]}, edit {chosen[1]}")
+            best, chosen = sum(steps), acts
+    (tagger_at / THRESHOLDS).write_text(json.dumps(asdict(chosen)), encoding="utf-8")
+    print(f"it acts: {chosen}")
 
 
 def taught_tagger(tagger_at: Path, base: Path) -> Tagger:
@@ -212,10 +213,10 @@ def judge(tagger_at: Path | None, base: Path | None, lora: Path | None) -> None:
     for name, control in controls.items():
         print_judged(name, control, test)
     if tagger_at and base:
-        row, edit = json.loads((tagger_at / THRESHOLDS).read_text(encoding="utf-8"))
+        acts = Acts(**json.loads((tagger_at / THRESHOLDS).read_text(encoding="utf-8")))
         tagger = taught_tagger(tagger_at, base)
         started = time.process_time()
-        texts = [edited(one, tagger.vocabulary, row, edit) for one in tag(tagger, rows)]
+        texts = [edited(one, tagger.vocabulary, acts) for one in tag(tagger, rows)]
         print(f"{(time.process_time() - started) / len(rows):.3f} CPU seconds a row")
         print_judged("MiniLM, tags", reviser_of(rows, texts), test, controls)
     if lora:

@@ -183,8 +183,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
 
     rows = [Pair("Name a pet.", "", "a cat"), Pair("Name a pet.", "", "A dog.")]
     found = list(made.tag(third, rows))
-    assert [made.edited(each, vocabulary, 0.5, 0.5) for each in found] == ["A cat.", None]
-    assert made.edited(found[0], vocabulary, 1.1, 0.5) is None
+    assert [made.edited(each, vocabulary, made.Acts(0.5, 0.5)) for each in found] == ["A cat.", None]
+    assert made.edited(found[0], vocabulary, made.Acts(0.5, 0.5, heads=2)) == "a cat."
+    assert made.edited(found[0], vocabulary, made.Acts(0.5, 0.5, heads=1)) is None
+    assert made.edited(found[0], vocabulary, made.Acts(1.1, 0.5)) is None
 
 
 @pytest.mark.needs_extra("models", "torch", "transformers", "tokenizers")
