@@ -33,7 +33,7 @@ from form_data import Part, as_row, chance, parts
 from rapidfuzz.distance import Levenshtein
 
 import hfclean
-from hfclean.evaluation.bootstrap import Draws, Figure
+from hfclean.evaluation.bootstrap import Draws, Figure, wilson
 from hfclean.evaluation.revised_pairs import revise_with, same
 from hfclean.evaluation.revising import _distance, evaluate_reviser
 from hfclean.models import Answer, Conversation
@@ -139,8 +139,9 @@ def judged(reviser: Any, pairs: Sequence[Sides], clean: Sequence[Pair]) -> dict[
     return {name: found.figures[name] for name in FIGURES}
 
 
-def fit(tagger_at: Path, base: Path) -> None:
-    """Set the thresholds: the most of closer less farther on the rows for that, where few clean rows change."""
+def fit(tagger_at: Path, base: Path, sure: bool) -> None:
+    """Set the thresholds: the most of closer less farther on the rows for that, where few clean rows change; `sure`
+    where Wilson's interval excludes more than the rule allows."""
     part = parts()["validation"]
     people, clean = part.people(), part.clean
     tagger = taught_tagger(tagger_at, base)
@@ -151,7 +152,8 @@ def fit(tagger_at: Path, base: Path) -> None:
         reviser = reviser_of([*(sides.raw for sides in people), *clean], texts)
         steps, stay = moves(reviser, people), share_kept(reviser, clean)
         print(f"{acts}: closer {steps.count(1)}, farther {steps.count(-1)}, unchanged {stay:.3f}")
-        if stay >= 1 - CHANGED and sum(steps) > best:
+        few = wilson(round(stay * len(clean)), len(clean))[0] >= 0.95 if sure else stay >= 1 - CHANGED
+        if few and sum(steps) > best:
             best, chosen = sum(steps), acts
     (tagger_at / THRESHOLDS).write_text(json.dumps(asdict(chosen)), encoding="utf-8")
     print(f"it acts: {chosen}")
@@ -234,11 +236,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--distance", type=float, default=0.3, help="of the responses that teach the tagger")
+    parser.add_argument("--sure", action="store_true", help="thresholds at which hardly any clean row can change")
     args = parser.parse_args()
     if args.what == "tagger":
         teach_tagger(args.base, args.out, args.distance, args.epochs)
     elif args.what == "fit":
-        fit(args.tagger, args.base)
+        fit(args.tagger, args.base, args.sure)
     elif args.what == "lora":
         teach_lora(args.base, args.out, args.steps)
     else:

@@ -73,10 +73,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "form": _preset(
             "form",
-            "A start of hfclean's own for small edits of form: the response alone, "
-            "pairs in which at most 30 % of it changed, three training pairs in ten left as they are, the short "
-            "prompt, LoRA of rank 16 on all linear modules, 2e-4 with warm-up and a cosine, at most 3 epochs of 16 "
-            "pairs a step, and an end when the held-out loss rises.",
+            "A start of hfclean's own for small edits of form, which a base of 135M did not learn well enough "
+            "(benchmarks/README.md). The response alone, pairs in which at most 30 % of it changed, three training "
+            "pairs in ten left as they are, the short prompt, LoRA of rank 16 on all linear modules, 2e-4 with "
+            "warm-up and a cosine, at most 3 epochs of 16 pairs a step, and an end when the held-out loss rises.",
             args={
                 "learning_rate": 2e-4,
                 "lr_scheduler_type": "cosine",
