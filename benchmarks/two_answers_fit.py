@@ -172,15 +172,17 @@ def results(shares: Mapping[str, Array], groups: Sequence[str]) -> dict[str, Res
     A method may say something of the first pairs only: it is held against length on these.
     """
     names = list(shares)
-    base = max((shares[name] for name in LENGTHS), key=lambda column: float(column.mean()))
     _, place = np.unique(np.array(groups), return_inverse=True)
     count = int(place.max()) + 1
 
     def by_group(column: Array) -> Array:
         return np.bincount(place[: len(column)], column, count).astype(np.float64)
 
+    def better_length(count: int) -> Array:
+        return max((shares[name][:count] for name in LENGTHS), key=lambda column: float(column.mean()))
+
     columns = [shares[name] for name in names]
-    columns += [column - base[: len(column)] for column in columns]
+    columns += [column - better_length(len(column)) for column in columns]
     above = np.stack([by_group(column) for column in columns], 1)
     below = np.stack([by_group(np.ones(len(column))) for column in columns], 1)
     figures = Draws(len(above), draws=DRAWS, seed=0).ratios(above, below)

@@ -206,13 +206,14 @@ def test_results_are_held_against_the_better_length_and_drawn_by_instruction(fit
 
 def test_a_method_that_knows_the_first_pairs_only_is_held_against_length_on_these(fit: Any) -> None:
     shares = {
-        "shorter answer": np.array([0.0, 1.0, 1.0, 1.0, 1.0]),
-        "longer answer": np.array([1.0, 0.0, 0.0, 0.0, 0.0]),
+        "shorter answer": np.array([0.0, 0.5, 1.0, 1.0, 1.0]),
+        "longer answer": np.array([1.0, 0.5, 0.0, 0.0, 0.0]),
         "two": np.array([1.0, 1.0]),
     }
     found = fit.results(shares, list("abcde"))
     assert (found["two"].share.value, found["two"].share.count) == (1.0, 2)
-    assert found["two"].gain.value == 0.5
+    assert found["two"].gain.value == 0.25  # over the longer one, which is the better of both on these
+    assert found["longer answer"].gain.value == pytest.approx(-0.4)
 
 
 @pytest.mark.realdata
