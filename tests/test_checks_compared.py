@@ -36,6 +36,7 @@ PAIRS = [
     ("empty_instruction", BEFORE, Pair("...", "", NEW), {}, True),
     ("empty_instruction", BEFORE, Pair("What of Europe's rivers?", "", NEW), {}, False),
     ("empty_instruction", Pair("", "", OLD), Pair("", "", NEW), {}, False),
+    ("empty_instruction", Pair("Sum it up.", "A long text.", OLD), Pair("", "A long text.", NEW), {}, True),
     (
         "echo",
         Pair("Mend it.", "He go home every day at six.", "He goes home."),
@@ -44,6 +45,7 @@ PAIRS = [
         True,
     ),
     ("echo", BEFORE, Pair(f"{ASKED} {NEW}", "", NEW), {}, True),
+    ("echo", Pair("Name a long river", "", OLD), Pair("Name a long river", "", f"Name a long river\n{NEW}"), {}, True),
     ("rubric_leak", BEFORE, Pair(f"Revised instruction: {ASKED}", "", NEW), {}, True),
     ("rubric_leak", BEFORE, Pair(f"Instruction: {ASKED}", "", NEW), {}, True),
     (

@@ -219,6 +219,7 @@ SAME = [
     ("\\frac{\\sqrt{2}}{2}", "\\frac{1}{\\sqrt{2}}"),
     ("2^{10}", "1024"),
     ("\\sqrt{-1}", "1"),
+    ("\\frac{\\sqrt{4}}{40}", "0.0"),
     ("9^{9^{9}}", "1"),
     ("9^{999}", "1"),
     ("9^999", "1"),
@@ -281,6 +282,7 @@ def test_values_that_certainly_differ(one: str, other: str) -> None:
 CLOSED_FORMS = [
     ("2\\sqrt{2}", "\\sqrt{7}"),
     ("\\sqrt{2}", "1.5"),
+    ("\\frac{\\sqrt{4}}{40}", "0.2"),
     ("\\pi", "3"),
     ("\\frac{\\pi}{2}", "\\frac{\\pi}{3}"),
     ("2^{10}", "1000"),
@@ -558,7 +560,7 @@ def test_each_of_these_units_may_be_another_by_one_of_these_factors() -> None:
             expected = {int(number) for number in f"{numbers} {money}".split()}
             assert factors(unit) == expected, unit
     assert factors("inches") == factors("IN.") == factors("inch")
-    assert factors("\\text{ hours}") == factors("hour")
+    assert factors("\\text{ hours}") == factors("\\text{hours}") == factors("hour")
     assert factors("boats") == frozenset()
     for one, other, different in (("5 km", "5000", 0), ("5000", "5 km", 0), ("0 km", "5000", 1), ("5 km", "5001", 1)):
         assert differ(one, other) is bool(different), (one, other)

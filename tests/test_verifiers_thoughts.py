@@ -86,6 +86,7 @@ SOUND = [
     Pair("法国的首都是哪一座城市？", "", ANSWER, thought=CHINESE),  # the answer's language is the one that differs
     Pair(TASK, "", CHINESE, thought=FRENCH),
     Pair("Which city is it, and since when?", "", ANSWER, thought=f"{FRENCH} On dit: the king of France."),
+    Pair(TASK, "", "Paris has been that since 987, as far as people know.", thought=f"{FRENCH} On dit: the king."),
 ]
 
 

@@ -86,7 +86,7 @@ def _misread(case: Case) -> bool:
 
 def _one_digit_off(given: frozenset[str], now: frozenset[str], old: frozenset[str], length: int) -> bool:
     lost = sorted(number for number in given - now if length <= len(number) <= LONGEST_OPERAND)
-    foreign = {number for number in now - given - old if len(number) >= length}
+    foreign = now - given - old
     if not lost or not foreign:
         return False
     return any(

@@ -147,7 +147,7 @@ class Part:
 
     def head(self, reading: frozenset[str]) -> Value | None:
         """The number that it begins with, where an operator follows."""
-        if len(self.tokens) < 3 or self.tokens[0].kind != "n" or self.tokens[1].kind not in OPERATORS:
+        if len(self.tokens) < 3 or self.tokens[1].kind not in OPERATORS:
             return None
         return self.first_number().value(reading)
 
@@ -260,7 +260,7 @@ class _Reader:
             power *= sign
         else:
             return base
-        if self.kind() in ("power", "exponent") or power.denominator != 1:
+        if power.denominator != 1:
             raise _NotArithmetic
         if "xor" in self.reading and base.denominator == 1:
             return int(base) ^ int(power)
