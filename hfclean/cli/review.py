@@ -84,6 +84,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     from hfclean.desk import Desk, Queue, Seat, desk_app
     from hfclean.errors import require
+    from hfclean.report.formatting import plural
     from hfclean.verdicts import VerdictLog, verdicts_path
 
     require("starlette", extra="review")
@@ -104,7 +105,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             if not args.no_browser:
                 webbrowser.open(address)
             _serve(app, listening)
-        print(f"{desk.written:,} decisions were made and are in {path}; {desk.left:,} rows are open", file=err)
+        made = f"{plural(desk.written, 'decision')} {'was made and is' if desk.written == 1 else 'were made and are'}"
+        print(f"{made} in {path}; {plural(desk.left, 'row is', 'rows are')} open", file=err)
 
 
 def _facts(begun: dict[str, Any]) -> str:
