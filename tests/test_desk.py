@@ -10,6 +10,7 @@ from datasets import DatasetDict
 from desk_client import TOKEN, Page, asked, clock, desk_of, revised
 from extras import needs
 
+from hfclean.desk import desk_app
 from hfclean.layout import Layout
 from hfclean.verdicts import VerdictLog, apply_verdicts, read_events, row_verdicts
 
@@ -106,6 +107,25 @@ def test_two_people_on_one_row_lose_nothing(rows: DatasetDict, tmp_path: Path) -
     assert ana.desk.state(row) == "edited"
     (last,) = [event for event in read_events(file) if event.reason == "ben is right"]
     assert last.texts == {"output": text}
+
+
+def test_a_tab_that_is_older_than_the_last_decision_is_told(rows: DatasetDict, tmp_path: Path) -> None:
+    desk = desk_of(rows, tmp_path / "v.jsonl")
+    one, other = Page(desk), Page(desk)
+    one.press("accept")
+    assert other.press("reject").status == 409
+    assert other.press("reject").status == 200
+    assert [event.verdict for event in read_events(tmp_path / "v.jsonl")] == ["accept", "reject"]
+
+
+def test_a_dataset_that_is_written_anew_is_noticed(rows: DatasetDict, tmp_path: Path) -> None:
+    record = tmp_path / "hfclean.json"
+    record.write_text("{}")
+    app = desk_app(desk_of(rows, tmp_path / "v.jsonl"), name="fruits", token=TOKEN, record=record)
+    assert "written anew" not in asked(app, f"/{TOKEN}/list").text
+    (tmp_path / "new").write_text("{}")
+    (tmp_path / "new").replace(record)
+    assert "written anew" in asked(app, f"/{TOKEN}/list").text
 
 
 def test_a_full_disk_loses_nothing_that_was_typed(

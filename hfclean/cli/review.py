@@ -96,7 +96,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         seat = Seat(kind, args.blind, args.role == "owner", _controlled(args), args.double, args.without)
         desk = Desk(rows, queue, VerdictLog(path, who), who, seat)
         token = secrets.token_urlsafe(18)
-        app = desk_app(desk, name=name, token=token, origins=args.origin, price=price)
+        app = desk_app(desk, name=name, token=token, origins=args.origin, price=price, record=_record(args))
         with _listening(args.port) as listening:
             address = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
             begun = {"address": address, "rows": len(queue), "open": desk.left, "verdicts": str(path)}
@@ -161,6 +161,14 @@ def _rows(args: argparse.Namespace, err: TextIO) -> Iterator[tuple[str, Any, str
                 raise SourceError(f"no split {args.split!r} in {folder.name}; it has {', '.join(splits)}")
             splits = {args.split: splits[args.split]}
         yield folder.resolve().name, Rows(splits, cleaned.layout, refused=cleaned.refused), _price(cleaned.about)
+
+
+def _record(args: argparse.Namespace) -> Path | None:
+    """The record of a folder that hfclean wrote, or the file that is read."""
+    if not isinstance(args.source, str):
+        return None
+    place = Path(args.source).expanduser()
+    return next((path for path in (place / ABOUT, place) if path.exists()), None)
 
 
 def _price(about: Mapping[str, Any]) -> str:

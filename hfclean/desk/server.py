@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -59,7 +60,9 @@ WORDS = {
 }
 
 
-def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = (), price: str = "") -> App:
+def desk_app(
+    desk: Desk, *, name: str, token: str, origins: Collection[str] = (), price: str = "", record: Path | None = None
+) -> App:
     """The desk as an ASGI application.
 
     Args:
@@ -68,10 +71,11 @@ def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = ()
         token: a part of every address, which nobody can guess.
         origins: see `Guard`.
         price: what a revision took, in words.
+        record: a file that is another one once the dataset was written anew.
     """
     from starlette.routing import Route, Router
 
-    pages = _Pages(desk, name, price)
+    pages = _Pages(desk, name, price, record)
     routes = [
         Route("/", pages.first),
         Route("/row/{row}", pages.row),
@@ -90,8 +94,9 @@ def desk_app(desk: Desk, *, name: str, token: str, origins: Collection[str] = ()
 class _Pages:
     """One method an address. What takes milliseconds is done at once, for which no thread is woken."""
 
-    def __init__(self, desk: Desk, name: str, price: str) -> None:
-        self.desk, self.name, self.price = desk, name, price
+    def __init__(self, desk: Desk, name: str, price: str, record: Path | None) -> None:
+        self.desk, self.name, self.price, self.record = desk, name, price, record
+        self.began = _stamp(record)
 
     # -------------------------------------------------------------------------------------------------------- reading
 
@@ -225,6 +230,10 @@ class _Pages:
             self.desk.refresh()
         except (SourceError, OSError) as e:
             return f"What others decide is not read: {_words(e)}"
+        if _stamp(self.record) != self.began:
+            return (
+                "The dataset was written anew since this desk began: end it, and start it again to see the new rows."
+            )
         return ""
 
     def _task(self, name: str, candidate: str | None) -> Task | None:
@@ -360,6 +369,15 @@ class _Pages:
             "file": desk.log.path.name,
         }
         return HTMLResponse(render(template, **(shared | content)), status)
+
+
+def _stamp(record: Path | None) -> tuple[int, int]:
+    """What tells a file from another one of its name."""
+    try:
+        found = record.stat() if record else None
+    except OSError:
+        found = None
+    return (found.st_ino, found.st_mtime_ns) if found else (0, 0)
 
 
 def _words(error: Exception) -> str:
