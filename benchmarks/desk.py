@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
@@ -110,6 +111,9 @@ def main() -> None:
         log = VerdictLog(file, "ben")
         for k in range(args.decisions):
             log.append(describe(ds["train"][k * (args.rows // args.decisions // 2)], "accept", Layout()))
+        file.write_text(
+            file.read_text().replace(f'"{datetime.now(UTC).year}-', '"2020-')
+        )  # ben is not at work any more
 
         def first() -> tuple[Client, Desk]:
             desk = desk_on(ds, file, "ana")
@@ -125,9 +129,8 @@ def main() -> None:
             verdict = ("accept", "reject", "skip", "flag")[k % 4]
             times.append(measured(lambda: client.decide(verdict))[2])  # noqa: B023  # called at once
         spent = 1000 * (time.process_time() - begun) / args.decisions
-        assert file.read_bytes().count(b"\n") == 2 * args.decisions
-        last = json.loads(file.read_bytes().splitlines()[-1])
-        assert last["number"] == args.decisions
+        mine = [event for line in file.read_bytes().splitlines() if (event := json.loads(line))["who"] == "ana"]
+        assert sum(event["verdict"] != "claim" for event in mine) == args.decisions
         ranked = sorted(times)
         print(
             f"a decision on the disk and the next row: median {statistics.median(times):.1f} ms, "

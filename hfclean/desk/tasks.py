@@ -296,14 +296,12 @@ def _findings(cells: Mapping[str, Any], view: View, pair: Pair, prefix: str) -> 
 
     if len(pair.prompt) + len(pair.response) + len(pair.thought) > CHECKED:
         return ("The row is too long to be checked before it is shown; an edit is checked all the same.",)
-    if not cells.get(prefix + "original"):
-        return tuple(finding.sentence for finding in verify(pair))
+    found = tuple(finding.sentence for finding in verify(pair))
+    if not found or not cells.get(prefix + "original"):
+        return found
     first = view.pairs(original_cells(cells, prefix))[-1]
-    new = [finding.sentence for finding in new_findings(first, pair)]
-    old = [finding.sentence for finding in verify(pair)]
-    return tuple(
-        dict.fromkeys([*(f"{each} It was not there before." for each in new), *(e for e in old if e not in new)])
-    )
+    new = {finding.sentence for finding in new_findings(first, pair)}
+    return tuple(f"{each} It was not there before." if each in new else each for each in dict.fromkeys(found))
 
 
 def _scores(cells: Mapping[str, Any], steps: Sequence[Step], prefix: str) -> tuple[Score, ...]:
