@@ -106,6 +106,9 @@ def test_names_are_written_only_where_that_is_asked_for(rows: list[dict[str, Any
     assert run("apply", "d", "--out", "d2", "--names")[0] == 0
     assert "(by person: Anabel 6)" in Path("d2/README.md").read_text()
     assert [row["removed_reason"] for row in data("d2", "removed")] == ["excluded: Anabel cannot see a task"]
+    assert run("apply", "d2", "d.verdicts.jsonl", "--in-place")[0] == 0
+    assert [name for name, content in every_byte("d2").items() if b"anabel" in content.lower()] == []
+    assert [row["removed_reason"] for row in data("d2", "removed")] == ["excluded: a person cannot see a task"]
 
 
 def test_applied_twice_is_applied_once_and_undo_gives_the_first_rows(rows: list[dict[str, Any]], run: Run) -> None:

@@ -301,6 +301,8 @@ def returned(**more: object) -> Event:
     ("events", "state", "to"),
     [
         ([by("ana", "accept", 3), returned(to="ana", of=3)], "returned", "ana"),
+        ([by("ana", "accept", 3), returned(of=3)], "returned", ""),
+        ([by("ana", "accept", 3), returned(of=3), by("eva", "accept", 9, role="owner")], "conflict", ""),
         ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "reject", 4)], "rejected", ""),
         ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "accept", 4)], "accepted", ""),
         ([by("ana", "accept", 3), returned(to="ana", of=3), by("ana", "skip", 4)], "returned", "ana"),

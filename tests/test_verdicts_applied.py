@@ -159,6 +159,8 @@ def test_excluded_rows_go_to_the_dropped_ones_and_come_back(revised: Dataset) ->
     assert (again.dataset[:], again.removed[:]) == (applied.dataset[:], applied.removed[:])
     first = with_excluded(applied.dataset, applied.removed)
     assert hfclean.restore(first)[:] == Dataset.from_list(ROWS)[:]
+    other_order = applied.removed.select([1, 0])
+    assert with_excluded(applied.dataset, other_order)["row_id"] == revised["row_id"]
     # one more is excluded, then the first of them is accepted after all
     more = [*events, replace(describe(revised[3], "exclude", Layout(), reason="no"), who="ana", number=4)]
     later = apply_verdicts(applied.dataset, row_verdicts(more), removed=applied.removed)
@@ -175,7 +177,8 @@ def test_excluded_rows_go_to_the_dropped_ones_and_come_back(revised: Dataset) ->
 
 
 def test_verdicts_on_rows_that_were_dropped_before_are_counted(revised: Dataset) -> None:
-    dropped = revised.select([0]).add_column("removed_reason", ["duplicate"])
+    accepted = apply_verdicts(revised, row_verdicts(judged(revised, (0, "accept", {})))).dataset
+    dropped = accepted.select([0]).add_column("removed_reason", ["duplicate"])
     kept = revised.select(range(1, 7))
     applied = apply_verdicts(kept, row_verdicts(judged(revised, (0, "accept", {}))), removed=dropped)
     assert applied.states == {"dropped": 1}

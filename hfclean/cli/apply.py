@@ -189,7 +189,7 @@ def _steps(steps: Sequence[Mapping[str, Any]], applied: "Applied", *, names: boo
     done: dict[str, Any] = {"by": "apply", "people": len(applied.people), "states": applied.states}
     if names:
         done["names"] = applied.people
-    earlier = [dict(step) for step in steps]
+    earlier = [{key: value for key, value in step.items() if names or key != "names"} for step in steps]
     return tuple(earlier if earlier and earlier[-1] == done else [*earlier, done])
 
 

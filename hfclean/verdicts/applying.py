@@ -126,8 +126,6 @@ def apply_verdicts(
                 continue
             if decision.verdict != "exclude":
                 reasons.pop(name, None)
-            elif name in reasons:
-                continue
             else:
                 at[name] = place
                 reasons[name] = _reason(decision, verdicts, names=names)

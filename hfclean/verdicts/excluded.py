@@ -132,5 +132,5 @@ def _merged(part: Any | None, out: Any, places: list[int], split: str) -> Any:
         )
     order = [*range(len(part))]
     for place, k in sorted(zip(places, range(len(part), len(part) + len(out)), strict=True)):
-        order.insert(min(place, len(order)), k)
+        order.insert(place, k)
     return concatenate_datasets([part, out]).select(order)
