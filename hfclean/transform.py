@@ -222,7 +222,7 @@ class Transform(Spec):
             elif column != batch[name]:
                 index = table.column_names.index(name)
                 cells = columns.stored(name, column, batch[name])
-                table = table.set_column(index, name, _array(cells, table.schema.field(index).type))
+                table = table.set_column(index, name, stored_array(cells, table.schema.field(index).type))
         return table
 
 
@@ -365,7 +365,7 @@ def _json_features(schema: Any) -> Mapping[str, Any]:
     return {name: feature for name, feature in Features.from_arrow_schema(schema).items() if has_json(feature)}
 
 
-def _array(cells: Sequence[Any], kind: Any) -> Any:
+def stored_array(cells: Sequence[Any], kind: Any) -> Any:
     """An Arrow array of cells as they are stored, also where JSON stands inside lists and structs."""
     import pyarrow as pa
 
@@ -375,10 +375,10 @@ def _array(cells: Sequence[Any], kind: Any) -> Any:
         return pa.ExtensionArray.from_storage(kind, pa.array(cells, type=kind.storage_type))
     mask = pa.array([cell is None for cell in cells], type=pa.bool_())
     if pa.types.is_struct(kind):
-        inner = [_array([cell and cell.get(field.name) for cell in cells], field.type) for field in kind]
+        inner = [stored_array([cell and cell.get(field.name) for cell in cells], field.type) for field in kind]
         return pa.StructArray.from_arrays(inner, fields=list(kind), mask=mask)
     ends = [0, *accumulate(len(cell or ()) for cell in cells)]
-    values = _array([item for cell in cells for item in cell or ()], kind.value_type)
+    values = stored_array([item for cell in cells for item in cell or ()], kind.value_type)
     large = pa.types.is_large_list(kind)
     whole, offset = (pa.LargeListArray, pa.int64()) if large else (pa.ListArray, pa.int32())
     return whole.from_arrays(pa.array(ends, type=offset), values, type=kind, mask=mask)

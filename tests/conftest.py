@@ -78,6 +78,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reason = f"Skipped: {weights.absent()}"
     if count := sum(each.longrepr[2] == reason for each in skipped):
         terminalreporter.write_line(f"{count} tests with real weights left out. {reason}")
+    for engine in ("Ray", "Spark"):
+        if count := sum(each.longrepr[2].startswith(f"Skipped: needs {engine}") for each in skipped):
+            terminalreporter.write_line(f"{count} tests of {engine} left out; .ci/engines runs them")
 
 
 def pytest_unconfigure() -> None:

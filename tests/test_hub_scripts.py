@@ -191,3 +191,23 @@ def test_generate_dataset(
     assert len(made) == 6
     assert len(set(made["made_id"])) == 6
     assert "| seeds | 12 rows of me/raw |" in raw.repo("me/made", "dataset").text("README.md")
+
+
+def test_clean_in_shards(raw: FakeHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(*words: str) -> str:
+        run("clean_in_shards.py", "me/raw", "me/clean", *words, monkeypatch=monkeypatch)
+        return capsys.readouterr().out
+
+    jobs = script("--shards", "2").splitlines()
+    assert [line.partition("clean_in_shards.py ")[2] for line in jobs] == [
+        f"me/raw me/clean --shard {number}/2 --push" for number in (1, 2)
+    ]
+    assert "{'train': 6} rows in part-1-of-2" in script("--shard", "1/2")
+    assert ("dataset", "me/clean-parts") not in raw.repos
+    for number in (1, 2):
+        script("--shard", f"{number}/2", "--push")
+    assert "12 rows" in script("--merge")
+    script("--merge", "--push")
+    ds = load_dataset("me/clean", split="train")
+    assert set(ds["output"]) == {"An apple."}
+    assert ds.to_list() == hfclean.clean(load_dataset("me/raw", split="train"), show=False).dataset.to_list()

@@ -30,13 +30,17 @@ from hfclean.transform import Transform, cached_elsewhere
 
 __all__ = [
     "RowByRow",
+    "all_steps",
     "clean",
+    "described_origin",
     "failed_rows",
     "in_order",
     "mapped",
+    "of_one_split",
     "over_all_rows",
     "retry_failed",
     "row_by_row",
+    "settled",
     "strictly",
 ]
 
@@ -112,9 +116,13 @@ def clean(
     )
     cleaned = over_all_rows(done, drop_duplicates=drop_duplicates)
     if isinstance(done.origin.rows, Dataset):
-        removed = cleaned.removed and cleaned.removed[""]
-        cleaned = replace(cleaned, dataset=cleaned.dataset[""], removed=removed, known={})
+        cleaned = of_one_split(cleaned)
     return replace(cleaned, refused=refused_of(cleaned.dataset, done.reviser)) if done.reviser else cleaned
+
+
+def of_one_split(cleaned: Cleaned) -> Cleaned:
+    """The result for a `Dataset`, whose one split has no name."""
+    return replace(cleaned, dataset=cleaned.dataset[""], removed=cleaned.removed and cleaned.removed[""], known={})
 
 
 @dataclass(frozen=True)
@@ -162,12 +170,9 @@ def row_by_row(
     from datasets import Dataset
 
     revisers = in_order(reviser)
-    first = revisers[0] if revisers else None
-    origin = origin_of(ds, first.layout if first else Layout())
-    extra = tuple(rule for each in revisers if isinstance(each, RuleReviser) for rule in each.extra)
-    origin, ds = replace(origin, extra=extra), origin.rows
-    embedded = (score if isinstance(score, Transform) else _score_like(first),) if score else ()
-    transforms = [*revisers, *embedded, *scorers]
+    transforms = all_steps(revisers, score, scorers)
+    origin = described_origin(ds, revisers)
+    ds = origin.rows
     if strict:
         transforms = [strictly(transform) for transform in transforms]
     for transform in transforms:
@@ -178,7 +183,7 @@ def row_by_row(
     before: dict[str, Any] = {}
     cached = cached_elsewhere(ds)
     splits = {"": cached} if isinstance(ds, Dataset) else dict(cached)
-    transforms = [_settled(transform, splits) for transform in transforms]
+    transforms = [settled(transform, splits) for transform in transforms]
     revisers = tuple(transforms[: len(revisers)])
     _check_roles(splits, transforms)
     if chosen is not None:
@@ -202,6 +207,22 @@ def row_by_row(
     return RowByRow(splits, known, tuple(done), tuple(failures), layout, origin, last)
 
 
+def all_steps(revisers: Sequence[Transform], score: bool | Transform, scorers: Sequence[Transform]) -> list[Transform]:
+    """What is done to each row, in order; the arguments are those of `clean`."""
+    embedded = (score if isinstance(score, Transform) else _score_like(revisers[0] if revisers else None),)
+    return [*revisers, *(embedded if score else ()), *scorers]
+
+
+def described_origin(ds: Any, revisers: Sequence[Transform]) -> Origin:
+    """What went in, with the rules of the user's own that take part.
+
+    Raises:
+        HfcleanError: see `origin_of`.
+    """
+    extra = tuple(rule for each in revisers if isinstance(each, RuleReviser) for rule in each.extra)
+    return replace(origin_of(ds, revisers[0].layout if revisers else Layout()), extra=extra)
+
+
 def over_all_rows(done: RowByRow, *, drop_duplicates: bool = False) -> Cleaned:
     """The rest of `clean`: ids that are unique, and duplicates. Every dataset is by split, and nothing is known of
     what was refused."""
@@ -221,7 +242,7 @@ def over_all_rows(done: RowByRow, *, drop_duplicates: bool = False) -> Cleaned:
     return Cleaned(DatasetDict(splits), dropped_rows, tuple(entries), done.failures, None, done.known, done.origin)
 
 
-def _settled(transform: Transform, splits: Mapping[str, Any]) -> Transform:
+def settled(transform: Transform, splits: Mapping[str, Any]) -> Transform:
     """The transform, reading all rows as the first of them decide."""
     layout = transform.layout.settled(splits)
     return transform if layout == transform.layout else transform.with_layout(layout)

@@ -22,7 +22,7 @@ VERBS: dict[str, str] = {
     "merge": "put the parts of clean --shard together, and write a dataset folder",
     "generate": "have a model make new rows after the manner of seeds, and write a dataset folder",
     "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
-    "cache": "count, export or delete stored answers of models",
+    "cache": "count, export, merge or delete stored answers of models",
     "score": "score every row and change nothing",
     "head": "show a few rows: the first, the worst, or those with a defect",
     "verify": "list what a program can prove wrong, row by row",

@@ -1,7 +1,8 @@
-"""Count, export or delete stored answers of models.
+"""Count, export, merge or delete stored answers of models.
 
 Answers of models are kept in one file, so that nothing is asked and paid for twice. stats counts them, export writes
-them as lines of JSON (what was asked, how, and the answer), clear deletes them. What stopped runs of clean and score
+them as lines of JSON (what was asked, how, and the answer), merge takes those of other files, of other machines for
+example, clear deletes them. What stopped runs of clean and score
 had finished is counted by stats as well, and clear deletes what of it is older than 14 days.
 """
 
@@ -19,7 +20,8 @@ from hfclean.errors import FolderError
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=["stats", "export", "clear"], help="what to do")
+    command.add_argument("action", choices=["stats", "export", "merge", "clear"], help="what to do")
+    command.add_argument("files", metavar="FILE", nargs="*", help="merge: the files of answers to take, which stay")
     command.add_argument(
         "--store",
         metavar="FILE",
@@ -40,6 +42,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.models import store
 
     where = store_of(args)
+    if args.action == "merge":
+        _merge(args, out, where)
+        return
+    if args.files:
+        raise UsageError(f"{args.action} takes no files, but {args.files[0]!r}; name one with --store FILE")
     stats = store.stats(where)
     sources = store.matching(stats, args.model) if args.model else None
     if args.action == "stats":
@@ -51,6 +58,18 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         _export(args, out, where, sources)
     else:
         _clear(args, out, err, stats, sources)
+
+
+def _merge(args: argparse.Namespace, out: TextIO, where: str | None) -> None:
+    from hfclean.models import store
+
+    if not args.files:
+        raise UsageError("merge needs the files of answers to take: hfclean cache merge FILE... [--store INTO]")
+    added = store.merge(args.files, where)
+    total = store.stats(where)
+    lines = [f"{file}  {count:,} answers more" for file, count in added.items()]
+    lines.append(f"{total.path}  {total.answers:,} answers in all")
+    tell(args, out, lambda: {"file": total.path, "added": added, "answers": total.answers}, lambda: "\n".join(lines))
 
 
 def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: Sequence[str] | None) -> None:

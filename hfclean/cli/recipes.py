@@ -184,7 +184,7 @@ def _words(action: argparse.Action, key: str, value: Any, name: str) -> list[str
             raise UsageError(f"{where} is true or false, not {_kind(value)}")
         return [f"--{key}"] if value else []
     values = value if isinstance(value, list) else [value]
-    several = action.nargs == "+" or isinstance(action, argparse._AppendAction) or action.default == []
+    several = action.nargs in ("+", "*") or isinstance(action, argparse._AppendAction) or action.default == []
     if isinstance(value, list) and not (several and value):
         raise UsageError(f"{where} is one value, not a list" if value else f"{where} is an empty list; leave it out")
     for each in values:

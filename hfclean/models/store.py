@@ -267,6 +267,30 @@ class Store:
                     "stored_at": stored_at,
                 }
 
+    def take(self, other: Store) -> int:
+        """Keep the answers of another file as well, each with the time at which it was stored; where both have one,
+        the one that is here counts. Returns how many came in addition."""
+        last, added = 0, 0
+        names = ", ".join(f"answers.{name.strip()}" for name in COLUMNS.split(","))
+        query = f"SELECT rowid, {names} FROM answers WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608
+        marks = ",".join("?" * len(COLUMNS.split(",")))
+        with explained(other.path), process.sqlite_lock:
+            settings = other._db.execute("SELECT digest, source, prompt_version, generation FROM settings").fetchall()
+        while True:
+            with explained(other.path), process.sqlite_lock:
+                page = other._db.execute(query, (last, CHUNK)).fetchall()
+            if not page:
+                return added
+            for _, _, _, _, *values, checksum, stored_at in page:
+                _answer(other.path, values, checksum, stored_at)  # which refuses a damaged one
+            with explained(self.path), process.sqlite_lock, transaction(self._db):
+                before = self._db.total_changes
+                rows = [row[1:] for row in page]
+                self._db.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES ({marks})", rows)  # noqa: S608
+                added += self._db.total_changes - before
+                self._db.executemany("INSERT OR IGNORE INTO settings VALUES (?,?,?,?)", settings)
+            last = page[-1][0]
+
     def delete(self, keys: Sequence[bytes]) -> tuple[int, bool]:
         """Delete answers, all or none, so that their bytes are gone from the file and its log; how many there were,
         and whether the log is empty: another process that reads the file keeps it."""
@@ -328,6 +352,29 @@ def clear(path: str | Path | None = None, *, source: str | None = None) -> int:
     """Delete answers, of one source (as `stats` names it) or all; returns how many."""
     found = Path(path).expanduser() if path is not None else default_path()
     return open_store(found).clear(source) if found.exists() else 0
+
+
+def merge(files: Sequence[str | Path], path: str | Path | None = None) -> dict[str, int]:
+    """Put the answers of several files into one, which is made where it is missing; the files stay as they are.
+
+    Args:
+        files: files of answers.
+        path: the one that has all of them afterwards; by default the usual one.
+
+    Returns:
+        how many answers came from each file in addition.
+
+    Raises:
+        StoreError: a file is missing or damaged, is not one of ours, or is the one into which they go.
+    """
+    target = open_store(path)
+    found = [Path(os.path.abspath(Path(file).expanduser())) for file in files]
+    for file in found:
+        if not file.is_file():
+            raise StoreError(f"no file of answers {str(file)!r}; expected one that a run of hfclean left")
+        if file.samefile(target.path):
+            raise StoreError(f"{str(file)!r} is the file into which the answers go; name the others only")
+    return {str(file): target.take(open_store(file)) for file in found}
 
 
 def _values(answer: Answer) -> tuple[str, str, int | None, int | None, str]:

@@ -1,0 +1,165 @@
+"""Rows as other engines hand them over: no column is lost in any form, and what came of one run comes of batches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from chat_server import ChatServer
+from datasets import Dataset, DatasetDict
+
+import hfclean
+from hfclean.cli import main
+from hfclean.engines import OwnStore, finish, whole_rows
+from hfclean.errors import ColumnError, HfcleanError
+from hfclean.models import ModelSpec, StoreError, process, store
+from hfclean.testing import shape_rows
+from hfclean.values import exact_dataset
+
+ROWS = {shape: [row for row in rows if len(str(row)) < 1000] for shape, rows in shape_rows().items()}
+CALLED = [
+    {"messages": [{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": text, "tool_calls": calls}]}
+    for text, calls in [("Wait.  ", [{"function": {"name": "f", "arguments": {"n": 7}}}]), ("No.</s>", None)]
+]
+ROWS["tool calls"] = [
+    {**row, "tools": [{"name": "f", "n": 1}], "n": n} for row, n in zip(CALLED, (1, None), strict=True)
+]
+FORMS = ("numpy", "pandas", "arrow")
+
+
+def batches(ds: Dataset, form: str, size: int = 5) -> list[Any]:
+    """The rows as an engine hands them over, which knows nothing of `datasets`."""
+    tables = [ds.data.table.slice(k, size).combine_chunks() for k in range(0, len(ds), size)]
+    if form == "arrow":
+        return tables
+    storage = [pa.table({n: _storage(t.column(n)) for n in t.column_names}) for t in tables]
+    if form == "pandas":
+        return [table.to_pandas() for table in storage]
+    return [{name: table.to_pandas()[name].to_numpy() for name in table.column_names} for table in storage]
+
+
+def _storage(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    """Whether rows and types are the same; nan is nan."""
+    return json.dumps([repr(one.features), one.to_list()]) == json.dumps([repr(other.features), other.to_list()])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", ROWS)
+def test_batches_of_any_form_give_what_one_run_gives(shape: str, form: str, tmp_path: Path) -> None:
+    raw = exact_dataset(ROWS[shape] * 2)
+    one = hfclean.clean(raw, show=False)
+    revised, scored = (whole_rows(step, raw.features.arrow_schema) for step in (hfclean.revise, hfclean.score))
+    done = pa.concat_tables([scored(revised(batch)) for batch in batches(raw, form)], promote_options="permissive")
+    cleaned = finish(raw, done)
+    assert same(cleaned.dataset, one.dataset)
+    assert cleaned.transforms == one.transforms
+    if form == "numpy":
+        assert hfclean.compare(raw, cleaned.dataset) == hfclean.compare(raw, one.dataset)
+        assert same(hfclean.restore(cleaned.dataset), raw)
+
+
+def test_steps_in_numpy_keep_scores_that_are_not_there_apart_from_nulls() -> None:
+    raw = Dataset.from_dict(
+        {"prompt": ["Name a fruit.", None], "completion": [None, "Yes, of course."], "rank": [3, None]}
+    )
+    schema = raw.features.arrow_schema
+    table = whole_rows(hfclean.score, schema)(batches(raw, "numpy")[0])
+    again = whole_rows(hfclean.revise, schema)(table.to_pandas())
+    assert again["rank"].to_pylist() == [3, None]
+    assert again["rank"].type == pa.int64()
+    assert [cell != cell for cell in again["lexical_diversity"].to_pylist()] == [True, False]
+    without = whole_rows(hfclean.score)(batches(raw, "numpy")[0])
+    assert (without["rank"].to_pylist(), without["rank"].type) == ([3.0, None], pa.float64())
+
+
+def test_other_things_than_batches_and_rows_that_do_not_fit_are_named() -> None:
+    raw = Dataset.from_list(ROWS["prompt_completion"])
+    table = raw.data.table
+    done = whole_rows(hfclean.score)(whole_rows(hfclean.revise)(table))
+    for wrong, after, error in [
+        (
+            "'prompt' is gone, since the engine takes what a transform returns",
+            done.drop_columns("prompt"),
+            ColumnError,
+        ),
+        (f"{len(raw)} rows went in and 2 came out", done.slice(0, 2), HfcleanError),
+        ("row 1 came out as another row than went in", done.take(list(range(len(raw)))[::-1]), HfcleanError),
+        ("no row has a 'row_id', so no reviser ran", table, ColumnError),
+        ("before has the splits train, and after test", {"test": done}, HfcleanError),
+    ]:
+        with pytest.raises(error, match=wrong):
+            finish(DatasetDict(train=raw) if isinstance(after, dict) else raw, after)
+    with pytest.raises(HfcleanError, match="whole_rows got a list; expected a batch"):
+        whole_rows(hfclean.revise)([1])
+
+
+def test_splits_and_scores_alone_and_duplicates_that_are_dropped(tmp_path: Path) -> None:
+    raw = DatasetDict(train=Dataset.from_list(ROWS["messages"]), test=Dataset.from_list(ROWS["messages"][:2]))
+    revised, scored = whole_rows(hfclean.revise), whole_rows(hfclean.score)
+    done = {name: scored(revised(part.data.table)) for name, part in raw.items()}
+    cleaned, one = finish(raw, done, drop_duplicates=True), hfclean.clean(raw, show=False, drop_duplicates=True)
+    assert all(same(cleaned.dataset[name], part) for name, part in one.dataset.items())
+    assert cleaned.save(tmp_path / "a") == one.save(tmp_path / "b")
+    alone = finish(raw["train"], scored(raw["train"].data.table), reviser=None)
+    assert same(alone.dataset, hfclean.clean(raw["train"], reviser=None, show=False).dataset)
+
+
+# ------------------------------------------------------------------------------------------------------ models, stores
+
+
+def test_an_actor_has_a_file_of_answers_of_its_own_and_files_are_merged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = Dataset.from_list(ROWS["alpaca"][:6])
+    with ChatServer() as server:
+        spec = ModelSpec("tiny", base_url=server.url)
+        for model in (hfclean.Reviser("tiny", base_url=server.url), hfclean.Reviser(spec)):
+            actors = [OwnStore(model, tmp_path / "answers") for _ in range(2)]
+            assert len({actor.path for actor in actors}) == 2
+            done = [actor(raw.data.table.slice(k, 3)) for actor, k in zip(actors, (0, 3), strict=True)]
+            paths = [actor.path for actor in actors]
+            del actors  # both are gone, and those that come next take their files
+        asked = server.counts.total()
+        assert done[0].column_names[:5] == raw.column_names
+        counts = [store.stats(path).answers for path in paths]
+        whole = tmp_path / "whole.sqlite3"
+        words = ["cache", "merge", *map(str, paths), "--store", str(whole)]
+        assert main([*words, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["answers"] == store.stats(whole).answers > 0
+        assert next(iter(told["added"].values())) == counts[0]
+        assert main(words) == 0
+        assert "0 answers more" in capsys.readouterr().out
+        again = whole_rows(hfclean.Reviser("tiny", base_url=server.url, store=str(whole)))(raw.data.table)
+        assert server.counts.total() == asked
+        assert again.to_pylist() == pa.concat_tables(done).to_pylist()
+    process.close()
+
+
+def test_files_that_cannot_be_merged_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.sqlite3").write_text("none")
+    store.open_store(tmp_path / "own.sqlite3")
+    for words, code, expected in [
+        (["merge", "none.sqlite3"], 1, "no file of answers"),
+        (["merge", "text.sqlite3"], 1, "is not a file of answers"),
+        (["merge", "own.sqlite3"], 1, "is the file into which the answers go"),
+        (["merge"], 2, "merge needs the files of answers to take"),
+        (["stats", "own.sqlite3"], 2, "stats takes no files"),
+    ]:
+        words = [str(tmp_path / word) if "." in word else word for word in words]
+        assert main(["cache", *words, "--store", str(tmp_path / "own.sqlite3")]) == code
+        assert expected in capsys.readouterr().err
+    bad = store.open_store(tmp_path / "bad.sqlite3")
+    with process.sqlite_lock:
+        bad._db.execute("INSERT INTO answers VALUES (x'00', x'00', '[]', 'text', 'stop', 1, 1, 'm', 7, NULL)")
+    with pytest.raises(StoreError, match="damaged"):
+        store.merge([bad.path], tmp_path / "good.sqlite3")
+    process.close()

@@ -1,0 +1,133 @@
+"""A real cluster of Ray on this machine, with two workers: the rows, ids and report of one process, also where a
+worker is killed. `.ci/engines` makes an environment for it; elsewhere these tests are left out and counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from chat_server import ChatServer
+from datasets import Dataset
+
+import hfclean
+from hfclean.engines import OwnStore, finish, whole_rows
+from hfclean.models import process, store
+from hfclean.testing import shape_rows
+from hfclean.values import exact_dataset
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'hfclean[ray]', or .ci/engines"),
+    pytest.mark.filterwarnings("ignore"),  # of Ray's own
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+ROWS = {shape: [row for row in rows if len(str(row)) < 1000] for shape, rows in shape_rows().items()}
+FORMS = ("numpy", "pandas", "pyarrow")
+COUNT, BLOCKS, BATCH = 300, 5, 32
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Two workers, and rows in the order in which they came."""
+    import ray
+
+    here = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=here)  # workers have to find this module
+    for tries_left in (2, 1, 0):  # on a busy machine the first start takes longer than Ray waits
+        try:
+            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, address="local")
+            break
+        except Exception as e:  # noqa: BLE001  # whatever a system lacks: memory, ports, shared memory
+            ray.shutdown()
+            if not tries_left:
+                pytest.skip(f"needs Ray to start: {e}")
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order, context.enable_progress_bars = True, False
+    yield
+    ray.shutdown()
+
+
+def rows_of(shape: str) -> Dataset:
+    """Three hundred rows, most of which have twins in other blocks."""
+    rows = ROWS[shape]
+    return exact_dataset([rows[k % len(rows)] for k in range(COUNT)])
+
+
+def blocks(ds: Dataset) -> Any:
+    """The rows in Ray's hands."""
+    import ray
+
+    size = -(-len(ds) // BLOCKS)
+    return ray.data.from_arrow([ds.data.table.slice(k, size).combine_chunks() for k in range(0, len(ds), size)])
+
+
+def gathered(ds: Any) -> pa.Table:
+    """The rows back from Ray."""
+    import ray
+
+    return pa.concat_tables(ray.get(ds.to_arrow_refs()), promote_options="permissive")
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    """Whether rows and types are the same; nan is nan."""
+    return json.dumps([repr(one.features), one.to_list()]) == json.dumps([repr(other.features), other.to_list()])
+
+
+@pytest.mark.parametrize(("shape", "form"), [(shape, FORMS[k % 3]) for k, shape in enumerate(ROWS)])
+def test_two_workers_give_the_rows_ids_and_report_of_one_process(shape: str, form: str) -> None:
+    raw = rows_of(shape)
+    ds = blocks(raw)
+    for step in (hfclean.revise, hfclean.score):
+        ds = ds.map_batches(whole_rows(step, raw.features.arrow_schema), batch_format=form, batch_size=BATCH)
+    cleaned, one = finish(raw, gathered(ds)), hfclean.clean(raw, show=False)
+    assert same(cleaned.dataset, one.dataset)
+    assert hfclean.compare(raw, cleaned.dataset) == hfclean.compare(raw, one.dataset)
+
+
+class Mortal:
+    """Kills the worker that it is called in, the first time."""
+
+    def __init__(self, rows: Any, mark: Path) -> None:
+        self.rows, self.mark = rows, mark
+
+    def __call__(self, batch: Any) -> Any:
+        if not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.rows(batch)
+
+
+def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
+    raw, mark = rows_of("messages"), tmp_path / "killed"
+    mortal = Mortal(whole_rows(hfclean.revise, raw.features.arrow_schema), mark)
+    ds = blocks(raw).map_batches(mortal.__call__, batch_size=BATCH)
+    scored = ds.map_batches(whole_rows(hfclean.score, raw.features.arrow_schema), batch_size=BATCH)
+    cleaned = finish(raw, gathered(scored))
+    assert mark.exists()
+    assert same(cleaned.dataset, hfclean.clean(raw, show=False).dataset)
+
+
+def test_models_are_actors_with_their_own_answers_which_are_merged(tmp_path: Path) -> None:
+    raw = Dataset.from_list([{"prompt": f"Name city {k}.", "completion": f"City {k}"} for k in range(40)])
+    with ChatServer() as server:
+        coach = hfclean.Reviser("tiny", base_url=server.url, store=str(tmp_path / "one.sqlite3"))
+        one = hfclean.clean(raw, reviser=coach, show=False).dataset
+        ds = blocks(raw).map_batches(
+            OwnStore, fn_constructor_args=(coach, tmp_path / "answers"), concurrency=2, batch_size=8
+        )
+        ds = ds.map_batches(whole_rows(hfclean.score, raw.features.arrow_schema), batch_size=BATCH)
+        cleaned = finish(raw, gathered(ds), reviser=coach)
+        assert same(cleaned.dataset, one)
+        files = sorted((tmp_path / "answers").glob("*.sqlite3"))
+        store.merge(files, tmp_path / "merged.sqlite3")
+        keys = [{row["key"] for row in store.open_store(tmp_path / f"{n}.sqlite3").rows()} for n in ("one", "merged")]
+        assert keys[0] == keys[1]
+        assert len(keys[0]) == 40
+    process.close()
