@@ -175,6 +175,30 @@ def test_attention_agreement_and_returns_are_each_persons() -> None:
     assert "rows/hour" not in text
 
 
+def test_nobody_is_controlled_by_themselves() -> None:
+    events = [one(who, row) for who in ("ana", "kim") for row in range(10)]
+    events += [Event(f"r{row}", "return", who="kim", number=20 + row, role="owner") for row in range(10)]
+    ana, kim = desk_report(events, names=True).people
+    assert (ana.returned.value, ana.returned.count, kim.returned.count) == (1, 10, 0)
+
+
+def test_who_of_more_than_two_people_is_the_first_says_nothing() -> None:
+    pairs = [("ana", "ben", 6), ("ben", "eva", 6)]
+    events = []
+    for row, (first, second) in enumerate((one, two) for one, two, rows in pairs for _ in range(rows)):
+        verdicts = ("reject", "accept") if row % 4 == 0 else ("accept", "accept")
+        events += [
+            Event(f"r{row}", verdict, who=who, number=row + 1)
+            for who, verdict in zip((first, second), verdicts, strict=True)
+        ]
+    found = desk_report(events).agreement
+    by_chance = (21 / 24) ** 2 + (3 / 24) ** 2
+    assert found.kappa.value == pytest.approx((9 / 12 - by_chance) / (1 - by_chance))
+    two = [event for event in events if event.row_id in {f"r{row}" for row in range(6)}]
+    both = [replace(event, row_id=f"{event.row_id}{k}") for event in two for k in range(2)]
+    assert desk_report(both).agreement.kappa.value == 0
+
+
 def test_people_have_no_names_unless_asked_and_the_order_says_nothing() -> None:
     events = [one(who, row, seconds=5) for who in ("ana", "ben", "eva") for row in range(12)]
     report = desk_report(events)

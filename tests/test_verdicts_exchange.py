@@ -283,7 +283,7 @@ def test_who_and_when_come_from_the_tool_or_are_given(revised: Dataset, tmp_path
     for events, new in ((later, 1), (events_of(answers[:1], revised).events, 1), (later, 0)):
         assert add_events(file, events, who="ana").new == new
     bare = [replace(event, when="") for event in later]
-    assert [add_events(file, bare, who="ana").new for _ in range(2)] == [1, 0]
+    assert [add_events(file, [*bare, *bare], who="ana").new for _ in range(2)] == [1, 0]
     with pytest.raises(SourceError, match="does not say who"):
         add_events(file, [replace(later[0], who="")])
     with pytest.raises(SourceError, match="2 people decided"):
