@@ -217,7 +217,7 @@ def test_json_is_asked_for_with_its_schema_and_read() -> None:
     tasks = new_tasks("json", 2)
     answers = iter(
         [
-            '```json\n{"tasks": ["' + '", "'.join(tasks) + '"]}\n```',
+            '```json\n{"tasks": ["9. ' + '", "10) '.join(tasks) + '"]}\n```',
             '{"input": null, "output": "Forty two."}',
             'Here it is:\n{"input": "N/A", "output": 42}',
         ]

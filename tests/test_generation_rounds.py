@@ -19,7 +19,8 @@ from teachers import ASKS_TASKS, SEEDS, Teacher, asked_task, new_tasks, numbered
 import hfclean
 from hfclean import durable
 from hfclean.errors import FolderError
-from hfclean.generation import Generator, Novelty, Rounds, generator_of
+from hfclean.generation import FILTERS, Generator, Novelty, Rounds, generator_of
+from hfclean.generation.making import REASONS
 from hfclean.generation.rounds import LINEAGE
 from hfclean.models import Answer, BudgetError, Conversation, Generation, Limits, ModelSpec, Prices, process
 from hfclean.testing_models import ScriptedBackend
@@ -216,6 +217,14 @@ def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> Non
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
 
 
+def test_a_server_that_moves_is_the_same_where_its_answers_have_a_name(tmp_path: Path) -> None:
+    for port in (8001, 8002):
+        Rounds(generator_of("m", base_url=f"http://localhost:{port}/v1", cache_as="ours"), tmp_path / "named")
+    Rounds(generator_of("m", base_url="http://localhost:8001/v1"), tmp_path / "unnamed")
+    with pytest.raises(FolderError, match=r"other settings \(base_url\)"):
+        Rounds(generator_of("m", base_url="http://localhost:8002/v1"), tmp_path / "unnamed")
+
+
 def test_a_damaged_round_is_told(tmp_path: Path) -> None:
     hfclean.generate(list(SEEDS), teacher(), 5, folder=tmp_path / "r", show=False)
     (tmp_path / "r" / "round-0001" / "kept.parquet").write_bytes(b"PAR1")
@@ -311,5 +320,7 @@ def test_seeds_and_alpaca_as_self_instruct_counts_them(
 def test_lineage_is_what_the_docs_say(tmp_path: Path) -> None:
     page = (Path(__file__).parent.parent / "docs" / "generating.md").read_text(encoding="utf-8")
     assert [name for name in LINEAGE if f"`{name}`" not in page] == []
+    meanings = {**REASONS, **{each.id: each.meaning for each in FILTERS}}
+    assert [name for name, meaning in meanings.items() if f"| `{name}` | {meaning} |" not in page] == []
     assert asked_task('Task:\n"""\na\n"""') == "a"
     assert numbered(new_tasks("x", 1)).startswith("9. ")

@@ -17,6 +17,7 @@ from hfclean.text.thoughts import without_thought
 _NUMBERED = re.compile(
     r"(?:\A|\n)[ \t]*(?:#{1,4}[ \t]*)?[*_]{0,2}(?:Task[ \t]+)?\d{1,3}[.):][*_]{0,2}[ \t]+", re.IGNORECASE
 )
+_NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+")  # small models number the texts of a JSON list as well
 _BULLETS = re.compile(r"(?:\A|\n)[ \t]*[-*•][ \t]+")
 _EXAMPLE = re.compile(r"(?:\A|\n)[ \t]*[*_#]*[ \t]*Example[ \t]+\d{1,2}[ \t]*[*_]*:?[ \t]*(?=\n)", re.IGNORECASE)
 _BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:`{3,}\w*[ \t]*\n[ \t]*)?(?=[\[{])")
@@ -33,7 +34,7 @@ def read_tasks(text: str, most: int) -> list[str] | None:
     found = _object(body)
     if isinstance(found, Mapping) and isinstance(found.get("tasks"), list):
         tasks = [each for each in found["tasks"] if isinstance(each, str)]
-        return [_task(each) for each in tasks[:most]] if tasks else None
+        return [_task(_NUMBER.sub("", each)) for each in tasks[:most]] if tasks else None
     for mark in (_NUMBERED, _BULLETS):
         _, *items = mark.split(body)
         if items:

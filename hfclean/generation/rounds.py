@@ -98,9 +98,12 @@ class Rounds:
 
     def _about(self) -> dict[str, Any]:
         packs = [(entry.benchmark, entry.item, entry.side, entry.words) for entry in self._benchmarks.entries]
+        settings = self.generator.settings()
+        if self.generator.spec.cache_as:  # whose answers these are, on whatever host and port
+            settings.pop("base_url", None)
         return {
             "format": FORMAT,
-            "generator": self.generator.settings(),
+            "generator": settings,
             "benchmarks": self._benchmarks.items,
             "benchmarks_digest": _digest(packs) if packs else "",
         }
