@@ -262,7 +262,7 @@ class Desk:
                 self.refresh()
 
     def _is_recent(self, event: Event, minutes: float) -> bool:
-        """Whether something was written within so many minutes, also where a clock was set back since."""
+        """Whether something was written in the last minutes, also where a clock was set back since."""
         if not event.when:
             return False
         when = datetime.fromisoformat(event.when)
