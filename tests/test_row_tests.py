@@ -72,6 +72,7 @@ def scored(response: str, test: Any = ADDS, **more: Any) -> tuple[float, str]:
         ("Double.", f"```python\n{DOUBLE}\n```\nUse it:\n```python\nprint(f(2))\n```", (f"{DOUBLE}\n",), ""),
         ("Double.", f"```python\nimport os\n```\n```python\n{DOUBLE}\n```", ("import os\n", f"{DOUBLE}\n"), ""),
         ("Double.", "- so:\n  ```python\n  x = 1\n  ```", ("x = 1\n",), ""),
+        ("Double.", "```python\nx = 1\n```\n```python\nprint(x)\n```", ("x = 1\n", "print(x)\n"), ""),
         ("Double.", DOUBLE, (DOUBLE,), ""),
         ("Double.", "Twice the number.", (), ""),
         ("Double.", "Yes", (), ""),

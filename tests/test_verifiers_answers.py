@@ -560,7 +560,7 @@ def test_each_of_these_units_may_be_another_by_one_of_these_factors() -> None:
             expected = {int(number) for number in f"{numbers} {money}".split()}
             assert factors(unit) == expected, unit
     assert factors("inches") == factors("IN.") == factors("inch")
-    assert factors("\\text{ hours}") == factors("\\text{hours}") == factors("hour")
+    assert factors("\\text{ hours}") == factors("\\text{hour}") == factors("hour")
     assert factors("boats") == frozenset()
     for one, other, different in (("5 km", "5000", 0), ("5000", "5 km", 0), ("0 km", "5000", 1), ("5 km", "5001", 1)):
         assert differ(one, other) is bool(different), (one, other)

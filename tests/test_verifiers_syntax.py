@@ -640,6 +640,8 @@ def test_a_fault_in_the_last_line_is_not_an_element_that_is_left_open() -> None:
         ("sql", "SELECT 'abc", "the SQL in line 4 does not parse: invalid SQL"),
         ("css", "a { }\n}", "the CSS in line 5 does not parse: '}' closes nothing"),
         ("c", "int f() {\n  g(1;\n}", "the C in line 5 does not parse: '(' is closed nowhere"),
+        ("bash", "echo $(ls)\nfor x in a (b; do", "the Bash in line 5 does not parse: '(' is closed nowhere"),
+        ("bash", "echo $(ls)\nx=$((1 + 2", "the Bash in line 5 does not parse: '((' is closed nowhere"),
     ],
 )
 def test_the_sentence_of_other_languages_too(language: str, code: str, words: str) -> None:

@@ -106,6 +106,8 @@ def test_a_finding_says_where_it_is() -> None:
     assert verify(pair, IDS) == [
         Finding("thought_loops", "thought", 0, 2, STEP.strip(), "", "the thought says the same again and again")
     ]
+    (finding,) = verify(Pair(TASK, "", ANSWER, thought=f"{THOUGHT} " + "so it is Paris and " * 40 + "so."), IDS)
+    assert (finding.line, finding.found) == (0, THOUGHT[:80])
 
 
 def test_a_thought_that_is_cut_is_long_enough_and_its_last_line_is_shown() -> None:

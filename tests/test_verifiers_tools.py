@@ -189,7 +189,7 @@ def test_sharegpt_calls_are_read_alone_in_lists_and_one_after_another() -> None:
 def test_what_is_wrong_with_arguments_is_said(given: Any, sentence: str) -> None:
     row = {"messages": [user(), calls(given), result(), says()], "tools": [WEATHER]}
     (finding,) = hfclean.verify(row, only=IDS)
-    assert (finding.check, finding.field, finding.turn) == ("tool_arguments_invalid", "messages", 1)
+    assert (finding.check, finding.field, finding.turn, finding.line) == ("tool_arguments_invalid", "messages", 1, 0)
     assert finding.sentence.replace("Illegal trailing comma", "Expecting").startswith(sentence)
 
 
@@ -369,6 +369,8 @@ def test_calls_without_a_result_are_found() -> None:
     given = json.dumps(GOOD)
     assert found(user(), calls(given), says()) == ["tool_call_unanswered"]
     assert found(user(), calls(given), user("And Linz?"), says()) == ["tool_call_unanswered"]
+    picture = user([{"type": "image_url", "image_url": {"url": "https://example.org/graz.png"}}])
+    assert found(user(), calls(given), picture) == ["tool_call_unanswered"]
     assert found(user(), calls(given, given), result("c1"), says()) == ["tool_call_unanswered"]
     assert found(user(), calls(given, given), result("c1")) == ["tool_call_unanswered"]
     row = {"messages": [user(), calls(given, given), result("c1"), says()], "tools": [WEATHER]}
@@ -398,8 +400,6 @@ def test_a_call_after_the_answer_is_found_and_one_after_an_announcement_is_not()
     for text in ("Let me look at Linz, too.", "I'll check Linz:", "Now I need to look at Linz", "接下来查一下林茨"):
         assert found(*start, says(text), again, result("c2"), says()) == [], text
     assert found(user(), says("Gladly."), calls(given), result(), says()) == []
-    picture = user([{"type": "image_url", "image_url": {"url": "https://example.org/graz.png"}}])
-    assert found(*start, says(), picture, again, result("c2"), says()) == []
     assert found(*start, says(), user("And Linz?"), again, result("c2"), says()) == []
     third = calls(given, first=3)  # who does it twice speaks between calls
     assert found(*start, says(), again, result("c2"), says(), third, result("c3"), says()) == []
