@@ -25,7 +25,7 @@ ROWS = 60
 
 
 @contextmanager
-def served(desk: Desk, port: int = 0) -> Iterator[str]:
+def served(desk: Desk, port: int = 0, token: str = TOKEN) -> Iterator[str]:
     """The address of a desk."""
     import uvicorn
 
@@ -33,11 +33,11 @@ def served(desk: Desk, port: int = 0) -> Iterator[str]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
         listening.listen()
-        app = desk_app(desk, name="fruits", token=TOKEN)
+        app = desk_app(desk, name="fruits", token=token)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/{TOKEN}/"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
         server.should_exit = True
         thread.join()
 
@@ -152,8 +152,11 @@ def test_what_was_typed_survives_a_desk_that_ends(rows: DatasetDict, browser: An
     ana.page.wait_for_function("() => document.getElementById('status').textContent.includes('nothing was saved')")
     assert ana.page.locator("textarea").last.input_value() == "Here are 2 apples and 2 pears."
     port = int(address.split(":")[2].split("/")[0])
-    with served(desk_of(rows, file), port):
-        ana.page.reload()
+    with served(desk_of(rows, file), port, "another-token") as address:
+        ana.page.keyboard.press("Control+Enter")
+        ana.page.wait_for_function("() => document.getElementById('status').textContent.includes('token')")
+        ana.page.goto(address)
+        ana.press("e")
         assert ana.page.locator("textarea").last.input_value() == "Here are 2 apples and 2 pears."
         ana.page.locator("[name=reason]").fill("shorter")
         ana.press("Control+Enter")

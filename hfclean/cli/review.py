@@ -28,7 +28,9 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     which = command.add_mutually_exclusive_group()
     which.add_argument(
-        "--uncertain", action="store_true", help="revised rows, those first of which the scores say least"
+        "--uncertain",
+        action="store_true",
+        help="revised rows, those first of which the scores say least; every one is scored before the first is shown",
     )
     which.add_argument("--refused", action="store_true", help="the revisions that the gate refused")
     which.add_argument("--all", action="store_true", help="every row (default: those that were revised)")

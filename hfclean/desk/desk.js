@@ -79,7 +79,8 @@
       show(html, answer.redirected ? answer.url : form ? location.href : address, isNew && (answer.redirected || !form));
       return answer.redirected;
     } catch (e) {
-      say("The desk does not answer: nothing was saved, and nothing that you typed is lost. Start it again, then press the key again.");
+      say("The desk does not answer: nothing was saved. What you typed in the fields of an edit stays in this browser: start " +
+        "the desk again with --port " + location.port + ", open the address that it prints, and edit the row.");
       return false;
     } finally {
       busy = false;
