@@ -176,7 +176,7 @@ PAIRS = {
 
 
 def test_no_command_offers_an_option_that_no_case_here_tries() -> None:
-    assert commands("--columns") == {*COLUMNS, "ab", "review", "train"}
+    assert commands("--columns") == {*COLUMNS, "ab", "apply", "review", "train"}
     assert commands("--prefix") == {*PREFIX, "convert", "diff", "train"}
     assert commands("--turns") == commands("--side") == set(PAIRS)
 
