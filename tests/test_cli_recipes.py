@@ -24,10 +24,14 @@ command_of = cache(_command)
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 OWN = {
     "_processes": st.sampled_from(["auto", "1", "12"]),
-    "_positive": st.integers(1).map(str),
+    "positive": st.integers(1).map(str),
     "_concurrency": st.integers(0).map(str),
     "_shard": st.sampled_from(["1/1", "3/16"]),
     "_share": st.sampled_from(["none", "0.5", "1e-9", "3"]),
+    "_part": st.sampled_from(["0", "0.5", "1"]),
+    "_whole": st.integers(1).map(str),
+    "_amount": st.sampled_from(["20", "0.5", "1.0"]),
+    "_port": st.sampled_from(["0", "8000"]),
     "_count": st.sampled_from(["7", "0.1", "0.00001", "123456789.5"]),
 }
 

@@ -31,7 +31,9 @@ WORDS = ("tasks", "rows")
 def add(command: argparse.ArgumentParser) -> None:
     command.epilog, command.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
     options.source(command, pairs=False, prefixed=False)
-    command.add_argument("-n", type=_count, required=True, metavar="N", help="how many rows to make")
+    command.add_argument(
+        "-n", "--rows", dest="n", type=_whole, required=True, metavar="N", help="how many rows to make"
+    )
     options.output(command, required=False, needed="; needed unless --preview or --estimate is given")
     options.processes(command)
     command.add_argument(
@@ -42,7 +44,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--estimate", action="store_true", help="say what it would take, from the seeds; ask nothing")
     command.add_argument(
         "--preview",
-        type=_count,
+        type=_whole,
         metavar="N",
         help="make N rows only, show them and what all would take, and write no folder. The answers are kept: the run "
         "that follows does not ask for them again",
@@ -234,7 +236,7 @@ def _tell(args: argparse.Namespace, out: TextIO, report: Any, rounds: Any) -> No
     )
 
 
-def _count(text: str) -> int:
+def _whole(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least 1")
     return int(text)

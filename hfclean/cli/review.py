@@ -50,14 +50,14 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--double",
-        type=_share,
+        type=_part,
         default=0.0,
         metavar="SHARE",
         help="the share of rows that two people decide, neither seeing what the other did, such as 0.1",
     )
     command.add_argument(
         "--without",
-        type=_share,
+        type=_part,
         default=0.0,
         metavar="SHARE",
         help="the share of revised rows that is shown without the revision, to compare how long people take",
@@ -215,7 +215,7 @@ def _place(args: argparse.Namespace) -> str:
     return where
 
 
-def _share(text: str) -> float:
+def _part(text: str) -> float:
     try:
         share = float(text)
     except ValueError:
@@ -227,7 +227,7 @@ def _share(text: str) -> float:
 
 def _amount(text: str) -> float:
     """A number of rows, or a share of them below 1."""
-    return float(options.positive(text)) if text.isdecimal() else _share(text)
+    return options.positive(text) if text.isdecimal() else _part(text)
 
 
 def _port(text: str) -> int:
