@@ -225,9 +225,12 @@ def test_a_server_that_moves_is_the_same_where_its_answers_have_a_name(tmp_path:
         Rounds(generator_of("m", base_url="http://localhost:8002/v1"), tmp_path / "unnamed")
 
 
-def test_a_damaged_round_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "held"), [("kept.parquet", b"PAR1"), ("round.json", b"[]"), ("round.json", b'{"inputs": {}}')]
+)
+def test_a_damaged_round_is_told(file: str, held: bytes, tmp_path: Path) -> None:
     hfclean.generate(list(SEEDS), teacher(), 5, folder=tmp_path / "r", show=False)
-    (tmp_path / "r" / "round-0001" / "kept.parquet").write_bytes(b"PAR1")
+    (tmp_path / "r" / "round-0001" / file).write_bytes(held)
     with pytest.raises(FolderError, match="round-0001 is damaged"):
         hfclean.generate(list(SEEDS), teacher(), 5, folder=tmp_path / "r", show=False)
 

@@ -259,6 +259,19 @@ BAD_ANSWERS = {
     ),
     "an empty turn": ("several turns", '{"turns": [{"role": "assistant", "content": " "}]}', "unwritable", "no text"),
     "a wrong truth": ("problem with its answer", "Output: 3 + 4 = 7.\nAnswer: ", "truth_empty", ""),
+    "half a character": (
+        "calls",
+        '{"calls": [{"name": "find_route", "arguments": {"start": "\\ud800", "end": "Rome"}}]}',
+        "unwritable",
+        "cannot hold it (UnicodeEncodeError",
+    ),
+    "arguments without an end": (
+        "calls",
+        json.dumps({"calls": [{"name": "find_route", "arguments": "[" * 100_000}]}),
+        "unwritable",
+        "are not an object",
+    ),
+    "too large a number": ("problem with a number", f"Output: Many.\nAnswer: {9**30}", "unwritable", "cannot hold it"),
     "one field": ("problem with its answer", "Output: 3 + 4 = 7.", "unparsed", ""),
     "a field twice": ("problem with its answer", "Output: 7\nAnswer: 7\nAnswer: 8", "unparsed", ""),
 }
@@ -272,6 +285,12 @@ def test_an_answer_that_makes_no_row_says_why(case: str) -> None:
     (row,) = rounds.dropped
     assert row["reason"] == reason
     assert detail in row["detail"]
+
+
+def test_half_a_character_in_a_turn_is_a_question_mark() -> None:
+    answer = json.dumps({"turns": [said(f"{ANSWER[:-1]} \ud83d.")]})
+    (row,) = made_of("several turns", answer).kept
+    assert row["conversations"][-1] == gpt(f"{ANSWER[:-1]} ?.")
 
 
 def test_tools_are_shown_and_only_tasks_for_the_same_tools() -> None:

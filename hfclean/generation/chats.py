@@ -9,6 +9,7 @@ from typing import Any
 
 from hfclean.errors import SchemaError
 from hfclean.generation.forms import Field, Form, Unwritable
+from hfclean.models.protocol import tidy
 from hfclean.schema import Call, ChatView, PromptView, View, plain
 from hfclean.schema.calls import calls_of
 from hfclean.schema.messages import CALL_KEYS, ROLE_KEYS, ROLES, TEXT_KEYS, TEXT_PARTS, key_of, message_of
@@ -129,7 +130,7 @@ def _arguments(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return {key: item for key, item in (value or {}).items() if item is not None}  # Arrow fills in keys
 
@@ -173,7 +174,7 @@ def _turn(value: Any) -> tuple[str, Any]:
         return "tool_call", _calls(value.get("calls", value))
     if not isinstance(value.get("content"), str) or not value["content"].strip():
         raise Unwritable("a turn has no text")
-    return role, value["content"]
+    return role, tidy(value["content"])
 
 
 # ------------------------------------------------------------------------------------------------------------ spelling

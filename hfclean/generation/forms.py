@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from hfclean.errors import HfcleanError
 from hfclean.schema import View, plain
+from hfclean.values import table_of
 
 Kind = Literal["text", "calls", "turns"]
 
@@ -100,3 +101,19 @@ def typed(text: str, feature: Any) -> Any:
     except ValueError:
         raise Unwritable(f"{text[:60]!r} is not a number, and the seeds' answers are") from None
     return text
+
+
+def checked_row(row: dict[str, Any], features: Any) -> dict[str, Any]:
+    """The row, which a table of these types can hold.
+
+    Raises:
+        Unwritable: it cannot: half a surrogate pair in a call, a number too large, an argument of another type.
+    """
+    import pyarrow as pa
+    from datasets import Features
+
+    try:
+        table_of([row], Features(features))
+    except (ValueError, TypeError, OverflowError, RecursionError, pa.ArrowException) as e:
+        raise Unwritable(f"a column of the seeds cannot hold it ({type(e).__name__}: {e!s:.200})") from e
+    return row

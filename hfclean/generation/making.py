@@ -12,7 +12,7 @@ from math import ceil
 
 from hfclean.generation.drafts import Draft
 from hfclean.generation.filters import Filter
-from hfclean.generation.forms import Unwritable
+from hfclean.generation.forms import Unwritable, checked_row
 from hfclean.generation.generator import Generator
 from hfclean.generation.parsing import read_kind, read_rows, read_tasks
 from hfclean.generation.prompts import in_order, row_schema, tasks_schema, written
@@ -330,7 +330,7 @@ def _rows_of(
     for each in found:
         made = replace(draft, finish_reason=answer.finish_reason, words=generator.prompts.words())
         try:
-            made.row = form.row(draft.task, each, seeds[draft.like].row)
+            made.row = checked_row(form.row(draft.task, each, seeds[draft.like].row), form.features)
         except Unwritable as e:
             made.drop("unwritable", str(e))
             made.answer = answer.text[:LONGEST_ANSWER]

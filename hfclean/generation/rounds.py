@@ -40,6 +40,7 @@ FORMAT = 1
 # what every made row carries beside the columns of the seeds' shape
 LINEAGE = ("made_id", "seed_ids", "parent_ids", "round", "made_by", "nearest", "similarity")
 WHY = ("reason", "detail", "task", "answer")
+COUNTED = {"seeds_count", "tasks", "new", "kept", "dropped", "left_out", "usage", "asked"}  # in ROUND
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,11 @@ class Rounds:
         if not place.exists():
             return None
         about = _json(place / ROUND)
-        known = about.get("inputs", {})
+        known = about.get("inputs") if isinstance(about, dict) else None
+        if not isinstance(known, dict) or not about.keys() >= COUNTED:
+            raise FolderError(
+                f"{place} is damaged ({ROUND} is not as hfclean writes it); delete it to make the round again"
+            )
         odd = [name for name, value in inputs.items() if known.get(name) != value]
         if odd:
             raise FolderError(
