@@ -123,6 +123,9 @@ class Spec:
 class Transform(Spec):
     """Base of everything that is passed to `map`.
 
+    It returns new and changed columns only, which `datasets` merges with the row. It cannot know that another engine
+    calls it which takes them in place of the row, as Ray Data does: pass that `hfclean.engines.whole_rows(transform)`.
+
     Args:
         columns: which columns hold what, where their names do not say it: a shape's name (`"messages"`, `"alpaca"`,
             ...) or a mapping such as `{"instruction": "question", "response": "answer"}`.

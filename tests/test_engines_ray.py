@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -13,12 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chat_server import ChatServer
+from chat_server import ChatServer, Received, Reply
 from datasets import Dataset
 
 import hfclean
 from hfclean.engines import OwnStore, finish, whole_rows
 from hfclean.models import process, store
+from hfclean.reviser.codec import encode
+from hfclean.schema import Pair
 from hfclean.testing import shape_rows
 from hfclean.values import exact_dataset
 
@@ -116,7 +119,12 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
 
 def test_models_are_actors_with_their_own_answers_which_are_merged(tmp_path: Path) -> None:
     raw = Dataset.from_list([{"prompt": f"Name city {k}.", "completion": f"City {k}"} for k in range(40)])
-    with ChatServer() as server:
+
+    def answered(request: Received, _: int) -> Reply:
+        k = re.findall(r"city (\d+)\.", request.content)[-1]
+        return Reply(encode(Pair(f"Name city {k}.", "", f"City {k} is a large one.")))
+
+    with ChatServer(default=answered) as server:
         coach = hfclean.Reviser("tiny", base_url=server.url, store=str(tmp_path / "one.sqlite3"))
         one = hfclean.clean(raw, reviser=coach, show=False).dataset
         ds = blocks(raw).map_batches(
@@ -125,6 +133,7 @@ def test_models_are_actors_with_their_own_answers_which_are_merged(tmp_path: Pat
         ds = ds.map_batches(whole_rows(hfclean.score, raw.features.arrow_schema), batch_size=BATCH)
         cleaned = finish(raw, gathered(ds), reviser=coach)
         assert same(cleaned.dataset, one)
+        assert set(one["edit"]) == {"revised"}
         files = sorted((tmp_path / "answers").glob("*.sqlite3"))
         store.merge(files, tmp_path / "merged.sqlite3")
         keys = [{row["key"] for row in store.open_store(tmp_path / f"{n}.sqlite3").rows()} for n in ("one", "merged")]
