@@ -280,6 +280,12 @@ def test_undo_of_a_rule_a_row_and_everything(messy: Path, work: Path, capsys: An
     assert run("undo", "cleaned", "--row", ids[2], "--out", "other", capsys=capsys)[0] == 0
     assert reload(work / "other", work)["train"]["output"][2] == ROWS[2]["output"]
     assert reload(work / "cleaned", work)["train"]["output"][2] != ROWS[2]["output"]
+    code, _, err = run("undo", "cleaned", "--out", "other", capsys=capsys)
+    assert (code, "'other' already exists; name another, or leave out --out" in err, "--overwrite" in err) == (
+        1,
+        True,
+        False,
+    )
     assert run("undo", "cleaned", capsys=capsys)[0] == 0
     back = reload(work / "cleaned", work)["train"]
     assert back.to_list() == ROWS

@@ -73,6 +73,7 @@ def test_what_cannot_be_is_said_before_anything_is_served(
         for words, code, said in (
             ([str(folder), "--as", " "], 2, "--as ' '"),
             ([str(folder), "--sample", "2.5"], 2, "expected a share from 0 to 1"),
+            ([str(folder), "--double", "2"], 2, "expected a share from 0 to 1"),
             ([str(folder), "--sample", "20", "--role", "owner"], 2, "a share of each person's decisions"),
             ([str(folder), "--port", "99999"], 2, "65535"),
             ([str(folder), "--port", str(port)], 1, f"port {port} cannot be used"),
@@ -82,6 +83,7 @@ def test_what_cannot_be_is_said_before_anything_is_served(
             ([str(folder), "--origin", "hub.example.org"], 1, "is not an origin"),
             ([str(folder), "--verdicts", str(tmp_path / "broken.jsonl")], 1, "line 1"),
             ([rows, "--refused"], 2, "a folder that hfclean wrote"),
+            (["nowhere"], 2, "'nowhere' is not here"),
             ([rows, rows], 2, "--verdicts FILE is needed"),
         ):
             try:

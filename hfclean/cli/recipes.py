@@ -25,7 +25,7 @@ TYPED = ("push", "forget", "undo", "cache", "run", "completion")
 # what decides where rows and keys go, whose code runs, and what is replaced; options of a trainer can publish, and
 # checkpoints hold more than numbers
 GUARDED = ("base-url", "api-key-env", "origin", "with", "run-tests", "overwrite", "in-place", "train-option", "resume")
-PATHS = ("out", "store", "report", "html", "instructions", "criteria")
+PATHS = ("out", "store", "verdicts", "report", "html", "instructions", "criteria")
 ParserOf = Callable[[str], argparse.ArgumentParser]
 PAID = "extra_body"  # a model option that says what a server does
 

@@ -210,7 +210,11 @@ def _name_of(args: argparse.Namespace) -> str:
 def _place(args: argparse.Namespace) -> str:
     """The file or folder beside which the decisions are."""
     where = args.source if isinstance(args.source, str) else ""
-    if not where or where == "-" or not Path(where).expanduser().exists():
+    if where and where != "-" and not Path(where).expanduser().exists():
+        raise UsageError(
+            f"{where!r} is not here; name a file or folder that is, or of a dataset on the Hub also --verdicts FILE"
+        )
+    if not where or where == "-":
         raise UsageError("--verdicts FILE is needed, since this is not one file or folder beside which they could be")
     return where
 

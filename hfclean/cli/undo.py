@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from hfclean.cli import options
 from hfclean.cli.folders import find_excluded, find_row
 from hfclean.cli.reading import tell, unpacked
-from hfclean.errors import RestoreError, SourceError
+from hfclean.errors import FolderError, RestoreError, SourceError
 
 if TYPE_CHECKING:
     from hfclean.folder import CleanedFolder
@@ -39,7 +39,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     target = Path(args.out).expanduser() if args.out else Path(args.dir)
     if args.out:
-        check_target(target, overwrite=False)
+        check_target(target, overwrite=True)
+        if target.exists():
+            raise FolderError(
+                f"the folder {target.name!r} already exists; name another, or leave out --out to change DIR itself"
+            )
     with unpacked(args, str(target)) as cache:
         folder = read_folder(args.dir, cache_dir=cache)
         about, is_ours = folder.about, is_own(folder.path)
