@@ -105,6 +105,7 @@ BAD_ROWS: Mapping[str, str | Answer] = {
     "unparsed": "I would rather talk about something else.",
     "unfinished": Answer("Input: \nOutput: An answer that never", finish_reason="length"),
     "timeout": Answer.failed("timeout"),
+    "copies_seed": f"Input: {SEEDS[1]['input']}\nOutput: The dog slept by the stove all day.",
 }
 
 
@@ -115,7 +116,7 @@ def test_every_defect_of_rows_is_dropped_and_counted() -> None:
         tasks=lambda _: numbered([*tasks, good]),
         row=lambda task: script.get(task, "Input: \nOutput: Wolves hunt in packs at night and rest by day."),
     )
-    rounds = rounds_of(model, per_request=len(tasks) + 1)
+    rounds = rounds_of(model, per_request=len(tasks) + 1, shown=(len(SEEDS), 0))
     made = rounds.generate_round(list(SEEDS), len(tasks) + 1)
     assert reasons(rounds) == dict.fromkeys(BAD_ROWS, 1)
     assert made.kept["instruction"][:] == [good]

@@ -28,6 +28,7 @@ from hfclean.selection.decontamination import Hit
 ENDED = ("stop", "")  # why a model stops that has written all of it
 LABEL_TOKENS = 16  # of an answer with one word
 LONGEST_ANSWER = 2000  # characters of an answer that could not be read, in the table of what was dropped
+FEWEST_COPIED = 4  # words of an input that is taken for a copy
 NOT_NEEDED = "not_needed"
 # what is said of answers and rows beside the filters, by where it is found
 REASONS: Mapping[str, str] = {
@@ -37,6 +38,7 @@ REASONS: Mapping[str, str] = {
     "benchmark": "the row holds an item of a benchmark",
     "not_new": "the task repeats a seed or another row",
     "duplicate": "the row is another one, word for word",
+    "copies_seed": "the input is that of a row which the teacher was shown",
     NOT_NEEDED: "enough rows were kept; the teacher was not asked to answer it",
 }
 
@@ -336,6 +338,10 @@ def _rows_of(
             made.answer = answer.text[:LONGEST_ANSWER]
         else:
             made.pair, made.id = form.view.pairs(made.row)[-1], row_id(made.row, form.view)
+            given = made.pair.input.strip()
+            copied = next((name for name in draft.shown if seeds[name].pair.input.strip() == given), "")
+            if copied and len(given.split()) >= FEWEST_COPIED:
+                made.drop("copies_seed", f"the input of {copied}")
         yield made
 
 
