@@ -231,6 +231,7 @@ MISUSES = {
     "no prices": (["--max-cost", "1", "--out", "x"], "--max-cost needs prices"),
     "a filter": (["--skip", "colon", "--out", "x"], "--skip colon: no filter of this name"),
     "novelty": (["--novelty", "2", "--out", "x"], "expected above 0 and up to 1"),
+    "rounds in the folder": (["--out", "x", "--rounds", "y/../x/rounds"], "--rounds y/../x/rounds lies in --out"),
     "an option": (["--model-option", "temprature=1", "--out", "x"], "did you mean 'temperature'?"),
 }
 

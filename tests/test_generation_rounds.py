@@ -215,12 +215,25 @@ def test_a_folder_with_other_files_and_a_file_are_refused(tmp_path: Path) -> Non
         with pytest.raises(FolderError, match=expected):
             Rounds(generator_of(teacher()), place)
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "about.json").write_text('{"by": "me"}')
+    with pytest.raises(FolderError, match="is not as hfclean writes it"):
+        Rounds(generator_of(teacher()), tmp_path / "page")
+    assert (tmp_path / "page" / "about.json").read_text() == '{"by": "me"}'
+
+
+def test_a_folder_without_a_round_takes_other_settings(tmp_path: Path) -> None:
+    Rounds(generator_of(teacher(), novelty=0.5), tmp_path / "r")
+    rounds = Rounds(generator_of(teacher()), tmp_path / "r")
+    rounds.once("loop", lambda: 1)
+    with pytest.raises(FolderError, match=r"other settings \(novelty\)"):
+        Rounds(generator_of(teacher(), novelty=0.5), tmp_path / "r")
 
 
 def test_a_server_that_moves_is_the_same_where_its_answers_have_a_name(tmp_path: Path) -> None:
     for port in (8001, 8002):
         Rounds(generator_of("m", base_url=f"http://localhost:{port}/v1", cache_as="ours"), tmp_path / "named")
-    Rounds(generator_of("m", base_url="http://localhost:8001/v1"), tmp_path / "unnamed")
+    Rounds(generator_of("m", base_url="http://localhost:8001/v1"), tmp_path / "unnamed").once("loop", dict)
     with pytest.raises(FolderError, match=r"other settings \(base_url\)"):
         Rounds(generator_of("m", base_url="http://localhost:8002/v1"), tmp_path / "unnamed")
 

@@ -152,6 +152,8 @@ def _check(args: argparse.Namespace, out: TextIO) -> None:
         raise UsageError("--estimate and --preview: one at a time")
     if not (args.estimate or args.preview or args.out):
         raise UsageError("--out is missing; or --preview N makes a few rows, and --estimate asks nothing")
+    if args.out and args.rounds and _inside(args.rounds, args.out):
+        raise UsageError(f"--rounds {args.rounds} lies in --out, which is written as a whole; name a folder beside it")
     if args.api_key_env and not args.base_url:
         raise UsageError("--api-key-env without --base-url: a key is sent to one named server only")
     if args.max_cost is not None and not args.prices:
@@ -159,6 +161,11 @@ def _check(args: argparse.Namespace, out: TextIO) -> None:
             "--max-cost needs prices, which hfclean does not know: --prices input=P,output=P (per million tokens), or "
             "--prices FILE"
         )
+
+
+def _inside(rounds: str, out: str) -> bool:
+    """Whether the rounds would lie in the folder that is written, or be it."""
+    return Path(rounds).expanduser().resolve().is_relative_to(Path(out).expanduser().resolve())
 
 
 def _local(source: Any) -> Path | None:

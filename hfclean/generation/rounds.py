@@ -329,16 +329,20 @@ def _check_about(folder: Path, about: Mapping[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         recover(folder / ABOUT)
-        if not (folder / ABOUT).exists():
-            if any(each for each in folder.iterdir() if not each.name.startswith(".")):
-                raise FolderError(f"{folder} has no {ABOUT}, and is not empty; choose another folder for the rounds")
-            write_text(folder / ABOUT, json.dumps(about, indent=1, sort_keys=True, default=str) + "\n")
-            return
+        others = [each for each in folder.iterdir() if not each.name.startswith(".") and each.name != ABOUT]
+        if others and not (folder / ABOUT).exists():
+            raise FolderError(f"{folder} has no {ABOUT}, and is not empty; choose another folder for the rounds")
     except (FileExistsError, NotADirectoryError) as e:
         raise FolderError(f"{folder} is a file; choose a folder for the rounds") from e
-    wanted, known = json.loads(json.dumps(about, default=str)), _json(folder / ABOUT)
-    known = known if isinstance(known, dict) else {}
-    odd = sorted(_different(known.get("generator"), wanted["generator"]))
+    wanted = json.loads(json.dumps(about, default=str))
+    known = _json(folder / ABOUT) if (folder / ABOUT).exists() else None
+    if known is not None and not (isinstance(known, dict) and isinstance(known.get("generator"), dict)):
+        raise FolderError(f"{folder / ABOUT} is not as hfclean writes it; choose another folder for the rounds")
+    if known is None or not others:  # a run that ended before its first round binds no other
+        if known != wanted:
+            write_text(folder / ABOUT, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
+        return
+    odd = sorted(_different(known["generator"], wanted["generator"]))
     odd += [name for name in wanted if name != "generator" and known.get(name) != wanted[name]]
     if odd:
         raise FolderError(
@@ -347,8 +351,7 @@ def _check_about(folder: Path, about: Mapping[str, Any]) -> None:
         )
 
 
-def _different(known: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
-    known = known if isinstance(known, dict) else {}
+def _different(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     return (name for name in {**known, **wanted} if known.get(name) != wanted.get(name))
 
 
