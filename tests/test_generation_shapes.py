@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from datasets import Value
 from teachers import numbered, teacher
 
 import hfclean
 from hfclean.generation import Prompts, Rounds, generator_of
+from hfclean.generation.forms import Unwritable, typed
 from hfclean.generation.rounds import LINEAGE
 from hfclean.source.memory import from_memory
 
@@ -285,6 +287,19 @@ def test_an_answer_that_makes_no_row_says_why(case: str) -> None:
     (row,) = rounds.dropped
     assert row["reason"] == reason
     assert detail in row["detail"]
+
+
+@pytest.mark.parametrize("said", ["nan", "inf", "1e999"])
+def test_a_truth_is_a_number_that_there_is(said: str) -> None:
+    with pytest.raises(Unwritable, match="is not a number"):
+        typed(said, Value("float64"))
+
+
+def test_a_column_that_is_null_in_all_seeds_holds_texts() -> None:
+    rounds = Rounds(generator_of(teacher()))
+    rounds.generate_round([{"instruction": ASKED, "input": None, "output": "A saw and some glue."}], 2)
+    assert rounds.kept.features["input"] == Value("string")
+    assert len(rounds.kept) == 2
 
 
 def test_half_a_character_in_a_turn_is_a_question_mark() -> None:

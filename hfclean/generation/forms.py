@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +98,10 @@ def typed(text: str, feature: Any) -> Any:
         if kind.startswith(("int", "uint")):
             return int(text.replace(",", "").strip())
         if kind.startswith("float"):
-            return float(text.replace(",", "").strip())
+            number = float(text.replace(",", "").strip())
+            if not math.isfinite(number):
+                raise ValueError
+            return number
     except ValueError:
         raise Unwritable(f"{text[:60]!r} is not a number, and the seeds' answers are") from None
     return text

@@ -19,7 +19,11 @@ def form_of(view: View, rows: Sequence[Mapping[str, Any]], features: Any) -> For
     Raises:
         SchemaError: rows of their shape cannot be made from one task.
     """
+    from datasets import Value
+
     types = {name: features[name] for name in view.reads if name in features}
+    # a column that is null in all seeds holds texts in the rows that are made
+    types = {name: Value("string") if feature == Value("null") else feature for name, feature in types.items()}
     if isinstance(view, FlatView):
         return _flat(view, rows, types)
     if isinstance(view, PromptOnlyView) and view.truth:
