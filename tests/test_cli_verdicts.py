@@ -83,6 +83,7 @@ def test_a_spreadsheet_goes_out_and_comes_back(
         (["import", "FILE.csv", "--folder", "DIR"], 2, "does not say who decided: --as NAME"),
         (["report", "DIR", "DIR"], 2, "2 folders are given"),
         (["report", "FILE", "--longest-look-s", "0"], 1, "--longest-look-s 0.0: expected"),
+        (["report", "NEW"], 1, "no verdicts beside"),
         (["report", "OUT"], 1, "the verdicts 'out' cannot be read"),
     ],
 )
@@ -91,7 +92,9 @@ def test_what_is_missing_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "file.csv").write_text("row_id,verdict\n1,accept\n")
+    (tmp_path / "new").mkdir()
     places = {"DIR": str(cleaned), "FILE": str(tmp_path / "file"), "OUT": str(tmp_path / "out")}
+    places["NEW"] = str(tmp_path / "new")
     for name, place in places.items():
         words = [word.replace(name, place) for word in words]
     assert main(["verdicts", *words]) == code

@@ -69,6 +69,9 @@ def _report(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     folders = [place for place in places if place.is_dir()]
     if len(folders) > 1:
         raise UsageError(f"{len(folders)} folders are given; expected files of decisions, and at most one folder")
+    for place in places:
+        if place.is_dir() and not (beside := verdicts_path(place)).is_file():
+            raise SourceError(f"no verdicts beside {str(place)!r} ({beside.name}); decide: hfclean review {place}")
     events = read_events(*(verdicts_path(place) if place.is_dir() else place for place in places))
     folder = args.folder or (str(folders[0]) if folders else None)
     options = {"names": args.names, "longest_look_s": args.longest_look_s}
