@@ -277,7 +277,8 @@ def test_undo_of_a_rule_a_row_and_everything(messy: Path, work: Path, capsys: An
     ds = reload(work / "cleaned", work)["train"]
     assert (ds["output"][0], ds["input"][0], ds["row_id"][:]) == ("An apple.</s>", "", ids)
     assert len(reload(work / "cleaned", work, name="ledger")["train"]) == 2
-    assert run("undo", "cleaned", "--row", ids[2], "--out", "other", capsys=capsys)[0] == 0
+    code, out, _ = run("undo", "cleaned", "--row", ids[2], "--out", "other", capsys=capsys)
+    assert (code, out.splitlines()[-1]) == (0, "wrote other")
     assert reload(work / "other", work)["train"]["output"][2] == ROWS[2]["output"]
     assert reload(work / "cleaned", work)["train"]["output"][2] != ROWS[2]["output"]
     code, _, err = run("undo", "cleaned", "--out", "other", capsys=capsys)

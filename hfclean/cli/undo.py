@@ -84,7 +84,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             scored=folder.dataset,
         )
     data = {"out": str(target), "report": report.to_dict(edits=False)}
-    tell(args, out, lambda: data, lambda: f"{report.summary(columns_wide())}\n\nrewrote {target}")
+    done_to = "wrote" if args.out else "rewrote"
+    tell(args, out, lambda: data, lambda: f"{report.summary(columns_wide())}\n\n{done_to} {target}")
 
 
 def _row_id(folder: "CleanedFolder", row: str) -> str:
