@@ -170,6 +170,17 @@ def test_no_changes_means_no_ledger(fake_hub: FakeHub) -> None:
     assert hfclean.load_cleaned("me/x")[1].edits == ()
 
 
+def test_a_folder_without_changes_is_read_and_pulled(fake_hub: FakeHub, tmp_path: Path) -> None:
+    rows = [{"prompt": "Name a fruit that is red.", "completion": "An apple is a red fruit."}]
+    hfclean.clean(rows, show=False).save(tmp_path / "out")
+    hfclean.push_dataset(tmp_path / "out", "me/x")
+    back, report = hfclean.load_cleaned("me/x")
+    assert back["train"]["completion"][:] == ["An apple is a red fruit."]
+    assert (report.rows_changed, report.edits) == (0, ())
+    pulled = hfclean.hub.pull_dataset("me/x", tmp_path / "pulled")
+    assert hfclean.load_cleaned(pulled)[0]["train"].to_list() == back["train"].to_list()
+
+
 def test_rows_that_hfclean_never_saw_can_be_pushed_too(fake_hub: FakeHub) -> None:
     push(Dataset.from_list(ROWS))
     back, report = hfclean.load_cleaned("me/x")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ def _look(repo: Repo, config_name: str, token: str | None, patience: Patience | 
     about, report = read_about(raw, f"{folder_of(config_name)}{ABOUT} of {repo}")
     if not about.data_files():
         raise RepoError(f"{repo}: its record names no data; push the dataset again")
+    if not report.rows_changed and folder_of(config_name) + LEDGER not in remote.files:  # an empty one is not pushed
+        about = replace(about, files={name: digest for name, digest in about.files.items() if name != LEDGER})
     return remote, about, report
 
 
