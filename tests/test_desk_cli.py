@@ -82,6 +82,7 @@ def test_what_cannot_be_is_said_before_anything_is_served(
             ([str(folder), "--split", "test"], 1, "no split 'test'"),
             ([str(folder), "--origin", "hub.example.org"], 1, "is not an origin"),
             ([str(folder), "--verdicts", str(tmp_path / "broken.jsonl")], 1, "line 1"),
+            ([rows, "--verdicts", str(tmp_path)], 2, "is a folder; expected the name of a file"),
             ([rows, "--refused"], 2, "a folder that hfclean wrote"),
             (["nowhere"], 2, "'nowhere' is not here"),
             ([rows, rows], 2, "--verdicts FILE is needed"),

@@ -92,6 +92,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     require("starlette", extra="review")
     require("uvicorn", extra="review")
     who, path = _name_of(args), Path(args.verdicts or verdicts_path(_place(args))).expanduser()
+    if path.is_dir():
+        raise UsageError(
+            f"--verdicts {str(path)!r} is a folder; expected the name of a file, such as {path.name}.jsonl"
+        )
     with _rows(args, err) as (name, rows, price):
         kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
         queue = Queue(rows, _selection(args))
