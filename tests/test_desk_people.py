@@ -134,6 +134,8 @@ def test_a_blind_person_sees_no_reasons_and_no_others(rows: DatasetDict, tmp_pat
     page = Page(desk_of(rows, file, "ben", blind=True))
     page.open(rows["train"]["row_id"][0])
     assert [word in page.text for word in ("ana", "chat_markers", "preference")] == [False] * 3
+    seen = [word in page.text for word in ("<del>&lt;/s&gt;</del>", "</kbd> Accept", "Answer A")]
+    assert seen == [True, True, False]
     assert page.press("reject").status == 200
     assert page.desk.state(rows["train"]["row_id"][0]) == "conflict"
 

@@ -271,7 +271,6 @@ class _Pages:
         position = queue.position(task.number)
         here = -1 if position is None else position
         before, after = queue.previous_open(max(here, 0)), self.desk.following(here)
-        is_pair = task.kind == "pair" or (self.desk.seat.blind and task.kind == "revision")
         return self._page(
             "row.html.jinja",
             base,
@@ -285,7 +284,7 @@ class _Pages:
             claimed=self.desk.claimed_by(task.row_id),
             seen=self.desk.seen(task.row_id),
             parts=parts_of(task, _checked(fields or {}), whole=whole),
-            sides=task.sides if is_pair else (),
+            sides=task.sides if task.kind == "pair" else (),
             is_long=not whole and any(len(text.shown) + len(text.before) > SHOWN // 4 for text in task.texts),
             before=None if before is None or before == here else self._name_at(before),
             after=None if after is None or after == here else self._name_at(after),
