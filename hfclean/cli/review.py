@@ -63,6 +63,14 @@ def add(command: argparse.ArgumentParser) -> None:
         help="the share of revised rows that is shown without the revision, to compare how long people take",
     )
     command.add_argument(
+        "--gold",
+        type=_part,
+        default=0.0,
+        metavar="SHARE",
+        help="plant wrong revisions among the rows, such as 0.05 for one to twenty rows; nobody is told which. "
+        "What is decided about them measures attention and is never applied",
+    )
+    command.add_argument(
         "--blind", action="store_true", help="show neither what others decided nor why a text is proposed"
     )
     command.add_argument(
@@ -84,13 +92,14 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     import secrets
 
-    from hfclean.desk import Desk, Queue, Seat, desk_app
+    from hfclean.desk import Desk, Queue, Seat, desk_app, plant
     from hfclean.errors import require
     from hfclean.report.formatting import plural
     from hfclean.verdicts import VerdictLog, verdicts_path
 
     require("starlette", extra="review")
     require("uvicorn", extra="review")
+    _check_gold(args)
     who, path = _name_of(args), Path(args.verdicts or verdicts_path(_place(args))).expanduser()
     if path.is_dir():
         raise UsageError(
@@ -99,6 +108,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     with _rows(args, err) as (name, rows, price):
         kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
         queue = Queue(rows, _selection(args))
+        if args.gold:
+            rows = plant(rows, queue, args.gold, who)
         seat = Seat(kind, args.blind, args.role == "owner", _controlled(args), args.double, args.without)
         desk = Desk(rows, queue, VerdictLog(path, who), who, seat)
         token = secrets.token_urlsafe(18)
@@ -202,6 +213,13 @@ def _controlled(args: argparse.Namespace) -> float:
             f"--sample {args.sample:g}: an owner looks at a share of each person's decisions, such as 0.1"
         )
     return args.sample if args.role == "owner" and args.sample else 0.1
+
+
+def _check_gold(args: argparse.Namespace) -> None:
+    if args.gold and args.role == "owner":
+        raise UsageError("--gold: an owner is shown no planted rows; leave it out")
+    if args.gold and args.refused:
+        raise UsageError("--gold: with --refused every revision was refused, so none can be planted; leave out one")
 
 
 def _name_of(args: argparse.Namespace) -> str:

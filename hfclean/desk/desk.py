@@ -146,7 +146,7 @@ class Desk:
             elif event.row_id in self._claims and self._claims[event.row_id].who == event.who:
                 del self._claims[event.row_id]
         for name in names:
-            found = row_verdicts(self._events[name]).get(name, RowVerdicts(()))
+            found = row_verdicts(self._heard(name)).get(name, RowVerdicts(()))
             self._verdicts[name] = found
             before, after = self._states.get(name), found.state(self._now.get(name))
             self._states[name] = after
@@ -155,6 +155,13 @@ class Desk:
                 self._counts.subtract([] if before is None else [before])
                 self._counts.update([after])
                 self.queue.open[position] = self._is_open(name)
+
+    def _heard(self, name: str) -> list[Event]:
+        """The events on a row that count here; of a planted one, those of this person, as if it were none."""
+        events = self._events[name]
+        if name not in self.rows.planted:
+            return events
+        return [replace(event, gold=False) for event in events if event.who == self.who]
 
     def _position(self, name: str) -> int | None:
         number = self.rows.find(name)
@@ -224,7 +231,8 @@ class Desk:
         kind, name = self.seat.kind, self.rows.ids[number]
         if kind == "row" and isinstance(self.rows.view(number), PreferenceView):
             kind = "pair"
-        is_bare = not self.seat.owner and arm(name, without=self.seat.without) == "without"
+        has_arm = not self.seat.owner and name not in self.rows.planted
+        is_bare = has_arm and arm(name, without=self.seat.without) == "without"
         return task_of(self.rows, number, kind, candidate=candidate, bare=is_bare)
 
     # ---------------------------------------------------------------------------------------------------------- claims
@@ -253,6 +261,7 @@ class Desk:
                 not is_shared
                 or self.claimed_by(name)
                 or self.seat.owner
+                or name in self.rows.planted
                 or position is None
                 or not self.queue.open[position]
             ):
@@ -304,7 +313,7 @@ class Desk:
             reason=meant.reason,
             seconds=choice.seconds,
         )
-        event = replace(event, refused=" ".join(task.codes) if task.proposed else "")
+        event = replace(event, refused=" ".join(task.codes) if task.proposed else "", gold=task.planted)
         if self.seat.without and (task.changed or task.kind == "original"):
             event = replace(event, arm="without" if task.kind == "original" else "with")
         if not self.seat.owner:
@@ -325,7 +334,7 @@ class Desk:
             last = self._last()
             if last is None:
                 return None
-            event = self.log.append(Event(last.row_id, "undo"))
+            event = self.log.append(Event(last.row_id, "undo", gold=last.row_id in self.rows.planted))
             self.refresh()
             return event
 

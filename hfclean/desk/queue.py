@@ -40,11 +40,16 @@ class Queue:
     """
 
     def __init__(self, rows: Rows, selection: Selection) -> None:
+        numbers = _selected(rows, selection)
+        if not len(numbers):
+            raise SourceError(_nothing(rows, selection))
+        self.put(numbers)
+
+    def put(self, numbers: Sequence[int]) -> None:
+        """Go through these rows, all of them open, in place of the others."""
         import numpy as np
 
-        self.numbers = _selected(rows, selection)
-        if not len(self.numbers):
-            raise SourceError(_nothing(rows, selection))
+        self.numbers = np.asarray(numbers, np.int64)
         self.open = np.ones(len(self.numbers), bool)
         order = np.argsort(self.numbers, kind="stable")
         self._sorted = self.numbers[order], order

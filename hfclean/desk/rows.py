@@ -47,6 +47,7 @@ class Rows:
         layout: how they are read.
         refused: the refused revisions of a cleaned folder, or None.
         transforms: what was done to the rows, as `hfclean.json` of their folder says.
+        planted: of each planted row, its id -> the number of the row that it is a revision of.
 
     Raises:
         SchemaError: they have no known shape.
@@ -59,10 +60,12 @@ class Rows:
         *,
         refused: Any | None = None,
         transforms: tuple[Mapping[str, Any], ...] = (),
+        planted: Mapping[str, int] | None = None,
     ) -> None:
         self.splits = {name: part for name, part in splits.items() if len(part)}
         self.layout = layout
         self.transforms = transforms
+        self.planted = dict(planted or {})
         self._refused = refused
         self._names = list(self.splits)
         self._ends = list(accumulate(len(part) for part in self.splits.values()))
@@ -82,6 +85,10 @@ class Rows:
         """Split and index of a row."""
         part = bisect_right(self._ends, number)
         return self._names[part], number - (self._ends[part - 1] if part else 0)
+
+    def shown_place(self, number: int) -> tuple[str, int]:
+        """Split and index that a person reads; of a planted row, those of the row that it is a revision of."""
+        return self.place(self.planted.get(self.ids[number], number))
 
     def find(self, name: str) -> int | None:
         """The number of the row of this id."""
@@ -131,6 +138,29 @@ class Rows:
                 found.append(Proposal({}, *like))
             found[-1].texts[text["field"]] = text["proposed"]
         return found
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """The refused revisions of all rows, a text each."""
+        return [] if self._refused is None else list(self._refused.with_format(None))
+
+    def with_planted(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> Rows:
+        """The same with more rows behind them, each with the number of the row that it is a revision of."""
+        from datasets import Dataset, Features
+
+        more: dict[str, Any] = {}
+        for split, part in self.splits.items():
+            cells = [dict(row) for number, row in rows if self.place(number)[0] == split]
+            if cells:
+                features = Features({name: part.features[name] for name in part.features if name in cells[0]})
+                more[f"{split} with planted rows"] = Dataset.from_list(cells, features=features)
+        names = {str(row[self.layout.own("row_id")]): number for number, row in rows}
+        return Rows(
+            {**self.splits, **more},
+            self.layout,
+            refused=self._refused,
+            transforms=self.transforms,
+            planted=names,
+        )
 
     # ---------------------------------------------------------------------------------------------------- which rows
 

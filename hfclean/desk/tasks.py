@@ -20,6 +20,7 @@ from hfclean.verdicts.hunks import Hunk, hunks
 Kind = Literal["revision", "refused", "row", "pair", "original"]
 CHECKED = 200_000  # characters of a row; a longer one is not looked at by every verifier before it is shown
 FIELDS = ("instruction", "input", "response")
+NEW = " It was not there before."  # of what a program finds in a revision alone
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Task:
         model: what the model that proposed calls itself; empty for none.
         tools: the tools that may be called, as text.
         other: columns that hfclean does not know.
+        planted: whether the row is there to measure the person.
         sides: of a pair, what is read of both; the first is that of `first`.
         first: of a pair, which stands first: `chosen` or `rejected`.
     """
@@ -128,6 +130,7 @@ class Task:
     model: str = ""
     tools: str = ""
     other: tuple[tuple[str, str], ...] = ()
+    planted: bool = False
     sides: tuple[str, str] = ("", "")
     first: str = "chosen"
 
@@ -141,8 +144,11 @@ class Task:
 
     @cached_property
     def findings(self) -> tuple[str, ...]:
-        """What a program finds wrong, a sentence each."""
-        return self.refusal.findings if self.refusal else _findings(self.cells, self.view, self.pair, self.prefix)
+        """What a program finds wrong, a sentence each; of a planted row, what it found in the original as well."""
+        if self.refusal:
+            return self.refusal.findings
+        found = _findings(self.cells, self.view, self.pair, self.prefix)
+        return tuple(each for each in found if not (self.planted and each.endswith(NEW)))
 
     @property
     def is_divisible(self) -> bool:
@@ -161,7 +167,7 @@ def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0, bare: bo
         bare: whether the person shall see the original alone.
     """
     cells, view = rows.cells(number), rows.view(number)
-    split, index = rows.place(number)
+    split, index = rows.shown_place(number)
     layout = rows.layout
     target = layout.targets(cells, view)[-1]
     steps = parse_history(cells.get(layout.own("edit_history"))) or ()
@@ -193,6 +199,7 @@ def task_of(rows: Rows, number: int, kind: Kind, *, candidate: int = 0, bare: bo
         model=chosen.model if chosen else next((step.model for step in reversed(steps) if step.model), ""),
         tools=_tools(cells, view),
         other=_other(cells, view, steps, layout.prefix),
+        planted=rows.ids[number] in rows.planted,
     )
     return _with_sides(task) if kind == "pair" else task
 
@@ -301,7 +308,7 @@ def _findings(cells: Mapping[str, Any], view: View, pair: Pair, prefix: str) -> 
         return found
     first = view.pairs(original_cells(cells, prefix))[-1]
     new = {finding.sentence for finding in new_findings(first, pair)}
-    return tuple(f"{each} It was not there before." if each in new else each for each in dict.fromkeys(found))
+    return tuple(f"{each}{NEW}" if each in new else each for each in dict.fromkeys(found))
 
 
 def _scores(cells: Mapping[str, Any], steps: Sequence[Step], prefix: str) -> tuple[Score, ...]:
