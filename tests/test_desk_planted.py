@@ -124,6 +124,10 @@ def test_nothing_on_a_page_tells_them_apart(settings: dict[str, Any], folder: Pa
         revised = next(each for each in order(desk) if each not in desk.rows.planted)
         assert like(name) == like(revised)
     assert [word for word in TELLING if word in page.open(f"/{TOKEN}/row/{name}/edit").text] == []
+    checked = page.open(f"/{TOKEN}/row/{name}/edit").press("check").text
+    assert "The checks take this text." in checked
+    wrong = page.press("check", **{"text:output": ""}).text
+    assert ("The checks take this text." in wrong, "number_changed" in wrong) == (False, False)
     listed = page.open(f"/{TOKEN}/list?q=farm {number}?").text
     assert listed.count('<a href="row/') == 1
     assert name in listed

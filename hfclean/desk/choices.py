@@ -87,7 +87,14 @@ def written(task: Task, choice: Choice) -> dict[str, str]:
 
 
 def refusing(task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """The checks that refuse the row with these texts beside the one that it was at first."""
+    """The checks that refuse the row with these texts beside the one that it was at first; of a planted row, those
+    that do not refuse it as it is shown."""
+    found = _refusing(task, texts)
+    known = _refusing(task, {}) if task.planted else ()
+    return tuple(code for code in found if code not in known)
+
+
+def _refusing(task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
     before = task.view.pairs(original_cells(task.cells, task.prefix), turns="all")
     after = task.view.pairs(with_texts(task.cells, texts), turns="all")
     if len(before) != len(after):
