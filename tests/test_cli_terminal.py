@@ -112,7 +112,7 @@ def test_the_library_leaves_logging_to_who_uses_it() -> None:
         (
             ["cache", "staats"],
             "hfclean cache: argument action: invalid choice: 'staats' (did you mean 'stats'?); expected stats or "
-            "export or clear; see --help",
+            "export or merge or clear; see --help",
         ),
     ],
 )

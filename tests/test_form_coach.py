@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from extras import needs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,9 +138,11 @@ def test_damage_is_small_and_of_the_response_alone() -> None:
 
 def tagger(folder: Path, vocabulary: Any) -> Any:
     """A tiny encoder with random weights, always the same."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
+    needs("models", "torch", "transformers", "tokenizers")
+    import tokenizers
+    import torch
+    import transformers
+
     words = {word: k for k, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "cat", "dog", "."))}
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

@@ -273,7 +273,7 @@ def test_when_money_ends_the_rounds_before_stay_and_the_rest_is_asked_once(tmp_p
     assert set(Counter(log.read_text().splitlines()).values()) == {1}
 
 
-def test_what_a_naive_loop_keeps_is_kept(realdata: Callable[[str], Path]) -> None:
+def test_what_a_naive_loop_keeps_is_kept() -> None:
     """The gate of Self-Instruct's script, over tasks that come one by one."""
     from hfclean.generation.repeats import Known
     from hfclean.selection.novelty import ROUGE_SCORE

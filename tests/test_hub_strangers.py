@@ -148,7 +148,7 @@ def test_the_form_of_a_setting_is_that_of_its_type() -> None:
     forms = {form: {name for name, setting in settings.items() if setting.form == form} for form in _forms(settings)}
     assert forms.pop("a string") == {
         *("model", "revision", "chat_template", "dtype", "revise", "prefix", "turns", "side", "select", "scored_by"),
-        *("instructions", "base_url", "cache_as"),
+        *("instructions", "base_url", "cache_as", "wording"),
     }
     assert forms.pop("a string, or an object of strings") == {"columns"}
     assert forms.pop("a number") == {"temperature", "top_p", "preference_margin"}

@@ -249,14 +249,14 @@ def test_a_process_that_is_killed_while_benchmarks_are_looked_for_is_one_line_an
 ) -> None:
     from hfclean.selection import decontamination
 
-    real = decontamination._found
+    real = decontamination.hits_in
 
     def killed(*given: object) -> object:
         if os.getpid() != PARENT:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*given)
 
-    monkeypatch.setattr(decontamination, "_found", killed)
+    monkeypatch.setattr(decontamination, "hits_in", killed)
     contaminated().to_json(tmp_path / "rows.jsonl")
     Dataset.from_list(BENCHMARK["cities"]).to_json(tmp_path / "cities.jsonl")
     (tmp_path / "new").mkdir()

@@ -81,6 +81,8 @@ TWINS = {
     "test_real_rows_with_calls_have_the_one_defect_that_they_have": (
         "test_calls_and_results_that_belong_together_give_no_finding"
     ),
+    "test_seeds_and_alpaca_as_self_instruct_counts_them": "test_what_a_naive_loop_keeps_is_kept",
+    "test_the_samples_of_real_pairs": "test_drawn_pairs_do_not_depend_on_the_order_of_the_file",
     "test_real_traces_are_sound_and_what_is_planted_in_them_is_found": "test_a_faulty_thought_is_found",
 }
 

@@ -171,6 +171,17 @@ def test_two_people_write_one_file_at_once(tmp_path: Path) -> None:
         assert [event.number for event in events if event.who == who] == [*range(1, 13)]
 
 
+def test_numbers_go_on_when_the_file_is_taken_away(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    log = VerdictLog(file, "ana", now=lambda: NOON)
+    log.append(Event("r1", "accept"))
+    file.rename(tmp_path / "old.jsonl")
+    assert log.append(Event("r1", "reject")).number == 2
+    for files in (["old.jsonl", "v.jsonl"], ["v.jsonl", "old.jsonl"]):
+        events = read_events(*(tmp_path / name for name in files))
+        assert row_verdicts(events)["r1"].state() == "rejected"
+
+
 def test_a_full_disk_adds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "v.jsonl"
     log = VerdictLog(file, "ana", now=lambda: NOON)

@@ -309,12 +309,13 @@ class Edit(LedgerEntry):
     """One change, and where its row is: the split and the position in it.
 
     `text_hash` is the hash of the row's text as it is now, as `hfclean.verdicts.Event.after` has it; empty where the
-    row has no id by which a decision about it would be known.
+    row has no id by which a decision about it would be known, and in a report that was read from a file. It does not
+    tell changes apart.
     """
 
     split: str = ""
     index: int = 0
-    text_hash: str = field(default="", metadata={"later": True})
+    text_hash: str = field(default="", compare=False, metadata={"later": True})
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ class VerdictLog:
                 when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 event = replace(event, who=self._who, when=when, number=self._number + 1)
                 _write(descriptor, begin + event.line().encode("ascii") + b"\n", end)
+                self._note(event)
         finally:
             os.close(descriptor)
         if is_new:
@@ -94,7 +95,7 @@ class VerdictLog:
         """Read what was added since the last time; gives where the next event begins, and what goes before it."""
         found = os.fstat(descriptor)
         if found.st_size < self._read or self._file != (found.st_dev, found.st_ino):  # another file has the name now
-            self._read = self._lines = self._number = 0
+            self._read = self._lines = 0  # numbers go on: the old file may turn up again
         self._file = found.st_dev, found.st_ino
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(self._read)
