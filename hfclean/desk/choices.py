@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hfclean.checks import accept
 from hfclean.desk.tasks import Task, swapped, with_texts
-from hfclean.provenance import original_cells
+from hfclean.verdicts.applying import refusing
 from hfclean.verdicts.events import Event
 from hfclean.verdicts.hunks import taken
 
@@ -86,21 +85,12 @@ def written(task: Task, choice: Choice) -> dict[str, str]:
     return found
 
 
-def refusing(task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
+def refusals(task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
     """The checks that refuse the row with these texts beside the one that it was at first; of a planted row, those
     that do not refuse it as it is shown."""
-    found = _refusing(task, texts)
-    known = _refusing(task, {}) if task.planted else ()
-    return tuple(code for code in found if code not in known)
-
-
-def _refusing(task: Task, texts: Mapping[str, str]) -> tuple[str, ...]:
-    before = task.view.pairs(original_cells(task.cells, task.prefix), turns="all")
-    after = task.view.pairs(with_texts(task.cells, texts), turns="all")
-    if len(before) != len(after):
-        return ("turns_changed",)
-    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
-    return tuple(dict.fromkeys(code for old, new in pairs for code in accept(old, new)))
+    found = refusing(task.cells, with_texts(task.cells, texts), task.view, task.prefix)
+    shown = refusing(task.cells, with_texts(task.cells, {}), task.view, task.prefix) if task.planted else ()
+    return tuple(code for code in found if code not in shown)
 
 
 def theirs(task: Task, event: Event) -> dict[str, str]:

@@ -15,7 +15,7 @@ from threading import RLock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hfclean.desk.choices import Choice, Meaning, meaning_of, refusing, written
+from hfclean.desk.choices import Choice, Meaning, meaning_of, refusals, written
 from hfclean.desk.queue import Queue
 from hfclean.desk.rows import Rows
 from hfclean.desk.tail import Tail
@@ -294,7 +294,7 @@ class Desk:
                 return Decided(None, others=self.visible(task.row_id), texts=written(task, choice))
             meant = meaning_of(task, choice)
             if meant.verdict == "edit" and not meant.reason.strip():
-                refused = refusing(task, meant.texts)
+                refused = refusals(task, meant.texts)
                 if refused:
                     return Decided(None, refused=refused, texts=meant.texts)
             event = self.log.append(self._described(task, choice, meant))

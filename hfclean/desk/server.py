@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-from hfclean.desk.choices import Choice, as_theirs, refusing, theirs
+from hfclean.desk.choices import Choice, as_theirs, refusals, theirs
 from hfclean.desk.desk import Desk
 from hfclean.desk.guard import App, Guard
 from hfclean.desk.listing import listed
@@ -174,7 +174,7 @@ class _Pages:
             return self._missing(base)
         typed = _typed(task, fields)
         if fields.get("verdict") == "check":
-            return self._edit(task, fields, base, texts=typed, refused=refusing(task, typed), checked=True)
+            return self._edit(task, fields, base, texts=typed, refused=refusals(task, typed), checked=True)
         again = self._row if base == "../" else self._edit
         try:
             choice = self._choice(task, fields, typed)

@@ -213,13 +213,16 @@ def _refused(row: Mapping[str, Any], event: Event, view: View, layout: Layout) -
         raise SourceError(
             f"the {event.verdict} of {event.row_id!r} cannot be applied: {e}; correct or delete it"
         ) from e
-    before = view.pairs(original_cells(row, layout.prefix), turns="all")
-    after = view.pairs(edited, turns="all")
+    return refusing(row, edited, view, layout.prefix)
+
+
+def refusing(row: Mapping[str, Any], edited: Mapping[str, Any], view: View, prefix: str) -> tuple[str, ...]:
+    """The checks that refuse a row as somebody edited it beside its original text, of any turn."""
+    before, after = view.pairs(original_cells(row, prefix), turns="all"), view.pairs(edited, turns="all")
     if len(before) != len(after):
         return ("turns_changed",)
-    return tuple(
-        dict.fromkeys(code for old, new in zip(before, after, strict=True) if old != new for code in accept(old, new))
-    )
+    pairs = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    return tuple(dict.fromkeys(code for old, new in pairs for code in accept(old, new)))
 
 
 def _is_done(row: Mapping[str, Any], event: Event, view: View, layout: Layout) -> bool:
