@@ -13,7 +13,7 @@
 A folder is written beside its place and put there at the end (see `durable`): it exists whole or not at all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,17 +24,16 @@ from hfclean.cards import dataset_card
 from hfclean.durable import check_outside, new_folder, recover
 from hfclean.errors import FolderError, RecordError
 from hfclean.layout import Layout
+from hfclean.ledger_file import write_ledger
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, is_split, text_path
 from hfclean.ownership import claim, file_hash, is_own
-from hfclean.passes import ReleasingFile, column_batches, filled, stored_bytes
+from hfclean.passes import ReleasingFile, stored_bytes
 from hfclean.records.common import ABOUT, record_text
 from hfclean.records.dataset import FORMAT, read_about
 from hfclean.report import Report, compare
 from hfclean.report.masked_rows import masked_as, masked_refused, masked_text, maskings
-from hfclean.restoration import LedgerEntry, ledger
 from hfclean.reviser.refused import REFUSED_COLUMNS
-from hfclean.reviser.scored import BEFORE, RowBefore
 from hfclean.rules import Rule
 from hfclean.source import Source
 from hfclean.values import decoded, has_media, undecoded
@@ -44,7 +43,6 @@ LEDGER = "ledger.parquet"
 REFUSED = "refused.parquet"
 SHARD_BYTES = 500_000_000
 ROW_GROUP_BYTES = 100_000_000  # as datasets writes them
-LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
 
 class CleanedRows(Protocol):
@@ -273,7 +271,7 @@ def write_parts(
     Arrow table, where it is known; `title` what the report is of."""
     check_splits(dataset, removed)
     data = _write_data(folder, dataset)
-    count = _write_ledger(folder / LEDGER, dataset, layout, extra, known, changes)
+    count = write_ledger(folder / LEDGER, dataset, layout, extra, known, changes)
     removed_files = _write_removed(folder, removed)
     if refused is not None:
         _to_parquet(refused, folder / REFUSED)
@@ -368,60 +366,6 @@ def _rows_of_group(part: Any) -> int | None:
     if part._indices is not None:
         size = size * len(part) // len(part.data)
     return max(1, len(part) * ROW_GROUP_BYTES // size) if size else 1
-
-
-def _changes(part: Any, layout: Layout, extra: tuple[Rule, ...], cells: Any | None) -> Iterator[LedgerEntry]:
-    """What `ledger` gives for a split, read from `cells`, what is known of its rows, where they have all of it."""
-    from numpy import isin
-
-    original = layout.own("original")
-    rows = filled(part, original) if cells is not None and original in part.column_names else ()
-    if not len(rows) or not isin(rows, filled(cells, BEFORE)).all():
-        yield from ledger(part, columns=layout.columns, prefix=layout.prefix, extra=extra)
-        return
-    row_id = layout.own("row_id")
-    for ids, texts in zip(column_batches(part, [row_id], rows), column_batches(cells, [BEFORE], rows), strict=True):
-        for name, text in zip(ids[row_id], texts[BEFORE], strict=True):
-            yield from (LedgerEntry(str(name), *change) for change in RowBefore.read(text).changes)
-
-
-def _write_ledger(
-    path: Path, dataset: Any, layout: Layout, extra: tuple[Rule, ...], known: Mapping[str, Any], table: Any
-) -> int:
-    """Write the ledger, from its table where that is known; returns how many changes it has."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if table is not None:
-        pq.write_table(table, path)
-        return int(table.num_rows)
-
-    schema = pa.schema([(name, pa.string()) for name in LEDGER_COLUMNS])
-    changes = 0
-    with path.open("wb") as f, pq.ParquetWriter(f, schema) as writer:
-        rows: list[dict[str, str]] = []
-        for split, part in dataset.items():
-            for entry in _changes(part, layout, extra, known.get(split)):
-                values = (
-                    split,
-                    entry.row_id,
-                    entry.field,
-                    entry.rule,
-                    _storable(entry.before),
-                    _storable(entry.after),
-                )
-                rows.append(dict(zip(LEDGER_COLUMNS, values, strict=True)))
-                changes += 1
-                if len(rows) == 1000:
-                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-                    rows = []
-        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-    return changes
-
-
-def _storable(text: str) -> str:
-    """Lone surrogates, which Arrow cannot hold, written as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def check_splits(*parts: Any) -> None:

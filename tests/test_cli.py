@@ -461,7 +461,7 @@ def test_ctrl_c_leaves_nothing_behind(name: str, messy: Path, work: Path) -> Non
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_kill_leaves_no_half_written_folder_and_the_next_run_tidies_up(messy: Path, work: Path, capsys: Any) -> None:
-    done = stopped_in(folder, "_write_ledger", "SIGKILL")
+    done = stopped_in(folder, "write_ledger", "SIGKILL")
     assert done.returncode == -signal.SIGKILL
     assert not (work / "cleaned").exists()
     assert any(p.name.startswith(".cleaned.partial-") for p in work.iterdir())

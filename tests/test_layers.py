@@ -60,6 +60,7 @@ ROOMS = [
     "quality_control",
     "cards",
     "source",
+    "ledger_file",
     "folder",
     "cleaned",
     "cleaning",

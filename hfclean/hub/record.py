@@ -8,6 +8,7 @@ from pathlib import Path
 from hfclean.errors import RecordError, SourceError
 from hfclean.hub.failures import RepoError
 from hfclean.layout import Layout
+from hfclean.ledger_file import LEDGER_COLUMNS
 from hfclean.limits import check_parquet
 from hfclean.records import dataset
 from hfclean.records.dataset import About, parse_about
@@ -18,7 +19,6 @@ from hfclean.reviser.refused import REFUSED_COLUMNS
 LARGEST_LEDGER = 500_000_000
 MOST_UNPACKED, MOST_VALUES = 4_000_000_000, 600_000_000  # bytes and cells of a ledger
 CONFIG_NAME = re.compile(r"[A-Za-z0-9_][\w.]*(?:-[\w.]+)*", re.ASCII)
-LEDGER_COLUMNS = ("split", "row_id", "field", "rule", "before", "after")
 
 
 def folder_of(config_name: str) -> str:

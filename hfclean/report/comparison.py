@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.passes import iterate, stored_stream
-from hfclean.report import findings
+from hfclean.report import findings, shown_rows
 from hfclean.report.masked_rows import mask_counts, mask_note, masked_as, masked_refused, maskings
 from hfclean.report.matched_rows import defect_counts, match_rows
 from hfclean.report.record import Edit
@@ -125,13 +125,13 @@ def compare(
         rules=findings.rule_counts(matched, extra, masked),
         refusals=findings.refusals(matched),
         models=findings.model_uses(matched, transforms),
-        removed=findings.removed_rows(matched, _reasons(removed, layout)),
-        added=findings.added_rows(matched),
+        removed=shown_rows.removed_rows(matched, _reasons(removed, layout)),
+        added=shown_rows.added_rows(matched),
         scores=findings.score_changes(matched, layout),
         tokens=findings.measure_tokens(matched, counter=named, estimated=estimated, max_tokens=max_tokens),
         lengths=findings.measure_lengths(matched),
-        overlaps=findings.find_overlaps(matched),
-        worst=findings.worst_rows(matched, extra),
+        overlaps=shown_rows.find_overlaps(matched),
+        worst=shown_rows.worst_rows(matched, extra),
         rows_with_defects_before=sum(count for text, count in defect_counts(old).items() if text),
         rows_with_defects_after=sum(count for text, count in defect_counts(new).items() if text),
         columns_added=_columns_only_in(new_splits, old_splits),
@@ -252,12 +252,12 @@ def _reasons(removed: Any, layout: Layout) -> dict[str, str]:
     reasons: dict[str, str] = {}
     row_id = layout.own("row_id")
     for ds in splits_of(removed, "removed").values() if removed is not None else ():
-        missing = [name for name in (row_id, findings.REASON_COLUMN) if name not in ds.column_names]
+        missing = [name for name in (row_id, shown_rows.REASON_COLUMN) if name not in ds.column_names]
         if missing and len(ds):
             raise ColumnError(
                 f"removed= has no column {missing[0]!r}, only {ds.column_names}; expected the rows that were dropped, "
-                f"with {row_id} and {findings.REASON_COLUMN}"
+                f"with {row_id} and {shown_rows.REASON_COLUMN}"
             )
-        for rows in iterate(ds, (row_id, findings.REASON_COLUMN)):
-            reasons |= {str(row[row_id]): str(row[findings.REASON_COLUMN] or "") for row in rows}
+        for rows in iterate(ds, (row_id, shown_rows.REASON_COLUMN)):
+            reasons |= {str(row[row_id]): str(row[shown_rows.REASON_COLUMN] or "") for row in rows}
     return reasons
