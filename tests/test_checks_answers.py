@@ -65,6 +65,9 @@ DECLINED = [
     ),
     ("To say it * my rules.", "knows", "goes against|violates|would violate|is outside|is outside of|is beyond"),
     ("That is * of what I do here.", "the end", "beyond the scope|outside the scope|outside of the scope"),
+    ("That is * .", "the river", "out of scope|outside of scope|beyond scope|out of my scope|beyond our scope"),
+    ("* out of scope.", "Mine is", "That is|It's|This is|It falls|Your question is|The request falls|This task is"),
+    ("It is out of scope*, and I like it.", " of EU law", "| for me| for us| of what I do| of my work| of our work"),
     ("Well: * cannot be answered.", "a river", "this request|that task|your instruction|the prompt|this question"),
     (
         "Well: this request *.",

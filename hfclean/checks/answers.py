@@ -128,7 +128,9 @@ NO_ANSWER = re.compile(
     r"have (?:any )?(?:personal |real |human )?(?:feelings|opinions?|preferences|emotions|beliefs))|i(?:['’]m|"
     r" am) (?:just |only )?an? (?:ai|language model|chat ?bot)\b|i (?:can|may) only (?:help|assist|answer|"
     r"discuss)\b|(?:that|this|it)(?:['’]s| is|) (?:not|isn['’]?t) (?:something|anything|possible|a (?:task|"
-    r"thing))[^.\n]{0,20}\b(?:i|me|we)\b|(?:the|this) (?:assistant|model|ai|chat ?bot) (?:can ?not|can['’]?t|"
+    r"thing))[^.\n]{0,20}\b(?:i|me|we)\b|(?:that|this|it|(?:your|the|this) (?:question|request|task))(?:['’]s| is| "
+    r"falls) (?:out of|outside|outside of|beyond) (?:the |my |our )?scope(?=\W*\Z|[.!,;]| for (?:me|us)\b| of (?:what|"
+    r"my|our)\b)|(?:the|this) (?:assistant|model|ai|chat ?bot) (?:can ?not|can['’]?t|"
     r"is (?:unable|not able)|does not|will not)|(?:(?:error: )?(?:cannot|can['’]?t|can not|unable to|"
     r"not able to) (?:answer|assist|help|process|comply|generate|"
     r"complete|provide|fulfil\w*|perform|do)\b|request denied|no answer\b))",
