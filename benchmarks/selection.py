@@ -27,7 +27,7 @@ from datasets import Dataset  # noqa: E402
 
 import hfclean  # noqa: E402
 from hfclean.selection import coverage  # noqa: E402
-from hfclean.selection.duplicates import near_pairs  # noqa: E402
+from hfclean.selection.near_duplicates import near_pairs  # noqa: E402
 
 DATA = Path(os.environ.get("HFCLEAN_REALDATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 FILES = {

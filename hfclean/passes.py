@@ -348,12 +348,13 @@ def appended(pieces: Iterable[Any], kind: Any, near: Any = None) -> Any:
         return np.memmap(file, kind, "r+", shape=(count,)).view(np.ndarray)
 
 
-def parts(*keys: Any) -> Iterator[list[Any]]:
-    """Indices of arrays of uint64, one array of indices for each, in groups that can be sorted in memory: equal keys
-    are in one group, and the indices are in order. The keys have to be spread evenly, as hashes are."""
+def parts(*keys: Any, at_once: int | None = None) -> Iterator[list[Any]]:
+    """Indices of arrays of uint64, one array of indices for each, in groups of about `at_once` or fewer, which can
+    be sorted in memory: equal keys are in one group, and the indices are in order. The keys have to be spread evenly,
+    as hashes are."""
     import numpy as np
 
-    bits = ((max(1, *map(len, keys)) - 1) // AT_ONCE).bit_length()
+    bits = ((max(1, *map(len, keys)) - 1) // (at_once or AT_ONCE)).bit_length()
     if not bits:
         yield [np.arange(len(each)) for each in keys]
         return

@@ -16,8 +16,9 @@ from datasets import Dataset, DatasetDict
 import hfclean
 from hfclean import passes
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.selection import duplicates, minhash, shingle_joins, shingles, vector_cells
-from hfclean.selection.duplicates import duplicate_groups, near_pairs
+from hfclean.selection import duplicates, minhash, near_duplicates, shingle_joins, shingles, vector_cells
+from hfclean.selection.duplicates import duplicate_groups
+from hfclean.selection.near_duplicates import near_pairs
 from hfclean.text import CJK
 
 TEXT = "the a of apples pears red green is are was Ein Haus café NAÏVE नमस्ते दुनिया 7 don't 今 天 気 ไทย"
@@ -114,7 +115,7 @@ def test_the_join_finds_every_pair_among_real_rows(realdata: Callable[[str], Pat
 def test_minhash_has_no_false_pair_and_few_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = random_texts(300, 5)
     wanted = set(plain_pairs(texts, 0.7, 2))
-    monkeypatch.setattr(duplicates, "EXACT_UP_TO", 10)
+    monkeypatch.setattr(near_duplicates, "EXACT_UP_TO", 10)
     found = near_pairs(texts, 0.7, 2)
     pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert pairs <= wanted
@@ -345,6 +346,7 @@ def test_groups_of_rows_read_in_several_pieces(monkeypatch: pytest.MonkeyPatch) 
     ds = Dataset.from_list(rows)
     found = [duplicate_groups(ds, method) for method in ("near", "exact")]
     assert [len(each.groups) for each in found] == [7, 7]
-    monkeypatch.setattr(duplicates, "AT_ONCE", 3)
+    for module in (duplicates, near_duplicates):
+        monkeypatch.setattr(module, "AT_ONCE", 3)
     monkeypatch.setattr(passes, "BATCH", 4)
     assert [duplicate_groups(ds, method) for method in ("near", "exact")] == found

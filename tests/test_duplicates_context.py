@@ -37,3 +37,12 @@ def test_typed_parts_tell_rows_apart(method: Literal["exact", "near"]) -> None:
         return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": [parts[1]]}]}
 
     assert list(hfclean.dedupe(Dataset.from_list([row("1.png"), row("2.png"), row("1.png")]), method)) == [0, 1]
+
+
+def test_likely_pairs_are_of_one_context() -> None:
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    rows = [{"prompt": f"{text} {k // 3}", "completion": "", "tools": str(k % 3)} for k in range(30)]
+    ds = Dataset.from_list([*rows, *rows[:4]])
+    found = hfclean.selection.duplicate_groups(ds, complete=False)
+    assert not found.complete
+    assert found.groups == tuple(tuple(range(n, 34, 3)) for n in range(3))

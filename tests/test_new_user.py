@@ -11,7 +11,7 @@ from datasets import Dataset, Features, Json, List, Value, disable_progress_bars
 
 import hfclean
 from hfclean.conversion import Losses, convert
-from hfclean.selection.duplicates import near_pairs
+from hfclean.selection.near_duplicates import near_pairs
 from hfclean.values import exact_dataset
 
 disable_progress_bars()

@@ -26,7 +26,7 @@ from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.hub import secrets
 from hfclean.models import process
 from hfclean.reviser import RuleReviser
-from hfclean.selection import duplicates
+from hfclean.selection import near_duplicates
 from hfclean.transform import Transform
 
 PARENT = os.getpid()
@@ -295,7 +295,7 @@ def test_duplicates_are_the_same_for_any_number_of_processes(
     assert found[0].report == found[1].report == found[2].report
     assert 13 <= len(found[0]) < 40
     monkeypatch.setattr(processes, "BATCH", 1000)
-    monkeypatch.setattr(duplicates, "AT_ONCE", 7)
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 7)
     assert hfclean.dedupe(repeated(), **how).report == found[0].report
 
 
@@ -309,7 +309,7 @@ def test_dedupe_writes_the_same_bytes_in_any_number_of_processes_and_ends_with_o
     for count in ("1", "2", "3", "500"):
         assert main([*command, count, "--out", str(out / f"{count}.parquet")]) == 0
     assert len({file.read_bytes() for file in out.iterdir()}) == 1
-    killed_in_child(monkeypatch, duplicates, "shingles")
+    killed_in_child(monkeypatch, near_duplicates, "shingles")
     assert main([*command, "2", "--out", str(out / "killed.parquet")]) == 1
     assert (
         capsys.readouterr()

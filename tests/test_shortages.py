@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from hfclean import passes
 from hfclean.cli import main
-from hfclean.selection import duplicates
+from hfclean.selection import near_duplicates
 
 ROWS = [{"prompt": f"Name city {k}.", "completion": f"City {k} is large and old.</s>"} for k in range(300)]
 OUT = {"clean": "cleaned", "dedupe": "kept.jsonl", "decontaminate": "kept.parquet", "pii": "plain.jsonl"}
@@ -98,7 +98,7 @@ def test_a_disk_that_is_full_while_duplicates_are_looked_for_is_one_line(
 def test_a_disk_that_is_full_in_another_process_is_the_same_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parent, real, before = os.getpid(), duplicates.shingles, sorted(os.listdir())
+    parent, real, before = os.getpid(), near_duplicates.shingles, sorted(os.listdir())
 
     def elsewhere(texts: list[str], n: int) -> object:
         if os.getpid() != parent:
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_in_another_process_is_the_same_line(
         return real(texts, n)
 
     monkeypatch.setattr("hfclean.processes.BATCH", 100)
-    monkeypatch.setattr(duplicates, "shingles", elsewhere)
+    monkeypatch.setattr(near_duplicates, "shingles", elsewhere)
     assert main([*words("dedupe"), "--num-proc", "2"]) == 1
     assert capsys.readouterr().err == f"hfclean dedupe: {FULL}\n"
     assert sorted(os.listdir()) == before

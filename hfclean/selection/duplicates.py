@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
@@ -12,12 +11,13 @@ import numpy as np
 
 from hfclean.errors import HfcleanError
 from hfclean.layout import Layout
-from hfclean.passes import appended, numbers
+from hfclean.passes import numbers
 from hfclean.plain_values import to_plain
 from hfclean.processes import NumProc, by_batch
 from hfclean.row_ids import first_of
 from hfclean.schema import Columns
-from hfclean.selection import minhash, shingle_joins, vector_cells
+from hfclean.selection import shingle_joins, vector_cells
+from hfclean.selection.near_duplicates import AT_ONCE, LABEL, compares_all, near_labels
 from hfclean.selection.row_context import context_keys
 from hfclean.selection.rows import (
     Picks,
@@ -32,20 +32,16 @@ from hfclean.selection.rows import (
     vectors,
 )
 from hfclean.selection.rows import numbers as column_of_numbers
-from hfclean.selection.shingles import Shingles, fold, mix, shingles, text_hash
+from hfclean.selection.shingles import mix
 from hfclean.text.thoughts import with_thought
 
 _Method = Literal["exact", "near", "semantic"]
 METHODS = ("exact", "near", "semantic")
-AT_ONCE = 8_000  # rows that are read at once: some five MB of numbers
-LABEL = "looking for duplicates"
-EXACT_UP_TO = 100_000  # rows; above, likely pairs are looked at instead of all, if nothing else is asked for
 CELLS = 1 << 22  # similarities that are held at once
 LIKELY = {
     "near": "found by MinHash: every pair is a true one, about one in a hundred at the threshold is missed",
     "semantic": "found in the nearest cells: every pair is a true one, a few in a thousand are missed",
 }
-KEYED = np.uint64(0x9E3779B97F4A7C15)  # so that the key 0 changes numbers as well
 
 
 @dataclass(frozen=True)
@@ -234,7 +230,7 @@ def _find(
         raise HfcleanError(f"{who}(complete={complete!r}): expected True, False or None")
     scores = None if best is None else column_of_numbers(ds, best, who)
     notes: list[str] = []
-    whole = method == "exact" or (len(ds) <= EXACT_UP_TO if complete is None else complete)
+    whole = method == "exact" or compares_all(len(ds), complete)
     if method == "semantic":
         embedded = vectors(ds, column, who) if whole else stored_vectors(ds, column, who)
         labels = _semantic(ds, embedded, threshold, whole)
@@ -250,7 +246,7 @@ def _find(
             return ("\n".join(parts) for parts in texts(ds.select(batch), fields, layout, who))
 
         check_fields(ds, fields, who)
-        labels, empty = _near(read, threshold, ngram, keys, ds, complete, num_proc)
+        labels, empty = near_labels(read, threshold, ngram, keys, ds, complete, num_proc)
         notes += _empty(empty)
     groups = _groups(labels)
     kept = [_best(group, scores) for group in groups]
@@ -313,117 +309,9 @@ def _whole(ds: Any, fields: Any, layout: Layout, who: str) -> Iterator[tuple[Seq
         yield words, (pair.system, *words, *turns)
 
 
-# ---------------------------------------------------------------------------------------------------------------- near
-
-
 def _parted(labels: Any, keys: Any) -> Any:
     """The groups parted by another number of each row; each named by its first row."""
     return first_of(mix(labels.astype(np.uint64)), keys)
-
-
-@dataclass(frozen=True)
-class _Hashed:
-    """A batch of rows as numbers.
-
-    Args:
-        codes: of each row, of its text in small letters.
-        empty: how many have no text.
-        read: places in the batch of the rows whose runs of words follow, the first of each text.
-        runs: these runs.
-    """
-
-    codes: list[int]
-    empty: int
-    read: list[int]
-    runs: Shingles
-
-
-def _near(
-    read: Callable[[range], Iterable[str]],
-    threshold: float,
-    ngram: int,
-    keys: Any,
-    ds: Any,
-    complete: bool | None,
-    num_proc: NumProc,
-) -> tuple[Any, int]:
-    """For each row the first row of its group, and how many are empty; rows of different `keys` are never in one: they
-    share no run of words, since the key of a row goes into the number of each."""
-    seen: dict[Any, int] = {}  # each different text, of each key, in small letters
-    places, first, empty = numbers(len(ds), np.int64, ds), array("q"), 0
-    counts = array("q")
-
-    def known_as(code: int, row: int) -> Any:
-        return code if keys is None else (code, int(keys[row]))
-
-    def in_numbers(batch: range) -> _Hashed:
-        codes, without, fresh = [], 0, dict[Any, tuple[int, str]]()
-        for k, text in enumerate(read(batch)):
-            codes.append(code := text_hash(fold(text)))
-            without += not text.strip()
-            # another process does not know what is seen meanwhile, and reads some texts again
-            if (name := known_as(code, batch[k])) not in seen:
-                fresh.setdefault(name, (k, text))
-        return _Hashed(codes, without, [k for k, _ in fresh.values()], shingles([t for _, t in fresh.values()], ngram))
-
-    def hashed() -> Iterator[Any]:
-        nonlocal empty
-        row = 0
-        for part in by_batch(in_numbers, len(ds), LABEL, num_proc, AT_ONCE):
-            new, start = np.zeros(len(part.codes), bool), row
-            for k, code in enumerate(part.codes):
-                places[row] = number = seen.setdefault(known_as(code, row), len(seen))
-                if number == len(first):
-                    first.append(row)
-                    new[k] = True
-                row += 1
-            empty += part.empty
-            here, sizes = new[part.read], np.diff(part.runs.starts)
-            counts.extend(sizes[here].tolist())
-            runs = part.runs.hashes[np.repeat(here, sizes)]
-            if keys is not None:
-                stirred = mix(keys[start:row][new].astype(np.uint64) + KEYED)
-                runs ^= np.repeat(stirred, sizes[here])
-            yield runs
-
-    hashes = appended(hashed(), np.uint64, ds)
-    seen.clear()
-    starts = numbers(len(counts) + 1, np.int64, ds)
-    np.cumsum(np.array(counts, np.int64), out=starts[1:])
-    together = shingle_joins.Components(len(first))
-    for part in _near_parts(Shingles(hashes, starts), threshold, complete, together):
-        together.join(part.first, part.second)
-    return np.array(first, np.int64)[together.labels][places], empty
-
-
-def _near_parts(
-    texts: Shingles,
-    threshold: float,
-    complete: bool | None = None,
-    together: shingle_joins.Components | None = None,
-) -> Iterator[shingle_joins.Near]:
-    whole = len(texts.starts) - 1 <= EXACT_UP_TO if complete is None else complete
-    sets = shingle_joins.sets_of(texts) if whole else shingle_joins.whole_sets_of(texts)
-    likely = (
-        shingle_joins.candidates(sets, threshold, together) if whole else minhash.likely(texts, threshold, together)
-    )
-    for first, second in likely:
-        yield shingle_joins.verified(sets, first, second, threshold)
-
-
-def near_pairs(rows: Sequence[str], threshold: float = 0.7, ngram: int = 3) -> shingle_joins.Near:
-    """All pairs of texts whose runs of `ngram` words have a Jaccard index of `threshold` or more, with that index, in
-    order. Up to 100,000 texts none is missed. All pairs are held in memory: a thousand equal texts have half a
-    million."""
-    parts = list(_near_parts(shingles(rows, ngram), threshold))
-    whole = [np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)]) for name in NEAR]
-    key = (whole[0].astype(np.int64) << 32) | whole[1].astype(np.int64)
-    _, once = np.unique(key, return_index=True)
-    return shingle_joins.Near(*(column[once].astype(kind) for column, kind in zip(whole, KINDS, strict=True)))
-
-
-NEAR = ("first", "second", "similarity")
-KINDS = (np.int64, np.int64, np.float64)
 
 
 # ------------------------------------------------------------------------------------------------------------ semantic

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hfclean.layout import Layout
-from hfclean.passes import iterate, narrowed
+from hfclean.passes import iterate, narrowed, numbers
 from hfclean.processes import NumProc, by_batch
 from hfclean.provenance import HISTORY, added_columns, parse_history
 from hfclean.schema import ChatView, FlatView, PreferenceView, View
@@ -35,6 +35,7 @@ BINARY = ("Image", "Audio", "Video", "Pdf", "Nifti", "Mesh")
 NO_MARK = ("weight", "loss", "train", "id", "name")
 TEXT_PARTS = ("text", "input_text", "output_text")
 AT_ONCE = 8_000  # rows that are read at once
+NO_CONTEXT = int.from_bytes(blake2b(digest_size=8).digest(), "little")
 
 
 def _context_columns(ds: Any, view: View, layout: Layout) -> list[str]:
@@ -84,7 +85,8 @@ def _raw(feature: Any) -> Any:
 def context_keys(
     ds: Any, layout: Layout, *, whole: bool = True, exact: bool = False, num_proc: NumProc = 1
 ) -> Any | None:
-    """For each row a number: equal where everything but the words of the turns is equal. None where no row has any.
+    """For each row a number, a uint64: equal where everything but the words of the turns is equal. None where that is
+    all rows. The number of a row does not depend on the others, and `NO_CONTEXT` is that of one that has nothing else.
 
     Args:
         ds: a `Dataset`.
@@ -93,6 +95,14 @@ def context_keys(
         exact: the rejected answer of a preference row counts as well.
         num_proc: how many processes read the rows.
     """
+    keys = own_context_keys(ds, layout, whole=whole, exact=exact, num_proc=num_proc)
+    return None if keys is None or (keys[:1] == keys).all() else keys
+
+
+def own_context_keys(
+    ds: Any, layout: Layout, *, whole: bool = True, exact: bool = False, num_proc: NumProc = 1
+) -> Any | None:
+    """The same, also where all rows have the same number; None where it is `NO_CONTEXT` for want of columns."""
     if not len(ds):
         return None
     view = layout.view(ds.column_names)
@@ -106,12 +116,12 @@ def context_keys(
     texts = any(name in inside and _flat(ds.features[name]) for name in names)  # conversations as JSON strings
     wanted = list(dict.fromkeys([*names, *words, *(view.columns if texts else ())]))
 
-    def digests(rows: range) -> list[bytes]:
+    def digests(rows: range) -> Any:
         found = []
         for cells in chain.from_iterable(iterate(undecoded(ds.select(rows)), wanted)):
             if texts:
                 cells = dict(view.laid_open(cells))
-            digest = blake2b(digest_size=16)
+            digest = blake2b(digest_size=8)
             for name in names:
                 marks = _plain(cells[name]) if name in given else list(_marks(cells[name]))
                 if marks not in (None, "", [], {}):
@@ -122,15 +132,13 @@ def context_keys(
                 if cells[name]:
                     digest.update(f"{name}\0{_plain(cells[name])}\0".encode("utf-8", "surrogatepass"))
             found.append(digest.digest())
-        return found
+        return np.frombuffer(b"".join(found), "<u8")
 
-    seen: dict[bytes, int] = {}
-    keys = [
-        seen.setdefault(digest, len(seen))
-        for found in by_batch(digests, len(ds), "looking for duplicates", num_proc, AT_ONCE)
-        for digest in found
-    ]
-    return np.array(keys, np.int64) if len(seen) > 1 else None
+    keys, start = numbers(len(ds), np.uint64, ds), 0
+    for found in by_batch(digests, len(ds), "looking for duplicates", num_proc, AT_ONCE):
+        keys[start : start + len(found)] = found
+        start += len(found)
+    return keys
 
 
 def _flat(feature: Any) -> bool:
