@@ -78,7 +78,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reason = f"Skipped: {weights.absent()}"
     if count := sum(each.longrepr[2] == reason for each in skipped):
         terminalreporter.write_line(f"{count} tests with real weights left out. {reason}")
-    for engine in ("Ray", "Spark"):
+    for engine in ("Ray", "Spark", "Daft"):
         if count := sum(each.longrepr[2].startswith(f"Skipped: needs {engine}") for each in skipped):
             terminalreporter.write_line(f"{count} tests of {engine} left out; .ci/engines runs them")
 

@@ -80,6 +80,26 @@ def test_steps_in_numpy_keep_scores_that_are_not_there_apart_from_nulls() -> Non
     assert (without["rank"].to_pylist(), without["rank"].type) == ([3.0, None], pa.float64())
 
 
+@pytest.mark.parametrize("shape", ["alpaca", "messages", "tool calls"])
+def test_an_engine_that_has_large_types_alone_changes_no_type(shape: str) -> None:
+    raw = exact_dataset(ROWS[shape])
+    done = whole_rows(hfclean.score)(whole_rows(hfclean.revise)(raw.data.table.combine_chunks()))
+    large = [field.with_type(_large(field.type)) for field in done.schema]
+    assert [field.type for field in large] != done.schema.types
+    assert same(finish(raw, done.cast(pa.schema(large))).dataset, hfclean.clean(raw, show=False).dataset)
+
+
+def _large(kind: pa.DataType) -> pa.DataType:
+    """The type as engines without small strings and lists have it."""
+    if pa.types.is_string(kind):
+        return pa.large_string()
+    if pa.types.is_list(kind) and not isinstance(kind.value_type, pa.BaseExtensionType):
+        return pa.large_list(_large(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_large(field.type)) for field in kind])
+    return kind
+
+
 def test_other_things_than_batches_and_rows_that_do_not_fit_are_named() -> None:
     raw = Dataset.from_list(ROWS["prompt_completion"])
     table = raw.data.table

@@ -13,7 +13,7 @@ from hfclean.layout import Layout
 from hfclean.passes import column_batches
 from hfclean.provenance import HISTORY, row_ids
 from hfclean.reviser import revise as rules_reviser
-from hfclean.transform import Transform
+from hfclean.transform import Transform, usual_type
 
 ORDER = "ray.data.DataContext.get_current().execution_options.preserve_order = True"
 
@@ -85,9 +85,13 @@ def _fitting(before: Any, after: Any, layout: Layout | None) -> Any:
         )
     if len(before) != len(after):
         raise HfcleanError(f"{len(before):,} rows went in and {len(after):,} came out; expected the same rows")
-    names = [*before.column_names, *(name for name in after.column_names if name not in before.column_names)]
-    features = Features({name: before.features.get(name, after.features[name]) for name in names})
-    after = after.select_columns(names).cast(features)
+    # some engines have large strings and lists alone
+    added = (field for field in after.features.arrow_schema if field.name not in before.features)
+    types = pa.schema([field.with_type(usual_type(field.type, text=False)) for field in added])
+    features = Features(
+        {name: before.features[name] for name in before.column_names} | Features.from_arrow_schema(types)
+    )
+    after = after.select_columns(list(features)).cast(features)
     if layout is not None and len(before):
         _check_order(before, after, layout)
     return Dataset(after.data, info=after.info, split=before.split, fingerprint=after._fingerprint)
