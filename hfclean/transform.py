@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
@@ -123,8 +124,9 @@ class Spec:
 class Transform(Spec):
     """Base of everything that is passed to `map`.
 
-    It returns new and changed columns only, which `datasets` merges with the row. It cannot know that another engine
-    calls it which takes them in place of the row, as Ray Data does: pass that `hfclean.engines.whole_rows(transform)`.
+    It returns new and changed columns only, which `datasets` merges with the row. An engine that takes them in place
+    of the row would lose the others: pass it `hfclean.engines.whole_rows(transform)`. Calls by Ray Data are refused;
+    other engines a transform cannot tell from `datasets`.
 
     Args:
         columns: which columns hold what, where their names do not say it: a shape's name (`"messages"`, `"alpaca"`,
@@ -191,6 +193,12 @@ class Transform(Spec):
         kind = type(data).__module__.partition(".")[0]
         if kind in ("pyarrow", "pandas", "polars"):
             return self._table(data, kind)
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith("ray.data."):
+            raise HfcleanError(
+                f"{type(self).__name__} was passed to Ray Data as it is, which takes what comes out in place of the "
+                "row: columns that nobody changed would be lost. Pass it in a form that gives them all: "
+                "map_batches(hfclean.engines.whole_rows(...))"
+            )
         batch, view, single = self._opened(data)
         columns = stored_columns(self.apply(batch, view), data)
         return {name: column[0] for name, column in columns.items()} if single else columns

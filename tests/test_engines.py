@@ -121,6 +121,15 @@ def test_other_things_than_batches_and_rows_that_do_not_fit_are_named() -> None:
         whole_rows(hfclean.revise)([1])
 
 
+def test_a_call_by_ray_itself_is_refused_and_one_by_a_function_of_the_user_is_not() -> None:
+    rays = {"__name__": "ray.data._internal.planner.plan_udf_map_op", "score": hfclean.score}
+    batch = {"prompt": ["Name a fruit."], "completion": ["An apple."]}
+    with pytest.raises(HfcleanError, match="Score was passed to Ray Data as it is"):
+        eval("score(batch)", rays, {"batch": batch})
+    assert "completion" not in eval("merged(batch)", rays, {"batch": batch, "merged": lambda b: hfclean.score(b)})
+    assert "completion" in eval("rows(batch)", rays, {"batch": batch, "rows": whole_rows(hfclean.score)}).column_names
+
+
 def test_splits_and_scores_alone_and_duplicates_that_are_dropped(tmp_path: Path) -> None:
     raw = DatasetDict(train=Dataset.from_list(ROWS["messages"]), test=Dataset.from_list(ROWS["messages"][:2]))
     revised, scored = whole_rows(hfclean.revise), whole_rows(hfclean.score)

@@ -94,6 +94,19 @@ def test_two_workers_give_the_rows_ids_and_report_of_one_process(shape: str, for
     assert hfclean.compare(raw, cleaned.dataset) == hfclean.compare(raw, one.dataset)
 
 
+@pytest.mark.parametrize("step", [hfclean.revise, hfclean.score], ids=["revise", "score"])
+def test_a_transform_without_whole_rows_is_refused_before_it_loses_text(step: Any) -> None:
+    import ray
+
+    rows = [{"prompt": "Name a fruit.", "completion": "An apple.", "rank": 1}] * 3
+    for call in ("map_batches", "map"):
+        ds = getattr(ray.data.from_items(rows), call)(step)
+        with pytest.raises(Exception, match=r"in place of the row: columns that nobody changed would be lost"):
+            ds.take_all()
+    merged = ray.data.from_items(rows).map_batches(lambda batch: {**batch, **step(batch)}).take(1)[0]
+    assert (merged["completion"], merged["rank"]) == ("An apple.", 1)
+
+
 class Mortal:
     """Kills the worker that it is called in, the first time."""
 
@@ -113,8 +126,10 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     ds = blocks(raw).map_batches(mortal.__call__, batch_size=BATCH)
     scored = ds.map_batches(whole_rows(hfclean.score, raw.features.arrow_schema), batch_size=BATCH)
     cleaned = finish(raw, gathered(scored))
+    one = hfclean.clean(raw, show=False)
     assert mark.exists()
-    assert same(cleaned.dataset, hfclean.clean(raw, show=False).dataset)
+    assert same(cleaned.dataset, one.dataset)
+    assert hfclean.compare(raw, cleaned.dataset) == hfclean.compare(raw, one.dataset)
 
 
 def test_models_are_actors_with_their_own_answers_which_are_merged(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def whole_rows(transform: Callable[[Any], Any], schema: Any = None) -> WholeRows
     """A transform for `map_batches` of Ray Data, and other engines that replace the whole row: every column comes out.
 
     `datasets` merges the columns that a transform returns with those of the row. Ray Data takes them in place of the
-    row, and a transform cannot know which of the two has called it: `map_batches(hfclean.revise)` with batches of
-    numpy would silently lose the texts that nobody changed.
+    row: `map_batches(hfclean.score)` would lose every column of its own, and is refused. An engine that hfclean does
+    not recognize would lose them silently.
 
     Args:
         transform: of hfclean, or of yours.
