@@ -145,7 +145,7 @@ def main() -> None:
 
 def serve(desk: Desk) -> int:
     """Answer in a thread; gives the port."""
-    listening = socket.socket()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen()
     settings = uvicorn.Config(

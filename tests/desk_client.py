@@ -17,9 +17,9 @@ from datasets import Dataset, DatasetDict
 import hfclean
 from hfclean.desk import Desk, Queue, Rows, Seat, Selection, desk_app
 from hfclean.layout import Layout
-from hfclean.verdicts import VerdictLog
+from hfclean.verdicts import Event, VerdictLog, read_events
 
-__all__ = ["NOON", "TOKEN", "Answer", "Page", "asked", "clock", "desk_of", "revised"]
+__all__ = ["NOON", "TOKEN", "Answer", "Page", "asked", "clock", "decided", "desk_of", "revised"]
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TOKEN = "a-token-that-nobody-guesses"
@@ -40,6 +40,11 @@ def revised(count: int = 8) -> DatasetDict:
     ]
     made = Dataset.from_list(rows).map(hfclean.revise, batched=True).map(hfclean.score, batched=True)
     return DatasetDict(train=made)
+
+
+def decided(file: Path) -> list[Event]:
+    """The events of a file without the claims."""
+    return [event for event in read_events(file) if event.verdict != "claim"]
 
 
 def desk_of(

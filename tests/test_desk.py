@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from datasets import DatasetDict
-from desk_client import TOKEN, Page, asked, clock, desk_of, revised
+from desk_client import TOKEN, Page, asked, clock, decided, desk_of, revised
 from extras import needs
 
 from hfclean.desk import desk_app
 from hfclean.layout import Layout
-from hfclean.verdicts import VerdictLog, apply_verdicts, read_events, row_verdicts
+from hfclean.verdicts import VerdictLog, apply_verdicts, row_verdicts
 
 needs("review", "starlette")
 
@@ -29,7 +29,7 @@ def test_each_key_is_an_event_and_the_next_open_row_follows(rows: DatasetDict, t
     for verdict, following in (("accept", 1), ("reject", 2), ("skip", 3), ("flag", 4), ("return", 5)):
         assert page.press(verdict, seconds="2.5").status == 200
         assert page.row == ids[following]
-    assert [(event.row_id, event.verdict, event.number, event.seconds) for event in read_events(file)] == [
+    assert [(event.row_id, event.verdict, event.number, event.seconds) for event in decided(file)] == [
         (ids[0], "accept", 1, 2.5),
         (ids[1], "reject", 2, 2.5),
         (ids[2], "skip", 3, 2.5),
@@ -39,7 +39,7 @@ def test_each_key_is_an_event_and_the_next_open_row_follows(rows: DatasetDict, t
     assert page.undo().row == ids[4]
     assert page.undo().row == ids[3]
     assert page.desk.counts() == {"accepted": 1, "rejected": 1, "skipped": 1, "todo": 5}
-    applied = apply_verdicts(rows, row_verdicts(read_events(file)), layout=Layout())
+    applied = apply_verdicts(rows, row_verdicts(decided(file)), layout=Layout())
     assert applied.states["accepted"] == applied.states["rejected"] == 1
     assert applied.dataset["train"]["output"][1] == "Here are  3 apples and 3 ripe pears.</s>"
 
@@ -61,7 +61,7 @@ def test_one_change_is_taken_alone(rows: DatasetDict, tmp_path: Path) -> None:
     page = Page(desk_of(rows, tmp_path / "v.jsonl"))
     page.press("accept", hunk=["output:1"])
     page.press("accept", hunk=[])
-    (first, second) = read_events(tmp_path / "v.jsonl")
+    (first, second) = decided(tmp_path / "v.jsonl")
     assert (first.verdict, first.texts, first.hunks) == (
         "edit",
         {"output": "Here are  2 apples and 2 ripe pears."},
@@ -70,7 +70,7 @@ def test_one_change_is_taken_alone(rows: DatasetDict, tmp_path: Path) -> None:
     assert (second.verdict, second.texts) == ("reject", {})
     assert page.press("accept", hunk=["output:7"]).status == 400
     assert "Not saved" in page.text
-    assert len(read_events(tmp_path / "v.jsonl")) == 2
+    assert len(decided(tmp_path / "v.jsonl")) == 2
 
 
 def test_what_the_checks_refuse_needs_a_reason(rows: DatasetDict, tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_what_the_checks_refuse_needs_a_reason(rows: DatasetDict, tmp_path: Path
     assert "empty_response" in page.text
     assert page.press("check", **{"text:output": "Apples and\r\npears."}).status == 200
     assert page.fields()["output"] == "Apples and\npears."
-    assert not (tmp_path / "v.jsonl").exists()
+    assert decided(tmp_path / "v.jsonl") == []
     assert page.press("edit", **{"text:output": "", "reason": "it has to be empty"}).row != row
-    (event,) = read_events(tmp_path / "v.jsonl")
+    (event,) = decided(tmp_path / "v.jsonl")
     assert (event.verdict, event.texts, event.reason) == ("edit", {"output": ""}, "it has to be empty")
 
 
@@ -98,14 +98,13 @@ def test_two_people_on_one_row_lose_nothing(rows: DatasetDict, tmp_path: Path) -
     assert "<b>ana</b>" in ben.text
     assert ben.fields()["output"] == text
     assert ben.press("edit", **{"text:output": text, "reason": "shorter"}).status == 200
-    decided = [(event.who, event.verdict) for event in read_events(file) if event.verdict != "claim"]
-    assert decided == [("ana", "reject"), ("ben", "edit")]
+    assert [(event.who, event.verdict) for event in decided(file)] == [("ana", "reject"), ("ben", "edit")]
     assert ana.open(f"/{TOKEN}/row/{row}").text.count('<article class="said">') == 2
     assert "2 people disagree" in ana.text
     assert ana.desk.state(row) == "conflict"
     ana.press("", take="ben", reason="ben is right")
     assert ana.desk.state(row) == "edited"
-    (last,) = [event for event in read_events(file) if event.reason == "ben is right"]
+    (last,) = [event for event in decided(file) if event.reason == "ben is right"]
     assert last.texts == {"output": text}
 
 
@@ -115,7 +114,7 @@ def test_a_tab_that_is_older_than_the_last_decision_is_told(rows: DatasetDict, t
     one.press("accept")
     assert other.press("reject").status == 409
     assert other.press("reject").status == 200
-    assert [event.verdict for event in read_events(tmp_path / "v.jsonl")] == ["accept", "reject"]
+    assert [event.verdict for event in decided(tmp_path / "v.jsonl")] == ["accept", "reject"]
 
 
 def test_a_dataset_that_is_written_anew_is_noticed(rows: DatasetDict, tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_a_full_disk_loses_nothing_that_was_typed(
         assert "No space left on device" in page.text
         assert 'name="reason" value="so"' in page.text
     page.press("edit", **{"text:output": "Apples.", "reason": "so"})
-    assert [event.verdict for event in read_events(tmp_path / "v.jsonl")] == ["accept", "edit"]
+    assert [event.verdict for event in decided(tmp_path / "v.jsonl")] == ["accept", "edit"]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_another_site_decides_nothing(rows: DatasetDict, tmp_path: Path, headers
     page = Page(desk_of(rows, tmp_path / "v.jsonl"))
     where = f"/{TOKEN}/row/{page.row}"
     assert asked(page.app, where, [("verdict", "accept")], headers).status == 403
-    assert not (tmp_path / "v.jsonl").exists()
+    assert decided(tmp_path / "v.jsonl") == []
     assert asked(page.app, where, [("verdict", "accept")]).status == 303
 
 
@@ -200,7 +199,8 @@ def test_every_cut_of_the_file_gives_what_was_decided_until_there(rows: DatasetD
     for end in sorted({*range(0, len(data), 7), *(k + 1 for k, byte in enumerate(data) if byte == 10), len(data)}):
         cut.write_bytes(data[:end])
         desk = desk_of(rows, cut)
-        assert desk.counts() == states[data[:end].count(b"\n") + (data[end : end + 1] == b"\n")], end
-    VerdictLog(cut, "ana").append(read_events(file)[0])
-    assert len(read_events(cut)) == 9
-    assert ids[0] in {event.row_id for event in read_events(cut)}
+        whole = data[: end + (data[end : end + 1] == b"\n")].split(b"\n")[:-1]
+        assert desk.counts() == states[sum(b'"claim"' not in line for line in whole)], end
+    VerdictLog(cut, "ana").append(decided(file)[0])
+    assert len(decided(cut)) == 9
+    assert ids[0] in {event.row_id for event in decided(cut)}

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from browser import CHROMIUM, needs_chromium
 from datasets import DatasetDict
-from desk_client import TOKEN, clock, desk_of, revised
+from desk_client import TOKEN, clock, decided, desk_of, revised
 from extras import needs
 
 from hfclean.desk import Desk, desk_app
-from hfclean.verdicts import read_events
 
 needs("review", "starlette", "uvicorn")
 pytestmark = needs_chromium
@@ -121,7 +120,7 @@ def test_two_people_decide_sixty_rows_with_keys(rows: DatasetDict, browser: Any,
         ana.press("a")
         assert ana.errors == ben.errors == []
         assert all(url.startswith(one) or url == "data:," for url in ana.asked)
-    events = [event for event in read_events(file) if event.verdict != "claim"]
+    events = decided(file)
     assert {event.row_id for event in events} == set(ids)
     edits = [event for event in events if event.verdict == "edit"]
     assert (edits[0].hunks, edits[0].texts["output"].endswith("</s>")) == ({"output": (0,)}, True)
@@ -164,7 +163,7 @@ def test_what_was_typed_survives_a_desk_that_ends(rows: DatasetDict, browser: An
             2,
             0,
         )
-    assert [event.texts for event in read_events(file)] == [{"output": "Here are 2 apples and 2 pears."}]
+    assert [event.texts for event in decided(file)] == [{"output": "Here are 2 apples and 2 pears."}]
 
 
 def test_it_works_without_scripts_and_says_what_is_what(rows: DatasetDict, browser: Any, tmp_path: Path) -> None:
@@ -182,7 +181,7 @@ def test_it_works_without_scripts_and_says_what_is_what(rows: DatasetDict, brows
         assert page.locator("h1").inner_text() == "Row 3 of 60"
         page.get_by_role("button", name="Undo").click()
         assert page.locator("h1").inner_text() == "Row 2 of 60"
-    assert [event.verdict for event in read_events(file)] == ["edit", "edit", "undo"]
+    assert [event.verdict for event in decided(file)] == ["edit", "edit", "undo"]
     with served(desk_of(rows, file)) as address:
         page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
         page.goto(address)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk_client import decided
 from extras import needs
 from test_docs_pages import ROOT
 
 import hfclean
 from hfclean.cli import main
-from hfclean.verdicts import Event, read_events, verdicts_path
+from hfclean.verdicts import Event, verdicts_path
 
 needs("review", "starlette", "uvicorn")
 
@@ -57,7 +58,14 @@ def test_a_desk_prints_its_address_and_ends_by_a_signal(folder: Path) -> None:
         out, err = desk.communicate(timeout=60)
     assert (desk.returncode, out) == (0, "")
     assert err == f"1 decision was made and is in {verdicts_path(folder)}; 2 rows are open\n"
-    assert [event.who for event in read_events(verdicts_path(folder))] == ["ana"]
+    assert [event.who for event in decided(verdicts_path(folder))] == ["ana"]
+
+
+def test_what_is_written_to_a_browser_is_sent_at_once() -> None:
+    from hfclean.cli import review
+
+    with review._listening(0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # where asyncio does not see it, pages wait for the browser
 
 
 def test_what_cannot_be_is_said_before_anything_is_served(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict
-from desk_client import NOON, Page, clock, desk_of, revised
+from desk_client import NOON, Page, clock, decided, desk_of, revised
 from extras import needs
 
+from hfclean.desk import Desk
 from hfclean.errors import SourceError
 from hfclean.layout import Layout
 from hfclean.reviser.refused import REFUSED_COLUMNS
@@ -31,7 +34,7 @@ def rows() -> DatasetDict:
 
 
 def verdicts(file: Path) -> list[tuple[str, str]]:
-    return [(event.who, event.verdict) for event in read_events(file) if event.verdict != "claim"]
+    return [(event.who, event.verdict) for event in decided(file)]
 
 
 def test_nobody_is_offered_a_row_that_somebody_looks_at_until_the_claim_lapses(
@@ -40,20 +43,48 @@ def test_nobody_is_offered_a_row_that_somebody_looks_at_until_the_claim_lapses(
     file, ids = tmp_path / "v.jsonl", rows["train"]["row_id"]
     now = [NOON]
     ana, ben = (Page(desk_of(rows, file, who, now=lambda: now[0])) for who in ("ana", "ben"))
-    ana.press("accept")
-    assert ben.press("accept").status == 409
-    assert ben.open("../").row == ids[1]
+    assert (ana.row, ben.row) == (ids[0], ids[1])
     assert ana.press("accept").row == ids[2]
-    assert ben.press("reject").status == 409
-    assert ben.open("../").row == ids[3]
+    assert ben.press("reject").row == ids[3]
     assert "ben is at this row" in ana.open(ids[3]).text
     assert ana.open("../").row == ids[2]
+    assert ben.open(ids[5]).open("../").row == ids[3]  # nobody is at two rows
     now[0] += timedelta(minutes=20)
-    ana.press("accept")
-    assert ana.row == ids[3]
+    assert ana.press("accept").row == ids[3]
     now[0] -= timedelta(hours=3)  # somebody set the clock back: no claim holds for hours
     assert ana.desk.claimed_by(ids[3]) == ben.desk.claimed_by(ids[3]) == ""
-    assert verdicts(file) == [("ana", "accept")] * 3
+    assert verdicts(file) == [("ana", "accept"), ("ben", "reject"), ("ana", "accept")]
+    assert [(event.who, ids.index(event.row_id)) for event in read_events(file) if event.verdict == "claim"] == [
+        *(("ana", 0), ("ben", 1), ("ana", 2), ("ben", 3), ("ben", 5), ("ben", 3), ("ana", 3))
+    ]
+
+
+def test_of_several_who_come_at_one_moment_each_gets_another_row(rows: DatasetDict, tmp_path: Path) -> None:
+    file, now, ids = tmp_path / "v.jsonl", clock(), rows["train"]["row_id"]
+    people = [desk_of(rows, file, f"person {k}", now=now) for k in range(10)]  # all have read the same: nothing
+    begin = Barrier(len(people))
+
+    def come(desk: Desk) -> int | None:
+        begin.wait()
+        return desk.take(-1)
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        places = list(pool.map(come, people))
+    # two of ten people find every one of the eight rows taken, and are shown one all the same
+    assert set(places) == set(range(len(ids)))
+    claims = [event.row_id for event in read_events(file)]
+    assert sorted(set(claims)) == sorted(ids)
+
+
+def test_a_doubled_row_has_two_places(rows: DatasetDict, tmp_path: Path) -> None:
+    file, now, ids = tmp_path / "v.jsonl", clock(), rows["train"]["row_id"]
+    ana, ben, eva = (Page(desk_of(rows, file, who, doubled=1.0, now=now)) for who in ("ana", "ben", "eva"))
+    assert (ana.row, ben.row, eva.row) == (ids[0], ids[0], ids[1])
+    assert "is at this row" not in ben.text
+    ana.press("accept")
+    assert (ana.row, eva.open("../").row) == (ids[1], ids[1])
+    assert ben.press("accept").row == ids[2]
+    assert verdicts(file) == [("ana", "accept"), ("ben", "accept")]
 
 
 def test_a_doubled_row_is_decided_twice_and_alone(rows: DatasetDict, tmp_path: Path) -> None:
@@ -76,9 +107,10 @@ def test_a_doubled_row_is_decided_twice_and_alone(rows: DatasetDict, tmp_path: P
 
 def test_an_owner_settles_and_returns(rows: DatasetDict, tmp_path: Path) -> None:
     file, now, ids = tmp_path / "v.jsonl", clock(), rows["train"]["row_id"]
-    ana, ben = (Page(desk_of(rows, file, who, now=now)) for who in ("ana", "ben"))
+    ana = Page(desk_of(rows, file, "ana", now=now))
     for verdict in ("accept", "accept", "flag", "accept"):
         ana.press(verdict)
+    ben = Page(desk_of(rows, file, "ben", now=now))
     ben.open(ids[0]).press("reject", seen="")
     ben.open(ids[0]).press("reject")
     sampled = {name for name in ids[:4] if owner_sample([name], "ana", 0.3)}
@@ -89,9 +121,9 @@ def test_an_owner_settles_and_returns(rows: DatasetDict, tmp_path: Path) -> None
     owner.press("", take="ben")
     assert owner.desk.state(ids[0]) == "rejected"
     owner.open(f"/a-token-that-nobody-guesses/row/{ids[2]}").press("", back="ana", reason="look again")
-    last = read_events(file)[-1]
+    last = decided(file)[-1]
     assert (last.verdict, last.role, last.to, last.of, last.reason) == ("return", "owner", "ana", 3, "look again")
-    assert ben.open("../").row == ids[4]
+    assert ben.open("../").row == ids[5]  # at the fifth is ana
     assert ana.open(f"/a-token-that-nobody-guesses/row/{ids[2]}").desk.queue.open[2]
     assert "look again" in ana.text
     ana.press("accept")
@@ -114,7 +146,7 @@ def test_some_rows_come_without_the_revision(rows: DatasetDict, tmp_path: Path) 
         number = rows["train"]["row_id"].index(row) + 2
         assert page.fields()["output"] == f"Here are  {number} apples and {number} ripe pears.</s>"
         page.press("edit", **{"text:output": f"Here are {number} apples and {number} pears."})
-    found = {event.row_id: (event.verdict, event.arm) for event in read_events(file)}
+    found = {event.row_id: (event.verdict, event.arm) for event in decided(file)}
     assert found == {
         name: ("edit", "without") if name in bare else ("accept", "with") for name in rows["train"]["row_id"]
     }
@@ -173,7 +205,7 @@ def test_a_refused_revision_is_taken_by_a_person(rows: DatasetDict, tmp_path: Pa
     ] * 4
     page.open("?candidate=1").press("accept")
     assert page.press("accept", hunk=[]).row == ""
-    events = read_events(file)
+    events = decided(file)
     assert [(event.verdict, event.texts, event.refused) for event in events] == [
         ("accept", {"output": "Here are 2 apples."}, "too_short"),
         ("reject", {}, "too_short truncated"),
@@ -194,7 +226,7 @@ def test_of_two_answers_the_better_one_is_chosen(answers: Any, tmp_path: Path) -
         firsts.append(first < second)
         page.press("second" if first < second else "first")
     assert set(firsts) == {True, False}
-    events = read_events(tmp_path / "v.jsonl")
+    events = decided(tmp_path / "v.jsonl")
     assert {event.verdict for event in events} == {"edit"}
     texts = [sorted(event.texts.items()) for event in events]
     assert [[text for _, text in found] for found in texts] == [[row["rejected"], row["chosen"]] for row in PAIRS]
@@ -207,7 +239,7 @@ def test_rows_that_nobody_revised_are_judged_and_edited(tmp_path: Path) -> None:
     page.press("accept")
     page.open(f"{page.row}/edit").press("edit", **{"text:answer": "A pear, 1."})
     page.open(page.row).press("return")
-    events = read_events(tmp_path / "v.jsonl")
+    events = decided(tmp_path / "v.jsonl")
     assert [event.verdict for event in events] == ["accept", "edit", "return"]
     assert [name.partition("-")[2] for name in (event.row_id for event in events)] == ["", "", "2"]
     assert events[1].texts == {"answer": "A pear, 1."}
@@ -238,10 +270,34 @@ def test_a_broken_line_is_named_and_nothing_is_written(rows: DatasetDict, tmp_pa
         desk_of(rows, file)
     file.write_bytes(whole)  # repaired
     assert page.open(page.where).press("reject").status == 200
+
+
+def test_a_file_that_goes_or_shrinks_is_said_and_nothing_goes_on_silently(rows: DatasetDict, tmp_path: Path) -> None:
+    file, aside = tmp_path / "v.jsonl", tmp_path / "aside.jsonl"
+    page = Page(desk_of(rows, file, now=clock()))
+    page.press("accept")
+    row = page.press("accept").row
+    file.rename(aside)
+    assert (page.press("reject").status, page.row) == (400, row)
+    assert "Not saved: the file of decisions" in unescape(page.text)
+    assert not file.exists()
+    assert "is gone" in page.open("../list").text
+    assert page.desk.counts() == {"accepted": 2, "todo": 6}
+    assert page.undo().status == 400
+    aside.rename(file)  # put back
+    assert "is gone" not in page.open(f"row/{row}").text
+    page.press("reject")
+    assert page.desk.counts() == {"accepted": 2, "rejected": 1, "todo": 5}
+    whole = file.read_bytes()
+    file.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))  # an older copy
+    text = unescape(page.open("../list").text)
+    assert "was replaced or shortened while you worked" in text
+    assert "1 row that you decided; before, 3." in text
+    assert page.desk.counts() == {"accepted": 1, "todo": 7}
+    assert "was replaced" not in page.open("list").text  # said once
+    assert page.open("./").press("reject").status == 200
     file.write_bytes(b"")  # emptied
     assert page.open("../list").desk.counts() == {"todo": 8}
-    file.unlink()
-    assert page.open("list").desk.counts() == {"todo": 8}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +317,7 @@ def test_hostile_text_is_shown_and_comes_back_as_it_was(text: str, tmp_path: Pat
         for bad in ("<script>", "<img", "</textarea><form", "<i>:", *([] if "edit" in where else "\u202e\x1b")):
             assert bad not in page.text
     assert page.press("edit").row == ""
-    (event,) = read_events(tmp_path / "v.jsonl")
+    (event,) = decided(tmp_path / "v.jsonl")
     assert (event.verdict, event.texts) == ("accept", {})
 
 
@@ -274,7 +330,7 @@ def test_a_row_of_a_megabyte_is_cut_and_can_be_read_whole(tmp_path: Path) -> Non
     page.open(f"{page.row}/edit").press(
         "edit", **{"text:output": text.replace("the end", "The end"), "reason": "case"}
     )
-    assert json.loads((tmp_path / "v.jsonl").read_bytes())["texts"]["output"].endswith("The end.")
+    assert decided(tmp_path / "v.jsonl")[0].texts["output"].endswith("The end.")
 
 
 def test_many_rows_are_listed_by_page(tmp_path: Path) -> None:

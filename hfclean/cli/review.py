@@ -133,7 +133,8 @@ def _facts(begun: dict[str, Any]) -> str:
 @contextmanager
 def _listening(port: int) -> Iterator[socket.socket]:
     """A socket on this machine alone."""
-    with socket.socket() as listening:
+    # of a socket that names its protocol, asyncio sends what it writes at once: each page comes 40 ms earlier
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         if sys.platform != "win32":  # there it would let two have the same port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from hfclean.desk.choices import Choice, Meaning, meaning_of, refusals, written
 from hfclean.desk.queue import Queue
 from hfclean.desk.rows import Rows
-from hfclean.desk.tail import Tail
 from hfclean.desk.tasks import Kind, Task, task_of
+from hfclean.report.formatting import plural
 from hfclean.schema import PreferenceView
 from hfclean.verdicts.assignment import arm, is_doubled, owner_sample
 from hfclean.verdicts.events import Event, Hashes, describe
@@ -28,7 +28,6 @@ from hfclean.verdicts.states import RowVerdicts, row_verdicts
 
 UNSETTLED = ("conflict", "flagged")  # the states in which an owner looks at every row
 CLAIMED_MINUTES = 15  # for which nobody else is offered a row that somebody looks at
-SHARED_MINUTES = 60  # for which somebody who wrote something counts as still at work
 TODO = RowVerdicts(()).state()
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -83,6 +82,7 @@ class Desk:
 
     Attributes:
         written: how many decisions were made here.
+        notice: what the person is to be told once, such as that the file is another one now; empty for nothing.
 
     Raises:
         SourceError: a line of a file is not an event.
@@ -102,8 +102,8 @@ class Desk:
         self.rows, self.queue, self.log, self.who = rows, queue, log, who
         self.seat = seat or Seat()
         self.written = 0
+        self.notice = ""
         self._clock = now
-        self._tail = Tail(log.path)
         self._lock = RLock()
         self._forget()
         self.refresh()
@@ -113,11 +113,9 @@ class Desk:
         self._verdicts: dict[str, RowVerdicts] = {}
         self._states: dict[str, str] = {}
         self._now: dict[str, Hashes] = {}
-        self._claims: dict[str, Event] = {}
+        self._claims: dict[str, Event] = {}  # person -> where they are, who came first before the others
         self._counts: Counter[str] = Counter()
-        self._other: Event | None = None
         self.queue.open[:] = not self.seat.owner
-        self._tail.rewind()
 
     # --------------------------------------------------------------------------------------------------------- reading
 
@@ -125,12 +123,23 @@ class Desk:
         """Read what the file has more than it had.
 
         Raises:
-            SourceError: a line of it is not an event.
+            SourceError: a line of it is not an event, or it is gone; what was read of it stands.
         """
         with self._lock:
-            if self._tail.was_replaced():
+            news = self.log.news()
+            if news.is_anew:
+                before = self._decided()
                 self._forget()
-            self._take(self._tail.more())
+            self._take(news.events)
+            if news.is_anew:
+                self.notice = (
+                    f"The file {self.log.path.name!r} was replaced or shortened while you worked. What it holds now "
+                    f"counts: {plural(self._decided(), 'row')} that you decided; before, {before:,}."
+                )
+
+    def _decided(self) -> int:
+        """How many rows this person decided."""
+        return sum(self.mine(name) is not None for name in self._verdicts)
 
     def _take(self, events: Sequence[Event]) -> None:
         names = dict.fromkeys(event.row_id for event in events)
@@ -139,12 +148,11 @@ class Desk:
             self._now[self.rows.ids[number]] = now
         for event in events:
             self._events.setdefault(event.row_id, []).append(event)
-            if event.who != self.who:
-                self._other = event
+            held = self._claims.get(event.who)
+            if held and (event.verdict == "claim" or event.row_id == held.row_id):
+                del self._claims[event.who]
             if event.verdict == "claim":
-                self._claims[event.row_id] = event
-            elif event.row_id in self._claims and self._claims[event.row_id].who == event.who:
-                del self._claims[event.row_id]
+                self._claims[event.who] = event
         for name in names:
             found = row_verdicts(self._heard(name)).get(name, RowVerdicts(()))
             self._verdicts[name] = found
@@ -172,15 +180,23 @@ class Desk:
         decision = self._verdicts[name].decision(self._now.get(name))
         if decision is not None and decision.is_owners:
             return not self.seat.owner and decision.verdict == "return" and decision.to in ("", self.who)
-        fresh = [event for event in self.standing(name) if not self.is_stale(event)]
-        others = [event for event in fresh if event.who != self.who and event.verdict != "skip"]
-        if any(event.who == self.who for event in fresh):
+        if any(event.who == self.who and not self.is_stale(event) for event in self.standing(name)):
             return False
+        others = self._others(name)
         if self.seat.owner:
             return self.state(name) in UNSETTLED or any(
-                owner_sample([name], event.who, self.seat.controlled) for event in others
+                owner_sample([name], who, self.seat.controlled) for who in others
             )
-        return len(others) < (2 if self.is_doubled(name) else 1)
+        return len(others) < self._places(name)
+
+    def _others(self, name: str) -> set[str]:
+        """Who else decided about a row as it is now."""
+        fresh = (event for event in self.standing(name) if not self.is_stale(event))
+        return {event.who for event in fresh if event.who != self.who and event.verdict != "skip"}
+
+    def _places(self, name: str) -> int:
+        """How many people are to decide a row."""
+        return 2 if self.is_doubled(name) else 1
 
     def is_doubled(self, name: str) -> bool:
         """Whether two people are to decide a row, each alone."""
@@ -197,8 +213,11 @@ class Desk:
     def visible(self, name: str) -> tuple[Event, ...]:
         """What this person may see of them: their own alone, where they are to decide without knowing of others."""
         found = self.standing(name)
-        is_alone = self.seat.blind or (self.is_doubled(name) and not self.seat.owner and self.mine(name) is None)
-        return tuple(event for event in found if event.who == self.who) if is_alone else found
+        return tuple(event for event in found if event.who == self.who) if self.is_alone(name) else found
+
+    def is_alone(self, name: str) -> bool:
+        """Whether this person is to decide a row without knowing of others."""
+        return self.seat.blind or (self.is_doubled(name) and not self.seat.owner and self.mine(name) is None)
 
     def mine(self, name: str) -> Event | None:
         """This person's last decision about a row."""
@@ -238,35 +257,63 @@ class Desk:
     # ---------------------------------------------------------------------------------------------------------- claims
 
     def following(self, position: int) -> int | None:
-        """The next open row behind a position that nobody else looks at; one that somebody does, where all are."""
+        """The next open row behind a position at which nobody else is; one at which somebody is, where all are."""
         with self._lock:
-            busy = [at for name in self._claims if self.claimed_by(name) and (at := self._position(name)) is not None]
+            busy = [
+                at
+                for name in {claim.row_id for claim in self._claims.values()}
+                if self._is_busy(name) and (at := self._position(name)) is not None
+            ]
             return self.queue.next_open(position, busy)
 
-    def claimed_by(self, name: str) -> str:
-        """Who else looks at a row; empty for nobody."""
-        claim = self._claims.get(name)
-        return claim.who if claim and claim.who != self.who and self._is_recent(claim, CLAIMED_MINUTES) else ""
-
-    def claim(self, name: str) -> None:
-        """Tell others at work that this person looks at an open row; alone, nothing is written.
+    def take(self, position: int) -> int | None:
+        """The same, claimed for this person: of several who ask at one moment, each gets another row.
 
         Raises:
             SourceError, OSError: see `decide`.
         """
         with self._lock:
-            position, held = self._position(name), self._claims.get(name)
-            is_shared = self._other is not None and self._is_recent(self._other, SHARED_MINUTES)
-            if (
-                not is_shared
-                or self.claimed_by(name)
-                or self.seat.owner
-                or name in self.rows.planted
-                or position is None
-                or not self.queue.open[position]
-            ):
+            self.refresh()
+            found = self.following(position)
+            while found is not None:
+                name = self.rows.ids[int(self.queue.numbers[found])]
+                self.claim(name)
+                other = self.following(position) if self._is_busy(name) else found
+                if other == found:
+                    break
+                found = other
+            return found
+
+    def claimed_by(self, name: str) -> str:
+        """Who else is at a row and came first; empty for nobody."""
+        return next(iter(self._claimants(name)), "")
+
+    def _claimants(self, name: str) -> list[str]:
+        """Who came to a row before this person, and is still there."""
+        found = []
+        for who, claim in self._claims.items():
+            if claim.row_id == name and self._is_recent(claim, CLAIMED_MINUTES):
+                if who == self.who:
+                    break
+                found.append(who)
+        return found
+
+    def _is_busy(self, name: str) -> bool:
+        """Whether as many people are at a row, or decided it, as are to decide it."""
+        return len(self._others(name).union(self._claimants(name))) >= self._places(name)
+
+    def claim(self, name: str) -> None:
+        """Tell others that this person is at an open row, and no longer at another one.
+
+        Raises:
+            SourceError, OSError: see `decide`.
+        """
+        with self._lock:
+            position, held = self._position(name), self._claims.get(self.who)
+            is_mine = position is not None and self.queue.open[position] and name not in self.rows.planted
+            if not is_mine or self.seat.owner or self._is_busy(name):
                 return
-            if held is None or held.who != self.who or not self._is_recent(held, CLAIMED_MINUTES / 2):
+            if held is None or held.row_id != name or not self._is_recent(held, CLAIMED_MINUTES / 2):
                 self.log.append(Event(name, "claim"))
                 self.refresh()
 

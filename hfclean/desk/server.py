@@ -102,7 +102,7 @@ class _Pages:
 
     async def first(self, request: Request) -> Response:
         alert = self._refreshed()
-        position = self.desk.following(-1)
+        position = self._next(-1)
         if alert or position is None:
             return self._page("done.html.jinja", "./", alert=alert)
         return _to(f"row/{self._name_at(position)}")
@@ -190,7 +190,7 @@ class _Pages:
             alert = "Not saved: somebody decided this row meanwhile. Look at both; to keep yours as well, save again."
             return again(task, fields=fields, base=base, texts=typed, alert=alert, status=409)
         position = self.desk.queue.position(task.number)
-        following = self.desk.following(-1 if position is None else position)
+        following = self._next(-1 if position is None else position)
         where = "done" if following is None else f"row/{self._name_at(following)}"
         return _to(f"{base}{where}?from={quote(task.row_id)}")
 
@@ -199,7 +199,7 @@ class _Pages:
             event = self.desk.undo()
         except (SourceError, OSError) as e:
             alert = f"Not undone: {_words(e)}"
-            return self._page("done.html.jinja", "./", NO_ROOM, alert=alert)
+            return self._page("done.html.jinja", "./", NO_ROOM if isinstance(e, OSError) else 400, alert=alert)
         if event is None:
             return self._page("done.html.jinja", "./", 404, alert="You decided nothing that could be undone.")
         return _to(f"row/{quote(event.row_id)}?from={quote(event.row_id)}")
@@ -224,12 +224,22 @@ class _Pages:
 
     # ---------------------------------------------------------------------------------------------------------- pages
 
+    def _next(self, position: int) -> int | None:
+        """The next row for this person."""
+        try:
+            return self.desk.take(position)
+        except (SourceError, OSError):  # its page says that others are not told of it
+            return self.desk.following(position)
+
     def _refreshed(self) -> str:
         """Read what others wrote; gives what is wrong with it."""
         try:
             self.desk.refresh()
         except (SourceError, OSError) as e:
-            return f"What others decide is not read: {_words(e)}"
+            return f"Decisions are not read: {_words(e)}"
+        if self.desk.notice:
+            alert, self.desk.notice = self.desk.notice, ""
+            return alert
         if _stamp(self.record) != self.began:
             return (
                 "The dataset was written anew since this desk began: end it, and start it again to see the new rows."
@@ -281,7 +291,7 @@ class _Pages:
             position=here,
             state=self.desk.state(task.row_id),
             standing=self._standing(task),
-            claimed=self.desk.claimed_by(task.row_id),
+            claimed="" if self.desk.is_alone(task.row_id) else self.desk.claimed_by(task.row_id),
             seen=self.desk.seen(task.row_id),
             parts=parts_of(task, _checked(fields or {}), whole=whole),
             sides=task.sides if task.kind == "pair" else (),

@@ -37,7 +37,7 @@ class DeskReport:
     """What people's decisions say; see `desk_report`. A figure of fewer than ten rows is nan, and its count stands.
 
     Attributes:
-        events: how many there are.
+        events: how many there are, without claims.
         states: state of a row -> rows, as `hfclean.verdicts.row_verdicts` has it.
         people: those who decide about rows.
         owners: how many people control what others decided.
@@ -139,7 +139,7 @@ def desk_report(
         raise HfcleanError(f"desk_report(longest_look_s={longest_look_s}): expected a number of seconds above 0")
     if draws < 1:
         raise HfcleanError(f"desk_report(draws={draws}): expected at least 1, and about 1,000 for a stable interval")
-    events = list(events)
+    events = [event for event in events if event.verdict != "claim"]
     work = work_of(events, longest_look_s)
     drawing = Drawing(draws, seed)
     both = _doubled(work.revisers)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ class Event:
         reason: in words.
         who: the person, as they call themselves.
         when: UTC, as ISO 8601 writes it.
-        number: how many events this person had written, with this one; 0 where nobody counted.
+        number: how many events this person had written, with this one and without claims; 0 where nobody counted.
         seconds: how long the person looked at the row.
         before: the hash of the row's original text, as `row_id` makes it; `""` for unknown.
         after: the hash of the text that the row had when it was judged.
@@ -116,7 +117,7 @@ class Event:
             return bool(self.result) and self.result == self.after
         return not (self.texts or self.fields)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The hash of the event: events of equal content are one."""
         return blake2b(self.line().encode(), digest_size=16).hexdigest()

@@ -6,7 +6,6 @@ writer takes it away. Several processes may write one file; each holds it locked
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from hfclean.durable import flush, sync_names
 from hfclean.errors import SourceError
-from hfclean.limits import LARGEST_JSON
-from hfclean.verdicts.events import Event, read_line
+from hfclean.verdicts.events import Event
 from hfclean.verdicts.states import RowVerdicts, row_verdicts
+from hfclean.verdicts.tail import Tail, event_of, is_cut_off, lines_of
 
 _BEYOND = 1 << 40
 
@@ -41,6 +40,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class News(NamedTuple):
+    """What a file of events has more than it had.
+
+    Attributes:
+        events: in the order of the file.
+        is_anew: whether another file has the name now, or lines of it were deleted: the events are all that it has,
+            and those that were read before do not count any more.
+    """
+
+    events: list[Event]
+    is_anew: bool = False
+
+
 class VerdictLog:
     """The file to which one person's decisions are added.
 
@@ -59,11 +71,13 @@ class VerdictLog:
         self.path = Path(path)
         self._who = who
         self._now = now
-        self._read = self._lines = self._number = 0
-        self._file = 0, 0
+        self._number = 0
+        self._tail = Tail(self.path)
+        self._unread: News | None = None
 
     def append(self, event: Event) -> Event:
-        """Add an event with name, time and number; returns it once it is on the disk.
+        """Add an event with name, time and number; returns it once it is on the disk. A claim, which is of use for
+        minutes, has no number, and nobody waits until it is there.
 
         Raises:
             SourceError: a line of the file is not an event; nothing is added.
@@ -72,6 +86,28 @@ class VerdictLog:
         while (added := self._append(event)) is None:
             continue  # the file was replaced while this waited for its lock
         return added
+
+    def news(self) -> News:
+        """The events that were added since the last call, by this log or others; at first all that the file has.
+
+        Raises:
+            SourceError: a line of the file is not an event, or the file is gone that was read before; the next call
+                reads again.
+            OSError: it cannot be read.
+        """
+        if self._unread is None:
+            self._unread = News([])
+        try:
+            with self.path.open("rb") as file:
+                self._take(file)
+        except FileNotFoundError:
+            if self._tail.has_read:
+                raise SourceError(
+                    f"the file of decisions {self.path.name!r} is gone; put it back where it was "
+                    f"({self.path.absolute().parent}), or end the desk and start it again to begin a new one"
+                ) from None
+        found, self._unread = self._unread, News([])
+        return found
 
     def _append(self, event: Event) -> Event | None:
         is_new = not self.path.exists()
@@ -82,9 +118,11 @@ class VerdictLog:
                     return None
                 end, begin = self._catch_up(descriptor)
                 when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                event = replace(event, who=self._who, when=when, number=self._number + 1)
-                _write(descriptor, begin + event.line().encode("ascii") + b"\n", end)
-                self._note(event)
+                is_claim = event.verdict == "claim"
+                event = replace(event, who=self._who, when=when, number=0 if is_claim else self._number + 1)
+                line = begin + event.line().encode("ascii") + b"\n"
+                _write(descriptor, line, end, is_kept=not is_claim)
+                self._number = max(self._number, event.number)
         finally:
             os.close(descriptor)
         if is_new:
@@ -93,28 +131,19 @@ class VerdictLog:
 
     def _catch_up(self, descriptor: int) -> tuple[int, bytes]:
         """Read what was added since the last time; gives where the next event begins, and what goes before it."""
-        found = os.fstat(descriptor)
-        if found.st_size < self._read or self._file != (found.st_dev, found.st_ino):  # another file has the name now
-            self._read = self._lines = 0  # numbers go on: the old file may turn up again
-        self._file = found.st_dev, found.st_ino
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            file.seek(self._read)
-            for line, is_whole in _lines_of(file, self.path):
-                if not is_whole:
-                    if not _is_cut_off(line):
-                        self._note(_event(line, self.path, self._lines + 1))
-                        return self._read + len(line), b"\n"
-                    os.ftruncate(descriptor, self._read)
-                    break
-                if line.strip():
-                    self._note(_event(line, self.path, self._lines + 1))
-                self._read += len(line)
-                self._lines += 1
-        return self._read, b""
+            self._take(file)
+        if os.fstat(descriptor).st_size > self._tail.end:
+            os.ftruncate(descriptor, self._tail.end)  # a write that was cut off
+        return self._tail.end, b"\n" if self._tail.is_open else b""
 
-    def _note(self, event: Event) -> None:
-        if event.who == self._who:
-            self._number = max(self._number, event.number)
+    def _take(self, file: BinaryIO) -> None:
+        """Read on; numbers go on where another file has the name now: the old one may turn up again."""
+        is_anew = self._tail.has_read and not self._tail.is_of(os.fstat(file.fileno()))
+        events = self._tail.more(file)
+        self._number = max([self._number, *(event.number for event in events if event.who == self._who)])
+        if self._unread is not None:
+            self._unread = News([*([] if is_anew else self._unread.events), *events], self._unread.is_anew or is_anew)
 
 
 def read_verdicts(*files: str | Path) -> dict[str, RowVerdicts]:
@@ -146,39 +175,14 @@ def lines_with_events(path: Path) -> Iterator[tuple[bytes, Event]]:
     """
     try:
         with path.open("rb") as file:
-            for number, (line, is_whole) in enumerate(_lines_of(file, path), start=1):
-                if line.strip() and (is_whole or not _is_cut_off(line)):
-                    yield line if is_whole else line + b"\n", _event(line, path, number)
+            for number, line in enumerate(lines_of(file, path), start=1):
+                is_whole = line.endswith(b"\n")
+                if line.strip() and (is_whole or not is_cut_off(line)):
+                    yield line if is_whole else line + b"\n", event_of(line, path, number)
     except OSError as e:
         raise SourceError(
             f"the verdicts {path.name!r} cannot be read ({e.strerror}); expected lines of JSON objects"
         ) from e
-
-
-def _lines_of(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a file, and whether each has its end."""
-    while line := file.readline(LARGEST_JSON):
-        if len(line) == LARGEST_JSON:
-            raise SourceError(f"{path.name!r} has a line of more than {LARGEST_JSON:,} bytes; expected verdicts")
-        yield line, line.endswith(b"\n")
-
-
-def _event(line: bytes, path: Path, number: int) -> Event:
-    try:
-        return read_line(line)
-    except ValueError as e:
-        raise SourceError(f"verdict {number} of {path.name!r} {e}; repair or delete line {number}") from e
-
-
-def _is_cut_off(line: bytes) -> bool:
-    """Whether a line without its end is the beginning of one: no beginning of an object is JSON."""
-    try:
-        json.loads(line)
-    except RecursionError:
-        return False
-    except ValueError:
-        return True
-    return False
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -189,12 +193,13 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _write(descriptor: int, data: bytes, end: int) -> None:
-    """Add bytes at the end of a file, all or none."""
+def _write(descriptor: int, data: bytes, end: int, *, is_kept: bool) -> None:
+    """Add bytes at the end of a file, all or none; with `is_kept`, they are on the disk afterwards."""
     try:
         while data:
             data = data[os.write(descriptor, data) :]
-        flush(descriptor)
+        if is_kept:
+            flush(descriptor)
     except BaseException:
         os.ftruncate(descriptor, end)
         raise
