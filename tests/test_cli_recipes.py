@@ -27,7 +27,7 @@ OWN = {
     "positive": st.integers(1).map(str),
     "_concurrency": st.integers(0).map(str),
     "_shard": st.sampled_from(["1/1", "3/16"]),
-    "_share": st.sampled_from(["none", "0.5", "1e-9", "3"]),
+    "share": st.sampled_from(["none", "0.5", "1e-9", "3"]),
     "_part": st.sampled_from(["0", "0.5", "1"]),
     "_whole": st.integers(1).map(str),
     "_amount": st.sampled_from(["20", "0.5", "1.0"]),

@@ -140,7 +140,7 @@ def test_examples_of_one_task_are_tested_together() -> None:
 
 
 def test_a_whole_answer_that_is_no_list_or_is_cut_off_is_dropped() -> None:
-    answers = iter([Answer(numbered(new_tasks("a")), finish_reason="length"), "No.", Answer.failed("server_error")])
+    answers = iter([Answer("Of tasks there are man", finish_reason="length"), "No.", Answer.failed("server_error")])
     rounds = rounds_of(teacher(tasks=lambda _: next(answers)))
     made = rounds.generate_round(list(SEEDS), 20, requests=3)
     assert reasons(rounds) == {"unfinished": 1, "unparsed": 1, "server_error": 1}

@@ -230,7 +230,8 @@ MISUSES = {
     "both": (["--estimate", "--preview", "2"], "--estimate and --preview: one at a time"),
     "no prices": (["--max-cost", "1", "--out", "x"], "--max-cost needs prices"),
     "a filter": (["--skip", "colon", "--out", "x"], "--skip colon: no filter of this name"),
-    "novelty": (["--novelty", "2", "--out", "x"], "expected above 0 and up to 1"),
+    "novelty": (["--novelty", "2", "--out", "x"], "--novelty 2.0: expected above 0 and up to 1"),
+    "no gate": (["--novelty", "2", "--out", "x"], "or 'none' for no gate"),
     "rounds in the folder": (["--out", "x", "--rounds", "y/../x/rounds"], "--rounds y/../x/rounds lies in --out"),
     "an option": (["--model-option", "temprature=1", "--out", "x"], "did you mean 'temperature'?"),
 }
@@ -245,6 +246,14 @@ def test_a_wrong_command_is_told_in_one_line(
     assert expected in capsys.readouterr().err
 
 
+def test_the_gate_may_be_left_out(seeds: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", str(seeds), "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "-n", "5", "--estimate"]
+    assert main([*words, "--novelty", "none"]) == 0
+    with pytest.raises(SystemExit):
+        main([*words, "--novelty", "off"])
+    assert "invalid share: 'off'; expected a number, or 'none'" in capsys.readouterr().err
+
+
 def test_a_poor_purse_and_a_dull_teacher_are_told(
     server: ChatServer, seeds: Path, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,5 +263,7 @@ def test_a_poor_purse_and_a_dull_teacher_are_told(
     with ChatServer(default=Reply("I cannot help with that.")) as dull:
         words[words.index(server.url)] = dull.url
         assert main([*words, "--rounds", "others"]) == 1
-    assert "tiny made no row: 1 requests, 0 tasks that could be read; dropped: unparsed 1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "tiny made no row: 1 requests, 0 tasks that could be read; dropped: unparsed 1" in told
+    assert "--model-option structured=false. Its answers are kept, and --model-option seed=N" in told
     assert not (work / "made").exists()

@@ -30,7 +30,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--fuzzy",
-        type=_share,
+        type=options.share,
         default=0.8,
         metavar="S",
         help="the same for the fuzzy check, of runs of 3 words; 'none' to leave that check out (default: 0.8)",
@@ -54,10 +54,3 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
 
     choose_rows(args, out, err, choose)
-
-
-def _share(text: str) -> float | None:
-    try:
-        return None if text == "none" else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"invalid share: {text!r}; expected a number, or 'none'") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
+from hfclean.cli.flags import in_flags
 from hfclean.cli.prompt_files import read_text
 from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell, tokenizer_of
 from hfclean.cli.revisers import made, prices_of, store_of
@@ -57,11 +58,11 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     made_of.add_argument(
         "--novelty",
-        type=float,
+        type=options.share,
         default=0.7,
         metavar="S",
-        help="drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct); "
-        "default: 0.7",
+        help="drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct), "
+        "'none' to drop no task for that; default: 0.7",
     )
     made_of.add_argument(
         "--against",
@@ -207,7 +208,7 @@ def _generator(args: argparse.Namespace) -> Any:
             **settings,
         )
     except HfcleanError as e:
-        raise UsageError(str(e)) from e
+        raise UsageError(e.in_flags or in_flags(str(e), set(vars(args)))) from e
 
 
 def _estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any) -> None:

@@ -326,3 +326,11 @@ def formulas(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help=".csv: put an apostrophe before cells that a spreadsheet would run as formulas",
     )
+
+
+def share(text: str) -> float | None:
+    """The value of an option that is a number, or `none` for leaving out what it is about."""
+    try:
+        return None if text == "none" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid share: {text!r}; expected a number, or 'none'") from None

@@ -214,7 +214,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
             found = rounds.generate_round(read, rows, requests=requests, heard=heard)
             update(min(len(found.kept), missing), kept=_kept(rounds), rounds=len(rounds.done))
     if not _kept(rounds):
-        raise HfcleanError(_nothing_made(rounds))
+        raise _nothing_made(rounds)
     if missing > 0:
         _log.warning("%s of %s rows were made: %s", f"{_kept(rounds):,}", f"{n:,}", ended)
 
@@ -260,7 +260,7 @@ def _ended(rounds: Rounds) -> str:
     return ""
 
 
-def _nothing_made(rounds: Rounds) -> str:
+def _nothing_made(rounds: Rounds) -> HfcleanError:
     """Why no row was kept, and what to do."""
     requests = sum(sum(each.about["usage"]["requests"].values()) for each in rounds.done)
     tasks = sum(each.about["tasks"] for each in rounds.done)
@@ -271,16 +271,25 @@ def _nothing_made(rounds: Rounds) -> str:
     first = next((text for text in texts if text), "")
     shown = f" The first answer that could not be used: {first[:200]!r}." if first else ""
     name = rounds.generator.spec.name
-    move = "Look at what was dropped, and at whether this is the teacher that was meant"
+    found = (
+        f"{name} made no row: {requests:,} requests, {tasks:,} tasks that could be read; dropped: {_reasons(dropped)}."
+        f"{shown}"
+    )
+    move = flags = "Look at what was dropped, and at whether this is the teacher that was meant"
     if dropped.get("not_new", 0) > sum(dropped.values()) / 2:
         move = "The teacher repeats what it is shown: give more seeds, raise temperature or novelty, or ask another"
+        flags = (
+            "The teacher repeats what it is shown: give more seeds, raise --model-option temperature=T or --novelty, "
+            "or ask another"
+        )
     elif tasks == 0:
         move = "Check whether the teacher can follow the prompt; to leave out JSON: prompt=Prompts(structured=False)"
-    again = " Its answers are kept, and another seed= asks anew." if rounds.generator.spec.store is not False else ""
-    return (
-        f"{name} made no row: {requests:,} requests, {tasks:,} tasks that could be read; dropped: {_reasons(dropped)}."
-        f"{shown} {move}.{again}"
-    )
+        flags = "Check whether the teacher can follow the prompt; to leave out JSON: --model-option structured=false"
+    move, flags = f"{move}.", f"{flags}."
+    if rounds.generator.spec.store is not False:
+        move += " Its answers are kept, and another seed= asks anew."
+        flags += " Its answers are kept, and --model-option seed=N, another N than before, asks anew."
+    return HfcleanError(f"{found} {move}").with_flags(f"{found} {flags}")
 
 
 def _reasons(counts: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ FEWEST_COPIED = 4  # words of an input that is taken for a copy
 NOT_NEEDED = "not_needed"
 # what is said of answers and rows beside the filters, by where it is found
 REASONS: Mapping[str, str] = {
-    "unfinished": "the teacher's answer was cut off, and nothing of it was taken",
+    "unfinished": "the teacher's answer was cut off; of a list of tasks, those before the cut are taken",
     "unparsed": "the teacher's answer is not in the requested form",
     "unwritable": "what the teacher wrote has no place in a row of the seeds' shape",
     "benchmark": "the row holds an item of a benchmark",
@@ -202,14 +202,18 @@ def _tasks_of(
     """The drafts of an answer, and what of it is none."""
     ids, like = tuple(seed.id for seed in shown), shown[0].id
     failed = Draft("", k, ids, like, model=answer.model)
-    if _lost(failed, answer):
-        return [], [failed]
-    tasks = read_tasks(answer.text, generator.per_request)
-    if tasks is None:
+    cut_off = answer.finish_reason == "length"
+    tasks = None if answer.error else read_tasks(answer.text, generator.per_request, cut_off=cut_off)
+    lost = _lost(failed, answer)
+    if tasks is None and not lost:
         failed.drop("unparsed")
         failed.answer = answer.text[:LONGEST_ANSWER]
+    if failed.reason and not cut_off:
         return [], [failed]
-    return [Draft(task, k, ids, like, columns=pool.seeds.columns, model=answer.model) for task in tasks], []
+    # a list that was cut off behind the last task that was asked for lacks nothing
+    whole = cut_off and tasks is not None and len(tasks) == generator.per_request
+    drafts = [Draft(task, k, ids, like, columns=pool.seeds.columns, model=answer.model) for task in tasks or ()]
+    return drafts, [] if whole or not failed.reason else [failed]
 
 
 def _lost(draft: Draft, answer: Answer) -> bool:

@@ -19,6 +19,11 @@ _NUMBERED = re.compile(
 )
 _NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+")  # small models number the texts of a JSON list as well
 _BULLETS = re.compile(r"(?:\A|\n)[ \t]*[-*•][ \t]+")
+_INLINE = re.compile(r"(?:\A|(?<=[.?!:;])\s+)(\d{1,2})[.)]\s+")  # in one text: "1. Name a bird. 2. Name a fish."
+_LIST = re.compile(r"\{\s*\"tasks\"\s*:\s*\[")
+_COMMA = re.compile(r"\s*,?\s*")
+_PARAGRAPH = re.compile(r"(?<![:：])[ \t]*\n[ \t]*\n")
+_NOTHING = re.compile(r"\s*(?:`{3,}\w*\s*)?(?:\{\s*\}|\[\s*\]|\"\"|null)?\s*(?:`{3,}\s*)?")
 _EXAMPLE = re.compile(r"(?:\A|\n)[ \t]*[*_#]*[ \t]*Example[ \t]+\d{1,2}[ \t]*[*_]*:?[ \t]*(?=\n)", re.IGNORECASE)
 _BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:`{3,}\w*[ \t]*\n[ \t]*)?(?=[\[{])")
 MOST_BEGINNINGS = 20  # of JSON that are tried
@@ -26,20 +31,57 @@ _DECODER = json.JSONDecoder()
 _YES_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
 
-def read_tasks(text: str, most: int) -> list[str] | None:
-    """The tasks of an answer, each on one line, the first `most` of them; None where it is not a list of them."""
+def read_tasks(text: str, most: int, *, cut_off: bool = False) -> list[str] | None:
+    """The tasks of an answer, each on one line, the first `most` of them; None where it is not a list of them.
+
+    Args:
+        text: the answer.
+        most: how many were asked for.
+        cut_off: whether the answer ends before its end: its last task is then not whole, and is left out.
+    """
     body = without_thought(text)
     if body is None:
         return None
-    found = _object(body)
-    if isinstance(found, Mapping) and isinstance(found.get("tasks"), list):
-        tasks = [each for each in found["tasks"] if isinstance(each, str)]
-        return [_task(_NUMBER.sub("", each)) for each in tasks[:most]] if tasks else None
+    if (listed := _listed(body, cut_off=cut_off)) is not None:
+        tasks = [task for each in listed if isinstance(each, str) for task in _parted(each)]
+        return [_task(task) for task in tasks[:most]] if tasks else None
     for mark in (_NUMBERED, _BULLETS):
         _, *items = mark.split(body)
         if items:
-            return [_task(item) for item in items[:most]]
+            whole = items[:-1] if cut_off else items
+            # one task a line was asked for: a paragraph behind it is talk, unless the task announces it
+            return [_task(_PARAGRAPH.split(item, maxsplit=1)[0]) for item in whole[:most]]
     return None
+
+
+def _listed(body: str, *, cut_off: bool) -> list[Any] | None:
+    """The texts of a JSON list of tasks, as far as it goes; None where there is none."""
+    found = _object(body)
+    if isinstance(found, Mapping) and isinstance(found.get("tasks"), list):
+        return list(found["tasks"])
+    begins = _LIST.search(body) if cut_off else None
+    if begins is None:
+        return None
+    texts: list[Any] = []
+    place = begins.end()
+    while True:
+        place = match.end() if (match := _COMMA.match(body, place)) else place
+        try:
+            value, place = _DECODER.raw_decode(body, place)
+        except (ValueError, RecursionError):
+            return texts
+        texts.append(value)
+
+
+def _parted(text: str) -> list[str]:
+    """The tasks of one text of a list: some teachers number them, some write the whole list into one text."""
+    marks = list(_INLINE.finditer(text))
+    first = int(marks[0][1]) if marks and marks[0].start() == 0 else 0
+    numbers = [int(mark[1]) for mark in marks]
+    if len(marks) < 2 or numbers != list(range(first, first + len(marks))):
+        return [_NUMBER.sub("", text)]
+    ends = [mark.start() for mark in marks[1:]]
+    return [text[mark.end() : end] for mark, end in zip(marks, [*ends, len(text)], strict=True)]
 
 
 def _task(text: str) -> str:
@@ -55,9 +97,9 @@ def read_kind(text: str) -> bool:
 
 def read_rows(text: str, fields: Sequence[Field], most: int) -> list[dict[str, Any]] | None:
     """What an answer adds to a task, by field, for each of its examples; None where a field is missing, comes
-    twice, or is of another kind."""
+    twice, or is of another kind, and where the answer is JSON that holds nothing."""
     body = without_thought(text)
-    if body is None:
+    if body is None or (body.strip() and _NOTHING.fullmatch(body)):
         return None
     found = _object(body)
     if isinstance(found, Mapping) and found and set(found) <= {"examples", *(field.name for field in fields)}:

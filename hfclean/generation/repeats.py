@@ -47,9 +47,9 @@ class Novelty:
 
     def __post_init__(self) -> None:
         if self.threshold is not None and (not is_number(self.threshold) or not 0 < self.threshold <= 1):
-            raise HfcleanError(
-                f"novelty={self.threshold!r}: expected above 0 and up to 1, such as 0.7 (Self-Instruct) or 0.85 "
-                "(SeDi-Instruct), or None for no gate"
+            expected = "expected above 0 and up to 1, such as 0.7 (Self-Instruct) or 0.85 (SeDi-Instruct)"
+            raise HfcleanError(f"novelty={self.threshold!r}: {expected}, or None for no gate").with_flags(
+                f"--novelty {self.threshold}: {expected}, or 'none' for no gate"
             )
         for name, known in (("boundary", Boundary), ("tokens", Words)):
             if getattr(self, name) not in get_args(known):
