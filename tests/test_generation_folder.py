@@ -28,7 +28,7 @@ from hfclean.generation import (
 from hfclean.generation.generating import run
 from hfclean.generation.rounds import LINEAGE
 from hfclean.models import Answer, Conversation, ModelSpec, Prices, process
-from hfclean.models.budget import TOKENS_PER_MESSAGE
+from hfclean.models.counting import TOKENS_PER_TURN
 from hfclean.testing_models import ScriptedBackend
 
 
@@ -58,7 +58,7 @@ class AsAssumed:
             )
         else:
             answer = f"It is the {asked_task(text)[12:18]}th of the words."
-        return Answer(answer, prompt_tokens=counted(text) + TOKENS_PER_MESSAGE, completion_tokens=counted(answer))
+        return Answer(answer, prompt_tokens=counted(text) + 2 * TOKENS_PER_TURN, completion_tokens=counted(answer))
 
 
 @pytest.mark.parametrize("n", [5, 20, 100])

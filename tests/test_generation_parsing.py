@@ -25,6 +25,14 @@ LISTS = {
         '{"tasks": ["1. Name a bird. 2. Name a fish. 3. Name a tree."]}',
         ["Name a bird.", "Name a fish.", "Name a tree."],
     ),
+    "all in one text, the first number lost": (
+        '{"tasks": ["Name a bird 2. Name a fish 3. Name a tree"]}',
+        ["Name a bird", "Name a fish", "Name a tree"],
+    ),
+    "a number is no list": (
+        '{"tasks": ["What is the sum of 1 and 2. Say it."]}',
+        ["What is the sum of 1 and 2. Say it."],
+    ),
     "choices are no list": (
         '{"tasks": ["Which is a bird? 1. Penguin. 2. Salmon."]}',
         ["Which is a bird? 1. Penguin. 2. Salmon."],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, Reply
 from datasets import Dataset
+from extras import needs
 
 from hfclean.models import (
     Answer,
@@ -19,6 +20,7 @@ from hfclean.models import (
     Conversation,
     Generation,
     Limits,
+    Message,
     ModelSpec,
     Prices,
     Usage,
@@ -152,7 +154,7 @@ def test_money_needs_prices() -> None:
 def test_an_estimate_without_anything_known_says_what_it_rests_on() -> None:
     sample = [as_conversation("x" * 400), as_conversation("x" * 200)]
     found = estimate(sample, Generation(max_new_tokens=100), requests=1000)
-    assert (found.requests, found.prompt_tokens, found.completion_tokens) == (1000, 79_000, 100_000)
+    assert (found.requests, found.prompt_tokens, found.completion_tokens) == (1000, 83_000, 100_000)
     assert (found.prompt_basis, found.completion_basis) == ("4 bytes a token", "max_new_tokens")
     assert math.isnan(found.cost)
     assert math.isnan(found.hours)
@@ -169,9 +171,9 @@ def test_an_estimate_uses_what_is_known() -> None:
         limits=Limits(concurrency=10),
         tokenizer=str.split,
     )
-    assert (found.prompt_tokens, found.completion_tokens) == (800, 5000)
+    assert (found.prompt_tokens, found.completion_tokens) == (1200, 5000)
     assert (found.prompt_basis, found.completion_basis) == ("tokenizer", "given")
-    assert (round(found.cost, 6), found.currency, round(found.hours, 9)) == (0.0508, "USD", 0.02)
+    assert (round(found.cost, 6), found.currency, round(found.hours, 9)) == (0.0512, "USD", 0.02)
     answers = [Answer("yes", "stop", 20, 4), Answer("no", "stop", 10, 2), Answer.failed("timeout")]
     asked = estimate(
         sample, requests=100, answers=answers, limits=Limits(requests_per_minute=50, tokens_per_minute=60)
@@ -181,6 +183,25 @@ def test_an_estimate_uses_what_is_known() -> None:
     assert asked.hours == 0.5
     with pytest.raises(BackendError, match="at least one conversation"):
         estimate([])
+
+
+def test_an_estimate_counts_what_the_chat_template_adds() -> None:
+    needs("models", "transformers")
+    from hfclean.testing_models import CHATML, tiny_tokenizer
+
+    own = "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe of help.<|im_end|>\n{% endif %}"
+    tokenizer = tiny_tokenizer(chat_template=own + CHATML)
+    talk = (Message("user", "Name a bird, please."), Message("assistant", "A cod."), Message("user", "A bird!"))
+    ids = tokenizer.apply_chat_template(
+        [m.as_dict() for m in talk], add_generation_prompt=True, return_dict=True, tokenize=True
+    )["input_ids"]
+    for given in (tokenizer, tokenizer.encode):
+        found = estimate([talk], requests=10, tokenizer=given)
+        assert (found.prompt_tokens, found.prompt_basis) == (10 * len(ids), "tokenizer and chat template")
+    tokenizer.chat_template = None
+    texts = sum(len(tokenizer.encode(m.content)) for m in talk)
+    bare = estimate([talk], requests=10, tokenizer=tokenizer)
+    assert (bare.prompt_tokens, bare.prompt_basis) == (10 * (texts + 4 * 4), "tokenizer")
 
 
 def test_usage_adds_up() -> None:

@@ -34,14 +34,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.cli.render_models import describe_estimate
 
     reviser = reviser_of(args)
-    tokenizer = tokenizer_of(args.tokenizer)
     with opened(args, err) as (source, _):
         estimate = reviser.estimate(
             source.dataset,
             sample=args.sample,
             seconds_per_request=args.seconds_per_request,
             growth=args.growth,
-            tokenizer=None if tokenizer is None else tokenizer.encode,
+            tokenizer=tokenizer_of(args.tokenizer),
         )
         total = sum(len(part) for part in source.dataset.values())
     counts = {"rows": total, "sampled": min(args.sample, total)}

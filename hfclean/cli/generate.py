@@ -216,8 +216,7 @@ def _estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any)
     from hfclean.generation import estimate_generation
     from hfclean.plain_values import to_plain
 
-    tokenizer = tokenizer_of(args.tokenizer)
-    found = estimate_generation(generator, seeds, args.n, tokenizer=None if tokenizer is None else tokenizer.encode)
+    found = estimate_generation(generator, seeds, args.n, tokenizer=tokenizer_of(args.tokenizer))
     counts = {"rows": args.n, "seeds": len(seeds)}
     figures = to_plain(found)
     tell(args, out, lambda: counts | figures, lambda: describe_generation_estimate(found, generator.spec, **counts))

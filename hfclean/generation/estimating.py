@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -15,6 +15,7 @@ from hfclean.generation.repeats import Novelty
 from hfclean.generation.rounds import Rounds
 from hfclean.generation.seeds import read_seeds
 from hfclean.models import Asking, Estimate, estimate
+from hfclean.models.counting import TokenCount, Tokenizer
 from hfclean.models.work import pretend
 from hfclean.plain_values import to_plain
 
@@ -53,7 +54,7 @@ def estimate_generation(
     new: float = 1.0,
     kept: float = 1.0,
     seconds_per_request: float | None = None,
-    tokenizer: Callable[[str], Sequence[Any]] | None = None,
+    tokenizer: Tokenizer | None = None,
 ) -> Estimate:
     """Estimate what `n` rows take: requests, tokens, money, hours. Asks nothing.
 
@@ -67,7 +68,7 @@ def estimate_generation(
         new: the share of tasks that are new, above 0, up to 1.
         kept: the share of the rows for new tasks that are kept, above 0, up to 1.
         seconds_per_request: how long one answer takes, if known; for the hours.
-        tokenizer: text to tokens; without it four bytes count as one.
+        tokenizer: as `hfclean.models.estimate` takes it; without it four bytes count as one.
     """
     read = read_seeds(seeds, generator.columns)
     # without gate and filters the guesses, which are the seeds' own, go all the way
@@ -77,11 +78,11 @@ def estimate_generation(
     some = min(n, SAMPLE)
     sample = pretend(make_round(open_gate, rounds.pool(read), 1, some, ceil(some / per_request)))
     requests = _planned(generator, n, new, kept)
-    size = tokenizer or (lambda text: range(-(-len(text.encode("utf-8", "replace")) // 4)))
+    count = TokenCount(tokenizer)
     parts = []
     for stage, of_stage in _by_stage(sample, generator):
         conversations = [each for asking in of_stage for each in asking.conversations]
-        guesses = [len(size(text)) for asking in of_stage for text in asking.guesses]
+        guesses = [count.text(text) for asking in of_stage for text in asking.guesses]
         parts.append(
             estimate(
                 conversations,

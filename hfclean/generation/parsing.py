@@ -19,7 +19,7 @@ _NUMBERED = re.compile(
 )
 _NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+")  # small models number the texts of a JSON list as well
 _BULLETS = re.compile(r"(?:\A|\n)[ \t]*[-*•][ \t]+")
-_INLINE = re.compile(r"(?:\A|(?<=[.?!:;])\s+)(\d{1,2})[.)]\s+")  # in one text: "1. Name a bird. 2. Name a fish."
+_INLINE = re.compile(r"(?:\A\s*|\s)(\d{1,2})[.)]\s+(?=\S)")  # in one text: "1. Name a bird. 2. Name a fish."
 _LIST = re.compile(r"\{\s*\"tasks\"\s*:\s*\[")
 _COMMA = re.compile(r"\s*,?\s*")
 _PARAGRAPH = re.compile(r"(?<![:：])[ \t]*\n[ \t]*\n")
@@ -74,14 +74,22 @@ def _listed(body: str, *, cut_off: bool) -> list[Any] | None:
 
 
 def _parted(text: str) -> list[str]:
-    """The tasks of one text of a list: some teachers number them, some write the whole list into one text."""
+    """The tasks of one text of a list: some teachers number them, some write the whole list into one text, whose first
+    task may have lost its number."""
     marks = list(_INLINE.finditer(text))
-    first = int(marks[0][1]) if marks and marks[0].start() == 0 else 0
-    numbers = [int(mark[1]) for mark in marks]
-    if len(marks) < 2 or numbers != list(range(first, first + len(marks))):
+    numbered = bool(marks) and not text[: marks[0].start()].strip()
+    wanted = int(marks[0][1]) if numbered else 2
+    row: list[re.Match[str]] = []
+    for mark in marks:
+        if int(mark[1]) == wanted:
+            row.append(mark)
+            wanted += 1
+    if len(row) < 2:  # one number in a text is no list
         return [_NUMBER.sub("", text)]
-    ends = [mark.start() for mark in marks[1:]]
-    return [text[mark.end() : end] for mark, end in zip(marks, [*ends, len(text)], strict=True)]
+    begins = [0, *(mark.end() for mark in row)]
+    ends = [*(mark.start() for mark in row), len(text)]
+    parts = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    return parts[1:] if numbered else parts
 
 
 def _task(text: str) -> str:

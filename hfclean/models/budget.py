@@ -7,15 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
+from hfclean.models.counting import TokenCount, Tokenizer, estimate_tokens
 from hfclean.models.failures import BackendError, BudgetError
 from hfclean.models.protocol import Answer, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.store import Record, Spent, day_of
-
-BYTES_PER_TOKEN = 4  # English prose in the tokenizers of 2024 and 2025; other scripts and code are denser
-TOKENS_PER_MESSAGE = 4  # role and separators of a chat template
 
 
 @dataclass(frozen=True)
@@ -184,8 +181,8 @@ def tokens_of(answer: Answer, prompt_bytes: int) -> tuple[int, int]:
     """Tokens read and written; estimated where the server did not say."""
     read, written = answer.prompt_tokens, answer.completion_tokens
     return (
-        _estimate_tokens(prompt_bytes) if read is None else read,
-        _estimate_tokens(len(answer.text.encode())) if written is None else written,
+        estimate_tokens(prompt_bytes) if read is None else read,
+        estimate_tokens(len(answer.text.encode())) if written is None else written,
     )
 
 
@@ -205,7 +202,7 @@ class Budget:
 
     def at_most(self, prompt_bytes: int, generation: Generation) -> Spent:
         """The most that a request can cost, if its answer is as long as it may be."""
-        read = _estimate_tokens(prompt_bytes)
+        read = estimate_tokens(prompt_bytes)
         cost = self.spec.prices.cost(read, generation.max_new_tokens) if self.spec.prices else 0.0
         return Spent(1, read + generation.max_new_tokens, cost)
 
@@ -267,8 +264,8 @@ class Estimate:
         cost: price, nan without prices.
         currency: of the cost.
         hours: time, nan where nothing is known about the speed.
-        prompt_basis: how the tokens that are read were counted: `tokenizer`, `server` (its own count), or
-            `4 bytes a token`.
+        prompt_basis: how the tokens that are read were counted: `tokenizer and chat template`, `tokenizer`, `server`
+            (its own count), or `4 bytes a token`.
         completion_basis: the same for those that are written: `answers` (of a sample that was asked), `given`, or
             `max_new_tokens` (an upper bound).
     """
@@ -283,11 +280,6 @@ class Estimate:
     completion_basis: str
 
 
-def _estimate_tokens(size: int) -> int:
-    """About how many tokens this many bytes of UTF-8 make. An estimate: call it one wherever it is shown."""
-    return -(-size // BYTES_PER_TOKEN)
-
-
 def estimate(
     conversations: Sequence[Conversation],
     generation: Generation | None = None,
@@ -298,7 +290,7 @@ def estimate(
     completion_tokens: float | None = None,
     seconds_per_request: float | None = None,
     limits: Limits | None = None,
-    tokenizer: Callable[[str], Sequence[Any]] | None = None,
+    tokenizer: Tokenizer | None = None,
 ) -> Estimate:
     """Estimate the cost of a whole run from a sample of its conversations. Asks nothing.
 
@@ -312,31 +304,28 @@ def estimate(
         completion_tokens: tokens of a typical answer, if known.
         seconds_per_request: how long one answer takes, if known (a preview run shows it).
         limits: requests at once and per minute; for the hours.
-        tokenizer: text to tokens, such as `AutoTokenizer.from_pretrained(...).encode`.
+        tokenizer: the model's, `AutoTokenizer.from_pretrained(...)`, whose chat template is counted as well; or a
+            function, text to tokens. Without it four bytes count as one token, and four tokens are added for a turn.
 
     Raises:
         BackendError: an empty sample.
+        ModelError: the chat template of the tokenizer takes no such turns.
     """
     if not conversations:
         raise BackendError("an estimate needs a sample: at least one conversation")
     generation, limits = generation or Generation(), limits or Limits()
     total = len(conversations) if requests is None else requests
+    count = TokenCount(tokenizer, (generation.extra or {}).get("chat_template_kwargs"))
     good = [a for a in answers or () if not a.error]
     counted = [a.prompt_tokens for a in good if a.prompt_tokens is not None]
     if good and len(counted) == len(good):
         read, prompt_basis = sum(counted) / len(counted), "server"
-    elif tokenizer is not None:
-        lengths = [sum(len(tokenizer(m.content)) + TOKENS_PER_MESSAGE for m in c) for c in conversations]
-        read, prompt_basis = sum(lengths) / len(lengths), "tokenizer"
     else:
-        sizes = [
-            sum(_estimate_tokens(len(m.content.encode("utf-8", "replace"))) + TOKENS_PER_MESSAGE for m in c)
-            for c in conversations
-        ]
-        read, prompt_basis = sum(sizes) / len(sizes), f"{BYTES_PER_TOKEN} bytes a token"
+        lengths = [count.conversation(c) for c in conversations]
+        read, prompt_basis = sum(lengths) / len(lengths), count.basis
     if good:
         lengths = [
-            _estimate_tokens(len(a.text.encode("utf-8", "replace")))
+            estimate_tokens(len(a.text.encode("utf-8", "replace")))
             if a.completion_tokens is None
             else a.completion_tokens
             for a in good

@@ -5,7 +5,7 @@ generator then runs in `map` (it waits), as a bound async method (it does not), 
 (many batches at once), and without a model at all, to estimate what a run would cost.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
@@ -16,6 +16,7 @@ from hfclean.models import process
 from hfclean.models.api_key import read_key
 from hfclean.models.asking import LOCAL_WINDOW, open_backend, usage
 from hfclean.models.budget import Estimate, Usage, estimate, progress
+from hfclean.models.counting import TokenCount, Tokenizer
 from hfclean.models.protocol import Answer, Backend, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows
@@ -274,7 +275,7 @@ class ModelTransform(Transform):
         sample: int = SAMPLE,
         seconds_per_request: float | None = None,
         growth: float = 1.0,
-        tokenizer: Callable[[str], Sequence[Any]] | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> Estimate:
         """Estimate the cost of a run over a dataset: requests, tokens, money, hours. Asks nothing.
 
@@ -286,7 +287,7 @@ class ModelTransform(Transform):
             sample: rows to read.
             seconds_per_request: how long one answer takes, if known; for the hours.
             growth: how much longer answers are than the text that they revise.
-            tokenizer: text to tokens; without it four bytes count as one.
+            tokenizer: as `hfclean.models.estimate` takes it; without it four bytes count as one.
         """
         parts = ds if isinstance(ds, Mapping) else {"": ds}
         total = sum(len(part) for part in parts.values())
@@ -301,13 +302,13 @@ class ModelTransform(Transform):
         guesses = [text for asking in wanted for text in asking.guesses]
         if not conversations:
             return Estimate(0, 0, 0, 0.0, spec.prices.currency if spec.prices else "", 0.0, "no rows", "no rows")
-        size = tokenizer or (lambda text: range(-(-len(text.encode("utf-8", "replace")) // 4)))
+        count = TokenCount(tokenizer)
         found = estimate(
             conversations,
             self.generation(),
             requests=round(len(conversations) * total / len(rows)),
             prices=spec.prices,
-            completion_tokens=growth * sum(len(size(text)) for text in guesses) / len(guesses),
+            completion_tokens=growth * sum(map(count.text, guesses)) / len(guesses),
             seconds_per_request=seconds_per_request,
             limits=spec.limits,
             tokenizer=tokenizer,
