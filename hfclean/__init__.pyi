@@ -6,6 +6,7 @@ from . import errors as errors
 from . import evaluation as evaluation
 from . import generation as generation
 from . import hub as hub
+from . import loops as loops
 from . import metrics as metrics
 from . import mining as mining
 from . import models as models

@@ -69,6 +69,7 @@ ROOMS = [
     "desk",
     "forgetting",
     "generation",
+    "loops",
     "hub",
     "accessor",
     "testing_models",
