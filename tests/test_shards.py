@@ -20,12 +20,13 @@ from hfclean import durable, engines, passes
 from hfclean import folder as folder_room
 from hfclean.cleaned import Cleaned
 from hfclean.cli import main
-from hfclean.engines import merging
 from hfclean.engines import parts as parts_room
+from hfclean.engines import reading
 from hfclean.engines.parts import Shard
 from hfclean.errors import HfcleanError
 from hfclean.models import Prices, process
 from hfclean.ownership import file_hash, is_own
+from hfclean.records.part import record_digest
 from hfclean.reviser import MaskPII
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair
@@ -116,7 +117,7 @@ REVISED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", REVISED)
 def test_settings_and_splits_are_those_of_one_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     how, end = REVISED[case]
-    for module in (parts_room, merging, passes):
+    for module in (parts_room, reading, passes):
         monkeypatch.setattr(module, "BATCH", 4)
     one = hfclean.clean(splits(), show=False, drop_duplicates=end.get("drop_duplicates", False), **how)
     merged = engines.merge(parts(splits(), 3, tmp_path, **how), **end)
@@ -196,8 +197,8 @@ def damaged(part: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def recorded(**changes: Any) -> Callable[[Path], None]:
-    """Changes what the record of a part says, as dotted names say where."""
+def recorded(*, seal: bool = True, **changes: Any) -> Callable[[Path], None]:
+    """Changes what the record of a part says, as dotted names say where; its SHA-256 as well if it is sealed."""
 
     def change(part: Path) -> None:
         record = json.loads((part / "hfclean.json").read_text())
@@ -207,6 +208,8 @@ def recorded(**changes: Any) -> Callable[[Path], None]:
             for place in places:
                 entry = entry[int(place) if place.isdecimal() else place]
             entry[last] = value
+        if seal:
+            record["sha256"] = record_digest(record)
         (part / "hfclean.json").write_text(json.dumps(record))
 
     return change
@@ -224,16 +227,29 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "damaged": (damaged, "after/train.arrow of 'part-2' is damaged: copy it anew, or run hfclean clean --shard 2/3"),
     "a file less": (unlisted, "known/train.arrow of 'part-2' is missing"),
     "no record": (emptied, "'part-2' is not a part"),
-    "another version": (recorded(hfclean="0.0.9"), "different versions of hfclean: .* and 0.0.9"),
-    "another source": (recorded(source__identity="f" * 64), "different sources: content .* and content ffffffffffff"),
-    "another file": (recorded(source__name="b.jsonl"), "different sources: rows.jsonl and b.jsonl"),
+    "another version": (recorded(hfclean="0.0.9"), "different versions of hfclean: .* and '0.0.9'"),
+    "another source": (
+        recorded(source__identity="f" * 64),
+        "different sources: 'content .*' and 'content ffffffffffff'",
+    ),
+    "another file": (recorded(source__name="b.jsonl"), "different sources: 'rows.jsonl' and 'b.jsonl'"),
     "other rows": (recorded(source__rows={"train": 4}), "different sources"),
-    "another split": (recorded(source__split="train[:9]"), "different splits: None and train"),
+    "another split": (recorded(source__split="train[:9]"), "different splits: None and 'train"),
     "another setting": (recorded(transforms__0__settings={"only": ["x"]}), "different settings of RuleReviser"),
     "another rule": (recorded(transforms__0__rules={}), "different rules of RuleReviser"),
-    "a step less": (recorded(transforms=[]), "different steps: RuleReviser, Score and none"),
-    "another prefix": (recorded(prefix="my_"), "different prefix"),
-    "another number": (recorded(part__of=5), "different numbers of shards: .* and 2/5"),
+    "a step less": (recorded(transforms=[]), "different steps: 'RuleReviser, Score' and 'none'"),
+    "another prefix": (recorded(prefix="my_"), "different prefix: '' and 'my_'"),
+    "another kind": (recorded(source__kind="folder"), "different kinds of source: 'file' and 'folder'"),
+    "another print": (recorded(source__fingerprint="f" * 64), "different fingerprints: '.*' and 'ffff"),
+    "another card": (recorded(source__card="# A\nb"), r"different cards of the source: None and '# A\\nb'"),
+    "another note": (recorded(source__notes=["n"]), r"different notes on the source: \[\] and \['n'\]"),
+    "scored alone": (recorded(revised=False), "different steps: 'revised' and 'scored'"),
+    "an edited kind": (recorded(seal=False, source__kind="folder"), "of 'part-2' was changed after it was written"),
+    "an edited rate": (recorded(seal=False, failures=["x"]), "changed after .* run hfclean clean --shard 2/3 again"),
+    "no seal": (recorded(seal=False, sha256=None), "changed after it was written"),
+    "no threshold": (recorded(near="0.7"), "near is '0.7', neither a threshold nor null"),
+    "bands missing": (recorded(near=0.7), "files lacks near/train.arrow"),
+    "another number": (recorded(part__of=5), "different numbers of shards: '3/3' and '2/5'"),
     "twice": (recorded(part__number=1), "shard 1/3 comes twice: .*leave one out"),
     "missing rows": (recorded(part__rows={"train": 1}), "the parts have .* rows of the split 'train', and"),
     "no shard": (recorded(part__number=9), "9 of 3 is not a shard"),

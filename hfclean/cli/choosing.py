@@ -1,16 +1,22 @@
 """Rows chosen from every split: what was found is said, and the rows that stay are written."""
 
+from __future__ import annotations
+
 import argparse
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hfclean.cli import options
 from hfclean.cli.reading import opened, tell
 from hfclean.cli.writing import check_file, write_files
 from hfclean.errors import FolderError
 from hfclean.layout import Layout
+
+if TYPE_CHECKING:
+    from hfclean.source import Source
 
 EMBEDDING = "embedding"
 EXAMPLES = 2
@@ -30,13 +36,23 @@ def choose_rows(
     args: argparse.Namespace,
     out: TextIO,
     err: TextIO,
-    choose: Callable[[Any, Any], Any],
+    choose: Callable[[Any, Any, str], Any],
     *,
     beside: bool = False,
     by_vectors: bool = False,
     check: Callable[[Any], None] | None = None,
+    reading: Callable[..., AbstractContextManager[tuple[Source, Layout]]] = opened,
 ) -> None:
-    """Choose rows of every split, say what was found, and write them; `check` sees every split before that."""
+    """Choose rows of every split, say what was found, and write them.
+
+    Args:
+        args, out, err: as of a command.
+        choose: the indices of the rows that stay, of a split, the columns as they are read, and its name.
+        beside: compare with plain choices.
+        by_vectors: rows are chosen by vectors, which are made where there are none.
+        check: sees every split first.
+        reading: opens what the command is about, as `opened` does.
+    """
     from hfclean.cli.terminal import visible
     from hfclean.selection.plain_choices import baselines
 
@@ -47,14 +63,14 @@ def choose_rows(
     results: dict[str, Any] = {}
     words: list[str] = []
     written: dict[str, int] = {}
-    with opened(args, err, args.out) as (source, layout):
+    with reading(args, err, args.out) as (source, layout):
         kept = {}
         if check is not None:
             for ds in source.dataset.values():
                 check(ds)
         for split, ds in source.dataset.items():
             seen = _embedded(ds, layout.columns, err) if by_vectors and args.vectors == EMBEDDING else ds
-            chosen = choose(seen, layout.columns)
+            chosen = choose(seen, layout.columns, split)
             kept[split] = ds.select(list(chosen))
             reports = [chosen.report] if hasattr(chosen, "report") else []
             if beside:

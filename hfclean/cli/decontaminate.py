@@ -42,7 +42,7 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.selection.decontamination import decontaminate as keep
 
-    def choose(ds: Any, columns: Any) -> Any:
+    def choose(ds: Any, columns: Any, _: str) -> Any:
         return keep(
             ds,
             args.against,

@@ -85,13 +85,20 @@ def drop(command: argparse.ArgumentParser) -> None:
 
 
 def shard(command: argparse.ArgumentParser) -> None:
-    """`--shard`."""
+    """`--shard`, and `--near` beside it."""
     command.add_argument(
         "--shard",
         type=_shard,
         metavar="K/N",
         help="the K-th of N shards only, such as 3/16: write a part to DIR, from which hfclean merge makes the whole "
         "with the others. Every machine is given the same IN and the same options",
+    )
+    command.add_argument(
+        "--near",
+        type=float,
+        metavar="T",
+        help="with --shard: store also what hfclean dedupe PART... --threshold T needs to find near-duplicates across "
+        "all parts, such as 0.7: some 133 bytes a row, hashes and no text",
     )
 
 
@@ -299,9 +306,13 @@ def _concurrency(text: str) -> str:
 
 
 def _shard(text: str) -> str:
+    from hfclean.records.part import MOST_SHARDS
+
     number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected K/N, from 1/N to N/N, such as 3/16")
+    if not (number.isdecimal() and count.isdecimal() and len(text) < 30 and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r:.40}; expected K/N, from 1/N to N/N, such as 3/16")
+    if int(count) > MOST_SHARDS:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected at most {MOST_SHARDS:,} shards")
     return f"{int(number)}/{int(count)}"
 
 

@@ -14,7 +14,7 @@ from hfclean.cli import options
 from hfclean.cli.conditions import ConditionsMet, Outcome, bound_of, outcomes
 from hfclean.cli.prompt_files import judge_rubric
 from hfclean.cli.reading import UsageError, given, layout_of, load_scorer, opened, tell, tokenizer_of
-from hfclean.cli.shards import write_shard
+from hfclean.cli.shards import check_near, write_shard
 from hfclean.cli.writing import write_cleaned
 
 WITH = (
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         scorers.append(RunTests(args.run_tests, **shared))
     if args.criteria:
         scorers = _by_criteria(scorers, judge_rubric(args.criteria))
+    check_near(args)
     if args.shard:
         if args.fail_on:
             raise UsageError(

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if args.by:  # before a model reads the rows
             numbers(ds, args.by, "--by")
 
-    def choose(ds: Any, columns: Any) -> Any:
+    def choose(ds: Any, columns: Any, _: str) -> Any:
         if args.method == "top":
             return top(ds, by=args.by, n=args.n)
         return diverse(

@@ -18,10 +18,27 @@ OF_THE_WHOLE = {"drop_duplicates": False, "license": None, "language": None, "to
 
 def write_rows(args: argparse.Namespace, out: TextIO, err: TextIO, **how: Any) -> None:
     """Clean what the options name into a folder, or with `--shard` into a part; `how` is that of `write_cleaned`."""
+    check_near(args)
     if args.shard:
         write_shard(args, out, err, **how)
     else:
         write_cleaned(args, out, err, **how)
+
+
+def check_near(args: argparse.Namespace) -> None:
+    """
+    Raises:
+        UsageError: `--near` without `--shard`.
+        HfcleanError: out of range.
+    """
+    if args.near is None:
+        return
+    if not args.shard:
+        raise UsageError("--near without --shard: it is about parts; hfclean dedupe finds near-duplicates of a folder")
+    from hfclean.selection.bands import NGRAM
+    from hfclean.selection.duplicates import check_settings
+
+    check_settings("near", args.near, NGRAM, None)
 
 
 def write_shard(
@@ -61,7 +78,10 @@ def write_shard(
         )
         own = Layout(layout.columns, layout.prefix)
         done = replace(done, origin=Origin(source.dataset, source, own, extra=extra))
-        about = write_part(target, done, shard, overwrite=args.overwrite, split=args.split, config=args.config)
+        read = {"split": args.split, "config": args.config}
+        about = write_part(
+            target, done, shard, overwrite=args.overwrite, near=args.near, num_proc=args.num_proc, **read
+        )
     rows, whole = sum(about.rows.values()), sum(about.source["rows"].values())
     data = {"out": str(target), "shard": about.name, "rows": dict(about.rows), "transforms": list(about.transforms)}
     text = (

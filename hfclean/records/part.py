@@ -1,8 +1,10 @@
 """The record of a part: what one machine did to its shard of a dataset, read as if a stranger wrote it."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from hfclean.records.dataset import read_layout
 
 PART_FORMAT = 1
 MOST_SHARDS = 100_000
-PLACE = re.compile(rf"(?P<kind>before|after|known)/(?P<split>{SPLIT})\.arrow|refused\.arrow")
+PLACE = re.compile(rf"(?P<kind>before|after|known|near)/(?P<split>{SPLIT})\.arrow|refused\.arrow")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST_OF_RECORD = "sha256"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class AboutPart:
         transforms, failures: as in `hfclean.cleaned.Cleaned`.
         rows: of the part, by split.
         files: path -> SHA-256.
+        near: the threshold for which the rows have bands (`hfclean.selection.bands`); None where they have none.
     """
 
     number: int
@@ -45,6 +49,7 @@ class AboutPart:
     failures: tuple[str, ...]
     rows: Mapping[str, int]
     files: Mapping[str, str]
+    near: float | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +59,7 @@ class AboutPart:
     def record(self) -> dict[str, Any]:
         """As it is written."""
         layout = self.layout
-        return {
+        record: dict[str, Any] = {
             PART: {"format": PART_FORMAT, "number": self.number, "of": self.count, "rows": dict(self.rows)},
             "hfclean": self.version,
             "source": dict(self.source),
@@ -65,8 +70,24 @@ class AboutPart:
             "revised": self.revised,
             "transforms": list(self.transforms),
             "failures": list(self.failures),
+            "near": self.near,
             "files": dict(self.files),
         }
+        return {**record, DIGEST_OF_RECORD: record_digest(record)}
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """The SHA-256 of a record but for this entry, however it is laid out."""
+    rest = {key: value for key, value in record.items() if key != DIGEST_OF_RECORD}
+    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def is_part(folder: Path) -> bool:
+    """Whether a folder is one that `hfclean clean --shard` wrote."""
+    try:
+        return PART in read_record(folder)
+    except (OSError, RecordError):  # whoever needs what it says reads it again and names what is wrong
+        return False
 
 
 def read_about_part(folder: Path) -> AboutPart:
@@ -86,6 +107,11 @@ def read_about_part(folder: Path) -> AboutPart:
         raise RecordError(f"has the format {version!r:.20} of parts, and this version reads {PART_FORMAT}")
     if wrong := _wrong(record, part):
         raise RecordError(f"is not as hfclean writes it ({wrong})")
+    if record.get(DIGEST_OF_RECORD) != record_digest(record):
+        raise RecordError(
+            "was changed after it was written: its entries do not give its SHA-256. Copy it anew, or run hfclean "
+            f"clean --shard {part['number']}/{part['of']} again"
+        )
     try:
         layout = replace(read_layout(record), turns=record["turns"], side=record["side"])
     except SchemaError as e:
@@ -101,6 +127,7 @@ def read_about_part(folder: Path) -> AboutPart:
         tuple(record["failures"]),
         part["rows"],
         record["files"],
+        record["near"],
     )
 
 
@@ -133,7 +160,11 @@ def _wrong(record: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     for path, digest in files.items():
         if not PLACE.fullmatch(path) or not isinstance(digest, str) or not DIGEST.fullmatch(digest):
             return f"files has {path[:80]!r}, which hfclean would not write"
-    needed = [f"{kind}/{split}.arrow" for split in source["rows"] for kind in ("before", "after")]
+    near = record.get("near", "missing")
+    if near is not None and (isinstance(near, bool) or not isinstance(near, (int, float)) or not 0 < near <= 1):
+        return f"near is {near!r:.20}, neither a threshold nor null"
+    kinds = ("before", "after") if near is None else ("before", "after", "near")
+    needed = [f"{kind}/{split}.arrow" for split in source["rows"] for kind in kinds]
     missing = [path for path in needed if path not in files]
     return f"files lacks {missing[0]}" if missing else ""
 

@@ -221,13 +221,7 @@ def _find(
     check_dataset(ds, who)
     if method not in METHODS:
         raise HfcleanError(f"{who}(method={method!r}): expected one of {', '.join(METHODS)}")
-    if not is_number(threshold) or not 0 < threshold <= 1:
-        raise HfcleanError(f"{who}(threshold={threshold!r}): expected a number above 0, at most 1")
-    check_count(ngram, f"{who}(ngram", 1)
-    if ngram > 32:
-        raise HfcleanError(f"{who}(ngram={ngram}): expected 1 to 32 words")
-    if complete is not None and not isinstance(complete, bool):
-        raise HfcleanError(f"{who}(complete={complete!r}): expected True, False or None")
+    check_settings(who, threshold, ngram, complete)
     scores = None if best is None else column_of_numbers(ds, best, who)
     notes: list[str] = []
     whole = method == "exact" or compares_all(len(ds), complete)
@@ -247,21 +241,51 @@ def _find(
 
         check_fields(ds, fields, who)
         labels, empty = near_labels(read, threshold, ngram, keys, ds, complete, num_proc)
-        notes += _empty(empty)
+        notes += empty_note(empty)
+    words = ngram if method == "near" else 0
+    return grouped(labels, scores, best, notes, method=method, threshold=threshold, ngram=words, complete=whole)
+
+
+def check_settings(who: str, threshold: float, ngram: int, complete: bool | None) -> None:
+    """
+    Raises:
+        HfcleanError: one of these settings is out of range.
+    """
+    if not is_number(threshold) or not 0 < threshold <= 1:
+        raise HfcleanError(f"{who}(threshold={threshold!r}): expected a number above 0, at most 1")
+    check_count(ngram, f"{who}(ngram", 1)
+    if ngram > 32:
+        raise HfcleanError(f"{who}(ngram={ngram}): expected 1 to 32 words")
+    if complete is not None and not isinstance(complete, bool):
+        raise HfcleanError(f"{who}(complete={complete!r}): expected True, False or None")
+
+
+def grouped(
+    labels: Any,
+    scores: Any,
+    best: str | None,
+    notes: Sequence[str],
+    *,
+    method: _Method,
+    threshold: float,
+    ngram: int,
+    complete: bool,
+) -> DuplicateGroups:
+    """The groups, of each row's number of its own.
+
+    Args:
+        labels: of each row, equal in a group.
+        scores: of each row, or None.
+        best: the column of the scores.
+        notes: so far.
+        method, threshold, ngram, complete: as `DuplicateGroups` has them.
+    """
     groups = _groups(labels)
-    kept = [_best(group, scores) for group in groups]
+    kept = tuple(_best(group, scores) for group in groups)
     if scores is not None and (unscored := int(np.isnan(scores).sum())):
-        notes.append(f"{unscored:,} rows have no {best!r}: kept only where no other row of the group has one")
-    return DuplicateGroups(
-        rows=len(ds),
-        groups=groups,
-        best=tuple(kept),
-        method=method,
-        threshold=float(threshold),
-        ngram=ngram if method == "near" else 0,
-        complete=whole,
-        notes=tuple(notes),
-    )
+        line = f"{unscored:,} rows have no {best!r}: kept only where no other row of the group has one"
+        notes = [*notes, line]
+    return DuplicateGroups(len(labels), groups, kept, method, float(threshold), ngram, complete, tuple(notes))
 
 
 def _groups(labels: Any) -> tuple[tuple[int, ...], ...]:
@@ -277,7 +301,8 @@ def _best(group: tuple[int, ...], scores: Any) -> int:
     return max(group, key=lambda row: (-np.inf if np.isnan(scores[row]) else scores[row], -row))
 
 
-def _empty(empty: int) -> list[str]:
+def empty_note(empty: int) -> list[str]:
+    """What is said of rows without text, as a list of one line or none."""
     return [f"{empty:,} rows have no text: they are duplicates of one another"] if empty else []
 
 
@@ -295,7 +320,7 @@ def _exact(ds: Any, fields: Any, layout: Layout, who: str, num_proc: NumProc) ->
     for found, without in by_batch(digests, len(ds), LABEL, num_proc, AT_ONCE):
         halves[start : start + len(found)] = found
         start, empty = start + len(found), empty + without
-    return first_of(halves[:, 0], halves[:, 1]), _empty(empty)
+    return first_of(halves[:, 0], halves[:, 1]), empty_note(empty)
 
 
 def _whole(ds: Any, fields: Any, layout: Layout, who: str) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

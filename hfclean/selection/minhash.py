@@ -54,7 +54,7 @@ def likely(
         sets: of every text.
         threshold: the Jaccard index from which on pairs are looked for.
         known: which texts hang together.
-        contexts: uint64, of each text, or None; texts of different ones are no pair.
+        contexts: uint64, of each text, or None; texts of different ones are never a pair.
     """
     for band in bands_of(sets, threshold):
         yield from sharing(in_context(band, contexts), known)

@@ -17,6 +17,8 @@ from pathlib import Path
 from hfclean.durable import recover
 from hfclean.errors import SchemaError, SourceError
 from hfclean.passes import narrowed
+from hfclean.records.common import A_PART
+from hfclean.records.part import is_part
 from hfclean.schema import Columns, detect, nobody_answers
 from hfclean.source.files import read_files
 from hfclean.source.folders import read_folder
@@ -70,7 +72,7 @@ def load(
         raise SourceError(f"{source.name!r} holds no rows")
     source = replace(source, dataset=type(source.dataset)({s: undecoded(part) for s, part in source.dataset.items()}))
     _check_roles(source, columns)
-    return source if split is None or list(source.dataset) == [split] else _one_split(source, split)
+    return source if split is None or list(source.dataset) == [split] else one_split(source, split)
 
 
 def _check_roles(source: Source, columns: Columns) -> None:
@@ -95,6 +97,8 @@ def check_there(where: str | Sequence[str]) -> None:
         where = where[0]
     if where == "-" or (isinstance(where, str) and Path(where).expanduser().exists()):
         return
+    if not isinstance(where, str) and any(is_part(Path(name).expanduser()) for name in where):
+        return  # the command that takes parts says what is wrong with them, and `load` that they are parts
     if not isinstance(where, str) or has_magic(where):
         _found([where] if isinstance(where, str) else where)
         return
@@ -123,12 +127,14 @@ def _found(patterns: Iterable[str | Path]) -> list[Path]:
             near = "" if has_magic(str(path)) else meant(near_names(path))
             raise SourceError(f"no file {str(pattern)!r}{near}; expected {EXPECTED}")
         if folder := next((match for match in matches if not match.is_file()), None):
+            if is_part(folder):
+                raise SourceError(f"{folder.name!r} is {A_PART}")
             raise SourceError(f"{str(folder)!r} is a folder; give it alone, or the files in it: {folder}/*.jsonl")
         found += matches
     return list(dict.fromkeys(found))
 
 
-def _one_split(source: Source, split: str) -> Source:
+def one_split(source: Source, split: str) -> Source:
     """One split, or a part of one, as `datasets` spells it (`train`, `train[:100]`, `train+test`)."""
     from datasets import ReadInstruction, concatenate_datasets
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hfclean.errors import FolderError, RecordError, SchemaError, SourceError
+from hfclean.errors import FolderError, SchemaError, SourceError
 from hfclean.limits import check_inside, check_unpacked
 from hfclean.outside_names import as_text, text_path
 from hfclean.ownership import is_own
-from hfclean.records.common import A_PART, ABOUT, PART, read_record
+from hfclean.records.common import A_PART, ABOUT
+from hfclean.records.part import is_part
 from hfclean.schema import Columns
 from hfclean.source.files import opened_files, read_texts
 from hfclean.source.missing import EXPECTED
@@ -29,7 +30,7 @@ def read_folder(path: Path, split: str | None, config: str | None, columns: Colu
         check_inside(path, [readme, path / ABOUT])
     card = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else None
     name = as_text(path.resolve().name)
-    if _is_part(path):
+    if is_part(path):
         raise SourceError(f"{name!r} is {A_PART}")
     path = text_path(path.resolve(), cache_dir)
     if is_saved(path):
@@ -59,14 +60,6 @@ def read_folder(path: Path, split: str | None, config: str | None, columns: Colu
             raise SourceError(f"the folder {name!r} holds no files with rows; expected {EXPECTED}") from e
         raise SourceError(f"the folder {name!r} cannot be read as a dataset: {reason_of(e)}") from e
     return Source(dataset, name, "folder", fingerprint_of(dataset), card, unread)
-
-
-def _is_part(path: Path) -> bool:
-    """Whether a folder is one that `hfclean clean --shard` wrote."""
-    try:
-        return PART in read_record(path)
-    except (OSError, RecordError):  # whoever needs what it says reads it again and names what is wrong
-        return False
 
 
 def rows_elsewhere(name: str, where: str) -> SourceError:
