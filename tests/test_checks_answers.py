@@ -126,6 +126,17 @@ def test_each_of_these_words_declines(template: str, other: str, words: str) -> 
     assert [word for word in words.split("|") if not declines(template.replace("*", word))] == []
 
 
+def test_an_answer_that_is_called_one_is_no_refusal() -> None:
+    for answer, refused in (
+        ("The answer is a heron.", False),
+        ("The correct answer was a heron.", False),
+        ("The answer is not something I can provide.", True),
+        ("I cannot answer this question.", True),
+    ):
+        row = Pair("Which bird is it?", "", "")
+        assert accept(row, row.replace(response=answer), only=["refusal"]) == ["refusal"] * refused, answer
+
+
 def test_what_comes_behind_makes_a_refusal_an_answer() -> None:
     turns = "however|but|that said|instead|nevertheless|in this context|here is|here are|here's|here’s|according to"
     long = "the Rhine flows into the North Sea. " * 6
@@ -174,4 +185,4 @@ def test_each_of_these_stands_for_a_missing_answer() -> None:
 def test_what_is_found_differently_than_before_has_another_version() -> None:
     versions = {check.id: check.version for check in CHECKS}
     names = ("unfinished", "empty_response", "empty_instruction", "refusal", "echo")
-    assert [versions[name] for name in names] == [1, 3, 1, 3, 1]
+    assert [versions[name] for name in names] == [1, 3, 1, 4, 1]

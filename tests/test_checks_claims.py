@@ -194,7 +194,7 @@ CHOOSING = (
 
 def test_what_is_refused_differently_than_before_has_another_version() -> None:
     assert {check.id: check.version for check in CHECKS if check.version > 1} == {
-        "empty_response": 3, "refusal": 3, "rubric_leak": 2, "meta_talk": 2, "language_changed": 3, "label_flipped": 2,
+        "empty_response": 3, "refusal": 4, "rubric_leak": 2, "meta_talk": 2, "language_changed": 3, "label_flipped": 2,
         "thought_lost": 2,
         "answers_disagree": 2, "count_missed": 2, "number_changed": 2, "truncated": 3, "drifts": 2,
     }  # fmt: skip

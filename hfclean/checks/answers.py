@@ -227,7 +227,7 @@ def _declines(case: Case, asked: str) -> bool:
     return surely > SOMEBODY_ELSE or not speaks_for_others(asked)
 
 
-refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 3)
+refusal = Check("refusal", "an answer that declines the task, which the original did not", _refusal, 4)
 
 SHORTEST_ECHO, FEWEST_SPACES = 16, 2
 LONGEST_ECHO = 6000

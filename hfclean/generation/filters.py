@@ -26,9 +26,22 @@ Stage = Literal["task", "row", "examples"]
 FEWEST_WORDS, MOST_WORDS = 4, 150
 NOT_TEXT = re.compile(r"\b(?:images?|graphs?|pictures?|files?|maps?|draw|plot|go to)\b", re.IGNORECASE)
 PROGRAM = "Write a program"
+# "The answer to the task is blue.", where a text or the answer was asked for
+OF_REQUEST = re.compile(
+    r"\b(?:answer|solution|output|input) (?:to|of|for) (?:the|this) task\b|\A\W*the task is\b", re.IGNORECASE
+)
+GIVES_ANSWER = re.compile(
+    r"\A\W*(?:the )?(?:correct |right |final )?answer(?: to (?:the|this|that|your)(?: \w+){1,3}(?: is\b|:)| is\b)",
+    re.IGNORECASE,
+)
+CLAUSE = re.compile(r"[.!?:\n]+\s*")
+FEWEST_QUOTED = 8  # words of our request that are taken for a quotation of it
 LEFT_OUT = 0.5  # a filter that drops this share of the seeds says nothing about rows like them
-# of the gate, what shows without a text to compare with
-GATE_CHECKS = (*("refusal", "echo", "repetition_loop", "rubric_leak", "meta_talk", "code_unclosed", "truncated"),)
+# of the gate, what shows without a text to compare with; and of that, what a text to work on cannot be either.
+# `truncated` only where the server does not say that the teacher came to its end: of answers that did, it takes a
+# query in SQL and a single word for cut off.
+GATE_CHECKS = ("refusal", "echo", "repetition_loop", "rubric_leak", "meta_talk", "code_unclosed")
+INPUT_CHECKS = ("rubric_leak", "meta_talk")
 _SEVERITIES: dict[str, str] = {each.id: each.severity for each in VERIFIERS}
 _SEVERITIES |= {each.id: each.severity for each in ROW_VERIFIERS}
 # defects that no rule repairs and no verifier proves
@@ -162,13 +175,26 @@ SELF_INSTRUCT: tuple[Filter, ...] = (
 
 def _gated(draft: Draft) -> list[str]:
     pair = _pair(draft)
-    return accept(
-        pair.replace(response="", thought=""),
-        pair,
-        only=GATE_CHECKS,
-        finish_reason=draft.finish_reason,
-        prompt=draft.words,
-    )
+    asked = pair.replace(response="", thought="")
+    checks = GATE_CHECKS if draft.finish_reason == "stop" else (*GATE_CHECKS, "truncated")
+    found = accept(asked, pair, only=checks, finish_reason=draft.finish_reason, prompt=draft.words)
+    if pair.input.strip():  # it was made as well
+        found += accept(asked.replace(input=""), asked, only=INPUT_CHECKS, prompt=draft.words)
+        found += accept(asked.replace(input=""), asked.replace(response=pair.input), only=("repetition_loop",))
+    return list(dict.fromkeys(found))
+
+
+def _of_request(draft: Draft) -> bool:
+    pair = _pair(draft)
+    if any(OF_REQUEST.search(text) for text in (pair.input, pair.response, pair.thought)):
+        return True
+    row = " ".join("\n".join([pair.prompt, pair.response, pair.thought]).lower().split())
+    clauses = (" ".join(clause.lower().split()) for clause in CLAUSE.split(draft.words))
+    return any(len(clause.split()) >= FEWEST_QUOTED and clause in row for clause in clauses)
+
+
+def _input_gives_answer(draft: Draft) -> bool:
+    return GIVES_ANSWER.match(_pair(draft).input) is not None
 
 
 def _proved_wrong(draft: Draft) -> list[str]:
@@ -190,7 +216,21 @@ GATE = Filter("gate", "a check of the gate refuses the answer (`hfclean.accept`)
 VERIFIED = Filter("verified", "a program can prove the row wrong (`hfclean.verify`)", _proved_wrong)
 DEFECTS = Filter("defects", "a rule finds what no rule repairs (`hfclean.rules`)", _defective)
 PERSONAL = Filter("personal", "the row holds personal data (`hfclean.rules.find_pii`)", _personal)
-FILTERS: tuple[Filter, ...] = (*SELF_INSTRUCT, GATE, VERIFIED, DEFECTS, PERSONAL)
+SPEAKS_OF_REQUEST = Filter(
+    "speaks_of_request", "the row speaks of the request for it, or quotes its words", _of_request
+)
+INPUT_GIVES_ANSWER = Filter(
+    "input_gives_answer", "the input begins with the words 'The answer is'", _input_gives_answer, english=True
+)
+FILTERS: tuple[Filter, ...] = (
+    *SELF_INSTRUCT,
+    SPEAKS_OF_REQUEST,
+    INPUT_GIVES_ANSWER,
+    GATE,
+    VERIFIED,
+    DEFECTS,
+    PERSONAL,
+)
 
 
 def made_filters(filters: Iterable[Filter | Callable[[Pair], Any]]) -> tuple[Filter, ...]:

@@ -16,7 +16,7 @@ from hfclean.generation.forms import Unwritable, checked_row
 from hfclean.generation.generator import Generator
 from hfclean.generation.parsing import read_kind, read_rows, read_tasks
 from hfclean.generation.prompts import in_order, row_schema, tasks_schema, written
-from hfclean.generation.repeats import Benchmarks, Known
+from hfclean.generation.repeats import OVERLAP, Benchmarks, Known
 from hfclean.generation.seeds import Seed, Seeds
 from hfclean.generation.tally import Tally
 from hfclean.models import Answer, Asking, Conversation, Work
@@ -24,11 +24,13 @@ from hfclean.models.wire import messages_json
 from hfclean.provenance import row_id
 from hfclean.schema import Pair
 from hfclean.selection.decontamination import Hit
+from hfclean.text import words
 
 ENDED = ("stop", "")  # why a model stops that has written all of it
 LABEL_TOKENS = 16  # of an answer with one word
 LONGEST_ANSWER = 2000  # characters of an answer that could not be read, in the table of what was dropped
-FEWEST_COPIED = 4  # words of an input that is taken for a copy
+FEWEST_COPIED = {"input": 4, "response": 10}  # words of a text that is taken for a copy; labels may well be equal
+RUN, COPIED = OVERLAP[:2]  # runs of 8 words, more than half of them: as rows and benchmarks are compared
 NOT_NEEDED = "not_needed"
 # what is said of answers and rows beside the filters, by where it is found
 REASONS: Mapping[str, str] = {
@@ -37,8 +39,8 @@ REASONS: Mapping[str, str] = {
     "unwritable": "what the teacher wrote has no place in a row of the seeds' shape",
     "benchmark": "the row holds an item of a benchmark",
     "not_new": "the task repeats a seed or another row",
-    "duplicate": "the row is another one, word for word",
-    "copies_seed": "the input is that of a row which the teacher was shown",
+    "duplicate": "the row, or its input with its answer, is that of another one, word for word",
+    "copies_seed": "the input, or the answer, is for the most part that of a row which the teacher was shown",
     NOT_NEEDED: "enough rows were kept; the teacher was not asked to answer it",
 }
 
@@ -51,7 +53,7 @@ class Pool:
         seeds: the rows that are shown, and the form of a new one.
         kept: rows of earlier rounds, which are shown as well.
         known: the tasks of both.
-        ids: of both, by which an equal row is recognised.
+        ids: of both, by which an equal row is recognised, and one with their input and answer.
         benchmarks: items that no row may hold.
         asked: how often each request for tasks was made before, by its digest.
         ignored: reasons for which half of the seeds would be dropped.
@@ -342,11 +344,42 @@ def _rows_of(
             made.answer = answer.text[:LONGEST_ANSWER]
         else:
             made.pair, made.id = form.view.pairs(made.row)[-1], row_id(made.row, form.view)
-            given = made.pair.input.strip()
-            copied = next((name for name in draft.shown if seeds[name].pair.input.strip() == given), "")
-            if copied and len(given.split()) >= FEWEST_COPIED:
-                made.drop("copies_seed", f"the input of {copied}")
+            # calls of one tool are alike as they are
+            names = [name for name in FEWEST_COPIED if name == "input" or form.fields[0].kind == "text"]
+            if copied := _copied(made, [seeds[name] for name in draft.shown], names):
+                made.drop("copies_seed", copied)
         yield made
+
+
+def _copied(draft: Draft, shown: Sequence[Seed], names: Sequence[str]) -> str:
+    """Which text of which shown row a text of the made row is, or is for the most part; empty if there is none."""
+    for name in names:
+        text = _words(draft.pair, name)
+        if len(text) < FEWEST_COPIED[name]:
+            continue
+        for seed in shown:
+            other = _words(seed.pair, name)
+            if text == other or _share_in(text, other) > COPIED:
+                return f"the {name} of {seed.id}"
+    return ""
+
+
+def _words(pair: Pair | None, name: str) -> list[str]:
+    return words(getattr(pair, name).lower())
+
+
+def _share_in(text: Sequence[str], other: Sequence[str]) -> float:
+    """The share of a text's runs of words that another text has, 0 to 1; 0 where it has none."""
+    runs = [tuple(text[k : k + RUN]) for k in range(len(text) - RUN + 1)]
+    known = {tuple(other[k : k + RUN]) for k in range(len(other) - RUN + 1)}
+    return sum(run in known for run in runs) / len(runs) if runs else 0.0
+
+
+def same_matter(pair: Pair) -> str:
+    """By what a row is recognised that has input and answer of another under another task; empty where the input is
+    short, as for labels of names."""
+    given, answer = pair.input.split(), pair.response.split()
+    return "\0".join([" ".join(given), " ".join(answer)]) if len(given) >= FEWEST_COPIED["input"] and answer else ""
 
 
 def _judged(filters: Sequence[Filter], pool: Pool, drafts: Sequence[Draft]) -> None:
@@ -360,9 +393,12 @@ def _judged(filters: Sequence[Filter], pool: Pool, drafts: Sequence[Draft]) -> N
                     draft.drop(reason)
             left = [draft for draft in left if not draft.reason]
     for draft in left:
+        matter = same_matter(draft.pair) if draft.pair else ""
         if draft.id in pool.ids:
             draft.drop("duplicate", f"as the row {draft.id}")
-        pool.ids.add(draft.id)
+        elif matter in pool.ids:
+            draft.drop("duplicate", "input and answer of another row")
+        pool.ids |= {draft.id, *([matter] if matter else [])}
 
 
 def _place(known: Known, kept: Sequence[Draft]) -> None:

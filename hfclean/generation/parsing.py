@@ -20,6 +20,7 @@ _NUMBERED = re.compile(
 _NUMBER = re.compile(r"\A\s*\d{1,3}[.)]\s+")  # small models number the texts of a JSON list as well
 _BULLETS = re.compile(r"(?:\A|\n)[ \t]*[-*•][ \t]+")
 _INLINE = re.compile(r"(?:\A\s*|\s)(\d{1,2})[.)]\s+(?=\S)")  # in one text: "1. Name a bird. 2. Name a fish."
+_ABOUT_TASK = re.compile(r"\AThe (?:(?:new|next|first|second|third|last) )?task is to\s+(?=\w)", re.IGNORECASE)
 _LIST = re.compile(r"\{\s*\"tasks\"\s*:\s*\[")
 _COMMA = re.compile(r"\s*,?\s*")
 _PARAGRAPH = re.compile(r"(?<![:：])[ \t]*\n[ \t]*\n")
@@ -93,7 +94,7 @@ def _parted(text: str) -> list[str]:
 
 
 def _task(text: str) -> str:
-    text = one_line(tidy(text))
+    text = _ABOUT_TASK.sub("", one_line(tidy(text)))
     return text[:1].upper() + text[1:]
 
 

@@ -104,8 +104,8 @@ class Prompts:
         return (Message("user", "\n\n".join(parts)),)
 
     def words(self) -> str:
-        """All of our own words, by which they are recognised in an answer."""
-        return "\n".join([self.tasks, self.rows, MATERIAL, KINDS])
+        """What is said in requests for tasks and rows, by which it is recognised in an answer."""
+        return "\n".join([self.tasks, self.rows, MATERIAL])
 
 
 def in_order(fields: Sequence[Field], *, label: bool) -> list[Field]:

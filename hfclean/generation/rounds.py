@@ -25,7 +25,7 @@ from hfclean.errors import FolderError, HfcleanError
 from hfclean.generation.drafts import Draft
 from hfclean.generation.filters import left_out
 from hfclean.generation.generator import Generator
-from hfclean.generation.making import Made, Pool, make_round
+from hfclean.generation.making import Made, Pool, make_round, same_matter
 from hfclean.generation.repeats import Benchmarks, Known
 from hfclean.generation.seeds import FIRST, Seed, Seeds, read_seeds
 from hfclean.generation.tally import summed
@@ -175,6 +175,7 @@ class Rounds:
         asked = Counter(digest for done in self.done for digest in done.about["asked"])
         view = read.view
         ids = {row_id(seed.row, view) for seed in (*read.seeds, *kept)}
+        ids |= {same_matter(seed.pair) for seed in (*read.seeds, *kept)} - {""}
         tried = [_tried(seed, read) for seed in read.seeds[:FIRST]]
         return Pool(read, kept, known, ids, self._benchmarks, asked, left_out(self.generator.filters, tried))
 
