@@ -6,5 +6,10 @@ from .pairs import revision_pairs as revision_pairs
 from .preexperience import tune_on_experience as tune_on_experience
 from .presets import PRESETS as PRESETS
 from .presets import Preset as Preset
+from .recording import training_signal as training_signal
 from .run import Tuned as Tuned
+from .signal import Step as Step
+from .signal import normalised as normalised
+from .signal import read_signal as read_signal
+from .signal import unseen_rows as unseen_rows
 from .tuning import tune as tune

@@ -25,10 +25,12 @@ class Encoded:
     Attributes:
         rows: `input_ids` and `labels`, as trl takes them; a label is the token itself, or -100 where it is read only.
         left_out: reason -> how many rows were left out: `too_long`, `empty` (nothing to learn).
+        places: where each of `rows` stood among those that were given.
     """
 
     rows: list[dict[str, list[int]]]
     left_out: dict[str, int]
+    places: list[int]
 
     @property
     def tokens(self) -> int:
@@ -83,6 +85,7 @@ class Encoder:
             TrainingError: a row without prompt or completion, or with the wrong type in them.
         """
         found: list[dict[str, list[int]]] = []
+        places: list[int] = []
         left_out: Counter[str] = Counter()
         for number, row in enumerate(rows):
             before, after = self._row(number, row)
@@ -94,7 +97,8 @@ class Encoder:
                 ids = [*before, *after]
                 labels = ids if self.whole else [*[IGNORED] * len(before), *after]
                 found.append({"input_ids": ids, "labels": labels})
-        return Encoded(found, dict(left_out))
+                places.append(number)
+        return Encoded(found, dict(left_out), places)
 
     def _row(self, number: int, row: Mapping[str, Any]) -> tuple[list[int], list[int]]:
         """The tokens of prompt and completion; none for an empty completion."""

@@ -101,6 +101,11 @@ def last_checkpoint(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
+def step_of(checkpoint: Path | None) -> int:
+    """The step after which a checkpoint was written; 0 without one."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
 def mean_loss(history: Sequence[Mapping[str, Any]], instead: float) -> float:
     """The mean of the logged training losses over their steps, those before an interruption with them."""
     total, at = 0.0, 0
@@ -121,6 +126,22 @@ def _class() -> Any:
 
     class Guarded(trainer):  # type: ignore[misc]
         """trl's trainer that refuses numbers that are not finite, and leaves no half-written checkpoint."""
+
+        batches: Any = None  # of places of rows, one for a step; None leaves them to trl
+
+        def get_train_dataloader(self) -> Any:
+            if self.batches is None:
+                return super().get_train_dataloader()
+            loader = torch.utils.data.DataLoader(
+                self._remove_unused_columns(self.train_dataset, description="training"),
+                batch_sampler=self.batches,
+                collate_fn=self.data_collator,
+                num_workers=self.args.dataloader_num_workers,
+                pin_memory=self.args.dataloader_pin_memory,
+                persistent_workers=self.args.dataloader_persistent_workers,
+                prefetch_factor=self.args.dataloader_prefetch_factor,
+            )
+            return self.accelerator.prepare(loader)
 
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
             loss = super().training_step(*args, **kwargs)
@@ -177,9 +198,17 @@ def _class() -> Any:
 
 
 def guarded_trainer(
-    model: Any, tokenizer: Any, args: Any, train: Any, heldout: Any, peft_config: Any, patience: int | None
+    model: Any,
+    tokenizer: Any,
+    args: Any,
+    train: Any,
+    heldout: Any,
+    peft_config: Any,
+    patience: int | None,
+    batches: Any = None,
+    callback: Any = None,
 ) -> Any:
-    """A trainer, ready to start.
+    """A trainer, ready to start; of whole batches where those are given, and with one more callback.
 
     Raises:
         TrainingError: trl or peft does not take these settings for this model.
@@ -199,12 +228,15 @@ def guarded_trainer(
     except (ValueError, TypeError) as e:
         reason = " ".join(str(e).split())[:300]
         raise TrainingError(f"trl or peft cannot do this: {reason}{_modules(model, peft_config)}") from e
-    for callback in (transformers.ProgressCallback, transformers.PrinterCallback):
-        trainer.remove_callback(callback)
+    trainer.batches = batches
+    for unwanted in (transformers.ProgressCallback, transformers.PrinterCallback):
+        trainer.remove_callback(unwanted)
     if not args.disable_tqdm:
         trainer.add_callback(progress())
     if patience is not None:
         trainer.add_callback(transformers.EarlyStoppingCallback(early_stopping_patience=patience))
+    if callback is not None:
+        trainer.add_callback(callback)
     return trainer
 
 

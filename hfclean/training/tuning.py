@@ -11,7 +11,7 @@ import gc
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,13 @@ from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.local import PLAIN_TEMPLATE, device_of, read_causal, ready_torch
 from hfclean.models.spec import ModelSpec
 from hfclean.models.weights import ModelFiles, find_model
+from hfclean.training.batching import batching, check_batches, settle_args
 from hfclean.training.estimating import estimate_training
+from hfclean.training.recording import check_names, recorder
 from hfclean.training.run import RECORD, Run, Tuned, best_of, facts_of, is_main_process
+from hfclean.training.signal import SignalFile
 from hfclean.training.tokens import Encoded, Encoder
-from hfclean.training.trainer import config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of
+from hfclean.training.trainer import config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of, step_of
 
 __all__ = ["RECORD", "Tuned", "held_out_loss", "is_main_process", "tune"]
 
@@ -45,6 +48,9 @@ def tune(
     revision: str | None = None,
     chat_template: str | None = None,
     patience: int | None = None,
+    batches: Sequence[Sequence[int]] | None = None,
+    row_ids: Sequence[str] | None = None,
+    signal: str | Path | None = None,
 ) -> Tuned:
     """Tune a model on prompts and completions; only the completions count in the loss.
 
@@ -68,6 +74,14 @@ def tune(
         chat_template: for a model without one: a Jinja template, or `"plain"` for a simple one of ours, or `"auto"`
             for that where the model has none. It is saved with the tokenizer.
         patience: stop after this many evaluations in a row without a lower held-out loss, and keep the best model.
+        batches: lists of indices into `rows`: each is one step of the optimizer, in their order, in every epoch, as
+            `hfclean.selection.diverse_batches` makes them. Rows that do not fit fall out of their batch, and a batch
+            without rows has no step. The size of a batch is its own: `per_device_train_batch_size` is set by it, and
+            `gradient_accumulation_steps` stays 1. For one process.
+        row_ids: names of the rows in the signal; their indices as text without.
+        signal: a file to write one line a step to: loss, gradient norm and, with `batches` or
+            `train_sampling_strategy="sequential"`, which rows; see `hfclean.training.training_signal`. A run that is
+            resumed needs the file that it began with.
 
     Raises:
         TrainingError: the rows, settings or folder cannot be used; or the training stopped (a loss that is not a
@@ -90,6 +104,7 @@ def tune(
             f"{config.n_gpu} GPUs are visible to this one process; start one process for each: accelerate launch "
             f"--num_processes {config.n_gpu} -m hfclean train ..., or take one: CUDA_VISIBLE_DEVICES=0"
         )
+    rows, batches, names = _named(rows, batches, row_ids, signal)
     adapter = peft_of(peft_config)
     if adapter is not None and files.base is not None:
         raise TrainingError(
@@ -105,7 +120,14 @@ def tune(
     _refuse_nothing(train, encoder, "rows")
     if held is not None:
         _refuse_nothing(held, encoder, "heldout")
+    plan = None
+    if batches is not None:
+        plan = batching(batches, train, names)
+        settle_args(config, args, plan)
     facts = facts_of(str(base_model), files, config, adapter, train, held)
+    if plan is not None:
+        facts["settings"]["batches"] = plan.digest
+        facts |= {"batches": len(plan.places), "batches_left_out": plan.left_out, "tokens_per_pass": plan.tokens}
     facts |= notes | {
         "device": str(config.device),
         "processes": config.world_size,
@@ -114,11 +136,19 @@ def tune(
     run = Run(folder, facts, is_main_process())
     with run.alone():
         finished = run.begin(resume)
+        file = SignalFile(signal) if signal is not None else None
+        checkpoint = last_checkpoint(folder) if resume else None
+        if file is not None and run.writes:
+            file.check(finished.steps if finished else step_of(checkpoint))
         if finished is not None:
             return finished
-        checkpoint = last_checkpoint(folder) if resume else None
         data = (_dataset(train), _dataset(held) if held else None)
-        trainer = run.guard(partial(guarded_trainer, model, tokenizer, config, *data, adapter, patience))
+        callback = None
+        if file is not None:
+            known = [names[place] for place in train.places] if row_ids is not None or _in_order(config) else None
+            callback = recorder(file, known, plan.named if plan else None)
+        more = (plan.places if plan else None, callback)
+        trainer = run.guard(partial(guarded_trainer, model, tokenizer, config, *data, adapter, patience, *more))
         del model
         tuned = _train(run, trainer, train, checkpoint, patience)
         run.guard(lambda: _save(trainer, tokenizer, folder, str(base_model), files))
@@ -177,7 +207,7 @@ def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, pati
         trained=trainable,
         total=total,
         rows=len(train.rows),
-        tokens=train.tokens,
+        tokens=run.facts["tokens_per_pass"],
         longest=train.longest,
     )
     if run.writes and not trainer.args.disable_tqdm:
@@ -200,10 +230,30 @@ def _train(run: Run, trainer: Any, train: Encoded, checkpoint: Path | None, pati
         mean_loss(state.log_history, out.training_loss),
         math.nan,
         round(seconds, 3),
-        round((state.epoch or 0) * train.tokens),
+        round((state.epoch or 0) * run.facts["tokens_per_pass"]),
         checkpoint is not None,
         facts,
     )
+
+
+def _named(
+    rows: Any, batches: Any, row_ids: Sequence[str] | None, signal: str | Path | None
+) -> tuple[Any, list[list[int]] | None, list[str]]:
+    """Rows that can be counted, the batches, and the names of the rows."""
+    if row_ids is not None and signal is None:
+        raise TrainingError("row_ids= names rows in the training signal; name its file as well: signal=")
+    if signal is None and batches is None:
+        return rows, None, []
+    rows = rows if hasattr(rows, "__len__") else list(rows)
+    names = check_names(row_ids)
+    if names is not None and len(names) != len(rows):
+        raise TrainingError(f"row_ids has {len(names):,} names and there are {len(rows):,} rows; name every row once")
+    found = check_batches(batches, len(rows)) if batches is not None else None
+    return rows, found, names if names is not None else [str(k) for k in range(len(rows))]
+
+
+def _in_order(config: Any) -> bool:
+    return bool(getattr(config, "train_sampling_strategy", "random") == "sequential")
 
 
 def _rows_lines(facts: Mapping[str, Any]) -> Iterator[str]:

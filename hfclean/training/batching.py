@@ -1,0 +1,121 @@
+"""Batches that the caller chose: one list of rows is one step of the optimizer, in their order, in every epoch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from hfclean.errors import TrainingError
+from hfclean.training.recording import Batch
+from hfclean.training.signal import shown
+from hfclean.training.tokens import Encoded
+
+# args that would take other rows into a step than the batch has
+UNTRUE = {
+    "packing": False,
+    "shuffle_dataset": False,
+    "gradient_accumulation_steps": 1,
+    "auto_find_batch_size": False,
+    "ignore_data_skip": False,
+    "train_sampling_strategy": "random",  # of no effect, as it is trl's default
+}
+
+
+@dataclass(frozen=True)
+class Batching:
+    """The batches of an epoch.
+
+    Attributes:
+        places: of the rows of each batch among those that fit; batches of which no row fits are left out.
+        named: the same batches as the signal tells of them, numbered as they were given.
+        left_out: how many batches have no row that fits.
+    """
+
+    places: tuple[tuple[int, ...], ...]
+    named: tuple[Batch, ...]
+    left_out: int
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and completions, in one epoch."""
+        return sum(batch.tokens or 0 for batch in self.named)
+
+    @property
+    def digest(self) -> str:
+        """Of the batches, to tell whether a run goes on with the same."""
+        return blake2b(
+            repr((self.places, [batch.batch_id for batch in self.named])).encode(), digest_size=16
+        ).hexdigest()
+
+
+def check_batches(batches: Iterable[Iterable[int]], rows: int) -> list[list[int]]:
+    """The batches as lists.
+
+    Raises:
+        TrainingError: there are none, one is empty, or an index lies outside of the rows.
+    """
+    found: list[list[int]] = []
+    for number, batch in enumerate(batches):
+        if isinstance(batch, (str, bytes, Mapping)) or not isinstance(batch, Iterable):
+            raise TrainingError(f"batches[{number}] is {shown(batch)}; expected a list of indices into the rows")
+        found.append(list(batch))
+        if not found[-1]:
+            raise TrainingError(f"batches[{number}] is empty; expected one index at least: leave it out")
+        for index in found[-1]:
+            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < rows:
+                raise TrainingError(
+                    f"batches[{number}] has {shown(index)}; expected indices of the {rows:,} rows, 0 to {rows - 1}"
+                )
+    if not found:
+        raise TrainingError("batches is empty; expected one list of indices for every step of an epoch")
+    return found
+
+
+def batching(batches: Sequence[Sequence[int]], encoded: Encoded, names: Sequence[str]) -> Batching:
+    """The batches of the rows that fit.
+
+    Raises:
+        TrainingError: no row of any batch fits.
+    """
+    place_of = {index: place for place, index in enumerate(encoded.places)}
+    places, named = [], []
+    for number, batch in enumerate(batches):
+        fit = [index for index in batch if index in place_of]
+        if not fit:
+            continue
+        places.append(tuple(place_of[index] for index in fit))
+        tokens = sum(len(encoded.rows[place]["input_ids"]) for place in places[-1])
+        named.append(Batch(number, tuple(names[index] for index in fit), tokens))
+    if not places:
+        raise TrainingError(
+            f"batches: none of their rows can be trained on ({len(encoded.rows):,} rows that fit are in no batch); "
+            "give shorter rows or other batches"
+        )
+    return Batching(tuple(places), tuple(named), len(batches) - len(places))
+
+
+def settle_args(config: Any, args: Any, plan: Batching) -> None:
+    """Set the sizes that the batches have.
+
+    Raises:
+        TrainingError: other args would make the batches untrue.
+    """
+    if config.world_size > 1:
+        raise TrainingError(
+            f"batches= is for one process, and {config.world_size} were started; start one (without accelerate launch "
+            "or torchrun), or leave batches= out"
+        )
+    for name, expected in UNTRUE.items():
+        if (value := getattr(config, name, expected)) != expected:
+            raise TrainingError(
+                f"{name}={value!r} would put other rows into a step than batches= does; leave it at {expected!r}, or "
+                "leave batches= out"
+            )
+    longest = max(map(len, plan.places))
+    given = args.get("per_device_train_batch_size") if isinstance(args, Mapping) else None
+    if given is not None and given != longest:
+        raise TrainingError(
+            f"per_device_train_batch_size={given!r} and batches of up to {longest} rows that fit; the batches set the "
+            "size: leave it out"
+        )
+    config.per_device_train_batch_size = longest

@@ -1,0 +1,184 @@
+"""The training signal: what a trainer writes of every step, whoever's trainer it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset
+from extras import needs
+
+from hfclean.errors import TrainingError
+from hfclean.testing_models import tiny_model
+from hfclean.training import read_signal, training_signal, tune
+from hfclean.training import trainer as trainers
+
+ROWS = [{"prompt": f"Say {k}:", "completion": f" {k} it is" + " so" * (k % 3)} for k in range(12)]
+NAMES = [f"row-{k}" for k in range(len(ROWS))]
+QUIET: dict[str, Any] = {
+    "use_cpu": True,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "save_strategy": "no",
+    "optim": "sgd",
+    "lr_scheduler_type": "constant",
+    "learning_rate": 0.05,
+    "dataloader_pin_memory": False,
+}
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    needs("train", "torch", "transformers", "accelerate", "peft", "trl")
+    return tiny_model(tmp_path_factory.mktemp("models") / "base", context=64, spread=0.02)
+
+
+def encoded(base: Path) -> list[dict[str, list[int]]]:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    found = []
+    for row in ROWS:
+        before = tokenizer(row["prompt"])["input_ids"]
+        after = [*tokenizer(row["completion"], add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        found.append({"input_ids": before + after, "labels": [-100] * len(before) + after})
+    return found
+
+
+def plain_loop(base: Path, batches: list[list[int]], clip: float | None) -> list[tuple[float, float, int]]:
+    """Loss, norm and tokens of every step of stochastic gradient descent, written out."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(base).train()
+    rows, told = encoded(base), []
+    for batch in batches:
+        model.zero_grad()
+        loss, counted = torch.tensor(0.0), sum(label != -100 for k in batch for label in rows[k]["labels"][1:])
+        for k in batch:
+            ids, labels = torch.tensor([rows[k]["input_ids"]]), torch.tensor(rows[k]["labels"])
+            logits = model(input_ids=ids).logits[0, :-1]
+            loss = loss + torch.nn.functional.cross_entropy(logits, labels[1:], ignore_index=-100, reduction="sum")
+        loss = loss / counted
+        loss.backward()
+        norm = torch.sqrt(sum((weight.grad**2).sum() for weight in model.parameters()))
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight -= QUIET["learning_rate"] * weight.grad * (min(1.0, clip / float(norm)) if clip else 1.0)
+        told.append((loss.item(), norm.item(), sum(len(rows[k]["input_ids"]) for k in batch)))
+    return told
+
+
+def trainer_of(kind: str, base: Path, out: Path, **settings: Any) -> Any:
+    """A trainer that is not ours, with rows in their order."""
+    import transformers
+    import trl
+
+    settings = QUIET | {"train_sampling_strategy": "sequential", "output_dir": str(out)} | settings
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    if kind == "trl":
+        with trainers.quiet():
+            args = trl.SFTConfig(max_length=None, bf16=False, **settings)
+        return trl.SFTTrainer(model, args, train_dataset=Dataset.from_list(encoded(base)), processing_class=tokenizer)
+    return transformers.Trainer(
+        model,
+        transformers.TrainingArguments(**settings),
+        train_dataset=Dataset.from_list(encoded(base)),
+        data_collator=transformers.DataCollatorForSeq2Seq(tokenizer),
+    )
+
+
+@pytest.mark.parametrize("kind", ["transformers", "trl"])
+@pytest.mark.parametrize("accumulated", [1, 4])
+@pytest.mark.parametrize("clip", [0.5, 0.0, None])
+def test_a_foreign_trainer_tells_what_a_plain_loop_computes(
+    base: Path, tmp_path: Path, kind: str, accumulated: int, clip: float | None
+) -> None:
+    trainer = trainer_of(
+        kind,
+        base,
+        tmp_path / "out",
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=accumulated,
+        max_grad_norm=clip,
+        num_train_epochs=2,
+        logging_steps=500,
+    )
+    trainer.add_callback(training_signal(tmp_path / "signal.jsonl", row_ids=NAMES))
+    trainer.train()
+    width = 2 * accumulated
+    epoch = [list(range(len(ROWS)))[k : k + width] for k in range(0, len(ROWS), width)]
+    steps = read_signal(tmp_path / "signal.jsonl", known=NAMES)
+    assert [step.step for step in steps] == list(range(1, 2 * len(epoch) + 1))
+    assert [step.batch_id for step in steps] == [*range(len(epoch))] * 2
+    assert [step.row_ids for step in steps] == [tuple(NAMES[k] for k in batch) for batch in epoch * 2]
+    assert {step.lr for step in steps} == {QUIET["learning_rate"]}
+    for step, (loss, norm, tokens) in zip(steps, plain_loop(base, epoch * 2, clip), strict=True):
+        assert step.loss == pytest.approx(loss, rel=1e-5)
+        assert step.grad_norm == pytest.approx(norm, rel=1e-4)
+        assert step.tokens == (tokens if kind == "trl" else None)
+
+
+def test_batches_are_steps_and_rows_that_do_not_fit_fall_out(base: Path, tmp_path: Path) -> None:
+    rows = [*ROWS, {"prompt": "Long:", "completion": "x " * 90}, {"prompt": "Empty:", "completion": ""}]
+    batches = [[4, 0, 12], [12, 13], [7], [3, 1, 2, 11]]
+    args = {key: value for key, value in QUIET.items() if key != "use_cpu"} | {"num_train_epochs": 2}
+    tuned = tune(rows, base, tmp_path / "out", args=args, batches=batches, signal=tmp_path / "signal.jsonl")
+    steps = read_signal(tmp_path / "signal.jsonl")
+    assert [(step.batch_id, step.row_ids) for step in steps] == [
+        (0, ("4", "0")),
+        (2, ("7",)),
+        (3, ("3", "1", "2", "11")),
+    ] * 2
+    assert (tuned.facts["batches"], tuned.facts["batches_left_out"]) == (3, 1)
+    assert tuned.tokens == sum(step.tokens or 0 for step in steps)
+    told = plain_loop(base, [[4, 0], [7], [3, 1, 2, 11]] * 2, 1.0)
+    assert [step.loss for step in steps] == pytest.approx([each[0] for each in told], rel=1e-4)
+    assert [step.grad_norm for step in steps] == pytest.approx([each[1] for each in told], rel=1e-4)
+
+
+def stopped_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    guarded = trainers._class()[0]
+    training_step = guarded.training_step
+
+    def stop(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == step:
+            raise KeyboardInterrupt
+        return training_step(self, *args, **kwargs)
+
+    monkeypatch.setattr(guarded, "training_step", stop)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_run_that_goes_on_has_every_step_once(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    args = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 2, "disable_tqdm": True}
+    batches = [[0, 1], [5, 4, 3], [9]]
+    settings: dict[str, Any] = {"args": args, "batches": batches, "row_ids": NAMES}
+    tune(ROWS, base, tmp_path / "whole", **settings, signal=tmp_path / "whole.jsonl")
+    file, cut = tmp_path / "signal.jsonl", tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        stopped_at(patch, step)
+        with pytest.raises(KeyboardInterrupt):
+            tune(ROWS, base, cut, **settings, signal=file)
+    assert len(read_signal(file)) == step
+    with file.open("ab") as out:
+        out.write(b'{"step": 4, "loss": 1.')  # what a kill in the middle of a line leaves
+    tune(ROWS, base, cut, resume=True, **settings, signal=file)
+    assert file.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert tune(ROWS, base, cut, resume=True, **settings, signal=file).steps == 6
+    with pytest.raises(TrainingError, match="settings: batches was"):
+        tune(ROWS, base, cut, resume=True, **settings | {"batches": batches[::-1]}, signal=file)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[1:]))
+    with pytest.raises(TrainingError, match="has 5 of the 6 steps"):
+        tune(ROWS, base, cut, resume=True, **settings, signal=file)
+
+
+def test_rows_in_no_known_order_have_no_names(base: Path, tmp_path: Path) -> None:
+    tune(ROWS, base, tmp_path / "out", args={"max_steps": 2, "disable_tqdm": True}, signal=tmp_path / "signal.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "signal.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["batch_id"], line["row_ids"]) for line in lines] == [(1, None, None), (2, None, None)]
