@@ -160,6 +160,23 @@ def test_lineage_survives_push_pull_and_restore(tmp_path: Path, fake_hub: FakeHu
     assert "None of it is the work of the seeds' authors." in fake_hub.repo("me/made", "dataset").text("README.md")
 
 
+def test_rows_without_their_folder_still_say_who_made_them(fake_hub: FakeHub) -> None:
+    rows = hfclean.generate(list(SEEDS), teacher(), 25, show=False)
+    hfclean.push_dataset(rows, "me/plain")
+    card = fake_hub.repo("me/plain", "dataset").text("README.md")
+    for line in (
+        "25 rows made by a model after the manner of 10 seeds, with hfclean",
+        "None of it is the work of the seeds' authors.",
+        "| made by | ScriptedBackend generate-1 |",
+        "| license or terms of the model | not recorded in the rows |",
+        "| rows | 25 in 2 rounds |",
+        "- synthetic",
+    ):
+        assert line in card
+    hfclean.push_dataset(rows.remove_columns(["nearest"]), "me/own")  # the columns of somebody else
+    assert "made by a model" not in fake_hub.repo("me/own", "dataset").text("README.md")
+
+
 CONFLICTS = [
     (Terms("cc-by-nd-4.0", "mit", None), "allows no derived works"),
     (Terms("cc-by-nc-4.0", "mit", "mit"), "binds more"),

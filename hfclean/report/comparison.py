@@ -11,6 +11,7 @@ from hfclean.errors import ColumnError, HfcleanError, SchemaError
 from hfclean.layout import Layout
 from hfclean.passes import iterate, stored_stream
 from hfclean.report import findings, shown_rows
+from hfclean.report.made_rows import remembered
 from hfclean.report.masked_rows import mask_counts, mask_note, masked_as, masked_refused, maskings
 from hfclean.report.matched_rows import defect_counts, match_rows
 from hfclean.report.record import Edit
@@ -150,7 +151,7 @@ def compare(
         columns=findings.column_meanings(matched, layout),
         refused=refused_sample(refused),
         decisions=findings.decisions(transforms),
-        generated=findings.generated(transforms),
+        generated=findings.generated(transforms) or remembered(new_splits),
         steps=tuple(sorted({f"{step.by} {step.version}" for step in done}))[:MOST_STEPS],
     )
 

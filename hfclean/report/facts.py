@@ -42,6 +42,15 @@ def model_facts(use: ModelUse) -> list[tuple[str, str]]:
 
 def generation_facts(made: Generated) -> list[tuple[str, str]]:
     """Facts about rows that a model made, as (name, words); the words are partly from the dataset."""
+    if not made.requests:
+        return [
+            ("made by", made.made_by),
+            ("seeds", f"{plural(made.seeds_rows, 'row')} were shown to the model"),
+            ("rows", f"{made.kept:,} in {plural(made.rounds, 'round')}"),
+            ("license of the seeds", "not recorded in the rows"),
+            ("license or terms of the model", "not recorded in the rows"),
+            ("what was dropped, and what it took", "not recorded in the rows"),
+        ]
     share = f", {made.new / made.tasks:.0%} of the tasks" if made.tasks else ""
     gate = "no gate" if math.isnan(made.novelty) else f"a ROUGE-L of {made.novelty:g} or more counts as a repetition"
     facts = [

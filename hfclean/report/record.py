@@ -155,9 +155,9 @@ class Generated:
     `made_by` is the model with the version of its prompts, `server` the address it was asked at (empty: it ran here),
     `answered_by` what it calls itself. `seeds` names where the seeds are from, and `seeds_license` and
     `teacher_license` are as the user states them, empty where they are not stated. `tasks` could be read and `new` of
-    them repeated nothing; `kept` became rows, and `dropped` says what became of all others. `novelty` is the ROUGE-L
-    from which on a task was a repetition (nan: no gate). `left_out` are reasons that would have dropped half of the
-    seeds. `cost` is nan without prices.
+    them repeated nothing; `kept` became rows, `dropped` says what became of the others. `novelty` is the ROUGE-L from
+    which on a task was a repetition (nan: no gate). `left_out` are reasons that would have dropped half of the seeds.
+    `cost` is nan without prices. Where the rows alone say that they were made, `requests` is 0, and all else unknown.
     """
 
     made_by: str
@@ -354,9 +354,7 @@ class ReportData:
     columns: tuple[ColumnMeaning, ...] = field(default=(), metadata={"later": True})
     more_changes: int = field(default=0, metadata={"later": True})  # beside `edits`, which are evenly spaced then
     refused: tuple[RefusedRevision, ...] = field(default=(), metadata={"later": True})  # some, evenly spaced
-    steps: tuple[str, ...] = field(
-        default=(), metadata={"later": True}
-    )  # the transforms of the second dataset, with their versions
+    steps: tuple[str, ...] = field(default=(), metadata={"later": True})  # of the second dataset, with versions
     decisions: Decisions | None = field(default=None, metadata={"later": True})  # where people decided about rows
     generated: Generated | None = field(default=None, metadata={"later": True})  # where a model made the rows
 
