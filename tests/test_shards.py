@@ -187,7 +187,7 @@ def test_a_shard_is_a_piece_of_each_split() -> None:
         assert [k for piece in pieces for k in piece] == list(range(rows))
         assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
     assert Shard.of("3/16") == Shard.of((3, 16)) == Shard(3, 16)
-    for wrong in ("0/3", "4/3", "3", "1/0", "a/b", (1, 2, 3), "1/999999999"):
+    for wrong in ("0/3", "4/3", "3", "1/0", "a/b", "-1/3", (1, 2, 3), "1/1000000000"):
         with pytest.raises(HfcleanError, match="expected K/N"):
             Shard.of(wrong)
 
@@ -236,7 +236,14 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "other rows": (recorded(source__rows={"train": 4}), "different sources"),
     "another split": (recorded(source__split="train[:9]"), "different splits: None and 'train"),
     "another setting": (recorded(transforms__0__settings={"only": ["x"]}), "different settings of RuleReviser"),
-    "another rule": (recorded(transforms__0__rules={}), "different rules of RuleReviser"),
+    "another rule": (
+        recorded(transforms__0__rules__whitespace=99),
+        "rules of RuleReviser: {'whitespace': .} and {'whitespace': 99}",
+    ),
+    "no object": (
+        lambda part: (part / "hfclean.json").write_text("{"),
+        "is damaged .*: copy it anew, or run its shard",
+    ),
     "a step less": (recorded(transforms=[]), "different steps: 'RuleReviser, Score' and 'none'"),
     "another prefix": (recorded(prefix="my_"), "different prefix: '' and 'my_'"),
     "another kind": (recorded(source__kind="folder"), "different kinds of source: 'file' and 'folder'"),
@@ -307,8 +314,13 @@ def test_missing_shards_and_wrong_places_are_named(
             *("clean", source, "--shard", "1/3", "--license", "mit", *out)
         ],
         "--fail-on with --shard": ["score", source, "--shard", "1/3", "--fail-on", "defect", *out],
-        "argument --shard: '4/3'; expected K/N": ["clean", source, "--shard", "4/3", *out],
+        "is a file; expected a folder that hfclean clean": ["merge", *given[:2], source, *out],
+        "is not a part (no hfclean.json in it)": ["merge", *given[:2], f"{given[2]}/after", *out],
+        "part-1 is one; expected a folder": ["merge", *given[:2], str(three[0].parent), *out],
     }
+    shards = ("0/3", "4/3", "1/0", "a/b", "-1/3", "3", "", "1.5/3", "1/2/3", "٣/٤")
+    lines |= {f"--shard: {shard!r}; expected K/N": ["clean", source, "--shard", shard, *out] for shard in shards}
+    lines["'1/1000000000'; expected at most 100,000 shards"] = ["clean", source, "--shard", "1/1000000000", *out]
     for expected, words in lines.items():
         assert ended(words) in (1, 2)
         assert expected in capsys.readouterr().err

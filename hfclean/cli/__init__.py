@@ -3,6 +3,7 @@
 
 import argparse
 import io
+import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -65,9 +66,15 @@ EPILOG = """examples:
   hfclean run recipe.toml                         repeat what --print-recipe wrote of another command line
 """
 
+NEGATIVE = re.compile(r"-[0-9]+([./][0-9]+)?$|-\.[0-9]+$")  # also -1/3
+
 
 class _Words(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line, and which option may have been meant."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._negative_number_matcher = NEGATIVE  # a value of an option, and no option
 
     def error(self, message: str) -> NoReturn:
         from hfclean.cli.mistyped import meant_option

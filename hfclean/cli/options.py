@@ -309,7 +309,13 @@ def _shard(text: str) -> str:
     from hfclean.records.part import MOST_SHARDS
 
     number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and len(text) < 30 and 1 <= int(number) <= int(count)):
+    if not (
+        text.isascii()
+        and number.isdecimal()
+        and count.isdecimal()
+        and len(text) < 30
+        and 1 <= int(number) <= int(count)
+    ):
         raise argparse.ArgumentTypeError(f"{text!r:.40}; expected K/N, from 1/N to N/N, such as 3/16")
     if int(count) > MOST_SHARDS:
         raise argparse.ArgumentTypeError(f"{text!r}; expected at most {MOST_SHARDS:,} shards")

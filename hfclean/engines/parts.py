@@ -40,7 +40,7 @@ from hfclean.source import Source
 from hfclean.transform import Transform
 from hfclean.version import __version__
 
-SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
+SHARD = re.compile(r"(-?[0-9]{1,20})/([0-9]{1,20})")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 COMPRESSION = "zstd"
 

@@ -12,7 +12,7 @@ from hfclean.errors import FolderError, HfcleanError, RecordError
 from hfclean.limits import check_inside
 from hfclean.ownership import ABOUT, file_hash
 from hfclean.passes import BATCH
-from hfclean.records.part import AboutPart, read_about_part
+from hfclean.records.part import AboutPart, is_part, read_about_part
 from hfclean.rules import Rule
 from hfclean.version import __version__
 
@@ -85,9 +85,12 @@ def _read(path: Path) -> Part:
     recover(path)
     expected = "expected a folder that hfclean clean --shard K/N wrote"
     if not path.is_dir():
-        raise FolderError(f"no folder {str(path)!r}; {expected}")
+        wrong = f"{str(path)!r} is a file" if path.is_file() else f"no folder {str(path)!r}"
+        raise FolderError(f"{wrong}; {expected}")
     if not (path / ABOUT).is_file():
-        raise FolderError(f"{path.name!r} is not a part (no {ABOUT} in it); {expected}")
+        inside = [file.parent for file in sorted(path.glob(f"*/{ABOUT}")) if is_part(file.parent)]
+        hint = f"; {inside[0]} is one" if inside else ""
+        raise FolderError(f"{path.name!r} is not a part (no {ABOUT} in it){hint}; {expected}")
     check_inside(path, [path / ABOUT, *path.rglob("*.arrow")])
     try:
         return Part(path, read_about_part(path))
@@ -130,6 +133,9 @@ def _settled(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _different(what: str, one: Part, other: Part, mine: object, its: object) -> FolderError:
+    if isinstance(mine, Mapping) and isinstance(its, Mapping):
+        same = {key for key in mine if key in its and mine[key] == its[key]}
+        mine, its = ({k: v for k, v in each.items() if k not in same} for each in (mine, its))
     return FolderError(
         f"{one.path.name} and {other.path.name} have different {what}: {mine!r:.120} and {its!r:.120}; "
         "expected parts of one dataset, made with one version and the same settings"

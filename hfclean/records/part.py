@@ -98,7 +98,10 @@ def read_about_part(folder: Path) -> AboutPart:
         RecordError: it is damaged, of another version, does not describe a part, or differs from what hfclean writes.
             Its message goes on after the name of the record.
     """
-    record = read_record(folder)
+    try:
+        record = read_record(folder)
+    except RecordError as e:
+        raise RecordError(f"{e}: copy it anew, or run its shard again") from e
     if PART not in record:
         raise RecordError("describes no part; expected a folder that hfclean clean --shard K/N wrote")
     part = record[PART]
@@ -106,7 +109,7 @@ def read_about_part(folder: Path) -> AboutPart:
         version = part.get("format") if isinstance(part, dict) else part
         raise RecordError(f"has the format {version!r:.20} of parts, and this version reads {PART_FORMAT}")
     if wrong := _wrong(record, part):
-        raise RecordError(f"is not as hfclean writes it ({wrong})")
+        raise RecordError(f"is not as hfclean writes it ({wrong}): copy it anew, or run its shard again")
     if record.get(DIGEST_OF_RECORD) != record_digest(record):
         raise RecordError(
             "was changed after it was written: its entries do not give its SHA-256. Copy it anew, or run hfclean "
