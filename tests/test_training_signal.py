@@ -81,7 +81,7 @@ def trainer_of(kind: str, base: Path, out: Path, **settings: Any) -> Any:
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     if kind == "trl":
         with trainers.quiet():
-            args = trl.SFTConfig(max_length=None, bf16=False, **settings)
+            args = trl.SFTConfig(**{"max_length": None, "bf16": False} | settings)
         return trl.SFTTrainer(model, args, train_dataset=Dataset.from_list(encoded(base)), processing_class=tokenizer)
     return transformers.Trainer(
         model,
@@ -122,10 +122,11 @@ def test_a_foreign_trainer_tells_what_a_plain_loop_computes(
         assert step.tokens == (tokens if kind == "trl" else None)
 
 
-def test_batches_are_steps_and_rows_that_do_not_fit_fall_out(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [None, 1, 3])
+def test_batches_are_steps_and_rows_that_do_not_fit_fall_out(base: Path, tmp_path: Path, at_once: int | None) -> None:
     rows = [*ROWS, {"prompt": "Long:", "completion": "x " * 90}, {"prompt": "Empty:", "completion": ""}]
     batches = [[4, 0, 12], [12, 13], [7], [3, 1, 2, 11]]
-    args = {key: value for key, value in QUIET.items() if key != "use_cpu"} | {"num_train_epochs": 2}
+    args = QUIET | {"num_train_epochs": 2} | ({"per_device_train_batch_size": at_once} if at_once else {})
     tuned = tune(rows, base, tmp_path / "out", args=args, batches=batches, signal=tmp_path / "signal.jsonl")
     steps = read_signal(tmp_path / "signal.jsonl")
     assert [(step.batch_id, step.row_ids) for step in steps] == [
@@ -182,3 +183,119 @@ def test_rows_in_no_known_order_have_no_names(base: Path, tmp_path: Path) -> Non
     tune(ROWS, base, tmp_path / "out", args={"max_steps": 2, "disable_tqdm": True}, signal=tmp_path / "signal.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "signal.jsonl").read_text().splitlines()]
     assert [(line["step"], line["batch_id"], line["row_ids"]) for line in lines] == [(1, None, None), (2, None, None)]
+
+
+def test_batches_in_order_train_as_reading_in_order_does(base: Path, tmp_path: Path) -> None:
+    args: dict[str, Any] = {"num_train_epochs": 2, "disable_tqdm": True, "per_device_train_batch_size": 5}
+    batches = [list(range(12))[k : k + 5] for k in range(0, 12, 5)]
+
+    def trained(name: str, args: dict[str, Any], batches: list[list[int]] | None) -> Any:
+        signal = tmp_path / f"{name}.jsonl"
+        return tune(ROWS, base, tmp_path / name, args=args, batches=batches, row_ids=NAMES, signal=signal)
+
+    one = trained("one", args, batches)
+    two = trained("two", args | {"train_sampling_strategy": "sequential"}, None)
+    assert (one.steps, one.tokens, one.train_loss) == (two.steps, two.tokens, two.train_loss)
+    weights = [(tuned.folder / "model.safetensors").read_bytes() for tuned in (one, two)]
+    assert weights[0] == weights[1]
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"batches": []}, "batches is empty; expected one list of indices for every step"),
+        ({"batches": [[0], []]}, r"batches\[1\] is empty; expected one index at least"),
+        ({"batches": [[0, 12]]}, r"batches\[0\] has 12; expected indices of the 12 rows, 0 to 11"),
+        ({"batches": [[-1]]}, r"batches\[0\] has -1"),
+        ({"batches": [[True]]}, r"batches\[0\] has True"),
+        ({"batches": ["01"]}, r"batches\[0\] is '01'; expected a list of indices"),
+        ({"batches": [3]}, r"batches\[0\] is 3; expected a list of indices"),
+        ({"batches": [[0]], "args": {"packing": True, "max_length": 64}}, "packing=True does not go with batches="),
+        (
+            {"batches": [[0]], "args": {"gradient_accumulation_steps": 4}},
+            "gradient_accumulation_steps=4 does not go with batches=.*per_device_train_batch_size says how many rows",
+        ),
+        ({"batches": [[0]], "args": {"max_length": 3}}, "nothing to train on"),
+        ({"row_ids": NAMES}, "row_ids= names rows in the training signal; name its file as well"),
+        ({"row_ids": NAMES[1:], "signal": "s.jsonl"}, "row_ids has 11 names and there are 12 rows"),
+        ({"row_ids": ["a"] * 12, "signal": "s.jsonl"}, r"row_ids\[1\] is 'a', as is row_ids\[0\]"),
+        ({"row_ids": range(12), "signal": "s.jsonl"}, r"row_ids\[0\] is 0; expected a text"),
+        (
+            {"row_ids": NAMES, "signal": "s.jsonl"},
+            "row_ids: train_sampling_strategy is 'random', so it is not certain",
+        ),
+    ],
+)
+def test_what_would_make_batches_or_names_untrue_is_refused(
+    base: Path, tmp_path: Path, how: dict[str, Any], said: str
+) -> None:
+    if "signal" in how:
+        how = how | {"signal": tmp_path / how["signal"]}
+    with pytest.raises(TrainingError, match=said):
+        tune(ROWS, base, tmp_path / "out", **{"args": {"disable_tqdm": True}} | how)
+
+
+def test_no_row_of_any_batch_fits(base: Path, tmp_path: Path) -> None:
+    rows = [*ROWS, {"prompt": "Long:", "completion": "x " * 90}]
+    with pytest.raises(
+        TrainingError, match=r"batches: none of their rows can be trained on \(12 rows that fit are in"
+    ):
+        tune(rows, base, tmp_path / "out", args={"disable_tqdm": True}, batches=[[12]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "names", "said"),
+    [
+        ({"train_sampling_strategy": "random"}, NAMES, "train_sampling_strategy is 'random'"),
+        ({"shuffle_dataset": True}, NAMES, "args.shuffle_dataset is on"),
+        ({"packing": True, "packing_strategy": "wrapped", "max_length": 64}, NAMES, "args.packing is on"),
+        ({}, NAMES[:5], "5 names were given and the trainer has 12 rows"),
+    ],
+)
+def test_names_that_could_be_wrong_are_refused_and_left_out_when_not_given(
+    base: Path, tmp_path: Path, settings: dict[str, Any], names: list[str], said: str
+) -> None:
+    trainer = trainer_of("trl", base, tmp_path / "out", max_steps=1, **settings)
+    trainer.add_callback(training_signal(tmp_path / "signal.jsonl", row_ids=names))
+    with pytest.raises(TrainingError, match=f"row_ids: {said}, so it is not certain which rows a step has"):
+        trainer.train()
+    assert not (tmp_path / "signal.jsonl").exists()
+    trainer = trainer_of("trl", base, tmp_path / "out", max_steps=1, **settings)
+    trainer.add_callback(training_signal(tmp_path / "signal.jsonl"))
+    trainer.train()
+    assert [step.row_ids for step in read_signal(tmp_path / "signal.jsonl")] == [None]
+
+
+def test_a_foreign_trainer_stops_early_and_goes_on(base: Path, tmp_path: Path) -> None:
+    import transformers
+
+    class Stop(transformers.TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            control.should_training_stop = state.global_step == 5
+
+    def train(name: str, *callbacks: Any, resume: Any = None) -> bytes:
+        out = tmp_path / name
+        settings = {"save_strategy": "steps", "save_steps": 2, "num_train_epochs": 2}
+        trainer = trainer_of("transformers", base, out, per_device_train_batch_size=3, **settings)
+        for callback in (training_signal(out / "signal.jsonl", row_ids=NAMES), *callbacks):
+            trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=resume and str(out / resume))
+        return (out / "signal.jsonl").read_bytes()
+
+    whole, cut = train("whole"), train("cut", Stop())
+    assert len(cut.splitlines()) == 5
+    assert whole.startswith(cut)
+    assert train("cut", resume="checkpoint-2") == whole
+
+
+def test_a_loss_that_is_no_number_is_null(base: Path, tmp_path: Path) -> None:
+    import torch
+
+    trainer = trainer_of("transformers", base, tmp_path / "out", max_steps=1)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    trainer.add_callback(training_signal(tmp_path / "signal.jsonl"))
+    trainer.train()
+    (step,) = read_signal(tmp_path / "signal.jsonl")
+    assert (step.loss, step.grad_norm) == (None, None)

@@ -10,9 +10,10 @@ from hfclean.training.recording import Batch
 from hfclean.training.signal import shown
 from hfclean.training.tokens import Encoded
 
-# args that would take other rows into a step than the batch has
+# args that would take other rows into a step than the batch has, or cannot be taken apart again
 UNTRUE = {
     "packing": False,
+    "padding_free": False,
     "shuffle_dataset": False,
     "gradient_accumulation_steps": 1,
     "auto_find_batch_size": False,
@@ -94,11 +95,11 @@ def batching(batches: Sequence[Sequence[int]], encoded: Encoded, names: Sequence
     return Batching(tuple(places), tuple(named), len(batches) - len(places))
 
 
-def settle_args(config: Any, args: Any, plan: Batching) -> None:
-    """Set the sizes that the batches have.
+def check_args(config: Any) -> None:
+    """See that batches come as they are.
 
     Raises:
-        TrainingError: other args would make the batches untrue.
+        TrainingError: several processes, or a setting that would change them.
     """
     if config.world_size > 1:
         raise TrainingError(
@@ -107,15 +108,14 @@ def settle_args(config: Any, args: Any, plan: Batching) -> None:
         )
     for name, expected in UNTRUE.items():
         if (value := getattr(config, name, expected)) != expected:
+            size = "; per_device_train_batch_size says how many rows of a batch go through the model at once"
             raise TrainingError(
-                f"{name}={value!r} would put other rows into a step than batches= does; leave it at {expected!r}, or "
-                "leave batches= out"
+                f"{name}={value!r} does not go with batches=, of which each is one step; leave it at {expected!r}, or "
+                f"leave batches= out{size if name == 'gradient_accumulation_steps' else ''}"
             )
-    longest = max(map(len, plan.places))
-    given = args.get("per_device_train_batch_size") if isinstance(args, Mapping) else None
-    if given is not None and given != longest:
-        raise TrainingError(
-            f"per_device_train_batch_size={given!r} and batches of up to {longest} rows that fit; the batches set the "
-            "size: leave it out"
-        )
-    config.per_device_train_batch_size = longest
+
+
+def settle_size(config: Any, args: Any, plan: Batching) -> None:
+    """Have whole batches go through the model at once, where `args` does not say how many rows do."""
+    if args is None or (isinstance(args, Mapping) and "per_device_train_batch_size" not in args):
+        config.per_device_train_batch_size = max(map(len, plan.places))

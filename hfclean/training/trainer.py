@@ -127,7 +127,7 @@ def _class() -> Any:
     class Guarded(trainer):  # type: ignore[misc]
         """trl's trainer that refuses numbers that are not finite, and leaves no half-written checkpoint."""
 
-        batches: Any = None  # of places of rows, one for a step; None leaves them to trl
+        batches: Any = None  # of places of rows, one for a step of any size; None leaves them to trl
 
         def get_train_dataloader(self) -> Any:
             if self.batches is None:
@@ -143,8 +143,13 @@ def _class() -> Any:
             )
             return self.accelerator.prepare(loader)
 
-        def training_step(self, *args: Any, **kwargs: Any) -> Any:
-            loss = super().training_step(*args, **kwargs)
+        def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            parts = [inputs]
+            if self.batches is not None:
+                parts = _parts(inputs, self.args.per_device_train_batch_size)
+                self.current_gradient_accumulation_steps = len(parts)
+            losses = [super(Guarded, self).training_step(model, part, *args, **kwargs) for part in parts]
+            loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
             if not torch.isfinite(loss).all():
                 raise TrainingError(f"the loss of step {self.state.global_step + 1} is {loss.item()}")
             return loss
@@ -238,6 +243,12 @@ def guarded_trainer(
     if callback is not None:
         trainer.add_callback(callback)
     return trainer
+
+
+def _parts(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
+    """A batch in parts of at most `rows`. The loss of each is its share of the whole: trl divides by all tokens."""
+    count = len(inputs["input_ids"])
+    return [{key: value[k : k + rows] for key, value in inputs.items()} for k in range(0, count, rows)]
 
 
 def _modules(model: Any, peft_config: Any) -> str:

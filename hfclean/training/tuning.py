@@ -24,7 +24,7 @@ from hfclean.models.likelihood import Backbone, Sequence_
 from hfclean.models.local import PLAIN_TEMPLATE, device_of, read_causal, ready_torch
 from hfclean.models.spec import ModelSpec
 from hfclean.models.weights import ModelFiles, find_model
-from hfclean.training.batching import batching, check_batches, settle_args
+from hfclean.training.batching import batching, check_args, check_batches, settle_size
 from hfclean.training.estimating import estimate_training
 from hfclean.training.recording import check_names, recorder
 from hfclean.training.run import RECORD, Run, Tuned, best_of, facts_of, is_main_process
@@ -76,8 +76,8 @@ def tune(
         patience: stop after this many evaluations in a row without a lower held-out loss, and keep the best model.
         batches: lists of indices into `rows`: each is one step of the optimizer, in their order, in every epoch, as
             `hfclean.selection.diverse_batches` makes them. Rows that do not fit fall out of their batch, and a batch
-            without rows has no step. The size of a batch is its own: `per_device_train_batch_size` is set by it, and
-            `gradient_accumulation_steps` stays 1. For one process.
+            without rows has no step. `per_device_train_batch_size` is how many rows of a batch go through the model
+            at once (all, where `args` does not say): it takes memory and changes no step. For one process.
         row_ids: names of the rows in the signal; their indices as text without.
         signal: a file to write one line a step to: loss, gradient norm and, with `batches` or
             `train_sampling_strategy="sequential"`, which rows; see `hfclean.training.training_signal`. A run that is
@@ -104,6 +104,8 @@ def tune(
             f"{config.n_gpu} GPUs are visible to this one process; start one process for each: accelerate launch "
             f"--num_processes {config.n_gpu} -m hfclean train ..., or take one: CUDA_VISIBLE_DEVICES=0"
         )
+    if batches is not None:
+        check_args(config)
     rows, batches, names = _named(rows, batches, row_ids, signal)
     adapter = peft_of(peft_config)
     if adapter is not None and files.base is not None:
@@ -123,7 +125,7 @@ def tune(
     plan = None
     if batches is not None:
         plan = batching(batches, train, names)
-        settle_args(config, args, plan)
+        settle_size(config, args, plan)
     facts = facts_of(str(base_model), files, config, adapter, train, held)
     if plan is not None:
         facts["settings"]["batches"] = plan.digest
