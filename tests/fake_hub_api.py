@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from fake_hub_cards import check_card
 from fake_hub_repo import Commit, Refused, Repo, stamp
+from fake_hub_spaces import Space, Spaces
 from fake_hub_wire import Request, Response, span
 from fake_hub_writes import Writes
 from fake_hub_xet import Cas
@@ -18,7 +19,7 @@ NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", r
 KINDS = ("models", "datasets", "spaces")
 
 
-class Api(Writes):
+class Api(Spaces, Writes):
     """Every endpoint."""
 
     def __init__(self) -> None:
@@ -63,6 +64,14 @@ class Api(Writes):
                 return self._delete(request)
             case "POST", "api", "repos", "move":
                 return self._move(request)
+            case "GET", ".well-known", "openid-configuration":
+                return self._openid()
+            case "GET", "oauth", "authorize":
+                return self._authorize(request)
+            case "POST", "oauth", "token":
+                return self._exchange(request)
+            case "GET", "oauth", "userinfo":
+                return self._userinfo(request)
             case "GET", "api", kind if kind in KINDS:
                 return self._list(request, kind[:-1])
             case method, "api", kind, owner, name, *rest if kind in KINDS:
@@ -114,6 +123,8 @@ class Api(Writes):
                 return Response.of({})
             case _, "discussions", *number:
                 return self._discussions(request, repo, number)
+            case _, "secrets" | "variables" as what if repo.repo_type == "space":
+                return self._settings(request, repo, what)
         raise Refused(404, f"no such endpoint: {request}")
 
     def _git(self, request: Request, kind: str, owner: str, name: str, rest: list[str]) -> Response:
@@ -176,6 +187,8 @@ class Api(Writes):
         assert account is not None
         repo = Repo(f"{namespace}/{name}", kind, private=private, author=account.user, lock=self.lock)
         self.repos[kind, repo.repo_id] = repo
+        if kind == "space":
+            self.spaces[repo.repo_id] = Space(posted["sdk"])
         return Response.of({"url": f"{self.url}/{repo.url_path}", **body})
 
     def _delete(self, request: Request) -> Response:

@@ -24,7 +24,10 @@ UNSAID = ("help", "print_recipe", "verbose")
 TYPED = ("push", "forget", "undo", "cache", "run", "completion")
 # what decides where rows and keys go, whose code runs, and what is replaced; options of a trainer can publish, and
 # checkpoints hold more than numbers
-GUARDED = ("base-url", "api-key-env", "origin", "with", "run-tests", "overwrite", "in-place", "train-option", "resume")
+GUARDED = (
+    *("base-url", "api-key-env", "origin", "with", "run-tests", "overwrite", "in-place", "train-option", "resume"),
+    *("space", "space-token-env", "reviewer", "owner", "requirement", "public-rows"),
+)
 PATHS = ("out", "store", "verdicts", "report", "html", "instructions", "criteria")
 ParserOf = Callable[[str], argparse.ArgumentParser]
 PAID = "extra_body"  # a model option that says what a server does

@@ -8,12 +8,12 @@ import getpass
 import socket
 import sys
 import webbrowser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from hfclean.cli import options
+from hfclean.cli import options, review_space
 from hfclean.cli.reading import UsageError, opened, tell, unpacked
 from hfclean.errors import SourceError
 from hfclean.records.common import ABOUT
@@ -87,6 +87,7 @@ def add(command: argparse.ArgumentParser) -> None:
         help="an origin under which a proxy shows the desk, such as https://example.org (may be given several times)",
     )
     command.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    review_space.add(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -97,6 +98,11 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.report.formatting import plural
     from hfclean.verdicts import VerdictLog, verdicts_path
 
+    if args.space:
+        _check_gold(args)
+        review_space.run(args, _selection(args), out)
+        return
+    review_space.check(args)
     require("starlette", extra="review")
     require("uvicorn", extra="review")
     _check_gold(args)
@@ -161,7 +167,7 @@ def _serve(app: Any, listening: socket.socket) -> None:
 @contextmanager
 def _rows(args: argparse.Namespace, err: TextIO) -> Iterator[tuple[str, Any, str]]:
     """What the dataset is called, its rows, and what a revision took, in words."""
-    from hfclean.desk import Rows
+    from hfclean.desk import Rows, price_of
     from hfclean.folder import read_folder
 
     folder = Path(args.source).expanduser() if isinstance(args.source, str) else None
@@ -178,7 +184,7 @@ def _rows(args: argparse.Namespace, err: TextIO) -> Iterator[tuple[str, Any, str
             if args.split not in splits:
                 raise SourceError(f"no split {args.split!r} in {folder.name}; it has {', '.join(splits)}")
             splits = {args.split: splits[args.split]}
-        yield folder.resolve().name, Rows(splits, cleaned.layout, refused=cleaned.refused), _price(cleaned.about)
+        yield folder.resolve().name, Rows(splits, cleaned.layout, refused=cleaned.refused), price_of(cleaned.about)
 
 
 def _record(args: argparse.Namespace) -> Path | None:
@@ -187,17 +193,6 @@ def _record(args: argparse.Namespace) -> Path | None:
         return None
     place = Path(args.source).expanduser()
     return next((path for path in (place / ABOUT, place) if path.exists()), None)
-
-
-def _price(about: Mapping[str, Any]) -> str:
-    """What an answer of the last model cost that was asked, in words; empty where nobody knows."""
-    from hfclean.report.formatting import money
-
-    for entry in reversed(about["transforms"]):
-        usage = entry.get("usage") or {}
-        if usage.get("cost") and usage.get("asked"):
-            return f"{money(usage['cost'] / usage['asked'], str(usage.get('currency', '')))} an answer"
-    return ""
 
 
 def _selection(args: argparse.Namespace) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from hfclean.layout import Layout
 from hfclean.passes import arrow_batches, column_batches, iterate, narrowed
 from hfclean.provenance import REVISION_COLUMNS, parse_history, row_ids
+from hfclean.report.formatting import money
 from hfclean.row_ids import RowIds, numbered
 from hfclean.schema import View
 from hfclean.schema.slots import as_text
@@ -299,3 +300,12 @@ def _joined(parts: list[RowIds]) -> RowIds:
     if not parts:
         return RowIds.blank(0)
     return RowIds(np.concatenate([ids.codes for ids in parts]), np.concatenate([ids.numbers for ids in parts]), others)
+
+
+def price_of(about: Mapping[str, Any]) -> str:
+    """What an answer of the last model cost that was asked, in words; empty where nobody knows."""
+    for entry in reversed(about["transforms"]):
+        usage = entry.get("usage") or {}
+        if usage.get("cost") and usage.get("asked"):
+            return f"{money(usage['cost'] / usage['asked'], str(usage.get('currency', '')))} an answer"
+    return ""

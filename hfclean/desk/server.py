@@ -61,7 +61,14 @@ WORDS = {
 
 
 def desk_app(
-    desk: Desk, *, name: str, token: str, origins: Collection[str] = (), price: str = "", record: Path | None = None
+    desk: Desk,
+    *,
+    name: str,
+    token: str,
+    origins: Collection[str] = (),
+    price: str = "",
+    record: Path | None = None,
+    notice: Callable[[], str] = str,
 ) -> App:
     """The desk as an ASGI application.
 
@@ -72,10 +79,11 @@ def desk_app(
         origins: see `Guard`.
         price: what a revision took, in words.
         record: a file that is another one once the dataset was written anew.
+        notice: what every page is to say besides; empty for nothing.
     """
     from starlette.routing import Route, Router
 
-    pages = _Pages(desk, name, price, record)
+    pages = _Pages(desk, name, price, record, notice)
     routes = [
         Route("/", pages.first),
         Route("/row/{row}", pages.row),
@@ -94,8 +102,8 @@ def desk_app(
 class _Pages:
     """One method an address. What takes milliseconds is done at once, for which no thread is woken."""
 
-    def __init__(self, desk: Desk, name: str, price: str, record: Path | None) -> None:
-        self.desk, self.name, self.price, self.record = desk, name, price, record
+    def __init__(self, desk: Desk, name: str, price: str, record: Path | None, notice: Callable[[], str]) -> None:
+        self.desk, self.name, self.price, self.record, self.notice = desk, name, price, record, notice
         self.began = _stamp(record)
 
     # -------------------------------------------------------------------------------------------------------- reading
@@ -376,6 +384,7 @@ class _Pages:
             "alert": "",
             "blind": desk.seat.blind,
             "file": desk.log.path.name,
+            "notice": self.notice(),
         }
         return HTMLResponse(render(template, **(shared | content)), status)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -83,9 +83,13 @@ class VerdictLog:
             SourceError: a line of the file is not an event; nothing is added.
             OSError: it cannot be written; nothing is added.
         """
-        while (added := self._append(event)) is None:
-            continue  # the file was replaced while this waited for its lock
-        return added
+        with self._open() as (descriptor, end, begin):
+            when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            is_claim = event.verdict == "claim"
+            event = replace(event, who=self._who, when=when, number=0 if is_claim else self._number + 1)
+            _write(descriptor, begin + event.line().encode("ascii") + b"\n", end, is_kept=not is_claim)
+            self._number = max(self._number, event.number)
+        return event
 
     def news(self) -> News:
         """The events that were added since the last call, by this log or others; at first all that the file has.
@@ -109,25 +113,36 @@ class VerdictLog:
         found, self._unread = self._unread, News([])
         return found
 
-    def _append(self, event: Event) -> Event | None:
+    def adopt(self, lines: Iterable[bytes]) -> None:
+        """Add lines that were written elsewhere, as they are.
+
+        Raises:
+            SourceError: one of them, or a line of the file, is not an event; nothing is added.
+            OSError: they cannot be written; nothing is added.
+        """
+        added = list(lines)
+        for number, line in enumerate(added, start=1):
+            event_of(line, self.path, number)
+        with self._open() as (descriptor, end, begin):
+            _write(descriptor, begin + b"".join(added), end, is_kept=True)
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[int, int, bytes]]:
+        """The file, held by this process alone; where the next line begins, and what goes before it."""
         is_new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
-        try:
-            with locked(descriptor):
-                if not _is_at(descriptor, self.path):
-                    return None
-                end, begin = self._catch_up(descriptor)
-                when = self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                is_claim = event.verdict == "claim"
-                event = replace(event, who=self._who, when=when, number=0 if is_claim else self._number + 1)
-                line = begin + event.line().encode("ascii") + b"\n"
-                _write(descriptor, line, end, is_kept=not is_claim)
-                self._number = max(self._number, event.number)
-        finally:
-            os.close(descriptor)
+        while True:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                with locked(descriptor):
+                    if not _is_at(descriptor, self.path):
+                        continue  # the file was replaced while this waited for its lock
+                    yield descriptor, *self._catch_up(descriptor)
+                    break
+            finally:
+                os.close(descriptor)
         if is_new:
             sync_names(self.path.parent)
-        return event
 
     def _catch_up(self, descriptor: int) -> tuple[int, bytes]:
         """Read what was added since the last time; gives where the next event begins, and what goes before it."""
