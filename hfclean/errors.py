@@ -32,6 +32,7 @@ __all__ = [
     "CheckError",
     "ColumnError",
     "FolderError",
+    "GenerationWarning",
     "HfcleanError",
     "HubError",
     "IsolationError",
@@ -68,6 +69,11 @@ class HfcleanError(Exception):
         """The error, with its message for the command line."""
         self.in_flags = message
         return self
+
+
+class GenerationWarning(UserWarning):
+    """A generation ended with fewer rows than were asked for, or goes against a licence that was stated; the message
+    says why."""
 
 
 class RecoveryWarning(UserWarning):

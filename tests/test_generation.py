@@ -13,6 +13,7 @@ from datasets import Dataset
 from teachers import ASKS_TASKS, SEEDS, Teacher, asked_task, new_tasks, numbered, teacher
 
 import hfclean
+from hfclean.errors import GenerationWarning
 from hfclean.generation import FILTERS, SELF_INSTRUCT, Filter, Novelty, Prompts, Rounds, generator_of
 from hfclean.generation.making import REASONS
 from hfclean.generation.rounds import LINEAGE
@@ -250,7 +251,8 @@ def test_the_same_request_is_another_candidate() -> None:
 def test_money_stops_with_novelty() -> None:
     once = new_tasks("once")
     model = teacher(tasks=lambda _: numbered(once))
-    with_log = hfclean.generate(list(SEEDS), model, 100, show=False)
+    with pytest.warns(GenerationWarning, match=r"8 of 100 rows were made: round 2 kept none \(not_new"):
+        with_log = hfclean.generate(list(SEEDS), model, 100, show=False)
     # the first round keeps 8 of 24, the second nothing: no third one is paid for
     assert len(with_log) == 8
     assert sum(ASKS_TASKS in talk[0].content for talk in model.asked) == 3 + 35

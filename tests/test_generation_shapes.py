@@ -324,3 +324,19 @@ def test_tools_are_shown_and_only_tasks_for_the_same_tools() -> None:
     assert all(row["tools"] in (TOOLS, other) for row in made.kept)
     schemas: list[Any] = [generation.response_format for generation in model.generations]
     assert schemas[-1]["properties"]["calls"]["items"]["required"] == ["name", "arguments"]
+
+
+@pytest.mark.parametrize("tools", [None, TOOLS])
+def test_an_answer_is_asked_for_under_what_the_system_says(tools: str | None) -> None:
+    answer: dict[str, Any] = structured(OLD, 1) if tools else said("Glue.")
+    more = {"tools": tools} if tools else {}
+    model = teacher(
+        tasks=lambda _: numbered([TASK]),
+        row=lambda _: json.dumps({"calls": [CALL]}) if tools else ANSWER,
+    )
+    rounds = Rounds(generator_of(model))
+    rounds.generate_round([{"messages": [SYSTEM, user(ASKED), answer], **more}], 8, requests=1)
+    tasks, row = (talk[0].content for talk in model.asked)
+    assert SYSTEM["content"] not in tasks
+    assert row.count(SYSTEM["content"]) == 1
+    assert rounds.kept[0]["messages"][0]["content"] == SYSTEM["content"]

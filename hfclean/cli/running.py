@@ -19,7 +19,15 @@ from typing import Any, TextIO
 from hfclean.cli.conditions import ConditionsMet
 from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places, check_sources
 from hfclean.cli.terminal import PLAIN, colors_of, using, visible
-from hfclean.errors import CheckError, HfcleanError, RecoveryWarning, RuleError, StoreWarning, VerifierError
+from hfclean.errors import (
+    CheckError,
+    GenerationWarning,
+    HfcleanError,
+    RecoveryWarning,
+    RuleError,
+    StoreWarning,
+    VerifierError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +51,7 @@ AGAIN_S = 0.05  # until a signal is sent once more
 PARENT_DEATH_SIGNAL = 1  # of prctl, the same on every Linux
 SYSTEM = ctypes.CDLL(None) if sys.platform == "linux" else None
 # what the library warns of on purpose
-NOTES = (RecoveryWarning, StoreWarning)
+NOTES = (GenerationWarning, RecoveryWarning, StoreWarning)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:

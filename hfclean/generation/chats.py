@@ -89,8 +89,13 @@ class _ChatForm(Form):
 
     def tools(self, row: Mapping[str, Any]) -> str:
         found = super().tools(row)
-        if found or self.fields[0].kind == "text":
-            return found
+        return found if found or self.fields[0].kind == "text" else self._said(row)
+
+    def system(self, row: Mapping[str, Any]) -> str:
+        said = self._said(row)
+        return "" if said == self.tools(row) else said
+
+    def _said(self, row: Mapping[str, Any]) -> str:
         return "\n".join(text for role, text in _spoken(row, self.view) if role == "system")
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,10 @@ class Form(ABC):
             return ""
         return cell if isinstance(cell, str) else json.dumps(plain(cell), ensure_ascii=False)
 
+    def system(self, row: Mapping[str, Any]) -> str:
+        """What the system says in a row, beside its tools; empty where it says nothing."""
+        return ""
+
 
 def typed(text: str, feature: Any) -> Any:
     """A text as a cell of this type holds it.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from hfclean.errors import HfcleanError
+from hfclean.errors import GenerationWarning, HfcleanError
 from hfclean.generation.filters import FILTERS, Filter, made_filters
 from hfclean.generation.generator import Generator
 from hfclean.generation.making import NOT_NEEDED
@@ -116,8 +117,8 @@ def generate(
             `hfclean.models.ModelSpec` has them.
 
     Returns:
-        the rows in the order in which they were made; fewer than `n` where hardly any was new any more, which is
-        logged.
+        the rows in the order in which they were made; fewer than `n` where hardly any was new any more, of which a
+        `GenerationWarning` says why.
 
     Raises:
         SchemaError: no seeds, or rows of a shape in which none can be made.
@@ -150,7 +151,7 @@ def generate(
         **model_settings,
     )
     for conflict in Terms(seeds_license, teacher_license).conflicts():
-        _log.warning("%s", conflict)
+        warnings.warn(conflict, GenerationWarning, stacklevel=2)
     rounds = Rounds(generator, folder, against=against)
     run(rounds, seeds, n, show=show)
     kept = rounds.kept
@@ -216,7 +217,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
     if not _kept(rounds):
         raise _nothing_made(rounds)
     if missing > 0:
-        _log.warning("%s of %s rows were made: %s", f"{_kept(rounds):,}", f"{n:,}", ended)
+        warnings.warn(f"{_kept(rounds):,} of {n:,} rows were made: {ended}", GenerationWarning, stacklevel=3)
 
 
 def next_round(generator: Generator, missing: int, share: float, *, first: bool) -> tuple[int, int]:

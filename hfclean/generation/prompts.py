@@ -96,6 +96,8 @@ class Prompts:
         parts = [self.rows, *(f"{field.name}: {field.meaning}" for field in fields), MATERIAL]
         if tools := form.tools(like.row):
             parts.append(f"The tools that may be called:\n{_marked(tools)}")
+        if system := form.system(like.row):
+            parts.append(f"What the assistant was told before, which its answer follows:\n{_marked(system)}")
         parts += [
             f"Task:\n{_marked(seed.task)}\n{written(seed.answer, fields, structured=structured)}"
             for seed in shown[: self.demonstrations]
