@@ -12,6 +12,7 @@ ERRORS: Mapping[str, str] = {
     "context_overflow": "the conversation does not fit the model; nothing was cut to make it fit",
     "refused_request": "the server does not take this request (4xx), and would not the next time",
     "out_of_memory": "the conversation alone does not fit the memory of the device",
+    "not_asked": "an engine asks this model, hfclean does not, and no answer is kept",
 }
 NO_ANSWER = "no_answer"
 # what a step says beside those, ids of rules and ids of checks

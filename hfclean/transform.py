@@ -205,6 +205,8 @@ class Transform(Spec):
 
     def _opened(self, data: Any) -> tuple[Batch, View, bool]:
         """An example or a batch as plain lists, how its rows are read, and whether it is one example."""
+        if type(data).__module__.partition(".")[0] == "pyarrow":
+            data = _ArrowColumns(data)
         if not isinstance(data, Mapping) or hasattr(data, "cache_files"):
             raise HfcleanError(
                 f"{type(self).__name__} got a {type(data).__name__}; expected an example or a batch (a mapping of "

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pyarrow as pa
 import pytest
 from chat_server import ChatServer, Received, Reply
 from datasets import Dataset
+from ray_cluster import blocks, cluster, needs_ray  # noqa: F401
 
 import hfclean
 from hfclean.engines import OwnStore, finish, whole_rows
@@ -25,50 +24,16 @@ from hfclean.schema import Pair
 from hfclean.testing import shape_rows
 from hfclean.values import exact_dataset
 
-pytestmark = [
-    pytest.mark.ray,
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'hfclean[ray]', or .ci/engines"),
-    pytest.mark.filterwarnings("ignore"),  # of Ray's own
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = needs_ray
 ROWS = {shape: [row for row in rows if len(str(row)) < 1000] for shape, rows in shape_rows().items()}
 FORMS = ("numpy", "pandas", "pyarrow")
-COUNT, BLOCKS, BATCH = 300, 5, 32
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    """Two workers, and rows in the order in which they came."""
-    import ray
-
-    here = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=here)  # workers have to find this module
-    for tries_left in (2, 1, 0):  # on a busy machine the first start takes longer than Ray waits
-        try:
-            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, address="local")
-            break
-        except Exception as e:  # noqa: BLE001  # whatever a system lacks: memory, ports, shared memory
-            ray.shutdown()
-            if not tries_left:
-                pytest.skip(f"needs Ray to start: {e}")
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order, context.enable_progress_bars = True, False
-    yield
-    ray.shutdown()
+COUNT, BATCH = 300, 32
 
 
 def rows_of(shape: str) -> Dataset:
     """Three hundred rows, most of which have twins in other blocks."""
     rows = ROWS[shape]
     return exact_dataset([rows[k % len(rows)] for k in range(COUNT)])
-
-
-def blocks(ds: Dataset) -> Any:
-    """The rows in Ray's hands."""
-    import ray
-
-    size = -(-len(ds) // BLOCKS)
-    return ray.data.from_arrow([ds.data.table.slice(k, size).combine_chunks() for k in range(0, len(ds), size)])
 
 
 def gathered(ds: Any) -> pa.Table:

@@ -2,5 +2,8 @@ from .finishing import finish as finish
 from .merging import merge as merge
 from .near import near_duplicates as near_duplicates
 from .parts import clean_shard as clean_shard
+from .ray_llm import AskedOnRay as AskedOnRay
+from .ray_llm import EngineModel as EngineModel
+from .ray_llm import ask_on_ray as ask_on_ray
 from .whole_rows import OwnStore as OwnStore
 from .whole_rows import whole_rows as whole_rows

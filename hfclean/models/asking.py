@@ -80,6 +80,13 @@ def look(
     return open_backend(spec).look(conversations, generation or Generation(), prompt_version)
 
 
+def plan_for(
+    spec: ModelSpec, conversations: Sequence[_Turns], generation: Generation | None = None, prompt_version: str = ""
+) -> Plan:
+    """The requests for these conversations: each once, by its key, with the answers that are kept. Asks nothing."""
+    return open_backend(spec)._plan(conversations, generation or Generation(), prompt_version)
+
+
 def prefetch(
     spec: ModelSpec,
     conversations: Iterable[_Turns],

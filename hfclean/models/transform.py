@@ -5,7 +5,7 @@ generator then runs in `map` (it waits), as a bound async method (it does not), 
 (many batches at once), and without a model at all, to estimate what a run would cost.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
@@ -21,7 +21,7 @@ from hfclean.models.protocol import Answer, Backend, Conversation, Generation
 from hfclean.models.spec import Limits, ModelSpec, Prices
 from hfclean.models.useless_answers import Use, UselessWatch, first_rows
 from hfclean.models.weights import fingerprint
-from hfclean.models.work import Asking, Work, await_for, pretend, wait_for
+from hfclean.models.work import Asking, Work, await_for, pretend, wait_for, walk
 from hfclean.schema import View
 from hfclean.transform import HUB, UNSAID, Batch, Transform
 from hfclean.values import stored_columns
@@ -222,6 +222,12 @@ class ModelTransform(Transform):
 
         columns = wait_for(self.work(opened, view), note)
         return Heard(columns, conversations, received)
+
+    def lacking(self, batch: Any, known: Callable[[Asking], Sequence[Answer | None]]) -> None:
+        """Go through the requests of a batch and ask nobody: `known` gets each of them, and gives the answers that
+        there are. Requests that depend on others come where these have an answer."""
+        opened, view, _ = self._opened(batch)
+        walk(self.work(opened, view), known)
 
     def _ahead(self, rows: Iterator[Mapping[str, Any]], total: int | None, show: bool) -> Usage:
         spec = self.spec()

@@ -133,12 +133,12 @@ def _again(work: Work[T], attempt: int, *, kept_only: bool) -> Work[T]:
         work.close()
 
 
-def recall(work: Work[T]) -> T:
-    """Do the work with kept answers alone: asks nothing, and what the store does not hold fails with `NOT_KEPT`."""
+def walk(work: Work[T], known: Callable[[Asking], Sequence[Answer | None]]) -> T:
+    """Do the work with known answers alone, None where there is none; what depends on such a one is not requested."""
     try:
         wanted = next(work)
         while True:
-            wanted = work.send(_look(wanted))
+            wanted = work.send([Answer.failed(NOT_KEPT) if found is None else found for found in known(wanted)])
     except StopIteration as done:
         result: T = done.value
         return result
@@ -146,14 +146,22 @@ def recall(work: Work[T]) -> T:
         work.close()
 
 
-def _look(wanted: Asking) -> list[Answer]:
-    found = look(wanted.spec, wanted.conversations, wanted.generation, prompt_version=wanted.prompt_version)
-    return [Answer.failed(NOT_KEPT) if answer is None else answer for answer in found]
+def recall(work: Work[T]) -> T:
+    """Do the work with kept answers alone: asks nothing, and what the store does not hold fails with `NOT_KEPT`."""
+    return walk(work, _look)
+
+
+def _look(wanted: Asking) -> list[Answer | None]:
+    return look(wanted.spec, wanted.conversations, wanted.generation, prompt_version=wanted.prompt_version)
+
+
+def _kept(wanted: Asking) -> list[Answer]:
+    return [Answer.failed(NOT_KEPT) if answer is None else answer for answer in _look(wanted)]
 
 
 def _ask(wanted: Asking) -> list[Answer]:
     if wanted.kept_only:
-        return _look(wanted)
+        return _kept(wanted)
     question = _Question(wanted)
     settings: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
     return question.answers(ask(wanted.spec, question.open, **settings) if question.open else [])
@@ -161,7 +169,7 @@ def _ask(wanted: Asking) -> list[Answer]:
 
 async def _aask(wanted: Asking) -> list[Answer]:
     if wanted.kept_only:
-        return await asyncio.to_thread(_look, wanted)
+        return await asyncio.to_thread(_kept, wanted)
     question = _Question(wanted)
     settings: dict[str, Any] = {"generation": wanted.generation, "prompt_version": wanted.prompt_version}
     return question.answers(await aask(wanted.spec, question.open, **settings) if question.open else [])
