@@ -88,6 +88,13 @@ def test_what_is_refused(tmp_path: Path, content: str | bytes, said: str) -> Non
         read_signal(written(tmp_path, content))
 
 
+def test_another_file_of_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"has no log_history; expected a trainer_state.json"):
+        read_signal(written(tmp_path, '{\n"a": 1\n}', "config.json"))
+    line = written(tmp_path, '{"step": 1, "loss": 2.0}\n', "signal.json")
+    assert read_signal(line) == [Step(1, loss=2.0)]
+
+
 def test_a_line_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
     file = tmp_path / "signal.jsonl"
     with file.open("wb") as out:
@@ -108,7 +115,9 @@ def test_rows_are_those_that_are_known(tmp_path: Path) -> None:
     file = written(tmp_path, OURS)
     steps = read_signal(file, known=["c", "a", "b"])
     assert unseen_rows(steps, ["d", "a", "c", "b"]) == ["d", "c"]
-    with pytest.raises(TrainingError, match=r"names 1 rows that are not among the 1 known ones: 'b' \(step 1\)"):
+    with pytest.raises(
+        TrainingError, match=r"names rows that are not among the 1 known ones \(1 in all\): 'b' \(step 1\)"
+    ):
         read_signal(file, known=["a"])
     with pytest.raises(TrainingError, match="names no rows"):
         read_signal(written(tmp_path, '{"step": 1, "loss": 1}\n'), known=["a"])

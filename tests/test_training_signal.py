@@ -106,6 +106,7 @@ def test_a_foreign_trainer_tells_what_a_plain_loop_computes(
         max_grad_norm=clip,
         num_train_epochs=2,
         logging_steps=500,
+        include_num_input_tokens_seen="non_padding" if kind == "transformers" and clip else "no",
     )
     trainer.add_callback(training_signal(tmp_path / "signal.jsonl", row_ids=NAMES))
     trainer.train()
@@ -119,7 +120,7 @@ def test_a_foreign_trainer_tells_what_a_plain_loop_computes(
     for step, (loss, norm, tokens) in zip(steps, plain_loop(base, epoch * 2, clip), strict=True):
         assert step.loss == pytest.approx(loss, rel=1e-5)
         assert step.grad_norm == pytest.approx(norm, rel=1e-4)
-        assert step.tokens == (tokens if kind == "trl" else None)
+        assert step.tokens == (tokens if kind == "trl" or clip else None)
 
 
 @pytest.mark.parametrize("at_once", [None, 1, 3])
@@ -172,7 +173,7 @@ def test_a_run_that_goes_on_has_every_step_once(
     tune(ROWS, base, cut, resume=True, **settings, signal=file)
     assert file.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert tune(ROWS, base, cut, resume=True, **settings, signal=file).steps == 6
-    with pytest.raises(TrainingError, match="settings: batches was"):
+    with pytest.raises(TrainingError, match="of another kind: other batches"):
         tune(ROWS, base, cut, resume=True, **settings | {"batches": batches[::-1]}, signal=file)
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[1:]))
     with pytest.raises(TrainingError, match="has 5 of the 6 steps"):
@@ -210,20 +211,25 @@ def test_batches_in_order_train_as_reading_in_order_does(base: Path, tmp_path: P
         ({"batches": [[-1]]}, r"batches\[0\] has -1"),
         ({"batches": [[True]]}, r"batches\[0\] has True"),
         ({"batches": ["01"]}, r"batches\[0\] is '01'; expected a list of indices"),
+        ({"batches": 3}, "batches=3; expected lists of indices"),
         ({"batches": [3]}, r"batches\[0\] is 3; expected a list of indices"),
         ({"batches": [[0]], "args": {"packing": True, "max_length": 64}}, "packing=True does not go with batches="),
         (
             {"batches": [[0]], "args": {"gradient_accumulation_steps": 4}},
             "gradient_accumulation_steps=4 does not go with batches=.*per_device_train_batch_size says how many rows",
         ),
+        (
+            {"batches": [[0]], "args": {"train_sampling_strategy": "group_by_length"}},
+            "train_sampling_strategy='group_by_length' does not go with batches=",
+        ),
         ({"batches": [[0]], "args": {"max_length": 3}}, "nothing to train on"),
         ({"row_ids": NAMES}, "row_ids= names rows in the training signal; name its file as well"),
-        ({"row_ids": NAMES[1:], "signal": "s.jsonl"}, "row_ids has 11 names and there are 12 rows"),
+        ({"row_ids": NAMES[1:], "signal": "s.jsonl"}, "row_ids: 11 for 12 rows"),
         ({"row_ids": ["a"] * 12, "signal": "s.jsonl"}, r"row_ids\[1\] is 'a', as is row_ids\[0\]"),
         ({"row_ids": range(12), "signal": "s.jsonl"}, r"row_ids\[0\] is 0; expected a text"),
         (
             {"row_ids": NAMES, "signal": "s.jsonl"},
-            "row_ids: train_sampling_strategy is 'random', so it is not certain",
+            "rows that are shuffled have no known step; give batches=",
         ),
     ],
 )
@@ -299,3 +305,48 @@ def test_a_loss_that_is_no_number_is_null(base: Path, tmp_path: Path) -> None:
     trainer.train()
     (step,) = read_signal(tmp_path / "signal.jsonl")
     assert (step.loss, step.grad_norm) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "accumulated", "drop_last", "cut"),
+    [(11, 2, 4, False, 0), (11, 2, 4, True, 0), (9, 4, 2, False, 1), (7, 3, 2, True, 2), (12, 5, 1, False, 4)],
+)
+def test_the_named_rows_are_those_that_the_model_was_given(
+    base: Path, tmp_path: Path, rows: int, width: int, accumulated: int, drop_last: bool, cut: int
+) -> None:
+    of_tokens = {tuple(row["input_ids"]): name for row, name in zip(encoded(base), NAMES, strict=True)}
+    given: dict[int, list[str]] = {}
+
+    def train(resume: Path | None = None, steps: int = -1) -> None:
+        trainer = trainer_of(
+            "transformers",
+            base,
+            tmp_path / "out",
+            per_device_train_batch_size=width,
+            gradient_accumulation_steps=accumulated,
+            dataloader_drop_last=drop_last,
+            num_train_epochs=3,
+            max_steps=steps,
+            save_strategy="steps",
+            save_steps=1,
+        )
+        trainer.train_dataset = trainer.train_dataset.select(range(rows))
+        training_step = trainer.training_step
+
+        def watched(model: Any, inputs: Any, *args: Any) -> Any:
+            for ids, mask in zip(inputs["input_ids"], inputs["attention_mask"], strict=True):
+                given.setdefault(trainer.state.global_step + 1, []).append(of_tokens[tuple(ids[mask.bool()].tolist())])
+            return training_step(model, inputs, *args)
+
+        trainer.training_step = watched
+        trainer.add_callback(training_signal(tmp_path / "signal.jsonl", row_ids=NAMES[:rows]))
+        trainer.train(resume_from_checkpoint=resume and str(resume))
+
+    if cut:
+        train(steps=cut)
+        train(tmp_path / "out" / f"checkpoint-{cut}")
+    else:
+        train()
+    steps = read_signal(tmp_path / "signal.jsonl", known=NAMES)
+    assert len(steps) >= 3
+    assert {step.step: list(step.row_ids or ()) for step in steps} == given

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from numbers import Integral
 from typing import Any
 
 from hfclean.errors import TrainingError
@@ -18,7 +19,6 @@ UNTRUE = {
     "gradient_accumulation_steps": 1,
     "auto_find_batch_size": False,
     "ignore_data_skip": False,
-    "train_sampling_strategy": "random",  # of no effect, as it is trl's default
 }
 
 
@@ -55,21 +55,28 @@ def check_batches(batches: Iterable[Iterable[int]], rows: int) -> list[list[int]
     Raises:
         TrainingError: there are none, one is empty, or an index lies outside of the rows.
     """
+    if not _is_list(batches):
+        raise TrainingError(f"batches={shown(batches)}; expected lists of indices of the rows")
     found: list[list[int]] = []
     for number, batch in enumerate(batches):
-        if isinstance(batch, (str, bytes, Mapping)) or not isinstance(batch, Iterable):
-            raise TrainingError(f"batches[{number}] is {shown(batch)}; expected a list of indices into the rows")
-        found.append(list(batch))
-        if not found[-1]:
+        if not _is_list(batch):
+            raise TrainingError(f"batches[{number}] is {shown(batch)}; expected a list of indices of the rows")
+        indices = list(batch)
+        if not indices:
             raise TrainingError(f"batches[{number}] is empty; expected one index at least: leave it out")
-        for index in found[-1]:
-            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < rows:
+        for index in indices:
+            if isinstance(index, bool) or not isinstance(index, Integral) or not 0 <= index < rows:
                 raise TrainingError(
                     f"batches[{number}] has {shown(index)}; expected indices of the {rows:,} rows, 0 to {rows - 1}"
                 )
+        found.append([int(index) for index in indices])
     if not found:
         raise TrainingError("batches is empty; expected one list of indices for every step of an epoch")
     return found
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
 def batching(batches: Sequence[Sequence[int]], encoded: Encoded, names: Sequence[str]) -> Batching:
@@ -105,6 +112,11 @@ def check_args(config: Any) -> None:
         raise TrainingError(
             f"batches= is for one process, and {config.world_size} were started; start one (without accelerate launch "
             "or torchrun), or leave batches= out"
+        )
+    if (strategy := getattr(config, "train_sampling_strategy", "random")) not in ("random", "sequential"):
+        raise TrainingError(
+            f"train_sampling_strategy={strategy!r} does not go with batches=, which come in their own order; leave "
+            "one of the two out"
         )
     for name, expected in UNTRUE.items():
         if (value := getattr(config, name, expected)) != expected:

@@ -27,10 +27,12 @@ def training_signal(file: str | Path, *, row_ids: Sequence[str] | None = None) -
     accumulated gradient of all processes before it is clipped, also where nothing is clipped (`max_grad_norm` 0 or
     None, which is set to 0); it is the trainer's own, so the trainer logs every step from now on, as with
     `logging_steps=1`. The loss is the trainer's: mean per token over the whole step where the model takes
-    `num_items_in_batch`, as causal language models do; null where it was not finite. `tokens` needs trl.
+    `num_items_in_batch`, as causal language models do; null where it was not finite. `tokens` needs trl, or
+    `include_num_input_tokens_seen="non_padding"`.
 
     The main process writes. An older signal file at that path is replaced; after `resume_from_checkpoint` the lines
-    up to the checkpoint stay. A signal per batch is what SeDi-Instruct chooses seeds by (arXiv 2502.04774).
+    up to the checkpoint stay, and steps that it lacks stay missing. A signal per batch is what SeDi-Instruct chooses
+    seeds by (arXiv 2502.04774).
 
     Args:
         file: where the lines go.
@@ -88,6 +90,7 @@ def _recorder() -> Any:
             self.resumed = 0  # steps of this epoch that a checkpoint holds
             self.written = 0  # the last step that has a line
             self.tokens = 0  # that trl has counted
+            self.seen = 0  # tokens that transformers has counted
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             if args.max_grad_norm is None:
@@ -95,7 +98,7 @@ def _recorder() -> Any:
             self.batches = self.given
             if self.batches is None:
                 self.batches = _batches(args, rest.get("train_dataloader"), self.row_ids)
-            self.written = state.global_step
+            self.written, self.seen = state.global_step, state.num_input_tokens_seen
             self.resumed = 0
             if self.batches and not args.ignore_data_skip:
                 self.resumed = state.global_step % len(self.batches)
@@ -115,6 +118,8 @@ def _recorder() -> Any:
             self.written = state.global_step
             counted = logs.get("num_tokens")
             tokens = None
+            if str(getattr(args, "include_num_input_tokens_seen", "no")) == "non_padding":
+                tokens, self.seen = state.num_input_tokens_seen - self.seen, state.num_input_tokens_seen
             if counted is not None:
                 tokens, self.tokens = round(counted) - self.tokens, round(counted)
             if not state.is_world_process_zero:

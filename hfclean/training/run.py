@@ -155,6 +155,8 @@ class Run:
         old, new = before.get(key), self.facts[key]
         if isinstance(old, dict) and isinstance(new, dict):
             names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+            if names == ["batches"]:
+                return "other batches"
             return f"{key}: " + ", ".join(f"{n} was {old.get(n)!r}, is {new.get(n)!r}" for n in names[:3])
         return {"rows_digest": "other rows", "heldout_digest": "other held-out rows"}.get(key, f"{old!r}, not {new!r}")
 

@@ -216,8 +216,14 @@ def _state(file: Path) -> list[Any] | None:
         raise _unreadable(file, e) from e
     except (ValueError, RecursionError):
         return None
-    log = state.get("log_history") if isinstance(state, Mapping) else None
-    return log if isinstance(log, list) else None
+    if not isinstance(state, Mapping) or "step" in state:
+        return None  # one line of JSON lines
+    if not isinstance(log := state.get("log_history"), list):
+        raise TrainingError(
+            f"{_name(file)} has no log_history; expected a trainer_state.json, or JSON lines with step and loss or "
+            "grad_norm"
+        )
+    return log
 
 
 def _lines(file: Path) -> Iterator[tuple[bytes, Step]]:
@@ -335,8 +341,8 @@ def _check_known(file: Path, steps: Iterable[Step], known: Collection[str]) -> N
     if unknown:
         some = ", ".join(f"{shown(name)} (step {at:,})" for name, at in list(unknown.items())[:3])
         raise TrainingError(
-            f"{_name(file)} names {len(unknown):,} rows that are not among the {len(names):,} known ones: {some}; is "
-            "it the file of this training?"
+            f"{_name(file)} names rows that are not among the {len(names):,} known ones ({len(unknown):,} in all): "
+            f"{some}; is it the file of this training?"
         )
 
 

@@ -143,12 +143,17 @@ def _class() -> Any:
             )
             return self.accelerator.prepare(loader)
 
-        def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
             parts = [inputs]
             if self.batches is not None:
                 parts = _parts(inputs, self.args.per_device_train_batch_size)
                 self.current_gradient_accumulation_steps = len(parts)
-            losses = [super(Guarded, self).training_step(model, part, *args, **kwargs) for part in parts]
+                if len(parts) > 1 and num_items_in_batch is None:
+                    raise TrainingError(
+                        "this model does not weigh its loss by num_items_in_batch, so a batch cannot be taken in "
+                        "parts; leave per_device_train_batch_size out"
+                    )
+            losses = [super(Guarded, self).training_step(model, part, num_items_in_batch) for part in parts]
             loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
             if not torch.isfinite(loss).all():
                 raise TrainingError(f"the loss of step {self.state.global_step + 1} is {loss.item()}")

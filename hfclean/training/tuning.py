@@ -107,6 +107,11 @@ def tune(
     if batches is not None:
         check_args(config)
     rows, batches, names = _named(rows, batches, row_ids, signal)
+    if row_ids is not None and batches is None and not _in_order(config):
+        raise TrainingError(
+            "row_ids= names the rows of a step, and rows that are shuffled have no known step; give batches= as well, "
+            "or args with train_sampling_strategy='sequential'"
+        )
     adapter = peft_of(peft_config)
     if adapter is not None and files.base is not None:
         raise TrainingError(
@@ -249,7 +254,7 @@ def _named(
     rows = rows if hasattr(rows, "__len__") else list(rows)
     names = check_names(row_ids)
     if names is not None and len(names) != len(rows):
-        raise TrainingError(f"row_ids has {len(names):,} names and there are {len(rows):,} rows; name every row once")
+        raise TrainingError(f"row_ids: {len(names):,} for {len(rows):,} rows; name every row once")
     found = check_batches(batches, len(rows)) if batches is not None else None
     return rows, found, names if names is not None else [str(k) for k in range(len(rows))]
 
