@@ -19,6 +19,9 @@ LISTS = {
         "1. Name a bird.\n\nTo solve this task, you need to know birds.\n\n2. Name a fish.\n\nI'm ready to help.",
         ["Name a bird.", "Name a fish."],
     ),
+    "bullets below a task": ("1. Name a bird.\n   - It is simple.\n2. Name a fish.", ["Name a bird.", "Name a fish."]),
+    "bullets that a task announces": ("1. Which is a bird:\n- penguin\n- cod", ["Which is a bird: - penguin - cod"]),
+    "a list in bullets": ("- Name a bird.\n- Name a fish.", ["Name a bird.", "Name a fish."]),
     "what a task announces": ("1. Add these:\n\n3 and 4\n\n2. Name a fish.", ["Add these: 3 and 4", "Name a fish."]),
     "numbers in JSON": ('{"tasks": ["1. Name a bird.", "2. Name a fish."]}', ["Name a bird.", "Name a fish."]),
     "all in one text": (

@@ -34,7 +34,7 @@ GIVES_ANSWER = re.compile(
     r"\A\W*(?:the )?(?:correct |right |final )?answer(?: to (?:the|this|that|your)(?: \w+){1,3}(?: is\b|:)| is\b)",
     re.IGNORECASE,
 )
-CLAUSE = re.compile(r"[.!?:\n]+\s*")
+CLAUSE = re.compile(r"[.!?:;\n]+\s*")
 FEWEST_QUOTED = 8  # words of our request that are taken for a quotation of it
 LEFT_OUT = 0.5  # a filter that drops this share of the seeds says nothing about rows like them
 # of the gate, what shows without a text to compare with; and of that, what a text to work on cannot be either.

@@ -335,8 +335,9 @@ def _rows_of(
         draft.drop("unparsed")
         yield replace(draft, answer=answer.text[:LONGEST_ANSWER])
         return
+    words_asked = "\n".join([generator.prompts.words(), *(field.meaning for field in form.fields)])
     for each in found:
-        made = replace(draft, finish_reason=answer.finish_reason, words=generator.prompts.words())
+        made = replace(draft, finish_reason=answer.finish_reason, words=words_asked)
         try:
             made.row = checked_row(form.row(draft.task, each, seeds[draft.like].row), form.features)
         except Unwritable as e:

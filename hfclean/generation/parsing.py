@@ -24,6 +24,7 @@ _ABOUT_TASK = re.compile(r"\AThe (?:(?:new|next|first|second|third|last) )?task 
 _LIST = re.compile(r"\{\s*\"tasks\"\s*:\s*\[")
 _COMMA = re.compile(r"\s*,?\s*")
 _PARAGRAPH = re.compile(r"(?<![:：])[ \t]*\n[ \t]*\n")
+_BELOW = re.compile(r"[ \t]*\n[ \t]*(?:\n|[-*•][ \t])")  # a paragraph or bullets
 _NOTHING = re.compile(r"\s*(?:`{3,}\w*\s*)?(?:\{\s*\}|\[\s*\]|\"\"|null)?\s*(?:`{3,}\s*)?")
 _EXAMPLE = re.compile(r"(?:\A|\n)[ \t]*[*_#]*[ \t]*Example[ \t]+\d{1,2}[ \t]*[*_]*:?[ \t]*(?=\n)", re.IGNORECASE)
 _BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:`{3,}\w*[ \t]*\n[ \t]*)?(?=[\[{])")
@@ -50,9 +51,14 @@ def read_tasks(text: str, most: int, *, cut_off: bool = False) -> list[str] | No
         _, *items = mark.split(body)
         if items:
             whole = items[:-1] if cut_off else items
-            # one task a line was asked for: a paragraph behind it is talk, unless the task announces it
-            return [_task(_PARAGRAPH.split(item, maxsplit=1)[0]) for item in whole[:most]]
+            return [_task(_without_talk(item)) for item in whole[:most]]
     return None
+
+
+def _without_talk(item: str) -> str:
+    """A task of a list with one task a line: what stands below it is talk, unless it is announced with a colon."""
+    announced = item.lstrip().partition("\n")[0].rstrip().endswith((":", "："))
+    return (_PARAGRAPH if announced else _BELOW).split(item, maxsplit=1)[0]
 
 
 def _listed(body: str, *, cut_off: bool) -> list[Any] | None:
