@@ -45,7 +45,7 @@ def generation_facts(made: Generated) -> list[tuple[str, str]]:
     if not made.requests:
         return [
             ("made by", made.made_by),
-            ("seeds", f"{plural(made.seeds_rows, 'row')} were shown to the model"),
+            ("seeds", f"{plural(made.seeds_rows, 'row')} shown to the model"),
             ("rows", f"{made.kept:,} in {plural(made.rounds, 'round')}"),
             ("license of the seeds", "not recorded in the rows"),
             ("license or terms of the model", "not recorded in the rows"),
