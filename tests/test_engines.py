@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from chat_server import ChatServer
+from chat_server import ChatServer, Received, Reply
 from datasets import Dataset, DatasetDict
 
 import hfclean
 from hfclean.cli import main
 from hfclean.engines import OwnStore, finish, whole_rows
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.models import ModelSpec, StoreError, process, store
+from hfclean.models import ModelSpec, Prices, StoreError, process, store
+from hfclean.reviser.codec import encode
+from hfclean.schema import Pair
 from hfclean.testing import shape_rows
 from hfclean.values import exact_dataset
 
@@ -170,6 +173,69 @@ def test_an_actor_has_a_file_of_answers_of_its_own_and_files_are_merged(
         again = whole_rows(hfclean.Reviser("tiny", base_url=server.url, store=str(whole)))(raw.data.table)
         assert server.counts.total() == asked
         assert again.to_pylist() == pa.concat_tables(done).to_pylist()
+    process.close()
+
+
+def farms(count: int) -> Dataset:
+    """Rows that differ, of which a model is asked, and for every third gives an answer that the gate refuses."""
+    return Dataset.from_list(
+        [
+            {"instruction": f"How many cows has farm {k}?", "input": "", "output": f"farm {k} has 12 + 7 = 19 cows"}
+            for k in range(count)
+        ]
+    )
+
+
+def counted(request: Received, _: int = 0) -> Reply:
+    k = int(re.findall(r"farm (\d+)\?", request.content)[-1])
+    answer = f"Farm {k} has 12 + 7 = {19 if k % 3 else 21} cows."
+    return Reply(encode(Pair(f"How many cows has farm {k}?", "", answer)))
+
+
+def test_what_models_were_asked_and_what_it_cost_is_that_of_one_process(tmp_path: Path) -> None:
+    raw, answers, prices = farms(12), tmp_path / "answers", Prices(input=1.0, output=2.0, currency="EUR")
+    with ChatServer(default=counted) as server:
+
+        def coach(store: str) -> hfclean.Reviser:
+            return hfclean.Reviser("tiny", base_url=server.url, prices=prices, store=str(tmp_path / store))
+
+        one = hfclean.clean(raw, reviser=(hfclean.revise, coach("one.sqlite3")), show=False)
+        repaired = whole_rows(hfclean.revise)(raw.data.table)
+        actors = [OwnStore(coach("unused.sqlite3"), answers) for _ in range(2)]
+        done = [actors[k // 3 % 2](repaired.slice(k, 3)) for k in range(0, 9, 3)]
+        actors[0] = OwnStore(coach("unused.sqlite3"), answers / "other")  # of another machine
+        done.append(actors[0](repaired.slice(9, 3)))
+        files = sorted(answers.rglob("*.sqlite3"))
+        store.merge(files, tmp_path / "whole.sqlite3")
+        after = whole_rows(hfclean.score)(pa.concat_tables(done))
+        steps = (hfclean.revise, coach("whole.sqlite3"))
+        cleaned = finish(raw, after, reviser=steps, answers=[answers, answers / "other"])
+        assert cleaned.transforms == one.transforms
+        usage = cleaned.transforms[1]["usage"]
+        assert (usage["asked"], usage["cached"], usage["currency"]) == (12, 0, "EUR")
+        assert usage["cost"] > 0
+        assert cleaned.transforms[1]["models"] == ["tiny"]
+        assert same(cleaned.dataset, one.dataset)
+        assert same(cleaned.refused, one.refused)
+        assert len(one.refused) == 4
+        for name, each in (("a", one), ("b", cleaned)):
+            each.save(tmp_path / name / "rows")
+        written = [{f.name: f.read_bytes() for f in (tmp_path / name / "rows").glob("*.*")} for name in "ab"]
+        assert written[0] == written[1]
+        # an actor that takes the place of another goes on counting, and finds the answers
+        del actors
+        OwnStore(coach("unused.sqlite3"), answers)(repaired.slice(0, 3))
+        again = finish(raw, after, reviser=steps, answers=[answers, answers / "other"]).transforms[1]["usage"]
+        assert (again["asked"], again["cached"], again["cost"]) == (12, 3, usage["cost"])
+        assert "usage" not in finish(raw, after, reviser=steps).transforms[1]
+        other = (hfclean.revise, hfclean.Reviser("tiny", base_url=server.url, trust="low"))
+        for wrong, expected in (
+            (other, "nothing says what Reviser was asked: none of the 2 files"),
+            (steps, "delete it"),
+        ):
+            with pytest.raises(HfcleanError, match=expected):
+                finish(raw, after, reviser=wrong, answers=answers)
+            (answers / "a.usage.json").write_text('{"steps": [{"usage": {"asked": -1}}]}')
     process.close()
 
 

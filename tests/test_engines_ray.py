@@ -106,12 +106,15 @@ def test_models_are_actors_with_their_own_answers_which_are_merged(tmp_path: Pat
 
     with ChatServer(default=answered) as server:
         coach = hfclean.Reviser("tiny", base_url=server.url, store=str(tmp_path / "one.sqlite3"))
-        one = hfclean.clean(raw, reviser=coach, show=False).dataset
+        alone = hfclean.clean(raw, reviser=coach, show=False)
+        one = alone.dataset
         ds = blocks(raw).map_batches(
             OwnStore, fn_constructor_args=(coach, tmp_path / "answers"), concurrency=2, batch_size=8
         )
         ds = ds.map_batches(whole_rows(hfclean.score, raw.features.arrow_schema), batch_size=BATCH)
-        cleaned = finish(raw, gathered(ds), reviser=coach)
+        cleaned = finish(raw, gathered(ds), reviser=coach, answers=tmp_path / "answers")
+        assert cleaned.transforms == alone.transforms
+        assert cleaned.transforms[0]["usage"]["asked"] == 40
         assert same(cleaned.dataset, one)
         assert set(one["edit"]) == {"revised"}
         files = sorted((tmp_path / "answers").glob("*.sqlite3"))

@@ -57,14 +57,14 @@ def with_model(
     usage = transform.usage().since(before)
     entry = described(transform)
     head = {name: entry.pop(name) for name in ("by", "version", "settings")}
-    used = _used(usage, cached=usage.cached if ahead is None else ahead.cached)
+    cost = used(usage, cached=usage.cached if ahead is None else ahead.cached)
     if not transform.keeps_answers and _any_reverted(out, transform):
-        used["notes"].append(NOT_KEPT)
+        cost["notes"].append(NOT_KEPT)
     if transform.spec().kind == "server" and transform.keeps_answers:
-        used["answers_of"] = open_backend(transform.spec()).source
+        cost["answers_of"] = open_backend(transform.spec()).source
     asked = usage.asked or usage.cached or any(count for _, count in usage.failed)
-    failed = _nothing_came(out, transform) if asked else ""
-    return out, {**head, "models": _models(out, transform), "usage": used, **entry}, [failed] if failed else []
+    failed = what_never_came(out, transform) if asked else ""
+    return out, {**head, "models": models_of(out, transform), "usage": cost, **entry}, [failed] if failed else []
 
 
 class _Watched:
@@ -89,7 +89,7 @@ class _Watched:
         return out
 
 
-def _nothing_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
+def what_never_came(splits: Mapping[str, Any], transform: ModelTransform) -> str:
     """The message for a model that was asked and gave no row a usable answer."""
     uses: list[Use] = []
     reasons: list[str] = []
@@ -110,7 +110,7 @@ def _any_reverted(splits: Mapping[str, Any], transform: ModelTransform) -> bool:
     return isinstance(transform, ModelReviser) and any("reverted" in edits for edits in batches)
 
 
-def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
+def used(usage: Usage, *, cached: int) -> dict[str, Any]:
     """The cost of a run, as JSON can hold it."""
     return {
         "asked": usage.asked,
@@ -129,7 +129,7 @@ def _used(usage: Usage, *, cached: int) -> dict[str, Any]:
     }
 
 
-def _models(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
+def models_of(splits: Mapping[str, Any], transform: ModelTransform) -> list[str]:
     """The names of the models that answered, as the rows' histories have them."""
     found, name = set(), transform.layout.own(HISTORY)
     for part in splits.values():
@@ -203,7 +203,7 @@ def retry_failed(
         both = concatenate_datasets([ds[split].with_format(None).select(rest), part.cast(ds[split].features)])
         order = {k: n for n, k in enumerate([*rest, *places[split]])}
         splits[split] = mark_duplicates(both.select([order[k] for k in range(len(both))]), reviser.layout)
-    if failures and not _nothing_came(splits, reviser):
+    if failures and not what_never_came(splits, reviser):
         failures = []  # those that failed before fail again, and others are well: no news
     name = reviser.layout.own("row_id")
     again = [

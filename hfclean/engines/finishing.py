@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hfclean.cleaned import Cleaned
 from hfclean.cleaning import RowByRow, all_steps, described_origin, in_order, of_one_split, over_all_rows, settled
-from hfclean.cleaning.asked import described
+from hfclean.cleaning.asked import described, models_of, refused_of, what_never_came
+from hfclean.engines.costs import STEP, usage_of
 from hfclean.errors import ColumnError, HfcleanError
 from hfclean.layout import Layout
+from hfclean.models import ModelTransform
 from hfclean.passes import column_batches
 from hfclean.provenance import HISTORY, row_ids
 from hfclean.reviser import revise as rules_reviser
@@ -26,6 +30,7 @@ def finish(
     score: bool | Transform = True,
     scorers: Sequence[Transform] = (),
     drop_duplicates: bool = False,
+    answers: str | Path | Sequence[str | Path] = (),
 ) -> Cleaned:
     """What `hfclean.clean` gives, for rows on which another engine ran the transforms: unique ids, duplicates, and by
     `save` the folder with its report.
@@ -36,9 +41,13 @@ def finish(
             several splits, these by split.
         reviser, score, scorers: what the engine ran, as `hfclean.clean` takes them.
         drop_duplicates: as for `hfclean.clean`.
+        answers: where models were asked, the folder that `OwnStore` was given, or those of several machines: what they
+            were asked and what that cost is added up, for the report and the card. A batch at which an actor died
+            counts as answered before.
 
     Raises:
-        HfcleanError: there are more or fewer rows than before, or they came in another order.
+        HfcleanError: there are more or fewer rows than before, or they came in another order; nothing in `answers` is
+            of a model that was asked.
         ColumnError: a column of `before` is gone.
         SchemaError: rows of no known shape.
 
@@ -57,12 +66,22 @@ def finish(
     new = {"": after} if "" in old or not isinstance(after, Mapping) else dict(after)
     if set(old) != set(new):
         raise HfcleanError(f"before has the splits {', '.join(old)}, and after {', '.join(map(str, new)) or 'none'}")
-    steps = [settled(step, old) for step in all_steps(revisers, score, scorers)]
+    given = all_steps(revisers, score, scorers)
+    steps = [settled(step, old) for step in given]
     layout = steps[0].layout if revisers else None
     splits = {name: _fitting(part, new[name], layout) for name, part in old.items()}
-    done = RowByRow(splits, {}, tuple(map(described, steps)), (), layout, origin)
+    folders = [answers] if isinstance(answers, (str, Path)) else list(answers)
+    entries, failures = list(map(described, steps)), []
+    for k, (step, as_given) in enumerate(zip(steps, given, strict=True)):
+        if folders and isinstance(step, ModelTransform):
+            usage, rest = usage_of(folders, as_given), entries[k]
+            head = {name: rest.pop(name) for name in STEP}
+            entries[k] = {**head, "models": models_of(splits, step), "usage": usage, **rest}
+            failures.append(what_never_came(splits, step))
+    done = RowByRow(splits, {}, tuple(entries), tuple(filter(None, failures)), layout, origin)
     cleaned = over_all_rows(done, drop_duplicates=drop_duplicates)
-    return of_one_split(cleaned) if "" in old else cleaned
+    cleaned = of_one_split(cleaned) if "" in old else cleaned
+    return replace(cleaned, refused=refused_of(cleaned.dataset, steps[len(revisers) - 1])) if revisers else cleaned
 
 
 def _fitting(before: Any, after: Any, layout: Layout | None) -> Any:

@@ -3,7 +3,6 @@ one machine. So ids, duplicates, report and ledger do not have to add up: they a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from hfclean.cleaned import Cleaned, Origin
 from hfclean.cleaning import RowByRow, over_all_rows
 from hfclean.cleaning.marks import ids_of
+from hfclean.engines.costs import added
 from hfclean.engines.reading import Part, again, all_know, check_files, check_rules, joined, read_parts
 from hfclean.errors import FolderError
 from hfclean.layout import Layout
@@ -104,26 +104,7 @@ def _merged(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if "usage" not in first:
         return first
     models = sorted({model for step in steps for model in step.get("models", ())})
-    return {**first, "models": models, "usage": _added([step["usage"] for step in steps])}
-
-
-def _added(uses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sum of the `usage` of several runs."""
-    last = uses[-1]
-    total: dict[str, Any] = {**last}
-    for name, value in last.items():
-        if isinstance(value, int):
-            total[name] = sum(usage.get(name, 0) for usage in uses)
-    for name in ("failed", "reused_on"):
-        counts: Counter[str] = sum((Counter(usage.get(name, {})) for usage in uses), Counter())
-        total[name] = dict(sorted(counts.items()))
-    currencies = {usage["currency"] for usage in uses if usage["currency"]}
-    costs = [usage["cost"] for usage in uses if usage["cost"] is not None]
-    priced = len(costs) == len(uses) and len(currencies) == 1
-    total["cost"] = round(sum(costs), 6) if priced else None
-    total["currency"] = next(iter(currencies)) if priced else ""
-    total["notes"] = list(dict.fromkeys(note for usage in uses for note in usage["notes"]))
-    return total
+    return {**first, "models": models, "usage": added([step["usage"] for step in steps])}
 
 
 def _failures(parts: Sequence[Part]) -> tuple[str, ...]:

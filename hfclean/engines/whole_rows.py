@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from hfclean.engines.costs import KeptUsage
 from hfclean.errors import HfcleanError
 from hfclean.models import ModelSpec, ModelTransform
 from hfclean.provenance import HISTORY, own_columns
@@ -103,8 +104,9 @@ class OwnStore:
         ds.map_batches(hfclean.engines.OwnStore, fn_constructor_args=(reviser, "answers"), concurrency=2)
 
     Processes of several machines cannot share one file of answers. Each actor takes the first file in `folder` that no
-    other actor of its machine holds, and keeps it as long as it lives: the one that replaces a killed actor finds its
-    answers there. Afterwards `hfclean cache merge` puts the files together.
+    other actor of its machine holds, and keeps it as long as it lives: the one that replaces a killed actor finds
+    its answers there. Afterwards `hfclean cache merge` puts the files together. What actors asked and what it cost is
+    in `*.usage.json` beside them, for `finish`: take a new folder for another dataset.
 
     Args:
         transform: a reviser or scorer that asks a model. `max_cost` and the like count for each actor by itself.
@@ -119,16 +121,20 @@ class OwnStore:
         place = Path(folder).expanduser().resolve()
         place.mkdir(parents=True, exist_ok=True)
         self.path, self._lock = _free_store(place)
-        store = str(self.path)
+        store, given = str(self.path), transform
         if isinstance(transform.model, ModelSpec):
             transform = replace(transform, model=replace(transform.model, store=store))
         else:
             transform = replace(transform, store=store)
+        self._usage = KeptUsage(self.path, given, transform)
         self._rows = whole_rows(transform, schema)
 
     def __call__(self, batch: Any) -> Any:
         """All columns of a batch, as an Arrow table."""
-        return self._rows(batch)
+        self._usage.begin()
+        rows = self._rows(batch)
+        self._usage.keep()
+        return rows
 
 
 def _free_store(folder: Path) -> tuple[Path, FileLock]:
