@@ -9,7 +9,9 @@ pushes OUTPUT: rows, ids, duplicates, ledger, report and card are those of one r
 
     uv run clean_in_shards.py INPUT OUTPUT --shards 16             # prints the 16 commands that follow
     hf jobs uv run --secrets HF_TOKEN clean_in_shards.py INPUT OUTPUT --shard 1/16 --push
-    uv run clean_in_shards.py INPUT OUTPUT --merge --push          # once all jobs have ended
+    uv run clean_in_shards.py INPUT OUTPUT --merge --push          # once all jobs have ended; see: hf jobs ps
+
+Where a job failed, its command is run again: the merge names the shards that are missing.
 """
 
 from __future__ import annotations
@@ -57,7 +59,14 @@ def main() -> None:
             if args.push:
                 api = HfApi()
                 api.create_repo(parts_repo, repo_type="dataset", private=True, exist_ok=True)
-                api.upload_folder(repo_id=parts_repo, repo_type="dataset", folder_path=part, path_in_repo=part.name)
+                if not api.dataset_info(parts_repo).private:
+                    raise SystemExit(
+                        f"{parts_repo} is public, and parts hold the rows unmasked; make it private first"
+                    )
+                where = {"repo_id": parts_repo, "repo_type": "dataset", "path_in_repo": part.name}
+                api.upload_folder(
+                    folder_path=part, delete_patterns="*", **where
+                )  # of a shard that ran before, nothing
             return
         found = Path(snapshot_download(parts_repo, repo_type="dataset", local_dir=Path(place) / "parts"))
         cleaned = hfclean.engines.merge(sorted(found.glob("part-*")), drop_duplicates=args.drop_duplicates)
@@ -65,6 +74,7 @@ def main() -> None:
         print(cleaned.save(folder, source_id=args.input))
         result = hfclean.push_dataset(folder, args.output, dry_run=not args.push)
         print(result.url if args.push else result)
+        print(f"{parts_repo} holds the rows unmasked; in the end: hf repos delete {parts_repo} --type dataset")
 
 
 if __name__ == "__main__":

@@ -204,10 +204,19 @@ def test_clean_in_shards(raw: FakeHub, monkeypatch: pytest.MonkeyPatch, capsys: 
     ]
     assert "{'train': 6} rows in part-1-of-2" in script("--shard", "1/2")
     assert ("dataset", "me/clean-parts") not in raw.repos
-    for number in (1, 2):
+    raw.add_repo("me/clean-parts", "dataset")
+    with pytest.raises(SystemExit, match="me/clean-parts is public, and parts hold the rows unmasked"):
+        script("--shard", "1/2", "--push")
+    del raw.repos["dataset", "me/clean-parts"]
+    script("--shard", "1/2", "--push")
+    parts = raw.repo("me/clean-parts", "dataset")
+    assert parts.private
+    with pytest.raises(hfclean.errors.FolderError, match=r"1 of 2 shards are missing \(2/2\)"):
+        script("--merge")
+    for number in (1, 2):  # the first one for the second time
         script("--shard", f"{number}/2", "--push")
     assert "12 rows" in script("--merge")
-    script("--merge", "--push")
+    assert "hf repos delete me/clean-parts" in script("--merge", "--push")
     ds = load_dataset("me/clean", split="train")
     assert set(ds["output"]) == {"An apple."}
     assert ds.to_list() == hfclean.clean(load_dataset("me/raw", split="train"), show=False).dataset.to_list()
