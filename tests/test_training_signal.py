@@ -295,6 +295,29 @@ def test_a_foreign_trainer_stops_early_and_goes_on(base: Path, tmp_path: Path) -
     assert train("cut", resume="checkpoint-2") == whole
 
 
+def test_a_tuning_that_stops_early_has_the_steps_that_it_took(base: Path, tmp_path: Path) -> None:
+    signal, batches = tmp_path / "signal.jsonl", [[0, 1, 2], [3, 4, 5, 6]]
+    settings: dict[str, Any] = {"args": {"num_train_epochs": 8, "learning_rate": 3.0, "disable_tqdm": True}}
+    settings |= {"peft_config": {"r": 2}, "heldout": ROWS[7:9], "patience": 1, "batches": batches, "signal": signal}
+    tuned = tune(ROWS, base, tmp_path / "out", **settings)
+    steps = read_signal(signal, known=[str(k) for k in range(7)])
+    assert tuned.facts["stopped_early"]
+    assert [step.step for step in steps] == list(range(1, tuned.steps + 1))
+    assert [step.batch_id for step in steps] == [0, 1] * (tuned.steps // 2)
+    assert all(step.grad_norm and step.loss for step in steps)
+    assert tune(ROWS, base, tmp_path / "out", **settings, resume=True).steps == tuned.steps
+
+
+def test_a_batch_is_not_taken_apart_where_its_loss_cannot_be(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded = trainers._class()[0]
+    monkeypatch.setattr(guarded, "_get_num_items_in_batch", lambda *_: None)
+    args = {"disable_tqdm": True, "per_device_train_batch_size": 1}
+    with pytest.raises(TrainingError, match="a batch cannot be taken in parts; leave per_device_train_batch_size out"):
+        tune(ROWS, base, tmp_path / "out", args=args, batches=[[0, 1]])
+
+
 def test_a_loss_that_is_no_number_is_null(base: Path, tmp_path: Path) -> None:
     import torch
 
