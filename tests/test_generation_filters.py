@@ -65,3 +65,24 @@ def test_input_and_answer_of_another_row_make_no_second_one() -> None:
     assert (rounds.dropped["reason"][:], rounds.dropped["task"][:]) == (["duplicate"], [TASKS[1]])
     assert len(made(GOOD, (GOOD[0], "The hills were wet.")).kept) == 2
     assert len(made(("", "Yes."), ("", "Yes.")).kept) == 2
+
+
+CHINESE = [
+    {"instruction": "请写一首关于春天的短诗。", "output": "春风拂面，花开满园。"},
+    {"instruction": "请解释一下光合作用是什么。", "output": "植物把光能变成化学能。"},
+]
+
+
+@pytest.mark.parametrize(
+    ("task", "reasons"),
+    [
+        ("请描述一下冬天的港口。", []),
+        ("Explain why the birds of the water have long legs.", ["another_language"]),
+        ("Translate what the old man said into Chinese.", []),
+        ("5 + 7 = ? 2 + 8 = ?", []),  # in none
+    ],
+)
+def test_a_task_is_in_a_language_of_the_seeds(task: str, reasons: list[str]) -> None:
+    rounds = Rounds(generator_of(ScriptedBackend([f"3. {task}", "港口很安静。"])))
+    rounds.generate_round(CHINESE, 8, requests=1)
+    assert rounds.dropped["reason"][:] == reasons

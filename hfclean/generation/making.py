@@ -25,6 +25,7 @@ from hfclean.provenance import row_id
 from hfclean.schema import Pair
 from hfclean.selection.decontamination import Hit
 from hfclean.text import words
+from hfclean.text.language import main_language, named_languages
 
 ENDED = ("stop", "")  # why a model stops that has written all of it
 LABEL_TOKENS = 16  # of an answer with one word
@@ -37,6 +38,7 @@ REASONS: Mapping[str, str] = {
     "unfinished": "the teacher's answer was cut off; of a list of tasks, those before the cut are taken",
     "unparsed": "the teacher's answer is not in the requested form",
     "unwritable": "what the teacher wrote has no place in a row of the seeds' shape",
+    "another_language": "the task is in a language that no seed is in, and names none",
     "benchmark": "the row holds an item of a benchmark",
     "not_new": "the task repeats a seed or another row",
     "duplicate": "the row, or its input with its answer, is that of another one, word for word",
@@ -57,6 +59,7 @@ class Pool:
         benchmarks: items that no row may hold.
         asked: how often each request for tasks was made before, by its digest.
         ignored: reasons for which half of the seeds would be dropped.
+        languages: of the seeds' tasks; empty where most are too short to tell.
     """
 
     seeds: Seeds
@@ -66,6 +69,7 @@ class Pool:
     benchmarks: Benchmarks
     asked: Counter[str] = field(default_factory=Counter)
     ignored: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,10 @@ def _lost(draft: Draft, answer: Answer) -> bool:
 def _new_tasks(generator: Generator, pool: Pool, drafts: Sequence[Draft]) -> list[Draft]:
     """The drafts whose task passes the filters and repeats nothing; the others get their reason."""
     _filtered(generator.filters, "task", drafts, pool.ignored)
+    for draft in drafts:
+        language = main_language(draft.task) if pool.languages and not draft.reason else ""
+        if language and language not in pool.languages and not named_languages(draft.task):
+            draft.drop("another_language", language)
     left = [draft for draft in drafts if not draft.reason]
     for place, hit in pool.benchmarks.found([Pair(draft.task) for draft in left]).items():
         left[place].drop("benchmark", _told(hit))
@@ -374,6 +382,12 @@ def _share_in(text: Sequence[str], other: Sequence[str]) -> float:
     runs = [tuple(text[k : k + RUN]) for k in range(len(text) - RUN + 1)]
     known = {tuple(other[k : k + RUN]) for k in range(len(other) - RUN + 1)}
     return sum(run in known for run in runs) / len(runs) if runs else 0.0
+
+
+def languages_of(tasks: Sequence[str]) -> frozenset[str]:
+    """The languages that tasks are in; empty where most of them are too short to tell."""
+    found = Counter(main_language(task) for task in tasks)
+    return frozenset() if 2 * found.pop("", 0) > len(tasks) else frozenset(found)
 
 
 def same_matter(pair: Pair) -> str:

@@ -25,7 +25,7 @@ from hfclean.errors import FolderError, HfcleanError
 from hfclean.generation.drafts import Draft
 from hfclean.generation.filters import left_out
 from hfclean.generation.generator import Generator
-from hfclean.generation.making import Made, Pool, make_round, same_matter
+from hfclean.generation.making import Made, Pool, languages_of, make_round, same_matter
 from hfclean.generation.repeats import Benchmarks, Known
 from hfclean.generation.seeds import FIRST, Seed, Seeds, read_seeds
 from hfclean.generation.tally import summed
@@ -177,7 +177,9 @@ class Rounds:
         ids = {row_id(seed.row, view) for seed in (*read.seeds, *kept)}
         ids |= {same_matter(seed.pair) for seed in (*read.seeds, *kept)} - {""}
         tried = [_tried(seed, read) for seed in read.seeds[:FIRST]]
-        return Pool(read, kept, known, ids, self._benchmarks, asked, left_out(self.generator.filters, tried))
+        ignored = left_out(self.generator.filters, tried)
+        languages = languages_of([seed.task for seed in read.seeds[:FIRST]])
+        return Pool(read, kept, known, ids, self._benchmarks, asked, ignored, languages)
 
     def _take(self, found: Round) -> None:
         self.done.append(found)
