@@ -19,6 +19,7 @@ from hfclean.checks import CAUTIOUS, CHECKS
 from hfclean.cli import parser
 from hfclean.codes import ERRORS, REASONS
 from hfclean.columns import DUPLICATE_OF, REVISION, Column
+from hfclean.loops import OPTIONS
 from hfclean.rules import ROW_RULES, RULES, Rule
 from hfclean.schema.declared import shapes_page
 from hfclean.scorers import Score
@@ -139,6 +140,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": lambda: words(ERRORS),
     "commands": commands,
     "names": names,
+    "llm2llm": lambda: table(
+        ("option", "value", "from"), ((prose(each.name), prose(str(each.value)), each.source) for each in OPTIONS)
+    ),
 }
 
 

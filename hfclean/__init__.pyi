@@ -30,6 +30,7 @@ from .generation import generate as generate
 from .hub import load_cleaned as load_cleaned
 from .hub import push_dataset as push_dataset
 from .hub import push_reviser as push_reviser
+from .loops import augment_errors as augment_errors
 from .report import Report as Report
 from .report import compare as compare
 from .restoration import ledger as ledger

@@ -199,7 +199,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
         raise HfcleanError(f"generate(n={n!r}): expected a number of rows, at least 1")
     generator, spec = rounds.generator, rounds.generator.spec
     read = read_seeds(seeds, generator.columns)
-    for note in _doubts(read, generator):
+    for note in doubts(read, generator):
         _log.warning("%s", note)
     read_key(spec.api_key_env)
     ledger = open_backend(spec).ledger
@@ -298,7 +298,7 @@ def _reasons(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in common) or "nothing"
 
 
-def _doubts(seeds: Seeds, generator: Generator) -> list[str]:
+def doubts(seeds: Seeds, generator: Generator) -> list[str]:
     """What is odd about seeds, one sentence each."""
     found = []
     if seeds.without_task:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import ceil
+from types import MappingProxyType
 
 from hfclean.generation.drafts import Draft
 from hfclean.generation.filters import Filter
@@ -94,7 +95,14 @@ class Made:
 
 
 def make_round(
-    generator: Generator, pool: Pool, number: int, n: int, requests: int, *, each: bool = False
+    generator: Generator,
+    pool: Pool,
+    number: int,
+    n: int,
+    requests: int,
+    *,
+    each: bool = False,
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> Work[Made]:
     """At most `n` new rows from a number of requests for tasks.
 
@@ -104,10 +112,11 @@ def make_round(
     Args:
         number: of the round, from 1.
         each: show the seeds in turn, one in each request before the others, instead of drawing all.
+        notes: what is shown beneath the task of a seed, by its id.
     """
     tally, dropped = Tally(), []
     showings = [_shown(generator, pool, number, k, each=each) for k in range(requests)]
-    asked = [_ask_tasks(generator, pool, shown) for shown in showings]
+    asked = [_ask_tasks(generator, pool, shown, notes) for shown in showings]
     digests = [blake2b(messages_json(each), digest_size=8).hexdigest() for each in asked]
     answers = yield from _answers_for_tasks(generator, pool, asked, digests, tally)
     drafts: list[Draft] = []
@@ -159,12 +168,13 @@ def _shown(generator: Generator, pool: Pool, number: int, k: int, *, each: bool)
     return [like, *rest]
 
 
-def _ask_tasks(generator: Generator, pool: Pool, shown: Sequence[Seed]) -> Conversation:
+def _ask_tasks(generator: Generator, pool: Pool, shown: Sequence[Seed], notes: Mapping[str, str]) -> Conversation:
     return generator.prompts.ask_tasks(
         [seed.task for seed in shown],
         generator.per_request,
         pool.seeds.form.tools(shown[0].row),
         structured=generator.structured,
+        notes=[notes.get(seed.id, "") for seed in shown] if notes else (),
     )
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import zip_longest
 from typing import Any
 
 from hfclean.errors import HfcleanError
@@ -74,15 +75,19 @@ class Prompts:
         text = json.dumps([self.tasks, self.rows, self.classify, self.demonstrations])
         return f"{ours}-{blake2b(text.encode('utf-8', 'replace'), digest_size=4).hexdigest()}"
 
-    def ask_tasks(self, shown: Sequence[str], count: int, tools: str, *, structured: bool) -> Conversation:
-        """The request for new tasks after some."""
-        listed = "\n".join(f"{number}. {task}" for number, task in enumerate(shown, 1))
+    def ask_tasks(
+        self, shown: Sequence[str], count: int, tools: str, *, structured: bool, notes: Sequence[str] = ()
+    ) -> Conversation:
+        """The request for new tasks after some; beneath each stands its note, if there is one."""
+        noted = [f"{task}\n{note}" if note else task for task, note in zip_longest(shown, notes, fillvalue="")]
+        listed = "\n".join(f"{number}. {task}" for number, task in enumerate(noted, 1))
         first, last = len(shown) + 1, len(shown) + count
         form = f"Go on with the list, from {first}. to {last}., one task a line and nothing else."
         if structured:
             form = f'Answer with a JSON object, {{"tasks": [...]}}: {count} new tasks, a string each.'
         serving = f"\n\nThe tasks are requests that these tools can serve:\n{_marked(tools)}" if tools else ""
-        return (Message("user", f"{self.tasks}{serving}\n\nTasks:\n{listed}\n\n{form}"),)
+        material = f"\n\n{MATERIAL}" if any(notes) else ""
+        return (Message("user", f"{self.tasks}{material}{serving}\n\nTasks:\n{listed}\n\n{form}"),)
 
     def ask_kind(self, task: str) -> Conversation:
         """The question whether a task wants a label."""

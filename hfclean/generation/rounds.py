@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hfclean.durable import new_folder, recover, write_text
@@ -118,6 +119,8 @@ class Rounds:
         *,
         requests: int | None = None,
         each: bool = False,
+        notes: Mapping[str, str] = MappingProxyType({}),
+        number: int | None = None,
         heard: Callable[..., None] = lambda _, __: None,
     ) -> Round:
         """The next round: at most `n` new rows that were made after these seeds and the rows kept so far.
@@ -127,6 +130,8 @@ class Rounds:
             n: most rows to keep.
             requests: requests for tasks; by default as many as give `n` tasks, if all of them are new.
             each: show the seeds in turn, one in each request, instead of drawing from all.
+            notes: what is shown beneath the task of a seed, by its id.
+            number: of the round, by default the next; a loop that makes nothing in some of its rounds names it.
             heard: is called with each step's requests and answers.
 
         Raises:
@@ -140,11 +145,15 @@ class Rounds:
         tasks = self.generator.per_request * self.generator.examples
         asked = requests or -(-n // tasks)
         inputs = {"n": n, "requests": asked, "each": each, "seeds": _digest([(s.id, s.row) for s in read.seeds])}
-        number = self._next
+        if notes:
+            inputs["notes"] = _digest(dict(notes))
+        number = self._next if number is None else number
+        if number < self._next:
+            raise HfcleanError(f"generate_round(number={number}): expected {self._next} or more")
         found = self._stored(number, inputs)
         if found is None:
             pool = self.pool(read)
-            made = wait_for(make_round(self.generator, pool, number, n, asked, each=each), heard)
+            made = wait_for(make_round(self.generator, pool, number, n, asked, each=each, notes=notes), heard)
             found = self._finished(number, inputs, made, read, pool.ignored)
         self._take(found)
         return found
@@ -237,15 +246,7 @@ class Rounds:
             name: of the value, unique in the loop: letters, digits, `-` and `_`.
             make: gives it, as JSON can hold it.
         """
-        if self.folder is None:
-            return json.loads(json.dumps(make()))
-        if not name.replace("-", "").replace("_", "").isalnum() or name == "about":
-            raise HfcleanError(f"once({name!r:.60}): expected letters, digits, '-' and '_', and not 'about'")
-        file = self.folder / f"{name}.json"
-        recover(file)
-        if not file.exists():
-            write_text(file, json.dumps(make(), ensure_ascii=False, sort_keys=True) + "\n")
-        return _json(file)
+        return made_once(self.folder, name, make)
 
     # -------------------------------------------------------------------------------------------------------- folder
 
@@ -280,9 +281,9 @@ class Rounds:
         """The round of what was made, on the disk."""
         ours = {seed.id for seed in read.seeds if seed.made} | {seed.id for seed in self._kept}
         by = self.generator.made_by
-        kept = _table([_line(draft, ours, number, by) for draft in made.kept], _features(read))
-        dropped = _table(
-            [_line(draft, ours, number, by, why=True) for draft in made.dropped], _features(read, why=True)
+        kept = dataset_of([_line(draft, ours, number, by) for draft in made.kept], features_of(read))
+        dropped = dataset_of(
+            [_line(draft, ours, number, by, why=True) for draft in made.dropped], features_of(read, why=True)
         )
         about = {
             "round": number,
@@ -304,6 +305,19 @@ class Rounds:
                 pq.write_table(dropped.data.table, place / DROPPED)
                 (place / ROUND).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         return Round(number, kept, dropped, about)
+
+
+def made_once(folder: Path | None, name: str, make: Callable[[], Any]) -> Any:
+    """A value as `Rounds.once` keeps it in a folder; made anew where there is none."""
+    if folder is None:
+        return json.loads(json.dumps(make()))
+    if not name.replace("-", "").replace("_", "").isalnum() or name == "about":
+        raise HfcleanError(f"once({name!r:.60}): expected letters, digits, '-' and '_', and not 'about'")
+    file = folder / f"{name}.json"
+    recover(file)
+    if not file.exists():
+        write_text(file, json.dumps(make(), ensure_ascii=False, sort_keys=True) + "\n")
+    return _json(file)
 
 
 def _tried(seed: Seed, read: Seeds) -> Draft:
@@ -361,7 +375,8 @@ def _different(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def _features(read: Seeds, *, why: bool = False) -> Any:
+def features_of(read: Seeds, *, why: bool = False) -> Any:
+    """The features of made rows: the columns of the seeds' shape, the lineage, and of dropped ones the reason."""
     from datasets import Features, List, Value
 
     text, ids = Value("string"), List(Value("string"))
@@ -385,7 +400,7 @@ def _line(draft: Draft, ours: set[str], number: int, by: str, *, why: bool = Fal
     return {**draft.row, **lineage, **(reason if why else {})}
 
 
-def _table(rows: Sequence[Mapping[str, Any]], features: Any) -> Any:
+def dataset_of(rows: Sequence[Mapping[str, Any]], features: Any) -> Any:
     """A `Dataset` in memory, whose table says its features."""
     from datasets import Dataset, DatasetInfo
     from datasets.table import InMemoryTable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -52,12 +52,25 @@ class Seeds:
         form: how a row of their shape is made.
         columns: which columns hold what.
         without_task: rows that ask for nothing.
+        whole: the row of each seed with all of its columns, where they were asked for.
     """
 
     seeds: tuple[Seed, ...]
     form: Form
     columns: Columns
     without_task: int
+    whole: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def by_id(self) -> dict[str, Seed]:
+        """The seeds by their ids."""
+        return {seed.id: seed for seed in self.seeds}
+
+    def reread(self, seed: Seed, cells: Mapping[str, Any]) -> Seed:
+        """The seed with other cells of the same shape, under the same id."""
+        row = {**seed.row, **cells}
+        pair = _main_pair(self.view, row)
+        return replace(seed, task=one_line(self.form.task(row)), pair=pair, row=row, answer=self.form.answer(row))
 
     @property
     def view(self) -> View:
@@ -65,7 +78,7 @@ class Seeds:
         return self.form.view
 
 
-def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> Seeds:
+def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None, *, whole: bool = False) -> Seeds:
     """The seeds that rows are.
 
     Args:
@@ -73,6 +86,7 @@ def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> 
             and `instances` of input and output, of which the first is taken.
         columns: which columns hold what, as every transform takes it.
         form: how rows are made, where earlier seeds have decided it.
+        whole: keep the other columns as well, in `Seeds.whole`.
 
     Raises:
         SchemaError: no seed, or rows of a shape in which no row can be made.
@@ -82,7 +96,7 @@ def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> 
     view = layout.view(ds.column_names)
     names = list(view.reads)
     cells = [dict(row) for row in ds.select_columns(names).with_format(None)]
-    pairs = [view.pairs(row)[-1] if view.answers else view.pairs(row)[0] for row in cells]
+    pairs = [_main_pair(view, row) for row in cells]
     form = form or form_of(view, cells, ds.features)
     if form.view != view:
         raise SchemaError(f"the seeds have the columns {names}, and those before had {list(form.view.reads)}")
@@ -93,9 +107,15 @@ def read_seeds(rows: Any, columns: Columns = None, form: Form | None = None) -> 
         for name, (_, made), row, pair in zip(ids, named, cells, pairs, strict=True)
     ]
     kept = tuple(seed for seed in found if seed.task)
+    rest = ds.with_format(None) if whole else ()
+    every = tuple(dict(row) for row, seed in zip(rest, found, strict=True) if seed.task) if whole else ()
     if not kept:
         raise SchemaError(f"none of the {len(found):,} seeds asks for anything; expected rows with a task each")
-    return Seeds(kept, form, layout.columns, len(found) - len(kept))
+    return Seeds(kept, form, layout.columns, len(found) - len(kept), every)
+
+
+def _main_pair(view: View, row: Mapping[str, Any]) -> Pair:
+    return view.pairs(row)[-1] if view.answers else view.pairs(row)[0]
 
 
 def one_line(text: str) -> str:

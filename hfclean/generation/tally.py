@@ -11,7 +11,7 @@ from hfclean.models import Answer, Asking, Prices
 from hfclean.models.budget import tokens_of
 from hfclean.models.wire import messages_json
 
-STAGES = ("tasks", "kinds", "rows")
+STAGES = ("tasks", "kinds", "rows", "revised", "judged")
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Tally:
     """What some requests took: the same for a run that was stopped and run again, whose answers were kept.
 
     Attributes:
-        requests: conversations by stage, `tasks`, `kinds` or `rows`.
+        requests: conversations by stage: `tasks`, `kinds`, `rows` of a generation, `revised`, `judged` of a loop.
         failed: conversations without an answer, by error; they cost nothing that is known.
         read, written: tokens by stage; estimated for servers that do not say.
         estimated: answers whose tokens are estimated.

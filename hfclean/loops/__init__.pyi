@@ -1,3 +1,13 @@
+from .correct import Judged as Judged
+from .correct import Verified as Verified
+from .correct import choice as choice
+from .correct import exact as exact
+from .correct import number as number
+from .correct import verified as verified
+from .error_report import ErrorRounds as ErrorRounds
+from .error_words import OPTIONS as OPTIONS
+from .errors import augment_errors as augment_errors
+from .errors import error_generator as error_generator
 from .feedback import Feedback as Feedback
 from .feedback import Iteration as Iteration
 from .feedback import Pool as Pool
