@@ -14,9 +14,9 @@ from datasets import Dataset, DatasetDict
 
 import hfclean
 from hfclean.cli import main
-from hfclean.engines import OwnStore, finish, whole_rows
+from hfclean.engines import EngineModel, OwnStore, ask_on_ray, finish, whole_rows
 from hfclean.errors import ColumnError, HfcleanError
-from hfclean.models import ModelSpec, Prices, StoreError, process, store
+from hfclean.models import BackendError, ModelSpec, Prices, StoreError, process, store
 from hfclean.reviser.codec import encode
 from hfclean.schema import Pair
 from hfclean.testing import shape_rows
@@ -258,3 +258,39 @@ def test_files_that_cannot_be_merged_are_named(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(StoreError, match="damaged"):
         store.merge([bad.path], tmp_path / "good.sqlite3")
     process.close()
+
+
+def test_a_model_that_an_engine_asks_is_not_asked_here(tmp_path: Path) -> None:
+    coach = hfclean.Reviser(EngineModel("tiny on vLLM"), store=str(tmp_path / "a.sqlite3"))
+    row = {"prompt": "Name a fruit.", "completion": "An apple."}
+    done = coach(row)
+    assert (done["completion"], done["edit"], done["edit_reason"]) == ("An apple.", "failed", "not_asked")
+    assert coach.settings()["model"] == "tiny on vLLM"
+    raw = Dataset.from_list([{**row, "prompt": f"Name fruit {k}."} for k in range(40)])
+    with pytest.raises(BackendError, match=r"no answer of 'tiny on vLLM' is kept; have it asked first"):
+        hfclean.clean(raw, reviser=coach, show=False)
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "error"),
+    [
+        (
+            "org/tiny",
+            {},
+            r"'org/tiny' is not one that Ray asks; expected model=hfclean.engines.EngineModel\('org/tiny on",
+        ),
+        (EngineModel("tiny"), {"store": False}, "store=False keeps no answers"),
+        (EngineModel("tiny"), {"max_tokens_total": 9}, "max_tokens_total= is not kept to where Ray asks"),
+        (
+            EngineModel("tiny"),
+            {"extra_body": {"chat_template_kwargs": {"x": 1}}},
+            "chat_template_kwargs are for the whole",
+        ),
+    ],
+)
+def test_what_ray_cannot_ask_is_refused_before_ray_is_loaded(model: Any, settings: Any, error: str) -> None:
+    with pytest.raises(HfcleanError, match=error):
+        ask_on_ray(hfclean.Reviser(model, **settings), None, None)
+    with pytest.raises(HfcleanError, match="expected whose answers these are"):
+        EngineModel("")
