@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,33 @@ def test_what_models_were_asked_and_what_it_cost_is_that_of_one_process(tmp_path
             with pytest.raises(HfcleanError, match=expected):
                 finish(raw, after, reviser=wrong, answers=answers)
             (answers / "a.usage.json").write_text('{"steps": [{"usage": {"asked": -1}}]}')
+    process.close()
+
+
+def test_the_first_of_two_answers_counts_and_the_others_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def city(word: str) -> Callable[..., Reply]:
+        return lambda request, _=0: Reply(encode(Pair(re.findall(r"Name city \d\.", request.content)[-1], "", word)))
+
+    rows, files = [{"prompt": f"Name city {k}.", "completion": "Rome"} for k in range(4)], []
+    for word, count in (("Rome, Italy.", 3), ("Rome in Italy.", 4)):
+        files.append(str(tmp_path / f"{count}.sqlite3"))
+        with ChatServer(default=city(word)) as server:
+            coach = hfclean.Reviser("tiny", base_url=server.url, cache_as="tiny", store=files[-1])
+            hfclean.clean(rows[:count], reviser=coach, score=False, show=False)
+    twice = [files[0], f"{tmp_path}/./3.sqlite3", *files]
+    whole = str(tmp_path / "whole.sqlite3")
+    assert main(["cache", "merge", *twice, "--store", whole, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [told[name][file] for file in files for name in ("added", "differing")] == [3, 0, 1, 3]
+    assert told["answers"] == 4
+    texts = [row["text"] for row in store.open_store(whole).rows()]
+    assert ["Rome, Italy." in text for text in texts] == [True, True, True, False]
+    assert main(["cache", "merge", files[1], "--store", whole]) == 0
+    assert "0 answers more; 3 differ from those that are there, which stay" in capsys.readouterr().out
+    assert main(["cache", "merge", str(tmp_path / "none"), "--store", str(tmp_path / "new.sqlite3")]) == 1
+    assert not (tmp_path / "new.sqlite3").exists()
     process.close()
 
 

@@ -65,11 +65,17 @@ def _merge(args: argparse.Namespace, out: TextIO, where: str | None) -> None:
 
     if not args.files:
         raise UsageError("merge needs the files of answers to take: hfclean cache merge FILE... [--store INTO]")
-    added = store.merge(args.files, where)
+    taken = store.merge(args.files, where)
     total = store.stats(where)
-    lines = [f"{file}  {count:,} answers more" for file, count in added.items()]
+    lines = [
+        f"{file}  {each.added:,} answers more"
+        + (f"; {each.differing:,} differ from those that are there, which stay" if each.differing else "")
+        for file, each in taken.items()
+    ]
     lines.append(f"{total.path}  {total.answers:,} answers in all")
-    tell(args, out, lambda: {"file": total.path, "added": added, "answers": total.answers}, lambda: "\n".join(lines))
+    added, differing = ({file: each[k] for file, each in taken.items()} for k in range(2))
+    data = {"file": total.path, "added": added, "differing": differing, "answers": total.answers}
+    tell(args, out, lambda: data, lambda: "\n".join(lines))
 
 
 def _export(args: argparse.Namespace, out: TextIO, where: str | None, sources: Sequence[str] | None) -> None:

@@ -66,6 +66,18 @@ class Record(NamedTuple):
     cost: float
 
 
+class Taken(NamedTuple):
+    """What came from another file of answers.
+
+    Attributes:
+        added: answers that were not there.
+        differing: those that were there as another answer to the same request, which stayed.
+    """
+
+    added: int
+    differing: int
+
+
 class Spent(NamedTuple):
     """What a run has used of one source, in all its processes."""
 
@@ -267,10 +279,11 @@ class Store:
                     "stored_at": stored_at,
                 }
 
-    def take(self, other: Store) -> int:
+    def take(self, other: Store) -> Taken:
         """Keep the answers of another file as well, each with the time at which it was stored; where both have one,
-        the one that is here counts. Returns how many came in addition."""
-        last, added = 0, 0
+        the one that is here counts."""
+        last, added, differing = 0, 0, 0
+        held = "SELECT COUNT(*) FROM answers WHERE key = ? AND settings = ? AND checksum != ?"
         names = ", ".join(f"answers.{name.strip()}" for name in COLUMNS.split(","))
         query = f"SELECT rowid, {names} FROM answers WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608
         marks = ",".join("?" * len(COLUMNS.split(",")))
@@ -280,11 +293,13 @@ class Store:
             with explained(other.path), process.sqlite_lock:
                 page = other._db.execute(query, (last, CHUNK)).fetchall()
             if not page:
-                return added
+                return Taken(added, differing)
             for _, _, _, _, *values, checksum, stored_at in page:
                 _answer(other.path, values, checksum, stored_at)  # which refuses a damaged one
+            named = [(key, settings, checksum) for _, key, settings, _, *_, checksum, _ in page]
             with explained(self.path), process.sqlite_lock, transaction(self._db):
                 before = self._db.total_changes
+                differing += sum(self._db.execute(held, each).fetchone()[0] for each in named)
                 rows = [row[1:] for row in page]
                 self._db.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES ({marks})", rows)  # noqa: S608
                 added += self._db.total_changes - before
@@ -354,27 +369,32 @@ def clear(path: str | Path | None = None, *, source: str | None = None) -> int:
     return open_store(found).clear(source) if found.exists() else 0
 
 
-def merge(files: Sequence[str | Path], path: str | Path | None = None) -> dict[str, int]:
+def merge(files: Sequence[str | Path], path: str | Path | None = None) -> dict[str, Taken]:
     """Put the answers of several files into one, which is made where it is missing; the files stay as they are.
+
+    Where two have different answers to the same request, that of the first counts. What was taken before a damaged
+    answer stays: once the file is well again, the same call takes the rest.
 
     Args:
         files: files of answers.
         path: the one that has all of them afterwards; by default the usual one.
 
     Returns:
-        how many answers came from each file in addition.
+        what came from each file.
 
     Raises:
         StoreError: a file is missing or damaged, is not one of ours, or is the one into which they go.
     """
-    target = open_store(path)
-    found = [Path(os.path.abspath(Path(file).expanduser())) for file in files]
+    into = Path(path).expanduser() if path is not None else default_path()
+    found = list(dict.fromkeys(Path(os.path.abspath(Path(file).expanduser())) for file in files))
     for file in found:
         if not file.is_file():
             raise StoreError(f"no file of answers {str(file)!r}; expected one that a run of hfclean left")
-        if file.samefile(target.path):
+        if into.exists() and file.samefile(into):
             raise StoreError(f"{str(file)!r} is the file into which the answers go; name the others only")
-    return {str(file): target.take(open_store(file)) for file in found}
+    others = [open_store(file) for file in found]
+    target = open_store(path)
+    return {str(other.path): target.take(other) for other in others}
 
 
 def _values(answer: Answer) -> tuple[str, str, int | None, int | None, str]:
