@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,7 +23,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from fake_hub import FakeHub
 from test_docs_pages import ROOT
 
-__all__ = ["Container", "Visitor"]
+__all__ = ["SPACE", "Container", "Visitor", "by_https"]
 
 SPACE = "me/desk"
 
@@ -165,3 +169,40 @@ class Visitor:
         """The id of the row that is shown; empty on other pages."""
         found = re.search(r"/row/([^/?]+)", self.where)
         return found[1] if found else ""
+
+
+@contextmanager
+def by_https(container: Container, folder: Path) -> Iterator[int]:
+    """A port of this machine at which a container is reached as the Hub shows it: by https."""
+    place = [str(folder / name) for name in ("key.pem", "certificate.pem")]
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    subprocess.run([*words, "-keyout", place[0], "-out", place[1]], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place[1], place[0])
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind = await asyncio.open_connection("127.0.0.1", container.port)
+        await asyncio.gather(carry(reader, behind[1]), carry(behind[0], writer))
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Event as Signal
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hfclean.cli import main
 from hfclean.desk import Queue, Rows, Selection
 from hfclean.desk.space.__main__ import main as main_of_container
 from hfclean.desk.space.app import SESSION, SESSION_S, STATE, Content, space_app
-from hfclean.desk.space.committed import FILE, CommittedVerdicts
+from hfclean.desk.space.committed import FILE, CommittedVerdicts, Committer
 from hfclean.desk.space.sessions import Signer
 from hfclean.desk.space.settings import Environment, SpaceSettings
 from hfclean.errors import HfcleanError, SourceError
@@ -247,6 +248,17 @@ def test_the_desk_of_another_person_stays_shut(tmp_path: Path) -> None:
     assert "set-cookie" in visited(app, "/sign-out", kept, []).headers
 
 
+def test_a_domain_of_ones_own_is_a_name_of_the_space(tmp_path: Path) -> None:
+    environment = Environment.of({**VARIABLES, "SPACE_HOST": f"desk.example.org, {HOST}"})
+    app = space_app(environment, content(tmp_path / FILE), now=lambda: NOW)
+    assert "https://desk.example.org/sign-in" in visited(app, "/").text
+    for host, status in ((HOST, 200), ("desk.example.org", 200), ("evil.example", 403)):
+        there = {"host": host, "origin": f"https://{host}"}
+        assert (
+            visited(app, f"/{SIGNER.name('desk', 'id-ana')}/help", f"{SESSION}={cookie()}", **there).status == status
+        )
+
+
 def test_a_sign_in_that_was_not_begun_here_is_none(fake_hub: FakeHub, tmp_path: Path) -> None:
     environment = replace(ENVIRONMENT, provider=fake_hub.url)
     app = space_app(environment, content(tmp_path / FILE), now=lambda: NOW)
@@ -326,6 +338,18 @@ def test_what_is_not_taken_stays_here_and_is_said(fake_hub: FakeHub, tmp_path: P
     assert (verdicts.commit(), "is public" in verdicts.trouble, verdicts.waiting()) == (0, True, 1)
     del fake_hub.repos["dataset", "me/verdicts"]
     assert (verdicts.commit(), "is not there" in verdicts.trouble, fake_hub.repos) == (0, True, {})
+
+
+def test_what_is_decided_is_sent_while_the_container_runs(fake_hub: FakeHub, tmp_path: Path) -> None:
+    verdicts = shared(fake_hub, tmp_path / FILE)
+    committer, sent = Committer(verdicts, 0.01), Signal()
+    fake_hub.race(lambda repo: sent.set())
+    committer.start()
+    VerdictLog(verdicts.path, "ana").append(Event("r1", "accept"))
+    assert sent.wait(60)
+    VerdictLog(verdicts.path, "ana").append(Event("r2", "accept"))
+    assert committer.close() == 0
+    assert fake_hub.repo("me/verdicts", "dataset").at().blobs[FILE].data.count(b"\n") == 2
 
 
 def test_a_container_does_not_begin_without_its_dataset(fake_hub: FakeHub, tmp_path: Path) -> None:

@@ -58,6 +58,13 @@
   function show(html, address, isNew) {
     const page = new DOMParser().parseFromString(html, "text/html");
     if (!page.getElementById("main")) { location.reload(); return; }
+    if (!page.querySelector("header")) { // it says to sign in, or why not: the page that is open stays, with what was typed
+      say(Array.from(page.querySelectorAll("main p:not(.out)"), (each) => each.textContent).join(" ") + " ");
+      const link = page.querySelector("a.go");
+      if (link) document.getElementById("status").append(document.adoptNode(link));
+      scrollTo(0, 0);
+      return;
+    }
     document.title = page.title;
     for (const name of ["base", "page"]) document.body.dataset[name] = page.body.dataset[name];
     document.querySelector("header").replaceWith(document.adoptNode(page.querySelector("header")));
@@ -79,8 +86,9 @@
       show(html, answer.redirected ? answer.url : form ? location.href : address, isNew && (answer.redirected || !form));
       return answer.redirected;
     } catch (e) {
-      say("The desk does not answer: nothing was saved. What you typed in the fields of an edit stays in this browser: start " +
-        "the desk again with --port " + location.port + ", open the address that it prints, and edit the row.");
+      say("The desk does not answer: nothing was saved. What you typed in the fields of an edit stays in this browser: " +
+        (location.protocol === "https:" ? "reload the page in a while, and edit the row." : "start the desk again with --port " +
+        location.port + ", open the address that it prints, and edit the row."));
       return false;
     } finally {
       busy = false;
@@ -100,7 +108,7 @@
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href]");
-    if (link && link.origin === location.origin && !event.metaKey && !event.ctrlKey && !event.shiftKey &&
+    if (link && link.origin === location.origin && !link.target && !event.metaKey && !event.ctrlKey && !event.shiftKey &&
         !link.classList.contains("skip")) {
       event.preventDefault();
       go(link.href, null, true);

@@ -43,6 +43,7 @@ SESSION_S, STATE_S = 8 * 3600, 600  # as long as the Hub's own sessions of a Spa
 DESKS = 64  # that are held at once; one that is not is made again from the file
 COOKIE = "Path=/; Secure; HttpOnly; SameSite=Lax"
 LONGEST_CODE = 2_000
+SIGN_IN, OPEN = "Sign in with Hugging Face", "Open the desk"
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,14 @@ class _Space:
 
     async def first(self, request: Request) -> Response:
         person = self._person(request.headers.get("cookie", ""))
-        title = f"People decide: {self.content.name}"
         if person is None or not self.settings.role(person):
             text = "The desk opens in a tab of its own, for people who may review, once they have signed in."
             link = f"{self.environment.origin}/sign-in"
-            return self._page(title, [text], link=link, label="Sign in with Hugging Face", frames=self._frames)
+            return self._page("People decide", [text], link=link, label=SIGN_IN, frames=self._frames)
         text = f"You are signed in as {person.name}. Decisions carry the name {self._who(person)}."
         link = f"{self.environment.origin}/{self._token(person)}/"
-        return self._page(title, [text], link=link, label="Open the desk", signed_in=True, frames=self._frames)
+        title = f"People decide: {self.content.name}"
+        return self._page(title, [text], link=link, label=OPEN, signed_in=True, frames=self._frames)
 
     async def sign_in(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -153,7 +154,7 @@ class _Space:
             f"Welcome, {person.name}",
             [f"Decisions carry the name {self._who(person)}. You stay signed in for eight hours."],
             link=f"/{self._token(person)}/",
-            label="Open the desk",
+            label=OPEN,
             apart=False,
         )
         page.headers.append("set-cookie", f"{SESSION}={sealed}; Max-Age={SESSION_S}; {COOKIE}")
@@ -161,9 +162,9 @@ class _Space:
         return page
 
     async def sign_out(self, request: Request) -> Response:
-        if not same(request.headers.get("origin", "").lower(), self.environment.origin):
+        if request.headers.get("origin", "").lower() not in self.environment.origins:
             return self._page("Still signed in", ["Another site sent this; nothing was done."], 403)
-        page = self._page("Signed out", [], link="/sign-in", label="Sign in with Hugging Face", apart=False)
+        page = self._page("Signed out", [], link="/sign-in", label=SIGN_IN, apart=False)
         page.headers.append("set-cookie", f"{SESSION}=; Max-Age=0; {COOKIE}")
         return page
 
@@ -189,10 +190,10 @@ class _Space:
     async def _answering(self, person: Person | None) -> Any:
         if person is None:
             text = (
-                "You are not signed in, or no longer. What you typed stays in your browser until it is saved: "
-                "sign in, in the new tab, then go back and save it there."
+                "You are not signed in, or no longer, and nothing was saved. What you typed stays in your browser: "
+                "sign in, in a new tab, then come back and save it here."
             )
-            return self._page("Sign in", [text], 401, link="/sign-in", label="Sign in with Hugging Face")
+            return self._page("Sign in", [text], 401, link="/sign-in", label=SIGN_IN)
         if not self.settings.role(person):
             return self._page("Not for you", [f"{person.name} is not among the people who may review here."], 403)
         try:
@@ -222,7 +223,7 @@ class _Space:
             desk,
             name=content.name,
             token=self._token(person),
-            origins=[self.environment.origin],
+            origins=self.environment.origins,
             price=content.price,
             notice=content.notice,
         )

@@ -123,7 +123,7 @@ class Environment:
     """What the Hub gives to the container of a Space.
 
     Attributes:
-        host: the name under which browsers reach the Space.
+        hosts: the names under which browsers reach the Space; people sign in under the first.
         provider: the address of who says who somebody is.
         client_id, client_secret: of the Space, at the provider.
         scopes: what the provider is asked for.
@@ -132,7 +132,7 @@ class Environment:
         settings: of the desk.
     """
 
-    host: str
+    hosts: tuple[str, ...]
     provider: str
     client_id: str
     client_secret: str = field(repr=False)
@@ -152,7 +152,7 @@ class Environment:
             if not environment.get(name, "").strip():
                 raise HfcleanError(f"{name} is not set: {source}")
         return cls(
-            host=environment["SPACE_HOST"].strip().lower(),
+            hosts=tuple(host for part in environment["SPACE_HOST"].lower().split(",") if (host := part.strip())),
             provider=environment["OPENID_PROVIDER_URL"].strip().rstrip("/"),
             client_id=environment["OAUTH_CLIENT_ID"],
             client_secret=environment["OAUTH_CLIENT_SECRET"],
@@ -165,7 +165,12 @@ class Environment:
     @property
     def origin(self) -> str:
         """What browsers call the Space."""
-        return f"https://{self.host}"
+        return self.origins[0]
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The same for each of its names: the Hub's own, and a domain of its owner's."""
+        return tuple(f"https://{host}" for host in self.hosts)
 
 
 def _fits(value: Any, kind: str) -> bool:
