@@ -5,6 +5,7 @@
     python benchmarks/generating.py --folder other --text   the same, asked for plain text instead of JSON
     python benchmarks/generating.py --folder third --local  the same weights through transformers, in plain text
     python benchmarks/generating.py --folder made --show    every row that was written, kept and dropped, to be read
+    python benchmarks/generating.py --real                  what the filters say of rows that are there already
 
 Answers and rounds are kept as they come: a run that was stopped goes on. At the end stands the ledger.
 """
@@ -16,6 +17,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from weights import VARIABLE, Weights, serving, weights_at
 
-from hfclean.generation import Generator, Prompts, Rounds, generator_of
+from hfclean.generation import FILTERS, Draft, Generator, Prompts, Rounds, generator_of
 from hfclean.models import Limits, process
+from hfclean.schema import Pair
 
 REALDATA = Path(os.environ.get("HFCLEAN_REALDATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 FIELDS = ("instruction", "input", "output", "task", "answer", "reason", "detail", "similarity")
@@ -37,7 +40,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="rows that a small real model makes after 175 seed tasks")
     parser.add_argument("--rows", type=int, default=200, help="that the teacher was asked for, kept or not")
     parser.add_argument("--requests", type=int, default=10, help="for tasks in a round, eight in each")
-    parser.add_argument("--folder", required=True)
+    parser.add_argument("--folder", help="where the rounds are kept")
+    parser.add_argument("--real", action="store_true", help="run the filters over rows of Alpaca, Dolly and the seeds")
     parser.add_argument("--text", action="store_true", help="ask the server for plain text instead of JSON")
     parser.add_argument("--local", action="store_true", help="run the model through transformers")
     parser.add_argument("--gguf", type=Path, help="another model for the server")
@@ -48,6 +52,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", action="store_true", help="print what the folder has")
     args = parser.parse_args()
+    if args.real:
+        print_real()
+        return
+    if not args.folder:
+        parser.error("--folder is missing")
     seeds = [json.loads(line) for line in (REALDATA / "seed_tasks_175.jsonl").read_text("utf-8").splitlines()]
     with teacher(args, weights_at(Path(os.environ[VARIABLE]))) as generator:
         rounds = Rounds(generator, args.folder, against=[REALDATA / "benchmarks" / "sinstruct.jsonl"])
@@ -61,6 +70,29 @@ def main() -> None:
             print(json.dumps({name: row[name] for name in FIELDS if row.get(name)}, ensure_ascii=False))
     print(json.dumps(rounds.ledger()[-1]))
     print(f"{time.process_time():.0f} CPU seconds")
+
+
+def print_real() -> None:
+    """Print how many rows of other people each filter of rows would have dropped."""
+    rows = [
+        *lines_of("alpaca_6k.jsonl", ("instruction", "input", "output"))[::3],
+        *lines_of("dolly_2k.jsonl", ("instruction", "context", "response"))[::2],
+    ]
+    counts: Counter[str] = Counter()
+    dropped = 0
+    for pair in rows:
+        row = {"instruction": pair.instruction, "input": pair.input, "output": pair.response}
+        draft = Draft(pair.instruction, 0, row=row, pair=pair, finish_reason="stop", words=Prompts().words())
+        reasons = {reason for each in FILTERS if each.stage == "row" for reason in each.reasons(draft)}
+        counts.update(reasons)
+        dropped += bool(reasons)
+    print(f"{dropped} of {len(rows)} rows are dropped: {counts.most_common()}")
+
+
+def lines_of(name: str, columns: tuple[str, str, str]) -> list[Pair]:
+    """The rows of a file as pairs."""
+    rows = [json.loads(line) for line in (REALDATA / name).read_text("utf-8").splitlines()]
+    return [Pair(*(row[column] for column in columns)) for row in rows]
 
 
 def asked(rounds: Rounds) -> int:
