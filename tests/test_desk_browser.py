@@ -86,7 +86,9 @@ def test_two_people_decide_sixty_rows_with_keys(rows: DatasetDict, browser: Any,
     first, second = (desk_of(rows, file, who, now=now) for who in ("ana", "ben"))
     with served(first) as one, served(second) as other:
         ana, ben = Person(browser, one), Person(browser, other)
-        assert (ana.row, ben.row) == (1, 1)
+        assert (ana.row, ben.row) == (1, 2)
+        ben.page.goto(f"{other}row/{ids[0]}")
+        assert "ana is at this row" in ben.page.locator("main").inner_text()
         ana.press("a")
         assert ana.row == 2
         ben.press("r")  # the same row
