@@ -93,7 +93,7 @@ def test_the_folder_of_any_number_of_shards_is_that_of_one_run(shape: str, tmp_p
         merged = engines.merge(parts(file, count, tmp_path / str(count)))
         assert merged.transforms == one.transforms
         assert rows_of(merged.dataset) == rows_of(one.dataset)
-    assert saved(merged, tmp_path / "merged") == expected
+        assert saved(merged, tmp_path / f"{count}" / "whole") == expected
 
 
 def splits() -> DatasetDict:
