@@ -31,6 +31,7 @@ from .hub import load_cleaned as load_cleaned
 from .hub import push_dataset as push_dataset
 from .hub import push_reviser as push_reviser
 from .loops import augment_errors as augment_errors
+from .loops import sedi as sedi
 from .report import Report as Report
 from .report import compare as compare
 from .restoration import ledger as ledger

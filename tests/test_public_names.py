@@ -23,7 +23,7 @@ ROOMS = sorted(name for name in dir(hfclean) if isinstance(getattr(hfclean, name
 TOP = """
 IFD Judge Pair Reflection Report Reviser RuleReviser Score HfcleanError __version__ accept apply_verdicts
 augment_errors check clean compare convert decontaminate dedupe diverse evaluate_reviser forget generate keep ledger
-load_cleaned push_dataset push_reviser restore revise revision_pairs rule score scorer top train_reviser verify
+load_cleaned push_dataset push_reviser restore revise revision_pairs rule score scorer sedi top train_reviser verify
 """
 HEAVY = ["torch", "transformers", "datasets", "pyarrow", "pandas"]
 MOVED = dict(re.findall(r"^\| `hfclean\.(\w+)` \| `(hfclean\.[\w.]+)` \|$", (ROOT / "CHANGELOG.md").read_text(), re.M))

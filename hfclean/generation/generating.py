@@ -210,12 +210,12 @@ def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
         def heard(_asked: Asking, _answers: Sequence[Answer]) -> None:
             update(0, kept=_kept(rounds), rounds=len(rounds.done))
 
-        while (missing := n - _kept(rounds)) > 0 and not (ended := _ended(rounds)):
+        while (missing := n - _kept(rounds)) > 0 and not (ended := why_ended(rounds)):
             rows, requests = next_round(generator, missing, _share_kept(rounds), first=not rounds.done)
             found = rounds.generate_round(read, rows, requests=requests, heard=heard)
             update(min(len(found.kept), missing), kept=_kept(rounds), rounds=len(rounds.done))
     if not _kept(rounds):
-        raise _nothing_made(rounds)
+        raise nothing_made(rounds)
     if missing > 0:
         warnings.warn(f"{_kept(rounds):,} of {n:,} rows were made: {ended}", GenerationWarning, stacklevel=3)
 
@@ -245,7 +245,7 @@ def _kept(rounds: Rounds) -> int:
     return sum(len(each.kept) for each in rounds.done)
 
 
-def _ended(rounds: Rounds) -> str:
+def why_ended(rounds: Rounds) -> str:
     """Why no further round is worth its price; empty where one is."""
     if not rounds.done:
         return ""
@@ -261,7 +261,7 @@ def _ended(rounds: Rounds) -> str:
     return ""
 
 
-def _nothing_made(rounds: Rounds) -> HfcleanError:
+def nothing_made(rounds: Rounds) -> HfcleanError:
     """Why no row was kept, and what to do."""
     requests = sum(sum(each.about["usage"]["requests"].values()) for each in rounds.done)
     tasks = sum(each.about["tasks"] for each in rounds.done)

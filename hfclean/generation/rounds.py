@@ -92,6 +92,7 @@ class Rounds:
         self.done: list[Round] = []
         self._benchmarks = Benchmarks(against)
         self._kept: list[Seed] = []
+        self._seeds: dict[str, Seed] = {}  # of all rounds: what repeats a seed that left is not new either
         self._form: Any = None
         self.columns: Columns = generator.columns  # the first seeds decide what is not clear from names alone
         self._next = 1
@@ -172,6 +173,7 @@ class Rounds:
     def _read(self, seeds: Any) -> Seeds:
         read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, self.columns, self._form)
         self._form, self.columns = read.form, read.columns
+        self._seeds |= {seed.id: seed for seed in read.seeds}
         return read
 
     def pool(self, read: Seeds) -> Pool:
@@ -179,12 +181,15 @@ class Rounds:
         known = Known(self.generator.novelty)
         seeds = {seed.id for seed in read.seeds}
         kept = [seed for seed in self._kept if seed.id not in seeds]
-        for seed in (*read.seeds, *kept):
+        there = seeds | {seed.id for seed in kept}
+        left = [seed for name, seed in self._seeds.items() if name not in there]
+        every = (*read.seeds, *left, *kept)
+        for seed in every:
             known.add(seed.id, seed.task)
         asked = Counter(digest for done in self.done for digest in done.about["asked"])
         view = read.view
-        ids = {row_id(seed.row, view) for seed in (*read.seeds, *kept)}
-        ids |= {same_matter(seed.pair) for seed in (*read.seeds, *kept)} - {""}
+        ids = {row_id(seed.row, view) for seed in every}
+        ids |= {same_matter(seed.pair) for seed in every} - {""}
         tried = [_tried(seed, read) for seed in read.seeds[:FIRST]]
         ignored = left_out(self.generator.filters, tried)
         languages = languages_of([seed.task for seed in read.seeds[:FIRST]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def save(
     terms: Terms | None = None,
     seeds: str = "",
     seeds_is_hub: bool = False,
+    method: str = "",
+    choices: tuple[str, ...] = (),
     overwrite: bool = False,
     language: str | list[str] | None = None,
     tokenizer: Any = None,
@@ -54,6 +57,8 @@ def save(
         terms: the licences of seeds, teacher and rows as you state them; what is not stated is unknown on the card.
         seeds: where the seeds are from, a name of a file or an id of the Hub.
         seeds_is_hub: whether it is such an id.
+        method: for the card, the loop that chose the seeds of each round.
+        choices: what its paper leaves open and was chosen here.
         language: for the card, ISO 639 codes.
         tokenizer, max_tokens: for the report's token lengths.
         num_proc: how many processes clean, as `hfclean.clean` takes it.
@@ -83,7 +88,7 @@ def save(
         before = concatenate_datasets([kept, written])
         untouched = clean(written, reviser=RuleReviser(only=(), columns=layout.columns), show=False, num_proc=num_proc)
         removed = DatasetDict({SPLIT: untouched.dataset.add_column("removed_reason", reasons)})
-    made = _generated(rounds, len(kept), terms, seeds)
+    made = replace(_generated(rounds, len(kept), terms, seeds), method=method, choices=choices)
     entry = {
         "by": GENERATOR,
         "version": Generator.version,

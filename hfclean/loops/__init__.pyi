@@ -14,3 +14,9 @@ from .feedback import Pool as Pool
 from .feedback import Row as Row
 from .feedback import Update as Update
 from .feedback import update_seeds as update_seeds
+from .sedi_loop import Loop as Loop
+from .sedi_loop import run_sedi as run_sedi
+from .sedi_loop import sedi as sedi
+from .sedi_report import Sedi as Sedi
+from .sedi_report import SediRound as SediRound
+from .sedi_report import first_seeds as first_seeds

@@ -123,6 +123,12 @@ class Update:
     refused: tuple[Refused, ...] = ()
     left: tuple[str, ...] = ()
 
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Update:
+        """An update from what `dataclasses.asdict` gave."""
+        lists = {name: tuple(plain[name]) for name in ("donated", "left")}
+        return cls(**{**plain, **lists, "refused": tuple(Refused(**each) for each in plain["refused"])})
+
 
 @dataclass(frozen=True)
 class Pool:

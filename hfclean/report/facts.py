@@ -56,6 +56,8 @@ def generation_facts(made: Generated) -> list[tuple[str, str]]:
     facts = [
         ("made by", made.made_by + (f" at {made.server}" if made.server else ", run locally")),
         ("calls itself", ", ".join(made.answered_by)),
+        ("method", made.method),
+        ("chosen here, as the paper does not say", "; ".join(made.choices)),
         ("prompt", "the user's own words" if made.own_words else "the words of hfclean"),
         ("seeds", f"{plural(made.seeds_rows, 'row')}{f' of {made.seeds}' if made.seeds else ''}"),
         ("license of the seeds", made.seeds_license or "not stated"),

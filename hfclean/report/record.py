@@ -158,6 +158,8 @@ class Generated:
     them repeated nothing; `kept` became rows, `dropped` says what became of the others. `novelty` is the ROUGE-L from
     which on a task was a repetition (nan: no gate). `left_out` are reasons that would have dropped half of the seeds.
     `cost` is nan without prices. Where the rows alone say that they were made, `requests` is 0, and all else unknown.
+    `method` is the loop that chose the seeds, empty where they stayed the same, and `choices` what its paper leaves
+    open and was chosen here.
     """
 
     made_by: str
@@ -182,6 +184,8 @@ class Generated:
     estimated: bool
     cost: float
     currency: str
+    method: str = field(default="", metadata={"later": True})
+    choices: tuple[str, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,560 @@
+"""SeDi-Instruct's loop: what a student finds hard is written more, a kill costs nothing, and files tell the seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal as signals
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash_states import tree_of
+from datasets import Dataset, load_dataset
+from extras import needs
+from forked import forked
+from loop_teachers import HARD, TOPICS, Pretended, TopicTeacher, by_topic, seeds, topic_of
+from teachers import ASKS_TASKS
+
+import hfclean
+from hfclean import durable
+from hfclean.cards import check_card
+from hfclean.errors import FolderError, HfcleanError, RecoveryWarning, SchemaError, TrainingError
+from hfclean.generation import Rounds, Terms, generator_of
+from hfclean.loops import Feedback, Iteration, Pool, Row, Sedi, first_seeds, sedi, update_seeds
+from hfclean.models import Answer, BudgetError, Conversation, Generation, Limits, ModelSpec, Prices, process
+from hfclean.scorers import Embed
+from hfclean.testing_models import ScriptedBackend, tiny_model
+from hfclean.training.signal import normalised, read_signal
+
+BATCH, ROUNDS, SHOWN = 2, 4, 3
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("HFCLEAN_HOME", str(tmp_path / "home"))
+    yield
+    process.close()
+
+
+def a_loop(folder: Path, model: Any = None, **settings: Any) -> Sedi:
+    """A loop over topics whose student only pretends."""
+    model = model or ScriptedBackend(TopicTeacher())
+    defaults = {"rounds": ROUNDS, "batch_size": BATCH, "shown": (SHOWN, 0), "embed": by_topic, "clusters": len(TOPICS)}
+    defaults |= {"tuned_by": Pretended(), "show": False}
+    return sedi(settings.pop("seeds", seeds()), model, "student", folder=folder, **{**defaults, **settings})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Sedi:
+    return a_loop(tmp_path_factory.mktemp("made") / "loop", prices=Prices(1, 3), store=False)
+
+
+def hard_share(found: Sedi) -> float:
+    topics = Counter(map(topic_of, found.seeds["prompt"]))
+    return topics[HARD] / topics.total()
+
+
+# ----------------------------------------------------------------------------------------------------------- the loop
+
+
+def test_the_hard_topic_gets_more_seeds_by_its_gradient_and_not_at_random(tmp_path: Path) -> None:
+    grew = {"grad_norm": 0, "random": 0}
+    for kind in grew:
+        for seed in range(7):
+            found = a_loop(tmp_path / f"{kind}-{seed}", signal=kind, seed=seed, store=False)
+            assert len(found.rows) > 70
+            grew[kind] += hard_share(found) > 1 / len(TOPICS)
+    chances = {kind: sum(math.comb(7, k) for k in range(more, 8)) / 2**7 for kind, more in grew.items()}
+    assert chances["grad_norm"] < 0.01
+    assert chances["random"] > 0.1
+
+
+def test_the_files_of_a_loop_tell_its_seeds_without_teacher_and_student(made: Sedi) -> None:
+    folder = made.generation.folder
+    assert folder is not None
+    first = [each.id for each in made.pool if not each.made]
+    rows = {each: Row(seed["prompt"]) for each, seed in zip(_ids(folder), seeds(), strict=True)}
+    pool, steps, donated = Pool.of(list(rows)), [], 0
+    for number in range(1, ROUNDS + 1):
+        kept = load_dataset("parquet", data_files=str(folder / f"round-{number:04d}" / "kept.parquet"), split="train")
+        rows |= {row["made_id"]: Row(row["prompt"], (*row["seed_ids"], *row["parent_ids"])) for row in kept}
+        batches = json.loads((folder / f"round-{number:04d}-batches.json").read_text())["batches"]
+        lines = read_signal(folder / f"round-{number:04d}-signal.jsonl", known=set(kept["made_id"]))
+        assert [list(line.row_ids or ()) for line in lines] == batches
+        assert sorted(name for batch in batches for name in batch) == sorted(kept["made_id"])
+        before, steps = len(steps), [*steps, *lines]
+        values = normalised(steps)[before:]
+        iterations = [Iteration(before + k, line.row_ids or (), values[k - 1]) for k, line in enumerate(lines, 1)]
+        pool, updates = update_seeds(pool, iterations, rows, Feedback())
+        donated += sum(len(update.donated) for update in updates)
+    assert [each.id for each in pool.seeds] == [each.id for each in made.pool]
+    assert donated == sum(len(each.donated) for each in made.rounds) == 2 * ROUNDS
+    assert set(first) <= set(rows)
+
+
+def _ids(folder: Path) -> list[str]:
+    """The ids of the first seeds: those that the first round was shown, in their order."""
+    feedback = json.loads((folder / "round-0001-feedback.json").read_text())["pool"]
+    ids = [each["id"] for each in feedback["seeds"]]
+    return [
+        seed.id for seed in hfclean.generation.seeds.read_seeds(seeds()).seeds if seed.id in {*ids, *feedback["gone"]}
+    ]
+
+
+def test_every_row_goes_back_to_first_seeds(made: Sedi) -> None:
+    first = {seed.id for seed in hfclean.generation.seeds.read_seeds(seeds()).seeds}
+    found = first_seeds(made.rows)
+    assert len(found) == len(made.rows)
+    assert all(names and set(names) <= first for names in found)
+    later = made.rows.filter(lambda row: row["round"] == ROUNDS)
+    assert any(later["parent_ids"][:])
+    assert {name for names in later["parent_ids"][:] for name in names} <= set(made.rows["made_id"])
+
+
+def test_each_round_goes_on_from_the_student_before_and_only_the_last_one_stays(tmp_path: Path) -> None:
+    student = Pretended()
+    found = a_loop(tmp_path / "loop", tuned_by=student, rounds=3, store=False)
+    places = [tmp_path / "loop" / f"round-{number:04d}-student" for number in (1, 2, 3)]
+    assert [call["folder"] for call in student.calls] == places
+    assert [call["base"] for call in student.calls] == ["student", str(places[0]), str(places[1])]
+    assert [place.exists() for place in places] == [False, False, True]
+    assert found.student == places[2]
+    again = a_loop(tmp_path / "loop", tuned_by=student, rounds=4, store=False)
+    assert [call["folder"].name for call in student.calls[3:]] == ["round-0004-student"]
+    assert again.rounds[:3] == found.rounds
+
+
+class Untidy(TopicTeacher):
+    """Answers with what a rule repairs, where the topic is hard."""
+
+    def __call__(self, conversation: Conversation) -> str | Answer:
+        answer = super().__call__(conversation)
+        assert isinstance(answer, str)
+        return answer if ASKS_TASKS in conversation[-1].content else answer.replace(" codes.", "<br> codes.")
+
+
+def test_a_row_that_a_rule_would_repair_becomes_no_seed_and_is_counted(tmp_path: Path) -> None:
+    found = a_loop(tmp_path, ScriptedBackend(Untidy()), rounds=2, store=False)
+    refused: Counter[str] = Counter()
+    for each in found.rounds:
+        refused.update(each.refused)
+    assert refused["html_remnants"] >= 2
+    assert not any("<br>" in text for text in found.seeds["completion"])
+    assert f"{refused.total():,} (" in found.report()
+    assert found.ledger()[-1]["donors_refused"] == dict(refused)
+
+
+def test_a_seed_that_left_is_still_known(tmp_path: Path) -> None:
+    teacher = ScriptedBackend(["2. Name a bird that cannot fly.", "A penguin.", "2. Name a red fruit, please!"])
+    rounds = Rounds(generator_of(teacher, shown=(1, 0)), tmp_path)
+    fruit = {"prompt": "Name a red fruit, please.", "completion": "An apple."}
+    rounds.generate_round([fruit], 1, requests=1)
+    rounds.generate_round([{"prompt": "Sing of rain at night.", "completion": "La."}], 1, requests=1)
+    assert rounds.dropped["reason"][:] == ["not_new"]
+
+
+# --------------------------------------------------------------------------------------------------------- the report
+
+
+def test_the_report_tells_what_each_round_took_and_what_another_gate_had_taken(tmp_path: Path) -> None:
+    tasks = iter(
+        [
+            [
+                "Name five birds that live by the sea.",
+                "Name five birds that live by the river.",
+                "Why is the sky blue?",
+            ],
+            ["Name five birds that live by the lake.", "Who painted the ceiling of that chapel?", "Name a tree."],
+        ]
+    )
+
+    def teacher(conversation: Conversation) -> Answer:
+        text = conversation[-1].content
+        said = (
+            "\n".join(f"{k}. {task}" for k, task in enumerate(next(tasks), 2)) if ASKS_TASKS in text else "It is so."
+        )
+        return Answer(said, prompt_tokens=100, completion_tokens=10)
+
+    found = a_loop(
+        tmp_path,
+        ScriptedBackend(teacher),
+        seeds=[{"prompt": "Sing a song of the rain.", "completion": "La."}],
+        rounds=2,
+        every=2,
+        per_round=3,
+        batch_size=3,
+        shown=(1, 0),
+        per_request=3,
+        embed=lambda prompts: [[1.0, float(len(prompt))] for prompt in prompts],
+        tuned_by=Named(),
+        prices=Prices(10_000, 0),
+        store=False,
+    )
+    first, second = found.rounds
+    # the birds by the river and the lake are 0.875 like those by the sea: all pass 0.9, one of three passes 0.7
+    assert (first.tasks, first.kept, first.requests, first.cost) == (3, 2, 3, 3.0)
+    assert found.generation.dropped["reason"][:] == ["not_new", "not_new", "task_too_short"]
+    assert (first.requests_stricter, first.cost_stricter) == (3.0, 3.0)
+    assert (second.tasks, second.kept, second.steps, first.untrained) == (3, 1, 1, 0)
+    text = found.report()
+    assert "ended: 2 rounds were asked for" in text
+    assert "research-grade" in text
+    assert "equal" not in text
+
+
+class Named:
+    """A student whose signal is the number of a step."""
+
+    def __call__(self, *, batches: Sequence[Sequence[int]], row_ids: Sequence[str], signal: Path, **_: Any) -> None:
+        lines = [
+            {"step": k, "row_ids": [row_ids[place] for place in batch], "loss": 2.0, "grad_norm": float(k)}
+            for k, batch in enumerate(batches, 1)
+        ]
+        signal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_the_figures_of_a_round_add_up(made: Sedi) -> None:
+    *lines, total = made.ledger()
+    assert [line["kept"] for line in lines] == [each.kept for each in made.rounds] == [20] * ROUNDS
+    assert total["donated"] == total["left"] == 2 * ROUNDS
+    assert total["cost"] == pytest.approx(sum(each.cost for each in made.rounds))
+    for each in made.rounds:
+        assert each.seeds_after == each.seeds_before + len(each.donated) - len(each.left)
+        assert (each.steps, each.untrained) == (10, 0)
+        assert 2 <= each.clusters <= 5
+        assert each.cost_stricter >= each.cost
+        assert each.requests_stricter >= each.requests
+        assert each.diverse >= each.shuffled
+        assert -1 <= each.signal_length <= 1
+        assert each.signal_loss > 0.5  # both grow with the hard rows
+
+
+def test_the_saved_folder_says_what_is_ours(made: Sedi, tmp_path: Path) -> None:
+    report = made.save(tmp_path / "out", terms=Terms("mit", "apache-2.0", "mit"), language="en")
+    rows = load_dataset(str(tmp_path / "out"), split="train")
+    assert rows["made_id"][:] == made.rows["made_id"][:]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert check_card(card) == []
+    for words in ("2502.04774", "research-grade", "seeds were chosen by the gradient norm", "when a seed is weak"):
+        assert words in card
+    assert report.generated is not None
+    assert "when a seed is weak" in " ".join(report.generated.choices)
+    assert hfclean.restore(rows).to_list() == made.rows.to_list()
+
+
+# -------------------------------------------------------------------------------------------------------------- kills
+
+
+class Logged:
+    """A teacher that writes down what it is asked, and whose process may end at a request before that."""
+
+    def __init__(self, log: Path, end_at: int = -1) -> None:
+        self.log, self.end_at, self.numbers, self.teacher = log, end_at, count(), TopicTeacher()
+
+    def __call__(self, conversations: Sequence[Conversation], _: Generation) -> list[Answer]:
+        answers = []
+        for conversation in conversations:
+            if next(self.numbers) == self.end_at:
+                os.kill(os.getpid(), signals.SIGKILL)
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(conversation[-1].content) + "\n")
+            answer = self.teacher(conversation)
+            assert isinstance(answer, str)
+            answers.append(Answer(answer, prompt_tokens=10, completion_tokens=10))
+        return answers
+
+
+def stored_loop(place: Path, end_at: int = -1, **settings: Any) -> int:
+    spec = ModelSpec(
+        Logged(place / "log.jsonl", end_at),  # type: ignore[arg-type]
+        cache_as="teacher-1",
+        store=str(place / "answers.sqlite3"),
+        limits=Limits(batch_size=1),
+    )
+    a_loop(place / "loop", spec, **{"rounds": 2, **settings})
+    return 0
+
+
+def killed(*_: Any, **__: Any) -> Any:
+    os.kill(os.getpid(), signals.SIGKILL)
+
+
+def killed_in_training(place: Path) -> int:
+    calls = Pretended()
+
+    def student(**what: Any) -> None:
+        if calls.calls:
+            what["signal"].write_text('{"step": 1, "row_ids": [], "loss": 1.0, "grad_norm": 1.0}\n{"st')
+            killed()
+        calls(**what)
+
+    return stored_loop(place, tuned_by=student)
+
+
+def killed_after_update(place: Path) -> int:
+    module: Any = sys.modules["hfclean.loops.sedi_loop"]
+    real, calls = module.update_seeds, count(1)
+
+    def update(*args: Any) -> Any:
+        found = real(*args)
+        return killed() if next(calls) == 2 else found
+
+    module.update_seeds = update
+    return stored_loop(place)
+
+
+def killed_at_write(place: Path, number: int) -> int:
+    real, writes = durable._rename, count(1)
+
+    def rename(*args: Any, **more: Any) -> None:
+        if next(writes) == number:
+            killed()
+        real(*args, **more)
+
+    durable._rename = rename
+    return stored_loop(place)
+
+
+ENDS: Mapping[str, Callable[[Path], int]] = {
+    "at the first request": lambda place: stored_loop(place, end_at=0),
+    "amid the rows of round 2": lambda place: stored_loop(place, end_at=30),
+    "amid a training": killed_in_training,
+    "between an update and its file": killed_after_update,
+    **{
+        f"at write {number}": lambda place, number=number: killed_at_write(place, number) for number in (1, 2, 3, 5, 7)
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    a_loop(tmp_path_factory.mktemp("warm"), rounds=1, store=False)  # what it loads is there for all that are forked
+    place = tmp_path_factory.mktemp("unbroken")
+    ended = forked(lambda: stored_loop(place))
+    assert ended.returncode == 0, ended.stderr
+    return place
+
+
+def gone_on(place: Path) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecoveryWarning)  # a round that was whole was put in its place
+        return stored_loop(place)
+
+
+@pytest.mark.parametrize("when", ENDS)
+def test_a_kill_costs_no_answer_and_changes_no_byte(when: str, unbroken: Path, tmp_path: Path) -> None:
+    assert forked(lambda: ENDS[when](tmp_path)).returncode == -signals.SIGKILL
+    ended = forked(lambda: gone_on(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert tree_of(tmp_path / "loop") == tree_of(unbroken / "loop")
+    asked = Counter((tmp_path / "log.jsonl").read_text().splitlines())
+    assert asked == Counter((unbroken / "log.jsonl").read_text().splitlines())
+    assert set(asked.values()) == {1}
+
+
+def taught_loop(place: Path, base: Path, kill_at: int = -1) -> int:
+    """A loop with a real student, whose process ends in a step of its second round."""
+    from hfclean.training import trainer
+
+    guarded, steps = trainer._class()[0], count(1)
+    training_step = guarded.training_step
+
+    def step(self: Any, *args: Any, **more: Any) -> Any:
+        number = next(steps)
+        if number == kill_at:
+            killed()
+        with (place / "steps.txt").open("a") as file:
+            file.write(f"{number}\n")
+        return training_step(self, *args, **more)
+
+    guarded.training_step = step
+    sedi(
+        seeds(1),
+        ScriptedBackend(TopicTeacher()),
+        base,
+        folder=place / "loop",
+        rounds=2,
+        per_round=8,
+        batch_size=2,
+        every=2,
+        train={"learning_rate": 1e-3, "save_steps": 2},
+        show=False,
+        store=False,
+    )
+    return 0
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_student_and_seeds(tmp_path: Path) -> None:
+    needs("train", "torch", "transformers", "accelerate", "peft", "trl")
+    from hfclean.training import trainer
+
+    base = tiny_model(tmp_path / "base", context=256, spread=0.02)
+    trainer._class()
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for place in (whole, broken):
+        place.mkdir()
+    ended = forked(lambda: taught_loop(whole, base))
+    assert ended.returncode == 0, ended.stderr
+    assert forked(lambda: taught_loop(broken, base, kill_at=8)).returncode == -signals.SIGKILL
+    ended = forked(lambda: taught_loop(broken, base))
+    assert ended.returncode == 0, ended.stderr
+    trees = [tree_of(place / "loop") or {} for place in (whole, broken)]
+    for tree in trees:
+        assert b"seconds" in tree.pop("round-0002-student/training.json")  # of this run
+    assert trees[0] == trees[1]
+    assert "round-0002-student/model.safetensors" in trees[0]
+    done = [len((place / "steps.txt").read_text().splitlines()) for place in (whole, broken)]
+    assert done == [8, 7 + 2]  # of the second round two steps had a checkpoint, the third is done again
+
+
+# -------------------------------------------------------------------------------------------------- embeddings, money
+
+
+def counted_letters(prompts: Sequence[str]) -> list[list[float]]:
+    return [[float(prompt.count(letter)) for letter in "aeiou"] for prompt in prompts]
+
+
+@pytest.mark.parametrize(
+    ("embed", "named"), [(None, "word_counts"), (counted_letters, "counted_letters"), ("model", "Embed(")]
+)
+def test_rows_are_clustered_by_words_a_function_or_a_model(embed: Any, named: str, tmp_path: Path) -> None:
+    if embed == "model":
+        needs("models", "torch", "transformers")
+        embed = Embed(str(tiny_model(tmp_path / "encoder")), text="prompt")
+    found = a_loop(tmp_path / "loop", embed=embed, clusters=3, rounds=1, batch_size=8, store=False)
+    assert str(found.settings["embed"]).startswith(named)
+    (told,) = found.rounds
+    assert (told.clusters, told.steps, told.untrained) == (3, 10, 0)  # clusters fewer than the rows of a batch
+    assert told.diverse > 0
+    assert ("no embedding was given" in found.report()) is (embed is None)
+
+
+def test_money_ends_the_loop_before_a_round_that_would_not_fit(tmp_path: Path) -> None:
+    prices = Prices(1000, 0)
+
+    def teacher(conversation: Conversation) -> Answer:
+        answer = TopicTeacher()(conversation)
+        assert isinstance(answer, str)
+        return Answer(answer, prompt_tokens=1000, completion_tokens=1)  # one a request
+
+    found = a_loop(tmp_path / "loop", ScriptedBackend(teacher), rounds=None, prices=prices, max_cost=60, store=False)
+    assert [each.cost for each in found.rounds] == [23.0, 23.0]
+    assert found.ended == "46 of max_cost=60 is spent, and the last round took 23"
+    with pytest.raises(BudgetError, match=r"max_cost=0\.5 is reached"):
+        a_loop(tmp_path / "less", ScriptedBackend(teacher), rounds=1, prices=prices, max_cost=0.5, store=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+
+SEED = {"prompt": "Name a red fruit, please.", "completion": "An apple is a red fruit."}
+BAD: Mapping[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "no end": ({"rounds": None}, HfcleanError, "Give rounds=, or max_cost= with prices="),
+    "no seeds": ({"seeds": []}, SchemaError, "no seeds"),
+    "no answers": (
+        {"seeds": [{"prompt": "Why?", "ground_truth": "4"}]},
+        SchemaError,
+        "no answer that a student could",
+    ),
+    "no signal of this name": ({"signal": "entropy"}, HfcleanError, "expected 'grad_norm', 'loss', 'random'"),
+    "no rounds": ({"rounds": 0}, HfcleanError, r"sedi\(rounds=0\): expected a whole number"),
+    "no batch": ({"batch_size": 0}, HfcleanError, "0"),
+    "no clusters": ({"clusters": 0}, HfcleanError, r"sedi\(clusters=0\)"),
+    "no embedding": ({"embed": 7}, HfcleanError, "embed=7: expected None, a model"),
+    "no vectors": ({"embed": lambda prompts: [[1.0]]}, HfcleanError, "gave 1 vectors of 1 lengths for 20 prompts"),
+    "no settings of a training": ({"train": "fast"}, HfcleanError, r"sedi\(train=str\)"),
+    "a teacher that refuses": (
+        {"model": ScriptedBackend(lambda _: "I am sorry, but I cannot help with that.")},
+        HfcleanError,
+        "made no row",
+    ),
+    "a teacher that copies": (
+        {"model": ScriptedBackend(lambda _: f"1. {seeds()[0]['prompt']}"), "rounds": 2},
+        HfcleanError,
+        "not_new",
+    ),
+    "a signal with other rows": (
+        {"tuned_by": lambda **what: what["signal"].write_text('{"step": 1, "row_ids": ["x"], "loss": 1.0}\n')},
+        TrainingError,
+        "x",
+    ),
+    "a signal without rows": (
+        {"tuned_by": lambda **what: what["signal"].write_text('{"step": 1, "loss": 1.0}\n')},
+        TrainingError,
+        "names no rows",
+    ),
+    "a signal without steps": ({"tuned_by": lambda **what: what["signal"].write_text("")}, TrainingError, "no step"),
+    "no signal at all": ({"tuned_by": lambda **_: None}, TrainingError, "signal"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_gives_no_loop_says_why(what: str, tmp_path: Path) -> None:
+    settings, error, said = BAD[what]
+    with pytest.raises(error, match=said):
+        a_loop(tmp_path / "loop", **{"store": False, **settings})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([SEED], "there is one seed"), ([SEED] * 3, "the 3 seeds are one task in other words")]
+)
+def test_seeds_that_are_one_are_warned_of_and_kept_at_half(
+    given: list[dict[str, str]], said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = ScriptedBackend(
+        lambda c: (
+            TopicTeacher()((c[0].__class__("user", f"{ASKS_TASKS}of songs {c[-1].content}"),))
+            if ASKS_TASKS in c[-1].content
+            else "A song of the sea."
+        )
+    )
+    found = a_loop(tmp_path, topics, seeds=given, rounds=2, store=False, tuned_by=Named(), embed=None)
+    assert said in caplog.text
+    assert len(found.seeds) >= math.ceil(len(given) / 2)
+
+
+def test_a_teacher_that_runs_dry_ends_the_loop_and_not_its_rows(tmp_path: Path) -> None:
+    first = TopicTeacher()
+    answers: list[str] = []
+
+    def dry(conversation: Conversation) -> str | Answer:
+        if ASKS_TASKS not in conversation[-1].content:
+            return first(conversation)
+        if len(answers) < 3:
+            answers.append(str(first(conversation)))
+        return answers[len(answers) - 1]
+
+    found = a_loop(tmp_path, ScriptedBackend(dry), rounds=9, store=False)
+    assert "kept none" in found.ended
+    assert len(found.rounds) < 9
+    assert len(found.rows) == sum(each.kept for each in found.rounds) > 0
+    assert found.student.exists()
+
+
+def test_a_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
+    a_loop(tmp_path, rounds=1, store=False)
+    with pytest.raises(FolderError, match=r"a loop with other settings \(signal\)"):
+        a_loop(tmp_path, rounds=1, signal="loss", store=False)
+    with pytest.raises(FolderError, match="other settings"):
+        a_loop(tmp_path, rounds=1, novelty=0.7, store=False)
+    (tmp_path / "sedi.json").write_text("[")
+    with pytest.raises(FolderError, match="cannot be read"):
+        a_loop(tmp_path, rounds=1, store=False)
+
+
+def test_seeds_of_another_loop_are_refused(tmp_path: Path) -> None:
+    a_loop(tmp_path, rounds=1, store=False)
+    with pytest.raises(FolderError, match="was made with other seeds"):
+        a_loop(tmp_path, seeds=seeds()[1:], rounds=1, store=False)
+
+
+def test_seeds_may_be_a_dataset_with_ids(tmp_path: Path) -> None:
+    rows = Dataset.from_list([{**seed, "id": f"s{k}"} for k, seed in enumerate(seeds())])
+    found = a_loop(tmp_path, seeds=rows, rounds=1, store=False)
+    assert {name for names in first_seeds(found.rows) for name in names} <= {f"s{k}" for k in range(10)}
