@@ -83,6 +83,8 @@ def test_what_cannot_be_is_said_before_anything_is_served(
             ([str(folder), "--sample", "2.5"], 2, "expected a share from 0 to 1"),
             ([str(folder), "--double", "2"], 2, "expected a share from 0 to 1"),
             ([str(folder), "--sample", "20", "--role", "owner"], 2, "a share of each person's decisions"),
+            ([str(folder), "--blind", "--without", "0.5"], 2, "leave out one"),
+            ([str(folder), "--blind", "--role", "owner"], 2, "an owner has to see"),
             ([str(folder), "--port", "99999"], 2, "65535"),
             ([str(folder), "--port", str(port)], 1, f"port {port} cannot be used"),
             ([str(folder), "--refused"], 1, "refused.parquet"),

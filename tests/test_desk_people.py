@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict
-from desk_client import NOON, Page, clock, decided, desk_of, revised
+from desk_client import NOON, TOKEN, Page, clock, decided, desk_of, revised
 from extras import needs
 
 from hfclean.desk import Desk
@@ -20,6 +21,7 @@ from hfclean.layout import Layout
 from hfclean.reviser.refused import REFUSED_COLUMNS
 from hfclean.verdicts import Event, apply_verdicts, read_events, row_verdicts
 from hfclean.verdicts.assignment import arm, is_doubled, owner_sample
+from hfclean.verdicts.events import parsed
 
 needs("review", "starlette")
 
@@ -160,16 +162,36 @@ def test_an_exclusion_needs_a_reason(rows: DatasetDict, tmp_path: Path) -> None:
     assert page.desk.counts() == {"excluded": 1, "todo": 7}
 
 
-def test_a_blind_person_sees_no_reasons_and_no_others(rows: DatasetDict, tmp_path: Path) -> None:
-    file = tmp_path / "v.jsonl"
+def test_a_blind_person_chooses_between_two_texts(rows: DatasetDict, tmp_path: Path) -> None:
+    file, ids = tmp_path / "v.jsonl", rows["train"]["row_id"]
     Page(desk_of(rows, file, "ana")).press("accept")
-    page = Page(desk_of(rows, file, "ben", blind=True))
-    page.open(rows["train"]["row_id"][0])
-    assert [word in page.text for word in ("ana", "chat_markers", "preference")] == [False] * 3
-    seen = [word in page.text for word in ("<del>&lt;/s&gt;</del>", "</kbd> Accept", "Answer A")]
-    assert seen == [True, True, False]
-    assert page.press("reject").status == 200
-    assert page.desk.state(rows["train"]["row_id"][0]) == "conflict"
+    ben = Page(desk_of(rows, file, "ben", blind=True)).open(f"/{TOKEN}/row/{ids[0]}")
+    told = ("ana", "chat_markers", "preference", "<del>", "accepted", "Accept", "Reject", "Edit")
+    firsts = []
+    for name in ids:
+        text = ben.open(f"/{TOKEN}/row/{name}").text
+        assert [word for word in told if word in text] == []
+        assert ("Text A" in text, "Text B" in text) == (True, True)
+        assert ben.open(f"{name}/edit").where.endswith(f"/row/{name}")
+        firsts.append("&lt;/s&gt;" in text.partition("Text B")[0])
+        assert ben.press("accept").status == 400
+        ben.press("first", seconds="2")
+        shown = ben.open(f"/{TOKEN}/row/{name}").text
+        assert ("Text A is better." in shown, [word for word in told if word in shown]) == (True, [])
+    assert set(firsts) == {True, False}
+    other = Page(desk_of(rows, tmp_path / "w.jsonl", "eva", blind=True))
+    assert [other.desk.task(k).first == "original" for k in range(8)] != firsts
+    mine = [event for event in decided(file) if event.who == "ben"]
+    assert [(event.row_id, event.first == "original", event.verdict) for event in mine] == [
+        (name, is_original, "reject" if is_original else "accept")
+        for name, is_original in zip(ids, firsts, strict=True)
+    ]
+    listed = ben.open(f"/{TOKEN}/list").text
+    assert [word for word in ("accepted", "rejected", "conflict") if word in listed] == []
+    assert read_events(file)[-1] == parsed(json.loads(read_events(file)[-1].line()))
+    applied = apply_verdicts(rows, row_verdicts(mine), layout=Layout()).dataset["train"]
+    endings = [text.endswith("</s>") for text in applied["output"]]
+    assert endings == firsts
 
 
 def refusals(rows: DatasetDict) -> Any:

@@ -117,6 +117,9 @@ def test_nothing_on_a_page_tells_them_apart(settings: dict[str, Any], folder: Pa
         return re.sub(r"[0-9a-f]{16}|\b\d+(\.\d+)?\b", "N", text)
 
     shown = page.open(f"/{TOKEN}/row/{name}").text
+    if "blind" in settings:
+        assert ("= 19 cows" in shown, "= 21 cows" in shown, "<del>" in shown) == (True, True, False)
+        return
     assert "<del>19</del><ins>21</ins>" in shown
     assert [word for word in TELLING if word in shown] == []
     assert f"train, row {number}<" in shown

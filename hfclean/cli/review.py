@@ -71,7 +71,9 @@ def add(command: argparse.ArgumentParser) -> None:
         "What is decided about them measures attention and is never applied",
     )
     command.add_argument(
-        "--blind", action="store_true", help="show neither what others decided nor why a text is proposed"
+        "--blind",
+        action="store_true",
+        help="show original and revision as texts A and B, without saying which is which, why, or what others decided",
     )
     command.add_argument(
         "--verdicts", metavar="FILE", help="the file of decisions (default: NAME.verdicts.jsonl beside IN)"
@@ -100,12 +102,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
 
     if args.space:
         _check_gold(args)
+        _check_blind(args)
         review_space.run(args, _selection(args), out)
         return
     review_space.check(args)
     require("starlette", extra="review")
     require("uvicorn", extra="review")
     _check_gold(args)
+    _check_blind(args)
     who, path = _name_of(args), Path(args.verdicts or verdicts_path(_place(args))).expanduser()
     if path.is_dir():
         raise UsageError(
@@ -209,6 +213,13 @@ def _controlled(args: argparse.Namespace) -> float:
             f"--sample {args.sample:g}: an owner looks at a share of each person's decisions, such as 0.1"
         )
     return args.sample if args.role == "owner" and args.sample else 0.1
+
+
+def _check_blind(args: argparse.Namespace) -> None:
+    if args.blind and args.without:
+        raise UsageError("--blind shows two texts, and --without one of them; leave out one")
+    if args.blind and args.role == "owner":
+        raise UsageError("--blind: an owner has to see what others decided; leave it out")
 
 
 def _check_gold(args: argparse.Namespace) -> None:

@@ -56,6 +56,13 @@ def meaning_of(task: Task, choice: Choice) -> Meaning:
         ValueError: there is no such change.
     """
     reason = choice.reason
+    if task.kind == "blind" and choice.verdict in ("accept", "edit", "reject"):
+        raise ValueError("of two texts, say which is better: A or B")
+    if choice.verdict in ("first", "second") and not task.sides:
+        raise ValueError("there are not two texts to choose from")
+    if choice.verdict in ("first", "second") and task.kind == "blind":
+        is_revision = (task.first == "revision") == (choice.verdict == "first")
+        return Meaning("accept" if is_revision else "reject", reason=reason)
     if choice.verdict in ("first", "second"):
         if (task.first == "chosen") == (choice.verdict == "first"):
             return Meaning("accept", reason=reason)

@@ -15,6 +15,7 @@ from threading import RLock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from hfclean.desk.blind import blinded
 from hfclean.desk.choices import Choice, Meaning, meaning_of, refusals, written
 from hfclean.desk.queue import Queue
 from hfclean.desk.rows import Rows
@@ -54,7 +55,8 @@ class Seat:
 
     Args:
         kind: as what rows are decided about; what a row is not, it is not decided about as.
-        blind: the person sees neither what others decided nor where a text comes from.
+        blind: the person sees neither what others decided nor where a text comes from, and of a revision both texts
+            without being told which is which.
         owner: the person controls what others decided: every conflict and flag, and a share of each person's rows.
         controlled: that share, 0 to 1.
         doubled: the share of rows that two people decide, without knowing of each other, 0 to 1.
@@ -206,6 +208,14 @@ class Desk:
         """What holds for a row, one of `verdicts.states.STATES`."""
         return self._states.get(name, TODO)
 
+    def shown_state(self, name: str) -> str:
+        """What this person may know of that: of a row that is decided alone, nothing of others, and of a blind one
+        not which text was better."""
+        if not self.is_alone(name) or name not in self._states:
+            return self.state(name)
+        found = RowVerdicts(self.visible(name)).state(self._now.get(name))
+        return "decided" if self.seat.blind and found in ("accepted", "edited", "rejected") else found
+
     def standing(self, name: str) -> tuple[Event, ...]:
         """Everybody's last decision about a row."""
         return self._verdicts.get(name, RowVerdicts(())).standing
@@ -251,8 +261,10 @@ class Desk:
         if kind == "row" and isinstance(self.rows.view(number), PreferenceView):
             kind = "pair"
         has_arm = not self.seat.owner and name not in self.rows.planted
-        is_bare = has_arm and arm(name, without=self.seat.without) == "without"
-        return task_of(self.rows, number, kind, candidate=candidate, bare=is_bare)
+        is_bare = has_arm and not self.seat.blind and arm(name, without=self.seat.without) == "without"
+        task = task_of(self.rows, number, kind, candidate=candidate, bare=is_bare)
+        is_blind = self.seat.blind and task.kind in ("revision", "refused")
+        return blinded(task, self.who) if is_blind else task
 
     # ---------------------------------------------------------------------------------------------------------- claims
 
@@ -361,7 +373,9 @@ class Desk:
             seconds=choice.seconds,
         )
         event = replace(event, refused=" ".join(task.codes) if task.proposed else "", gold=task.planted)
-        if self.seat.without and (task.changed or task.kind == "original"):
+        if task.kind == "blind" and meant.verdict in ("accept", "reject"):
+            event = replace(event, first=task.first)
+        if self.seat.without and not self.seat.blind and (task.changed or task.kind == "original"):
             event = replace(event, arm="without" if task.kind == "original" else "with")
         if not self.seat.owner:
             return event

@@ -36,7 +36,7 @@ def listed(desk: Desk, query: Mapping[str, str]) -> dict[str, Any]:
     state, words = query.get("state", ""), query.get("q", "").strip()
     positions = np.arange(len(desk.queue))
     if state in STATES:
-        positions = np.array([k for k in positions if desk.state(_name(desk, int(k))) == state], np.int64)
+        positions = np.array([k for k in positions if desk.shown_state(_name(desk, int(k))) == state], np.int64)
     else:
         state = ""
     if words:
@@ -73,7 +73,9 @@ def _listed(desk: Desk, position: int) -> Listed:
     pair = desk.rows.layout.pairs(desk.rows.cells(number), desk.rows.view(number))[-1]
     title = one_line(pair.instruction[: 4 * TITLE].strip() or pair.input[:TITLE] or pair.response[:TITLE], TITLE)
     people = tuple(event.who for event in desk.visible(name))
-    return Listed(position, name, title, desk.state(name), people)
+    if desk.seat.blind and (task := desk.task(number)).kind == "blind":
+        title = next((one_line(text[: 4 * TITLE], TITLE) for part, text in task.shared if part == "instruction"), name)
+    return Listed(position, name, title, desk.shown_state(name), people)
 
 
 def _holding(desk: Desk, positions: Any, words: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,8 @@ class _Pages:
     async def edit(self, request: Request) -> Response:
         alert = self._refreshed()
         task = self._task(request.path_params["row"], request.query_params.get("candidate"))
+        if task is not None and task.kind == "blind":  # what is edited there would show which text is the revision
+            return _to(f"../{quote(task.row_id)}")
         return self._missing("../../") if task is None else self._edit(task, {}, "../../", alert=alert)
 
     def listing(self, request: Request) -> Response:
@@ -180,6 +183,8 @@ class _Pages:
         task = self._task(request.path_params["row"], fields.get("candidate"))
         if task is None:
             return self._missing(base)
+        if task.kind == "blind" and base == "../../":
+            return _to(f"../{quote(task.row_id)}")
         typed = _typed(task, fields)
         if fields.get("verdict") == "check":
             return self._edit(task, fields, base, texts=typed, refused=refusals(task, typed), checked=True)
@@ -269,7 +274,8 @@ class _Pages:
         if name is None or number is None:
             return ""
         mine = self.desk.mine(name)
-        done = PAST[mine.verdict if mine else "undo"]
+        is_blind = self.desk.seat.blind and mine is not None and mine.verdict in ("accept", "edit", "reject")
+        done = "decided" if is_blind else PAST[mine.verdict if mine else "undo"]
         position = self.desk.queue.position(number)
         return f"Row {1 + position if position is not None else name}: {done}. u undoes."
 
@@ -297,12 +303,12 @@ class _Pages:
             said=said,
             task=task,
             position=here,
-            state=self.desk.state(task.row_id),
+            state=self.desk.shown_state(task.row_id),
             standing=self._standing(task),
             claimed="" if self.desk.is_alone(task.row_id) else self.desk.claimed_by(task.row_id),
             seen=self.desk.seen(task.row_id),
             parts=parts_of(task, _checked(fields or {}), whole=whole),
-            sides=task.sides if task.kind == "pair" else (),
+            sides=task.sides,
             is_long=not whole and any(len(text.shown) + len(text.before) > SHOWN // 4 for text in task.texts),
             before=None if before is None or before == here else self._name_at(before),
             after=None if after is None or after == here else self._name_at(after),
@@ -346,10 +352,18 @@ class _Pages:
         )
 
     def _standing(self, task: Task) -> list[dict[str, Any]]:
-        """What stands of the row, with what each would make of its texts."""
+        """What stands of the row, with what each would make of its texts; of a blind row, which text was better."""
+        if task.kind == "blind":
+            return [
+                {"event": event, "stale": self.desk.is_stale(event), "verdict": "decided", "texts": []}
+                | {"words": f"Text {'A' if is_first else 'B'} is better." if event.first else ""}
+                for event in self.desk.visible(task.row_id)
+                for is_first in [(event.verdict == "accept") == (task.first == "revision")]
+            ]
         return [
             {
                 "event": event,
+                "verdict": event.verdict,
                 "stale": self.desk.is_stale(event),
                 "words": WORDS.get(event.verdict, ""),
                 "texts": [
@@ -370,7 +384,8 @@ class _Pages:
     def _page(self, template: str, base: str, status: int = 200, **content: Any) -> Response:
         from starlette.responses import HTMLResponse
 
-        desk, counts = self.desk, self.desk.counts()
+        desk = self.desk
+        counts = Counter[str]() if desk.seat.blind else desk.counts()
         shared = {
             "base": base,
             "name": self.name,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hfclean.desk.rows import Proposal, Rows
 from hfclean.provenance import Step, decode_original, original_cells, parse_history, pointer
@@ -17,7 +17,7 @@ from hfclean.schema.slots import as_text
 from hfclean.scorers.explained import explained_columns
 from hfclean.verdicts.hunks import Hunk, hunks
 
-Kind = Literal["revision", "refused", "row", "pair", "original"]
+Kind = Literal["revision", "refused", "row", "pair", "original", "blind"]
 CHECKED = 200_000  # characters of a row; a longer one is not looked at by every verifier before it is shown
 FIELDS = ("instruction", "input", "response")
 NEW = " It was not there before."  # of what a program finds in a revision alone
@@ -73,6 +73,13 @@ class Text:
         return hunks(self.before, self.after)
 
 
+class Passage(NamedTuple):
+    """What is read of one text of a row."""
+
+    name: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Score:
     """One number of a row that hfclean knows the meaning of."""
@@ -90,7 +97,8 @@ class Task:
         number: of the row.
         row_id, split, index: which it is.
         kind: `revision` of a row that was revised, `refused` for a revision that the gate refused, `pair` for two
-            answers of which one is better, `original` where the person shall not see the revision, else `row`.
+            answers of which one is better, `original` where the person shall not see the revision, `blind` where not
+            which text is the revision, else `row`.
         cells: the row as it is.
         view: how it is read.
         pair: its main pair.
@@ -106,8 +114,9 @@ class Task:
         tools: the tools that may be called, as text.
         other: columns that hfclean does not know.
         planted: whether the row is there to measure the person.
-        sides: of a pair, what is read of both; the first is that of `first`.
-        first: of a pair, which stands first: `chosen` or `rejected`.
+        sides: of a pair or a blind row, what is read of both; the first is that of `first`.
+        first: which stands first: of a pair `chosen` or `rejected`, of a blind row `original` or `revision`.
+        shared: of a blind row, what both have in common.
     """
 
     number: int
@@ -131,8 +140,9 @@ class Task:
     tools: str = ""
     other: tuple[tuple[str, str], ...] = ()
     planted: bool = False
-    sides: tuple[str, str] = ("", "")
-    first: str = "chosen"
+    sides: tuple[tuple[Passage, ...], ...] = ()
+    first: str = ""
+    shared: tuple[Passage, ...] = ()
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -266,7 +276,7 @@ def _with_sides(task: Task) -> Task:
     if not isinstance(task.view, PreferenceView):
         return replace(task, kind="row")
     chosen, rejected = (task.view.pairs(task.cells, side=side)[-1] for side in ("chosen", "rejected"))
-    answers = {"chosen": _whole(chosen), "rejected": _whole(rejected)}
+    answers = {"chosen": (Passage("", _whole(chosen)),), "rejected": (Passage("", _whole(rejected)),)}
     is_odd = blake2b(task.row_id.encode(), person=b"sides").digest()[0] % 2
     first, second = ("rejected", "chosen") if is_odd else ("chosen", "rejected")
     return replace(task, sides=(answers[first], answers[second]), first=first)

@@ -169,6 +169,8 @@ def desk_report(
 def _had_proposal(work: Work) -> bool:
     """Whether the row had a revision that the person saw; False where no event says so."""
     event = work.decision
+    if event is not None and event.first:  # the person saw both, and did not know which was proposed
+        return False
     if work.arm or event is None:
         return work.arm == "with"
     return bool(event.refused) or bool(event.before and event.after and event.before != event.after)

@@ -23,9 +23,10 @@ from hfclean.schema import Path, View, read_at, write
 VERDICTS = ("accept", "edit", "reject", "return", "exclude", "skip", "flag", "undo", "claim")
 ROLES = ("reviser", "owner")
 ARMS = ("with", "without")
+FIRSTS = ("original", "revision")
 WITH_TEXTS = ("accept", "edit")
 FIELDS = {"instruction": "instruction", "input": "input", "output": "response", "response": "response"}
-_WORDS = ("reason", "refused", "before", "after", "result", "arm", "role", "to", "who", "when")
+_WORDS = ("reason", "refused", "before", "after", "result", "arm", "first", "role", "to", "who", "when")
 _NUMBERS = ("of", "number")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -63,6 +64,8 @@ class Event:
         refused: the codes by which the gate had refused the revision that was judged, as in `edit_reason`; `""` where
             it had not.
         arm: `"with"` where the person was shown a model's revision, `"without"` where not, `""` for unknown.
+        first: of a choice between two texts of which the person was not told which is the revision, the one that
+            stood first: `"original"` or `"revision"`; `""` where the person knew.
         gold: the row was planted, and its right answer known: the event measures the person and decides nothing.
         scores: dimension -> points that the person gave.
     """
@@ -85,6 +88,7 @@ class Event:
     of: int = 0
     refused: str = ""
     arm: str = ""
+    first: str = ""
     gold: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
 
@@ -187,7 +191,7 @@ def parsed(data: Any) -> Event:
     odd = next((key for key, value in words.items() if not isinstance(value, str) or not _is_text(value)), None)
     if odd:
         raise ValueError(f"on {name!r} has {odd} {str(words[odd])[:40]!r}; expected a text")
-    for key, known in (("role", ROLES), ("arm", ARMS)):
+    for key, known in (("role", ROLES), ("arm", ARMS), ("first", FIRSTS)):
         if words[key] not in ("", *known):
             raise ValueError(f"on {name!r} has {key} {words[key][:40]!r}; expected {' or '.join(known)}")
     if verdict == "exclude" and not words["reason"].strip():
