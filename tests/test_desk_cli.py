@@ -85,6 +85,8 @@ def test_what_cannot_be_is_said_before_anything_is_served(
             ([str(folder), "--sample", "20", "--role", "owner"], 2, "a share of each person's decisions"),
             ([str(folder), "--blind", "--without", "0.5"], 2, "leave out one"),
             ([str(folder), "--blind", "--role", "owner"], 2, "an owner has to see"),
+            ([str(folder), "--people", "ana,ana", "--as", "ana"], 2, "each once"),
+            ([str(folder), "--people", "ana,ben", "--as", "eva"], 2, "'eva' gets no rows"),
             ([str(folder), "--port", "99999"], 2, "65535"),
             ([str(folder), "--port", str(port)], 1, f"port {port} cannot be used"),
             ([str(folder), "--refused"], 1, "refused.parquet"),

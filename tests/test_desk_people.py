@@ -15,12 +15,12 @@ from datasets import Dataset, DatasetDict
 from desk_client import NOON, TOKEN, Page, clock, decided, desk_of, revised
 from extras import needs
 
-from hfclean.desk import Desk
+from hfclean.desk import Desk, Selection
 from hfclean.errors import SourceError
 from hfclean.layout import Layout
 from hfclean.reviser.refused import REFUSED_COLUMNS
 from hfclean.verdicts import Event, apply_verdicts, read_events, row_verdicts
-from hfclean.verdicts.assignment import arm, is_doubled, owner_sample
+from hfclean.verdicts.assignment import arm, assigned, is_doubled, owner_sample
 from hfclean.verdicts.events import parsed
 
 needs("review", "starlette")
@@ -76,6 +76,21 @@ def test_of_several_who_come_at_one_moment_each_gets_another_row(rows: DatasetDi
     assert set(places) == set(range(len(ids)))
     claims = [event.row_id for event in read_events(file)]
     assert sorted(set(claims)) == sorted(ids)
+
+
+@pytest.mark.parametrize("doubled", [0.0, 0.5, 1.0])
+def test_rows_are_divided_among_people_without_a_shared_file(doubled: float, tmp_path: Path) -> None:
+    rows, people = revised(30), ("ana", "ben", "eva")
+    got: dict[str, list[str]] = {}
+    for who in people:
+        selection = Selection(people=people[::-1], who=who, doubled=doubled)
+        desk = desk_of(rows, tmp_path / f"{who}.jsonl", who, selection=selection, doubled=doubled)
+        for number in desk.queue.numbers:
+            got.setdefault(desk.rows.ids[int(number)], []).append(who)
+    assert {name: set(each) for name, each in got.items()} == {
+        name: set(assigned(name, people, doubled=doubled)) for name in rows["train"]["row_id"]
+    }
+    assert sum(map(len, got.values())) == 30 + sum(is_doubled(name, doubled) for name in got)
 
 
 def test_a_doubled_row_has_two_places(rows: DatasetDict, tmp_path: Path) -> None:
@@ -217,8 +232,6 @@ def refusals(rows: DatasetDict) -> Any:
 
 
 def test_a_refused_revision_is_taken_by_a_person(rows: DatasetDict, tmp_path: Path) -> None:
-    from hfclean.desk import Selection
-
     file = tmp_path / "v.jsonl"
     desk = desk_of(rows, file, kind="refused", refused=refusals(rows), selection=Selection("refused"), now=clock())
     page = Page(desk)

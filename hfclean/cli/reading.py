@@ -49,7 +49,7 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
 
     from hfclean.outside_names import has_text_path
 
-    if getattr(args, "quiet", args.verb == "why"):
+    if getattr(args, "quiet", args.verb == "why") or args.verb == "review":
         disable_progress_bar()
         disable_progress_bars()  # of the Hub, and of transformers, which looks here when it is loaded
         if "transformers" in sys.modules:

@@ -10,6 +10,7 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,6 +55,12 @@ def add(command: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SHARE",
         help="the share of rows that two people decide, neither seeing what the other did, such as 0.1",
+    )
+    command.add_argument(
+        "--people",
+        metavar="NAMES",
+        help="divide the rows among these people by their ids, such as ana,ben,eva, and go through those of --as: for "
+        "people who do not share a file; the same rows for everybody who names the same people",
     )
     command.add_argument(
         "--without",
@@ -117,7 +124,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
     with _rows(args, err) as (name, rows, price):
         kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
-        queue = Queue(rows, _selection(args))
+        queue = Queue(rows, replace(_selection(args), **_division(args, who)))
         if args.gold:
             rows = plant(rows, queue, args.gold, who)
         seat = Seat(kind, args.blind, args.role == "owner", _controlled(args), args.double, args.without)
@@ -204,6 +211,18 @@ def _selection(args: argparse.Namespace) -> Any:
 
     order: Any = next((name for name in ("refused", "uncertain", "all") if getattr(args, name)), "revised")
     return Selection(order, args.sample or 0 if args.role == "reviser" else 0, args.rule or "")
+
+
+def _division(args: argparse.Namespace, who: str) -> dict[str, Any]:
+    """Whose rows are gone through, where they are divided among people."""
+    if args.people is None:
+        return {}
+    people = tuple(name.strip() for name in args.people.split(","))
+    if len(set(people)) < len(people) or not all(people):
+        raise UsageError(f"--people {args.people!r}: expected names with commas between them, each once")
+    if args.role == "owner" or who not in people:
+        raise UsageError(f"--people {args.people}: {who!r} gets no rows; name one of them as a reviser: --as NAME")
+    return {"people": people, "who": who, "doubled": args.double}
 
 
 def _controlled(args: argparse.Namespace) -> float:

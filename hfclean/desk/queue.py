@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from hfclean.desk.rows import Rows
 from hfclean.errors import SourceError
+from hfclean.verdicts.assignment import assigned
 
 Order = Literal["revised", "all", "refused", "uncertain"]
 
@@ -24,11 +25,18 @@ class Selection:
         sample: a number of these rows, or a share of them below 1, picked by their ids: the same for everybody who
             asks for as many; 0 for all.
         rule: only rows that this rule, check or reason is recorded of.
+        people: among whom the rows are divided by their ids, so that nobody has to see what the others do; empty for
+            no division.
+        who: of these people, the one whose rows are gone through.
+        doubled: the share of rows that two of them get, 0 to 1.
     """
 
     order: Order = "revised"
     sample: float = 0
     rule: str = ""
+    people: tuple[str, ...] = ()
+    who: str = ""
+    doubled: float = 0.0
 
 
 class Queue:
@@ -108,6 +116,11 @@ def _selected(rows: Rows, selection: Selection) -> Any:
         # the digits of an id are those of a hash: the lowest are a random sample that anybody can take again
         order = np.lexsort((numbers, rows.ids.numbers[numbers], rows.ids.codes[numbers]))
         numbers = np.sort(numbers[order[:count]])
+    if selection.people:
+        mine = (
+            selection.who in assigned(rows.ids[int(k)], selection.people, doubled=selection.doubled) for k in numbers
+        )
+        numbers = numbers[np.fromiter(mine, bool, len(numbers))]
     if selection.order == "uncertain":
         numbers = numbers[np.argsort(_gains(rows, numbers), kind="stable")]
     return numbers
@@ -132,6 +145,8 @@ def _gains(rows: Rows, numbers: Any) -> Any:
 def _nothing(rows: Rows, selection: Selection) -> str:
     if selection.rule:
         return f"no row has {selection.rule!r} in its edit_history or defects; hfclean rules lists the rules"
+    if selection.people:
+        return f"no row falls to {selection.who!r} among {len(selection.people)} people"
     if selection.order == "refused":
         return "no refused revisions are kept in it (refused.parquet); choose other rows: --all"
     return f"none of its {len(rows):,} rows was revised, so nothing waits for a verdict; to go through all: --all"
