@@ -134,6 +134,13 @@ def test_bands_are_compact_and_tell_no_text(tmp_path: Path) -> None:
     assert b"river" not in b"".join(file.read_bytes() for file in (folder / "near").iterdir())
 
 
+def test_a_part_has_the_same_bytes_for_any_number_of_processes(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Name city {k % 900}.", "completion": f"It is {k}."} for k in range(2100)]
+    (one,), (two,) = (parts(rows, 1, tmp_path / str(count), num_proc=count) for count in (1, 2))
+    files = [{file.name: file.read_bytes() for file in (part / "near").iterdir()} for part in (one, two)]
+    assert files[0] == files[1]
+
+
 def test_bad_bands_and_settings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(HfcleanError, match=r"clean_shard\(threshold=0\): expected a number above 0, at most 1"):
         parts(splits(), 2, tmp_path / "a", near=0)

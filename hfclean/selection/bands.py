@@ -17,7 +17,7 @@ from hfclean.passes import appended, numbers
 from hfclean.processes import NumProc, by_batch
 from hfclean.row_ids import first_of
 from hfclean.selection import minhash, shingle_joins
-from hfclean.selection.near_duplicates import AT_ONCE, LABEL, compares_all
+from hfclean.selection.near_duplicates import LABEL, compares_all
 from hfclean.selection.row_context import NO_CONTEXT, own_context_keys
 from hfclean.selection.rows import texts
 from hfclean.selection.shingles import Shingles, fold, shingles, text_hash
@@ -65,7 +65,7 @@ def row_bands(ds: Any, layout: Layout, threshold: float, num_proc: NumProc = 1) 
             np.stack(list(minhash.bands_of(shingles(found, NGRAM), threshold)), 1),
         )
 
-    return by_batch(work, len(ds), LABEL, num_proc, AT_ONCE)
+    return by_batch(work, len(ds), LABEL, num_proc)  # batches that are the same for any number of processes
 
 
 def texts_of(ds: Any, layout: Layout) -> list[str]:
