@@ -61,7 +61,7 @@ JOINT = re.compile(
 def find_secrets(text: str) -> Iterator[tuple[str, str, int, int]]:
     """Kind, id, start and end of every key in a text that looks real, in the order of the text.
 
-    >>> [kind for kind, *_ in find_secrets("token = hf_" + "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3x")]
+    >>> [kind for kind, *_ in find_secrets("token = hf_%s" % "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3x")]
     ['hf_token']
     >>> list(find_secrets("token = hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"))
     []

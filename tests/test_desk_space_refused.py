@@ -23,6 +23,7 @@ from hfclean.desk.space.sessions import Signer
 from hfclean.desk.space.settings import Environment, SpaceSettings
 from hfclean.errors import HfcleanError, SourceError
 from hfclean.hub import HubRefusal, RepoError
+from hfclean.hub.push_plan import check_files
 from hfclean.hub.remote import Patience, hub_api
 from hfclean.layout import Layout
 from hfclean.verdicts import Event, VerdictLog, read_events
@@ -78,7 +79,9 @@ def visited(app: Any, path: str, kept: str = "", form: Any = None, **headers: st
         (["--space", SPACE, "--port", "80"], 2, "--port is for a desk on this machine"),
         (["--space", SPACE, "--space-token-env", "NOWHERE"], 2, "the variable is empty"),
         (["--space", SPACE, "--requirement", "hfclean-9-py3-none-any.whl"], 1, "is not a wheel of hfclean"),
-        (["--space", SPACE, "--requirement=--index-url=http://evil"], 1, "is not a requirement that pip knows"),
+        (["--space", SPACE, "--requirement=--index-url=http://evil[review]"], 1, "does not bring hfclean"),
+        (["--space", SPACE, "--requirement", "hfclean==1"], 1, "does not bring hfclean with what a desk needs"),
+        (["--space", SPACE, "--requirement", "hfclean[review]\nRUN"], 1, "does not bring hfclean"),
         (["--space", SPACE, "--space-token-env", "READER"], 1, "the token for the Space cannot write to dataset"),
         (["--space", "you/desk"], 1, "cannot push to"),
         (["--space", "me/page"], 1, "exists and is not a desk of hfclean (it has app.py)"),
@@ -155,7 +158,10 @@ def test_a_second_push_changes_who_may_review_and_nobodys_name(
     dockerfile = fake_hub.repo(SPACE, "space").at().blobs["Dockerfile"].data.decode()
     assert f'"./{wheel.name}[review]"]' in dockerfile
     before = dict(fake_hub.spaces[SPACE].secrets)
-    assert main([*words, "--reviewer", "ben", "--names", "--requirement", "hfclean @ git+https://example.org/x"]) == 0
+    assert (
+        main([*words, "--reviewer", "ben", "--names", "--requirement", "hfclean[review] @ git+https://example.org/x"])
+        == 0
+    )
     after = fake_hub.spaces[SPACE].secrets
     assert after["HFCLEAN_PEOPLE_KEY"] == before["HFCLEAN_PEOPLE_KEY"]
     settings = [SpaceSettings.of(each["HFCLEAN_DESK"]) for each in (before, after)]
@@ -163,6 +169,17 @@ def test_a_second_push_changes_who_may_review_and_nobodys_name(
     blobs = fake_hub.repo(SPACE, "space").at().blobs
     assert sorted(blobs) == [".gitattributes", "Dockerfile", "README.md"]
     assert b'"git"]' in blobs["Dockerfile"].data
+
+
+def test_a_wheel_of_this_package_holds_nothing_that_looks_like_a_key() -> None:
+    package = Path(hfclean.__file__).parent
+    files: dict[str, Path | bytes] = {
+        f"hfclean/{file.relative_to(package)}": file.read_bytes()
+        for file in package.rglob("*.*")
+        if file.suffix != ".pyc"
+    }
+    assert "hfclean/keys.py" in files
+    assert check_files(files, ()) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ settings

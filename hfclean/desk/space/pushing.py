@@ -30,6 +30,7 @@ PORT = 7860
 DOCKERFILE, README = "Dockerfile", "README.md"
 COMMAND = ["python", "-m", "hfclean.desk.space", "--port", str(PORT), "--every", "60"]
 OF_ANY = {README, ".gitattributes"}  # what a new Space has
+WANTED = re.compile(r"(?!-)[ -~]+\[([\w,-]+,)?review[],][ -~]*", re.ASCII)
 WHEEL = re.compile(r"hfclean-[\w.+!-]+\.whl", re.ASCII)
 LARGEST_DOCKERFILE = 100_000
 VERDICTS_CARD = """---
@@ -166,8 +167,11 @@ class DeskSpace:
         if wheel is not None and not (wheel.is_file() and WHEEL.fullmatch(wheel.name)):
             raise HfcleanError(f"{self.requirement!r} is not a wheel of hfclean that is here; expected hfclean-*.whl")
         wanted = f"./{wheel.name}[review]" if wheel else self.requirement
-        if not wanted.isprintable() or wanted.startswith("-") or not wanted.strip():
-            raise HfcleanError(f"{wanted[:80]!r} is not a requirement that pip knows; expected {REQUIREMENT!r}")
+        if not WANTED.fullmatch(wanted):
+            raise HfcleanError(
+                f"{wanted[:80]!r} does not bring hfclean with what a desk needs; expected {REQUIREMENT!r}, a wheel "
+                "that is here, or 'hfclean[review] @ git+https://...'"
+            )
         install = ["pip", "install", "--no-cache-dir", "--user", wanted]
         dockerfile = render(
             "space/Dockerfile.jinja",
