@@ -2,9 +2,9 @@
 
     python benchmarks/augment_errors.py --arms 3 --rounds 4      some minutes on one core
 
-Every number is of `hfclean.augment_errors` with its control arm. Forty seeds add 10, ten add 30 and ten add 50. The
-teacher writes right sums that add the same as the one that it is shown, so that only the choice of the seeds differs
-between the arms.
+Every number is of `hfclean.augment_errors` with its control arm. Most seeds add 10 or 20, and few add a third number.
+The teacher writes right sums that add the same as the one that it is shown, so that only the choice of the seeds
+differs between the arms.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ import argparse
 import random
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hfclean
 from hfclean.models import Answer, Conversation, Generation
 
-PER_ERROR = 1
 SIGNS = "0123456789+="
 ASKED = re.compile(r"1\. (\d+)\+(\d+)=")
 TASK = re.compile(r'Task:\n"""\n(\d+)\+(\d+)=\n"""')
 
 
-KINDS = {10: 40, 30: 10, 50: 10}  # what is added, and how many of the seeds add it: the rare ones are hard
+SPLITS = {  # what is added, and how many of the seeds add it
+    "common": {10: 40, 30: 10, 50: 10},
+    "rare": {10: 60, 20: 60, 70: 8},
+}
 
 
-def sums(seed: int) -> list[dict[str, str]]:
+def sums(kinds: Mapping[int, int], seed: int) -> list[dict[str, str]]:
     """Sums of a number of two digits and one of the kinds."""
     chance = random.Random(seed)
-    return [one(a, b) for b, count in KINDS.items() for a in sorted(chance.sample(range(10, 100), count))]
+    return [one(a, b) for b, count in kinds.items() for a in sorted(chance.sample(range(10, 100), count))]
 
 
 def one(a: int, b: int) -> dict[str, str]:
@@ -44,6 +46,9 @@ class Neighbour:
 
     kept = False
 
+    def __init__(self, count: int) -> None:
+        self.count = count
+
     def __call__(self, conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
         return [Answer(self.said(each[-1].content, generation.candidate)) for each in conversations]
 
@@ -53,7 +58,9 @@ class Neighbour:
             return str(a + b)
         _, b = ASKED.findall(text)[0]
         chance = random.Random(f"{text} {candidate}")
-        return "\n".join(f"{number}. {a}+{b}=" for number, a in enumerate(chance.sample(range(10, 100), PER_ERROR), 2))
+        return "\n".join(
+            f"{number}. {a}+{b}=" for number, a in enumerate(chance.sample(range(10, 100), self.count), 2)
+        )
 
 
 def tiny_gpt2(folder: Path, hidden: int) -> Path:
@@ -89,15 +96,15 @@ def tiny_gpt2(folder: Path, hidden: int) -> Path:
 def arms(place: Path, seed: int, args: argparse.Namespace) -> Any:
     """Both arms of one seed."""
     return hfclean.augment_errors(
-        sums(seed),
+        sums(SPLITS[args.split], seed),
         tiny_gpt2(place / "base", args.hidden),
-        Neighbour(),
+        Neighbour(args.per_error),
         correct="number",
         folder=place / f"loop-{seed}",
         rounds=args.rounds,
         control=True,
-        test=[one(a, b) for b in KINDS for a in range(10, 100, 4)],
-        per_error=PER_ERROR,
+        test=[one(a, b) for b in SPLITS[args.split] for a in range(10, 100, 4)],
+        per_error=args.per_error,
         filters=(),
         seed=seed,
         args={
@@ -114,8 +121,9 @@ def arms(place: Path, seed: int, args: argparse.Namespace) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("arms", 3), ("rounds", 4), ("epochs", 20), ("hidden", 64)):
+    for name, value in (("arms", 3), ("rounds", 4), ("per-error", 1), ("epochs", 20), ("hidden", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--split", choices=SPLITS, default="rare")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         results = [arms(Path(place), seed, args) for seed in range(args.arms)]

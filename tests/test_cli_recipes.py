@@ -29,7 +29,7 @@ OWN = {
     "_shard": st.sampled_from(["1/1", "3/16"]),
     "share": st.sampled_from(["none", "0.5", "1e-9", "3"]),
     "_part": st.sampled_from(["0", "0.5", "1"]),
-    "_whole": st.integers(1).map(str),
+    "whole": st.integers(1).map(str),
     "_amount": st.sampled_from(["20", "0.5", "1.0"]),
     "_port": st.sampled_from(["0", "8000"]),
     "_count": st.sampled_from(["7", "0.1", "0.00001", "123456789.5"]),

@@ -13,7 +13,7 @@ from crash_states import tree_of
 from pupils import ASKED, NEEDED, SEEDS, TEST, Sums, pupils, terms_of
 
 import hfclean
-from hfclean.errors import FolderError, HfcleanError
+from hfclean.errors import FolderError, GenerationWarning, HfcleanError
 from hfclean.loops import ErrorRounds, augment_errors
 from hfclean.models import BudgetError, Prices, process
 from hfclean.testing_models import ScriptedBackend
@@ -155,14 +155,12 @@ def test_a_teacher_that_brings_nothing_new_ends_it(
     base: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     pupils(monkeypatch)
-    with caplog.at_level(logging.WARNING, "hfclean"):
+    with pytest.warns(GenerationWarning, match="round 1 brought nothing new"):
         found = loop(base, tmp_path / "loop", teacher, test=TEST)
     assert (found.ended, found.made, len(found.lines)) == ("nothing_new", None, 1)
     assert found.lines[0]["dropped"] == dropped
-    assert "round 1 brought nothing new" in caplog.text
     if "benchmark" in dropped:
         assert not [text for text in teacher.asked if "\n\nTasks:\n" not in text]  # no answer was paid for
 
@@ -306,7 +304,8 @@ def test_wrong_rows_are_revised_first_and_the_rest_go_to_the_teacher(
 def test_revising_alone_needs_no_teacher(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pupils(monkeypatch)
     reviser = hfclean.Reviser(ScriptedBackend(revised), revise="response", store=False)
-    found = augment_errors(SEEDS, base, None, correct="number", folder=tmp_path / "l", revise=reviser, show=False)
+    with pytest.warns(GenerationWarning, match="round 2 brought nothing new"):
+        found = augment_errors(SEEDS, base, None, correct="number", folder=tmp_path / "l", revise=reviser, show=False)
     assert [line["revised"] for line in found.lines] == [2, 0]
     assert (found.ended, found.made, len(found.rows)) == ("nothing_new", None, 8)
     assert sorted(place.name for place in (tmp_path / "l").glob("*.json")) == [

@@ -16,7 +16,7 @@ from test_docs_pages import FILES, NAME, exists
 from test_layers import MODULES
 
 import hfclean
-from hfclean.cli import VERBS
+from hfclean.cli import VERBS, module_of
 
 ROOT = Path(__file__).parent.parent
 ROOMS = sorted(name for name in dir(hfclean) if isinstance(getattr(hfclean, name), ModuleType))
@@ -138,7 +138,7 @@ def test_what_a_module_keeps_to_itself_starts_with_an_underscore() -> None:
     ours = [file.with_suffix(".py") for file in MODULES.values()]
     used = set().union(*(_used(file.read_text(encoding="utf-8")) for file in [*files, *ours]))
     used |= {f"hfclean.{room}.{name}" for room in ROOMS for name in import_module(f"hfclean.{room}").__all__}
-    used |= {f"hfclean.cli.{verb}.{name}" for verb in VERBS for name in ("add", "run")}
+    used |= {f"hfclean.cli.{module_of(verb)}.{name}" for verb in VERBS for name in ("add", "run")}
     for room, stub in MODULES.items():
         lines = (
             re.findall(r"^from (\.[\w.]+) import (\w+)", stub.read_text(), re.MULTILINE)

@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "revise": "have a model revise every row, and write a dataset folder",
     "merge": "put the parts of clean --shard together, and write a dataset folder",
     "generate": "have a model make new rows after the manner of seeds, and write a dataset folder",
+    "augment-errors": "tune a student, have new rows made where it errs, and begin anew (LLM2LLM; research-grade)",
     "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
     "cache": "count, export, merge or delete stored answers of models",
     "score": "score every row and change nothing",
@@ -100,6 +101,11 @@ class _Words(argparse.ArgumentParser):
         return space, unknown
 
 
+def module_of(verb: str) -> str:
+    """The module of this folder that a command is."""
+    return verb.replace("-", "_")
+
+
 def parser(verbs: Iterable[str] = VERBS, *, overview: bool = False) -> argparse.ArgumentParser:
     """The command line with these verbs; of an `overview`, their names and what they are for alone."""
     top = _Words(
@@ -114,7 +120,7 @@ def parser(verbs: Iterable[str] = VERBS, *, overview: bool = False) -> argparse.
         if overview:
             commands.add_parser(verb, help=VERBS[verb])
             continue
-        module = import_module(f"hfclean.cli.{verb}")
+        module = import_module(f"hfclean.cli.{module_of(verb)}")
         summary, _, description = (module.__doc__ or "").partition("\n\n")
         command = commands.add_parser(verb, help=VERBS[verb], description=description or summary)
         module.add(command)

@@ -7,6 +7,7 @@ stopped or killed, the same command goes on.
 """
 
 import argparse
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,7 +34,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.epilog, command.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
     options.source(command, pairs=False, prefixed=False)
     command.add_argument(
-        "-n", "--rows", dest="n", type=_whole, required=True, metavar="N", help="how many rows to make"
+        "-n", "--rows", dest="n", type=whole, required=True, metavar="N", help="how many rows to make"
     )
     options.output(command, required=False, needed="; needed unless --preview or --estimate is given")
     options.processes(command)
@@ -45,7 +46,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--estimate", action="store_true", help="say what it would take, from the seeds; ask nothing")
     command.add_argument(
         "--preview",
-        type=_whole,
+        type=whole,
         metavar="N",
         help="make N rows only, show them and what all would take, and write no folder. The answers are kept: the run "
         "that follows does not ask for them again",
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     _check(args, out)
     terms = Terms(args.seeds_license, args.teacher_license, args.license)
     if not (args.estimate or args.preview):
-        check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=_local(args.source))
+        check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=local(args.source))
     with reader(args, err, args.out) as read:
         source = read(args.source)
         generator = replace(_generator(args), columns=layout_of(args).columns)
@@ -155,6 +156,11 @@ def _check(args: argparse.Namespace, out: TextIO) -> None:
         raise UsageError("--out is missing; or --preview N makes a few rows, and --estimate asks nothing")
     if args.out and args.rounds and _inside(args.rounds, args.out):
         raise UsageError(f"--rounds {args.rounds} lies in --out, which is written as a whole; name a folder beside it")
+    check_spending(args)
+
+
+def check_spending(args: argparse.Namespace) -> None:
+    """What of keys and money does not go together."""
     if args.api_key_env and not args.base_url:
         raise UsageError("--api-key-env without --base-url: a key is sent to one named server only")
     if args.max_cost is not None and not args.prices:
@@ -169,27 +175,38 @@ def _inside(rounds: str, out: str) -> bool:
     return Path(rounds).expanduser().resolve().is_relative_to(Path(out).expanduser().resolve())
 
 
-def _local(source: Any) -> Path | None:
+def local(source: Any) -> Path | None:
     """The folder or file that the seeds are read from, where they lie here."""
     path = Path(source).expanduser() if isinstance(source, str) else None
     return path if path is not None and path.exists() else None
 
 
-def _generator(args: argparse.Namespace) -> Any:
-    """The generator that the options describe."""
-    from hfclean.errors import HfcleanError
-    from hfclean.generation import FILTERS, Generator, Prompts, generator_of
-    from hfclean.models import Limits, ModelSpec
+def filters_of(args: argparse.Namespace) -> list[Any]:
+    """The filters that `--skip` leaves."""
+    from hfclean.generation import FILTERS
 
     known = [each.id for each in FILTERS]
     if unknown := [name for name in args.skip if name not in known]:
         raise UsageError(f"--skip {unknown[0]}: no filter of this name; --skip help lists them")
+    return [each for each in FILTERS if each.id not in args.skip]
+
+
+def spec_settings(
+    args: argparse.Namespace, elsewhere: Collection[str] = ELSEWHERE
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """How the model is reached and asked, as `generator_of` takes it, and the fields of `Prompts` that are stated.
+
+    Args:
+        args: the options.
+        elsewhere: fields of a generator that `--model-option` may not set.
+    """
+    from hfclean.generation import Generator, Prompts
+    from hfclean.models import Limits, ModelSpec
+
     of_prompts = settable(Prompts, WORDS)
-    hints = settable(ModelSpec, SPEC_ELSEWHERE) | settable(Generator, ELSEWHERE) | of_prompts
+    hints = settable(ModelSpec, SPEC_ELSEWHERE) | settable(Generator, elsewhere) | of_prompts
     settings = parse_settings("--model-option", args.model_option, hints)
     asking: dict[str, Any] = {name: settings.pop(name) for name in of_prompts if name in settings}
-    if args.instructions:
-        asking["tasks"] = read_text("--instructions", args.instructions)
     for name in ("base_url", "api_key_env", "max_cost"):
         if (value := getattr(args, name)) is not None:
             settings[name] = value
@@ -199,14 +216,20 @@ def _generator(args: argparse.Namespace) -> Any:
         settings["limits"] = made(Limits, parse_settings("--limit", args.limit, settable(Limits)))
     if args.prices:
         settings["prices"] = prices_of(args.prices, args.model)
+    return settings, asking
+
+
+def _generator(args: argparse.Namespace) -> Any:
+    """The generator that the options describe."""
+    from hfclean.errors import HfcleanError
+    from hfclean.generation import Prompts, generator_of
+
+    filters = filters_of(args)
+    settings, asking = spec_settings(args)
+    if args.instructions:
+        asking["tasks"] = read_text("--instructions", args.instructions)
     try:
-        return generator_of(
-            args.model,
-            prompt=Prompts(**asking),
-            filters=[each for each in FILTERS if each.id not in args.skip],
-            novelty=args.novelty,
-            **settings,
-        )
+        return generator_of(args.model, prompt=Prompts(**asking), filters=filters, novelty=args.novelty, **settings)
     except HfcleanError as e:
         raise UsageError(e.in_flags or in_flags(str(e), set(vars(args)))) from e
 
@@ -243,7 +266,8 @@ def _tell(args: argparse.Namespace, out: TextIO, report: Any, rounds: Any) -> No
     )
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A number of rows or rounds."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number, at least 1")
     return int(text)

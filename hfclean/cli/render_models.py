@@ -114,6 +114,16 @@ def describe_generation_estimate(estimate: Estimate, spec: ModelSpec, *, rows: i
     return "\n".join([head, "", *_lines(estimate, spec, hours)])
 
 
+def describe_errors_estimate(estimate: Estimate, spec: ModelSpec, *, rounds: int, seeds: int) -> str:
+    """What a loop over a student's errors would take at most."""
+    head = (
+        f"{plural(rounds, 'round')} after {plural(seeds, 'seed')}, model {visible(spec.name, 80)}: the most that it "
+        "takes, if the student gets every seed wrong in every round; nothing was asked and nothing trained"
+    )
+    hours = _time(estimate.hours) if isfinite(estimate.hours) else "unknown"
+    return "\n".join([head, "", *_lines(estimate, spec, hours)])
+
+
 def describe_generation_preview(preview: GenerationPreview, generator: Generator) -> str:
     """A few rows that a model made, why others were dropped, and what all would take."""
     own = set(LINEAGE)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from hfclean.generation.generating import next_round, run
@@ -13,7 +14,7 @@ from hfclean.generation.generator import Generator
 from hfclean.generation.making import make_round
 from hfclean.generation.repeats import Novelty
 from hfclean.generation.rounds import Rounds
-from hfclean.generation.seeds import read_seeds
+from hfclean.generation.seeds import Seeds, read_seeds
 from hfclean.models import Asking, Estimate, estimate
 from hfclean.models.counting import TokenCount, Tokenizer
 from hfclean.models.work import pretend
@@ -53,6 +54,8 @@ def estimate_generation(
     *,
     new: float = 1.0,
     kept: float = 1.0,
+    each: bool = False,
+    notes: Mapping[str, str] = MappingProxyType({}),
     seconds_per_request: float | None = None,
     tokenizer: Tokenizer | None = None,
 ) -> Estimate:
@@ -67,16 +70,19 @@ def estimate_generation(
         n: how many rows.
         new: the share of tasks that are new, above 0, up to 1.
         kept: the share of the rows for new tasks that are kept, above 0, up to 1.
+        each, notes: as `Rounds.generate_round` takes them.
         seconds_per_request: how long one answer takes, if known; for the hours.
         tokenizer: as `hfclean.models.estimate` takes it; without it four bytes count as one.
     """
-    read = read_seeds(seeds, generator.columns)
+    read = seeds if isinstance(seeds, Seeds) else read_seeds(seeds, generator.columns)
     # without gate and filters the guesses, which are the seeds' own, go all the way
     open_gate = replace(generator, filters=(), novelty=Novelty(None))
     rounds = Rounds(open_gate)
     per_request = generator.per_request * generator.examples
     some = min(n, SAMPLE)
-    sample = pretend(make_round(open_gate, rounds.pool(read), 1, some, ceil(some / per_request)))
+    sample = pretend(
+        make_round(open_gate, rounds.pool(read), 1, some, ceil(some / per_request), each=each, notes=notes)
+    )
     requests = _planned(generator, n, new, kept)
     count = TokenCount(tokenizer)
     parts = []

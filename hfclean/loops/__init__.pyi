@@ -4,6 +4,7 @@ from .correct import choice as choice
 from .correct import exact as exact
 from .correct import number as number
 from .correct import verified as verified
+from .error_estimate import estimate_errors as estimate_errors
 from .error_report import ErrorRounds as ErrorRounds
 from .error_words import OPTIONS as OPTIONS
 from .errors import augment_errors as augment_errors

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfclean.generation.rounds import Rounds
 from hfclean.generation.tally import summed
 from hfclean.plain_values import to_plain
 
@@ -32,6 +33,7 @@ class ErrorRounds:
         lines: the ledger, a line for each round; see `ledger`.
         ended: why the loop ended, a key of `ENDED`.
         student: the folder of the last student.
+        rounds: what the teacher made, for `hfclean.generation.save`; None without a teacher.
         control: the same of the arm with random seeds; None where none was asked for.
     """
 
@@ -40,6 +42,7 @@ class ErrorRounds:
     lines: tuple[Mapping[str, Any], ...]
     ended: str
     student: Path
+    rounds: Rounds | None = None
     control: ErrorRounds | None = None
 
     def ledger(self) -> list[dict[str, Any]]:

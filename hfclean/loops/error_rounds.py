@@ -5,6 +5,7 @@
     FOLDER/tested-0001.json           what it answered, and whether that is right
     FOLDER/revised-0001.json          the wrong rows that a reviser was asked about
     FOLDER/round-0001/                what the teacher made; see `hfclean.generation.Rounds`
+    FOLDER/rows.parquet               the seeds and the made rows, when all rounds are done
     FOLDER/control/                   the same with random seeds
     FOLDER/answers.sqlite3            the students' answers
 
@@ -13,16 +14,17 @@ Each of these is written whole or not at all, and what is there is not done agai
 
 from __future__ import annotations
 
-import logging
 import random
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hfclean.errors import FolderError
+from hfclean.durable import new_file
+from hfclean.errors import FolderError, GenerationWarning
 from hfclean.generation.generator import Generator
 from hfclean.generation.rounds import Rounds, dataset_of, features_of, made_once
 from hfclean.generation.seeds import Seed, Seeds, read_seeds
@@ -40,9 +42,9 @@ from hfclean.schema import whole_row
 from hfclean.selection.decontamination import pack_of
 
 FORMAT = 1
+ROWS = "rows.parquet"
 LOOP, CONTROL, STORE = "loop", "control", "answers.sqlite3"
 MORE = 2  # requests of the control arm for each row that it is to make
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,15 @@ class Arm:
                 break
         if ended == "nothing_new":
             reasons = ", ".join(f"{name} {count:,}" for name, count in line["dropped"].items()) or "none came"
-            _log.warning("round %s brought nothing new (%s), and another would bring the same errors", number, reasons)
+            warnings.warn(
+                f"round {number} brought nothing new ({reasons}), and another would bring the same errors",
+                GenerationWarning,
+                stacklevel=3,
+            )
         made = None if self.rounds is None or not self.made else self.rounds.kept
-        return ErrorRounds(
-            self._rows(seeds, made), made, tuple(self.lines), ended, self._student(self.lines[-1]["round"])
-        )
+        rows, student = self._rows(seeds, made), self._student(self.lines[-1]["round"])
+        _write(rows, self.folder / ROWS)
+        return ErrorRounds(rows, made, tuple(self.lines), ended, student, self.rounds)
 
     def random_choice(self, seed: int) -> Chosen:
         """For the control of this arm: as many random seeds as it had wrong ones, for as many rows as it kept."""
@@ -290,6 +296,13 @@ class Arm:
 def _told(seeds: Sequence[Seed], verdicts: Sequence[Verdict], answers: Sequence[Answer]) -> list[list[Any]]:
     """Id, verdict, its reason and the answer of each."""
     return [[each.id, *verdict, answer.text] for each, verdict, answer in zip(seeds, verdicts, answers, strict=True)]
+
+
+def _write(rows: Any, file: Path) -> None:
+    import pyarrow.parquet as pq
+
+    with new_file(file) as partial:
+        pq.write_table(rows.data.table, partial)
 
 
 def _check_folder(folder: Path) -> None:

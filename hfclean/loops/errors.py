@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from hfclean.errors import HfcleanError
+from hfclean.errors import GenerationWarning, HfcleanError
 from hfclean.generation.filters import FILTERS, Filter
 from hfclean.generation.generating import ModelKeywords, doubts, generator_of
 from hfclean.generation.generator import Generator
@@ -138,7 +139,7 @@ def augment_errors(
             **model_settings,
         )
     for conflict in Terms(seeds_license, teacher_license).conflicts():
-        _log.warning("%s", conflict)
+        warnings.warn(conflict, GenerationWarning, stacklevel=2)
     student = Student(str(base_model), args, peft_config, seed, answer_tokens, base_template, base_revision)
     questions = Questions.read(seeds, test, correct, columns)
     for note in (*questions.notes, *(doubts(questions.seeds, generator) if generator else ())):
