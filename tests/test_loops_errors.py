@@ -106,6 +106,18 @@ def test_the_control_makes_as_many_rows_from_random_seeds(
     assert "control, as many rows from random seeds:" in str(found)
 
 
+def test_aiming_at_errors_leaves_fewer_of_them_than_the_control(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pupils(monkeypatch)
+    found = [loop(base, tmp_path / str(seed), control=True, seed=seed, test=TEST) for seed in range(3)]
+    aimed = [[line["errors"] for line in each.lines] for each in found]
+    random = [[line["errors"] for line in each.control.lines] for each in found if each.control]
+    assert all(curve == sorted(curve, reverse=True) and curve[-1] == 0 for curve in aimed)
+    assert [len(curve) for curve in random] == [len(curve) for curve in aimed]
+    assert sum(curve[-1] for curve in random) / 3 >= 1
+
+
 @pytest.mark.parametrize(
     ("rounds", "seeds", "ended", "requests"),
     [(1, SEEDS, "rounds", 0), (2, SEEDS, "rounds", 10), (4, SEEDS[:NEEDED], "no_errors", 0)],
