@@ -7,15 +7,19 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from chat_server import ChatServer, Received, Reply
 from desk_client import TOKEN, Page, clock
 from extras import needs
+from test_desk_space_refused import NOW, SIGNER, VARIABLES, cookie, visited
 
 import hfclean
 from hfclean.cli import main
 from hfclean.desk import Desk, Queue, Rows, Seat, Selection, plant
+from hfclean.desk.space.app import SESSION, Content, space_app
+from hfclean.desk.space.settings import Environment, SpaceSettings
 from hfclean.errors import SourceError
 from hfclean.folder import read_folder
 from hfclean.models import Limits, process
@@ -225,3 +229,24 @@ def test_an_event_on_a_planted_row_is_none_of_a_desk_that_plants_none(folder: Pa
     plain = seated(folder, tmp_path / "v.jsonl", gold=0)
     assert (plain.left, len(plain.queue), plain.rows.planted) == (COUNT - len(WRONG), COUNT - len(WRONG), {})
     assert isinstance(read_events(tmp_path / "v.jsonl")[0], Event)
+
+
+def test_a_space_plants_them_for_each_person_and_for_no_owner(folder: Path, tmp_path: Path) -> None:
+    cleaned, file = read(folder), tmp_path / "verdicts.jsonl"
+    settings = SpaceSettings("me/rows", "me/verdicts", ("ana", "ben"), ("oda",), gold=0.2, doubled=1.0)
+    environment = Environment.of({**VARIABLES, "HFCLEAN_DESK": settings.text()})
+    rows = Rows(dict(cleaned.dataset), cleaned.layout, refused=cleaned.refused)
+    queue = Queue(rows, Selection())
+    app = space_app(environment, Content(rows, queue, "cows", "", file), now=lambda: NOW)
+    planted = {}
+    for name in ("ana", "ben", "oda"):
+        where, kept = f"/{SIGNER.name('desk', f'id-{name}')}/", f"{SESSION}={cookie(name)}"
+        answer = visited(app, where, kept)
+        while "/row/" in f"/{answer.headers['location']}":
+            where = urljoin(where, answer.headers["location"]).partition("?")[0]
+            answer = visited(app, where, kept, [("verdict", "reject")])
+        events = read_events(file)
+        planted[name] = [event.row_id for event in events if event.gold and event.who == events[-1].who]
+        assert len({event.who for event in events}) == len(planted)
+    assert [len(names) for names in planted.values()] == [3, 3, 0]
+    assert sorted(queue.numbers.tolist()) == sorted(Queue(rows, Selection()).numbers.tolist())

@@ -43,7 +43,7 @@ def add(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--requirement",
         metavar="TEXT",
-        help="how pip gets hfclean in the Space: a version, a git address, or a wheel here (default: this version)",
+        help="how pip gets hfclean in the Space: a wheel here, a git address, or a version (default: this version)",
     )
     group.add_argument("--public-rows", action="store_true", help="the dataset of the rows may be a public one")
     group.add_argument(
