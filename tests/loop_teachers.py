@@ -11,6 +11,7 @@ from typing import Any
 
 from teachers import ASKS_TASKS, asked_task, numbered
 
+from hfclean.loops import Sedi, sedi
 from hfclean.models import Answer, Conversation
 from hfclean.testing_models import ScriptedBackend
 
@@ -18,6 +19,7 @@ WORDS = """amber basil cedar delta ember fable grove hazel indigo juniper kettle
 quartz ribbon saddle thistle umber velvet willow yarrow zephyr anvil bramble canyon dapple echo ferry garnet""".split()  # noqa: SIM905
 TOPICS = ("sums", "songs", "dates", "names", "codes")
 HARD = "codes"
+BATCH, ROUNDS, SHOWN = 2, 4, 3  # of a loop: rows of a batch, rounds, seeds that the teacher is shown
 
 
 def task_of(topic: str, chance: random.Random) -> str:
@@ -90,3 +92,11 @@ class Pretended:
             names = [row_ids[place] for place in batch]
             lines.append({"step": step, "row_ids": names, "loss": 1 + hard, "grad_norm": 1 + hard + noise})
         signal.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def a_loop(folder: Path, model: Any = None, **settings: Any) -> Sedi:
+    """A loop over topics whose student only pretends."""
+    model = model or ScriptedBackend(TopicTeacher())
+    defaults = {"rounds": ROUNDS, "batch_size": BATCH, "shown": (SHOWN, 0), "embed": by_topic, "clusters": len(TOPICS)}
+    defaults |= {"tuned_by": Pretended(), "show": False}
+    return sedi(settings.pop("seeds", seeds()), model, "student", folder=folder, **{**defaults, **settings})

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "merge": "put the parts of clean --shard together, and write a dataset folder",
     "generate": "have a model make new rows after the manner of seeds, and write a dataset folder",
     "augment-errors": "tune a student, have new rows made where it errs, and begin anew (LLM2LLM; research-grade)",
+    "sedi": "have a model make rows for what a student finds hard, round by round, and write a dataset folder",
     "estimate": "estimate what a model's run would take: requests, tokens, price, hours; asks nothing",
     "cache": "count, export, merge or delete stored answers of models",
     "score": "score every row and change nothing",

@@ -51,6 +51,13 @@ def add(command: argparse.ArgumentParser) -> None:
         help="make N rows only, show them and what all would take, and write no folder. The answers are kept: the run "
         "that follows does not ask for them again",
     )
+    what_is_made(command, 0.7)
+    teacher(command)
+    options.spending(command)
+
+
+def what_is_made(command: argparse.ArgumentParser, novelty: float) -> None:
+    """How tasks are asked for, what is dropped, and whose terms bind the rows."""
     made_of = command.add_argument_group("what is made, and what is dropped")
     made_of.add_argument(
         "--instructions",
@@ -60,10 +67,10 @@ def add(command: argparse.ArgumentParser) -> None:
     made_of.add_argument(
         "--novelty",
         type=options.share,
-        default=0.7,
+        default=novelty,
         metavar="S",
         help="drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct), "
-        "'none' to drop no task for that; default: 0.7",
+        f"'none' to drop no task for that; default: {novelty}",
     )
     made_of.add_argument(
         "--against",
@@ -84,6 +91,10 @@ def add(command: argparse.ArgumentParser) -> None:
     made_of.add_argument(
         "--teacher-license", metavar="ID", help="the license or the terms of use of the model, for the card"
     )
+
+
+def teacher(command: argparse.ArgumentParser) -> None:
+    """The model that writes the rows, and the way to it."""
     group = command.add_argument_group("the model")
     group.add_argument(
         "--model",
@@ -100,7 +111,6 @@ def add(command: argparse.ArgumentParser) -> None:
         help="how the model is loaded, asked and answers, such as temperature=0.7, examples=2, classify=true or "
         "structured=false (may be given several times); --model-option help lists the names",
     )
-    options.spending(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
@@ -109,13 +119,14 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.generation.generating import run as make
     from hfclean.hub_id import is_hub_id
 
-    _check(args, out)
+    list_filters(args, out)
+    _check(args)
     terms = Terms(args.seeds_license, args.teacher_license, args.license)
     if not (args.estimate or args.preview):
         check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=local(args.source))
     with reader(args, err, args.out) as read:
         source = read(args.source)
-        generator = replace(_generator(args), columns=layout_of(args).columns)
+        generator = replace(generator_from(args), columns=layout_of(args).columns)
         seeds = only_split(source.dataset, "the source of the seeds")
         if args.estimate:
             _estimate(args, out, generator, seeds)
@@ -143,18 +154,22 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     _tell(args, out, report, rounds)
 
 
-def _check(args: argparse.Namespace, out: TextIO) -> None:
-    """What does not go together, in the words of the command line."""
+def list_filters(args: argparse.Namespace, out: TextIO) -> None:
+    """What `--skip help` prints; it ends there."""
     if "help" in args.skip:
         from hfclean.generation import FILTERS
 
         print("\n".join(f"{each.id}  {each.meaning}" for each in FILTERS), file=out)
         raise SystemExit(0)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What does not go together, in the words of the command line."""
     if args.estimate and args.preview:
         raise UsageError("--estimate and --preview: one at a time")
     if not (args.estimate or args.preview or args.out):
         raise UsageError("--out is missing; or --preview N makes a few rows, and --estimate asks nothing")
-    if args.out and args.rounds and _inside(args.rounds, args.out):
+    if args.out and args.rounds and lies_inside(args.rounds, args.out):
         raise UsageError(f"--rounds {args.rounds} lies in --out, which is written as a whole; name a folder beside it")
     check_spending(args)
 
@@ -170,7 +185,7 @@ def check_spending(args: argparse.Namespace) -> None:
         )
 
 
-def _inside(rounds: str, out: str) -> bool:
+def lies_inside(rounds: str, out: str) -> bool:
     """Whether the rounds would lie in the folder that is written, or be it."""
     return Path(rounds).expanduser().resolve().is_relative_to(Path(out).expanduser().resolve())
 
@@ -219,13 +234,14 @@ def spec_settings(
     return settings, asking
 
 
-def _generator(args: argparse.Namespace) -> Any:
+def generator_from(args: argparse.Namespace, **more: Any) -> Any:
     """The generator that the options describe."""
     from hfclean.errors import HfcleanError
     from hfclean.generation import Prompts, generator_of
 
     filters = filters_of(args)
     settings, asking = spec_settings(args)
+    settings |= more
     if args.instructions:
         asking["tasks"] = read_text("--instructions", args.instructions)
     try:

@@ -82,7 +82,7 @@ class Loop:
     batch_size: int = 8
     signal: Signal = "grad_norm"
     feedback: Feedback = field(default_factory=Feedback)
-    embed: Any = None
+    embed: str | Callable[..., Any] | None = None
     clusters: int | None = None
     train: Mapping[str, Any] | None = None
     student_template: str | None = "auto"
@@ -90,7 +90,7 @@ class Loop:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "per_round", "batch_size", "clusters"):
+        for name in ("rounds", "batch_size", "per_round", "clusters"):
             value = getattr(self, name)
             if value is None and name in ("rounds", "clusters"):
                 continue
