@@ -80,6 +80,8 @@ def test_the_estimate_asks_nothing_and_is_the_most(here: Path, monkeypatch: pyte
     assert found["cost"] == pytest.approx((found["prompt_tokens"] + 2 * found["completion_tokens"]) / 1e6)
     assert main([*words, "--control", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["requests"] == 2 * 2 * 8 + 3 * 2 * 8
+    assert main([*words, "--correct", "judge", "--judge", "grader"]) == 0
+    capsys.readouterr()
     assert main(words) == 0
     assert "gets every seed wrong in every round" in capsys.readouterr().out
     assert trained == []

@@ -14,7 +14,7 @@ from pupils import ASKED, NEEDED, SEEDS, TEST, Sums, pupils, terms_of
 
 import hfclean
 from hfclean.errors import FolderError, GenerationWarning, HfcleanError
-from hfclean.loops import ErrorRounds, augment_errors
+from hfclean.loops import ErrorRounds, Judged, augment_errors
 from hfclean.models import BudgetError, Prices, process
 from hfclean.testing_models import ScriptedBackend
 
@@ -177,6 +177,49 @@ def test_a_teacher_that_brings_nothing_new_ends_it(
         assert not [text for text in teacher.asked if "\n\nTasks:\n" not in text]  # no answer was paid for
 
 
+SHAPES: Mapping[str, Callable[[Row], dict[str, Any]]] = {
+    "alpaca": lambda row: {"instruction": row["prompt"], "input": "", "output": row["completion"]},
+    "problem and answer": lambda row: {"problem": row["prompt"], "answer": row["completion"]},
+    "problem, solution and answer": lambda row: {
+        "problem": row["prompt"],
+        "solution": f"It is {row['completion']}.",
+        "answer": row["completion"],
+    },
+    "prompt and truth": lambda row: {
+        "prompt": [{"role": "user", "content": row["prompt"]}],
+        "ground_truth": row["completion"],
+    },
+    "messages": lambda row: {
+        "messages": [
+            {"role": "user", "content": row["prompt"]},
+            {"role": "assistant", "content": row["completion"]},
+        ]
+    },
+}
+
+
+class SumsOf(Sums):
+    """A teacher of sums in a shape with two fields."""
+
+    def row(self, a: int, b: int) -> str:
+        return json.dumps({"output": f"It is {a + b}.", "answer": str(a + b)})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_augmented_in_its_own(
+    shape: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pupils(monkeypatch)
+    seeds = [SHAPES[shape](row) for row in SEEDS]
+    teacher = SumsOf() if shape == "problem, solution and answer" else Sums()
+    found = loop(base, tmp_path / "loop", teacher, seeds, rounds=2, keep_students=True)
+    assert found.lines[0]["kept"] == 5, found.lines[0]["dropped"]
+    made = found.made[0]
+    assert {name: type(made[name]) for name in seeds[0]} == {name: type(cell) for name, cell in seeds[0].items()}
+    assert found.rows.select_columns(list(seeds[0])).select(range(8)).to_list() == seeds
+    assert len(list((tmp_path / "loop").glob("*-student"))) == 2
+
+
 def unsure(row: Row, answer: str) -> bool | None:
     return None if row["id"] in ("35+15", "58+39") else answer == row["completion"]
 
@@ -279,6 +322,19 @@ def test_a_budget_below_one_request_stops_it_and_a_larger_one_goes_on(
     process.close()
     found = loop(base, tmp_path / "loop", prices=Prices(1.0, 1.0), max_cost=5)
     assert len(trained) == len(found.lines) == 3
+
+
+def test_a_judge_is_asked_about_every_answer_and_counted(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pupils(monkeypatch)
+    bad, good = (json.dumps({"reason": "", "score": score}) for score in (1, 5))
+    grader = ScriptedBackend(lambda talk: bad if "7" in talk[-1].content.splitlines() else good)
+    judge = hfclean.Judge(grader, store=False, prices=Prices(1.0, 1.0))
+    found = loop(base, tmp_path / "loop", correct=Judged(judge), test=TEST, prices=Prices(0, 0))
+    assert [line["requests"]["judged"] for line in found.lines] == [11] * 3 == [len(grader.asked) // 3] * 3
+    assert [line["errors"] for line in found.lines] == [5, 3, 0]
+    assert all(line["cost"] > 0 for line in found.lines)
 
 
 # ------------------------------------------------------------------------------------------------------------ revising
