@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import hfclean
-from hfclean.cli import VERBS
+from hfclean.cli import VERBS, module_of
 
 PACKAGE = Path(hfclean.__file__).parent
 ROOMS = [
@@ -165,7 +165,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_a_verb_loads_no_other_verb() -> None:
     code = (
-        "import sys\nfrom hfclean.cli import VERBS, main\n"
+        "import sys\nfrom hfclean.cli import VERBS, module_of, main\n"
         "try:\n    main(['convert', '--help'])\nexcept SystemExit:\n"
         "    print([v for v in VERBS if f'hfclean.cli.{v}' in sys.modules])"
     )
@@ -187,7 +187,7 @@ def test_a_file_that_is_missing_is_named_before_anything_heavy_is_loaded() -> No
 
 def test_the_list_of_commands_says_what_their_own_help_begins_with() -> None:
     for verb, summary in VERBS.items():
-        first, _, _ = (import_module(f"hfclean.cli.{verb}").__doc__ or "").partition("\n\n")
+        first, _, _ = (import_module(f"hfclean.cli.{module_of(verb)}").__doc__ or "").partition("\n\n")
         assert summary == first[:1].lower() + first[1:].rstrip("."), verb
 
 

@@ -106,6 +106,27 @@ def test_the_control_makes_as_many_rows_from_random_seeds(
     assert "control, as many rows from random seeds:" in str(found)
 
 
+class SumsAgain(Sums):
+    """A teacher that repeats the first half of the sums when it is first asked."""
+
+    def task(self, text: str, candidate: int) -> str:
+        first, second = ASKED.findall(text)[0]
+        same = candidate == 0 and int(first) < 30
+        return f"2. What is {first} plus {second}?" if same else super().task(text, candidate)
+
+
+def test_the_control_asks_more_where_random_seeds_bring_less(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pupils(monkeypatch)
+    found = loop(base, tmp_path / "loop", SumsAgain(), control=True, rounds=2)
+    assert found.control is not None
+    first, control = found.lines[0], found.control.lines[0]
+    assert (first["kept"], first["dropped"]) == (3, {"not_new": 2})
+    assert (first["requests"]["tasks"], control["requests"]["tasks"]) == (5, 10)
+    assert control["kept"] == 3
+
+
 def test_aiming_at_errors_leaves_fewer_of_them_than_the_control(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""Tune a student, have new rows made where it errs, and begin anew: LLM2LLM's rounds.
+"""Tune a student, have new rows made where it errs, and begin anew (LLM2LLM; research-grade).
 
-Research-grade. In every round the base is tuned from scratch on the seeds and the rows made so far, and answers the
+In every round the base is tuned from scratch on the seeds and the rows made so far, and answers the
 seeds; after each one that it gets wrong the model writes new rows, and never after rows that were made. All of it is
 kept in --folder: stopped or killed, the same command goes on from the last checkpoint, and repeats no request.
 """

@@ -16,7 +16,6 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, TextIO
 
-from hfclean.cli import module_of
 from hfclean.cli.conditions import ConditionsMet
 from hfclean.cli.reading import UsageError, as_cleaned, check_license, check_places, check_sources
 from hfclean.cli.terminal import PLAIN, colors_of, using, visible
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             check_sources(args)
             if not getattr(args, "retry_failed", False):
                 as_cleaned(args, err)
-            import_module(f"hfclean.cli.{module_of(args.verb)}").run(args, out, err)
+            import_module(f"hfclean.cli.{args.verb.replace('-', '_')}").run(args, out, err)
     except UsageError as e:
         print(f"hfclean {args.verb}: {e}", file=err)
         return 2
