@@ -27,17 +27,17 @@ from loop_teachers import HARD, TOPICS, answer_to, by_topic, seeds, task_of, top
 ROUNDS = 5
 
 
-def student(folder: Path) -> Path:
+def student(folder: Path, epochs: int) -> Path:
     """A tiny model that knows the answers of four topics."""
     base = tiny_model(folder / "new", context=256, spread=0.02)
     chance = random.Random(0)
     tasks = [task_of(topic, chance) for topic in TOPICS if topic != HARD for _ in range(30)]
     rows = [{"prompt": [{"role": "user", "content": task}], "completion": answer_to(task)} for task in tasks]
-    args = {"num_train_epochs": 4, "learning_rate": 3e-3, "per_device_train_batch_size": 8, "save_strategy": "no"}
+    args = {"num_train_epochs": epochs, "learning_rate": 3e-3, "per_device_train_batch_size": 8, "save_strategy": "no"}
     return tune(rows, base, folder / "student", args=args | {"disable_tqdm": True}).folder
 
 
-def share_after(folder: Path, base: Path, signal: Any, seed: int, spread: int) -> tuple[float, Any]:
+def share_after(folder: Path, base: Path, signal: Any, seed: int, spread: int, rate: float) -> tuple[float, Any]:
     """The share of seeds of the hard topic, and the result."""
     made = hfclean.sedi(
         seeds(),
@@ -53,7 +53,7 @@ def share_after(folder: Path, base: Path, signal: Any, seed: int, spread: int) -
         clusters=len(TOPICS),
         seed=seed,
         store=False,
-        train={"learning_rate": 1e-3, "save_strategy": "no"},
+        train={"learning_rate": rate, "save_strategy": "no"},
         show=False,
     )
     topics = Counter(map(topic_of, made.seeds["prompt"]))
@@ -65,13 +65,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--signals", nargs="*", default=["grad_norm", "loss", "random"])
     parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=12, help="of the easy topics, before the loop")
+    parser.add_argument("--rate", type=float, default=2e-4, help="the student's learning rate in the loop")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        base = student(Path(scratch))
+        base = student(Path(scratch), args.epochs)
         for signal in args.signals:
             shares, results = [], []
             for seed in range(args.seeds):
-                share, made = share_after(Path(scratch) / f"{signal}-{seed}", base, signal, seed, args.batch_size)
+                folder = Path(scratch) / f"{signal}-{seed}"
+                share, made = share_after(folder, base, signal, seed, args.batch_size, args.rate)
                 shares.append(share)
                 results.append(made)
             first = 1 / len(TOPICS)
