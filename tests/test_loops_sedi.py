@@ -21,6 +21,7 @@ from loop_teachers import (
     a_loop,
     seeds,
     topic_of,
+    topic_teacher,
 )
 from teachers import ASKS_TASKS
 
@@ -29,7 +30,7 @@ from hfclean.cards import check_card
 from hfclean.errors import FolderError, HfcleanError, SchemaError, TrainingError
 from hfclean.generation import Rounds, Terms, generator_of
 from hfclean.loops import Feedback, Iteration, Pool, Row, Sedi, first_seeds, update_seeds
-from hfclean.models import Answer, BudgetError, Conversation, Prices, process
+from hfclean.models import Answer, BudgetError, Conversation, ModelError, Prices, process
 from hfclean.scorers import Embed
 from hfclean.testing_models import ScriptedBackend, tiny_model
 from hfclean.training.signal import normalised, read_signal
@@ -343,6 +344,13 @@ def test_seeds_that_are_one_are_warned_of_and_kept_at_half(
     found = a_loop(tmp_path, topics, seeds=given, rounds=2, store=False, tuned_by=Named(), embed=None)
     assert said in caplog.text
     assert len(found.seeds) >= math.ceil(len(given) / 2)
+
+
+def test_a_student_that_is_not_there_is_named_before_anything_is_asked(tmp_path: Path) -> None:
+    teacher = topic_teacher()
+    with pytest.raises(ModelError, match=r"no folder '\./gone'"):
+        hfclean.sedi(seeds(), teacher, "./gone", folder=tmp_path / "loop", rounds=1, show=False)
+    assert (teacher.asked, (tmp_path / "loop").exists()) == ([], False)
 
 
 def test_a_teacher_that_runs_dry_ends_the_loop_and_not_its_rows(tmp_path: Path) -> None:

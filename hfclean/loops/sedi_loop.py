@@ -41,6 +41,7 @@ from hfclean.models import Backend, BudgetError, ModelSpec, open_backend
 from hfclean.models.budget import progress
 from hfclean.schema import Columns
 from hfclean.training.signal import Step, normalised, read_signal
+from hfclean.training.tuning import find_base, tune
 
 Signal = Literal["grad_norm", "loss", "random"]
 ABOUT = "sedi.json"
@@ -230,6 +231,8 @@ def run_sedi(
             f"seeds of the shape {first.view.shape!r} have no answer that a student could learn; expected instruction "
             "and output, prompt and completion, or messages"
         )
+    if loop.tuned_by is None:
+        find_base(loop.base_model)  # before anything is paid for
     for note in doubts(first, generator):
         _log.warning("%s", note)
     return _Run(generator, loop, first, Path(folder).expanduser(), against, show=show).made()
@@ -348,8 +351,6 @@ class _Run:
         if self.loop.tuned_by is not None:
             self.loop.tuned_by(**what)
             return
-        from hfclean.training.tuning import tune
-
         args = {**TRAINING, **(self.loop.train or {}), "disable_tqdm": not self.show}
         rows, base, folder = what.pop("rows"), what.pop("base"), what.pop("folder")
         tune(

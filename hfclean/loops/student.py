@@ -14,9 +14,9 @@ from hfclean.generation.seeds import Seed
 from hfclean.loops.error_words import ARGS
 from hfclean.models import Answer, Generation, ModelSpec, ask
 from hfclean.models.local import forget
-from hfclean.models.weights import find_model
 from hfclean.schema import View, truths_in
 from hfclean.text.thoughts import with_thought
+from hfclean.training.tuning import find_base, tune
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Student:
             each.to_dict() if hasattr(each, "to_dict") else each for each in (self.tuning(), self.peft_config)
         )
         return {
-            "base": find_model(self.base, self.revision).identity,
+            "base": find_base(self.base, self.revision).identity,
             "args": _shown({key: value for key, value in dict(args).items() if key not in ELSEWHERE}),
             "peft_config": _shown(peft),
             "seed": self.seed,
@@ -66,8 +66,6 @@ class Student:
         Raises:
             TrainingError: it cannot be tuned on them, or the training stopped.
         """
-        from hfclean.training.tuning import tune
-
         examples = [
             {"prompt": [turn.as_dict() for turn in conversation(seed.pair)], "completion": completion_of(seed, view)}
             for seed, view in rows

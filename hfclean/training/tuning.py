@@ -32,7 +32,7 @@ from hfclean.training.signal import SignalFile
 from hfclean.training.tokens import Encoded, Encoder
 from hfclean.training.trainer import config_of, guarded_trainer, last_checkpoint, mean_loss, peft_of, step_of
 
-__all__ = ["RECORD", "Tuned", "held_out_loss", "is_main_process", "tune"]
+__all__ = ["RECORD", "Tuned", "find_base", "held_out_loss", "is_main_process", "tune"]
 
 
 def tune(
@@ -90,14 +90,12 @@ def tune(
         MissingExtraError: trl or another package that it needs is not installed.
     """
     transformers = require("transformers", extra="train")
-    for name in ("torch", "trl", "accelerate", "peft"):  # before the base is fetched
-        require(name, extra="train")
     folder = Path(folder).expanduser()
     if patience is not None and patience < 1:
         raise TrainingError(f"patience={patience}: expected at least 1 evaluation without a lower held-out loss")
     if patience is not None and heldout is None:
         raise TrainingError(f"patience={patience} needs held-out rows to look at: heldout=")
-    files = find_model(str(base_model), revision)
+    files = find_base(base_model, revision)
     config = config_of(args, folder, seed, stops_early=patience is not None)
     if config.n_gpu > 1:
         raise TrainingError(
@@ -166,6 +164,18 @@ def tune(
             tuned = replace(tuned, heldout_loss=held_out_loss(folder, heldout, max_length=config.max_length))
         run.finish(tuned)
         return tuned
+
+
+def find_base(base_model: str | Path, revision: str | None = None) -> ModelFiles:
+    """The files of a base, once all that tunes it is known to be installed.
+
+    Raises:
+        ModelError: there is no such model.
+        MissingExtraError: trl or another package that tuning needs is not installed.
+    """
+    for name in ("transformers", "torch", "trl", "accelerate", "peft"):
+        require(name, extra="train")
+    return find_model(str(base_model), revision)
 
 
 def held_out_loss(
