@@ -75,6 +75,7 @@ def visited(app: Any, path: str, kept: str = "", form: Any = None, **headers: st
         (["--space", "desk"], 2, "expected NAMESPACE/NAME"),
         (["--space", SPACE, "--reviewer", "ana/ben"], 2, "--reviewer 'ana/ben': expected a name of the Hub"),
         (["--space", SPACE, "--as", "ana"], 2, "--as is for a desk on this machine"),
+        (["--space", SPACE, "--people", "ana,ben"], 2, "--people is for a desk on this machine"),
         (["--space", SPACE, "--role", "owner"], 2, "--role is for a desk on this machine"),
         (["--space", SPACE, "--port", "80"], 2, "--port is for a desk on this machine"),
         (["--space", SPACE, "--space-token-env", "NOWHERE"], 2, "the variable is empty"),

@@ -8,7 +8,8 @@ from typing import Any, TextIO
 from hfclean.cli.reading import UsageError, emit, unpacked
 from hfclean.records.common import ABOUT
 
-HERE_ALONE = ("who", "verdicts", "port", "origin", "no_browser", "split", "config", "columns")  # not of a Space
+# not of a Space
+HERE_ALONE = ("who", "people", "verdicts", "port", "origin", "no_browser", "split", "config", "columns")
 OF_SPACE = ("reviewer", "owner", "names", "requirement", "public_rows", "space_token_env", "dry_run")
 
 
