@@ -20,6 +20,7 @@ from hfclean.errors import HfcleanError, SourceError
 from hfclean.layout import Layout
 from hfclean.quality_control import DeskReport, desk_report
 from hfclean.quality_control.figures import Drawing, centre, compared, kappa, mean, share
+from hfclean.quality_control.results import BlindReport
 from hfclean.quality_control.work import pseudonyms, work_of
 from hfclean.verdicts import Event, VerdictLog, apply_verdicts, describe, read_events, row_verdicts
 from hfclean.verdicts.assignment import arm, assigned, is_doubled
@@ -173,6 +174,30 @@ def test_attention_agreement_and_returns_are_each_persons() -> None:
     assert "attention: share of planted wrong revisions that were rejected" in text
     assert "accept, accept: 9; accept, reject: 3" in text
     assert "rows/hour" not in text
+
+
+def test_blind_choices_say_how_often_the_revision_won_and_how_often_the_first_text() -> None:
+    # verdict, what stood first, rows: the revision is chosen in 6 + 3 of 16, the first text in 6 + 5
+    kinds = [
+        ("accept", "revision", 6),
+        ("accept", "original", 3),
+        ("reject", "original", 5),
+        ("reject", "revision", 2),
+    ]
+    decided = [(verdict, first) for verdict, first, rows in kinds for _ in range(rows)]
+    events = [one("ana", row, verdict, first=first) for row, (verdict, first) in enumerate(decided)]
+    others = [one("ana", 20), one("ana", 21, "skip"), Event("g1", "accept", who="ana", number=40, gold=True)]
+    undone = [one("ana", 22, first="original"), one("ana", 22, "undo", 30)]
+    report = desk_report([*events, *others, *undone, Event("r1", "accept", who="kim", number=1, role="owner")])
+    assert report.blind == BlindReport(16, share(9, 16), share(11, 16))
+    assert report.blind.revision.value == 9 / 16
+    assert report.proposals.judged == 0
+    lines = report.summary().splitlines()
+    assert "Blind choices between original and revision: 16, of them in %" in lines
+    assert "  revision chosen 56.2 [33.2, 76.9], the first text chosen 68.8 [44.4, 85.8]" in lines
+    assert report.to_dict()["blind"]["first"]["count"] == 16
+    assert "Blind choices: n = 9: too few to say" in desk_report(events[:9]).summary()
+    assert "Blind" not in desk_report(others).summary()
 
 
 def test_nobody_is_controlled_by_themselves() -> None:

@@ -18,6 +18,7 @@ from hfclean.quality_control.results import (
     AgreementReport,
     ArmReport,
     ArmsReport,
+    BlindReport,
     PersonReport,
     ProposalsReport,
 )
@@ -45,6 +46,7 @@ class DeskReport:
         agreement: of two people on the same row.
         arms: seconds with and without a proposal.
         proposals: what became of them.
+        blind: which text people chose who were not told which is the revision.
         exclusions: reason -> rows.
         unknown_texts: edits and rows of two people whose texts are not known, since the row changed or is not given.
         longest_look_s: the longest look that counts whole, in seconds.
@@ -59,6 +61,7 @@ class DeskReport:
     agreement: AgreementReport
     arms: ArmsReport
     proposals: ProposalsReport
+    blind: BlindReport
     exclusions: Mapping[str, int]
     unknown_texts: int
     longest_look_s: float
@@ -94,6 +97,7 @@ class DeskReport:
             words.people(self.people, width),
             words.time(self.arms, self.longest_look_s),
             words.proposals(self.proposals),
+            words.blind(self.blind),
             words.agreement(self.agreement),
             words.exclusions(self.exclusions),
             notes,
@@ -158,6 +162,7 @@ def desk_report(
         agreement=_agreement(both, apart.doubled, drawing),
         arms=_arms(work.revisers, drawing),
         proposals=_proposals(shown, apart.edits, drawing),
+        blind=_blind(work.revisers),
         exclusions=_exclusions(work.revisers),
         unknown_texts=apart.unknown,
         longest_look_s=float(longest_look_s),
@@ -289,6 +294,14 @@ def _proposals(shown: list[Work], apart: tuple[int, ...], drawing: Drawing) -> P
     counts = Counter(each.verdict for each in shown)
     unchanged, edited, rejected, returned, excluded = (share(counts[verdict], len(shown)) for verdict in DECIDED)
     return ProposalsReport(len(shown), unchanged, edited, rejected, returned, excluded, mean(apart, drawing))
+
+
+def _blind(works: Iterable[Work]) -> BlindReport:
+    events = [each.decision for each in works if each.decision and each.decision.first]
+    choices = [("revision" if event.verdict == "accept" else "original", event.first) for event in events]
+    revisions = sum(chosen == "revision" for chosen, _ in choices)
+    firsts = sum(chosen == first for chosen, first in choices)
+    return BlindReport(len(choices), share(revisions, len(choices)), share(firsts, len(choices)))
 
 
 def _exclusions(works: Iterable[Work]) -> dict[str, int]:

@@ -89,6 +89,21 @@ class ProposalsReport:
 
 
 @dataclass(frozen=True)
+class BlindReport:
+    """Choices between the original and the revision as texts A and B, of people who were not told which was which.
+
+    Attributes:
+        chosen: how many, each row once per person.
+        revision: share in which the revision was chosen, 0 to 1; 0.5 = as often as the original.
+        first: share in which text A was chosen, which 0.5 is expected of where the order says nothing.
+    """
+
+    chosen: int
+    revision: Figure
+    first: Figure
+
+
+@dataclass(frozen=True)
 class AgreementReport:
     """Rows that two people decided, who first decided them.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hfclean.evaluation.bootstrap import Figure
 from hfclean.quality_control.figures import FEWEST
-from hfclean.quality_control.results import AgreementReport, ArmsReport, PersonReport, ProposalsReport
+from hfclean.quality_control.results import AgreementReport, ArmsReport, BlindReport, PersonReport, ProposalsReport
 from hfclean.report.formatting import one_line, plural, quantity
 from hfclean.report.tables import table
 
@@ -95,6 +95,17 @@ def proposals(proposals: ProposalsReport) -> Iterator[str]:
     yield "  " + ", ".join(f"{names.get(kind, kind)} {each.percent()}" for kind, each in shares.items() if each.value)
     if proposals.distance.count:
         yield f"  characters from an edited proposal to what it became: mean {_number(proposals.distance)}"
+
+
+def blind(blind: BlindReport) -> Iterator[str]:
+    """Choices of people who were not told which text is the revision."""
+    if not blind.chosen:
+        return
+    if blind.chosen < FEWEST:
+        yield f"Blind choices: {_few(Figure(math.nan, count=blind.chosen))}"
+        return
+    yield f"Blind choices between original and revision: {blind.chosen:,}, of them in %"
+    yield f"  revision chosen {blind.revision.percent()}, the first text chosen {blind.first.percent()}"
 
 
 def agreement(agreement: AgreementReport) -> Iterator[str]:
