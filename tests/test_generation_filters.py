@@ -27,6 +27,7 @@ ROWS: dict[str, tuple[tuple[str, str], list[str]]] = {
     "the words of the request": (("The task is given, and you add the rest.", "It was added."), ["speaks_of_request"]),
     "what a field means": (("The text, data or case that the task is about", "It is."), ["speaks_of_request"]),
     "the answer to the task": (("", "The answer to the task is a heron."), ["speaks_of_request"]),
+    "a numbered task": (("1. The task was about birds.", "It is a heron."), ["speaks_of_request"]),
     "a solution to a problem": (("", "The answer to the problem is 4, since 2 and 2 make 4."), []),
     "an answer as the input": (("The answer is that a heron eats fish.", "It eats fish."), ["input_gives_answer"]),
     "an answer as the answer": (("Which bird eats fish?", "The answer is a heron."), []),

@@ -28,7 +28,8 @@ NOT_TEXT = re.compile(r"\b(?:images?|graphs?|pictures?|files?|maps?|draw|plot|go
 PROGRAM = "Write a program"
 # "The answer to the task is blue.", where a text or the answer was asked for
 OF_REQUEST = re.compile(
-    r"\b(?:answer|solution|output|input) (?:to|of|for) (?:the|this) task\b|\A\W*the task is\b", re.IGNORECASE
+    r"\b(?:answer|solution|output|input) (?:to|of|for) (?:the|this) task\b|\A\W*(?:\d+\W+)?the task (?:is|was)\b",
+    re.IGNORECASE,
 )
 GIVES_ANSWER = re.compile(
     r"\A\W*(?:the )?(?:correct |right |final )?answer(?: to (?:the|this|that|your)(?: \w+){1,3}(?: is\b|:)| is\b)",
