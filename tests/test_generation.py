@@ -303,11 +303,18 @@ def test_bad_calls_are_told_in_one_line(name: str) -> None:
     assert expected in str(failure.value)
 
 
-def test_one_seed_and_seeds_all_alike_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    hfclean.generate([SEEDS[0]], teacher(), 2, show=False)
-    hfclean.generate([{**SEEDS[0], "output": str(k)} for k in range(5)], teacher(), 2, show=False)
-    assert "there is one seed" in caplog.text
-    assert "the 5 seeds are one task in other words" in caplog.text
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([SEEDS[0]], "there is one seed"),
+        ([{**SEEDS[0], "output": str(k)} for k in range(5)], "the 5 seeds are one task in other words"),
+        ([*SEEDS, {**SEEDS[0], "instruction": ""}], "1 seed asks for nothing and is left out"),
+    ],
+)
+def test_odd_seeds_are_warned_of(seeds: list[dict[str, str]], said: str) -> None:
+    with pytest.warns(GenerationWarning, match=said) as warned:
+        hfclean.generate(seeds, teacher(), 2, show=False)
+    assert warned[0].filename == __file__
 
 
 def test_a_budget_below_one_request_stops_before_it() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -323,14 +322,11 @@ def test_more_rounds_go_on(base: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("seeds", [SEEDS[4:5], [SEEDS[4]] * 4], ids=["one", "all alike"])
-def test_seeds_that_are_one(
-    seeds: Any, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_seeds_that_are_one(seeds: Any, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pupils(monkeypatch)
     seeds = [{"prompt": row["prompt"], "completion": row["completion"]} for row in seeds]
-    with caplog.at_level(logging.WARNING, "hfclean"):
+    with pytest.warns(GenerationWarning, match="all rows will be like it"):
         found = loop(base, tmp_path / "loop", seeds=seeds)
-    assert "all rows will be like it" in caplog.text
     assert found.ended == "no_errors"
 
 

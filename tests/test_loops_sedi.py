@@ -27,7 +27,7 @@ from teachers import ASKS_TASKS
 
 import hfclean
 from hfclean.cards import check_card
-from hfclean.errors import FolderError, HfcleanError, SchemaError, TrainingError
+from hfclean.errors import FolderError, GenerationWarning, HfcleanError, SchemaError, TrainingError
 from hfclean.generation import Rounds, Terms, generator_of
 from hfclean.loops import Feedback, Iteration, Pool, Row, Sedi, first_seeds, update_seeds
 from hfclean.models import Answer, BudgetError, Conversation, ModelError, Prices, process
@@ -155,6 +155,7 @@ def test_a_seed_that_left_is_still_known(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------- the report
 
 
+@pytest.mark.filterwarnings("ignore:there is one seed")
 def test_the_report_tells_what_each_round_took_and_what_another_gate_had_taken(tmp_path: Path) -> None:
     tasks = iter(
         [
@@ -332,7 +333,7 @@ def test_what_gives_no_loop_says_why(what: str, tmp_path: Path) -> None:
     ("given", "said"), [([SEED], "there is one seed"), ([SEED] * 3, "the 3 seeds are one task in other words")]
 )
 def test_seeds_that_are_one_are_warned_of_and_kept_at_half(
-    given: list[dict[str, str]], said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    given: list[dict[str, str]], said: str, tmp_path: Path
 ) -> None:
     topics = ScriptedBackend(
         lambda c: (
@@ -341,8 +342,8 @@ def test_seeds_that_are_one_are_warned_of_and_kept_at_half(
             else "A song of the sea."
         )
     )
-    found = a_loop(tmp_path, topics, seeds=given, rounds=2, store=False, tuned_by=Named(), embed=None)
-    assert said in caplog.text
+    with pytest.warns(GenerationWarning, match=said):
+        found = a_loop(tmp_path, topics, seeds=given, rounds=2, store=False, tuned_by=Named(), embed=None)
     assert len(found.seeds) >= math.ceil(len(given) / 2)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +26,6 @@ from hfclean.schema import Columns, Pair
 PILOT = 20  # rows of the first round: nobody should pay for thousands of useless ones
 MOST_REQUESTS = 64  # for tasks, in one round
 LEAST_YIELD = 0.05
-_log = logging.getLogger(__name__)
 
 
 class ModelKeywords(TypedDict, total=False):
@@ -118,7 +116,7 @@ def generate(
 
     Returns:
         the rows in the order in which they were made; fewer than `n` where hardly any was new any more, of which a
-        `GenerationWarning` says why.
+        `GenerationWarning` says why. Of seeds that are one task, or that ask for nothing, it warns as well.
 
     Raises:
         SchemaError: no seeds, or rows of a shape in which none can be made.
@@ -127,8 +125,11 @@ def generate(
         FolderError: the folder holds rounds of other settings or seeds.
 
     >>> from hfclean.testing_models import ScriptedBackend
-    >>> teacher = ScriptedBackend(["2. Name a bird that cannot fly.", "The penguin cannot fly."])
-    >>> seeds = [{"prompt": "Name a red fruit, please.", "completion": "An apple is a red fruit."}]
+    >>> teacher = ScriptedBackend(["3. Name a bird that cannot fly.", "The penguin cannot fly."])
+    >>> seeds = [
+    ...     {"prompt": "Name a red fruit, please.", "completion": "An apple is a red fruit."},
+    ...     {"prompt": "Which river runs through Paris?", "completion": "The Seine."},
+    ... ]
     >>> rows = generate(seeds, teacher, 1, show=False)
     >>> rows[0]["prompt"], rows[0]["completion"], rows[0]["round"]
     ('Name a bird that cannot fly.', 'The penguin cannot fly.', 1)
@@ -200,7 +201,7 @@ def run(rounds: Rounds, seeds: Any, n: int, *, show: bool = True) -> None:
     generator, spec = rounds.generator, rounds.generator.spec
     read = read_seeds(seeds, generator.columns)
     for note in doubts(read, generator):
-        _log.warning("%s", note)
+        warnings.warn(note, GenerationWarning, stacklevel=3)
     read_key(spec.api_key_env)
     ledger = open_backend(spec).ledger
     rounds.adopt(read)
@@ -302,7 +303,8 @@ def doubts(seeds: Seeds, generator: Generator) -> list[str]:
     """What is odd about seeds, one sentence each."""
     found = []
     if seeds.without_task:
-        found.append(f"{seeds.without_task:,} seeds ask for nothing and are left out")
+        ask = "seed asks for nothing and is" if seeds.without_task == 1 else "seeds ask for nothing and are"
+        found.append(f"{seeds.without_task:,} {ask} left out")
     known, different = Known(Novelty(generator.novelty.threshold or 1)), 0
     for seed in seeds.seeds[:FIRST]:
         if not known.nearest(seed.task).repeats:
@@ -310,7 +312,8 @@ def doubts(seeds: Seeds, generator: Generator) -> list[str]:
             known.add(seed.id, seed.task)
     count = len(seeds.seeds)
     if count == 1:
-        found.append(f"there is one seed, and all rows will be like it; {sum(generator.shown)} or more show more")
+        more = max(2, sum(generator.shown))
+        found.append(f"there is one seed, and all rows will be like it; {more} or more show more")
     elif different == 1:
         found.append(f"the {count:,} seeds are one task in other words, and all rows will be like it")
     return found

@@ -142,8 +142,10 @@ def augment_errors(
         warnings.warn(conflict, GenerationWarning, stacklevel=2)
     student = Student(str(base_model), args, peft_config, seed, answer_tokens, base_template, base_revision)
     questions = Questions.read(seeds, test, correct, columns)
-    for note in (*questions.notes, *(doubts(questions.seeds, generator) if generator else ())):
+    for note in questions.notes:
         _log.warning("%s", note)
+    for doubt in doubts(questions.seeds, generator) if generator else ():
+        warnings.warn(doubt, GenerationWarning, stacklevel=2)
     questions.try_out()
     if generator is not None:
         read_key(generator.spec.api_key_env)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -24,7 +25,7 @@ from random import Random
 from typing import Any, Literal, Unpack, get_args
 
 from hfclean.durable import recover, write_text
-from hfclean.errors import FolderError, HfcleanError, SchemaError
+from hfclean.errors import FolderError, GenerationWarning, HfcleanError, SchemaError
 from hfclean.evaluation.ab_runs import tuning_row
 from hfclean.generation.generating import ModelKeywords, doubts, generator_of, nothing_made, why_ended
 from hfclean.generation.generator import Generator
@@ -234,7 +235,7 @@ def run_sedi(
     if loop.tuned_by is None:
         find_base(loop.base_model)  # before anything is paid for
     for note in doubts(first, generator):
-        _log.warning("%s", note)
+        warnings.warn(note, GenerationWarning, stacklevel=3)
     return _Run(generator, loop, first, Path(folder).expanduser(), against, show=show).made()
 
 
