@@ -126,6 +126,13 @@ def test_minhash_has_no_false_pair_and_few_misses(monkeypatch: pytest.MonkeyPatc
     assert "MinHash" in report.summary()
 
 
+def test_rows_of_few_different_texts_are_compared_completely_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "EXACT_UP_TO", 10)
+    for different, complete in ((10, True), (11, False)):
+        found = duplicate_groups(rows_of([f"row {k % different} of them" for k in range(40)]), ngram=2)
+        assert (found.complete, "MinHash" in found.summary()) == (complete, not complete)
+
+
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 def test_the_bands_see_nearly_every_pair_at_the_threshold(threshold: float) -> None:
     bands, rows = minhash.BANDS if threshold == 0.7 else minhash.bands_for(threshold)

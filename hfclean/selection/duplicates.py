@@ -185,7 +185,7 @@ def duplicate_groups(
         column: of the vectors, for `semantic`; `hfclean.scorers.Embed` adds it.
         columns: which columns hold what, as in a transform.
         complete: whether `near` and `semantic` compare all pairs (True) or only likely ones (False); None: all up to
-            100,000 rows. The groups say which it was.
+            100,000 rows, for `near` of different texts. The groups say which it was.
         num_proc: how many processes read the rows for `exact` and `near`, as `hfclean.clean` takes it; what is found
             is the same. Runs of words and vectors are compared in one.
 
@@ -240,7 +240,7 @@ def _find(
             return ("\n".join(parts) for parts in texts(ds.select(batch), fields, layout, who))
 
         check_fields(ds, fields, who)
-        labels, empty = near_labels(read, threshold, ngram, keys, ds, complete, num_proc)
+        labels, empty, whole = near_labels(read, threshold, ngram, keys, ds, complete, num_proc)
         notes += empty_note(empty)
     words = ngram if method == "near" else 0
     return grouped(labels, scores, best, notes, method=method, threshold=threshold, ngram=words, complete=whole)

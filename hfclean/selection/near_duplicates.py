@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,20 @@ class _Hashed:
     runs: Shingles
 
 
+class NearLabels(NamedTuple):
+    """The groups of all rows.
+
+    Attributes:
+        labels: of each row, the first row of its group.
+        empty: how many rows have no text.
+        complete: whether all pairs of different texts were compared.
+    """
+
+    labels: Any
+    empty: int
+    complete: bool
+
+
 def near_labels(
     read: Callable[[range], Iterable[str]],
     threshold: float,
@@ -51,8 +65,8 @@ def near_labels(
     ds: Any,
     complete: bool | None,
     num_proc: NumProc,
-) -> tuple[Any, int]:
-    """For each row the first row of its group, and how many are empty.
+) -> NearLabels:
+    """For each row the first row of its group.
 
     Args:
         read: the texts of a batch of rows.
@@ -105,7 +119,7 @@ def near_labels(
     contexts = None if keys is None else keys[rows]
     for part in _near_parts(Shingles(hashes, starts), threshold, complete, together, contexts):
         together.join(part.first, part.second)
-    return rows[together.labels][places], empty
+    return NearLabels(rows[together.labels][places], empty, compares_all(len(first), complete))
 
 
 def _near_parts(
