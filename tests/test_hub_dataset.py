@@ -77,6 +77,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ------------------------------------------------------------------------------------------------------- round trips
 
 
+def test_one_row_is_counted_as_one(fake_hub: FakeHub) -> None:
+    raw, ds = cleaned(ROWS[:1])
+    push(ds, report=hfclean.compare(raw, ds))
+    assert fake_hub.repo("me/x", "dataset").commits[-1].title == f"1 row, cleaned with hfclean {hfclean.__version__}"
+
+
 def test_what_is_pushed_comes_back_with_its_report_and_can_be_undone(fake_hub: FakeHub) -> None:
     raw, ds = cleaned()
     report = hfclean.compare(raw, ds)

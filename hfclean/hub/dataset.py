@@ -23,6 +23,7 @@ from hfclean.layout import Layout
 from hfclean.records.common import ABOUT, LARGEST_RECORD
 from hfclean.records.dataset import SHARD
 from hfclean.report import Report
+from hfclean.report.formatting import plural
 from hfclean.rules import Rule
 from hfclean.schema import Columns
 from hfclean.source import LOADERS
@@ -131,7 +132,7 @@ def push_dataset(
         def gone(remote: Remote) -> tuple[tuple[str, ...], tuple[str, ...]]:
             return _gone(remote, config_name, files)
 
-        message = f"{prepared.report.rows_after:,} rows, cleaned with hfclean {prepared.report.hfclean}"
+        message = f"{plural(prepared.report.rows_after, 'row')}, cleaned with hfclean {prepared.report.hfclean}"
         return push_files(repo, api, options, files, card, message=message, gone=gone, notes=prepared.notes)
 
 
