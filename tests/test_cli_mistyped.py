@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import hfclean
 from hfclean.cards.licences import doubt_about
 from hfclean.cli import main
-from hfclean.errors import SchemaError, SourceError
+from hfclean.errors import FolderError, SchemaError, SourceError
 from hfclean.schema import detect
 from hfclean.source import load, missing
 
@@ -61,6 +62,40 @@ def test_a_mistyped_command_or_option_is_one_line_with_what_was_meant(
     words: list[str], line: str, capsys: Any
 ) -> None:
     assert said(capsys, *words) == (2, line)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["clean", "", "--out", "made"], "clean: IN"),
+        (["clean", "rows.jsonl", "", "--out", "made"], "clean: IN"),
+        (["clean", "rows.jsonl", "--out", ""], "clean: --out"),
+        (["dedupe", "", "part-2"], "dedupe: IN"),
+        (["dedupe", "rows.jsonl", "--out", ""], "dedupe: --out"),
+        (["merge", "", "part-2", "--out", "made"], "merge: PART"),
+        (["merge", "part-1", "part-2", "--out", ""], "merge: --out"),
+        (["diff", "", "rows.jsonl"], "diff: A"),
+        (["diff", "rows.jsonl", ""], "diff: B"),
+        (["cache", "merge", ""], "cache: FILE"),
+        (["card", ""], "card: DIR"),
+        (["undo", ""], "undo: DIR"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(
+    words: list[str], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = "the name is empty; expected a file or a folder ('.' is the current one)"
+    assert said(capsys, *words) == (2, f"hfclean {named}: {expected}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_name_is_not_the_current_folder_in_python() -> None:
+    with pytest.raises(SourceError, match="the name of a file is empty"):
+        hfclean.clean("", show=False)
+    for read in (hfclean.engines.merge, hfclean.engines.near_duplicates):
+        with pytest.raises(FolderError, match="the name of a part is empty"):
+            read(["part-1", ""])
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,30 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
         yield folder
 
 
+NAMED_PLACES = {
+    "source": "IN",
+    "parts": "PART",
+    "dir": "DIR",
+    "before": "A",
+    "after": "B",
+    "files": "FILE",
+    "against": "--against",
+    "out": "--out",
+}
+
+
 def check_places(args: argparse.Namespace) -> None:
-    """Refuse to write into a folder that a command reads. A card is for the folder that it describes.
+    """Refuse empty names, which would be the current folder, and to write into a folder that a command
+    reads. A card is for the folder that it describes.
 
     Raises:
         FolderError: it names both.
+        UsageError: it names the argument.
     """
+    for name, shown in NAMED_PLACES.items():
+        value = vars(args).get(name)
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise UsageError(f"{shown}: the name is empty; expected a file or a folder ('.' is the current one)")
     if args.verb == "card":
         return
     names = [args.dir] if "dir" in args else []

@@ -50,6 +50,8 @@ def read_parts(parts: Sequence[str | Path]) -> list[Part]:
     """
     if not parts:
         raise FolderError("no parts; expected the folders that hfclean clean --shard K/N wrote")
+    if "" in parts:
+        raise FolderError("the name of a part is empty; expected a folder that hfclean clean --shard K/N wrote")
     found = [_read(Path(part).expanduser()) for part in parts]
     first = found[0]
     if first.about.version != __version__:

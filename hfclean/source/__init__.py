@@ -55,6 +55,8 @@ def load(
     """
     if not isinstance(where, (str, Path)) and len(where) == 1:
         where = where[0]
+    if where == "" or (not isinstance(where, (str, Path)) and "" in where):
+        raise SourceError(f"the name of a file is empty; expected {EXPECTED}")
     if isinstance(where, (str, Path)) and str(where) != "-" and not Path(where).expanduser().exists():
         recover(Path(where).expanduser())
     if not isinstance(where, (str, Path)) or (has_magic(str(where)) and not Path(where).expanduser().exists()):
