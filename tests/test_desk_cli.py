@@ -95,6 +95,7 @@ def test_what_cannot_be_is_said_before_anything_is_served(
             ([str(folder), "--origin", "hub.example.org"], 1, "is not an origin"),
             ([str(folder), "--verdicts", str(tmp_path / "broken.jsonl")], 1, "line 1"),
             ([rows, "--verdicts", str(tmp_path)], 2, "is a folder; expected the name of a file"),
+            ([rows, "--without", "0.5"], 2, "no row here has a revision"),
             ([rows, "--refused"], 2, "a folder that hfclean wrote"),
             (["nowhere"], 2, "'nowhere' is not here"),
             ([rows, rows], 2, "--verdicts FILE is needed"),

@@ -124,6 +124,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         )
     with _rows(args, err) as (name, rows, price):
         kind: Any = "refused" if args.refused else "revision" if rows.is_revised else "row"
+        if args.without and kind == "row":
+            raise UsageError("--without: no row here has a revision to leave out; give a folder that hfclean wrote")
         queue = Queue(rows, replace(_selection(args), **_division(args, who)))
         if args.gold:
             rows = plant(rows, queue, args.gold, who)

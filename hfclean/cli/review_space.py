@@ -91,7 +91,8 @@ def run(args: argparse.Namespace, selection: Any, out: TextIO) -> None:
     desk = DeskSpace(
         folder, args.space, settings, args.requirement or REQUIREMENT, args.public_rows, _space_token(args)
     )
-    with unpacked(args):
+    with unpacked(args) as cache:
+        _check_rows(folder, settings, cache)
         plan = desk.plan() if args.dry_run else desk.push()
     data = {
         "space": plan.space.id,
@@ -147,6 +148,22 @@ def _folder(args: argparse.Namespace) -> Path:
     if folder is None or not (folder / ABOUT).is_file():
         raise UsageError("--space: give one folder that hfclean wrote; make it: hfclean clean IN --out DIR")
     return folder
+
+
+def _check_rows(folder: Path, settings: Any, cache: Path) -> None:
+    """Say here what the container would otherwise say in its log when it begins.
+
+    Raises:
+        SourceError: no row is selected, or the share of planted rows is of none.
+    """
+    from hfclean.desk import Queue, Rows, plant
+    from hfclean.folder import read_folder
+
+    cleaned = read_folder(folder, cache_dir=cache)
+    rows = Rows(dict(cleaned.dataset), cleaned.layout, refused=cleaned.refused)
+    queue = Queue(rows, settings.selection)
+    if settings.gold:
+        plant(rows, queue, settings.gold, "")
 
 
 def _own_name(args: argparse.Namespace) -> str:
