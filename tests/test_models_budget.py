@@ -124,9 +124,23 @@ def test_a_backend_of_ones_own_has_a_budget_too() -> None:
         return [Answer("yes", "stop", 7, 3) for _ in conversations]
 
     spec = ModelSpec(own, cache_as="own", max_tokens_total=200, limits=Limits(batch_size=5))
-    with pytest.raises(BudgetError, match="max_tokens_total=200 is reached: 200 tokens used by 20 answers of "):
+    with pytest.raises(BudgetError, match="max_tokens_total=200 is reached: 190 tokens used by 19 answers of "):
         ask(spec, ROWS, SHORT)
-    assert sum(a.cached for a in ask(replace(spec, max_tokens_total=None), ROWS, SHORT)) == 20
+    assert sum(a.cached for a in ask(replace(spec, max_tokens_total=None), ROWS, SHORT)) == 19
+
+
+def test_a_function_is_given_no_more_than_its_budget_has_room_for() -> None:
+    given: list[int] = []
+
+    def own(conversations: Sequence[Conversation], generation: Generation) -> list[Answer]:
+        given.append(len(conversations))
+        return [Answer("yes", "stop", 4, 1) for _ in conversations]
+
+    spec = ModelSpec(own, cache_as="narrow", max_tokens_total=105, limits=Limits(batch_size=16))
+    with pytest.raises(BudgetError, match="max_tokens_total=105 is reached"):
+        ask(spec, ROWS, SHORT)
+    assert 5 * sum(given) <= 105
+    assert given[0] < 16
 
 
 def test_money_needs_prices() -> None:

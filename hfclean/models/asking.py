@@ -381,7 +381,8 @@ class Asker:
     def _answer_here(self, plan: Plan, missing: Mapping[bytes, Conversation], update: Callable[[], None]) -> None:
         """Ask what answers in this process, batch by batch, each kept before the next is asked."""
         keys = list(missing)
-        for places, answers in self._batches(list(missing.values()), plan.generation):
+        sizes = [len(plan.messages[key]) for key in keys]
+        for places, answers in self._batches(list(missing.values()), sizes, plan.generation):
             records = []
             for place, answer in zip(places, answers, strict=True):
                 key = keys[place]
@@ -397,18 +398,21 @@ class Asker:
             update()
 
     def _batches(
-        self, conversations: list[Conversation], generation: Generation
+        self, conversations: list[Conversation], sizes: Sequence[int], generation: Generation
     ) -> Iterator[tuple[Sequence[int], list[Answer]]]:
-        """The answers of a backend in this process, as (places, answers), batch by batch."""
+        """The answers of a backend in this process to conversations of these bytes, as (places, answers), batch by
+        batch. A function is given no more at once than the budget has room for."""
         from hfclean.models.local import LocalModel
 
         backend, size = self._backend, self.spec.limits.batch_size or OWN_BATCH
         assert backend is not None
-        worst = self._budget.at_most(0, generation)
         if isinstance(backend, LocalModel):
+            worst = self._budget.at_most(0, generation)
             yield from backend.batches(conversations, generation, lambda: self._budget.check(worst))
             return
-        for start in range(0, len(conversations), size):
-            self._budget.check(worst)
-            part = conversations[start : start + size]
+        start = 0
+        while start < len(conversations):
+            worst_of_each = [self._budget.at_most(each, generation) for each in sizes[start : start + size]]
+            part = conversations[start : start + self._budget.room(worst_of_each)]
             yield range(start, start + len(part)), checked(self.spec.name, backend(part, generation), len(part))
+            start += len(part)

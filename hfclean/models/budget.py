@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import takewhile
 
 from hfclean.models.counting import TokenCount, Tokenizer, estimate_tokens
 from hfclean.models.failures import BackendError, BudgetError
@@ -236,6 +237,19 @@ class Budget:
         if not self.reserve(worst):
             raise self.error(worst)
         self.release(worst)
+
+    def room(self, worst: Sequence[Spent]) -> int:
+        """How many of these requests, from the first on, cannot cost more than is left.
+
+        Raises:
+            BudgetError: not even the first.
+        """
+        fits = list(takewhile(self.reserve, worst))
+        for each in fits:
+            self.release(each)
+        if worst and not fits:
+            raise self.error(worst[0])
+        return len(fits)
 
     def error(self, worst: Spent) -> BudgetError:
         """Why no further request goes out, and how to go on."""
