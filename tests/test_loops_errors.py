@@ -150,6 +150,7 @@ def test_when_it_ends(
     found = loop(base, tmp_path / "loop", teacher, seeds, rounds=rounds)
     assert (found.ended, len(teacher.asked)) == (ended, requests)
     students = [place.name for place in (tmp_path / "loop").glob("*-student")]
+    assert found.student is not None
     assert students == [found.student.name]  # of the others the weights are gone, of all the checkpoints
     assert not (found.student / "checkpoints").exists()
 

@@ -121,6 +121,8 @@ def test_each_round_goes_on_from_the_student_before_and_only_the_last_one_stays(
     again = a_loop(tmp_path / "loop", tuned_by=student, rounds=4, store=False)
     assert [call["folder"].name for call in student.calls[3:]] == ["round-0004-student"]
     assert again.rounds[:3] == found.rounds
+    fewer = a_loop(tmp_path / "loop", tuned_by=student, rounds=2, store=False)
+    assert (fewer.student, fewer.rounds) == (None, found.rounds[:2])
 
 
 class Untidy(TopicTeacher):
@@ -197,7 +199,7 @@ def test_the_report_tells_what_each_round_took_and_what_another_gate_had_taken(t
     assert (first.requests_stricter, first.cost_stricter) == (3.0, 3.0)
     assert (second.tasks, second.kept, second.steps, first.untrained) == (3, 1, 1, 0)
     text = found.report()
-    assert "ended: 2 rounds were asked for" in text
+    assert "ended: rounds=2 was asked for" in text
     assert "research-grade" in text
     assert "equal" not in text
 
@@ -369,6 +371,7 @@ def test_a_teacher_that_runs_dry_ends_the_loop_and_not_its_rows(tmp_path: Path) 
     assert "kept none" in found.ended
     assert len(found.rounds) < 9
     assert len(found.rows) == sum(each.kept for each in found.rounds) > 0
+    assert found.student is not None
     assert found.student.exists()
 
 
@@ -380,6 +383,23 @@ def test_a_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
         a_loop(tmp_path, rounds=1, novelty=0.7, store=False)
     (tmp_path / "sedi.json").write_text("[")
     with pytest.raises(FolderError, match="cannot be read"):
+        a_loop(tmp_path, rounds=1, store=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("batches", "[]"), ("batches", "{}"), ("feedback", '{"pool": 3, "updates": []}')]
+)
+def test_a_file_that_another_hand_changed_is_named(file: str, text: str, tmp_path: Path) -> None:
+    a_loop(tmp_path, rounds=1, store=False)
+    (tmp_path / f"round-0001-{file}.json").write_text(text)
+    with pytest.raises(FolderError, match=f"round-0001-{file}.json is not as hfclean writes it"):
+        a_loop(tmp_path, rounds=1, store=False)
+
+
+def test_a_signal_that_is_gone_is_named(tmp_path: Path) -> None:
+    a_loop(tmp_path, rounds=1, store=False)
+    (tmp_path / "round-0001-signal.jsonl").unlink()
+    with pytest.raises(FolderError, match=r"round-0001-signal.jsonl is gone, and later rounds need it"):
         a_loop(tmp_path, rounds=1, store=False)
 
 

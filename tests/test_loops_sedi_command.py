@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def test_the_command_estimates_runs_and_writes_a_folder(
     asked = len(server.received)
     assert main([*words, "--out", str(out), "--overwrite"]) == 0
     assert len(server.received) == asked
+    capsys.readouterr()
+    shutil.rmtree(told["student"])
+    assert main([*words, "--out", str(out), "--overwrite"]) == 0
+    assert json.loads(capsys.readouterr().out)["student"] is None
+    words[words.index("--rounds") + 1] = "2"
+    assert main([*words, "--out", str(out), "--overwrite"]) == 1
+    assert "round-0001-student is gone, and round 2 goes on from it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

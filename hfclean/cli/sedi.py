@@ -33,6 +33,7 @@ EPILOG = """the careful way:
 # fields that have their own option, or that no command sets
 LOOP_ELSEWHERE = ("base_model", "rounds", "signal", "feedback", "train", "tuned_by")
 FEEDBACK_ELSEWHERE = ("novelty",)
+LATER = "gone: a loop keeps that of its newest round alone"
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -108,12 +109,17 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
             max_tokens=args.max_tokens,
             num_proc=args.num_proc,
         )
-    data = {"out": args.out, "folder": folder, "student": str(found.student), "ledger": found.ledger()}
+    data = {
+        "out": args.out,
+        "folder": folder,
+        "student": None if found.student is None else str(found.student),
+        "ledger": found.ledger(),
+    }
     tell(
         args,
         out,
         lambda: data | {"ended": found.ended, "report": report.to_dict(edits=False)},
-        lambda: f"{found.report()}\n\nwrote {args.out}; the loop: {folder}; the student: {found.student}",
+        lambda: f"{found.report()}\n\nwrote {args.out}; the loop: {folder}; the student: {found.student or LATER}",
     )
 
 

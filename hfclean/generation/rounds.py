@@ -218,6 +218,11 @@ class Rounds:
         """A `Dataset` of all that was dropped so far; None before the first round."""
         return _joined([each.dropped for each in self.done])
 
+    @property
+    def first_seeds(self) -> int:
+        """How many seeds all rounds had that were not made in them."""
+        return len(self._seeds.keys() - {seed.id for seed in self._kept})
+
     def ledger(self) -> list[dict[str, Any]]:
         """Calls, tokens, money, rows kept and dropped by reason: a line for each round, and the last for them all,
         whose `round` is 0."""

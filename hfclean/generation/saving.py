@@ -124,7 +124,7 @@ def _generated(rounds: Rounds, kept: int, terms: Terms, seeds: str) -> Generated
         answered_by=tuple(total["models"]),
         own_words=(prompts.tasks, prompts.rows) != (ours.tasks, ours.rows),
         seeds=seeds,
-        seeds_rows=total["seeds"],
+        seeds_rows=rounds.first_seeds,
         seeds_license=terms.seeds or "",
         teacher_license=terms.teacher or "",
         rounds=len(rounds.done),

@@ -32,7 +32,8 @@ class ErrorRounds:
         made: a `Dataset` of the made rows alone; None where there is none.
         lines: the ledger, a line for each round; see `ledger`.
         ended: why the loop ended, a key of `ENDED`.
-        student: the folder of the last student.
+        student: the folder of the last student; None where it is gone: a loop keeps the newest alone (unless
+            `keep_students`), so fewer rounds than the folder has leave none.
         rounds: what the teacher made, for `hfclean.generation.save`; None without a teacher.
         control: the same of the arm with random seeds; None where none was asked for.
     """
@@ -41,7 +42,7 @@ class ErrorRounds:
     made: Any
     lines: tuple[Mapping[str, Any], ...]
     ended: str
-    student: Path
+    student: Path | None
     rounds: Rounds | None = None
     control: ErrorRounds | None = None
 
@@ -92,7 +93,12 @@ class ErrorRounds:
         """The report as JSON can hold it, without the rows."""
         control = None if self.control is None else self.control.to_dict()
         found = {"ledger": to_plain(self.ledger()), "ended": self.ended, "children": to_plain(self.children())}
-        return {**found, "rows": len(self.rows), "student": str(self.student), "control": control}
+        return {
+            **found,
+            "rows": len(self.rows),
+            "student": None if self.student is None else str(self.student),
+            "control": control,
+        }
 
 
 HEAD = (

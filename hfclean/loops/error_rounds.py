@@ -148,7 +148,8 @@ class Arm:
         made = None if self.rounds is None or not self.made else self.rounds.kept
         rows, student = self._rows(seeds, made), self._student(self.lines[-1]["round"])
         _write(rows, self.folder / ROWS)
-        return ErrorRounds(rows, made, tuple(self.lines), ended, student, self.rounds)
+        kept = student if student.exists() else None
+        return ErrorRounds(rows, made, tuple(self.lines), ended, kept, self.rounds)
 
     def random_choice(self, seed: int) -> Chosen:
         """For the control of this arm: as many random seeds as it had wrong ones, for as many rows as it kept."""

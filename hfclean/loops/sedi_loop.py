@@ -17,7 +17,8 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -275,7 +276,7 @@ class _Run:
     def _ended(self) -> str:
         """Why there is no further round; empty where there is one."""
         if len(self.told) == self.loop.rounds:
-            return f"{self.loop.rounds} rounds were asked for"
+            return f"rounds={self.loop.rounds} was asked for"
         if ended := why_ended(self.rounds):
             return ended
         allowed, done = self.rounds.generator.spec.max_cost, self.rounds.done
@@ -312,13 +313,14 @@ class _Run:
         updates: tuple[Update, ...] = ()
         if new:
             batches = self.rounds.once(f"round-{number:04d}-batches", partial(self._batched, new))
-            feedback = self.rounds.once(
-                f"round-{number:04d}-feedback", partial(self._taught, number, new, batches["batches"])
-            )
+            with _as_written(self._place(number, "batches.json")):
+                dealt = [[str(name) for name in batch] for batch in batches["batches"]]
+            feedback = self.rounds.once(f"round-{number:04d}-feedback", partial(self._taught, number, new, dealt))
             self._tidy(number)
             steps = self._read(number, new)
-            self.pool = Pool.read(feedback["pool"])
-            updates = tuple(Update.read(each) for each in feedback["updates"])
+            with _as_written(self._place(number, "feedback.json")):
+                self.pool = Pool.read(feedback["pool"])
+                updates = tuple(Update.read(each) for each in feedback["updates"])
         values = self._values(steps)
         self.steps += steps
         told = round_of(self.rounds, made, batches, steps, values, updates, self.seeds, (before, self.pool))
@@ -332,9 +334,15 @@ class _Run:
     def _taught(self, number: int, new: Sequence[Seed], batches: Sequence[Sequence[str]]) -> dict[str, Any]:
         """Train the student of a round, and work out the seeds after it."""
         places = {seed.id: place for place, seed in enumerate(new)}
+        before = self._place(number - 1, "student")
+        if self.steps and self.loop.tuned_by is None and not before.is_dir():
+            raise FolderError(
+                f"{before} is gone, and round {number} goes on from it; begin with another folder (answers that the "
+                "store holds are not asked for again)"
+            )
         self._tune(
             rows=[tuning_row(seed.pair) for seed in new],
-            base=str(self._place(number - 1, "student")) if self.steps else self.loop.base_model,
+            base=str(before) if self.steps else self.loop.base_model,
             folder=self._place(number, "student"),
             batches=[[places[name] for name in batch] for batch in batches],
             row_ids=list(places),
@@ -368,6 +376,8 @@ class _Run:
     def _read(self, number: int, new: Sequence[Seed]) -> list[Step]:
         """The steps of a round, numbered on from those before."""
         file = self._place(number, "signal.jsonl")
+        if not file.exists() and self._place(number, "feedback.json").exists():
+            raise FolderError(f"{file} is gone, and later rounds need it; put it back, or begin with another folder")
         steps = read_signal(file, known={seed.id for seed in new})
         if any(step.row_ids is None for step in steps):
             raise HfcleanError(
@@ -390,11 +400,21 @@ class _Run:
         shutil.rmtree(self._place(number - 1, "student"), ignore_errors=True)
         shutil.rmtree(self._place(number, "student") / CHECKPOINTS, ignore_errors=True)
 
-    def _student(self) -> Path:
-        return self._place(max(each.number for each in self.rounds.done if len(each.kept)), "student")
+    def _student(self) -> Path | None:
+        place = self._place(max(each.number for each in self.rounds.done if len(each.kept)), "student")
+        return place if place.exists() else None
 
     def _place(self, number: int, what: str) -> Path:
         return self.folder / f"round-{number:04d}-{what}"
+
+
+@contextmanager
+def _as_written(file: Path) -> Iterator[None]:
+    """A file of the folder that was changed by another hand is an error that names it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as e:
+        raise FolderError(f"{file} is not as hfclean writes it ({e!r:.100}); put it back, or delete it") from e
 
 
 def _drawn(seed: int, step: int) -> float:

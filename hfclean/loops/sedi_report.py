@@ -104,7 +104,8 @@ class Sedi:
         rounds: every round in figures.
         settings: of the loop.
         pool: the seeds at the end.
-        student: the folder of the student after the last round.
+        student: the folder of the student after the last of these rounds; None where it is gone: a loop keeps the
+            newest alone, so fewer rounds than the folder has leave none.
         ended: why there was no further round.
     """
 
@@ -112,7 +113,7 @@ class Sedi:
     rounds: tuple[SediRound, ...]
     settings: Mapping[str, Any]
     pool: tuple[Seed, ...]
-    student: Path
+    student: Path | None
     ended: str
 
     @property
