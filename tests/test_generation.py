@@ -262,7 +262,7 @@ def test_money_stops_with_novelty() -> None:
 TEACHERS: Mapping[str, tuple[Callable[[], ScriptedBackend], str]] = {
     "copies seeds": (
         lambda: teacher(tasks=lambda _: numbered([seed["instruction"] for seed in SEEDS])),
-        "made no row: 1 requests, 8 tasks that could be read; dropped: not_new 8",
+        "made no row: 1 request, 8 tasks that could be read; dropped: not_new 8",
     ),
     "refuses": (
         lambda: teacher(tasks=lambda _: "I cannot do that."),

@@ -281,6 +281,6 @@ def test_a_poor_purse_and_a_dull_teacher_are_told(
         words[words.index(server.url)] = dull.url
         assert main([*words, "--rounds", "others"]) == 1
     told = capsys.readouterr().err
-    assert "tiny made no row: 1 requests, 0 tasks that could be read; dropped: unparsed 1" in told
+    assert "tiny made no row: 1 request, 0 tasks that could be read; dropped: unparsed 1" in told
     assert "--model-option structured=false. Its answers are kept, and --model-option seed=N" in told
     assert not (work / "made").exists()

@@ -21,6 +21,7 @@ from hfclean.generation.terms import Terms
 from hfclean.models import Answer, Asking, Backend, Limits, ModelSpec, Prices, open_backend
 from hfclean.models.api_key import read_key
 from hfclean.models.budget import progress
+from hfclean.report.formatting import plural
 from hfclean.schema import Columns, Pair
 
 PILOT = 20  # rows of the first round: nobody should pay for thousands of useless ones
@@ -274,8 +275,8 @@ def nothing_made(rounds: Rounds) -> HfcleanError:
     shown = f" The first answer that could not be used: {first[:200]!r}." if first else ""
     name = rounds.generator.spec.name
     found = (
-        f"{name} made no row: {requests:,} requests, {tasks:,} tasks that could be read; dropped: {_reasons(dropped)}."
-        f"{shown}"
+        f"{name} made no row: {plural(requests, 'request')}, {plural(tasks, 'task')} that could be read; dropped: "
+        f"{_reasons(dropped)}.{shown}"
     )
     move = flags = "Look at what was dropped, and at whether this is the teacher that was meant"
     if dropped.get("not_new", 0) > sum(dropped.values()) / 2:
