@@ -11,7 +11,7 @@ import pytest
 
 import hfclean
 from hfclean.cards.licences import doubt_about
-from hfclean.cli import main
+from hfclean.cli import main, parser
 from hfclean.errors import FolderError, SchemaError, SourceError
 from hfclean.schema import detect
 from hfclean.source import load, missing
@@ -67,27 +67,43 @@ def test_a_mistyped_command_or_option_is_one_line_with_what_was_meant(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["clean", "", "--out", "made"], "clean: IN"),
-        (["clean", "rows.jsonl", "", "--out", "made"], "clean: IN"),
-        (["clean", "rows.jsonl", "--out", ""], "clean: --out"),
-        (["dedupe", "", "part-2"], "dedupe: IN"),
-        (["dedupe", "rows.jsonl", "--out", ""], "dedupe: --out"),
-        (["merge", "", "part-2", "--out", "made"], "merge: PART"),
-        (["merge", "part-1", "part-2", "--out", ""], "merge: --out"),
-        (["diff", "", "rows.jsonl"], "diff: A"),
-        (["diff", "rows.jsonl", ""], "diff: B"),
-        (["cache", "merge", ""], "cache: FILE"),
-        (["card", ""], "card: DIR"),
-        (["undo", ""], "undo: DIR"),
+        (["clean", "", "--out", "made"], "clean: "),
+        (["clean", "rows.jsonl", "", "--out", "made"], "clean: "),
+        (["clean", "rows.jsonl", "--out", ""], "clean: --out: "),
+        (["dedupe", "", "part-2"], "dedupe: "),
+        (["dedupe", "rows.jsonl", "--out", ""], "dedupe: --out: "),
+        (["merge", "", "part-2", "--out", "made"], "merge: "),
+        (["merge", "part-1", "part-2", "--out", ""], "merge: --out: "),
+        (["diff", "", "rows.jsonl"], "diff: "),
+        (["diff", "rows.jsonl", ""], "diff: "),
+        (["cache", "merge", ""], "cache: "),
+        (["card", ""], "card: "),
+        (["undo", ""], "undo: "),
+        (["generate", "", "--model", "t", "-n", "1", "--out", "made"], "generate: "),
     ],
 )
 def test_an_empty_name_is_not_the_current_folder(
     words: list[str], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    expected = "the name is empty; expected a file or a folder ('.' is the current one)"
-    assert said(capsys, *words) == (2, f"hfclean {named}: {expected}")
+    expected = "an empty name; expected a file or a folder ('.' is the current one)"
+    assert said(capsys, *words) == (2, f"hfclean {named}{expected}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "taken"),
+    [
+        (["cache", "merge", "--store", "all", "a", "b"], "files", ["a", "b"]),
+        (["cache", "merge", "a", "--store", "all", "b"], "files", ["a", "b"]),
+        (["cache", "merge", "a", "b", "--store", "all"], "files", ["a", "b"]),
+        (["cache", "--store", "all", "merge", "a"], "files", ["a"]),
+        (["apply", "made", "--out", "rows.jsonl", "mine.jsonl"], "verdicts", ["mine.jsonl"]),
+        (["forget", "made", "--yes", "0123", "4567"], "rows", ["0123", "4567"]),
+    ],
+)
+def test_a_list_of_names_may_stand_behind_options(words: list[str], name: str, taken: list[str]) -> None:
+    assert vars(parser([words[0]]).parse_args(words))[name] == taken
 
 
 def test_an_empty_name_is_not_the_current_folder_in_python() -> None:

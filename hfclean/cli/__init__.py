@@ -95,10 +95,14 @@ class _Words(argparse.ArgumentParser):
             )
 
     def parse_known_args(self, *args: Any, **more: Any) -> Any:
-        """As the verb's parser would refuse them: it knows its options, and the one above it does not."""
+        """As the verb's parser would refuse them: it knows its options, and the one above it does not. What may be
+        given several times or not at all is also taken from behind the options."""
         space, unknown = super().parse_known_args(*args, **more)
         if unknown and any(word.startswith("-") for word in unknown):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if unknown and (several := [each.dest for each in self._get_positional_actions() if each.nargs == "*"]):
+            setattr(space, several[-1], [*getattr(space, several[-1]), *unknown])
+            unknown = []
         return space, unknown
 
 

@@ -64,16 +64,7 @@ def unpacked(args: argparse.Namespace, near: str | None = None) -> Iterator[Path
         yield folder
 
 
-NAMED_PLACES = {
-    "source": "IN",
-    "parts": "PART",
-    "dir": "DIR",
-    "before": "A",
-    "after": "B",
-    "files": "FILE",
-    "against": "--against",
-    "out": "--out",
-}
+NAMED_PLACES = ("source", "parts", "dir", "before", "after", "files", "against", "out")
 
 
 def check_places(args: argparse.Namespace) -> None:
@@ -82,12 +73,13 @@ def check_places(args: argparse.Namespace) -> None:
 
     Raises:
         FolderError: it names both.
-        UsageError: it names the argument.
+        UsageError: a name is empty.
     """
-    for name, shown in NAMED_PLACES.items():
+    for name in NAMED_PLACES:
         value = vars(args).get(name)
         if value == "" or (isinstance(value, list) and "" in value):
-            raise UsageError(f"{shown}: the name is empty; expected a file or a folder ('.' is the current one)")
+            option = f"--{name}: " if name in ("against", "out") else ""
+            raise UsageError(f"{option}an empty name; expected a file or a folder ('.' is the current one)")
     if args.verb == "card":
         return
     names = [args.dir] if "dir" in args else []
