@@ -125,6 +125,21 @@ def test_other_things_than_batches_and_rows_that_do_not_fit_are_named() -> None:
         whole_rows(hfclean.revise)([1])
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Name it", "completion": "A pear."},  # as many letters in both
+        {"prompt": ["Name it"], "completion": ["A pear."], "rank": 7},
+        {"chosen": {"from": "gpt", "value": "Yes."}, "conversations": []},
+        {"messages": [], "rank": None},
+    ],
+)
+def test_one_row_is_not_taken_for_a_batch(row: dict[str, Any]) -> None:
+    for schema in (None, pa.schema({name: pa.string() for name in row})):
+        with pytest.raises(HfcleanError, match=r"whole_rows got one row \('.*map_batches in place of map"):
+            whole_rows(hfclean.revise, schema)(row)
+
+
 def test_a_call_by_ray_itself_is_refused_and_one_by_a_function_of_the_user_is_not() -> None:
     rays = {"__name__": "ray.data._internal.planner.plan_udf_map_op", "score": hfclean.score}
     batch = {"prompt": ["Name a fruit."], "completion": ["An apple."]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -40,7 +40,7 @@ class WholeRows:
         """The batch as an Arrow table, every column with the type that it had.
 
         Raises:
-            HfcleanError: another form than a table, a frame of pandas, or a mapping of columns.
+            HfcleanError: another form than a table, a frame of pandas, or a mapping of columns, such as one row.
         """
         import pyarrow as pa
 
@@ -52,6 +52,11 @@ class WholeRows:
             raise HfcleanError(
                 f"whole_rows got a {type(batch).__name__}; expected a batch: an Arrow table, a frame of pandas, or a "
                 "dict of columns"
+            )
+        if one := next((str(name) for name, cells in _items(batch) if _is_one_value(cells)), None):
+            raise HfcleanError(
+                f"whole_rows got one row ({one!r} holds one value, not one for each row); expected a batch of rows: "
+                "map_batches in place of map"
             )
         names = list(batch.columns if hasattr(batch, "columns") else batch)
         cells = {str(name): _cells(batch[name]) for name in names}
@@ -157,6 +162,15 @@ def _cells(column: Any) -> list[Any]:
         values: list[Any] = held.__arrow_array__().to_pylist()
         return values
     return [None if _is_missing(cell) else cell for cell in plain(list(column))]
+
+
+def _items(batch: Any) -> Iterable[tuple[Any, Any]]:
+    return batch.items() if isinstance(batch, Mapping) else ()
+
+
+def _is_one_value(cells: Any) -> bool:
+    """Whether this is a value of a row, and no column of a batch."""
+    return isinstance(cells, (str, bytes, Mapping)) or not hasattr(cells, "__len__")
 
 
 def _is_missing(cell: Any) -> bool:
