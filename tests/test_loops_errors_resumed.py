@@ -103,7 +103,10 @@ def test_a_kill_repeats_no_request_and_changes_no_byte(when: str, unbroken: tupl
 # ---------------------------------------------------------------------------------------------------- real students
 
 
-def test_a_real_student_goes_on_in_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore:Cannot enable progress bars")  # of the Hub, which the tests turn off
+def test_a_real_student_goes_on_in_its_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     needs("train", "torch", "transformers", "accelerate", "peft", "trl")
     from hfclean.training import trainer as trainers
 
@@ -124,7 +127,12 @@ def test_a_real_student_goes_on_in_its_training(tmp_path: Path, monkeypatch: pyt
             "save_steps": 2,
         },
     }
+    from transformers.utils import logging
+
+    monkeypatch.setattr(logging, "_tqdm_active", True)
+    capfd.readouterr()
     whole = augment_errors(base_model=base, teacher=Sums(), folder=tmp_path / "whole", **settings)
+    assert "/s]" not in capfd.readouterr().err  # show=False: no bar of transformers or datasets either
     assert [line["steps"] for line in whole.lines] == [4, 4]
     assert [line["rows"] for line in whole.lines] == [4, 4 + len(whole.made)]
     trainer = trainers._class()[0]

@@ -179,13 +179,16 @@ class Arm:
         return found
 
     def _train_and_test(self, number: int) -> dict[str, Any]:
+        from hfclean.training.trainer import no_bars
+
         loop, questions = self.loop, self.loop.questions
         view, folder = questions.seeds.view, self._student(number)
         seeds = list(self.current.values())
-        tuned = loop.student.train([(each, view) for each in (*seeds, *self.made)], folder)
         held = list(questions.test.seeds) if questions.test else []
         store = (self.like or self).folder / STORE
-        answers, held_answers = loop.student.answers(folder, [seeds, held], store)
+        with no_bars(when=not loop.show):
+            tuned = loop.student.train([(each, view) for each in (*seeds, *self.made)], folder)
+            answers, held_answers = loop.student.answers(folder, [seeds, held], store)
         judge = questions.correct.judge if isinstance(questions.correct, Judged) else None
         tally = Tally()
         rows = [{**questions.rows[each.id], **each.row} for each in seeds]

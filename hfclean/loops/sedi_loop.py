@@ -43,6 +43,7 @@ from hfclean.models import Backend, BudgetError, ModelSpec, open_backend
 from hfclean.models.budget import progress
 from hfclean.schema import Columns
 from hfclean.training.signal import Step, normalised, read_signal
+from hfclean.training.trainer import no_bars
 from hfclean.training.tuning import find_base, tune
 
 Signal = Literal["grad_norm", "loss", "random"]
@@ -362,16 +363,9 @@ class _Run:
             return
         args = {**TRAINING, **(self.loop.train or {}), "disable_tqdm": not self.show}
         rows, base, folder = what.pop("rows"), what.pop("base"), what.pop("folder")
-        tune(
-            rows,
-            base,
-            folder,
-            args=args,
-            seed=self.loop.seed,
-            resume=True,
-            chat_template=self.loop.student_template,
-            **what,
-        )
+        settings: dict[str, Any] = {"seed": self.loop.seed, "chat_template": self.loop.student_template}
+        with no_bars(when=not self.show):
+            tune(rows, base, folder, args=args, resume=True, **settings, **what)
 
     def _read(self, number: int, new: Sequence[Seed]) -> list[Step]:
         """The steps of a round, numbered on from those before."""

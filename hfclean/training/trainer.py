@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,28 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
+
+
+@contextmanager
+def no_bars(*, when: bool = True) -> Iterator[None]:
+    """Without the progress bars of datasets and transformers, which come for each loading, saving and preparing."""
+    if not when or find_spec("transformers") is None:
+        yield
+        return
+    from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
+
+    ours = require("transformers", extra="train").utils.logging
+    shown, shown_here = is_progress_bar_enabled(), ours.is_progress_bar_enabled()
+    hub_too = not are_progress_bars_disabled()  # transformers turns those of the Hub off and on with its own
+    disable_progress_bar()
+    ours.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bar()
+        if shown_here:
+            ours.enable_progress_bar()
+        if not hub_too:
+            disable_progress_bars()
