@@ -189,8 +189,9 @@ def test_it_works_without_scripts_and_says_what_is_what(rows: DatasetDict, brows
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         names = page.evaluate(
-            "Array.from(document.querySelectorAll('button, input:not([type=hidden]), a, textarea')).filter("
-            "e => !(e.ariaLabel || e.innerText.trim() || e.labels && e.labels.length && e.labels[0].innerText)).length"
+            "Array.from(document.querySelectorAll('button:not([disabled]), input:not([type=hidden]), a, textarea'))"
+            ".filter(e => !(e.ariaLabel || e.innerText.trim() || "
+            "e.labels && e.labels.length && e.labels[0].innerText)).length"
         )
         assert (names, page.locator("main h1:focus").count()) == (0, 1)
         small = page.evaluate(
@@ -198,3 +199,20 @@ def test_it_works_without_scripts_and_says_what_is_what(rows: DatasetDict, brows
             "e => e.getBoundingClientRect().height < 44).length"
         )
         assert small == 0
+
+
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_enter_behind_a_reason_decides_nothing(
+    scripts: bool, blind: bool, rows: DatasetDict, browser: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "v.jsonl"
+    with served(desk_of(rows, file, blind=blind)) as address:
+        page = browser.new_context(java_script_enabled=scripts).new_page()
+        page.goto(address)
+        page.locator("[name=reason]").fill("needs a picture")
+        page.locator("[name=reason]").press("Enter")
+        assert page.locator("[name=reason]").input_value() == "needs a picture"
+        page.locator("button[value=exclude]").click()
+        page.get_by_text("Row 2", exact=False).first.wait_for()
+    assert [(event.verdict, event.reason) for event in decided(file)] == [("exclude", "needs a picture")]

@@ -172,7 +172,7 @@ def test_some_rows_come_without_the_revision(rows: DatasetDict, tmp_path: Path) 
 def test_an_exclusion_needs_a_reason(rows: DatasetDict, tmp_path: Path) -> None:
     page = Page(desk_of(rows, tmp_path / "v.jsonl"))
     assert page.press("exclude").status == 400
-    assert "without a reason" in page.text
+    assert "an exclusion needs a reason" in page.text
     assert page.press("exclude", reason="not ours").status == 200
     assert page.desk.counts() == {"excluded": 1, "todo": 7}
 

@@ -58,6 +58,8 @@ def meaning_of(task: Task, choice: Choice) -> Meaning:
     reason = choice.reason
     if task.kind == "blind" and choice.verdict in ("accept", "edit", "reject"):
         raise ValueError("of two texts, say which is better: A or B")
+    if choice.verdict == "exclude" and not reason.strip():
+        raise ValueError("an exclusion needs a reason, such as 'needs a picture'; type one and choose Exclude again")
     if choice.verdict in ("first", "second") and not task.sides:
         raise ValueError("there are not two texts to choose from")
     if choice.verdict in ("first", "second") and task.kind == "blind":
