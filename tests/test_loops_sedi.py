@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from datasets import Dataset, load_dataset
 from extras import needs
+from fake_hub import FakeHub, hub_fixture  # noqa: F401
 from loop_teachers import (
     HARD,
     ROUNDS,
@@ -242,6 +243,19 @@ def test_the_saved_folder_says_what_is_ours(made: Sedi, tmp_path: Path) -> None:
     assert report.generated is not None
     assert "when a seed is weak" in " ".join(report.generated.choices)
     assert hfclean.restore(rows).to_list() == made.rows.to_list()
+
+
+@pytest.mark.parametrize("pushed", ["rows", "folder"])
+def test_lineage_survives_a_push_a_pull_and_an_undo(
+    made: Sedi, pushed: str, fake_hub: FakeHub, tmp_path: Path
+) -> None:
+    made.save(tmp_path / "out", terms=Terms("mit", "apache-2.0", "mit"), language="en")
+    hfclean.push_dataset(tmp_path / "out" if pushed == "folder" else made.rows, "me/loop")
+    rows, report = hfclean.load_cleaned("me/loop", split="train")
+    assert first_seeds(rows) == first_seeds(made.rows)
+    assert report.generated is not None
+    rows = hfclean.restore(rows) if pushed == "folder" else rows  # a folder's rows were cleaned
+    assert rows.to_list() == made.rows.to_list()
 
 
 # --------------------------------------------------------------------------------------------------- embeddings, money
