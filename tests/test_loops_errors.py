@@ -301,14 +301,23 @@ def test_misuse_is_told_before_anything_is_trained(
     assert trained == []
 
 
-@pytest.mark.parametrize("how", [{"correct": "exact"}, {"seeds": SEEDS[:7]}, {"per_error": 2}, {"temperature": 0.5}])
+@pytest.mark.parametrize(
+    ("how", "other"),
+    [
+        ({"correct": "exact"}, "correct"),
+        ({"seeds": SEEDS[:7]}, "seeds"),
+        ({"per_error": 2}, "per_error"),
+        ({"test": [{"prompt": "What is 90 and 9?", "completion": "#### 99"}]}, "test"),
+        ({"temperature": 0.5}, r"settings \(temperature\)"),
+    ],
+)
 def test_a_folder_of_another_loop_is_refused(
-    how: Mapping[str, Any], base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: Mapping[str, Any], other: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pupils(monkeypatch)
     loop(base, tmp_path / "loop")
     before = tree_of(tmp_path / "loop")
-    with pytest.raises(FolderError):
+    with pytest.raises(FolderError, match=f"other {other}"):
         loop(base, tmp_path / "loop", **how)
     assert tree_of(tmp_path / "loop") == before
 

@@ -104,20 +104,19 @@ class Arm:
 
     def __init__(self, loop: Loop, folder: Path, like: Arm | None = None) -> None:
         self.loop, self.folder, self.like = loop, folder, like
+        settings = {**loop.settings(), "control": like is not None}
+        if (
+            folder / f"{LOOP}.json"
+        ).exists():  # a test set is a benchmark of the rounds, which know it by that name only
+            _check_loop(folder, settings)
         self.rounds = Rounds(loop.generator, folder, against=loop.benchmarks()) if loop.generator else None
         if self.rounds is None:
             _check_folder(folder)
+        _check_loop(folder, settings)
         self.current = {each.id: each for each in loop.questions.seeds.seeds}
         self.revised: dict[str, Mapping[str, Any]] = {}  # id -> what a reviser adds to the row
         self.made: list[Seed] = []
         self.lines: list[dict[str, Any]] = []
-        wanted = made_once(None, LOOP, lambda: {**loop.settings(), "control": like is not None})
-        known = made_once(folder, LOOP, lambda: wanted)
-        if odd := [name for name in {**wanted, **known} if known.get(name) != wanted.get(name)]:
-            raise FolderError(
-                f"{folder} holds a loop of other {' and '.join(odd)}; give the same as when it was begun, or name "
-                "another folder"
-            )
 
     def run(self, choose: Chosen) -> ErrorRounds:
         """All rounds."""
@@ -307,6 +306,23 @@ def _write(rows: Any, file: Path) -> None:
 
     with new_file(file) as partial:
         pq.write_table(rows.data.table, partial)
+
+
+def _check_loop(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write what both arms share, or make sure that it is the same.
+
+    Raises:
+        FolderError: it is not.
+    """
+    wanted = made_once(None, LOOP, lambda: settings)
+    known = made_once(folder, LOOP, lambda: wanted)
+    if not isinstance(known, dict):
+        raise FolderError(f"{folder / LOOP}.json is not as hfclean writes it; choose another folder")
+    if odd := [name for name in {**wanted, **known} if known.get(name) != wanted.get(name)]:
+        raise FolderError(
+            f"{folder} holds a loop of other {' and '.join(odd)}; give the same as when it was begun, or name another "
+            "folder"
+        )
 
 
 def _check_folder(folder: Path) -> None:
