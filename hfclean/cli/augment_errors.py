@@ -10,10 +10,23 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hfclean.cli import options
-from hfclean.cli.generate import ELSEWHERE, check_spending, filters_of, local, spec_settings, whole
+from hfclean.cli.generate import (
+    ELSEWHERE,
+    check_spending,
+    filters_of,
+    lies_inside,
+    list_filters,
+    local,
+    note_terms,
+    saving,
+    spec_settings,
+    teacher,
+    what_is_made,
+    whole,
+)
 from hfclean.cli.prompt_files import read_text
 from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell, tokenizer_of
-from hfclean.cli.settings import SettingAction, training_settings
+from hfclean.cli.settings import training_settings
 
 EPILOG = """the careful way:
   hfclean augment-errors SEEDS --base-model B --model M --base-url URL --correct number --folder DIR --estimate
@@ -69,72 +82,25 @@ def add(command: argparse.ArgumentParser) -> None:
     student.add_argument(
         "--answer-tokens", type=whole, default=512, metavar="N", help="the longest answer of a student (default: 512)"
     )
-    made_of = command.add_argument_group("what is made, and what is dropped")
-    made_of.add_argument(
-        "--instructions",
-        metavar="FILE",
-        help="a text file that says how to write new tasks, instead of the words of hfclean",
-    )
-    made_of.add_argument(
-        "--novelty",
-        type=float,
-        default=0.95,
-        metavar="S",
-        help="drop a question above this ROUGE-L with a wrong seed or a made row (default: 0.95)",
-    )
-    made_of.add_argument(
-        "--against",
-        action="append",
-        default=[],
-        metavar="WHAT",
-        help="no row may hold an item of this: a .jsonl, .json or .parquet file of questions, the folder of a "
-        "benchmark pack, or its Hub id (may be given several times)",
-    )
-    made_of.add_argument(
-        "--skip",
-        action="append",
-        default=[],
-        metavar="FILTER",
-        help="do not run this filter (may be given several times); hfclean generate --skip help lists them",
-    )
-    made_of.add_argument("--seeds-license", metavar="ID", help="the license of the seeds, for the card")
-    made_of.add_argument(
-        "--teacher-license", metavar="ID", help="the license or the terms of use of the model, for the card"
-    )
+    made_of = what_is_made(command, 0.95, float, "drop a question above this ROUGE-L with a wrong seed or a made row")
     made_of.add_argument(
         "--reviser", metavar="DIR", help="revise wrong rows first, with this reviser: a folder or a Hub id"
     )
     command.add_argument(
         "--judge", metavar="M", help="with --correct judge: the model that grades answers, on the server of --base-url"
     )
-    group = command.add_argument_group("the model")
-    group.add_argument(
-        "--model",
-        required=True,
-        metavar="M",
-        help="who makes rows: with --base-url, the name that the server gives it; without, a folder or a Hub id to "
-        "run here through transformers",
-    )
-    options.server(group)
-    group.add_argument(
-        "--model-option",
-        action=SettingAction,
-        kinds=_kinds,
-        help="how the model is loaded, asked and answers, such as temperature=0.7 or structured=false (may be given "
-        "several times); --model-option help lists the names",
-    )
+    teacher(command, FIXED)
     options.spending(command)
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import check_target
-    from hfclean.generation import Terms, save
-    from hfclean.hub_id import is_hub_id
+    from hfclean.generation import save
     from hfclean.loops import augment_errors
     from hfclean.reviser import Reviser
 
+    list_filters(args, out)
     _check(args)
-    terms = Terms(args.seeds_license, args.teacher_license, args.license)
     if args.out and not args.estimate:
         check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=local(args.source))
     correct = _correct(args)
@@ -147,8 +113,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if args.estimate:
             _estimate(args, out, seeds, {**asked, "columns": columns})
             return
-        for sentence in (*terms.conflicts(), *terms.unstated()):
-            print(f"note: {sentence}", file=err)
+        note_terms(args, err)
         found = augment_errors(
             seeds,
             args.base_model,
@@ -170,18 +135,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         if args.out and (found.rounds is None or found.made is None):
             print(f"note: no row was made, and {args.out} is not written", file=err)
         elif args.out and found.rounds is not None:
-            save(
-                found.rounds,
-                args.out,
-                terms=terms,
-                seeds=args.source_id or source.name,
-                seeds_is_hub=source.kind == "hub" or bool(args.source_id and is_hub_id(args.source_id)),
-                overwrite=args.overwrite,
-                language=args.language,
-                tokenizer=tokenizer_of(args.tokenizer),
-                max_tokens=args.max_tokens,
-                num_proc=args.num_proc,
-            )
+            save(found.rounds, args.out, **saving(args, source))
     wrote = f"\nwrote {args.out}" if args.out and found.made is not None else ""
     rows = f"\nseeds and made rows: {Path(args.folder) / 'rows.parquet'}{wrote}"
     tell(args, out, found.to_dict, lambda: f"{found.summary()}{rows}")
@@ -194,7 +148,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--correct judge and --judge M: both or none")
     if args.estimate and args.rounds < 2:
         raise UsageError(f"--rounds {args.rounds}: the last round asks for nothing; expected 2 or more")
-    if args.out and Path(args.folder).expanduser().resolve().is_relative_to(Path(args.out).expanduser().resolve()):
+    if args.out and lies_inside(args.folder, args.out):
         raise UsageError(f"--folder {args.folder} lies in --out, which is written as a whole; name a folder beside it")
 
 
@@ -241,11 +195,3 @@ def _estimate(args: argparse.Namespace, out: TextIO, seeds: Any, asked: dict[str
     counts = {"rounds": args.rounds, "seeds": len(seeds)}
     figures = to_plain(found)
     tell(args, out, lambda: counts | figures, lambda: describe_errors_estimate(found, generator.spec, **counts))
-
-
-def _kinds() -> list[tuple[type, tuple[str, ...]]]:
-    from hfclean.cli.generate import SPEC_ELSEWHERE, WORDS
-    from hfclean.generation import Generator, Prompts
-    from hfclean.models import ModelSpec
-
-    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, FIXED), (Prompts, WORDS)]

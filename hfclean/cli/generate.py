@@ -7,8 +7,9 @@ stopped or killed, the same command goes on.
 """
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,10 @@ EPILOG = """the careful way:
 SPEC_ELSEWHERE = ("model", "base_url", "api_key_env", "store", "prices", "max_cost", "limits")
 ELSEWHERE = ("spec", "prompts", "filters", "novelty", "shown", "columns")
 WORDS = ("tasks", "rows")
+NOVELTY = (
+    "drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct), 'none' "
+    "to drop no task for that"
+)
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -56,8 +61,13 @@ def add(command: argparse.ArgumentParser) -> None:
     options.spending(command)
 
 
-def what_is_made(command: argparse.ArgumentParser, novelty: float) -> None:
-    """How tasks are asked for, what is dropped, and whose terms bind the rows."""
+def what_is_made(
+    command: argparse.ArgumentParser,
+    novelty: float,
+    novelty_type: Callable[[str], float | None] = options.share,
+    novelty_help: str = NOVELTY,
+) -> Any:
+    """How tasks are asked for, what is dropped, and whose terms bind the rows; gives the group of these options."""
     made_of = command.add_argument_group("what is made, and what is dropped")
     made_of.add_argument(
         "--instructions",
@@ -66,11 +76,10 @@ def what_is_made(command: argparse.ArgumentParser, novelty: float) -> None:
     )
     made_of.add_argument(
         "--novelty",
-        type=options.share,
+        type=novelty_type,
         default=novelty,
         metavar="S",
-        help="drop a task from this ROUGE-L on with a seed or another row: 0.7 (Self-Instruct), 0.85 (SeDi-Instruct), "
-        f"'none' to drop no task for that; default: {novelty}",
+        help=f"{novelty_help} (default: {novelty})",
     )
     made_of.add_argument(
         "--against",
@@ -91,10 +100,12 @@ def what_is_made(command: argparse.ArgumentParser, novelty: float) -> None:
     made_of.add_argument(
         "--teacher-license", metavar="ID", help="the license or the terms of use of the model, for the card"
     )
+    return made_of
 
 
-def teacher(command: argparse.ArgumentParser) -> None:
-    """The model that writes the rows, and the way to it."""
+def teacher(command: argparse.ArgumentParser, elsewhere: Collection[str] = ELSEWHERE) -> None:
+    """The model that writes the rows, and the way to it; `elsewhere` are fields of a generator that `--model-option`
+    may not set."""
     group = command.add_argument_group("the model")
     group.add_argument(
         "--model",
@@ -107,21 +118,19 @@ def teacher(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model-option",
         action=SettingAction,
-        kinds=_kinds,
-        help="how the model is loaded, asked and answers, such as temperature=0.7, examples=2, classify=true or "
-        "structured=false (may be given several times); --model-option help lists the names",
+        kinds=partial(_kinds, elsewhere),
+        help="how the model is loaded, asked and answers, such as temperature=0.7, classify=true or structured=false "
+        "(may be given several times); --model-option help lists the names",
     )
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import check_target
-    from hfclean.generation import Rounds, Terms, save
+    from hfclean.generation import Rounds, save
     from hfclean.generation.generating import run as make
-    from hfclean.hub_id import is_hub_id
 
     list_filters(args, out)
     _check(args)
-    terms = Terms(args.seeds_license, args.teacher_license, args.license)
     if not (args.estimate or args.preview):
         check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=local(args.source))
     with reader(args, err, args.out) as read:
@@ -129,29 +138,46 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         generator = replace(generator_from(args), columns=layout_of(args).columns)
         seeds = only_split(source.dataset, "the source of the seeds")
         if args.estimate:
-            _estimate(args, out, generator, seeds)
+            estimate(args, out, generator, seeds, args.n)
             return
         if args.preview:
             _preview(args, out, generator, seeds)
             return
-        for sentence in (*terms.conflicts(), *terms.unstated()):
-            print(f"note: {sentence}", file=err)
+        note_terms(args, err)
         rounds = Rounds(generator, args.rounds or f"{args.out.rstrip('/')}-rounds", against=args.against)
         make(rounds, seeds, args.n, show=not args.quiet)
-        report = save(
-            rounds,
-            args.out,
-            n=args.n,
-            terms=terms,
-            seeds=args.source_id or source.name,
-            seeds_is_hub=source.kind == "hub" or bool(args.source_id and is_hub_id(args.source_id)),
-            overwrite=args.overwrite,
-            language=args.language,
-            tokenizer=tokenizer_of(args.tokenizer),
-            max_tokens=args.max_tokens,
-            num_proc=args.num_proc,
-        )
+        report = save(rounds, args.out, n=args.n, **saving(args, source))
     _tell(args, out, report, rounds)
+
+
+def _terms(args: argparse.Namespace) -> Any:
+    """Whose terms bind the rows, as the options say."""
+    from hfclean.generation import Terms
+
+    return Terms(args.seeds_license, args.teacher_license, args.license)
+
+
+def note_terms(args: argparse.Namespace, err: TextIO) -> None:
+    """Say which terms conflict, and which are not stated."""
+    terms = _terms(args)
+    for sentence in (*terms.conflicts(), *terms.unstated()):
+        print(f"note: {sentence}", file=err)
+
+
+def saving(args: argparse.Namespace, source: Any) -> dict[str, Any]:
+    """How the folder of made rows is written, as `hfclean.generation.save` takes it."""
+    from hfclean.hub_id import is_hub_id
+
+    return {
+        "terms": _terms(args),
+        "seeds": args.source_id or source.name,
+        "seeds_is_hub": source.kind == "hub" or bool(args.source_id and is_hub_id(args.source_id)),
+        "overwrite": args.overwrite,
+        "language": args.language,
+        "tokenizer": tokenizer_of(args.tokenizer),
+        "max_tokens": args.max_tokens,
+        "num_proc": args.num_proc,
+    }
 
 
 def list_filters(args: argparse.Namespace, out: TextIO) -> None:
@@ -250,13 +276,14 @@ def generator_from(args: argparse.Namespace, **more: Any) -> Any:
         raise UsageError(e.in_flags or in_flags(str(e), set(vars(args)))) from e
 
 
-def _estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any) -> None:
+def estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any, rows: int) -> None:
+    """Say what this number of rows would take of the model."""
     from hfclean.cli.render_models import describe_generation_estimate
     from hfclean.generation import estimate_generation
     from hfclean.plain_values import to_plain
 
-    found = estimate_generation(generator, seeds, args.n, tokenizer=tokenizer_of(args.tokenizer))
-    counts = {"rows": args.n, "seeds": len(seeds)}
+    found = estimate_generation(generator, seeds, rows, tokenizer=tokenizer_of(args.tokenizer))
+    counts = {"rows": rows, "seeds": len(seeds)}
     figures = to_plain(found)
     tell(args, out, lambda: counts | figures, lambda: describe_generation_estimate(found, generator.spec, **counts))
 
@@ -289,8 +316,8 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def _kinds() -> list[tuple[type, tuple[str, ...]]]:
+def _kinds(elsewhere: Collection[str]) -> list[tuple[type, tuple[str, ...]]]:
     from hfclean.generation import Generator, Prompts
     from hfclean.models import ModelSpec
 
-    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, ELSEWHERE), (Prompts, WORDS)]
+    return [(ModelSpec, SPEC_ELSEWHERE), (Generator, tuple(elsewhere)), (Prompts, WORDS)]

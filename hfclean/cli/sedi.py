@@ -14,15 +14,18 @@ from typing import Any, TextIO
 from hfclean.cli import options
 from hfclean.cli.generate import (
     check_spending,
+    estimate,
     generator_from,
     lies_inside,
     list_filters,
     local,
+    note_terms,
+    saving,
     teacher,
     what_is_made,
     whole,
 )
-from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell, tokenizer_of
+from hfclean.cli.reading import UsageError, layout_of, only_split, reader, tell
 from hfclean.cli.settings import SettingAction, parse_settings, settable, training_settings
 
 EPILOG = """the careful way:
@@ -77,13 +80,10 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
     from hfclean.folder import check_target
-    from hfclean.generation import Terms
-    from hfclean.hub_id import is_hub_id
     from hfclean.loops import run_sedi
 
     list_filters(args, out)
     _check(args)
-    terms = Terms(args.seeds_license, args.teacher_license, args.license)
     loop = _loop(args)
     if not args.estimate:
         check_target(Path(args.out).expanduser(), overwrite=args.overwrite, source=local(args.source))
@@ -92,23 +92,12 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> None:
         generator = replace(generator_from(args, shown=(8, 0)), columns=layout_of(args).columns)
         seeds = only_split(source.dataset, "the source of the seeds")
         if args.estimate:
-            _estimate(args, out, generator, seeds, loop)
+            estimate(args, out, generator, seeds, loop.per_round * loop.rounds)
             return
-        for sentence in (*terms.conflicts(), *terms.unstated()):
-            print(f"note: {sentence}", file=err)
+        note_terms(args, err)
         folder = args.folder or f"{args.out.rstrip('/')}-loop"
         found = run_sedi(generator, loop, seeds, folder, against=args.against, show=not args.quiet)
-        report = found.save(
-            args.out,
-            terms=terms,
-            seeds=args.source_id or source.name,
-            seeds_is_hub=source.kind == "hub" or bool(args.source_id and is_hub_id(args.source_id)),
-            overwrite=args.overwrite,
-            language=args.language,
-            tokenizer=tokenizer_of(args.tokenizer),
-            max_tokens=args.max_tokens,
-            num_proc=args.num_proc,
-        )
+        report = found.save(args.out, **saving(args, source))
     data = {
         "out": args.out,
         "folder": folder,
@@ -155,15 +144,3 @@ def _kinds() -> list[tuple[type, tuple[str, ...]]]:
     from hfclean.loops import Feedback, Loop
 
     return [(Loop, LOOP_ELSEWHERE), (Feedback, FEEDBACK_ELSEWHERE)]
-
-
-def _estimate(args: argparse.Namespace, out: TextIO, generator: Any, seeds: Any, loop: Any) -> None:
-    from hfclean.cli.render_models import describe_generation_estimate
-    from hfclean.generation import estimate_generation
-    from hfclean.plain_values import to_plain
-
-    rows = loop.per_round * loop.rounds
-    found = estimate_generation(generator, seeds, rows, tokenizer=tokenizer_of(args.tokenizer))
-    counts = {"rows": rows, "seeds": len(seeds)}
-    figures = to_plain(found)
-    tell(args, out, lambda: counts | figures, lambda: describe_generation_estimate(found, generator.spec, **counts))

@@ -190,7 +190,7 @@ class Rounds:
         view = read.view
         ids = {row_id(seed.row, view) for seed in every}
         ids |= {same_matter(seed.pair) for seed in every} - {""}
-        tried = [_tried(seed, read) for seed in read.seeds[:FIRST]]
+        tried = [as_draft(seed, read.columns) for seed in read.seeds[:FIRST]]
         ignored = left_out(self.generator.filters, tried)
         languages = languages_of([seed.task for seed in read.seeds[:FIRST]])
         return Pool(read, kept, known, ids, self._benchmarks, asked, ignored, languages)
@@ -330,9 +330,9 @@ def made_once(folder: Path | None, name: str, make: Callable[[], Any]) -> Any:
     return _json(file)
 
 
-def _tried(seed: Seed, read: Seeds) -> Draft:
-    """A seed as if it had been made."""
-    return Draft(seed.task, 0, row=dict(seed.row), pair=seed.pair, columns=read.columns)
+def as_draft(seed: Seed, columns: Columns, words: str = "") -> Draft:
+    """A seed as if it had been made, in answer to a request with these words."""
+    return Draft(seed.task, 0, row=dict(seed.row), pair=seed.pair, columns=columns, words=words)
 
 
 def _digest(value: Any) -> str:

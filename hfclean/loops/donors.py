@@ -12,9 +12,10 @@ from typing import cast
 
 from hfclean.generation.drafts import Draft
 from hfclean.generation.filters import GATE, PERSONAL, VERIFIED, Filter, left_out
+from hfclean.generation.rounds import as_draft
 from hfclean.generation.seeds import FIRST, Seed, Seeds
 from hfclean.rules import RULES, find_defects
-from hfclean.schema import Columns, Pair
+from hfclean.schema import Pair
 
 _RULES = tuple(rule for rule in RULES if rule.severity != "low")
 
@@ -32,17 +33,13 @@ class Fitness:
     def __init__(self, first: Seeds, words: str) -> None:
         self._columns = first.columns
         self._words = words
-        self.ignored = left_out(TESTS, [self._tried(seed) for seed in first.seeds[:FIRST]])
+        self.ignored = left_out(TESTS, [as_draft(seed, first.columns, words) for seed in first.seeds[:FIRST]])
 
     def refusals(self, seeds: Sequence[Seed]) -> list[str]:
         """Why each of these may not become a seed, the first reason; empty where it may."""
         return [self._refusal(seed) for seed in seeds]
 
     def _refusal(self, seed: Seed) -> str:
-        draft = self._tried(seed)
+        draft = as_draft(seed, self._columns, self._words)
         found = (reason for test in TESTS for reason in test.reasons(draft))
         return next((reason for reason in found if reason not in self.ignored), "")
-
-    def _tried(self, seed: Seed) -> Draft:
-        columns: Columns = self._columns
-        return Draft(seed.task, 0, row=dict(seed.row), pair=seed.pair, columns=columns, words=self._words)
